@@ -1,0 +1,143 @@
+"""btrfs as the kernel and the trees describe it.
+
+*Logical* bytes are counted once whatever the profile; *physical* bytes include the profile's copies. *Referenced* bytes
+are reachable from a subvolume, *exclusive* bytes from nowhere else. Exclusive values do not add up: deleting two clones
+frees what neither held alone; that is what the sharing table is for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.ids import SubvolumeId, UnitId
+from collectors.model.reading import Reading, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    devid: int
+    path: str
+    uuid: str
+    total_bytes: int
+    allocated_bytes: int  # in chunks; the rest is unallocated
+    errors: Reading[tuple[tuple[str, int], ...]]  # write_errs, read_errs, flush_errs, corruption_errs, generation_errs
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """All block groups of one kind and profile."""
+
+    kind: str  # data, metadata, system, mixed, global reserve
+    profile: str  # single, DUP, RAID1 …
+    logical_total_bytes: int
+    logical_used_bytes: int
+    copies: int  # physical bytes a logical byte takes, times `copies_of`
+    copies_of: int  # RAID5/6 take n/(n−parity): copies / copies_of
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One chunk with the fill of its block group; what a balance filter is derived from."""
+
+    kind: str
+    profile: str
+    logical_start: int
+    logical_bytes: int
+    used_bytes: int
+
+
+class QuotaMode(StrEnum):
+    OFF = "off"
+    FULL = "full"
+    SIMPLE = "simple"  # squota: counts ownership, not sharing
+
+
+@dataclass(frozen=True, slots=True)
+class Qgroup:
+    subvolume: SubvolumeId
+    referenced_bytes: int
+    exclusive_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    mode: QuotaMode
+    consistent: bool
+    rescanning: bool
+    groups: tuple[Qgroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subvolume:
+    id: SubvolumeId
+    parent: SubvolumeId | None
+    path: str  # below the filesystem's top level, "" for the top level itself; not resolvable: "<deleted>"
+    uuid: str
+    parent_uuid: str  # "" where it is no snapshot
+    generation: int
+    read_only: bool
+    created_at: datetime | None
+    deleted: bool  # ORPHAN item or no references left: waiting for the cleaner
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one unit (subvolume, or a directory split from one) holds, in bytes. Data and metadata apart."""
+
+    unit: UnitId
+    referenced_data_bytes: int
+    exclusive_data_bytes: int
+    referenced_metadata_bytes: int
+    exclusive_metadata_bytes: int
+    apparent_bytes: int  # Σ st_size of its inodes, counted once per inode
+    inodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One row of the sharing table: bytes held by exactly this set of units."""
+
+    holders: frozenset[UnitId]
+    data_bytes: int
+    metadata_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """The exact sharing table of one filesystem, from its committed trees.
+
+    `residual_*` is what the self-check against the kernel's own figures left over; not zero means inexact.
+    """
+
+    generation: int  # of the superblock that was walked
+    method: str  # "device trees" or "tree search"
+    rows: tuple[Shared, ...]
+    holdings: tuple[Holding, ...]
+    tree_metadata_bytes: int  # logical, every tree, one copy
+    residual_data_bytes: int
+    residual_metadata_bytes: int
+    bookend_bytes: int  # pinned by overwritten extents of which only a part is still referenced
+    compressed_bytes: int  # on disk, of the compressed extents
+    uncompressed_bytes: int  # what they hold
+    blocks_read: int
+    restarts: int
+    age_s: float  # 0: walked now; else the age of the reused result
+
+
+@dataclass(frozen=True, slots=True)
+class Btrfs:
+    """One btrfs filesystem; each part arrives or says which privilege it lacked."""
+
+    uuid: str
+    generation: Reading[int]
+    node_bytes: int
+    sector_bytes: int
+    devices: Reading[tuple[Device, ...]]
+    spaces: Reading[tuple[Space, ...]]
+    chunks: Reading[tuple[Chunk, ...]]
+    unallocated_bytes: Size
+    subvolumes: Reading[tuple[Subvolume, ...]]
+    quotas: Reading[Quotas]
+    sharing: Reading[Sharing]

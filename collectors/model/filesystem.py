@@ -1,0 +1,114 @@
+"""Mounts, filesystems' own figures, and what a walk measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from collectors.model.ids import UnitId
+from collectors.model.reading import Reading, Size, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of /proc/self/mountinfo, unescaped."""
+
+    mount_id: int
+    device: str  # "254:0"
+    root: str  # path within the filesystem that is mounted here
+    mountpoint: str
+    options: tuple[str, ...]  # per mount
+    fstype: str
+    source: str
+    super_options: tuple[str, ...]  # per superblock: a forced read-only shows here
+
+
+@dataclass(frozen=True, slots=True)
+class FsSpace:
+    """statvfs of one filesystem, in bytes. `free` counts blocks reserved for root, `available` does not."""
+
+    fsid: int
+    block_bytes: int
+    total_bytes: int
+    free_bytes: int
+    available_bytes: int
+    inodes: int  # 0: the filesystem makes them as it goes (btrfs)
+    inodes_free: int
+    inodes_available: int
+    read_only: bool
+
+    @property
+    def used_bytes(self) -> int:
+        """What statfs calls used: total − free. Reserved blocks are not used."""
+        return self.total_bytes - self.free_bytes
+
+    @property
+    def used_percent(self) -> int:
+        """As df prints it: used of what users may use, rounded up; 0 to 100."""
+        usable = self.used_bytes + self.available_bytes
+        return -(-self.used_bytes * 100 // usable) if usable > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filesystem:
+    mount: Mount
+    space: Reading[FsSpace]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one directory tree takes. Hard links are counted once per filesystem, at the first unit that was met."""
+
+    allocated: Size  # st_blocks × 512; on btrfs under the exact walk: referenced bytes
+    apparent: Size  # Σ st_size of regular files and symlinks
+    inodes: Reading[int]
+    modified_at: Reading[float]  # newest mtime of the unit's own top directories, Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory outside every unit, for naming what fills `other_files`."""
+
+    path: str
+    allocated_bytes: int
+    apparent_bytes: int
+    inodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDeleted:
+    """An unlinked file that a process keeps open."""
+
+    device: str  # "254:0"
+    inode: int
+    allocated_bytes: int
+    apparent_bytes: int
+    path: str  # where it was
+    pid: int
+    command: str
+    container: str  # container id from the process's cgroup, "" for the host's own
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Physical bytes that are held by exactly these units; they are freed when all of them are gone."""
+
+    holders: frozenset[UnitId]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """Who holds the bytes of one filesystem: the result of a walk, or of the exact walk of btrfs.
+
+    `shares` add up: each physical byte stands in exactly one. A unit that is missing in `usages` was not measured, and
+    `unread` says why something is missing; with an empty `unread` the filesystem was read whole.
+    """
+
+    method: str  # "walk", "btrfs trees", …
+    usages: Mapping[UnitId, Usage]
+    shares: tuple[Share, ...]
+    largest_others: tuple[Directory, ...]
+    unread: tuple[Unavailable, ...]
+    errors_count: int
+    age_s: float  # 0 for measured now; else the age of the reused result

@@ -1,0 +1,129 @@
+"""What lies under the Docker root, and who knows it: the layer database, BuildKit's records, logs, leftovers.
+
+All of it is read from disk, so it holds with the engine dead. A `Unit` is the atom of accounting: a directory tree or a
+subvolume that is measured as one thing and belongs to a set of owners. It may be freed when the last owner goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, OwnerId, UnitId
+from collectors.model.reading import Reading
+
+
+class UnitKind(StrEnum):
+    IMAGE_LAYER = "image layer"
+    WRITABLE_LAYER = "writable layer"
+    INIT_LAYER = "init layer"
+    BUILD_SNAPSHOT = "build snapshot"  # BuildKit's, also local sources and cache mounts
+    BUILD_DATABASE = "build database"
+    VOLUME = "volume"
+    LOG = "container log"  # the log files of one container, rotated siblings included
+    CONTAINER_FILES = "container files"  # config, hostname, hosts, shm … of one container
+    CONTENT = "content"  # containerd content blobs
+    LAYER_DATABASE = "layer database"
+    ENGINE_FILES = "engine files"  # network, swarm, trust, runtimes, engine-id …
+    PLUGIN = "plugin"
+    TEMPORARY = "temporary"  # <root>/tmp
+    INTERRUPTED_WRITE = "interrupted write"  # layerdb/tmp/write-set-*, *-removing, unfinished ingests
+    OTHER_DRIVER = "other driver"  # directories of a driver or store that is not in use
+    UNKNOWN_LAYER = "unknown layer"  # in the driver's directory, and no owner source names it
+    BIND = "bind mount"  # a host directory mounted into a container
+    SNAPSHOT = "snapshot"  # a btrfs snapshot outside Docker
+    SUBVOLUME = "subvolume"  # any other btrfs subvolume outside Docker
+    DELETED = "deleted subvolume"  # dropped, waiting for the cleaner
+    HOST = "host files"  # everything else on the filesystem
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    id: UnitId
+    kind: UnitKind
+    path: str  # absolute, as this process can open it
+    name: str  # for people: the driver's directory name, volume name, container id …
+    owners: frozenset[OwnerId]
+    immutable: bool  # its bytes never change while it lives: may be measured once in its life
+    created_at: datetime | None  # birth time where the filesystem tells; None: it does not
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One row of the layer database."""
+
+    chain_id: ChainId
+    parent: ChainId | None  # None: base layer
+    diff_id: DiffId
+    cache_id: CacheId
+    size_bytes: int  # logical bytes as the engine wrote them
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    id: ImageId
+    tags: tuple[str, ...]
+    chain: tuple[ChainId, ...]  # base first
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLayers:
+    """layerdb/mounts/<container>: the writable layer and its init layer."""
+
+    container_id: ContainerId
+    mount_id: CacheId
+    init_id: CacheId | None
+    parent: ChainId | None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSnapshot:
+    """One snapshot of BuildKit's bolt files and the directory or chain that it stands for."""
+
+    record_id: str
+    directory: CacheId | None
+    chain_id: ChainId | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLog:
+    container_id: ContainerId
+    driver: str  # json-file, local, k8s-file …
+    paths: tuple[str, ...]  # current file first, then rotated ones
+    allocated_bytes: int
+    apparent_bytes: int
+    rotates: bool  # is a maximum size configured?
+
+
+class Orphanhood(StrEnum):
+    ORPHAN = "orphan"  # every owner source was read, none knows it, it is old enough, seen on two listings
+    YOUNG = "young"  # nobody knows it, and it is younger than the grace period: may be being written
+    UNKNOWN = "unknown"  # an owner source could not be read: no verdict
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanProof:
+    """Why a directory is (not) called an orphan. `checked` names each owner source that was read and is clean."""
+
+    unit: UnitId
+    verdict: Orphanhood
+    checked: tuple[str, ...]
+    unread: tuple[str, ...]
+    age_s: float | None  # None: the filesystem gives no birth or change time
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The Docker root, read once. Each part arrives or says why not; units and proofs are joined from the parts."""
+
+    root: str
+    driver: str  # overlay2, btrfs, vfs, fuse-overlayfs, containerd:<snapshotter>, overlay (Podman)
+    images: Reading[tuple[StoredImage, ...]]
+    layers: Reading[tuple[Layer, ...]]
+    container_layers: Reading[tuple[ContainerLayers, ...]]
+    build_snapshots: Reading[tuple[BuildSnapshot, ...]]
+    logs: Reading[tuple[ContainerLog, ...]]
+    units: Reading[tuple[Unit, ...]]
+    orphans: Reading[tuple[OrphanProof, ...]]

@@ -1,0 +1,103 @@
+"""The boundary between the machine and the model: a deadline and every exception become a reason.
+
+A thread that hangs in a system call cannot be killed. It is remembered under its source's name, and that source is not
+asked again until it returns, so that a hung mount costs one thread for the life of the process, never one a run.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+
+T = TypeVar("T")
+
+_WHY = {
+    errno.EACCES: Why.NOT_PERMITTED,
+    errno.EPERM: Why.NOT_PERMITTED,
+    errno.ENOENT: Why.NOT_REACHABLE,
+    errno.ENOTDIR: Why.NOT_REACHABLE,
+    errno.ECONNREFUSED: Why.NOT_REACHABLE,
+    errno.ENOTTY: Why.NOT_APPLICABLE,
+    errno.EOPNOTSUPP: Why.NOT_APPLICABLE,
+    errno.ENOSYS: Why.NOT_APPLICABLE,
+    errno.ETIMEDOUT: Why.TIMED_OUT,
+}
+
+_stuck: dict[str, threading.Thread] = {}
+_stuck_lock = threading.Lock()
+
+
+class Malformed(ValueError):
+    """A decoder got bytes that are not what they should be."""
+
+
+class Declined(Exception):
+    """A source knows itself why it has no answer."""
+
+    def __init__(self, why: Why, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+        self.detail = detail
+
+
+def read(source: str, call: str, work: Callable[[], T], *, timeout_s: float) -> Reading[T]:
+    """Run `work` in a thread of its own, for at most `timeout_s` seconds. Never raises."""
+    began = time.monotonic()
+
+    def origin() -> Origin:
+        return Origin(source, call, datetime.now(UTC), time.monotonic() - began)
+
+    def missing(why: Why, detail: str) -> Unavailable:
+        return Unavailable(why, detail, origin())
+
+    key = f"{source} {call}"
+    with _stuck_lock:
+        before = _stuck.get(key)
+        if before is not None and before.is_alive():
+            return missing(Why.TIMED_OUT, "an earlier attempt still hangs; not asked again")
+        _stuck.pop(key, None)
+    if timeout_s <= 0:
+        return missing(Why.TIMED_OUT, "no time was left for it")
+
+    answer: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, which names it
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name=f"read {key}", daemon=True)
+    thread.start()
+    thread.join(timeout_s)
+    if thread.is_alive():
+        with _stuck_lock:
+            _stuck[key] = thread
+        return missing(Why.TIMED_OUT, f"no answer in {timeout_s:.3g} s")
+    if answer:
+        return Exact(answer[0], origin())
+    why, detail = reason(failure[0])
+    return missing(why, detail)
+
+
+def reason(error: BaseException) -> tuple[Why, str]:
+    """An exception in the words of a reading."""
+    match error:
+        case Declined():
+            return error.why, error.detail
+        case TimeoutError():  # before OSError: it is one
+            return Why.TIMED_OUT, str(error) or "timed out"
+        case OSError():
+            where = f": {error.filename}" if error.filename else ""
+            return _WHY.get(error.errno or 0, Why.FAILED), f"{error.strerror or error}{where}"
+        case ValueError():  # Malformed, UnicodeDecodeError, json.JSONDecodeError
+            return Why.MALFORMED, str(error)
+        case _:
+            return Why.DEFECT, repr(error)

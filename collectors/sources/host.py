@@ -1,0 +1,50 @@
+"""The machine under study as one injectable value: every root that a source reads from."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where things are. Tests hand in folders of captured files; nothing else in `sources` knows an absolute path.
+
+    `root` prefixes paths of the host's own namespace (inside a container with the host bound at /host: /host).
+    `state` is where measured figures of immutable layers are kept between runs; None keeps nothing.
+    """
+
+    name: str
+    root: Path
+    proc: Path
+    sys: Path
+    dev: Path
+    docker_root: Path | None  # None: ask the engine
+    state: Path | None
+
+    def here(self, path: str) -> Path:
+        """A path of the host's namespace as this process can open it."""
+        return self.root / path.lstrip("/") if self.root != Path("/") else Path(path)
+
+
+def this_host(*, docker_root: Path | None = None, state: Path | None = None) -> Host:
+    """The machine that this process runs on."""
+    return Host(
+        name=socket.gethostname(),
+        root=Path("/"),
+        proc=Path("/proc"),
+        sys=Path("/sys"),
+        dev=Path("/dev"),
+        docker_root=docker_root,
+        state=state,
+    )
+
+
+def state_folder() -> Path:
+    """/var/lib/ullage for root, else the XDG state folder."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/ullage")
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "ullage"
