@@ -1,0 +1,34 @@
+"""What is wrong, how bad it is, and what shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Size
+
+
+class Severity(IntEnum):
+    """Ordered: the larger, the worse."""
+
+    OK = 0
+    P4 = 1  # for information
+    P3 = 2  # worth knowing
+    P2 = 3  # warning
+    P1 = 4  # critical
+    P0 = 5  # critical, now
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`rule` is a stable identifier in kebab case; `claim` one line that names the thing, without the size."""
+
+    rule: str
+    severity: Severity
+    claim: str
+    bytes: Size | None  # None: the finding is not about a number of bytes
+    evidence: tuple[tuple[str, str], ...]  # (label, value) in words
+    remedy: str  # what to do, one line
+    owners: tuple[OwnerId, ...]  # what the remedy would remove
+    certain: bool  # False: could not be told for sure; the remedy must not act on it

@@ -1,0 +1,94 @@
+"""The books: every used byte of a filesystem in exactly one category, and the items behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.filesystem import Filesystem
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Reading, Size
+
+
+class Category(StrEnum):
+    """Stable identifiers, in the order in which the ledger prints them."""
+
+    IMAGES = "images"
+    CONTAINERS = "containers"
+    LOGS = "logs"
+    VOLUMES = "volumes"
+    BUILD_CACHE = "build_cache"
+    ORPHANS = "orphans"
+    DOCKER_OTHER = "docker_other"
+    SNAPSHOTS = "snapshots"
+    DELETED_PENDING = "deleted_pending"
+    DELETED_OPEN = "deleted_open"
+    OTHER_FILES = "other_files"
+    METADATA = "metadata"
+    UNATTRIBUTED = "unattributed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One category. `charged` rows of a ledger sum to the filesystem's used bytes, `unattributed` included."""
+
+    category: Category
+    charged: Size
+    apparent: Size
+    reclaimable: Size
+    method: str
+    reason: str  # why a figure is missing or inexact; "" where there is nothing to explain
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing of a category. `referenced` values overlap where bytes are shared, `exclusive` values do not add up."""
+
+    id: str
+    owner_id: OwnerId
+    category: Category
+    name: str
+    referenced: Size  # every byte it holds, shared ones too
+    exclusive: Size  # freed when it alone goes
+    apparent: Size  # Σ st_size
+    reclaimable: Size  # freed by removing it now; exact 0 while it is in use
+    owner: str  # who it belongs to, in words: image of a container, containers of a volume, subvolume's path …
+    state: str  # running, dangling, unused, in use, orphan, young, pending …
+    created_at: datetime | None
+    last_used_at: datetime | None
+    proof: tuple[str, ...]  # orphans: the owner sources that were read and do not know it
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    filesystem: Filesystem
+    rows: tuple[Row, ...]  # every category once, in Category's order
+    items: Mapping[Category, tuple[Item, ...]]  # largest first
+    balanced: bool  # the charged rows sum to used; False only where used itself could not be read
+    note: str  # what makes the ledger inexact as a whole, "" for nothing
+
+    def row(self, category: Category) -> Row:
+        """The row of one category; every ledger has all of them."""
+        return next(row for row in self.rows if row.category is category)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Bytes that come free once all of `owners` are gone."""
+
+    owners: frozenset[OwnerId]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Who must go for which bytes: the shares of a filesystem in terms of owners. Sets, never sums.
+
+    `releases` adds up to every byte that has owners at all; `unread` says what the table does not know.
+    """
+
+    releases: tuple[Release, ...]
+    unread: Reading[None]  # Exact(None) where everything was measured

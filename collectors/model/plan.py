@@ -1,0 +1,52 @@
+"""What would help, in order, safest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Size
+
+
+class Risk(StrEnum):
+    SAFE = "safe"  # can be made again by itself
+    CAREFUL = "careful"  # can be made again by somebody
+    DESTRUCTIVE = "destructive"  # cannot be made again
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One remedy. `targets` are the owners it removes; empty for a step that removes nothing (wait, balance, rotate)."""
+
+    id: str  # unique within the plan
+    action: str  # stable verb: build-cache.prune, image.remove, container.remove, btrfs.balance …
+    title: str
+    command: str  # what a person could type
+    targets: tuple[OwnerId, ...]
+    frees: Size  # on this filesystem, by this step after the steps before it
+    risk: Risk
+    needs: str  # precondition, "" for none
+    costs: str  # what it will cost afterwards: rebuild, re-pull, lost logs
+    undo: str
+    rule: str  # the finding that asks for it
+    automatic: bool  # may --apply run it at its tier? volumes and orphans with doubt: never
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Bytes that come free once all of these steps are done."""
+
+    steps: frozenset[str]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    steps: tuple[Step, ...]
+    unlocks: tuple[Unlock, ...]
+    left_out: tuple[str, ...]  # one sentence for each remedy that would free nothing or cannot work, with the reason
+
+    def frees_bytes(self, chosen: frozenset[str]) -> int:
+        """What exactly this set of steps frees together, as far as it is measured."""
+        return sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)

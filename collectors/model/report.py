@@ -1,0 +1,96 @@
+"""One run, finished: what the text, the JSON document, the metrics, the journal and the dashboard all render.
+
+A report holds no reference to the machine and survives a round trip through the JSON document, so that a recording shows
+the same screens as the live run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.model.btrfs import Btrfs
+from collectors.model.engine import Engine
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Ledger
+from collectors.model.plan import Plan
+from collectors.model.reading import Reading, Size
+from collectors.model.snapshot import SourceReport
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One point of a history."""
+
+    at: datetime
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How one series grows. `key` is "used", a category, or an owner such as "container:api-1"."""
+
+    key: str
+    bytes_per_day: int
+    low_bytes_per_day: int
+    high_bytes_per_day: int
+    runs: int
+    span_s: float
+    change_24h_bytes: int | None  # None: no run is 24 h old
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """When used will cross `percent`; the interval holds with 90 % confidence. `latest` None: perhaps never."""
+
+    percent: int
+    at: datetime
+    earliest: datetime
+    latest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryChurn:
+    """`repository` rebuilt `rebuilds` times since `since`, leaving `dangling_bytes` behind."""
+
+    repository: str
+    rebuilds: int
+    since: datetime
+    dangling_images: int
+    dangling_bytes: Size
+    busting_step: str  # the instruction whose new bytes cost most, "" where not known
+
+
+@dataclass(frozen=True, slots=True)
+class TrendView:
+    """What the journal adds. `reason` says why there is no forecast, "" where there is one."""
+
+    runs: int
+    oldest: datetime | None
+    growth: tuple[Growth, ...]
+    crossings: tuple[Crossing, ...]
+    churn: tuple[RepositoryChurn, ...]
+    used_percent: tuple[Sample, ...]  # thinned for a sparkline, oldest first
+    reason: str
+    skipped_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    tool_version: str
+    host: str
+    taken_at: datetime
+    took_s: float
+    severity: Severity
+    exit_status: int
+    verdict: str
+    docker_root: Reading[str]
+    engine: Reading[Engine]
+    explained_percent: Reading[float]  # 100 × (used − |unattributed|) / used
+    ledger: Ledger | None  # None: not even the filesystem was found
+    other_ledgers: tuple[Ledger, ...]
+    btrfs: Reading[Btrfs] | None  # None: not btrfs
+    findings: tuple[Finding, ...]
+    trend: TrendView
+    plan: Plan
+    coverage: tuple[SourceReport, ...]

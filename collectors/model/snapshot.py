@@ -1,0 +1,55 @@
+"""One look at the machine: everything that was read, at one time, unjudged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.btrfs import Btrfs
+from collectors.model.engine import EngineView
+from collectors.model.filesystem import Filesystem, Occupancy, OpenDeleted
+from collectors.model.reading import Reading, Size
+from collectors.model.store import Store, Unit
+
+
+class Outcome(StrEnum):
+    READ = "read"
+    PARTIAL = "partial"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """One line of coverage: what a source did. `reason` is empty where it read everything."""
+
+    source: str
+    outcome: Outcome
+    reason: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemStudy:
+    """One filesystem that holds Docker's data."""
+
+    filesystem: Filesystem
+    units: tuple[Unit, ...]
+    occupancy: Reading[Occupancy]
+    btrfs: Reading[Btrfs] | None  # None: another kind of filesystem
+    own: Size  # what the filesystem itself takes inside `used`: metadata, reserve, copies
+    open_deleted: Reading[tuple[OpenDeleted, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`studies` starts with the Docker root's filesystem; empty where not even that could be found."""
+
+    host: str
+    began_at: datetime
+    ended_at: datetime
+    docker_root: Reading[str]
+    engine: EngineView
+    store: Reading[Store]
+    studies: tuple[FilesystemStudy, ...]
+    reports: tuple[SourceReport, ...]
