@@ -17,7 +17,7 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One remedy. `targets` are the owners it removes; empty for a step that removes nothing (wait, balance, rotate)."""
+    """One remedy. `targets` are the owners it removes; empty for a step that removes nothing (wait, balance)."""
 
     id: str  # unique within the plan
     action: str  # stable verb: build-cache.prune, image.remove, container.remove, btrfs.balance …

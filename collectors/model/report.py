@@ -1,7 +1,7 @@
 """One run, finished: what the text, the JSON document, the metrics, the journal and the dashboard all render.
 
-A report holds no reference to the machine and survives a round trip through the JSON document, so that a recording shows
-the same screens as the live run.
+A report holds no reference to the machine and survives a round trip through the JSON document, so that a recording
+shows the same screens as the live run.
 """
 
 from __future__ import annotations
