@@ -66,7 +66,7 @@ class Quotas:
     mode: QuotaMode
     consistent: bool
     rescanning: bool
-    groups: tuple[Qgroup, ...]
+    groups: Reading[tuple[Qgroup, ...]]  # INCONSISTENT where the kernel flags them so, or counts anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +81,78 @@ class Subvolume:
     created_at: datetime | None
     deleted: bool  # ORPHAN item or no references left: waiting for the cleaner
 
+    @property
+    def unit(self) -> UnitId:
+        """The name of this subvolume as a holder of bytes: its path, "" for the top level, "<deleted>/<id>"."""
+        return UnitId(f"<deleted>/{self.id}" if self.deleted else self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """Everything at and below `path` is a holder of its own, named `unit`.
+
+    `path` is below the filesystem's top level (as `Subvolume.path` is), a directory or a single file; the deepest rule
+    wins, several rules may name one unit. A rule that names a subvolume's own path renames that subvolume. Subvolumes
+    nested below `path` stay holders of their own. Hard links belong to the first name. Data is split; the metadata of
+    a split subvolume stays with the subvolume, because one tree block holds items of many directories.
+    """
+
+    path: str
+    unit: UnitId
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What one unit (subvolume, or a directory split from one) holds, in bytes. Data and metadata apart."""
+    """What one unit (subvolume, or a directory split from one) holds, in bytes. Data and metadata apart.
+
+    Metadata is None under the tree search, which does not see tree blocks; a split directory has none of its own.
+    """
 
     unit: UnitId
     referenced_data_bytes: int
     exclusive_data_bytes: int
-    referenced_metadata_bytes: int
-    exclusive_metadata_bytes: int
-    apparent_bytes: int  # Σ st_size of its inodes, counted once per inode
+    referenced_metadata_bytes: int | None
+    exclusive_metadata_bytes: int | None
+    apparent_bytes: int  # Σ st_size of its regular files and symlinks, counted once per inode
     inodes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """One row of the sharing table: bytes held by exactly this set of units."""
+    """One row of the sharing table: bytes held by exactly this set of units.
+
+    Trees that are no subvolume are holders too, in angle brackets: "<extent tree>", "<checksum tree>", "<root tree>"
+    (which also holds the free space cache's data) …
+    """
 
     holders: frozenset[UnitId]
     data_bytes: int
-    metadata_bytes: int
+    metadata_bytes: int | None  # None: not seen (tree search)
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """The exact sharing table of one filesystem, from its committed trees.
+    """The exact sharing table of one filesystem.
 
-    `residual_*` is what the self-check against the kernel's own figures left over; not zero means inexact.
+    `residual_*` is what the self-check left over: the block groups' own counters of the same committed generation minus
+    the sum of the rows. Not zero means inexact. Under the tree search there is no metadata to check: None.
+    `drift_*` is SPACE_INFO's figure at the end of the walk minus the sum: what was written or freed since the commit.
     """
 
     generation: int  # of the superblock that was walked
     method: str  # "device trees" or "tree search"
+    fallback: str  # why it is not "device trees"; "" where it is
     rows: tuple[Shared, ...]
     holdings: tuple[Holding, ...]
-    tree_metadata_bytes: int  # logical, every tree, one copy
+    tree_metadata_bytes: int | None  # logical, every tree, one copy
     residual_data_bytes: int
-    residual_metadata_bytes: int
+    residual_metadata_bytes: int | None
+    drift_data_bytes: int
+    drift_metadata_bytes: int | None
     bookend_bytes: int  # pinned by overwritten extents of which only a part is still referenced
     compressed_bytes: int  # on disk, of the compressed extents
     uncompressed_bytes: int  # what they hold
+    unresolved: tuple[str, ...]  # paths of split rules that the committed trees do not know
     blocks_read: int
     restarts: int
     age_s: float  # 0: walked now; else the age of the reused result
