@@ -1,0 +1,9 @@
+"""The only code that changes the machine, and only when told: steps of a plan, each re-verified just before."""
+
+from __future__ import annotations
+
+from collectors.remediation.apply.context import Context
+from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome, StepResult, TargetResult
+from collectors.remediation.apply.run import apply
+
+__all__ = ["Context", "Ended", "Event", "EventKind", "Outcome", "StepResult", "TargetResult", "apply"]
