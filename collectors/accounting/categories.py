@@ -1,0 +1,76 @@
+"""Which category a unit, and then a shared extent, is charged to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ledger import Category
+from collectors.model.store import Unit, UnitKind
+
+# Who is charged when several hold the same bytes: the first of these. Things that somebody wants come before
+# things that are merely left over, so that a leftover's figure is what removing leftovers can bring.
+PRECEDENCE = (
+    Category.IMAGES,
+    Category.BUILD_CACHE,
+    Category.CONTAINERS,
+    Category.LOGS,
+    Category.VOLUMES,
+    Category.ORPHANS,
+    Category.DOCKER_OTHER,
+    Category.OTHER_FILES,
+    Category.SNAPSHOTS,
+    Category.DELETED_PENDING,
+)
+_RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
+
+_FIXED = {
+    UnitKind.WRITABLE_LAYER: Category.CONTAINERS,
+    UnitKind.INIT_LAYER: Category.CONTAINERS,
+    UnitKind.CONTAINER_FILES: Category.CONTAINERS,
+    UnitKind.LOG: Category.LOGS,
+    UnitKind.VOLUME: Category.VOLUMES,
+    UnitKind.SNAPSHOT: Category.SNAPSHOTS,
+    UnitKind.DELETED: Category.DELETED_PENDING,
+    UnitKind.SUBVOLUME: Category.OTHER_FILES,
+    UnitKind.HOST: Category.OTHER_FILES,
+    UnitKind.BIND: Category.OTHER_FILES,
+}
+_LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT)
+
+
+def kind_of(owner: OwnerId) -> str:
+    """`image` of `image:sha256:…`."""
+    return owner.partition(":")[0]
+
+
+def name_of(owner: OwnerId) -> str:
+    """`sha256:…` of `image:sha256:…`."""
+    return owner.partition(":")[2]
+
+
+def category_of(unit: Unit) -> Category:
+    """The category that is charged for the bytes that only this unit holds."""
+    fixed = _FIXED.get(unit.kind)
+    if fixed is not None:
+        return fixed
+    owners = {kind_of(owner) for owner in unit.owners}
+    if unit.kind is UnitKind.UNKNOWN_LAYER:
+        return Category.ORPHANS if "orphan" in owners else Category.DOCKER_OTHER
+    if unit.kind in _LAYERS:
+        if "image" in owners:
+            return Category.IMAGES
+        if "build" in owners or unit.kind is UnitKind.BUILD_SNAPSHOT:
+            return Category.BUILD_CACHE
+        return Category.CONTAINERS if "container" in owners else Category.DOCKER_OTHER
+    return Category.DOCKER_OTHER
+
+
+def first(categories: Iterable[Category]) -> Category:
+    """The one of several that is charged."""
+    return min(categories, key=_RANK.__getitem__)
+
+
+def by_unit(units: Iterable[Unit]) -> Mapping[UnitId, Category]:
+    """Every unit's category."""
+    return {unit.id: category_of(unit) for unit in units}

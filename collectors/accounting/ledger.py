@@ -1,0 +1,185 @@
+"""The ledger of one filesystem: thirteen rows that sum to `used`, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from collectors.accounting.books import freed_bytes, keep_books
+from collectors.accounting.charge import charge
+from collectors.accounting.claims import METHOD as CLAIMED
+from collectors.accounting.claims import claims
+from collectors.accounting.desk import desk
+from collectors.accounting.figures import figures
+from collectors.accounting.items import items as make_items
+from collectors.accounting.use import removable
+from collectors.model.filesystem import Occupancy
+from collectors.model.ledger import Books, Category, Item, Ledger, Row
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.sums import charged, total
+
+_REMOVED_BY = {
+    Category.IMAGES: "image",
+    Category.CONTAINERS: "container",
+    Category.VOLUMES: "volume",
+    Category.BUILD_CACHE: "build",
+}
+_KINDS = {
+    Category.ORPHANS: "orphan:",
+    Category.LOGS: "log:",
+    Category.SNAPSHOTS: "snapshot:",
+    Category.DELETED_PENDING: "deleted:",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ledger of a filesystem with the books behind it."""
+
+    ledger: Ledger
+    books: Books
+
+
+def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
+    """Close the books of one filesystem.
+
+    `unattributed` is what is left of statfs `used`; it may be negative where the parts were measured while files moved,
+    or where only the engine's claims are known: the sum still holds.
+    """
+    origin = Origin("accounting", f"ledger of {study.filesystem.mount.mountpoint}", snapshot.ended_at, 0.0)
+    occupancy = study.occupancy.value if isinstance(study.occupancy, Exact) else None
+    books = keep_books(study.units, occupancy.shares, occupancy.unread, origin) if occupancy else _no_books(study)
+    known = figures(study.units, occupancy, books if occupancy else None, origin)
+    items = make_items(desk(snapshot, study, known, origin))
+    space = study.filesystem.space
+    used: Size = Exact(space.value.used_bytes, space.origin) if isinstance(space, Exact) else space
+
+    sizes, apparent, method = _sizes(snapshot, study, occupancy, used, origin)
+    sizes[Category.METADATA] = study.own
+    sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
+    rows = [
+        _row(
+            category,
+            sizes[category],
+            apparent.get(category),
+            method,
+            _reclaimable(category, snapshot, books, items, origin),
+            origin,
+        )
+        for category in Category
+        if category is not Category.UNATTRIBUTED
+    ]
+    rows.append(_unattributed(rows, used, study, origin))
+    note = "" if occupancy is None or not occupancy.age_s else f"figures measured {int(occupancy.age_s)} s ago"
+    return Account(
+        Ledger(study.filesystem, tuple(rows), items, isinstance(used, Exact), note),
+        books,
+    )
+
+
+def _sizes(
+    snapshot: Snapshot, study: FilesystemStudy, occupancy: Occupancy | None, used: Size, origin: Origin
+) -> tuple[dict[Category, Size], Mapping[Category, Size], str]:
+    absent = Exact(0, origin)
+    sizes: dict[Category, Size] = {}
+    apparent: Mapping[Category, Size] = {}
+    if occupancy is not None:
+        charges = charge(study.units, occupancy, origin)
+        sizes.update(charges.charged)
+        apparent = charges.apparent
+        gap = _store_gap(snapshot)
+        for category in Category:
+            if gap is not None and category is not Category.OTHER_FILES:
+                sizes[category] = total([sizes.get(category, absent), gap], origin)
+            sizes.setdefault(category, absent)
+        return sizes, apparent, occupancy.method
+    local = not (isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value)
+    if local and charged(used):
+        sizes.update(claims(snapshot.engine, charged(used), origin))
+    unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
+    for category in Category:
+        sizes.setdefault(category, unread)
+    return sizes, apparent, CLAIMED
+
+
+def _store_gap(snapshot: Snapshot) -> Unavailable | None:
+    """Why Docker's directories could not be told apart, if they could not."""
+    if isinstance(snapshot.store, Unavailable):
+        return snapshot.store
+    return snapshot.store.value.units if isinstance(snapshot.store.value.units, Unavailable) else None
+
+
+def _row(category: Category, size: Size, apparent: Size | None, method: str, reclaimable: Size, origin: Origin) -> Row:
+    unknown = Unavailable(Why.NOT_APPLICABLE, "no files behind this category", origin)
+    how = {Category.METADATA: "the filesystem's own figures", Category.DELETED_OPEN: "open descriptors"}.get(
+        category, method
+    )
+    return Row(category, size, apparent if apparent is not None else unknown, reclaimable, how, _reason(size))
+
+
+def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: Origin) -> Row:
+    parts = sum(charged(row.charged) for row in rows)
+    nothing = Unavailable(Why.NOT_APPLICABLE, "nobody knows what it is", origin)
+    if isinstance(used, Unavailable):
+        return Row(Category.UNATTRIBUTED, used, nothing, nothing, "used − all rows", used.detail)
+    left = charged(used) - parts
+    open_ended = [row.category.value for row in rows if not isinstance(row.charged, Exact)]
+    reason = ""
+    if left < 0:
+        reason = "more was counted than is used: files changed during the run, or estimates overlap"
+    elif open_ended:
+        reason = f"not measured whole: {', '.join(open_ended)}"
+    return Row(Category.UNATTRIBUTED, Exact(left, origin), nothing, nothing, "used − all rows", reason)
+
+
+def _reclaimable(
+    category: Category,
+    snapshot: Snapshot,
+    books: Books,
+    items: Mapping[Category, tuple[Item, ...]],
+    origin: Origin,
+) -> Size:
+    """What removing everything of the category that can go would free, shared extents counted as sets."""
+    if category is Category.DELETED_OPEN:
+        return total((item.exclusive for item in items.get(category, ())), origin)
+    if isinstance(books.unread, Unavailable) and not books.releases:
+        return books.unread
+    kind = _REMOVED_BY.get(category)
+    if kind is not None:
+        owners = removable(snapshot).get(kind)
+        if owners is None:
+            return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
+    elif category in _KINDS:
+        prefix = _KINDS[category]
+        owners = frozenset(o for release in books.releases for o in release.owners if o.startswith(prefix))
+    else:
+        return Exact(0, origin)
+    freed = Exact(freed_bytes(books, owners), origin)
+    return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
+
+
+def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
+    files = study.open_deleted
+    if isinstance(files, Unavailable):
+        return files
+    return Exact(sum(file.allocated_bytes for file in files.value), origin)
+
+
+def _no_books(study: FilesystemStudy) -> Books:
+    unread: Reading[None] = (
+        study.occupancy if isinstance(study.occupancy, Unavailable) else Exact(None, study.occupancy.origin)
+    )
+    return Books((), unread)
+
+
+def _reason(size: Size) -> str:
+    match size:
+        case Exact():
+            return ""
+        case Between(method=method):
+            return f"estimate: {method}"
+        case AtLeast(missing=missing):
+            return "; ".join(dict.fromkeys(f"{part.why}: {part.detail}" for part in missing[:3]))
+        case Unavailable(why=why, detail=detail):
+            return f"{why}: {detail}"

@@ -1,0 +1,73 @@
+"""What is in use right now, and what could be let go without anybody missing it: facts for items, no plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from collectors.model.engine import Container, EngineView, Volume
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Exact
+from collectors.model.snapshot import Snapshot
+
+RUNNING = frozenset({"running", "paused", "restarting", "removing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`known` is False where the engine's containers could not be listed: then nothing may be called unused."""
+
+    known: bool
+    containers_of_image: Mapping[str, tuple[str, ...]]
+    containers_of_volume: Mapping[str, tuple[str, ...]]
+    running: frozenset[str]  # container ids
+
+
+def uses(view: EngineView) -> Use:
+    """Which containers hold which images and volumes, as the engine lists them."""
+    if not isinstance(view.containers, Exact):
+        return Use(False, {}, {}, frozenset())
+    containers = view.containers.value
+    of_image: dict[str, list[str]] = {}
+    of_volume: dict[str, list[str]] = {}
+    for container in containers:
+        of_image.setdefault(container.image_id, []).append(container.name)
+        for volume in {mount.volume for mount in container.attachments if mount.volume}:
+            of_volume.setdefault(volume, []).append(container.name)
+    running = frozenset(container.id for container in containers if container.state in RUNNING)
+    return Use(True, _frozen(of_image), _frozen(of_volume), running)
+
+
+def removable(snapshot: Snapshot) -> Mapping[str, frozenset[OwnerId]]:
+    """Per kind of owner, those that nothing uses now. A kind whose use is not known has no key."""
+    view, use = snapshot.engine, uses(snapshot.engine)
+    answer: dict[str, frozenset[OwnerId]] = {}
+    if use.known and isinstance(view.containers, Exact):
+        stopped = [c for c in view.containers.value if c.id not in use.running]
+        answer["container"] = _owners("container", (c.id for c in stopped))
+        if isinstance(view.images, Exact):
+            free = (i.id for i in view.images.value if i.id not in use.containers_of_image)
+            answer["image"] = _owners("image", free)
+        if isinstance(view.volumes, Exact):
+            answer["volume"] = _owners("volume", (v.name for v in view.volumes.value if _free(v, use)))
+    if isinstance(view.build_cache, Exact):
+        answer["build"] = _owners("build", (r.id for r in view.build_cache.value if not r.in_use))
+    return answer
+
+
+def _free(volume: Volume, use: Use) -> bool:
+    counted = isinstance(volume.references, Exact) and volume.references.value > 0
+    return volume.name not in use.containers_of_volume and not counted
+
+
+def _owners(kind: str, names: Iterable[str]) -> frozenset[OwnerId]:
+    return frozenset(OwnerId(f"{kind}:{name}") for name in names)
+
+
+def _frozen(lists: dict[str, list[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {key: tuple(sorted(names)) for key, names in lists.items()}
+
+
+def label(container: Container) -> str:
+    """A container in words: name and state."""
+    return f"{container.name} ({container.state})"

@@ -1,0 +1,117 @@
+"""The `btrfs` object of the JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from collectors.model.btrfs import Btrfs, Device, Sharing, Space, Subvolume
+from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.sums import charged
+
+Json = dict[str, object]
+T = TypeVar("T")
+
+
+def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
+    """Null where the filesystem is no btrfs; with a reason in place of every figure that was not read."""
+    if btrfs is None:
+        return None
+    if isinstance(btrfs, Unavailable):
+        return {"reason": _reason(btrfs)}
+    facts = btrfs.value
+    unallocated = facts.unallocated_bytes
+    reasons: dict[str, str] = {}
+
+    def listed(name: str, reading: Reading[tuple[T, ...]], encode: Callable[[T], Json]) -> list[Json] | None:
+        if isinstance(reading, Unavailable):
+            reasons[name] = _reason(reading)
+            return None
+        return [encode(one) for one in reading.value]
+
+    fields: Json = {
+        "uuid": facts.uuid,
+        "generation": facts.generation.value if isinstance(facts.generation, Exact) else None,
+        "node_bytes": facts.node_bytes,
+        "unallocated_bytes": None if isinstance(unallocated, Unavailable) else charged(unallocated),
+        "devices": listed("devices", facts.devices, _device),
+        "spaces": listed("spaces", facts.spaces, _space),
+        "subvolumes": listed("subvolumes", facts.subvolumes, _subvolume),
+        "quotas": None,
+        "sharing": None,
+    }
+    if isinstance(unallocated, Unavailable):
+        reasons["unallocated_bytes"] = _reason(unallocated)
+    if isinstance(facts.quotas, Exact):
+        quotas = facts.quotas.value
+        fields["quotas"] = {"mode": quotas.mode.value, "consistent": quotas.consistent, "rescanning": quotas.rescanning}
+    else:
+        reasons["quotas"] = _reason(facts.quotas)
+    if isinstance(facts.sharing, Exact):
+        fields["sharing"] = _sharing(facts.sharing.value)
+    else:
+        reasons["sharing"] = _reason(facts.sharing)
+    fields["reason"] = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    return fields
+
+
+def _sharing(sharing: Sharing) -> Json:
+    return {
+        "method": sharing.method,
+        "generation": sharing.generation,
+        "age_s": round(sharing.age_s, 1),
+        "exact": not (sharing.residual_data_bytes or sharing.residual_metadata_bytes),
+        "residual_data_bytes": sharing.residual_data_bytes,
+        "residual_metadata_bytes": sharing.residual_metadata_bytes,
+        "tree_metadata_bytes": sharing.tree_metadata_bytes,
+        "bookend_bytes": sharing.bookend_bytes,
+        "compressed_bytes": sharing.compressed_bytes,
+        "uncompressed_bytes": sharing.uncompressed_bytes,
+        "restarts": sharing.restarts,
+        "holdings": [
+            {
+                "unit": str(holding.unit),
+                "referenced_bytes": holding.referenced_data_bytes + holding.referenced_metadata_bytes,
+                "exclusive_bytes": holding.exclusive_data_bytes + holding.exclusive_metadata_bytes,
+                "referenced_data_bytes": holding.referenced_data_bytes,
+                "exclusive_data_bytes": holding.exclusive_data_bytes,
+                "apparent_bytes": holding.apparent_bytes,
+                "inodes": holding.inodes,
+            }
+            for holding in sharing.holdings
+        ],
+    }
+
+
+def _device(device: Device) -> Json:
+    errors = dict(device.errors.value) if isinstance(device.errors, Exact) else None
+    return {
+        "devid": device.devid,
+        "path": device.path,
+        "total_bytes": device.total_bytes,
+        "allocated_bytes": device.allocated_bytes,
+        "errors": errors,
+    }
+
+
+def _space(space: Space) -> Json:
+    return {
+        "kind": space.kind,
+        "profile": space.profile,
+        "logical_total_bytes": space.logical_total_bytes,
+        "logical_used_bytes": space.logical_used_bytes,
+    }
+
+
+def _subvolume(subvolume: Subvolume) -> Json:
+    return {
+        "id": subvolume.id,
+        "path": subvolume.path,
+        "read_only": subvolume.read_only,
+        "snapshot": bool(subvolume.parent_uuid),
+        "deleted": subvolume.deleted,
+    }
+
+
+def _reason(unread: Unavailable) -> str:
+    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)

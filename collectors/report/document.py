@@ -1,0 +1,237 @@
+"""The JSON document, schema 1: a contract for other programs.
+
+`*_bytes` are integers; null is unknown and the object carries a `reason`. A figure of which only a floor is known stands
+as that floor, with its `high_bytes` null and the reason beside it. Foreign strings stand as they are: JSON escapes them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from collectors.model.engine import Engine
+from collectors.model.filesystem import Filesystem
+from collectors.model.finding import Finding
+from collectors.model.ledger import Category, Item, Ledger, Row
+from collectors.model.plan import Step
+from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable
+from collectors.model.report import Report, TrendView
+from collectors.model.snapshot import SourceReport
+from collectors.model.sums import ceiling, charged, floor
+from collectors.report import words
+from collectors.report.btrfs_document import btrfs_fields
+
+SCHEMA = 1
+Json = dict[str, object]
+
+
+def encode(report: Report) -> Json:
+    """The whole document, ready for `json.dumps`."""
+    ledger = report.ledger
+    return {
+        "schema": SCHEMA,
+        "tool_version": report.tool_version,
+        "host": report.host,
+        "taken_at": words.moment(report.taken_at),
+        "took_s": round(report.took_s, 3),
+        "severity": report.severity.name,
+        "exit_status": report.exit_status,
+        "verdict": report.verdict,
+        "filesystem": _filesystem(ledger.filesystem) if ledger else None,
+        "engine": _engine(report.engine, report.docker_root),
+        "ledger": _rows(ledger) if ledger else [],
+        "items": _items(ledger) if ledger else {},
+        "btrfs": btrfs_fields(report.btrfs),
+        "findings": [_finding(finding) for finding in report.findings],
+        "trend": _trend(report.trend),
+        "plan": [_step(step) for step in report.plan.steps],
+        "plan_left_out": list(report.plan.left_out),
+        "coverage": [_coverage(row) for row in report.coverage],
+        "other_filesystems": [
+            {"filesystem": _filesystem(other.filesystem), "ledger": _rows(other)} for other in report.other_ledgers
+        ],
+    }
+
+
+def _filesystem(filesystem: Filesystem) -> Json:
+    mount, space = filesystem.mount, filesystem.space
+    if isinstance(space, Unavailable):
+        keys = ("total_bytes", "used_bytes", "available_bytes", "used_percent", "inodes_used_percent")
+        unknown: Json = dict.fromkeys(keys)
+        return {"mount": mount.mountpoint, "type": mount.fstype, **unknown, "reason": _reason(space)}
+    figures = space.value
+    inodes: int | None = None
+    if figures.inodes:
+        inodes = -(-(figures.inodes - figures.inodes_free) * 100 // figures.inodes)
+    return {
+        "mount": mount.mountpoint,
+        "type": mount.fstype,
+        "total_bytes": figures.total_bytes,
+        "used_bytes": figures.used_bytes,
+        "available_bytes": figures.available_bytes,
+        "used_percent": figures.used_percent,
+        "inodes_used_percent": inodes,
+        "reason": "" if inodes is not None else "this filesystem has no fixed number of inodes",
+    }
+
+
+def _engine(engine: Reading[Engine], root: Reading[str]) -> Json:
+    where = root.value if isinstance(root, Exact) else None
+    if isinstance(engine, Unavailable):
+        unknown: Json = {"version": None, "api_version": None, "driver": None}
+        return {"reachable": False, **unknown, "root": where, "reason": _reason(engine)}
+    facts = engine.value
+    return {
+        "reachable": True,
+        "version": facts.version,
+        "api_version": facts.api_version,
+        "driver": facts.driver,
+        "root": where if where is not None else facts.root,
+        "reason": "",
+    }
+
+
+def _rows(ledger: Ledger) -> list[Json]:
+    return [_row(row) for row in ledger.rows]
+
+
+def _row(row: Row) -> Json:
+    unread = isinstance(row.charged, Unavailable)
+    return {
+        "category": row.category.value,
+        "bytes": None if unread else charged(row.charged),
+        "low_bytes": None if unread else floor(row.charged),
+        "high_bytes": ceiling(row.charged),
+        "apparent_bytes": _count(row.apparent),
+        "reclaimable_bytes": _count(row.reclaimable),
+        "method": row.method,
+        "reason": row.reason or _gaps(row.apparent, row.reclaimable),
+    }
+
+
+def _items(ledger: Ledger) -> Json:
+    return {category.value: [_item(item) for item in ledger.items.get(category, ())] for category in Category}
+
+
+def _item(item: Item) -> Json:
+    fields: Json = {
+        "id": item.id,
+        "name": item.name,
+        "bytes": _count(item.referenced),
+        "exclusive_bytes": _count(item.exclusive),
+        "apparent_bytes": _count(item.apparent),
+        "reclaimable_bytes": _count(item.reclaimable),
+        "owner": item.owner,
+        "state": item.state,
+        "created_at": _moment(item.created_at),
+        "last_used_at": _moment(item.last_used_at),
+        "reason": item.note or _gaps(item.referenced, item.exclusive, item.apparent, item.reclaimable),
+    }
+    if item.category is Category.ORPHANS:
+        fields["proof"] = list(item.proof)
+    return fields
+
+
+def _finding(finding: Finding) -> Json:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.name,
+        "title": finding.claim,
+        "bytes": _count(finding.bytes) if finding.bytes is not None else None,
+        "evidence": [{"label": label, "value": value} for label, value in finding.evidence],
+        "remedy": finding.remedy,
+        "certain": finding.certain,
+        "reason": "not about a number of bytes" if finding.bytes is None else _gaps(finding.bytes),
+    }
+
+
+def _step(step: Step) -> Json:
+    return {
+        "action": step.action,
+        "title": step.title,
+        "command": step.command,
+        "frees_bytes": _count(step.frees),
+        "risk": step.risk.value,
+        "needs": step.needs,
+        "costs": step.costs,
+        "undo": step.undo,
+        "automatic": step.automatic,
+        "reason": _gaps(step.frees),
+    }
+
+
+def _trend(trend: TrendView) -> Json:
+    return {
+        "runs": trend.runs,
+        "oldest": _moment(trend.oldest),
+        "reason": trend.reason,
+        "skipped_lines": trend.skipped_lines,
+        "growth": [
+            {
+                "key": growth.key,
+                "bytes_per_day": growth.bytes_per_day,
+                "low_bytes_per_day": growth.low_bytes_per_day,
+                "high_bytes_per_day": growth.high_bytes_per_day,
+                "runs": growth.runs,
+                "span_s": round(growth.span_s),
+                "change_24h_bytes": growth.change_24h_bytes,
+            }
+            for growth in trend.growth
+        ],
+        "crossings": [
+            {
+                "percent": crossing.percent,
+                "at": words.moment(crossing.at),
+                "earliest": words.moment(crossing.earliest),
+                "latest": _moment(crossing.latest),
+            }
+            for crossing in trend.crossings
+        ],
+        "churn": [
+            {
+                "repository": churn.repository,
+                "rebuilds": churn.rebuilds,
+                "since": words.moment(churn.since),
+                "dangling_images": churn.dangling_images,
+                "dangling_bytes": _count(churn.dangling_bytes),
+                "busting_step": churn.busting_step,
+            }
+            for churn in trend.churn
+        ],
+        "used_percent": [{"at": words.moment(sample.at), "value": sample.value} for sample in trend.used_percent],
+    }
+
+
+def _coverage(row: SourceReport) -> Json:
+    return {
+        "source": row.source,
+        "outcome": row.outcome.value,
+        "reason": row.reason,
+        "took_s": round(row.took_s, 3),
+    }
+
+
+def _count(size: Size) -> int | None:
+    return None if isinstance(size, Unavailable) else charged(size)
+
+
+def _gaps(*sizes: Size) -> str:
+    told: dict[str, None] = {}
+    for size in sizes:
+        match size:
+            case Unavailable():
+                told[_reason(size)] = None
+            case AtLeast(missing=missing):
+                told.update((f"at least: {_reason(part)}", None) for part in missing)
+            case Between(method=method):
+                told[f"estimate: {method}"] = None
+            case Exact():
+                pass
+    return "; ".join(list(told)[:4])
+
+
+def _reason(unread: Unavailable) -> str:
+    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)
+
+
+def _moment(at: datetime | None) -> str | None:
+    return words.moment(at) if at else None
