@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collectors.model.ids import UnitId
+from collectors.model.ids import ContainerId, UnitId
 from collectors.model.reading import Reading, Size, Unavailable
 
 
@@ -14,6 +14,7 @@ class Mount:
     """One line of /proc/self/mountinfo, unescaped."""
 
     mount_id: int
+    parent_id: int  # the mount that this one lies on; itself or unlisted for the root
     device: str  # "254:0"
     root: str  # path within the filesystem that is mounted here
     mountpoint: str
@@ -57,7 +58,10 @@ class Filesystem:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one directory tree takes. Hard links are counted once per filesystem, at the first unit that was met."""
+    """What one directory tree takes.
+
+    Hard links are counted once per filesystem, at the first of their holders in the order in which the units were given.
+    """
 
     allocated: Size  # st_blocks × 512; on btrfs under the exact walk: referenced bytes
     apparent: Size  # Σ st_size of regular files and symlinks
@@ -87,6 +91,32 @@ class OpenDeleted:
     pid: int
     command: str
     container: str  # container id from the process's cgroup, "" for the host's own
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFiles:
+    """Every unlinked file that is still open on a filesystem, each once. `unread` names what could not be looked into.
+
+    With an empty `unread` the scan was whole: no file means that there is none.
+    """
+
+    files: tuple[OpenDeleted, ...]
+    unread: tuple[Unavailable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """What a container that was given nothing but the socket knows of its host's disk.
+
+    The engine binds /etc/hostname from the container's directory under its root, so statvfs of `path` is the host's.
+    """
+
+    container_id: ContainerId
+    path: str  # open this one to ask the host's filesystem: "/etc/hostname"
+    device: str  # "254:0"
+    fstype: str
+    source: str  # "/dev/vda1", as the host names it
+    docker_root: str  # within that filesystem: the host's path where it is mounted at /
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from collectors.model.btrfs import Btrfs
 from collectors.model.engine import EngineView
-from collectors.model.filesystem import Filesystem, Occupancy, OpenDeleted
+from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
 from collectors.model.reading import Reading, Size
 from collectors.model.store import Store, Unit
 
@@ -38,7 +38,7 @@ class FilesystemStudy:
     occupancy: Reading[Occupancy]
     btrfs: Reading[Btrfs] | None  # None: another kind of filesystem
     own: Size  # what the filesystem itself takes inside `used`: metadata, reserve, copies
-    open_deleted: Reading[tuple[OpenDeleted, ...]]
+    open_deleted: Reading[OpenFiles]
 
 
 @dataclass(frozen=True, slots=True)

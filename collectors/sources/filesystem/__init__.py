@@ -1,0 +1,60 @@
+"""Filesystems: the mount table, room, who holds which bytes by a walk, unlinked files that are still open.
+
+Everything that can hang on a dead mount runs in a child process that can be killed; see `child`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from collectors.model.filesystem import Mount, Occupancy, OpenFiles
+from collectors.model.reading import Reading, Size, Why
+from collectors.model.store import Unit
+from collectors.sources import bounded
+from collectors.sources.bounded import Declined
+from collectors.sources.filesystem.locate import filesystem_of, host_view_from_container
+from collectors.sources.filesystem.mountinfo import mounts
+from collectors.sources.filesystem.statvfs import space
+from collectors.sources.host import Host
+
+__all__ = [
+    "HOST_UNIT",
+    "filesystem_of",
+    "host_view_from_container",
+    "mounts",
+    "open_deleted",
+    "own_blocks",
+    "space",
+    "walk",
+]
+
+HOST_UNIT = "<host>"
+
+
+def walk(
+    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
+) -> Reading[Occupancy]:
+    """Who holds the bytes of the filesystem mounted at `mountpoint`, by one pass over its directories."""
+
+    def not_yet() -> Occupancy:
+        raise Declined(Why.NOT_ASKED, "being written")
+
+    return bounded.read("filesystem.walk", str(mountpoint), not_yet, timeout_s=deadline_s)
+
+
+def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Reading[OpenFiles]:
+    """Unlinked files on `device` ("254:0"; None: any) that a process keeps open."""
+
+    def not_yet() -> OpenFiles:
+        raise Declined(Why.NOT_ASKED, "being written")
+
+    return bounded.read("filesystem.open_deleted", str(device), not_yet, timeout_s=deadline_s)
+
+
+def own_blocks(mount: Mount, host: Host, *, timeout_s: float) -> Size:
+    """The filesystem's own bytes inside statfs `used`: what neither files nor directories hold."""
+
+    def not_yet() -> int:
+        raise Declined(Why.NOT_ASKED, "being written")
+
+    return bounded.read("filesystem.own", mount.source, not_yet, timeout_s=timeout_s)
