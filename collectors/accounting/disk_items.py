@@ -61,7 +61,7 @@ def _unit_item(desk: Desk, unit: Unit, owner: OwnerId, category: Category, free:
 
 def open_deleted(desk: Desk) -> Iterable[Item]:
     held = desk.study.open_deleted
-    for file in held.value if isinstance(held, Exact) else ():
+    for file in held.value.files if isinstance(held, Exact) else ():
         yield _open(desk, file)
 
 

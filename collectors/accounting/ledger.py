@@ -163,7 +163,8 @@ def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
     files = study.open_deleted
     if isinstance(files, Unavailable):
         return files
-    return Exact(sum(file.allocated_bytes for file in files.value), origin)
+    found = sum(file.allocated_bytes for file in files.value.files)
+    return AtLeast(found, files.value.unread, origin) if files.value.unread else Exact(found, origin)
 
 
 def _no_books(study: FilesystemStudy) -> Books:

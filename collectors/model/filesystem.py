@@ -60,7 +60,7 @@ class Filesystem:
 class Usage:
     """What one directory tree takes.
 
-    Hard links are counted once per filesystem, at the first of their holders in the order in which the units were given.
+    Hard links are counted once per filesystem, at the first of their holders in the order in which units were given.
     """
 
     allocated: Size  # st_blocks × 512; on btrfs under the exact walk: referenced bytes

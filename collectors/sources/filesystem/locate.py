@@ -51,7 +51,7 @@ def within(path: str, folder: str) -> bool:
 def path_within(path: str, mount: Mount) -> str:
     """`path`, which lies on `mount`, as a path from the root of its filesystem."""
     below = os.path.relpath(path, mount.mountpoint)
-    return mount.root if below == "." else os.path.join(mount.root, below)
+    return mount.root if below == "." else f"{mount.root.rstrip('/')}/{below}"
 
 
 def host_view_from_container(host: Host, mounts: tuple[Mount, ...]) -> Reading[ContainerView]:
