@@ -71,8 +71,8 @@ def _sharing(sharing: Sharing) -> Json:
         "holdings": [
             {
                 "unit": str(holding.unit),
-                "referenced_bytes": holding.referenced_data_bytes + holding.referenced_metadata_bytes,
-                "exclusive_bytes": holding.exclusive_data_bytes + holding.exclusive_metadata_bytes,
+                "referenced_bytes": _sum(holding.referenced_data_bytes, holding.referenced_metadata_bytes),
+                "exclusive_bytes": _sum(holding.exclusive_data_bytes, holding.exclusive_metadata_bytes),
                 "referenced_data_bytes": holding.referenced_data_bytes,
                 "exclusive_data_bytes": holding.exclusive_data_bytes,
                 "apparent_bytes": holding.apparent_bytes,
@@ -81,6 +81,11 @@ def _sharing(sharing: Sharing) -> Json:
             for holding in sharing.holdings
         ],
     }
+
+
+def _sum(data: int, metadata: int | None) -> int:
+    """Data alone for a directory split from a subvolume: tree blocks belong to the subvolume as a whole."""
+    return data if metadata is None else data + metadata
 
 
 def _device(device: Device) -> Json:

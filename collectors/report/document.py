@@ -1,7 +1,8 @@
 """The JSON document, schema 1: a contract for other programs.
 
-`*_bytes` are integers; null is unknown and the object carries a `reason`. A figure of which only a floor is known stands
-as that floor, with its `high_bytes` null and the reason beside it. Foreign strings stand as they are: JSON escapes them.
+`*_bytes` are integers; null is unknown and the object carries a `reason`. A figure of which only a floor is known
+stands as that floor, with its `high_bytes` null and the reason beside it. Foreign strings stand as they are: JSON
+escapes them.
 """
 
 from __future__ import annotations

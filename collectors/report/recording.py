@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import ModuleType
 
-from collectors.model import btrfs, engine, filesystem, finding, ids, ledger, plan, reading, report, snapshot, store
+from collectors.model import btrfs, engine, filesystem, finding, ledger, plan, reading, report, snapshot, store
 
 VERSION = 1
 _MODULES: tuple[ModuleType, ...] = (
@@ -22,7 +22,6 @@ _MODULES: tuple[ModuleType, ...] = (
     engine,
     filesystem,
     finding,
-    ids,
     ledger,
     plan,
     reading,

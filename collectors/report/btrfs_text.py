@@ -1,0 +1,128 @@
+"""The section `## Docker Storage Btrfs`."""
+
+from __future__ import annotations
+
+from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
+from collectors.model.ids import UnitId
+from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.report import Report
+from collectors.report import words
+
+TOP = 12
+DELETED = "<deleted>"
+CAVEAT = (
+    "exclusive is freed when that subvolume alone goes; shared bytes go with their last holder, so exclusive values"
+    " do not add up"
+)
+
+
+def btrfs_section(report: Report, si: bool) -> list[str]:
+    """Allocation, pending deletes, compression and the largest subvolumes; or why there are none."""
+    btrfs = report.btrfs
+    if btrfs is None:
+        kind = words.quoted(report.ledger.filesystem.mount.fstype) if report.ledger else "unknown filesystem"
+        return [f"Btrfs: not applicable ({kind})"]
+    if isinstance(btrfs, Unavailable):
+        return [f"Btrfs: unknown ({words.unread(btrfs)})"]
+    facts = btrfs.value
+    lines = [f"Btrfs: {facts.uuid}, nodes of {words.bytes_(facts.node_bytes)}"]
+    lines += _allocation(facts, si)
+    lines += _pending(facts, si)
+    lines.append(f"Quotas: {_quotas(facts.quotas)}")
+    lines += _sharing(facts.sharing, si)
+    return lines
+
+
+def _allocation(facts: Btrfs, si: bool) -> list[str]:
+    lines = [f"Unallocated: {words.size(facts.unallocated_bytes, si=si)}"]
+    if isinstance(facts.spaces, Unavailable):
+        return [*lines, f"Allocation: unknown ({words.unread(facts.spaces)})"]
+    lines += ["| Kind | Profile | Allocated | Used | Fill |", "|---|---|---|---|---|"]
+    lines += [_space(space, si) for space in facts.spaces.value]
+    if isinstance(facts.devices, Exact):
+        for device in facts.devices.value:
+            errors = device.errors
+            told = "errors unknown" if isinstance(errors, Unavailable) else _errors(errors.value)
+            size = f"{words.bytes_(device.allocated_bytes, si=si)} of {words.bytes_(device.total_bytes, si=si)}"
+            lines.append(f"- Device {device.devid} {words.quoted(device.path)}: {size} allocated, {told}")
+    else:
+        lines.append(f"- Devices: unknown ({words.unread(facts.devices)})")
+    return lines
+
+
+def _space(space: Space, si: bool) -> str:
+    total, used = space.logical_total_bytes, space.logical_used_bytes
+    fill = words.percent(100 * used / total) if total else "–"
+    return f"| {space.kind} | {space.profile} | {words.bytes_(total, si=si)} | {words.bytes_(used, si=si)} | {fill} |"
+
+
+def _errors(errors: tuple[tuple[str, int], ...]) -> str:
+    seen = [f"{name} {count}" for name, count in errors if count]
+    return ", ".join(seen) if seen else "no errors"
+
+
+def _pending(facts: Btrfs, si: bool) -> list[str]:
+    subvolumes = facts.subvolumes
+    if isinstance(subvolumes, Unavailable):
+        return [f"Pending deletes: unknown ({words.unread(subvolumes)})"]
+    pending = sum(subvolume.deleted for subvolume in subvolumes.value)
+    text = words.count(pending, "subvolume")
+    if pending and isinstance(facts.sharing, Exact):
+        referenced = freed = 0
+        for row in facts.sharing.value.rows:
+            held = row.data_bytes + (row.metadata_bytes or 0)
+            dropped = [str(holder).startswith(DELETED) for holder in row.holders]
+            referenced += held if any(dropped) else 0
+            freed += held if all(dropped) else 0
+        text += f", {words.bytes_(referenced, si=si)} referenced, {words.bytes_(freed, si=si)} freed when done"
+    return [f"Subvolumes: {len(subvolumes.value) - pending}", f"Pending deletes: {text}"]
+
+
+def _quotas(quotas: Reading[Quotas]) -> str:
+    if isinstance(quotas, Unavailable):
+        return f"unknown ({words.unread(quotas)})"
+    state = quotas.value
+    doubt = "" if state.consistent else ", inconsistent: not used"
+    return f"{state.mode.value}{', rescanning' if state.rescanning else ''}{doubt}"
+
+
+def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
+    if isinstance(sharing, Unavailable):
+        return [f"Exact sizes: unknown ({words.unread(sharing)})", f"Caveat: {CAVEAT}"]
+    table = sharing.value
+    left = (table.residual_data_bytes, table.residual_metadata_bytes)
+    check = "books close" if left == (0, 0) else f"inexact by {left[0]} data and {left[1]} metadata bytes"
+    when = f", {words.age(table.age_s)} old" if table.age_s else ""
+    lines = [
+        f"Exact sizes: {words.count(len(table.holdings), 'holder')} by {table.method}, {check}{when}",
+        f"Overwritten but pinned: {words.bytes_(table.bookend_bytes, si=si)}",
+        f"Compression: {_compression(table, si)}",
+        "| Subvolume | Apparent | Referenced | Exclusive |",
+        "|---|---|---|---|",
+    ]
+    largest = sorted(table.holdings, key=lambda holding: (-_referenced(holding), holding.unit))
+    lines += [_holding(holding, si) for holding in largest[:TOP]]
+    if len(largest) > TOP:
+        rest = words.count(len(largest) - TOP, "holder")
+        lines.append(f"- and {rest} more")
+    lines.append(f"Caveat: {CAVEAT}")
+    return lines
+
+
+def _compression(table: Sharing, si: bool) -> str:
+    if not table.compressed_bytes:
+        return "none"
+    held, stored = table.uncompressed_bytes, table.compressed_bytes
+    ratio = words.percent(100 * stored / max(held, 1))
+    return f"{words.bytes_(held, si=si)} in {words.bytes_(stored, si=si)} ({ratio})"
+
+
+def _holding(holding: Holding, si: bool) -> str:
+    name = words.quoted(str(holding.unit) if holding.unit != UnitId("") else "(top level)", 90)
+    exclusive = holding.exclusive_data_bytes + (holding.exclusive_metadata_bytes or 0)
+    sizes = (holding.apparent_bytes, _referenced(holding), exclusive)
+    return f"| {name} | " + " | ".join(words.bytes_(count, si=si) for count in sizes) + " |"
+
+
+def _referenced(holding: Holding) -> int:
+    return holding.referenced_data_bytes + (holding.referenced_metadata_bytes or 0)

@@ -1,0 +1,193 @@
+"""The `--preflight` page: structured text that a person reads and a script greps.
+
+Fixed sections in a fixed order, always all of them; `Field: value` at column 0; tables with fixed headers. No foreign
+string stands at the start of a line, and every one goes through `words.quoted`.
+"""
+
+from __future__ import annotations
+
+from collectors.model.ledger import Category, Ledger
+from collectors.model.reading import Exact, Size, Unavailable, Why
+from collectors.model.report import Report
+from collectors.model.snapshot import Outcome
+from collectors.model.sums import charged
+from collectors.report import words
+from collectors.report.btrfs_text import btrfs_section
+from collectors.report.trend_text import trend_section
+
+SECTIONS = (
+    "Docker Storage",
+    "Docker Storage Categories",
+    "Docker Storage Btrfs",
+    "Docker Storage Findings",
+    "Docker Storage Trend",
+    "Docker Storage Plan",
+    "Docker Storage Coverage",
+)
+
+
+def render(report: Report, *, si: bool = False) -> str:
+    """The whole page, with a newline at its end."""
+    bodies = (
+        _summary(report, si),
+        _categories(report, si),
+        btrfs_section(report, si),
+        _findings(report, si),
+        trend_section(report.trend, si),
+        _plan(report, si),
+        _coverage(report),
+    )
+    return "\n\n".join(f"## {title}\n" + "\n".join(body) for title, body in zip(SECTIONS, bodies, strict=True)) + "\n"
+
+
+def _summary(report: Report, si: bool) -> list[str]:
+    root = words.quoted(report.docker_root.value) if isinstance(report.docker_root, Exact) else ""
+    lines = [f"Disk: {_disk(report, root, si)}", f"Severity: {report.severity.name}"]
+    engine = report.engine
+    lines.append(f"Driver: {words.quoted(engine.value.driver)}" if isinstance(engine, Exact) else "Driver: unknown")
+    lines.append(f"Filesystem: {_filesystem(report.ledger, si)}")
+    if isinstance(engine, Exact):
+        facts = engine.value
+        named = f"{facts.flavour.capitalize()} {words.quoted(facts.version)}, API {words.quoted(facts.api_version)}"
+        lines.append(f"Engine: {named}, {facts.image_store.value} image store")
+    else:
+        lines.append(f"Engine: {words.unread(engine)}")
+    explained = report.explained_percent
+    lines.append(
+        f"Explained: {words.percent(explained.value)}"
+        if isinstance(explained, Exact)
+        else f"Explained: unknown ({words.unread(explained)})"
+    )
+    lines.append(f"Verdict: {report.verdict}")
+    lines.append(
+        f"Taken: {words.moment(report.taken_at)} in {report.took_s:.2f} s on {words.quoted(report.host)}"
+        f" by ullage {report.tool_version}"
+    )
+    return lines
+
+
+def _disk(report: Report, root: str, si: bool) -> str:
+    if report.ledger is None:
+        return "unknown (no filesystem was found)"
+    filesystem = report.ledger.filesystem
+    space = filesystem.space
+    where = root or words.quoted(filesystem.mount.mountpoint)
+    if isinstance(space, Unavailable):
+        return f"unknown ({words.unread(space)})"
+    figures = space.value
+    used, total = words.tight(figures.used_bytes, si=si), words.tight(figures.total_bytes, si=si)
+    return f"{figures.used_percent}% used ({used}/{total} on {where})"
+
+
+def _filesystem(ledger: Ledger | None, si: bool) -> str:
+    if ledger is None:
+        return "unknown"
+    mount, space = ledger.filesystem.mount, ledger.filesystem.space
+    text = f"{words.quoted(mount.fstype)} on {words.quoted(mount.source)} at {words.quoted(mount.mountpoint)}"
+    if isinstance(space, Unavailable):
+        return text
+    figures = space.value
+    text += f", {words.bytes_(figures.available_bytes, si=si)} available"
+    if figures.inodes:
+        share = 100 * (figures.inodes - figures.inodes_free) / figures.inodes
+        text += f", inodes {words.percent(share)} used"
+    return text + (", read-only" if figures.read_only else "")
+
+
+def _categories(report: Report, si: bool) -> list[str]:
+    lines = [
+        "| Category | Bytes | Size | Share | Apparent | Reclaimable | Note |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    ledger = report.ledger
+    used = 0
+    if ledger is not None and isinstance(ledger.filesystem.space, Exact):
+        used = ledger.filesystem.space.value.used_bytes
+    for row in ledger.rows if ledger else ():
+        count = _count(row.charged)
+        share = words.percent(100 * count / used) if count is not None and used > 0 else "?"
+        cells = (
+            row.category.value,
+            "?" if count is None else str(count),
+            words.size(row.charged, si=si),
+            share,
+            _quiet(row.apparent, si),
+            _quiet(row.reclaimable, si),
+            words.quoted(row.reason, 160),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    if ledger is not None:
+        lines.append(f"Method: {words.quoted(_method(ledger))}")
+        if ledger.note:
+            lines.append(f"Age: {words.quoted(ledger.note)}")
+    for other in report.other_ledgers:
+        lines.append(f"Other filesystem: {_other(other, si)}")
+    return lines
+
+
+def _other(ledger: Ledger, si: bool) -> str:
+    space = ledger.filesystem.space
+    mount = words.quoted(ledger.filesystem.mount.mountpoint)
+    if isinstance(space, Unavailable):
+        return f"{mount} unknown ({words.unread(space)})"
+    largest = max(ledger.rows, key=lambda row: _count(row.charged) or 0)
+    figures = space.value
+    return (
+        f"{mount} {figures.used_percent}% used of {words.bytes_(figures.total_bytes, si=si)},"
+        f" most of it {largest.category.value} ({words.size(largest.charged, si=si)})"
+    )
+
+
+def _method(ledger: Ledger) -> str:
+    return next(row.method for row in ledger.rows if row.category is Category.IMAGES)
+
+
+def _count(size: Size) -> int | None:
+    return None if isinstance(size, Unavailable) else charged(size)
+
+
+def _quiet(size: Size, si: bool) -> str:
+    """A cell of the table: a dash where the question makes no sense."""
+    if isinstance(size, Unavailable) and size.why is Why.NOT_APPLICABLE:
+        return "–"
+    return words.size(size, si=si)
+
+
+def _findings(report: Report, si: bool) -> list[str]:
+    lines = [f"Findings: {len(report.findings)}"]
+    for finding in report.findings:
+        amount = f", {words.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
+        doubt = "" if finding.certain else " (not certain)"
+        lines.append(f"- [{finding.severity.name}] {finding.claim}{amount}{doubt} — {finding.remedy}")
+        lines.extend(f"  - {label}: {value}" for label, value in finding.evidence)
+    return lines
+
+
+def _plan(report: Report, si: bool) -> list[str]:
+    steps = report.plan.steps
+    automatic = frozenset(step.id for step in steps if step.automatic)
+    lines = [f"Plan: {words.count(len(steps), 'step')}"]
+    if steps:
+        everything = frozenset(step.id for step in steps)
+        lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(everything), si=si)}")
+        lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
+    for number, step in enumerate(steps, 1):
+        lines.append(f"{number}. [{step.risk.value}] {step.title}, {words.size(step.frees, si=si)}")
+        details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
+        lines.extend(f"   - {label}: {text}" for label, text in details if text)
+    lines.extend(f"- Left out: {why}" for why in report.plan.left_out)
+    return lines
+
+
+def _coverage(report: Report) -> list[str]:
+    outcomes = [row.outcome for row in report.coverage]
+    lines = [
+        f"Coverage: {outcomes.count(Outcome.READ)} read, {outcomes.count(Outcome.PARTIAL)} partial,"
+        f" {outcomes.count(Outcome.UNREAD)} unread",
+        "| Source | Outcome | Took | Reason |",
+        "|---|---|---|---|",
+    ]
+    for row in report.coverage:
+        reason = words.quoted(row.reason, 240)
+        lines.append(f"| {row.source} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
+    return lines

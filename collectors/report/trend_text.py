@@ -1,0 +1,53 @@
+"""The section `## Docker Storage Trend`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from collectors.model.report import TrendView
+from collectors.report import words
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def trend_section(trend: TrendView, si: bool) -> list[str]:
+    """Growth, crossings, churn and a sparkline of used %; the reason where there is no forecast."""
+    lines = [f"Runs: {trend.runs}" + (f" since {words.moment(trend.oldest)}" if trend.oldest else "")]
+    if trend.skipped_lines:
+        lines.append(f"Skipped lines: {trend.skipped_lines}")
+    if trend.used_percent:
+        values = [sample.value for sample in trend.used_percent]
+        lines.append(f"Used percent: {sparkline(values)} {values[0]}% → {values[-1]}%")
+    for growth in trend.growth:
+        low, high = signed(growth.low_bytes_per_day, si), signed(growth.high_bytes_per_day, si)
+        change = "" if growth.change_24h_bytes is None else f", {signed(growth.change_24h_bytes, si)} in 24 h"
+        rate = f"{signed(growth.bytes_per_day, si)}/day ({low} to {high}, {growth.runs} runs)"
+        lines.append(f"- Growth of {words.quoted(growth.key)}: {rate}{change}")
+    for crossing in trend.crossings:
+        latest = words.moment(crossing.latest) if crossing.latest else "never"
+        span = f"{words.moment(crossing.earliest)} to {latest}"
+        lines.append(f"- Crosses {crossing.percent}%: {words.moment(crossing.at)} ({span})")
+    for churn in trend.churn:
+        left = (
+            f"{words.size(churn.dangling_bytes, si=si)} now dangling in {words.count(churn.dangling_images, 'image')}"
+        )
+        step = f"; new bytes come from {words.quoted(churn.busting_step)}" if churn.busting_step else ""
+        name, times = words.quoted(churn.repository), words.count(churn.rebuilds, "time")
+        lines.append(f"- Churn: {name} rebuilt {times} since {words.moment(churn.since)}, {left}{step}")
+    lines.append(f"Forecast: {trend.reason or words.count(len(trend.crossings), 'threshold') + ' ahead'}")
+    return lines
+
+
+def signed(count: int, si: bool = False) -> str:
+    """`+1.2 GiB`, `-3.0 MiB`."""
+    return f"{'+' if count >= 0 else ''}{words.bytes_(count, si=si)}"
+
+
+def sparkline(values: list[int], width: int = 48) -> str:
+    """At most `width` cells, each the largest value of its stretch, scaled between the extremes."""
+    if len(values) > width:
+        edges = [round(i * len(values) / width) for i in range(width + 1)]
+        values = [max(values[a:b]) for a, b in pairwise(edges)]
+    low, high = min(values), max(values)
+    span = max(high - low, 1)
+    return "".join(_LEVELS[(value - low) * (len(_LEVELS) - 1) // span] for value in values)
