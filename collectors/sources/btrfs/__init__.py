@@ -12,16 +12,10 @@ from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.reading import Reading, Why
 from collectors.sources import bounded
 from collectors.sources.bounded import Declined
+from collectors.sources.btrfs.figures import filesystem
 from collectors.sources.host import Host
 
-
-def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btrfs]:
-    """Everything that is cheap to ask of the btrfs that holds `mountpoint` (a directory or a file); `sharing` is not."""
-
-    def not_yet() -> Btrfs:
-        raise Declined(Why.NOT_ASKED, "being written")
-
-    return bounded.read("btrfs", f"FS_INFO {mountpoint}", not_yet, timeout_s=timeout_s)
+__all__ = ["filesystem", "sharing"]
 
 
 def sharing(
