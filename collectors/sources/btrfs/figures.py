@@ -81,8 +81,7 @@ def _devices(fd: int, info: decode.FsInfo, host: Host) -> tuple[Device, ...]:
 
 
 def _device_errors(host: Host, uuid: str, devid: int) -> Reading[tuple[tuple[str, int], ...]]:
-    began = time.monotonic()
-    origin = Origin("btrfs.device_errors", f"sysfs devinfo/{devid}", datetime.now(UTC), time.monotonic() - began)
+    origin = Origin("btrfs.device_errors", f"sysfs devinfo/{devid}/error_stats", datetime.now(UTC), 0.0)
     try:
         return Exact(sysfs.device_errors(host, uuid, devid), origin)
     except (OSError, ValueError) as error:

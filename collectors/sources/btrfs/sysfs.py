@@ -1,4 +1,4 @@
-"""/sys/fs/btrfs/<uuid>: what every process may read: features, allocation, error counters, whether quotas are on.
+"""/sys/fs/btrfs/<uuid>: what every process may read: error counters of the devices, whether quotas are on.
 
 Visible in a default container too, for all btrfs filesystems of the host. Refuses to guess: a file that is not there
 raises, and the caller says so.
@@ -33,8 +33,3 @@ def quotas_enabled(host: Host, uuid: str) -> bool:
     if not folder(host, uuid).is_dir():
         raise FileNotFoundError(2, "no such filesystem in sysfs", str(folder(host, uuid)))
     return (folder(host, uuid) / "qgroups").is_dir()
-
-
-def exclusive_operation(host: Host, uuid: str) -> str:
-    """What runs alone on this filesystem now: none, balance, balance paused, device remove … (Linux 5.10)."""
-    return (folder(host, uuid) / "exclusive_operation").read_text("ascii").strip()
