@@ -1,0 +1,179 @@
+"""Each field of a record on the wire, by name. Pure; a field of the wrong type makes the whole line ValueError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from collectors.history.maps import BYTES, IDS, SAME
+from collectors.history.record import Action, Allocation, Noted, Record
+from collectors.model.finding import Severity
+
+Wire = Mapping[str, Any]
+VERSION = 1
+
+
+def stamp(at: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond: what a later line names its base by."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def wire(record: Record, base: Record | None) -> dict[str, Any]:
+    """The JSON object of a record. Maps are changes against `base`, or whole without one."""
+    out: dict[str, Any] = {
+        "v": VERSION,
+        "at": stamp(record.at),
+        "boot": record.boot_id,
+        "up": record.uptime_s,
+        "fs": record.filesystem,
+        "total": record.total_bytes,
+        "used": record.used_bytes,
+        "avail": record.available_bytes,
+        "sev": record.severity.name if record.severity is not None else None,
+        "cat": dict(record.categories),
+        "btrfs": _pack_allocation(record.btrfs),
+        "found": [[noted.rule, noted.severity.name, noted.raw.name, noted.bytes] for noted in record.findings],
+        "did": [
+            [did.action, did.target, did.rule, did.predicted_bytes, did.engine_bytes, did.measured_bytes]
+            for did in record.actions
+        ],
+    }
+    if record.trimmed:
+        out["cut"] = list(record.trimmed)
+    if base is not None:
+        out["base"] = stamp(base.at)
+    packed = {
+        "owners": BYTES.pack(record.owners, base.owners if base else None),
+        "tags": IDS.pack(record.tags, base.tags if base else None),
+        "dangling": BYTES.pack(record.dangling, base.dangling if base else None),
+        "orphans": IDS.pack(_as_map(record.orphans), _as_map(base.orphans if base else None)),
+    }
+    return out | {name: value for name, value in packed.items() if value is not SAME}
+
+
+def record(wire: Wire, base: Record | None) -> Record:
+    """The record of a JSON object; maps whose base was not read are unknown. Raises ValueError."""
+    orphans = IDS.unpack(wire.get("orphans", SAME), _as_map(base.orphans if base else None))
+    return Record(
+        at=_moment(wire),
+        boot_id=text_or_none(wire, "boot"),
+        uptime_s=_seconds(wire.get("up")),
+        filesystem=text_or_none(wire, "fs"),
+        total_bytes=_count(wire.get("total")),
+        used_bytes=_count(wire.get("used")),
+        available_bytes=_count(wire.get("avail")),
+        severity=None if wire.get("sev") is None else _severity(wire["sev"]),
+        categories={_text(name): _integer(value) for name, value in _object(wire.get("cat")).items()},
+        btrfs=_allocation(wire.get("btrfs")),
+        owners=BYTES.unpack(wire.get("owners", SAME), base.owners if base else None),
+        tags=IDS.unpack(wire.get("tags", SAME), base.tags if base else None),
+        dangling=BYTES.unpack(wire.get("dangling", SAME), base.dangling if base else None),
+        orphans=None if orphans is None else frozenset(orphans),
+        findings=tuple(_noted(row) for row in _list(wire.get("found"))),
+        actions=tuple(_action(row) for row in _list(wire.get("did"))),
+        trimmed=tuple(_text(name) for name in _list(wire.get("cut", []))),
+    )
+
+
+def text_or_none(wire: Wire, name: str) -> str | None:
+    """A text that may be unknown. Raises ValueError for anything else."""
+    value = wire.get(name)
+    return None if value is None else _text(value)
+
+
+def _as_map(names: frozenset[str] | None) -> Mapping[str, str] | None:
+    return None if names is None else dict.fromkeys(sorted(names), "")
+
+
+def _pack_allocation(value: Allocation | None) -> list[int | None] | None:
+    if value is None:
+        return None
+    return [
+        value.data_total_bytes,
+        value.data_used_bytes,
+        value.metadata_total_bytes,
+        value.metadata_used_bytes,
+        value.unallocated_bytes,
+    ]
+
+
+def _allocation(value: Any) -> Allocation | None:
+    if value is None:
+        return None
+    data_total, data_used, metadata_total, metadata_used, unallocated = map(_count, _row(value, 5))
+    if data_total is None or data_used is None or metadata_total is None or metadata_used is None:
+        raise ValueError("an allocation has its four figures")
+    return Allocation(data_total, data_used, metadata_total, metadata_used, unallocated)
+
+
+def _noted(value: Any) -> Noted:
+    rule, severity, raw, size = _row(value, 4)
+    return Noted(_text(rule), _severity(severity), _severity(raw), _integer(size))
+
+
+def _action(value: Any) -> Action:
+    action, target, rule, *sizes = _row(value, 6)
+    return Action(_text(action), _text(target), _text(rule), *(_integer(size) for size in sizes))
+
+
+def _moment(wire: Wire) -> datetime:
+    at = datetime.fromisoformat(_text(wire.get("at")))
+    if at.tzinfo is None:
+        raise ValueError("a time without its offset")
+    return at.astimezone(UTC)
+
+
+def _severity(value: Any) -> Severity:
+    try:
+        return Severity[_text(value)]
+    except KeyError:
+        raise ValueError("no such severity") from None
+
+
+def _row(value: Any, length: int) -> list[Any]:
+    row = _list(value)
+    if len(row) != length:
+        raise ValueError(f"a row of {length}")
+    return row
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _integer(value: Any) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int:
+        raise ValueError("not a whole number")
+    return value
+
+
+def _count(value: Any) -> int | None:
+    size = _integer(value)
+    if size is not None and size < 0:
+        raise ValueError("a negative size")
+    return size
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 <= value < 1e11:
+        raise ValueError("not a number of seconds")
+    return float(value)
