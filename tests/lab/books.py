@@ -1,0 +1,77 @@
+"""Draws up the truth of a whole lab: which folders each category owns, and what they take.
+
+An extent is charged once, to the first category in the order of `truth.CATEGORIES`. What a mess planted stands beside
+that as it is. Refuses to run while the engine is stopped: images are asked of the engine itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab import layout, measure
+from tests.lab.truth import CATEGORIES, Planted, Sum, Truth
+
+if TYPE_CHECKING:
+    from tests.lab.lab import Lab
+
+# Nothing in a folder shows these: what the mess knows of them is all there is.
+_ONLY_KNOWN = ("deleted_pending", "deleted_open")
+
+
+def draw_up(lab: Lab, mess: str, planted: tuple[Planted, ...]) -> Truth:
+    """Flush, measure every category and put it beside what was planted."""
+    measure.flush(lab.mount)
+    owned = folders(lab, planted)
+    return Truth(
+        lab=lab.id,
+        driver=lab.driver,
+        fs=lab.fs,
+        engine=lab.engine,
+        mess=mess,
+        docker_root=str(lab.docker_root),
+        used_bytes=measure.used_bytes(lab.mount),
+        planted=planted,
+        sums=_sums(lab.fs, owned, planted),
+    )
+
+
+def folders(lab: Lab, planted: tuple[Planted, ...]) -> dict[str, list[Path]]:
+    """The trees of each category that lies in folders; the last ones stand for "whatever else is in here"."""
+    root = lab.docker_root
+    placed = {p.category: [Path(q.path) for q in planted if q.category == p.category and q.path] for p in planted}
+    images = list(layout.image_layers(root, lab.driver, lab.socket).values())
+    containers = [path for pair in layout.container_layers(root, lab.driver).values() for path in pair]
+    orphans = placed.get("orphans", [])
+    # Every layer folder has an owner here: what no image, container or planted orphan owns, a build left behind.
+    cache = layout.layer_folders(root, lab.driver) - {*images, *containers, *orphans}
+    return {
+        "images": images,
+        "build_cache": sorted(cache),
+        "containers": containers,
+        "logs": layout.log_files(root),
+        "volumes": layout.volumes(root),
+        "orphans": orphans,
+        "docker_other": [root, *placed.get("docker_other", [])],
+        "other_files": [lab.mount, *placed.get("other_files", [])],
+        "snapshots": placed.get("snapshots", []),
+    }
+
+
+def _sums(fs: str, owned: dict[str, list[Path]], planted: tuple[Planted, ...]) -> dict[str, Sum]:
+    sums: dict[str, Sum] = {}
+    before: list[Path] = []
+    charged = apparent = 0
+    for category in CATEGORIES:
+        known = [p for p in planted if p.category == category]
+        if category in _ONLY_KNOWN:
+            allocated = sum(p.allocated_bytes or 0 for p in known)
+            sums[category] = Sum(allocated, sum(p.apparent_bytes for p in known), len(known), "planted")
+            continue
+        # Everything up to and including this category, less everything up to it: each extent is charged once.
+        before = [*before, *owned[category]]
+        with_this, apparent_with_this = measure.allocated_bytes(fs, before), measure.apparent_bytes(before)
+        method = "compsize" if fs == "btrfs" else "du"
+        sums[category] = Sum(with_this - charged, apparent_with_this - apparent, len(owned[category]), method)
+        charged, apparent = with_this, apparent_with_this
+    return sums

@@ -1,0 +1,165 @@
+"""A lab: a private engine on a filesystem of its own, with a mess in it and the truth about the mess.
+
+    with Lab.up(driver="btrfs", mess="everyday") as lab:
+        lab.docker("ps", "-a")
+        lab.truth.sums["images"].allocated_bytes
+
+Refuses to touch an engine, mount or process that it did not start, and to leave any of its own behind.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from tests.lab import books, disk, engines, messes, state, teardown
+from tests.lab.client import Client
+from tests.lab.engine import Engine, Place
+from tests.lab.processes import Process
+from tests.lab.truth import Planted, Truth
+
+
+class Lab:
+    """See `Lab.up`. Usable as a context manager; `down` may be called any number of times."""
+
+    id: str
+    base: Path
+    fs: str
+    driver: str
+    engine: str
+    mount: Path
+    device: str
+    devices: tuple[str, ...]
+    docker_root: Path
+    truth: Truth
+
+    def __init__(self, record: state.Record, made: disk.Disk, version: str, driver: str) -> None:
+        self.id = record.id
+        self.base = Path(record.base)
+        self.fs, self.mount, self.devices = made.fs, made.mount, made.devices
+        self.device = made.devices[0]
+        self.driver, self.engine = driver, version
+        self.docker_root = self.mount / "docker"
+        self.docker_root.mkdir()
+        place = Place(self.base, self.docker_root)
+        self.socket = place.socket
+        self.host = f"unix://{place.socket}"
+        self._engine = Engine(place, record, version, driver)
+        self.client = Client(self.host, self.base, teardown.cgroup_name(self.id))
+
+    @classmethod
+    def up(
+        cls,
+        *,
+        driver: str = "overlay2",
+        fs: str | None = None,
+        mess: str = "everyday",
+        engine: str = "20.10",
+        size_mib: int = 2048,
+        devices: int = 1,
+        mkfs_options: Sequence[str] = (),
+        mount_options: Sequence[str] = (),
+        keep: bool = False,
+    ) -> Lab:
+        """Bring up a lab with a mess in it (`everyday+leak` makes one after the other).
+
+        First takes down the labs of owners that are gone. `keep` leaves it running when this process ends. Raises
+        `ValueError`, `NoSuchEngine`, `CommandFailed`, `EngineFailed`; then nothing of it is left.
+        """
+        teardown.sweep()
+        makers = messes.named(mess)
+        fs = fs or engines.DEFAULT_FS.get(driver, "ext4")
+        lab_id = secrets.token_hex(4)
+        base = Path(tempfile.gettempdir()).resolve() / f"ullage-lab-{lab_id}"
+        owner = None if keep else Process.of(os.getpid())
+        record = state.Record(lab_id, str(base), owner, (), f"{driver} on {fs}, engine {engine}, mess {mess}")
+        record.save()
+        try:
+            base.mkdir(mode=0o700)
+            made = disk.create(
+                base, fs, size_mib=size_mib, devices=devices, mkfs_options=mkfs_options, mount_options=mount_options
+            )
+            lab = cls(record, made, engine, driver)
+            lab.start_engine()
+            planted = tuple(item for make in makers for item in make(lab))
+            lab.measure(mess, planted)
+        except BaseException:
+            teardown.take_down(state.load(record.path()) or record)
+            raise
+        return lab
+
+    def measure(self, mess: str | None = None, planted: Sequence[Planted] | None = None) -> Truth:
+        """Draw up the truth again, after a test changed something, and write it to `base/truth.json`."""
+        known = planted if planted is not None else self.truth.planted
+        self.truth = books.draw_up(self, mess if mess is not None else self.truth.mess, tuple(known))
+        self.truth.save(self.truth_file)
+        return self.truth
+
+    @property
+    def truth_file(self) -> Path:
+        """Where the truth is written."""
+        return self.base / "truth.json"
+
+    @property
+    def pid(self) -> int:
+        """The engine's pid. Raises `ProcessLookupError` while it is stopped."""
+        if self._engine.process is None:
+            raise ProcessLookupError("the engine is stopped")
+        return self._engine.process.pid
+
+    def docker(self, *words: str, stdin: bytes | None = None, timeout_s: float = 300) -> str:
+        """`docker WORDS` against this engine: its stdout. Raises `CommandFailed` with stderr."""
+        return self.client.docker(*words, stdin=stdin, timeout_s=timeout_s)
+
+    def build(
+        self, tag: str, context_files: Mapping[str, bytes | str], *, buildkit: bool = True, args: Sequence[str] = ()
+    ) -> str:
+        """Build an image (the context holds its Dockerfile) without network; gives back its id."""
+        return self.client.build(tag, context_files, buildkit=buildkit, args=args)
+
+    def import_image(self, tag: str, files: Mapping[str, bytes | int]) -> str:
+        """Make an image of one layer; an integer stands for that many random bytes. Gives back its id."""
+        return self.client.import_image(tag, files)
+
+    def start_engine(self) -> None:
+        """Start the engine, if it is not running, and wait until it answers."""
+        self._engine.start()
+
+    def stop_engine(self) -> None:
+        """SIGTERM, and wait: running containers are stopped."""
+        self._engine.stop()
+
+    def kill_engine(self) -> None:
+        """SIGKILL, and wait: containers go on until the next start."""
+        self._engine.kill()
+
+    def freeze_engine(self) -> None:
+        """SIGSTOP: the socket accepts and nobody answers."""
+        self._engine.freeze()
+
+    def thaw_engine(self) -> None:
+        """SIGCONT."""
+        self._engine.thaw()
+
+    def adopt(self, pid: int) -> None:
+        """Have a process that a mess started end with the lab. Raises `ProcessLookupError`."""
+        process = Process.of(pid)
+        if process is None:
+            raise ProcessLookupError(pid)
+        self._engine.record = self._engine.record.with_started(process)
+
+    def down(self) -> None:
+        """Take everything away again. Raises `teardown.NotClean` naming what would not go."""
+        teardown.take_down(self._engine.record)
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
