@@ -40,11 +40,11 @@ class UnitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    id: UnitId
+    id: UnitId  # its path
     kind: UnitKind
-    path: str  # absolute, as this process can open it
+    path: str  # absolute, as this process can open it; a directory, or one file. What lies in a deeper unit is not its own
     name: str  # for people: the driver's directory name, volume name, container id …
-    owners: frozenset[OwnerId]
+    owners: frozenset[OwnerId]  # may go when the last of them goes; empty: nobody that was read knows it
     immutable: bool  # its bytes never change while it lives: may be measured once in its life
     created_at: datetime | None  # birth time where the filesystem tells; None: it does not
 
@@ -65,6 +65,7 @@ class StoredImage:
     id: ImageId
     tags: tuple[str, ...]
     chain: tuple[ChainId, ...]  # base first
+    parent: ImageId | None = None  # the untagged image of the step before, in a legacy build: goes with its last child
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class ContainerLog:
     paths: tuple[str, ...]  # current file first, then rotated ones
     allocated_bytes: int
     apparent_bytes: int
-    rotates: bool  # is a maximum size configured?
+    rotates: bool | None  # is a maximum size in force? None: not to be known from disk (Podman)
 
 
 class Orphanhood(StrEnum):
@@ -127,3 +128,4 @@ class Store:
     logs: Reading[tuple[ContainerLog, ...]]
     units: Reading[tuple[Unit, ...]]
     orphans: Reading[tuple[OrphanProof, ...]]
+    notes: tuple[str, ...] = ()  # oddities, one sentence each; foreign text in them is not yet escaped
