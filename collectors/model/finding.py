@@ -22,13 +22,16 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`rule` is a stable identifier in kebab case; `claim` one line that names the thing, without the size."""
+    """`rule` is a stable identifier in kebab case; `claim` one line that names the thing, without its size.
+
+    Claims, remedies and evidence may hold foreign strings as they are: whoever shows them escapes them.
+    """
 
     rule: str
     severity: Severity
     claim: str
     bytes: Size | None  # None: the finding is not about a number of bytes
-    evidence: tuple[tuple[str, str], ...]  # (label, value) in words
+    evidence: tuple[tuple[str, Size | str], ...]  # (label, figure or raw text)
     remedy: str  # what to do, one line
     owners: tuple[OwnerId, ...]  # what the remedy would remove
     certain: bool  # False: could not be told for sure; the remedy must not act on it

@@ -138,11 +138,17 @@ def _finding(finding: Finding) -> Json:
         "severity": finding.severity.name,
         "title": finding.claim,
         "bytes": _count(finding.bytes) if finding.bytes is not None else None,
-        "evidence": [{"label": label, "value": value} for label, value in finding.evidence],
+        "evidence": [_evidence(label, value) for label, value in finding.evidence],
         "remedy": finding.remedy,
         "certain": finding.certain,
         "reason": "not about a number of bytes" if finding.bytes is None else _gaps(finding.bytes),
     }
+
+
+def _evidence(label: str, value: Size | str) -> Json:
+    if isinstance(value, str):
+        return {"label": label, "value": value, "bytes": None}
+    return {"label": label, "value": words.size(value), "bytes": _count(value)}
 
 
 def _step(step: Step) -> Json:

@@ -158,8 +158,11 @@ def _findings(report: Report, si: bool) -> list[str]:
     for finding in report.findings:
         amount = f", {words.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
         doubt = "" if finding.certain else " (not certain)"
-        lines.append(f"- [{finding.severity.name}] {finding.claim}{amount}{doubt} — {finding.remedy}")
-        lines.extend(f"  - {label}: {value}" for label, value in finding.evidence)
+        claim, remedy = words.quoted(finding.claim, 300), words.quoted(finding.remedy, 300)
+        lines.append(f"- [{finding.severity.name}] {claim}{amount}{doubt} — {remedy}")
+        for label, value in finding.evidence:
+            shown = words.quoted(value, 200) if isinstance(value, str) else words.size(value, si=si)
+            lines.append(f"  - {words.quoted(label)}: {shown}")
     return lines
 
 
@@ -172,10 +175,10 @@ def _plan(report: Report, si: bool) -> list[str]:
         lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(everything), si=si)}")
         lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
     for number, step in enumerate(steps, 1):
-        lines.append(f"{number}. [{step.risk.value}] {step.title}, {words.size(step.frees, si=si)}")
+        lines.append(f"{number}. [{step.risk.value}] {words.quoted(step.title, 300)}, {words.size(step.frees, si=si)}")
         details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
-        lines.extend(f"   - {label}: {text}" for label, text in details if text)
-    lines.extend(f"- Left out: {why}" for why in report.plan.left_out)
+        lines.extend(f"   - {label}: {words.safe(text, 500)}" for label, text in details if text)
+    lines.extend(f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out)
     return lines
 
 

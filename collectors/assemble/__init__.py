@@ -1,0 +1,171 @@
+"""All sources side by side under one deadline → one frozen Snapshot. Joins by id and path; judges nothing."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.assemble import coverage, roots
+from collectors.assemble.away import from_container, remote_study
+from collectors.assemble.request import Clock, OnPart, Request
+from collectors.assemble.study import Context, study
+from collectors.assemble.units import Places, listed
+from collectors.model.engine import EngineView
+from collectors.model.filesystem import Filesystem, FsSpace, Mount
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
+from collectors.model.store import Store
+from collectors.sources import docker_root as store_source
+from collectors.sources import engine as engine_source
+from collectors.sources import filesystem as filesystem_source
+
+__all__ = ["Request", "assemble"]
+
+# How long the first questions to the engine may hold up the disk, as a share of the whole deadline.
+_ENGINE_SHARE = 0.4
+
+
+def assemble(request: Request, on_part: OnPart | None = None) -> Snapshot:
+    """Read everything. Never raises; what could not be read says why in its place."""
+    return _Look(request, on_part).run()
+
+
+class _Look:
+    """One look in progress: what is known so far, and the order in which things become known."""
+
+    def __init__(self, request: Request, on_part: OnPart | None) -> None:
+        self.request, self.on_part = request, on_part
+        self.clock = Clock(request.deadline_s)
+        self.deadline_s = request.deadline_s
+        self.lock = threading.Lock()
+        self.engine_known, self.containers_known = threading.Event(), threading.Event()
+        now = datetime.now(UTC)
+        pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
+        view = EngineView(pending, pending, pending, pending, pending, pending, pending)
+        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, (), ())
+        self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
+
+    def run(self) -> Snapshot:
+        engine = threading.Thread(target=self._engine, name="engine", daemon=True)
+        engine.start()
+        mounts = filesystem_source.mounts(self.request.host, timeout_s=self.clock.left(at_most=5.0))
+        self.engine_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE))
+        view = self.snapshot.engine
+        root = roots.docker_root(self.request, view.engine, view.local, self.clock)
+        self._update(docker_root=root)
+        if isinstance(mounts, Exact):
+            self._disk(root, mounts.value)
+        else:
+            self._report(coverage.line("mount table", mounts))
+        engine.join(self.clock.left() + 0.2)
+        return self._finish()
+
+    def _engine(self) -> None:
+        def part(name: str, reading: Reading[object]) -> None:
+            self._engine_part(name, reading)
+
+        view = engine_source.observe(
+            self.request.endpoint, self.request.host, deadline_s=self.clock.left(keep=0.3), on_part=part
+        )
+        self._update(engine=view)
+        self.engine_known.set()
+        self.containers_known.set()
+
+    def _engine_part(self, name: str, reading: Reading[object]) -> None:
+        with self.lock:
+            self.snapshot = replace(self.snapshot, engine=replace(self.snapshot.engine, **{name: reading}))
+        if name == "local" or (name == "engine" and isinstance(reading, Unavailable)):
+            self.engine_known.set()
+        if name == "containers":
+            self.containers_known.set()
+        self._tell()
+
+    def _disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
+        places = Places(mounts)
+        if isinstance(root, Unavailable):
+            view = self.snapshot.engine
+            found = None
+            if not (isinstance(view.local, Exact) and not view.local.value):
+                found = from_container(self.request, mounts, view, self.clock)
+            self._add(*(found or remote_study(root)))
+            self._update(store=root)
+            return
+        mount = places.mount_of(root.value)
+        if mount is not None:
+            space = filesystem_source.space(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
+            self._early(mount, space)
+        store = self._store(root.value)
+        self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
+        containers = listed(self.snapshot.engine.containers)
+        context = Context(self.request, self.clock, places, root.value, store, containers)
+        self._update(studies=())
+        for one in self._mounts(root.value, store, places):
+            self._add(*study(context, one))
+
+    def _store(self, root: str) -> Reading[Store]:
+        engine = self.snapshot.engine.engine
+        store = store_source.store(
+            Path(root),
+            self.request.host,
+            driver_hint=engine.value.driver if isinstance(engine, Exact) else None,
+            containerd_root=roots.containerd_root(self.request, self.clock),
+            grace_s=self.request.grace_s,
+            deadline_s=self.clock.left(at_most=self.deadline_s / 2),
+        )
+        gaps: tuple[Unavailable, ...] = ()
+        if isinstance(store, Exact):
+            its = store.value
+            parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
+            gaps = coverage.missing(*parts)
+            self._report(coverage.line("orphans", its.orphans))
+        self._report(coverage.line("docker root", store, gaps))
+        self._update(store=store)
+        return store
+
+    def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
+        """The filesystems that hold Docker's data, that of the root first."""
+        paths = [root]
+        if isinstance(store, Exact) and isinstance(store.value.units, Exact):
+            paths += [unit.path for unit in store.value.units.value]
+        found: dict[str, Mount] = {}
+        for path in paths:
+            mount = places.mount_of(path)
+            if mount is not None and mount.device not in found:
+                found[mount.device] = mount
+        return list(found.values())
+
+    def _early(self, mount: Mount, space: Reading[FsSpace]) -> None:
+        """The filesystem's fill at once, before anybody knows who holds it."""
+        pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
+        self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending),))
+
+    def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
+        self._update(studies=(*self.snapshot.studies, one), reports=(*self.snapshot.reports, *reports))
+
+    def _report(self, line: SourceReport) -> None:
+        self._update(reports=(*self.snapshot.reports, line))
+
+    def _update(self, **parts: object) -> None:
+        with self.lock:
+            self.snapshot = replace(self.snapshot, ended_at=datetime.now(UTC), **parts)  # type: ignore[arg-type]
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_part is not None:
+            self.on_part(self.snapshot, self.waiting)
+
+    def _finish(self) -> Snapshot:
+        view = self.snapshot.engine
+        lines = [
+            coverage.line("engine", view.engine),
+            coverage.line("engine: same machine", view.local),
+            coverage.line("engine: images", view.images),
+            coverage.line("engine: containers", view.containers),
+            coverage.line("engine: volumes", view.volumes),
+            coverage.line("engine: build cache", view.build_cache),
+        ]
+        with self.lock:
+            self.snapshot = replace(self.snapshot, ended_at=datetime.now(UTC), reports=(*lines, *self.snapshot.reports))
+        return self.snapshot

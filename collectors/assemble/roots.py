@@ -1,0 +1,47 @@
+"""Where Docker keeps its data, as this process can open it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.assemble.request import Clock, Request
+from collectors.model.engine import Engine
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.sources import bounded
+
+_USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
+_CONTAINERD = "/var/lib/containerd"
+
+
+def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
+    """The flag, else what a local engine says, else the usual places. A remote engine has none here."""
+    origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
+    asked = request.host.docker_root
+    if isinstance(local, Exact) and not local.value:
+        return Unavailable(Why.NOT_REACHABLE, "the engine runs on another machine", origin)
+    if asked is not None:
+        named, source = [str(asked)], "--docker-root"
+    elif isinstance(engine, Exact) and engine.value.root:
+        named, source = [str(request.host.here(engine.value.root))], "the engine"
+    else:
+        named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
+
+    def find() -> str:
+        for path in named:
+            if Path(path).is_dir():
+                return os.path.realpath(path)
+        raise bounded.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
+
+    return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=clock.left(at_most=5.0))
+
+
+def containerd_root(request: Request, clock: Clock) -> Path | None:
+    """The system containerd's root, where it exists outside the Docker root."""
+
+    def find() -> str:
+        return os.path.realpath(request.host.here(_CONTAINERD))
+
+    found = bounded.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
+    return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None

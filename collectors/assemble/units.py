@@ -1,0 +1,142 @@
+"""The units of one filesystem: Docker's directories, bind mounts, btrfs subvolumes. A pure join by path.
+
+Owners that only make sense across sources are named here: a log belongs to `log:<container>`, so that it can be cut
+while its container lives; a proven orphan belongs to itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+
+from collectors.model.btrfs import Btrfs, SplitRule, Subvolume
+from collectors.model.engine import Container
+from collectors.model.filesystem import Mount
+from collectors.model.ids import OwnerId, UnitId
+from collectors.model.reading import Exact, Reading
+from collectors.model.store import Orphanhood, Store, Unit, UnitKind
+from collectors.sources.filesystem.locate import path_within, within
+
+
+def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]:
+    """The units of the store that lie on `mount`, with their owners completed."""
+    if not isinstance(store.units, Exact):
+        return ()
+    orphans: frozenset[UnitId] = frozenset()
+    if isinstance(store.orphans, Exact):
+        orphans = frozenset(p.unit for p in store.orphans.value if p.verdict is Orphanhood.ORPHAN)
+    here = (unit for unit in store.units.value if places.on(unit.path, mount))
+    return tuple(_owned(unit, orphans) for unit in here)
+
+
+def _owned(unit: Unit, orphans: frozenset[UnitId]) -> Unit:
+    if unit.kind is UnitKind.LOG:
+        names = (owner.partition(":")[2] for owner in unit.owners if owner.startswith("container:"))
+        return replace(unit, owners=frozenset(OwnerId(f"log:{name}") for name in names))
+    if unit.id in orphans:
+        return replace(unit, owners=frozenset({OwnerId(f"orphan:{unit.path}")}))
+    return unit
+
+
+def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, places: Places) -> tuple[Unit, ...]:
+    """Host directories that containers mount, each once, named after their containers.
+
+    They have no owners: removing the container does not remove them. A directory that holds the Docker root, or the
+    root of the filesystem, would swallow everything else and is left out.
+    """
+    users: dict[str, set[str]] = {}
+    for container in containers:
+        for attached in container.attachments:
+            source = os.path.normpath(attached.source) if attached.source.startswith("/") else ""
+            if attached.kind != "bind" or not source or within(docker_root, source) or within(source, docker_root):
+                continue
+            if source != mount.mountpoint and places.on(source, mount):
+                users.setdefault(source, set()).add(container.name)
+    outer = [path for path in sorted(users) if not any(path != other and within(path, other) for other in users)]
+    return tuple(
+        Unit(UnitId(path), UnitKind.BIND, path, ", ".join(sorted(users[path])), frozenset(), False, None)
+        for path in outer
+    )
+
+
+def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[Unit]) -> tuple[Unit, ...]:
+    """The subvolumes that no unit of Docker's names: snapshots, others, and those that wait for the cleaner."""
+    if not isinstance(btrfs.subvolumes, Exact):
+        return ()
+    named = {path_within(unit.path, mount).strip("/") for unit in units}
+    mounted = {m.root.strip("/") for m in places.mounts if m.fstype == "btrfs"}
+    answer = []
+    for subvolume in btrfs.subvolumes.value:
+        if subvolume.deleted:
+            owner = OwnerId(f"deleted:{subvolume.id}")
+            name = f"subvolume {subvolume.id}"
+            unit = Unit(subvolume.unit, UnitKind.DELETED, "", name, frozenset({owner}), False, subvolume.created_at)
+            answer.append(unit)
+        elif subvolume.path not in named:
+            answer.append(_outside(subvolume, subvolume.path in mounted))
+    return tuple(answer)
+
+
+def _outside(subvolume: Subvolume, mounted: bool) -> Unit:
+    """A snapshot that is mounted and writable is somebody's live tree (a rolled-back root), not a leftover copy."""
+    is_snapshot = bool(subvolume.parent_uuid) and (subvolume.read_only or not mounted)
+    kind = UnitKind.SNAPSHOT if is_snapshot else UnitKind.SUBVOLUME
+    owners = frozenset({OwnerId(f"snapshot:{subvolume.path}")}) if is_snapshot else frozenset[OwnerId]()
+    name = subvolume.path or "top level"
+    return Unit(subvolume.unit, kind, subvolume.path, name, owners, subvolume.read_only, subvolume.created_at)
+
+
+def split_rules(units: Iterable[Unit], mount: Mount) -> tuple[SplitRule, ...]:
+    """Directories of the filesystem for the exact walk, by their paths below its top level."""
+    return tuple(SplitRule(path_within(unit.path, mount).strip("/"), unit.id) for unit in units)
+
+
+def host_directories(mount: Mount, places: Places, docker_root: str, *, most: int = 400) -> tuple[Unit, ...]:
+    """Directories outside Docker, two levels deep, so that the exact walk can name what fills `other_files`."""
+    answer: list[Unit] = []
+    fringe = [(mount.mountpoint, 0)]
+    while fringe and len(answer) < most:
+        folder, depth = fringe.pop(0)
+        for path in _folders(folder):
+            if within(path, docker_root) or not places.on(path, mount):
+                continue
+            if not within(docker_root, path):
+                answer.append(Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None))
+            if depth < 2:
+                fringe.append((path, depth + 1))
+    return tuple(answer[:most])
+
+
+def _folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:  # vanished or not ours to read: the walk of the trees still counts it, unnamed
+        return []
+
+
+class Places:
+    """Which mount a path is on, asked many times. The last mount on a mountpoint is the one that is seen."""
+
+    def __init__(self, mounts: tuple[Mount, ...]) -> None:
+        self.mounts = mounts
+        self._at = {mount.mountpoint: mount for mount in mounts}
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mount nearest above `path` (absolute, without links)."""
+        while True:
+            found = self._at.get(path)
+            if found is not None or path == "/":
+                return found
+            path = path.rpartition("/")[0] or "/"
+
+    def on(self, path: str, mount: Mount) -> bool:
+        """Whether `path` lies on the filesystem of `mount`, in the part of it that is mounted there."""
+        here = self.mount_of(path)
+        return here is not None and here.mount_id == mount.mount_id
+
+
+def listed(reading: Reading[tuple[Container, ...]]) -> tuple[Container, ...]:
+    """The containers, or none where they could not be listed."""
+    return reading.value if isinstance(reading, Exact) else ()

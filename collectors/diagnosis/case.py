@@ -1,0 +1,78 @@
+"""What a rule looks at: one snapshot, the ledger of one filesystem, and how to say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from collectors.accounting.books import freed_bytes
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Finding
+from collectors.model.ids import OwnerId
+from collectors.model.ledger import Books, Category, Item, Ledger
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
+from collectors.model.report import TrendView
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.sums import charged, total
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    snapshot: Snapshot
+    study: FilesystemStudy
+    ledger: Ledger
+    books: Books
+    trend: TrendView
+    limits: Thresholds
+
+    @property
+    def space(self) -> FsSpace | None:
+        """statvfs, or None where it was not read."""
+        space = self.study.filesystem.space
+        return space.value if isinstance(space, Exact) else None
+
+    @property
+    def used_bytes(self) -> int:
+        """0 where not read: then nothing is notable by its share."""
+        return self.space.used_bytes if self.space else 0
+
+    @property
+    def total_bytes(self) -> int:
+        return self.space.total_bytes if self.space else 0
+
+    def items(self, category: Category) -> tuple[Item, ...]:
+        """The category's items, largest first."""
+        return self.ledger.items.get(category, ())
+
+    def notable(self, count: int) -> bool:
+        """Is this many bytes worth a line? An absolute floor, and a share of what is used."""
+        return count >= self.limits.notable_bytes or count >= self.limits.notable_share * max(self.used_bytes, 1)
+
+    def leak(self, count: int) -> bool:
+        """Is this many bytes a leak that should not wait?"""
+        return self.total_bytes > 0 and count > self.limits.leak_share * self.total_bytes
+
+    def freed(self, owners: Iterable[OwnerId]) -> Size:
+        """What removing all of `owners` together frees: a set, not a sum of exclusive sizes."""
+        count = self.exact(freed_bytes(self.books, owners))
+        unread = self.books.unread
+        return AtLeast(count.value, (unread,), count.origin) if isinstance(unread, Unavailable) else count
+
+    def exact(self, count: int) -> Exact[int]:
+        """A figure of our own making."""
+        return Exact(count, Origin("diagnosis", "figure", self.snapshot.ended_at, 0.0))
+
+    def sum(self, sizes: Iterable[Size]) -> Size:
+        """Add sizes up, unknown ones kept."""
+        return total(sizes, Origin("diagnosis", "sum", self.snapshot.ended_at, 0.0))
+
+
+Rule: TypeAlias = Callable[[Case], Iterable[Finding]]
+
+
+def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
+    """The largest items as evidence."""
+    ordered = sorted(items, key=lambda item: -charged(item.referenced))
+    return tuple((item.name, item.referenced) for item in ordered[:most])

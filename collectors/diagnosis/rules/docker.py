@@ -1,0 +1,144 @@
+"""What Docker itself keeps that could go, or should never have grown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.diagnosis.case import Case, largest
+from collectors.model.engine import Flavour
+from collectors.model.finding import Finding, Severity
+from collectors.model.ids import OwnerId
+from collectors.model.ledger import Category, Item
+from collectors.model.reading import Exact, Unavailable
+from collectors.model.sums import charged
+
+
+def _some(case: Case, category: Category, states: tuple[str, ...]) -> tuple[Item, ...]:
+    return tuple(i for i in case.items(category) if i.state in states)
+
+
+def _owners(items: Iterable[Item]) -> tuple[OwnerId, ...]:
+    return tuple(item.owner_id for item in items)
+
+
+def build_cache(case: Case) -> Iterable[Finding]:
+    """Build cache that nothing uses."""
+    row = case.ledger.row(Category.BUILD_CACHE)
+    free = [i for i in case.items(Category.BUILD_CACHE) if i.state != "in use"]
+    if free and case.notable(charged(row.reclaimable)):
+        severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
+        claim = f"build cache in {len(free)} records that no build is using"
+        remedy = "docker builder prune, then set builder.gc in daemon.json so that it stays bounded"
+        yield Finding("build-cache", severity, claim, row.reclaimable, largest(free), remedy, _owners(free), True)
+
+
+def dangling_images(case: Case) -> Iterable[Finding]:
+    """Images without a tag that no container uses: what rebuilding the same tag leaves behind."""
+    dangling = _some(case, Category.IMAGES, ("dangling",))
+    freed = case.freed(_owners(dangling))
+    if dangling and case.notable(charged(freed)):
+        severity = Severity.P2 if case.leak(charged(freed)) else Severity.P3
+        claim = f"{len(dangling)} images without a tag that no container uses"
+        remedy = "docker image prune"
+        yield Finding("dangling-images", severity, claim, freed, largest(dangling), remedy, _owners(dangling), True)
+
+
+def unused_images(case: Case) -> Iterable[Finding]:
+    """Tagged images that no container uses."""
+    unused = _some(case, Category.IMAGES, ("unused",))
+    freed = case.freed(_owners(unused))
+    if unused and case.notable(charged(freed)):
+        claim = f"{len(unused)} tagged images that no container uses"
+        remedy = "remove those that are not needed any more, by id"
+        yield Finding("unused-images", Severity.P4, claim, freed, largest(unused), remedy, _owners(unused), True)
+
+
+def stopped_containers(case: Case) -> Iterable[Finding]:
+    """Containers that have ended and keep their writable layers and logs."""
+    stopped = _some(case, Category.CONTAINERS, ("exited", "dead"))
+    freed = case.freed(_owners(stopped))
+    if stopped and case.notable(charged(freed)):
+        claim = f"{len(stopped)} stopped containers keep their writable layers and logs"
+        remedy = "look whether their data is needed, then docker rm"
+        yield Finding("stopped-containers", Severity.P4, claim, freed, largest(stopped), remedy, _owners(stopped), True)
+
+
+def unused_volumes(case: Case) -> Iterable[Finding]:
+    """Volumes that no container refers to: data, never deleted automatically."""
+    unused = [i for i in case.items(Category.VOLUMES) if i.state.startswith("unused")]
+    freed = case.freed(_owners(unused))
+    if unused and case.notable(charged(freed)):
+        claim = f"{len(unused)} volumes that no container refers to"
+        remedy = "data: look into each, then docker volume rm by name"
+        yield Finding("unused-volumes", Severity.P4, claim, freed, largest(unused), remedy, _owners(unused), True)
+
+
+def logs(case: Case) -> Iterable[Finding]:
+    """Container logs that nothing bounds."""
+    free = [i for i in case.items(Category.LOGS) if i.state.endswith("no rotation")]
+    amount = case.sum(item.referenced for item in free)
+    if not free:
+        return
+    large = charged(amount) >= case.limits.log_bytes or case.leak(charged(amount))
+    if large or case.notable(charged(amount)):
+        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+        claim = f"logs of {len(free)} containers that no size limits"
+        remedy = "set log-opts max-size and max-file, recreate the containers"
+        yield Finding("logs-unbounded", severity, claim, amount, largest(free), remedy, _owners(free), True)
+
+
+def orphans(case: Case) -> Iterable[Finding]:
+    """Layers on disk that nobody knows, with proof; and the admission where proof was not possible."""
+    found = case.items(Category.ORPHANS)
+    if found:
+        row = case.ledger.row(Category.ORPHANS)
+        severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
+        claim = f"{len(found)} layer directories that no image, container, build or mount knows"
+        proof = (("checked", ", ".join(found[0].proof)),)
+        remedy = "stop the engine, prove it again, delete just these"
+        evidence = (*largest(found), *proof)
+        yield Finding("orphans", severity, claim, row.reclaimable, evidence, remedy, _owners(found), True)
+    store = case.snapshot.store
+    if isinstance(store, Exact) and isinstance(store.value.orphans, Unavailable):
+        told = store.value.orphans
+        if told.why.value != "not applicable":
+            yield Finding(
+                "orphans-unknown",
+                Severity.P4,
+                "whether layers are orphaned could not be told",
+                None,
+                (("reason", f"{told.why}: {told.detail}"),),
+                "see Coverage for what could not be read",
+                (),
+                False,
+            )
+
+
+def engine(case: Case) -> Iterable[Finding]:
+    """An engine that does not answer hides what is in use."""
+    engine = case.snapshot.engine.engine
+    if isinstance(engine, Unavailable):
+        yield Finding(
+            "engine-unreachable",
+            Severity.P3,
+            "the engine did not answer: what is in use is not known",
+            None,
+            (("reason", f"{engine.why}: {engine.detail}"),),
+            "check the engine and the permission on its socket",
+            (),
+            False,
+        )
+    elif engine.value.flavour is Flavour.PODMAN:
+        yield Finding(
+            "podman-prune",
+            Severity.P4,
+            "Podman's volume prune over this API also removes named volumes",
+            None,
+            (),
+            "never use a blanket volume prune here",
+            (),
+            True,
+        )
+
+
+RULES = (orphans, logs, build_cache, dangling_images, unused_images, stopped_containers, unused_volumes, engine)

@@ -1,0 +1,102 @@
+"""Half-done work, old drivers, plugins, deleted-but-open files, host files: the invisible culprits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.diagnosis.case import Case, largest
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Item
+from collectors.model.store import UnitKind
+from collectors.model.sums import charged
+
+
+def _of_kind(case: Case, kind: UnitKind) -> tuple[Item, ...]:
+    return tuple(item for item in case.items(Category.DOCKER_OTHER) if item.state == kind.value)
+
+
+def _leftover(case: Case, rule: str, kind: UnitKind, claim: str, remedy: str) -> Iterable[Finding]:
+    items = _of_kind(case, kind)
+    amount = case.sum(item.referenced for item in items)
+    if items and case.notable(charged(amount)):
+        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+        owners = tuple(item.owner_id for item in items)
+        yield Finding(rule, severity, claim, amount, largest(items), remedy, owners, True)
+
+
+def temporary(case: Case) -> Iterable[Finding]:
+    """Downloads and build contexts that were never cleaned up."""
+    claim = "unfinished downloads and build contexts under the Docker root's tmp"
+    return _leftover(
+        case, "engine-tmp", UnitKind.TEMPORARY, claim, "remove what no process has open and is over 1 h old"
+    )
+
+
+def interrupted(case: Case) -> Iterable[Finding]:
+    """Writes that a crash cut short."""
+    claim = "layer writes that a crash interrupted"
+    return _leftover(case, "interrupted-writes", UnitKind.INTERRUPTED_WRITE, claim, "remove with the engine stopped")
+
+
+def other_driver(case: Case) -> Iterable[Finding]:
+    """What a switch of storage driver or image store left behind."""
+    claim = "data of a storage driver that is not in use"
+    remedy = "archive what is needed, then remove the directory with the engine stopped"
+    return _leftover(case, "other-driver", UnitKind.OTHER_DRIVER, claim, remedy)
+
+
+def plugins(case: Case) -> Iterable[Finding]:
+    """A plugin that logs into its own root filesystem."""
+    return _leftover(
+        case, "plugin-data", UnitKind.PLUGIN, "plugins keep data of their own", "look into the plugin's logs"
+    )
+
+
+def deleted_open(case: Case) -> Iterable[Finding]:
+    """Files that are deleted and still take room, because a process has them open."""
+    items = case.items(Category.DELETED_OPEN)
+    amount = case.sum(item.referenced for item in items)
+    if items and case.notable(charged(amount)):
+        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+        holder = items[0].owner
+        claim = f"{len(items)} deleted files still held open, the largest by {holder}"
+        evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
+        remedy = "restart the process that holds them"
+        yield Finding("deleted-open", severity, claim, amount, evidence, remedy, (), True)
+
+
+def host_files(case: Case) -> Iterable[Finding]:
+    """When Docker is not the culprit, say so and name the directories."""
+    row = case.ledger.row(Category.OTHER_FILES)
+    if case.used_bytes and charged(row.charged) > case.used_bytes // 3:
+        items = case.items(Category.OTHER_FILES)
+        claim = "files outside Docker on the same filesystem"
+        remedy = "look into the largest directories"
+        yield Finding("host-files", Severity.P4, claim, row.charged, largest(items), remedy, (), True)
+
+
+def journal_and_cores(case: Case) -> Iterable[Finding]:
+    """Two host directories that fill up by themselves."""
+    known = (
+        ("/var/log/journal", "journald", "the system journal", "journalctl --vacuum-size=500M and SystemMaxUse="),
+        ("/var/lib/systemd/coredump", "core-dumps", "core dumps", "coredumpctl, then set MaxUse= in coredump.conf"),
+    )
+    for folder, rule, what, remedy in known:
+        inside = [i for i in case.items(Category.OTHER_FILES) if i.name == folder or i.name.startswith(f"{folder}/")]
+        amount = case.sum(item.referenced for item in inside)
+        if inside and case.notable(charged(amount)):
+            severity = Severity.P2 if case.leak(charged(amount)) else Severity.P4
+            yield Finding(rule, severity, f"{what} in {folder}", amount, largest(inside), remedy, (), True)
+
+
+def binds(case: Case) -> Iterable[Finding]:
+    """Host directories that containers write to: not in any figure of the engine's."""
+    items = [i for i in case.items(Category.OTHER_FILES) if i.state == UnitKind.BIND.value]
+    amount = case.sum(item.referenced for item in items)
+    if items and case.notable(charged(amount)):
+        evidence = tuple((f"{item.name} of {item.owner}", item.referenced) for item in items[:5])
+        claim = f"{len(items)} host directories mounted into containers"
+        yield Finding("bind-mounts", Severity.P4, claim, amount, evidence, "look into the containers' data", (), True)
+
+
+RULES = (temporary, interrupted, other_driver, plugins, deleted_open, journal_and_cores, binds, host_files)
