@@ -64,7 +64,7 @@ def matches(names: tuple[str, ...], patterns: tuple[str, ...]) -> str:
 
 
 def image_names(tags: tuple[str, ...], digests: tuple[str, ...], image_id: str) -> tuple[str, ...]:
-    """Everything that an image pattern may match: tags, digests, bare repositories, the id with and without `sha256:`."""
+    """Everything that an image pattern may match: tags, digests, bare repositories, the id, also without `sha256:`."""
     repositories = tuple(tag.rpartition(":")[0] for tag in tags) + tuple(d.partition("@")[0] for d in digests)
     return tags + digests + repositories + (image_id, image_id.removeprefix("sha256:"))
 

@@ -1,16 +1,35 @@
-"""The plan."""
+"""The plan: what each kind of thing offers, reduced to steps that free something, in order, cut at the target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from collectors.model.finding import Finding
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Ledger
-from collectors.model.plan import Plan
+from collectors.model.plan import Plan, Step, Unlock
+from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
+from collectors.remediation.plan import explain
+from collectors.remediation.plan.btrfs import compaction, filesystem
+from collectors.remediation.plan.build_cache import build_cache
+from collectors.remediation.plan.case import Case
+from collectors.remediation.plan.containers import containers, removed_by
+from collectors.remediation.plan.cut import cut
+from collectors.remediation.plan.draft import Draft, Found
+from collectors.remediation.plan.images import hidden, images
 from collectors.remediation.plan.keep import Rules
+from collectors.remediation.plan.leftovers import leftovers
+from collectors.remediation.plan.logs import logs
+from collectors.remediation.plan.metadata import place_for
+from collectors.remediation.plan.metadata import releases as metadata_releases
+from collectors.remediation.plan.order import ordered, promote, risk_rank
+from collectors.remediation.plan.sizes import Sizes
+from collectors.remediation.plan.unlocks import Aliases, Reduced, in_turn, reduce
+from collectors.remediation.plan.volumes import volumes
 
 
 def plan(
@@ -29,4 +48,126 @@ def plan(
     `last_used` maps owners to when the journal last saw them in use (or, never used, first saw them at all).
     `until_percent` keeps only the shortest safest steps that bring used down to it, and says so where nothing can.
     """
-    raise NotImplementedError
+    case = Case(snapshot, ledger, books, findings, rules, last_used, now)
+    if isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value:
+        return Plan((), (), (explain.remote(),))
+    found = _offers(case)
+    aliases = hidden(case)
+    drafts, reduced, useless = _useful(case, found.drafts, aliases)
+    left_out = [*found.left_out, *useless]
+    drafts = promote(drafts, reduced.unlocks)
+    order, refused = _with_balance(case, drafts, aliases)
+    left_out += refused
+    sizes = Sizes(case, reduced.unlocks)
+    if until_percent is not None:
+        order, said = cut(case.space, until_percent, order, sizes)
+        left_out += said
+    left_out += _others(case)
+    return Plan(_steps(case, order, sizes), _kept(reduced.unlocks, order), tuple(dict.fromkeys(left_out)))
+
+
+def _offers(case: Case) -> Found:
+    stopped = containers(case)
+    gone = frozenset(t.partition(":")[2] for draft in stopped.drafts for t in draft.targets)
+    parts = (
+        filesystem(case),
+        build_cache(case),
+        stopped,
+        images(case, removed_by(stopped)),
+        logs(case, gone),
+        leftovers(case),
+        volumes(case),
+    )
+    return Found(
+        tuple(draft for part in parts for draft in part.drafts),
+        tuple(sentence for part in parts for sentence in part.left_out),
+    )
+
+
+def _useful(
+    case: Case, drafts: tuple[Draft, ...], aliases: Aliases
+) -> tuple[tuple[Draft, ...], Reduced, tuple[str, ...]]:
+    """Without the steps, and without the targets of groups, that free nothing even together with all the others.
+
+    Where something was not measured nothing is called useless.
+    """
+    reduced = reduce(case.books.releases, drafts, aliases)
+    if not isinstance(case.books.unread, Exact):
+        return drafts, reduced, ()
+    trimmed = tuple(_trim(draft, reduced.useful) for draft in drafts)
+    helps = frozenset().union(*(unlock.steps for unlock in reduced.unlocks)) if reduced.unlocks else frozenset[str]()
+    useful = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
+    left = {draft.id for draft in useful}
+    useless: defaultdict[str, list[str]] = defaultdict(list)
+    for draft in trimmed:
+        if draft.id not in left:
+            useless[explain.blocked(reduced.blockers.get(draft.id, frozenset()))].append(draft.title)
+    sentences = tuple(explain.frees_nothing(tuple(titles), why) for why, titles in useless.items())
+    return tuple(replace(d, requires=d.requires & left) for d in useful), reduced, sentences
+
+
+def _trim(draft: Draft, useful: frozenset[OwnerId]) -> Draft:
+    if draft.trim is None:
+        return draft
+    wanted = {target for target in draft.targets if target in useful}
+    wanted |= {before for target in wanted for before in draft.trim[target]}
+    left = tuple(target for target in draft.targets if target in wanted)
+    if left == draft.targets or not left:
+        return draft
+    return replace(draft, targets=left, command=draft.command_for(left) if draft.command_for else draft.command)
+
+
+def _with_balance(case: Case, drafts: tuple[Draft, ...], aliases: Aliases) -> tuple[tuple[Draft, ...], tuple[str, ...]]:
+    """The steps in order; under metadata pressure with the balance where it can work, after what frees metadata."""
+    asked = compaction(case)
+    if asked is None:
+        return ordered(drafts), ()
+    if isinstance(asked, str):
+        return ordered(drafts), (asked,)
+    balance, now = asked
+    if not now.lacking_bytes:
+        return ordered((*drafts, balance)), ()
+    unlocks = reduce(metadata_releases(case), drafts, aliases).unlocks
+    alone = {d.id: sum(u.bytes for u in unlocks if d.id in u.steps and len(u.steps) == 1) for d in drafts}
+    order = ordered(drafts, {step: -count for step, count in alone.items()})
+    frees = in_turn(unlocks, [draft.id for draft in order])
+    index = place_for(order, [frees[draft.id] for draft in order], now.lacking_bytes)
+    if index is None:
+        return order, (explain.balance_would_fail(),)
+    risk = max((d.risk for d in order[:index]), key=risk_rank, default=balance.risk)
+    first = replace(balance, risk=risk, needs=f"the steps before it, which free metadata; {balance.needs}")
+    return (*order[:index], first, *order[index:]), ()
+
+
+def _steps(case: Case, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]:
+    frees = in_turn(sizes.unlocks, [draft.id for draft in order])
+    return tuple(
+        Step(
+            id=draft.id,
+            action=draft.action,
+            title=draft.title,
+            command=draft.command,
+            targets=draft.targets,
+            frees=sizes.of(draft, frees[draft.id]),
+            risk=draft.risk,
+            needs=draft.needs,
+            costs=draft.costs,
+            undo=draft.undo,
+            rule=case.rule_for(draft.targets, *draft.rules),
+            automatic=draft.automatic,
+        )
+        for draft in order
+    )
+
+
+def _kept(unlocks: Sequence[Unlock], order: Sequence[Draft]) -> tuple[Unlock, ...]:
+    steps = {draft.id for draft in order}
+    return tuple(unlock for unlock in unlocks if unlock.steps <= steps)
+
+
+def _others(case: Case) -> tuple[str, ...]:
+    """Remedies that nobody but a person can do."""
+    opened = case.study.open_deleted if case.study else None
+    if isinstance(opened, Exact) and opened.value.files:
+        return (explain.deleted_but_open(len(opened.value.files)),)
+    return ()

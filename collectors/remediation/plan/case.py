@@ -1,0 +1,94 @@
+"""Everything that a plan is made from, with the few questions that several kinds of remedy ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.model.btrfs import Btrfs
+from collectors.model.engine import Container, Engine, EngineView, Flavour
+from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Finding
+from collectors.model.ids import OwnerId
+from collectors.model.ledger import Books, Ledger
+from collectors.model.reading import Exact
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import Unit
+from collectors.remediation.plan.keep import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The arguments of `plan`, together."""
+
+    snapshot: Snapshot
+    ledger: Ledger
+    books: Books
+    findings: tuple[Finding, ...]
+    rules: Rules
+    last_used: Mapping[OwnerId, datetime]
+    now: datetime
+
+    @property
+    def engine(self) -> EngineView:
+        return self.snapshot.engine
+
+    @property
+    def mountpoint(self) -> str:
+        return self.ledger.filesystem.mount.mountpoint
+
+    @property
+    def space(self) -> FsSpace | None:
+        space = self.ledger.filesystem.space
+        return space.value if isinstance(space, Exact) else None
+
+    @property
+    def study(self) -> FilesystemStudy | None:
+        """The study of the ledger's filesystem."""
+        mine = self.ledger.filesystem.mount.device
+        return next((s for s in self.snapshot.studies if s.filesystem.mount.device == mine), None)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return self.study.units if self.study else ()
+
+    @property
+    def btrfs(self) -> Btrfs | None:
+        reading = self.study.btrfs if self.study else None
+        return reading.value if isinstance(reading, Exact) else None
+
+    @property
+    def tool(self) -> str:
+        """What a person types to speak with this engine."""
+        engine = self.engine.engine
+        podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
+        return "podman" if podman else "docker"
+
+    def known_engine(self) -> Engine | None:
+        return self.engine.engine.value if isinstance(self.engine.engine, Exact) else None
+
+    def containers(self) -> tuple[Container, ...] | None:
+        """None: they could not be listed, so nothing may be called unused."""
+        return self.engine.containers.value if isinstance(self.engine.containers, Exact) else None
+
+    def idle_s(self, owner: OwnerId, moments: Iterable[datetime | None]) -> float | None:
+        """Seconds since the latest of `moments` and of what the journal knows; None where no moment is known.
+
+        A moment in the future (another clock) makes the age 0, which keeps the thing.
+        """
+        known = [moment for moment in (*moments, self.last_used.get(owner)) if moment is not None]
+        return max(0.0, (self.now - max(known)).total_seconds()) if known else None
+
+    def rule_for(self, targets: Iterable[OwnerId], *names: str) -> str:
+        """The finding that asks for this: one that names a target, else one of these rules; "" for none."""
+        wanted = frozenset(targets)
+        for finding in self.findings:
+            if finding.rule in names or wanted.intersection(finding.owners):
+                return finding.rule
+        return ""
+
+
+def owner(kind: str, name: str) -> OwnerId:
+    """`image:sha256:…` from its parts."""
+    return OwnerId(f"{kind}:{name}")

@@ -1,0 +1,84 @@
+"""The order of a plan: safest first.
+
+1. What is already deleted only needs waiting for.
+2. A balance changes no file; it stands first only where it can work, else after what frees metadata.
+3. Old build cache makes itself again; cache mounts need a network for it.
+4. Dangling images may be a way back; stopped containers take logs and what they wrote with them, and make their images
+   removable; tagged images, longest unused first, may have to be built or pulled; cache that images shared frees its
+   bytes only after them.
+5. Orphans with proof stand before truncated logs: nothing refers to them, while a log is evidence. The rule never to
+   touch orphans is about unproved ones, and those are never here.
+6. Large stopped containers, volumes and snapshots may hold somebody's data: a person names each.
+
+A step that only frees something together with a riskier one takes that one's place and risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from collectors.model.plan import Risk, Unlock
+from collectors.remediation.plan.draft import Draft
+
+RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
+
+
+def risk_rank(risk: Risk) -> int:
+    """0 safe, 1 careful, 2 destructive."""
+    return RISKS.index(risk)
+
+
+def promote(drafts: Iterable[Draft], unlocks: Iterable[Unlock]) -> tuple[Draft, ...]:
+    """Each step with the risk and place of the safest set of steps in which it frees anything."""
+    by_id = {draft.id: draft for draft in drafts}
+    best: dict[str, tuple[int, bool, int]] = {}
+    for unlock in unlocks:
+        group = [by_id[step] for step in unlock.steps]
+        cost = (
+            max(risk_rank(d.risk) for d in group),
+            any(not d.automatic for d in group),
+            max(int(d.rank) for d in group),
+        )
+        for step in unlock.steps:
+            best[step] = min(best.get(step, cost), cost)
+    return tuple(_promoted(draft, best.get(draft.id)) for draft in by_id.values())
+
+
+def ordered(drafts: Iterable[Draft], place: Mapping[str, int] | None = None) -> tuple[Draft, ...]:
+    """Safest first; a step never stands before one that it requires. `place` overrides ranks inside a risk."""
+    places = place or {}
+
+    def key(draft: Draft) -> tuple[int, bool, int, int, tuple[float | str, ...], str]:
+        return (
+            risk_rank(draft.risk),
+            not draft.automatic,
+            places.get(draft.id, 0),
+            int(draft.rank),
+            draft.within,
+            draft.id,
+        )
+
+    waiting = {draft.id: draft for draft in sorted(drafts, key=key)}
+    result: list[Draft] = []
+    while waiting:
+        ready = next((d for d in waiting.values() if not d.requires & waiting.keys()), None)
+        if ready is None:
+            raise ValueError(f"steps require each other: {', '.join(waiting)}")
+        result.append(waiting.pop(ready.id))
+    return tuple(result)
+
+
+def _promoted(draft: Draft, cost: tuple[int, bool, int] | None) -> Draft:
+    if cost is None:
+        return draft
+    risk, by_hand, rank = cost
+    later = (risk, by_hand, rank) > (risk_rank(draft.risk), not draft.automatic, int(draft.rank))
+    if not later:
+        return draft
+    return replace(
+        draft,
+        risk=max(draft.risk, RISKS[risk], key=risk_rank),
+        automatic=draft.automatic and not by_hand,
+        rank=type(draft.rank)(max(rank, int(draft.rank))),
+    )
