@@ -124,9 +124,18 @@ class Engine:
         self._gone(timeout_s)
 
     def kill(self, timeout_s: float = 20) -> None:
-        """SIGKILL: no chance to put anything in order. Containers go on; the next start ends them."""
+        """SIGKILL: no chance to put anything in order. Containers go on; the next start ends them.
+
+        containerd dies with its engine. An engine that starts while even its exit status is left takes it for alive
+        and waits for it in vain.
+        """
+        pidfile = self.place.exec_root / "containerd" / "containerd.pid"
+        containerd = Path("/proc") / pidfile.read_text().strip() if pidfile.exists() else None
         self._signal(signal.SIGKILL)
         self._gone(timeout_s)
+        end = time.monotonic() + timeout_s
+        while containerd is not None and containerd.exists() and time.monotonic() < end:
+            time.sleep(0.02)
 
     def freeze(self) -> None:
         """SIGSTOP: connections are still accepted, nothing is answered."""

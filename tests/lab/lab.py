@@ -79,7 +79,7 @@ class Lab:
         record = state.Record(lab_id, str(base), owner, (), f"{driver} on {fs}, engine {engine}, mess {mess}")
         record.save()
         try:
-            base.mkdir(mode=0o700)
+            base.mkdir(mode=0o755)  # so that a test may also look at it without privileges
             made = disk.create(
                 base, fs, size_mib=size_mib, devices=devices, mkfs_options=mkfs_options, mount_options=mount_options
             )
