@@ -1,0 +1,1 @@
+"""Everything a person looks at interactively. It imports `collectors`, never `collectors.sources`."""

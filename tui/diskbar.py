@@ -1,0 +1,135 @@
+"""The whole disk as cells: segments, labels, threshold marks and what the plan leaves. Pure.
+
+Every byte of the filesystem lies in exactly one cell run, and the runs sum to the width. A label is shown whole or not
+at all; a number is never cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collectors.report.words import bytes_, percent
+from tui.apportion import apportion
+from tui.fit import Bit
+from tui.frame import Frame, percent_of, space_of
+from tui.look import Look
+from tui.rows import CategoryRow
+from tui.scene import After, Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """`cells` columns from `begin` on stand for `row`."""
+
+    row: CategoryRow
+    begin: int
+    cells: int
+
+
+def segments(rows: Sequence[CategoryRow], width: int) -> tuple[Segment, ...]:
+    """The runs of cells from left to right; their cells sum to `width` where the rows hold any bytes."""
+    cells = apportion([row.held_bytes for row in rows], width)
+    found, at = [], 0
+    for row, count in zip(rows, cells, strict=True):
+        if count:
+            found.append(Segment(row, at, count))
+        at += count
+    return tuple(found)
+
+
+def label_rows(scene: Scene, parts: Sequence[Segment], height: int) -> list[tuple[Bit, ...]]:
+    """`height` (1 to 3) lines of the bar: name above, amount below; one line carries both where both fit."""
+    lines: list[list[Bit]] = [[] for _ in range(height)]
+    for part in parts:
+        texts = _labels(part, height, si=scene.scale.si)
+        letter = part.row.face.letter
+        on = f"on:{letter}"
+        for line, text in zip(lines, texts, strict=True):
+            fill = scene.look.fill(letter)
+            chosen = part.row.face.key == scene.selected
+            line.append(Bit(text + fill * (part.cells - len(text)), on if not (chosen and text) else on))
+    return [tuple(line) for line in lines]
+
+
+def _labels(part: Segment, height: int, *, si: bool) -> list[str]:
+    face, room = part.row.face, part.cells
+    amount = bytes_(part.row.held_bytes, si=si)
+    share = "" if part.row.share_percent is None else f" {percent(part.row.share_percent, 0)}"
+    if height == 1:
+        return [_first(room, f" {face.letter} {face.title} {amount} ", f" {face.letter} {amount} ", f" {face.letter} ", face.letter)]
+    name = _first(room, f" {face.letter} {face.title} ", f" {face.letter} {face.short} ", f" {face.letter} ", face.letter)
+    number = _first(room, f" {amount} {share} ", f" {amount} ", f"{amount} ", "")
+    return [name, number, *[""] * (height - 2)]
+
+
+def _first(room: int, *texts: str) -> str:
+    """The first text that fits; "" where none does."""
+    return next((text for text in texts if len(text) <= room), "")
+
+
+def scale_line(scene: Scene, width: int) -> tuple[Bit, ...]:
+    """What the bar is of, and where the thresholds and the present fill lie on it. Marks win over prose."""
+    frame = scene.frame
+    space = space_of(frame.report) if frame is not None else None
+    if frame is None or space is None:
+        return ()
+    usable = space.used_bytes + space.available_bytes
+    now = percent_of(space.used_bytes, space)
+    marks = [(now, f"{percent(now)}▾", "bad" if any(now >= mark for mark in scene.marks) else "good")]
+    marks += [(float(mark), f"{mark}▾", "warn") for mark in scene.marks]
+    taken: list[tuple[int, Bit]] = []
+    for share, text, role in marks:
+        column = min(width - 1, int(share / 100 * usable * width / space.total_bytes)) if space.total_bytes else 0
+        begin = max(0, column - len(text) + 1)
+        if all(begin + len(text) < at or begin > at + len(bit.text) for at, bit in taken):
+            taken.append((begin, Bit(text, role)))
+    taken.sort(key=lambda mark: mark[0])
+    room = (taken[0][0] if taken else width) - 2
+    title = _title(frame, room, si=scene.scale.si)
+    line, at = [*title], sum(len(bit.text) for bit in title)
+    for begin, bit in taken:
+        line += [Bit(" " * (begin - at)), bit]
+        at = begin + len(bit.text)
+    return tuple(line)
+
+
+def _title(frame: Frame, room: int, *, si: bool) -> tuple[Bit, ...]:
+    from tui.headline import docker_blindness
+
+    space = space_of(frame.report)
+    if space is None or frame.report.ledger is None:
+        return ()
+    mount = frame.report.ledger.filesystem.mount
+    whole = bytes_(space.total_bytes, si=si)
+    blind = docker_blindness(frame.report)
+    tail = ""
+    if blind is not None:
+        seen, used = blind
+        tail = f"   Docker's own categories explain {bytes_(seen, si=si)} of {bytes_(used, si=si)} used"
+    for text in (f"{whole} {mount.fstype}{tail}", f"{whole} {mount.fstype}", whole):
+        if len(text) <= room:
+            return (Bit(text[: len(whole)], "text"), Bit(text[len(whole) :], "muted"))
+    return ()
+
+
+def after_line(look: Look, after: After, total_bytes: int, width: int, *, si: bool, room_for_text: bool = True) -> tuple[Bit, ...]:
+    """One thin line: what stays used, what comes free, and the sentence that says so inside it."""
+    stays = min(width, round(width * after.used_bytes / total_bytes)) if total_bytes else 0
+    freed = min(width - stays, round(width * after.freed_bytes / total_bytes)) if total_bytes else 0
+    rest = width - stays - freed
+    steps = f"{after.step_count} step" + ("" if after.step_count == 1 else "s")
+    texts = (
+        f" {percent(after.percent)} after the plan: {steps} free {bytes_(after.freed_bytes, si=si)} ",
+        f" {percent(after.percent)} after the plan ",
+        f" {percent(after.percent)} ",
+    )
+    text = _first(freed - 2, *texts)
+    if text:
+        left = (freed - len(text)) // 2
+        middle = (Bit("─" * left, "good"), Bit(text, "goodstrong"), Bit("─" * (freed - len(text) - left), "good"))
+        return (Bit("━" * stays, "muted"), *middle, Bit(" " * rest))
+    text = _first(stays - 4, *texts)
+    return (
+        Bit("━" * (stays - len(text)), "muted"), Bit(text, "goodstrong"), Bit("─" * freed, "good"), Bit(" " * rest),
+    )  # fmt: skip

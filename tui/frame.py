@@ -1,0 +1,94 @@
+"""What a screen is drawn from: one report, the past up to it, and how far the scan is. Frozen, so that every panel of a
+screen shows the same instant.
+
+Refuses to be changed: the next scan, the next frame of a replay and the next freed byte each make a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.finding import Severity
+from collectors.model.filesystem import FsSpace
+from collectors.model.ledger import Category
+from collectors.model.reading import Exact, Size
+from collectors.model.report import Report, Sample
+
+
+class Kind(StrEnum):
+    """What sort of event a journal tells."""
+
+    CROSSED = "crossed"
+    FOUND = "found"
+    RESOLVED = "resolved"
+    FREED = "freed"
+    ACTION = "action"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `text` is not yet escaped where it quotes names."""
+
+    at: datetime
+    kind: Kind
+    text: str
+    used_percent: float | None
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Used space at one moment, in percent of what users may use (0 to 100)."""
+
+    at: datetime
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The history up to a frame, oldest first. `series` holds charged bytes by category identifier."""
+
+    used: tuple[Point, ...]
+    series: Mapping[str, tuple[Sample, ...]]
+    events: tuple[Event, ...]
+
+
+NO_PAST = Past((), {}, ())
+
+
+@dataclass(frozen=True, slots=True)
+class LastGood:
+    """The last value of a category that could be read, for a row whose reading failed this time."""
+
+    size: Size
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`waiting` names the sources that have not answered yet; `failure` says why a scan broke off, "" where not."""
+
+    report: Report
+    past: Past
+    done: bool = True
+    waiting: tuple[str, ...] = ()
+    failure: str = ""
+    last_good: Mapping[Category, LastGood] = field(default_factory=dict)
+
+
+def space_of(report: Report) -> FsSpace | None:
+    """The figures of statvfs of the Docker root's filesystem; None where not even they were read."""
+    if report.ledger is None:
+        return None
+    space = report.ledger.filesystem.space
+    return space.value if isinstance(space, Exact) else None
+
+
+def percent_of(used_bytes: int, space: FsSpace) -> float:
+    """`used_bytes` in percent of what users may use, as df counts it, not rounded."""
+    usable = space.used_bytes + space.available_bytes
+    return min(100.0, max(0.0, 100.0 * used_bytes / usable)) if usable > 0 else 0.0

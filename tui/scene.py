@@ -1,0 +1,102 @@
+"""Everything that one drawing of the screen depends on, in one frozen value.
+
+Every widget draws from the same scene, so no two figures on a screen can come from different moments. Refuses to be
+changed: a key press, a scan and a freed byte each make a new scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+
+from collectors.model.plan import Plan, Risk
+from collectors.model.report import Report
+from tui.figures import Scale, Units, scale_for
+from tui.frame import Frame, percent_of, space_of
+from tui.look import Look
+from tui.rows import CategoryRow, Order, category_rows
+
+
+class Mode(StrEnum):
+    LIVE = "live"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
+
+    step_count: int
+    freed_bytes: int
+    used_bytes: int
+    percent: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`marks` are the percentages that judge, `selected` a category's key, `chosen` and `finished` ids of plan steps."""
+
+    look: Look
+    mode: Mode
+    frame: Frame | None = None
+    units: Units = Units.IEC
+    order: Order = Order.SIZE
+    marks: tuple[int, ...] = (80, 90)
+    selected: str = ""
+    chosen: frozenset[str] = frozenset()
+    plan: Plan | None = None  # the plan being applied; None: that of the report
+    finished: frozenset[str] = frozenset()
+    scanning: bool = False
+    applying: bool = False
+    read_only: bool = False
+    view: str = "overview"
+    clock_text: str = ""
+    position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
+
+    def but(self, **changes: object) -> Scene:
+        """The same scene with some fields changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @property
+    def report(self) -> Report | None:
+        return self.frame.report if self.frame is not None else None
+
+    @cached_property
+    def scale(self) -> Scale:
+        space = space_of(self.frame.report) if self.frame is not None else None
+        return scale_for(space.total_bytes if space is not None else 0, self.units)
+
+    @cached_property
+    def rows(self) -> tuple[CategoryRow, ...]:
+        return category_rows(self.frame, self.order) if self.frame is not None else ()
+
+    @property
+    def steps(self) -> Plan | None:
+        """The plan on screen: the one being applied, else the report's."""
+        if self.plan is not None:
+            return self.plan
+        return self.frame.report.plan if self.frame is not None else None
+
+    @cached_property
+    def after(self) -> After | None:
+        """What is left once the chosen steps that are still to run have run; None without a plan or statvfs."""
+        plan = self.steps
+        space = space_of(self.frame.report) if self.frame is not None else None
+        if plan is None or space is None:
+            return None
+        ahead = self.chosen - self.finished
+        freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(self.chosen & self.finished))
+        used = space.used_bytes - freed
+        return After(len(ahead), freed, used, percent_of(used, space))
+
+    @cached_property
+    def row(self) -> CategoryRow | None:
+        """The selected category; the first one where nothing is selected."""
+        rows = self.rows
+        return next((row for row in rows if row.face.key == self.selected), rows[0] if rows else None)
+
+
+def preselected(plan: Plan) -> frozenset[str]:
+    """The steps that are on from the start: those that can be made again by themselves and may run unasked."""
+    return frozenset(step.id for step in plan.steps if step.risk is Risk.SAFE and step.automatic)

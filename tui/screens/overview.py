@@ -1,0 +1,68 @@
+"""Where is it? The category table, the items of the selected one, the curve with its forecast, and the findings."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from collectors.report.words import count
+from tui.bars import SOLID, THIN
+from tui.categories import by_key
+from tui.items import ItemOrder, item_rows, items_of
+from tui.scene import Scene
+from tui.screens.view import View
+from tui.widgets.category_table import CategoryTable, total_text
+from tui.widgets.findings import FindingsList, ordered
+from tui.widgets.item_table import ItemTable
+from tui.widgets.panel import Panel
+
+# More items than a glance takes are in Explore.
+_BRIEF = 200
+
+
+class Overview(View):
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="overview-top"):
+            with Panel(id="where"):
+                yield CategoryTable(id="categories")
+            with Panel(id="detail", classes="wide-only"):
+                yield ItemTable(id="brief", brief=True)
+        with Horizontal(id="overview-bottom"):
+            yield Panel(id="chart-panel", classes="wide-only")
+            with Panel(id="findings-panel"):
+                yield FindingsList(id="findings")
+
+    def focus_first(self) -> None:
+        self.query_one(CategoryTable).focus()
+
+    def show(self, scene: Scene) -> None:
+        table = self.query_one(CategoryTable)
+        table.fill(scene.rows, scene)
+        if scene.selected:
+            table.point_at(scene.selected)
+        self.query_one("#where", Panel).name_it("Where is it?")
+        self.query_one("#where", Panel).note_it(f"{total_text(scene)} · {SOLID} comes free  {THIN} in use or shared")
+        self._detail(scene)
+        findings = self.query_one(FindingsList)
+        if scene.report is not None:
+            rows = ordered(scene.report)
+            findings.fill(rows, scene)
+            panel = self.query_one("#findings-panel", Panel)
+            panel.name_it(count(len(rows), "finding"))
+            panel.note_it("Enter explains · p plan")
+
+    def _detail(self, scene: Scene) -> None:
+        panel, table = self.query_one("#detail", Panel), self.query_one("#brief", ItemTable)
+        row = scene.row
+        if row is None or scene.report is None:
+            return
+        items = items_of(scene.report, row.face.key)
+        rows = item_rows(items, ItemOrder.EXCLUSIVE)
+        table.letter, table.largest = row.face.letter, max((item.held_bytes for item in rows), default=0)
+        table.reason = row.reason or by_key(row.face.key).about
+        table.fill(rows[:_BRIEF], scene)
+        panel.name_it(f"{row.face.letter} {row.face.title}" + (f": {len(items):,}" if items else ""))
+        more = f"{len(rows) - _BRIEF:,} more in Explore · " if len(rows) > _BRIEF else ""
+        panel.note_it(f"{more}{scene.scale.label} · Enter opens" if items else "")
+
+

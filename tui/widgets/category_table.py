@@ -1,0 +1,135 @@
+"""Where is it? Every category with size, share, what comes free, 24 h change and seven days as a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collectors.model.reading import Unavailable
+from collectors.report.words import age, percent, safe
+from tui.bars import dual, sparkline
+from tui.figures import cell, change, number
+from tui.fit import Bit, fit, shorten
+from tui.rows import CategoryRow
+from tui.scene import Scene
+from tui.widgets.listing import Listing
+
+_NAME = 19
+_SHARE = 5
+_BAR = 8
+_SPARK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cells of each column at one width, without the blanks before them; 0: not shown."""
+
+    name: int
+    number: int
+    bar: int
+    change: int
+    spark: int
+
+
+def columns(width: int, number: int) -> Columns:
+    """What fits: name, size, share and reclaimable always; sparkline, change and bar go first, in this order."""
+    fixed = 4 + number + 1 + _SHARE + 1 + number + 1
+    name = min(_NAME, max(6, width - fixed))
+    room = width - fixed - name
+    bar = _BAR if room >= 2 + _BAR else 0
+    change = number + 2 if room >= 2 + _BAR + 1 + number + 2 else 0
+    spark = _SPARK if room >= 2 + _BAR + 1 + number + 2 + 2 + _SPARK else 0
+    if bar:
+        rest = room - (2 + bar) - (1 + change if change else 0) - (2 + spark if spark else 0)
+        more = min(20, rest // 3) if spark else 0
+        bar, spark = bar + rest - more, spark + more
+    return Columns(name, number, bar, change, spark)
+
+
+class CategoryTable(Listing[CategoryRow]):
+    """One line a category; free space last."""
+
+    def key_of(self, row: CategoryRow) -> str:
+        return row.face.key
+
+    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        c = columns(width, scene.scale.width)
+        text = f"    {'Category':<{c.name}}{scene.scale.label:>{c.number}} {'%':>{_SHARE}}"
+        text += f"  {'':<{c.bar}}" if c.bar else ""
+        text += f" {'Reclaim':>{c.number}}"[-c.number - 1 :]
+        text += f" {'Δ 24 h':>{c.change - 1}} " if c.change else ""
+        text += "  7 d" if c.spark else ""
+        return (Bit(text, "head"),)
+
+    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        return (Bit(" No filesystem was found: there is nothing to divide.", "muted"),)
+
+    def draw(self, row: CategoryRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        c = columns(width, scene.scale.width)
+        letter = row.face.letter
+        bits = [
+            Bit(f" {letter} ", f"on:{letter}"),
+            Bit(f" {shorten(row.face.title, c.name):<{c.name}}", "text" if row.held_bytes or row.unread else "muted"),
+        ]
+        if isinstance(row.size, Unavailable):
+            bits.append(Bit(f"{'?':>{c.number}}  ", "warn"))
+            used = 4 + c.name + c.number + 2
+            return [(*bits, *fit((Bit(_absence(row, scene), "muted", 1, cut=True, least=4),), width - used - 1))]
+        bits.append(Bit(f"{cell(row.size, scene.scale):>{c.number}}", "strong" if row.held_bytes else "muted"))
+        share = "" if row.share_percent is None else percent(row.share_percent)[:-1]
+        bits.append(Bit(f" {share:>{_SHARE}}", "muted"))
+        if c.bar:
+            bits += self._bar(row, scene, c.bar)
+        bits.append(self._reclaim(row, scene, c.number))
+        if c.change:
+            bits.append(self._change(row, scene, c.change))
+        if c.spark and scene.report is not None:
+            floor_span = max(1, sum(other.held_bytes for other in scene.rows) // 200)
+            curve = sparkline(row.samples, c.spark, scene.report.taken_at, 7.0, floor_span)
+            bits.append(Bit(f"  {curve}", f"cat:{letter}" if letter not in "FR" else "muted"))
+        return [tuple(bits)]
+
+    @staticmethod
+    def _bar(row: CategoryRow, scene: Scene, width: int) -> list[Bit]:
+        largest = max((other.held_bytes for other in scene.rows), default=0)
+        letter = row.face.letter
+        role = f"cat:{letter}" if letter not in "FR" else "faint"
+        bits = dual(row.held_bytes, row.freed_bytes, largest, width, role)
+        drawn = sum(len(bit.text) for bit in bits)
+        return [Bit("  "), *bits, Bit(" " * (width - drawn))]
+
+    @staticmethod
+    def _reclaim(row: CategoryRow, scene: Scene, width: int) -> Bit:
+        if row.reclaimable is None:
+            return Bit(" " * (width + 1))
+        text = cell(row.reclaimable, scene.scale)
+        if isinstance(row.reclaimable, Unavailable):
+            return Bit(f" {text:>{width}}", "warn")
+        return Bit(f" {text:>{width}}", "good" if row.freed_bytes else "muted")
+
+    @staticmethod
+    def _change(row: CategoryRow, scene: Scene, width: int) -> Bit:
+        moved = row.change_24h_bytes
+        text = change(moved, scene.scale)
+        worth = max(1, sum(other.held_bytes for other in scene.rows) // 200)
+        loud = moved is not None and abs(moved) >= worth and (moved > 0) == (row.face.key != "free")
+        arrow = " " if not moved else "▲" if moved > 0 else "▼"
+        return Bit(f" {text:>{width - 1}}{arrow}", "rise" if loud else "muted")
+
+
+def _absence(row: CategoryRow, scene: Scene) -> str:
+    """Why there is no number, and what the last one was."""
+    gone = row.unread
+    if gone is None or scene.report is None:
+        return ""
+    text = safe(gone.detail or row.reason or gone.why.value)
+    if row.last_good is not None:
+        held = cell(row.last_good.size, scene.scale)
+        since = age((scene.report.taken_at - row.last_good.at).total_seconds())
+        return f"{held} {scene.scale.label} {since} ago · {text}"
+    return text
+
+
+def total_text(scene: Scene) -> str:
+    """The sum at the foot of the table: used bytes in the column's unit."""
+    used = sum(row.held_bytes for row in scene.rows if row.face.key not in ("free", "reserved"))
+    return f"used {number(used, scene.scale.divisor)} {scene.scale.label}"

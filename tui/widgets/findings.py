@@ -1,0 +1,64 @@
+"""What is wrong, worst first: chip, bytes, claim, and one line that says why."""
+
+from __future__ import annotations
+
+
+
+from collectors.model.finding import Finding
+from collectors.model.report import Report
+from collectors.report.words import safe, size
+from tui.fit import Bit, fit, shorten
+from tui.scene import Scene
+from tui.severity import chip
+from tui.widgets.listing import Listing
+
+_CHIP = 6
+_BYTES = 10
+
+
+def ordered(report: Report) -> tuple[Finding, ...]:
+    """Worst first; among equals in the order of the diagnosis."""
+    return tuple(sorted(report.findings, key=lambda finding: -finding.severity))
+
+
+class FindingsList(Listing[Finding]):
+    """Two lines a finding, or one where the list is low."""
+
+    has_head = False
+
+    def __init__(self, *, id: str | None = None, compact: bool = False) -> None:
+        super().__init__(id=id)
+        self.row_height = 1 if compact else 2
+
+    def set_compact(self, compact: bool) -> None:
+        height = 1 if compact else 2
+        if height != self.row_height:
+            self.row_height = height
+            if self.scene is not None:
+                self.fill(self.rows, self.scene)
+
+    def key_of(self, row: Finding) -> str:
+        return f"{row.rule} {row.claim}"
+
+    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        waiting = scene.frame is not None and not scene.frame.done
+        return (Bit(" Still being read: no finding yet." if waiting else " Nothing to report.", "muted"),)
+
+    def draw(self, row: Finding, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        amount = "" if row.bytes is None else size(row.bytes, si=scene.scale.si) if row.certain else "?"
+        first = fit(
+            (
+                Bit(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
+                Bit(f" {amount:>{_BYTES}} ", "goodstrong" if amount not in ("", "?") else "muted"),
+                Bit(safe(row.claim), "strong", 1, cut=True, least=4),
+            ),
+            width - 1,
+        )
+        if self.row_height == 1:
+            return [first]
+        why = row.evidence[0] if row.evidence else None
+        text = f"{safe(why[0])}: {safe(why[1])}" if why is not None else safe(row.remedy)
+        indent = " " * (_CHIP + _BYTES + 2)
+        return [first, (Bit(indent), Bit(shorten(text, max(0, width - len(indent) - 1)), "muted"))]
+
+

@@ -1,0 +1,203 @@
+"""A long list drawn line by line: only what is visible is ever laid out, so ten thousand rows cost as much as ten.
+
+Rows are any values with a key. A refill keeps the row under the cursor and the scroll position. Subclasses say how one
+row is drawn. Refuses to hold widgets per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.fit import Bit
+from tui.look import Look
+from tui.scene import Scene
+
+R = TypeVar("R")
+
+
+class Listing(ScrollView, Generic[R], can_focus=True):
+    """`row_height` lines a row, one line of header above them if `has_head`."""
+
+    BINDINGS = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False),
+        Binding("g", "edge(0)", "Top", show=False),
+        Binding("G,shift+g", "edge(1)", "Bottom", show=False),
+        Binding("enter", "choose", "Open", show=False),
+    ]
+
+    row_height = 1
+    has_head = True
+    cursor: reactive[int] = reactive(0, always_update=False)
+
+    class Moved(Message):
+        """The cursor came to rest on another row."""
+
+        def __init__(self, listing: Listing[R], key: str) -> None:  # type: ignore[type-var]
+            super().__init__()
+            self.listing = listing
+            self.key = key
+
+        @property
+        def control(self) -> Listing[R]:  # type: ignore[type-var]
+            return self.listing
+
+    class Chosen(Moved):
+        """Enter, or a click on the row that had the cursor."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.rows: Sequence[R] = ()
+        self.scene: Scene | None = None
+        self._cache: dict[tuple[int, int], list[tuple[Bit, ...]]] = {}
+
+    # What a subclass gives.
+
+    def key_of(self, row: R) -> str:
+        raise NotImplementedError
+
+    def draw(self, row: R, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        """`row_height` lines of at most `width` cells."""
+        raise NotImplementedError
+
+    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        """The header line; it stays while the rows scroll."""
+        return ()
+
+    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        """What stands there when there is no row: the reason."""
+        return ()
+
+    # Filling.
+
+    def fill(self, rows: Sequence[R], scene: Scene) -> None:
+        """Show `rows`; the cursor stays on its row's key, or on its line where that row is gone."""
+        before = self.key
+        self.rows = rows
+        self.scene = scene
+        self._cache.clear()
+        self.virtual_size = Size(self.size.width, len(rows) * self.row_height + self._head_lines)
+        if before is not None and not (self.cursor < len(rows) and self.key_of(rows[self.cursor]) == before):
+            at = next((at for at, row in enumerate(rows) if self.key_of(row) == before), None)
+            self.set_reactive(Listing.cursor, at if at is not None else max(0, min(self.cursor, len(rows) - 1)))
+            self._reveal()
+        elif self.cursor >= len(rows):
+            self.set_reactive(Listing.cursor, max(0, len(rows) - 1))
+        self.refresh()
+
+    @property
+    def key(self) -> str | None:
+        """The key under the cursor; None in an empty list."""
+        return self.key_of(self.rows[self.cursor]) if 0 <= self.cursor < len(self.rows) else None
+
+    def point_at(self, key: str) -> None:
+        """Put the cursor on the row of `key`, if there is one."""
+        at = next((at for at, row in enumerate(self.rows) if self.key_of(row) == key), None)
+        if at is not None and at != self.cursor:
+            self.cursor = at
+
+    @property
+    def _head_lines(self) -> int:
+        return 1 if self.has_head else 0
+
+    @property
+    def look(self) -> Look | None:
+        return self.scene.look if self.scene is not None else None
+
+    # Drawing.
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        base = self.rich_style
+        scene = self.scene
+        if scene is None:
+            return Strip.blank(width, base)
+        if y < self._head_lines:
+            return scene.look.strip(self.head(scene, width), width, base)
+        at, part = divmod(y - self._head_lines + self.scroll_offset.y, self.row_height)
+        if at >= len(self.rows):
+            bits = self.empty(scene, width) if not self.rows and y == self._head_lines else ()
+            return scene.look.strip(bits, width, base)
+        lines = self._cache.get((at, width))
+        if lines is None:
+            lines = self._cache[(at, width)] = self.draw(self.rows[at], scene, width)
+        bits = lines[part] if part < len(lines) else ()
+        if at != self.cursor:
+            return scene.look.strip(bits, width, base)
+        style = scene.look.cursor if self.has_focus else scene.look.cursor_blurred
+        if not scene.look.flat_cursor:
+            return scene.look.strip(bits, width, base + style)
+        return Strip(Segment.apply_style(scene.look.strip(bits, width, base), post_style=style), width)
+
+    def on_resize(self) -> None:
+        self._cache.clear()
+        self.virtual_size = Size(self.size.width, len(self.rows) * self.row_height + self._head_lines)
+        self._reveal()
+
+    def on_focus(self) -> None:
+        self._repaint(self.cursor)
+
+    def on_blur(self) -> None:
+        self._repaint(self.cursor)
+
+    # Moving.
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        self._repaint(before)
+        self._repaint(after)
+        self._reveal()
+        key = self.key
+        if key is not None:
+            self.post_message(self.Moved(self, key))
+
+    def _repaint(self, at: int) -> None:
+        self.refresh_lines(at * self.row_height + self._head_lines, self.row_height)
+
+    @property
+    def _page(self) -> int:
+        return max(1, (self.size.height - self._head_lines) // self.row_height)
+
+    def _reveal(self) -> None:
+        """Scroll so that the cursor's row is seen whole."""
+        top = self.scroll_offset.y
+        begin, end = self.cursor * self.row_height, (self.cursor + 1) * self.row_height
+        room = self.size.height - self._head_lines
+        if begin < top:
+            self.scroll_to(y=begin, animate=False)
+        elif end > top + room:
+            self.scroll_to(y=end - room, animate=False)
+
+    def action_move(self, by: int) -> None:
+        self.cursor = max(0, min(len(self.rows) - 1, self.cursor + by))
+
+    def action_page(self, by: int) -> None:
+        self.action_move(by * self._page)
+
+    def action_edge(self, end: int) -> None:
+        self.cursor = max(0, len(self.rows) - 1) if end else 0
+
+    def action_choose(self) -> None:
+        key = self.key
+        if key is not None:
+            self.post_message(self.Chosen(self, key))
+
+    def on_click(self, event: events.Click) -> None:
+        at = (event.y - self._head_lines + self.scroll_offset.y) // self.row_height
+        if event.y < self._head_lines or not 0 <= at < len(self.rows):
+            return
+        if at == self.cursor:
+            self.action_choose()
+        else:
+            self.cursor = at

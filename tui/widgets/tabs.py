@@ -1,0 +1,82 @@
+"""The top line: host, views, how far the scan is, live or replay, and the moment that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import events
+from textual.message import Message
+
+from collectors.report.words import safe
+from tui.fit import Bit, shorten_middle, width_of
+from tui.scene import Mode, Scene
+from tui.widgets.drawn import Drawn
+
+VIEWS = (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn"))
+
+
+class Tabs(Drawn):
+    """One line. Clicking a view's name switches to it."""
+
+    class Picked(Message):
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self._spans: list[tuple[int, int, str]] = []
+
+    def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
+        right = _state(scene, width)
+        room = width - width_of(right) - 1
+        for letters in (99, 4, 0):
+            names = [f"{number} {title[:letters]}".rstrip() for number, (_, title) in enumerate(VIEWS, 1)]
+            host = _host(scene, room - sum(len(name) + 2 for name in names) - 2)
+            if host:
+                break
+        left: list[Bit] = [Bit(f" {host}  ", "host")] if host else [Bit(" ")]
+        at, self._spans = width_of(left), []
+        for (view, _), name in zip(VIEWS, names, strict=True):
+            left.append(Bit(f" {name} ", "tabon" if scene.view == view else "tab"))
+            self._spans.append((at, at + len(name) + 2, view))
+            at += len(name) + 2
+        blank = width - at - width_of(right)
+        yield (*left, Bit(" " * max(0, blank)), *right)
+
+    def on_click(self, event: events.Click) -> None:
+        for begin, end, view in self._spans:
+            if begin <= event.x < end:
+                self.post_message(self.Picked(view))
+
+
+def _host(scene: Scene, room: int) -> str:
+    """The host's name in `room` cells; "" where not even eight are left."""
+    name = safe(scene.report.host) if scene.report is not None else "ullage"
+    if len(name) <= room:
+        return name
+    return shorten_middle(name, room) if room >= 8 else ""
+
+
+def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
+    """How far the scan is, live or replay, and the moment that is on screen."""
+    bits: list[Bit] = []
+    frame = scene.frame
+    if scene.mode is Mode.REPLAY:
+        number, count = scene.position
+        if width >= 78 and count:
+            bits.append(Bit(f"{number}/{count}  ", "muted"))
+        bits.append(Bit(" « REPLAY ", "replay"))
+    else:
+        if width >= 100 and frame is not None:
+            read = len(frame.report.coverage)
+            bits.append(Bit(f"scan {read}/{read + len(frame.waiting)}  ", "muted"))
+        busy = scene.scanning or frame is None
+        bits.append(Bit("◌ READING" if busy else "● LIVE", "warn" if busy else "live"))
+        if scene.read_only and width >= 78:
+            bits.append(Bit(" read-only", "muted"))
+    if frame is not None:
+        at = frame.report.taken_at
+        form = " %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ " if width < 78 else " %d %b %H:%MZ "
+        bits.append(Bit(at.strftime(form), "text"))
+    return tuple(bits)

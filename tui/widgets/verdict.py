@@ -1,0 +1,48 @@
+"""Two lines that answer before any key is pressed: how full and until when; who took it and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.model.finding import Severity
+from collectors.report.words import bytes_
+from tui.fit import Bit, fit
+from tui.headline import culprit, fullness, outlook, troubles
+from tui.scene import Scene
+from tui.severity import chip
+from tui.widgets.drawn import Drawn
+
+
+class Verdict(Drawn):
+    def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
+        room = width - 1
+        frame = scene.frame
+        if frame is None:
+            yield (Bit(" Reading the filesystem …", "muted"),)
+            return
+        report = frame.report
+        gap = (Bit(" "),)
+        pending = scene.scanning and not frame.done
+        if pending and report.severity is Severity.OK:
+            mark: tuple[Bit, ...] = (Bit(" ◌ reading ", "muted"),)
+        else:
+            mark = (Bit(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
+        yield fit((*gap, *mark, Bit("  "), *fullness(report), *outlook(report)), room)
+        yield fit((*gap, *self._who(scene)), room)
+
+    def _who(self, scene: Scene) -> Iterable[Bit]:
+        """The culprit, what the plan returns, and what could not be read."""
+        frame = scene.frame
+        if frame is None:
+            return
+        who, trouble = culprit(frame.report), troubles(frame)
+        loud = frame.report.severity >= Severity.P2
+        if who is not None:
+            yield Bit("Where did it go? ", "muted", 3)
+            yield Bit(f"{who.amount}: ", "bad" if loud and who.certain else "strong")
+            yield Bit(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, cut=True, least=8)
+        if trouble:
+            yield Bit("  ? ", "warn", 2)
+            yield Bit(trouble, "warn", 2, cut=True, least=24)
+        elif scene.after is not None and scene.after.freed_bytes > 0:
+            yield Bit(f"   p → plan frees {bytes_(scene.after.freed_bytes, si=scene.scale.si)}", "good", 4)
