@@ -1,1 +1,1 @@
-"""Everything a person looks at interactively. It imports `collectors`, never `collectors.sources`."""
+"""Everything a person looks at interactively. Imports collectors, never their sources."""

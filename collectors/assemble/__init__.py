@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from collectors.assemble import coverage, roots
 from collectors.assemble.away import from_container, remote_study
@@ -14,17 +15,20 @@ from collectors.assemble.study import Context, study
 from collectors.assemble.units import Places, listed
 from collectors.model.engine import EngineView
 from collectors.model.filesystem import Filesystem, FsSpace, Mount
-from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
 from collectors.sources import docker_root as store_source
 from collectors.sources import engine as engine_source
 from collectors.sources import filesystem as filesystem_source
+from collectors.sources.engine import Part
 
 __all__ = ["Request", "assemble"]
 
 # How long the first questions to the engine may hold up the disk, as a share of the whole deadline.
 _ENGINE_SHARE = 0.4
+# What comes after the last answer (joining, judging, printing) needs a moment of the deadline too.
+_KEEP_S = 0.5
 
 
 def assemble(request: Request, on_part: OnPart | None = None) -> Snapshot:
@@ -63,22 +67,23 @@ class _Look:
         return self._finish()
 
     def _engine(self) -> None:
-        def part(name: str, reading: Reading[object]) -> None:
-            self._engine_part(name, reading)
-
-        view = engine_source.observe(
-            self.request.endpoint, self.request.host, deadline_s=self.clock.left(keep=0.3), on_part=part
+        view = engine_source.view(
+            self.request.endpoint,
+            self.request.host,
+            deadline_s=self.clock.left(keep=_KEEP_S),
+            on_part=self._engine_part,
         )
         self._update(engine=view)
         self.engine_known.set()
         self.containers_known.set()
 
-    def _engine_part(self, name: str, reading: Reading[object]) -> None:
+    def _engine_part(self, part: Part, reading: Reading[Any] | Size) -> None:
+        changed: dict[str, Any] = {part.value: reading}
         with self.lock:
-            self.snapshot = replace(self.snapshot, engine=replace(self.snapshot.engine, **{name: reading}))
-        if name == "local" or (name == "engine" and isinstance(reading, Unavailable)):
+            self.snapshot = replace(self.snapshot, engine=replace(self.snapshot.engine, **changed))
+        if part is Part.LOCAL or (part is Part.ENGINE and isinstance(reading, Unavailable)):
             self.engine_known.set()
-        if name == "containers":
+        if part is Part.CONTAINERS:
             self.containers_known.set()
         self._tell()
 

@@ -1,0 +1,71 @@
+"""Configuration: flag > environment > the user's file > /etc. Refuses unknown keys, naming them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.remediation.plan.keep import Rules, from_table
+
+
+class BadConfig(ValueError):
+    """A file that cannot be used, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`source` is the file it came from, "" for the defaults."""
+
+    source: str
+    limits: Thresholds
+    rules: Rules
+
+
+def load(flag: str | None, environ: Mapping[str, str]) -> Config:
+    """The first configuration that exists; a file that was named and is missing is an error."""
+    named = flag or environ.get("ULLAGE_CONFIG")
+    candidates = [Path(named)] if named else _usual(environ)
+    for path in candidates:
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            if named:
+                raise BadConfig(f"{path}: no such file") from None
+        except OSError as error:
+            raise BadConfig(f"{path}: {error.strerror}") from None
+    return Config("", Thresholds(), Rules())
+
+
+def _usual(environ: Mapping[str, str]) -> list[Path]:
+    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    user = [Path(home) / "ullage" / "config.toml"] if home else []
+    return [*user, Path("/etc/ullage.toml")]
+
+
+def _read(path: Path) -> Config:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path}: {error}") from None
+    unknown = sorted(set(table) - {"thresholds", "keep"})
+    if unknown:
+        raise BadConfig(f"{path}: no such section: {', '.join(unknown)}")
+    try:
+        return Config(str(path), _limits(table.get("thresholds", {})), from_table(table.get("keep", {})))
+    except ValueError as error:
+        raise BadConfig(f"{path}: {error}") from None
+
+
+def _limits(table: Mapping[str, Any]) -> Thresholds:
+    known = {field.name for field in fields(Thresholds)}
+    defaults = Thresholds()
+    for key, value in table.items():
+        if key not in known:
+            raise ValueError(f"thresholds.{key}: no such threshold; there are {', '.join(sorted(known))}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ValueError(f"thresholds.{key}: a number from 0, not {value!r}")
+    return Thresholds(**{key: type(getattr(defaults, key))(value) for key, value in table.items()})

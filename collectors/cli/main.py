@@ -1,0 +1,49 @@
+"""argv → exit status, headless."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from collectors.cli.arguments import Parser, parser
+from collectors.cli.signals import UNKNOWN, guarded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m collectors`: everything but the dashboard."""
+    return guarded(lambda: _run(parser("python -m collectors"), argv))
+
+
+def _run(p: Parser, argv: Sequence[str] | None) -> int:
+    arguments = p.parse_args(argv)
+    status = headless(arguments)
+    if status is None:
+        p.error("nothing to do: this is the headless half, give --preflight or --print")
+    return status
+
+
+def headless(arguments: argparse.Namespace) -> int | None:
+    """Do what needs no dashboard; None where the arguments ask for one. Imports only what is asked for."""
+    if arguments.version:
+        from collectors.version import tool_version
+
+        print(f"ullage {tool_version()}")
+        return 0
+    if arguments.print_ == "schema":
+        from collectors.report.schema import schema
+
+        print(json.dumps(schema(), indent=2))
+        return 0
+    if arguments.preflight:
+        from collectors.cli import config, preflight
+
+        try:
+            chosen = config.load(arguments.config, os.environ)
+        except config.BadConfig as error:
+            print(f"ullage: {error}", file=sys.stderr)
+            return UNKNOWN
+        return preflight.run(arguments, chosen)
+    return None

@@ -1,0 +1,222 @@
+"""The JSON Schema (2020-12) of the document, schema 1: what `--print schema` prints and the tests hold it against."""
+
+from __future__ import annotations
+
+from collectors.model.finding import Severity
+from collectors.model.ledger import Category
+from collectors.model.plan import Risk
+from collectors.model.snapshot import Outcome
+
+Json = dict[str, object]
+
+_TEXT: Json = {"type": "string"}
+_MOMENT: Json = {"type": "string", "format": "date-time", "pattern": "Z$"}
+_MAYBE_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
+_BYTES: Json = {"type": ["integer", "null"], "description": "bytes; null is unknown, see reason"}
+_NUMBER: Json = {"type": "number", "minimum": 0}
+_FLAG: Json = {"type": "boolean"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+
+
+def schema() -> Json:
+    """The schema as a document of its own."""
+    severities = [severity.name for severity in Severity]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ullage preflight, schema 1",
+        **_object(
+            {
+                "schema": {"const": 1},
+                "tool_version": _TEXT,
+                "host": _TEXT,
+                "taken_at": _MOMENT,
+                "took_s": _NUMBER,
+                "severity": {"enum": severities},
+                "exit_status": {"enum": [0, 1, 2, 3]},
+                "verdict": _TEXT,
+                "filesystem": {"anyOf": [{"$ref": "#/$defs/filesystem"}, {"type": "null"}]},
+                "engine": _engine(),
+                "ledger": _list("#/$defs/row"),
+                "items": {
+                    "type": "object",
+                    "properties": {category.value: _list("#/$defs/item") for category in Category},
+                    "additionalProperties": False,
+                },
+                "btrfs": {"type": ["object", "null"], "required": ["reason"]},
+                "findings": _list("#/$defs/finding"),
+                "trend": _trend(),
+                "plan": _list("#/$defs/step"),
+                "plan_left_out": {"type": "array", "items": _TEXT},
+                "coverage": _list("#/$defs/coverage"),
+                "other_filesystems": {
+                    "type": "array",
+                    "items": _object({"filesystem": {"$ref": "#/$defs/filesystem"}, "ledger": _list("#/$defs/row")}),
+                },
+            }
+        ),
+        "$defs": {
+            "filesystem": _filesystem(),
+            "row": _row(),
+            "item": _item(),
+            "finding": _finding(severities),
+            "step": _step(),
+            "coverage": _object(
+                {
+                    "source": _TEXT,
+                    "outcome": {"enum": [outcome.value for outcome in Outcome]},
+                    "reason": _TEXT,
+                    "took_s": _NUMBER,
+                }
+            ),
+        },
+    }
+
+
+def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _list(ref: str) -> Json:
+    return {"type": "array", "items": {"$ref": ref}}
+
+
+def _filesystem() -> Json:
+    percent: Json = {"type": ["integer", "null"], "minimum": 0, "maximum": 100}
+    return _object(
+        {
+            "mount": _TEXT,
+            "type": _TEXT,
+            "total_bytes": _BYTES,
+            "used_bytes": _BYTES,
+            "available_bytes": _BYTES,
+            "used_percent": percent,
+            "inodes_used_percent": percent,
+            "reason": _TEXT,
+        }
+    )
+
+
+def _engine() -> Json:
+    maybe: Json = {"type": ["string", "null"]}
+    return _object(
+        {
+            "reachable": _FLAG,
+            "version": maybe,
+            "api_version": maybe,
+            "driver": maybe,
+            "root": maybe,
+            "reason": _TEXT,
+        }
+    )
+
+
+def _row() -> Json:
+    return _object(
+        {
+            "category": {"enum": [category.value for category in Category]},
+            "bytes": {**_BYTES, "description": "charged to this category; all rows add up to filesystem.used_bytes"},
+            "low_bytes": _BYTES,
+            "high_bytes": _BYTES,
+            "apparent_bytes": _BYTES,
+            "reclaimable_bytes": _BYTES,
+            "method": _TEXT,
+            "reason": _TEXT,
+        }
+    )
+
+
+def _item() -> Json:
+    return _object(
+        {
+            "id": _TEXT,
+            "name": _TEXT,
+            "bytes": {**_BYTES, "description": "everything it holds, shared bytes too"},
+            "exclusive_bytes": {**_BYTES, "description": "freed when it alone goes"},
+            "apparent_bytes": _BYTES,
+            "reclaimable_bytes": _BYTES,
+            "owner": _TEXT,
+            "state": _TEXT,
+            "created_at": _MAYBE_MOMENT,
+            "last_used_at": _MAYBE_MOMENT,
+            "reason": _TEXT,
+            "proof": {"type": "array", "items": _TEXT},
+        },
+        optional=("proof",),
+    )
+
+
+def _finding(severities: list[str]) -> Json:
+    return _object(
+        {
+            "rule": {"type": "string", "pattern": "^[a-z0-9-]+$"},
+            "severity": {"enum": severities},
+            "title": _TEXT,
+            "bytes": _BYTES,
+            "evidence": {
+                "type": "array",
+                "items": _object({"label": _TEXT, "value": _TEXT, "bytes": _BYTES}),
+            },
+            "remedy": _TEXT,
+            "certain": _FLAG,
+            "reason": _TEXT,
+        }
+    )
+
+
+def _step() -> Json:
+    return _object(
+        {
+            "action": _TEXT,
+            "title": _TEXT,
+            "command": _TEXT,
+            "frees_bytes": _BYTES,
+            "risk": {"enum": [risk.value for risk in Risk]},
+            "needs": _TEXT,
+            "costs": _TEXT,
+            "undo": _TEXT,
+            "automatic": _FLAG,
+            "reason": _TEXT,
+        }
+    )
+
+
+def _trend() -> Json:
+    growth = _object(
+        {
+            "key": _TEXT,
+            "bytes_per_day": {"type": "integer"},
+            "low_bytes_per_day": {"type": "integer"},
+            "high_bytes_per_day": {"type": "integer"},
+            "runs": _COUNT,
+            "span_s": _NUMBER,
+            "change_24h_bytes": _BYTES,
+        }
+    )
+    crossing = _object({"percent": _COUNT, "at": _MOMENT, "earliest": _MOMENT, "latest": _MAYBE_MOMENT})
+    churn = _object(
+        {
+            "repository": _TEXT,
+            "rebuilds": _COUNT,
+            "since": _MOMENT,
+            "dangling_images": _COUNT,
+            "dangling_bytes": _BYTES,
+            "busting_step": _TEXT,
+        }
+    )
+    return _object(
+        {
+            "runs": _COUNT,
+            "oldest": _MAYBE_MOMENT,
+            "reason": _TEXT,
+            "skipped_lines": _COUNT,
+            "growth": {"type": "array", "items": growth},
+            "crossings": {"type": "array", "items": crossing},
+            "churn": {"type": "array", "items": churn},
+            "used_percent": {"type": "array", "items": _object({"at": _MOMENT, "value": _COUNT})},
+        }
+    )

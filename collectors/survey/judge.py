@@ -1,0 +1,80 @@
+"""Snapshot → Report: the ledger of every filesystem, the findings, the plan, the severity. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.accounting.ledger import Account, account
+from collectors.diagnosis.case import Case
+from collectors.diagnosis.diagnose import diagnose, severity
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category
+from collectors.model.plan import Plan
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.report import Report, TrendView
+from collectors.model.snapshot import Snapshot
+from collectors.model.sums import charged
+from collectors.survey.status import exit_status
+from collectors.survey.verdict import verdict
+from collectors.version import tool_version
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one snapshot amounts to. `accounts` stand in the order of the snapshot's studies."""
+
+    accounts: tuple[Account, ...]
+    findings: tuple[Finding, ...]
+    plan: Plan
+    severity: Severity
+
+
+def judge(snapshot: Snapshot, trend: TrendView, limits: Thresholds) -> Judged:
+    """Books, findings and severity; the plan comes after, from these."""
+    accounts = tuple(account(snapshot, study) for study in snapshot.studies)
+    found: list[Finding] = []
+    for study, books in zip(snapshot.studies, accounts, strict=True):
+        found += diagnose(Case(snapshot, study, books.ledger, books.books, trend, limits))
+        break  # the Docker root's filesystem is judged; the others are shown
+    findings = tuple(found)
+    return Judged(accounts, findings, Plan((), (), ()), severity(findings))
+
+
+def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:
+    """The run, finished."""
+    main = judged.accounts[0].ledger if judged.accounts else None
+    return Report(
+        tool_version=tool_version(),
+        host=snapshot.host,
+        taken_at=snapshot.began_at,
+        took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
+        severity=judged.severity,
+        exit_status=exit_status(snapshot, judged.severity),
+        verdict=verdict(main, judged.findings, judged.plan, judged.severity),
+        docker_root=snapshot.docker_root,
+        engine=snapshot.engine.engine,
+        explained_percent=_explained(judged.accounts, snapshot.ended_at),
+        ledger=main,
+        other_ledgers=tuple(one.ledger for one in judged.accounts[1:]),
+        btrfs=snapshot.studies[0].btrfs if snapshot.studies else None,
+        findings=judged.findings,
+        trend=trend,
+        plan=judged.plan,
+        coverage=snapshot.reports,
+    )
+
+
+def _explained(accounts: tuple[Account, ...], at: datetime) -> Reading[float]:
+    """What the named categories make up of used, in percent; too much counted is as wrong as too little."""
+    origin = Origin("accounting", "explained", at, 0.0)
+    if not accounts:
+        return Unavailable(Why.NOT_REACHABLE, "no filesystem was found", origin)
+    ledger = accounts[0].ledger
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return space
+    used = space.value.used_bytes
+    left = abs(charged(ledger.row(Category.UNATTRIBUTED).charged))
+    return Exact(max(0.0, 100 * (used - left) / used) if used else 100.0, origin)

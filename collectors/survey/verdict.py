@@ -1,0 +1,55 @@
+"""One sentence that names the biggest culprit and what frees it."""
+
+from __future__ import annotations
+
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Ledger
+from collectors.model.plan import Plan
+from collectors.model.reading import Unavailable
+from collectors.model.sums import charged
+from collectors.report import words
+
+# Findings that say how bad it is, not who it is.
+_SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
+
+
+def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity) -> str:
+    """The sentence, foreign names already escaped."""
+    if ledger is None:
+        return "Nothing could be read of the disk; see Coverage."
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return f"How full the disk is could not be read: {words.unread(space)}."
+    percent = space.value.used_percent
+    remedy = _remedy(plan)
+    writes_fail = next((f for f in findings if f.severity is Severity.P0 and f.rule not in _SYMPTOMS), None)
+    if writes_fail is not None:
+        return f"{_sentence(writes_fail)}; {words.quoted(writes_fail.remedy, 200)}."
+    culprit = _culprit(findings)
+    if severity >= Severity.P2 and culprit is not None and culprit.bytes is not None:
+        amount = words.size(culprit.bytes)
+        return f"{percent}% used; {amount} in {words.quoted(culprit.claim, 200)}{remedy}."
+    largest = max(
+        (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
+    )
+    name = largest.category.value.replace("_", " ")
+    if severity >= Severity.P2:
+        return f"{percent}% used; the most is {name} ({words.size(largest.charged)}){remedy}."
+    return f"Nothing presses: {percent}% used, the most by {name} ({words.size(largest.charged)})."
+
+
+def _culprit(findings: tuple[Finding, ...]) -> Finding | None:
+    known = [f for f in findings if f.rule not in _SYMPTOMS and f.certain and f.bytes is not None]
+    return max(known, key=lambda f: charged(f.bytes) if f.bytes is not None else 0, default=None)
+
+
+def _sentence(finding: Finding) -> str:
+    claim = words.quoted(finding.claim, 240)
+    return claim[:1].upper() + claim[1:]
+
+
+def _remedy(plan: Plan) -> str:
+    if not plan.steps:
+        return "; nothing that is safe to remove would help"
+    freed = plan.frees_bytes(frozenset(step.id for step in plan.steps))
+    return f"; the plan frees {words.bytes_(freed)} in {words.count(len(plan.steps), 'step')}"

@@ -1,0 +1,31 @@
+"""The command line `ullage`: the dashboard on a terminal, else what `python -m collectors` does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from collectors.cli.arguments import parser
+from collectors.cli.main import headless
+from collectors.cli.signals import UNKNOWN, guarded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The entry point of the `ullage` command. Textual is imported only for the dashboard."""
+    return guarded(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    p = parser("ullage")
+    arguments = p.parse_args(argv)
+    status = headless(arguments)
+    if status is not None:
+        return status
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("ullage: the dashboard needs a terminal; use --preflight for a report", file=sys.stderr)
+        return UNKNOWN
+    return p.error("the dashboard is not built in yet; use --preflight")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
