@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.accounting.ledger import account
+from collectors.model.filesystem import Share
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.model.store import UnitKind
@@ -32,7 +33,7 @@ SHARES = st.lists(
 
 
 @given(SHARES, st.integers(0, 9000), st.integers(0, 900))
-def test_the_rows_sum_to_used_exactly(shares: list, used: int, own: int) -> None:  # type: ignore[type-arg]
+def test_the_rows_sum_to_used_exactly(shares: list[Share], used: int, own: int) -> None:
     one = study(UNITS, Exact(occupancy(tuple(shares)), HERE), used=used, own=own)
     ledger = account(snapshot(one), one).ledger
     assert [row.category for row in ledger.rows] == list(Category)
@@ -84,4 +85,5 @@ def test_snapshots_free_only_what_nobody_else_holds() -> None:
     shares = (share(10, "snap"), share(30, "snap", "layer"))
     one = study(UNITS, Exact(occupancy(shares), HERE), used=100)
     row = account(snapshot(one), one).ledger.row(Category.SNAPSHOTS)
-    assert (row.charged, row.reclaimable) == (Exact(10, row.charged.origin), Exact(10, row.reclaimable.origin))
+    assert charged(row.charged) == 10
+    assert charged(row.reclaimable) == 10
