@@ -6,10 +6,11 @@ that as it is. Refuses to run while the engine is stopped: images are asked of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab import layout, measure
+from tests.lab import describe, layout, measure
 from tests.lab.truth import CATEGORIES, Planted, Sum, Truth
 
 if TYPE_CHECKING:
@@ -19,16 +20,22 @@ if TYPE_CHECKING:
 _ONLY_KNOWN = ("deleted_pending", "deleted_open")
 
 
-def draw_up(lab: Lab, mess: str, planted: tuple[Planted, ...]) -> Truth:
-    """Flush, measure every category and put it beside what was planted."""
+def draw_up(lab: Lab, special: Sequence[Planted]) -> Truth:
+    """Flush, measure every category and put it beside what was planted.
+
+    `special` is what the messes say themselves; everything else that the engine knows is listed from it.
+    """
     measure.flush(lab.mount)
+    said = {(p.category, p.kind, p.id) for p in special}
+    found = (p for p in describe.everything(lab) if (p.category, p.kind, p.id) not in said)
+    planted = (*special, *found)
     owned = folders(lab, planted)
     return Truth(
         lab=lab.id,
         driver=lab.driver,
         fs=lab.fs,
         engine=lab.engine,
-        mess=mess,
+        mess=lab.mess,
         docker_root=str(lab.docker_root),
         used_bytes=measure.used_bytes(lab.mount),
         planted=planted,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -55,13 +56,19 @@ def archive(files: Mapping[str, bytes | int]) -> bytes:
     return packed.getvalue()
 
 
+def _program() -> str:
+    program = docker_tool()
+    if program is None:
+        raise FileNotFoundError("docker is not installed (package docker.io or docker-cli)")
+    return program
+
+
 class Client:
     """docker for the engine on one socket. `scratch` takes build contexts and the client's configuration."""
 
-    def __init__(self, host: str, scratch: Path, cgroup: str) -> None:
+    def __init__(self, host: str, scratch: Path) -> None:
         self.host = host
         self._scratch = scratch
-        self._cgroup = cgroup
         (scratch / "client").mkdir(parents=True, exist_ok=True)
 
     def docker(self, *words: str, stdin: bytes | None = None, timeout_s: float = 300) -> str:
@@ -71,16 +78,25 @@ class Client:
     def _docker(
         self, words: Sequence[str], *, buildkit: bool = False, stdin: bytes | None = None, timeout_s: float = 300
     ) -> str:
-        program = docker_tool()
-        if program is None:
-            raise FileNotFoundError("docker is not installed (package docker.io or docker-cli)")
-        environment = {
+        return run(_program(), *words, stdin=stdin, environment=self._environment(buildkit), timeout_s=timeout_s)
+
+    def _environment(self, buildkit: bool) -> dict[str, str]:
+        return {
             "DOCKER_HOST": self.host,
             "DOCKER_CONTEXT": "",
             "DOCKER_CONFIG": str(self._scratch / "client"),
             "DOCKER_BUILDKIT": str(int(buildkit)),
         }
-        return run(program, *words, stdin=stdin, environment=environment, timeout_s=timeout_s)
+
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start `docker WORDS` and do not wait for it; what it says is dropped, its status is the caller's matter."""
+        return subprocess.Popen(
+            (_program(), *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **self._environment(False)},
+        )
 
     def build(
         self, tag: str, context_files: Mapping[str, bytes | str], *, buildkit: bool = True, args: Sequence[str] = ()
@@ -104,11 +120,12 @@ class Client:
         return self.docker("import", "-", *named, stdin=archive(files)).strip()
 
     def base_image(self, tag: str = "base:1") -> str:
-        """Import the busybox root filesystem under a tag."""
-        return self.import_image(tag, rootfs())
+        """The busybox root filesystem as an image, imported unless it is there already; gives back its id."""
+        there = self.docker("images", "--no-trunc", "-q", tag).split()
+        return there[0] if there else self.import_image(tag, rootfs())
 
     def run(self, image: str, name: str, script: str, *options: str) -> str:
-        """Start `sh -c SCRIPT` detached, without network, in the lab's control group; gives back the container's id.
+        """Start `sh -c SCRIPT` detached and without network; gives back the container's id.
 
         It is stopped by SIGKILL: a shell as process 1 ignores SIGTERM and would make each stop last ten seconds.
         """

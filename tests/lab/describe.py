@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 def everything(lab: Lab) -> list[Planted]:
     """Images, layers, containers, logs, volumes and build cache records of a lab with a running engine."""
-    measure.flush(lab.mount)
     return [*images(lab), *containers(lab), *logs(lab), *volumes(lab), *build_cache(lab)]
 
 

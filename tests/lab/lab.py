@@ -35,6 +35,7 @@ class Lab:
     device: str
     devices: tuple[str, ...]
     docker_root: Path
+    mess: str
     truth: Truth
 
     def __init__(self, record: state.Record, made: disk.Disk, version: str, driver: str) -> None:
@@ -49,7 +50,8 @@ class Lab:
         self.socket = place.socket
         self.host = f"unix://{place.socket}"
         self._engine = Engine(place, record, version, driver)
-        self.client = Client(self.host, self.base, teardown.cgroup_name(self.id))
+        self._planted: list[Planted] = []
+        self.client = Client(self.host, self.base)
 
     @classmethod
     def up(
@@ -76,7 +78,8 @@ class Lab:
         lab_id = secrets.token_hex(4)
         base = Path(tempfile.gettempdir()).resolve() / f"ullage-lab-{lab_id}"
         owner = None if keep else Process.of(os.getpid())
-        record = state.Record(lab_id, str(base), owner, (), f"{driver} on {fs}, engine {engine}, mess {mess}")
+        described = f"{driver} on {fs}, engine {engine}, mess {mess}"
+        record = state.Record(str(state.folder()), lab_id, str(base), owner, (), described)
         record.save()
         try:
             base.mkdir(mode=0o755)  # so that a test may also look at it without privileges
@@ -85,17 +88,22 @@ class Lab:
             )
             lab = cls(record, made, engine, driver)
             lab.start_engine()
-            planted = tuple(item for make in makers for item in make(lab))
-            lab.measure(mess, planted)
+            lab.mess = mess
+            for make in makers:
+                lab._planted += make(lab)
+            lab.measure()
         except BaseException:
             teardown.take_down(state.load(record.path()) or record)
             raise
         return lab
 
-    def measure(self, mess: str | None = None, planted: Sequence[Planted] | None = None) -> Truth:
-        """Draw up the truth again, after a test changed something, and write it to `base/truth.json`."""
-        known = planted if planted is not None else self.truth.planted
-        self.truth = books.draw_up(self, mess if mess is not None else self.truth.mess, tuple(known))
+    def measure(self) -> Truth:
+        """Draw up the truth (again, after a test changed something) and write it to `base/truth.json`.
+
+        What a mess planted stays in it as long as its path is there; what the engine knows is listed afresh.
+        """
+        self._planted = [p for p in self._planted if p.path is None or os.path.lexists(p.path)]
+        self.truth = books.draw_up(self, self._planted)
         self.truth.save(self.truth_file)
         return self.truth
 

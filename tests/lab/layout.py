@@ -71,3 +71,11 @@ def log_files(docker_root: Path) -> list[Path]:
 def volumes(docker_root: Path) -> list[Path]:
     """The folders of all volumes of the local driver."""
     return sorted(path for path in (docker_root / "volumes").glob("*") if path.is_dir())
+
+
+def known_layers(docker_root: Path, driver: str) -> set[Path]:
+    """Every folder that the layer database names, for an image, a build or a container."""
+    folder = driver_folder(docker_root, driver)
+    entries = (docker_root / "image" / driver / "layerdb").glob("sha256/*/cache-id")
+    layers = {folder / entry.read_text().strip() for entry in entries}
+    return layers | {path for pair in container_layers(docker_root, driver).values() for path in pair}

@@ -31,6 +31,7 @@ def folder() -> Path:
 class Record:
     """One lab: its folder, its owner (`None`: nobody, it stays) and the processes that it started itself."""
 
+    kept_in: str  # the folder of this record, fixed when it was made
     id: str
     base: str
     owner: Process | None
@@ -39,7 +40,7 @@ class Record:
 
     def path(self) -> Path:
         """The record's own file."""
-        return folder() / f"{self.id}.json"
+        return Path(self.kept_in) / f"{self.id}.json"
 
     def abandoned(self) -> bool:
         """Whether its owner is gone."""
