@@ -56,7 +56,7 @@ def _reply(replies: Mapping[str, Any], path: str, query: Mapping[str, str]) -> A
             sizes = () if query.get("size") == "1" else ("SizeRw", "SizeRootFs")
             return [{key: value for key, value in item.items() if key not in sizes} for item in replies["containers"]]
         case ["system", "df"]:
-            return _usage(replies, query)
+            return usage_reply(replies, query)
         case ["containers", wanted, "json"]:
             return next((found for found in replies["inspect"].values() if found["Id"] == wanted), None)
         case ["images", wanted, "json"]:
@@ -64,7 +64,8 @@ def _reply(replies: Mapping[str, Any], path: str, query: Mapping[str, str]) -> A
     return None
 
 
-def _usage(replies: Mapping[str, Any], query: Mapping[str, str]) -> Any:
+def usage_reply(replies: Mapping[str, Any], query: Mapping[str, str]) -> Any:
+    """What the engine answered to /system/df, with `type` and `verbose` as it knew them."""
     kind = query.get("type")
     if kind is None:
         return replies["df_verbose" if query.get("verbose") == "1" else "df"]
