@@ -22,6 +22,7 @@ from collectors.sources import docker_root as store_source
 from collectors.sources import engine as engine_source
 from collectors.sources import filesystem as filesystem_source
 from collectors.sources.engine import Part
+from collectors.sources.settings import settings
 
 __all__ = ["Request", "assemble"]
 
@@ -48,7 +49,7 @@ class _Look:
         now = datetime.now(UTC)
         pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
         view = EngineView(pending, pending, pending, pending, pending, pending, pending)
-        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, (), ())
+        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), ())
         self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
 
     def run(self) -> Snapshot:
@@ -60,7 +61,8 @@ class _Look:
         root = roots.docker_root(self.request, view.engine, view.local, self.clock)
         self._update(docker_root=root)
         if isinstance(mounts, Exact):
-            self._disk(root, mounts.value)
+            self._settings(root)
+            self._guarded_disk(root, mounts.value)
         else:
             self._report(coverage.line("mount table", mounts))
         engine.join(self.clock.left() + 0.2)
@@ -86,6 +88,19 @@ class _Look:
         if part is Part.CONTAINERS:
             self.containers_known.set()
         self._tell()
+
+    def _settings(self, root: Reading[str]) -> None:
+        found = settings(self.request.host, timeout_s=self.clock.left(at_most=2.0)) if isinstance(root, Exact) else root
+        self._update(settings=found)
+        self._report(coverage.line("daemon.json", found))
+
+    def _guarded_disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
+        """A defect in one join must not blank the page: it is said, and the exit status is 3."""
+        try:
+            self._disk(root, mounts)
+        except Exception as error:  # noqa: BLE001
+            origin = Origin("assemble", "filesystems", datetime.now(UTC), 0.0)
+            self._report(coverage.line("filesystems", Unavailable(Why.DEFECT, repr(error), origin)))
 
     def _disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
         places = Places(mounts)

@@ -10,6 +10,7 @@ from collectors.model.btrfs import Btrfs
 from collectors.model.engine import EngineView
 from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
 from collectors.model.reading import Reading, Size
+from collectors.model.settings import Settings
 from collectors.model.store import Store, Unit
 
 
@@ -51,5 +52,6 @@ class Snapshot:
     docker_root: Reading[str]
     engine: EngineView
     store: Reading[Store]
+    settings: Reading[Settings]
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]

@@ -55,4 +55,4 @@ def study(
 def snapshot(one: FilesystemStudy, view: EngineView | None = None) -> Snapshot:
     nobody = EngineView(NOT_READ, Exact(True, HERE), NOT_READ, NOT_READ, NOT_READ, NOT_READ, NOT_READ)
     store = Unavailable(Why.NOT_ASKED, "built by hand", HERE)
-    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or nobody, store, (one,), ())
+    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or nobody, store, store, (one,), ())

@@ -141,4 +141,32 @@ def engine(case: Case) -> Iterable[Finding]:
         )
 
 
-RULES = (orphans, logs, build_cache, dangling_images, unused_images, stopped_containers, unused_volumes, engine)
+def configuration(case: Case) -> Iterable[Finding]:
+    """Growth that nothing bounds is found before it hurts."""
+    engine, settings = case.snapshot.engine.engine, case.snapshot.settings
+    if isinstance(settings, Unavailable) or isinstance(engine, Unavailable):
+        return
+    found, facts = settings.value, engine.value
+    if facts.flavour is not Flavour.DOCKER:
+        return
+    if not found.logs_bounded and facts.logging_driver == "json-file":
+        claim = f"no log rotation is configured in {found.path}: a container's log grows without end"
+        remedy = 'set "log-opts": {"max-size": "10m", "max-file": "3"}; it holds for containers made afterwards'
+        yield Finding("no-log-rotation", Severity.P4, claim, None, (), remedy, (), True)
+    if not found.build_cache_bounded and case.items(Category.BUILD_CACHE):
+        claim = f"no ceiling for the build cache is configured in {found.path}"
+        remedy = 'set "builder": {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}'
+        yield Finding("no-cache-ceiling", Severity.P4, claim, None, (), remedy, (), True)
+
+
+RULES = (
+    configuration,
+    orphans,
+    logs,
+    build_cache,
+    dangling_images,
+    unused_images,
+    stopped_containers,
+    unused_volumes,
+    engine,
+)

@@ -1,0 +1,55 @@
+"""daemon.json: does anything bound the logs and the build cache? Reads one small file, follows nothing in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from collectors.model.reading import Reading
+from collectors.model.settings import Settings
+from collectors.sources import bounded
+from collectors.sources.bounded import Malformed
+from collectors.sources.host import Host
+
+_PATH = "/etc/docker/daemon.json"
+_LIMIT_BYTES = 1 << 20
+_SIZES = ("defaultKeepStorage", "defaultReservedSpace", "defaultMaxUsedSpace", "defaultMinFreeSpace", "policy")
+# Drivers that bound what they keep here by themselves, or keep nothing here at all.
+_ROTATING = frozenset({"local", "journald", "syslog", "none", "gelf", "fluentd", "awslogs", "splunk", "gcplogs"})
+
+
+def settings(host: Host, *, timeout_s: float) -> Reading[Settings]:
+    """What is configured. A missing file is an answer: nothing is."""
+    path = host.here(_PATH)
+    return bounded.read("engine.settings", f"read {path}", lambda: decode(str(path), _read(path)), timeout_s=timeout_s)
+
+
+def decode(path: str, content: bytes) -> Settings:
+    """Raises Malformed for what is no JSON object; an unexpected type of a value counts as not set."""
+    try:
+        table = json.loads(content) if content.strip() else {}
+    except ValueError as error:
+        raise Malformed(f"{path}: {error}") from None
+    if not isinstance(table, dict):
+        raise Malformed(f"{path}: no JSON object")
+    options, driver = _table(table, "log-opts"), table.get("log-driver", "json-file")
+    gc = _table(_table(table, "builder"), "gc")
+    return Settings(
+        path=path,
+        logs_bounded=driver in _ROTATING or bool(options.get("max-size")),
+        build_cache_bounded=any(gc.get(key) for key in _SIZES) and gc.get("enabled") is not False,
+    )
+
+
+def _table(table: dict[str, Any], key: str) -> dict[str, Any]:
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LIMIT_BYTES)
+    except FileNotFoundError:
+        return b""
