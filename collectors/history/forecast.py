@@ -1,0 +1,81 @@
+"""When will it be full? Times to each threshold with a 90 % interval, from what is known up to now. Pure.
+
+Three shapes are told apart: a ramp, a sawtooth that prunes keep, and growth that follows the day and the week. Nothing
+is said from fewer than 6 samples or 2 hours, and a disk that is full already is not "resolved" because it cannot grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collectors.history.cycles import sawtooth
+from collectors.history.points import Levels, Point
+from collectors.history.ramp import Path, ramp
+from collectors.history.season import season
+from collectors.history.trend import Study, study
+from collectors.model.report import Crossing
+
+# An alarm wants a crossing that is not only likely soon but sure in the end: the latest within so many times the limit.
+_SURE_WITHIN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`crossings` of the thresholds that still lie ahead and will be met, nearest first; `passed` lie behind.
+
+    `path` gives the band for a chart. `reason` says why nothing is foreseen, "" where something is.
+    """
+
+    now: datetime
+    crossings: tuple[Crossing, ...]
+    passed: tuple[int, ...]
+    path: Path | None
+    reason: str
+
+    def crosses(self, percent: int, within: timedelta) -> bool:
+        """Is `percent` to be expected `within` this time? The test that alarms are made of."""
+        return any(
+            crossing.percent == percent
+            and crossing.at <= self.now + within
+            and crossing.latest is not None
+            and crossing.latest <= self.now + _SURE_WITHIN * within
+            for crossing in self.crossings
+        )
+
+
+def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: datetime) -> Forecast:
+    """The crossings of `levels.p1`, `levels.p0` and 100 percent of `total` bytes (what users may use, as df counts)."""
+    walls = sorted({round(levels.p1), round(levels.p0), 100})
+    now_s = now.timestamp()
+    known = [point for point in points if point.at_s <= now_s]
+    newest = max(known, key=lambda point: point.at_s).value if known else 0
+    passed = tuple(percent for percent in walls if newest >= percent * total / 100)
+    found = study(known, now_s)
+    if found is None:
+        return Forecast(now, (), passed, None, "too few runs: a forecast wants 6 of them over 2 hours")
+    path = _path(found, now_s)
+    crossings = []
+    for percent in walls:
+        if percent in passed:
+            continue
+        earliest, best, latest = path.reach(percent * total / 100)
+        if best is not None:
+            crossings.append(
+                Crossing(
+                    percent,
+                    now + timedelta(seconds=best),
+                    now + timedelta(seconds=best if earliest is None else min(earliest, best)),
+                    None if latest is None else now + timedelta(seconds=max(latest, best)),
+                )
+            )
+    if crossings:
+        return Forecast(now, tuple(crossings), passed, path, "")
+    reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
+    return Forecast(now, (), passed, path, reason)
+
+
+def _path(known: Study, now_s: float) -> Path:
+    straight = ramp(known.parts.runs[-1], known.line, now_s)
+    return sawtooth(known.parts.drops, straight, now_s) or season(known.parts.runs, straight, now_s) or straight

@@ -1,0 +1,121 @@
+"""A robust slope through the runs of a history, with its standard error. Pure.
+
+Theil–Sen: the median of the slopes of all pairs inside a run, weighted by their distance in time, so that a minority of
+odd values moves nothing. The window adapts: it reaches back as long as the longer slope agrees with every shorter one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+from statistics import median
+
+from collectors.history.scatter import Scatter, measure, quantile
+from collectors.history.segments import HOUR, Run, recent
+
+DAY = 24 * HOUR
+# Each reaches back 1.6 times as far as the one before.
+WINDOWS_S = (
+    2.2 * HOUR,
+    3.5 * HOUR,
+    6 * HOUR,
+    10 * HOUR,
+    16 * HOUR,
+    26 * HOUR,
+    42 * HOUR,
+    68 * HOUR,
+    4.6 * DAY,
+    7.5 * DAY,
+    12 * DAY,
+)
+FEWEST = 6  # samples
+SHORTEST_S = 2 * HOUR
+_SCATTER_S = 7 * DAY
+# Pairs grow with the square of the points: more than this add cost, not certainty.
+_POINTS = 36
+# A longer window has to agree with the shorter ones within this many half-widths of their 90 % intervals.
+_AGREES = 0.8
+_LONGER = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Growth in bytes per second. `window_s` is how far back it was measured, `span_s` how much of that is runs."""
+
+    slope: float
+    error: float  # standard error
+    scatter: Scatter
+    window_s: float
+    span_s: float
+    samples: int
+
+    @property
+    def reach(self) -> float:
+        """Half the width of the slope's 90 % interval."""
+        return quantile(self.scatter.freedom) * self.error
+
+
+def adaptive(runs: Sequence[Run], now_s: float) -> Line | None:
+    """The slope over the longest window that agrees with all shorter ones; None from too few or too close samples."""
+    usual = measure(recent(runs, now_s - _SCATTER_S))
+    if usual is None:
+        return None
+    best: Line | None = None
+    low, high = -inf, inf
+    for window_s in WINDOWS_S:
+        line = fit(recent(runs, now_s - window_s), window_s, usual)
+        if line is None or (best is not None and line.span_s < _LONGER * best.span_s):
+            continue
+        if best is not None and not low <= line.slope <= high:
+            break
+        best = line
+        low, high = max(low, line.slope - _AGREES * line.reach), min(high, line.slope + _AGREES * line.reach)
+    return best
+
+
+def fit(runs: Sequence[Run], window_s: float, usual: Scatter) -> Line | None:
+    """The line through these runs; `usual` is the longer history's scatter, which a quiet hour does not undercut."""
+    samples = sum(map(len, runs))
+    span_s = sum(run[-1][0] - run[0][0] for run in runs)
+    if samples < FEWEST:
+        return None
+    own = measure(runs)
+    scatter = own if own is not None and own.walk > usual.walk else usual
+    thinned = [_thin(run, max(2, _POINTS * len(run) // samples)) for run in runs]
+    slope = _weighted_median([pair for run in thinned for pair in _slopes(run)])
+    leverage = walk = 0.0
+    for run in thinned:
+        middle = sum(at for at, _ in run) / len(run)
+        own_leverage = sum((at - middle) ** 2 for at, _ in run)
+        leverage += own_leverage
+        # A random walk of variance w a second moves the slope of a span S by a variance of 1.2 w / S.
+        walk += own_leverage**2 * 1.2 / (run[-1][0] - run[0][0])
+    white = scatter.white / leverage * sum(map(len, thinned)) / samples
+    return Line(slope, sqrt(white + scatter.walk * walk / leverage**2), scatter, window_s, span_s, samples)
+
+
+def _slopes(run: Run) -> list[tuple[float, float]]:
+    return [
+        ((later[1] - earlier[1]) / (later[0] - earlier[0]), later[0] - earlier[0])
+        for index, earlier in enumerate(run)
+        for later in run[index + 1 :]
+    ]
+
+
+def _weighted_median(pairs: list[tuple[float, float]]) -> float:
+    pairs.sort()
+    half = sum(weight for _, weight in pairs) / 2
+    for value, weight in pairs:
+        half -= weight
+        if half <= 0:
+            return value
+    return pairs[-1][0]
+
+
+def _thin(run: Run, count: int) -> Run:
+    """At most `count` points, each the mean time and median value of its neighbours."""
+    if len(run) <= count:
+        return run
+    groups = [run[len(run) * index // count : len(run) * (index + 1) // count] for index in range(count)]
+    return [(sum(at for at, _ in group) / len(group), median(value for _, value in group)) for group in groups]
