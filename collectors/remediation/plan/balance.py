@@ -16,7 +16,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 METADATA_CHUNK_SMALL = GIB // 4  # the kernel's choice up to 50 GiB
 SMALL_FILESYSTEM = 50 * GIB
-LOW_METADATA_FILL = 0.75  # below that metadata has room to grow where it is
+HIGH_METADATA_FILL = 0.75  # below that metadata still has room to grow where it is
 # Relocation reserves 256 nodes before it starts, and its transactions come on top: with 16 KiB nodes a balance failed
 # at 5.25 MiB of free metadata and worked at 6.8 MiB (kernel 6.18). Twice the reservation is on the safe side.
 RELOCATION_NODES = 2 * 256
@@ -27,7 +27,7 @@ class Pressure:
     """Bytes are logical unless they say raw (physical, all copies)."""
 
     unallocated_raw_bytes: int
-    wanted_raw_bytes: int  # unallocated after the balance: room for two more metadata chunks
+    wanted_raw_bytes: int  # unallocated after the balance: room for one more metadata chunk in all its copies
     metadata_fill: float
     headroom_bytes: int  # metadata that a relocation may use: free, or still to be allocated
     headroom_needed_bytes: int
@@ -48,7 +48,11 @@ class Squeeze:
 
 
 def pressure(btrfs: Btrfs) -> Pressure | None:
-    """None where metadata has room, or where the figures to tell are missing (a mixed filesystem has no such split)."""
+    """None where there is no need, or where the figures to tell are missing (a mixed filesystem has no such split).
+
+    The need: too little unallocated for another metadata chunk, and either metadata is nearly full already, or so much
+    room lies idle inside data chunks that giving some of it back in time costs little.
+    """
     if not (isinstance(btrfs.spaces, Exact) and isinstance(btrfs.unallocated_bytes, Exact)):
         return None
     metadata = _sum(btrfs.spaces.value, "metadata")
@@ -60,11 +64,13 @@ def pressure(btrfs: Btrfs) -> Pressure | None:
     chunk = GIB if device > SMALL_FILESYSTEM else METADATA_CHUNK_SMALL
     if device:
         chunk = min(chunk, device // 10)
-    wanted = 2 * chunk * metadata.copies // metadata.copies_of
+    wanted = chunk * metadata.copies // metadata.copies_of
     fill = metadata.used / metadata.total
     # The first MiB of a device is never allocated; a full filesystem still reports it.
     unallocated = max(0, btrfs.unallocated_bytes.value - max(1, len(devices)) * MIB)
-    if unallocated >= wanted // 2 or fill < LOW_METADATA_FILL:
+    data = _sum(btrfs.spaces.value, "data")
+    slack = data.total - data.used if data is not None else 0
+    if unallocated >= wanted or (fill < HIGH_METADATA_FILL and slack <= 2 * wanted):
         return None
     return Pressure(
         unallocated_raw_bytes=unallocated,

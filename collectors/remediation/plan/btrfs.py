@@ -11,6 +11,7 @@ from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 
 CLEANER, BALANCE, REWRITE = "btrfs.wait", "btrfs.balance", "btrfs.rewrite"
+_BOOKENDS = "btrfs-bookends"
 
 
 def filesystem(case: Case) -> Found:
@@ -32,6 +33,7 @@ def filesystem(case: Case) -> Found:
                 costs="",
                 undo="none needed: it was deleted before",
                 automatic=True,
+                rules=("btrfs-pending",),
             )
         )
     rewrite = _rewrite(case)
@@ -71,12 +73,13 @@ def _balance(case: Case, found: Squeeze) -> Draft:
         undo="none needed: no file changes",
         automatic=True,
         frees_elsewhere=True,
+        rules=("btrfs-metadata", "btrfs-unallocated"),
     )
 
 
 def _rewrite(case: Case) -> Draft | None:
     sharing = case.btrfs.sharing if case.btrfs else None
-    asked = next((f for f in case.findings if "bookend" in f.rule), None)
+    asked = next((f for f in case.findings if f.rule == _BOOKENDS), None)
     if asked is None or not isinstance(sharing, Exact) or sharing.value.bookend_bytes <= 0:
         return None
     most = sharing.value.bookend_bytes
@@ -93,6 +96,7 @@ def _rewrite(case: Case) -> Draft | None:
         costs="what the file shared with snapshots or clones is no longer shared; defragmenting does not help",
         undo="none needed: the content is the same",
         automatic=False,
+        rules=(_BOOKENDS,),
         estimate=Between(most // 2, 0, most, 0.9, "pinned by extents that are only partly referenced", sharing.origin),
     )
 

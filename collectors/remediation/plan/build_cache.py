@@ -91,6 +91,7 @@ def _draft(case: Case, name: str, records: tuple[BuildRecord, ...], children: Ma
         costs=costs,
         undo="none needed: the next build makes it again",
         automatic=True,
+        rules=("build-cache",),
         requires=_groups_before(name, inside, children, case),
         claimed=total(own, Origin("plan", "sizes as the engine counts them", case.snapshot.ended_at, 0.0)),
         trim=_descendants(inside, children) if name == SHARED else None,

@@ -80,13 +80,12 @@ class Case:
         known = [moment for moment in (*moments, self.last_used.get(owner)) if moment is not None]
         return max(0.0, (self.now - max(known)).total_seconds()) if known else None
 
-    def rule_for(self, targets: Iterable[OwnerId], *names: str) -> str:
-        """The finding that asks for this: one that names a target, else one of these rules; "" for none."""
+    def rule_for(self, targets: Iterable[OwnerId], names: tuple[str, ...]) -> str:
+        """The finding that asks for this: one of these rules, else one that names a target; "" for none."""
+        found = {finding.rule for finding in self.findings}
+        asked = next((name for name in names if name in found), "")
         wanted = frozenset(targets)
-        for finding in self.findings:
-            if finding.rule in names or wanted.intersection(finding.owners):
-                return finding.rule
-        return ""
+        return asked or next((f.rule for f in self.findings if wanted.intersection(f.owners)), "")
 
 
 def owner(kind: str, name: str) -> OwnerId:

@@ -86,6 +86,7 @@ def _draft(case: Case, container: Container, idle_s: float) -> Draft:
         costs="its log and what it wrote outside volumes are lost; its volumes stay",
         undo="none; create it again from its image",
         automatic=small,
+        rules=("stopped-containers",),
         claimed=container.writable,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from collectors.model.engine import Image
-from collectors.model.ids import OwnerId
+from collectors.model.ids import ImageId, OwnerId
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Origin
 from collectors.model.store import UnitKind
@@ -65,8 +65,8 @@ def images(case: Case, containers: Mapping[str, str]) -> Found:
 def hidden(case: Case) -> Mapping[OwnerId, frozenset[OwnerId]]:
     """Images on disk that the engine does not list (parents of the old builder) → the listed images built on them.
 
-    The engine removes such a parent with its last child. All listed images that start with the parent's layers stand
-    for it: they are its children or hold the same layers anyway.
+    The engine removes such a parent with its last child, so all of its descendants that are listed stand for it. Where
+    the parent is not recorded, all listed images that start with its layers do: they hold the same layers anyway.
     """
     store = case.snapshot.store
     if not isinstance(store, Exact) or not isinstance(case.engine.images, Exact):
@@ -75,15 +75,25 @@ def hidden(case: Case) -> Mapping[OwnerId, frozenset[OwnerId]]:
     if not isinstance(stored, Exact):
         return {}
     listed = {image.id for image in case.engine.images.value}
-    chains = {image.id: image.chain for image in stored.value}
+    parent = {image.id: image.parent for image in stored.value if image.parent is not None}
     answer: dict[OwnerId, frozenset[OwnerId]] = {}
     for image in stored.value:
-        if image.id in listed or image.tags:
+        if image.id in listed or image.tags or not image.chain:
             continue
-        above = [i for i in listed if chains.get(i, ())[: len(image.chain)] == image.chain]
-        if above and image.chain:
+        above = {i for i in listed if image.id in _ancestors(i, parent)}
+        if not above:
+            above = {i.id for i in stored.value if i.id in listed and i.chain[: len(image.chain)] == image.chain}
+        if above:
             answer[owner("image", image.id)] = frozenset(owner("image", i) for i in above)
     return answer
+
+
+def _ancestors(image: ImageId, parent: Mapping[ImageId, ImageId]) -> frozenset[ImageId]:
+    seen: set[ImageId] = set()
+    while image in parent and parent[image] not in seen:
+        image = parent[image]
+        seen.add(image)
+    return frozenset(seen)
 
 
 def _births(case: Case) -> Mapping[OwnerId, datetime]:
@@ -130,6 +140,7 @@ def _one(case: Case, image: Image, idle_s: float | None, before: frozenset[str])
         costs="pulled or built again when it is wanted",
         undo=_again(case.tool, image),
         automatic=known,
+        rules=("unused-images",),
         requires=before,
         claimed=remainder(image.size, image.shared, _origin(case)),
     )
@@ -154,6 +165,7 @@ def _dangling(case: Case, found: list[Image]) -> Draft:
         costs="an untagged image may be the only way back to an earlier build",
         undo="build or pull the earlier version again",
         automatic=True,
+        rules=("dangling-images",),
         claimed=unique,
         trim={target: frozenset() for target in targets},
         command_for=command,

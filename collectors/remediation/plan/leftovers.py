@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from collectors.model.filesystem import Mount
 from collectors.model.ids import OwnerId
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
@@ -61,16 +62,30 @@ def _orphans(case: Case, orphans: Mapping[OwnerId, Unit]) -> Draft:
         costs="none, if the proof holds: nothing refers to them",
         undo="none",
         automatic=True,
+        rules=("orphans",),
     )
 
 
+def reachable(mount: Mount, below_top: str) -> str:
+    """A subvolume's path below the filesystem's top level, as it is seen under `mount`.
+
+    One that lies outside what is mounted there is named below the top level, which then has to be mounted first.
+    """
+    inside = mount.root.strip("/")
+    if inside and not f"{below_top}/".startswith(f"{inside}/"):
+        return f"<top level>/{below_top}"
+    rest = below_top[len(inside) :].strip("/")
+    return f"{mount.mountpoint.rstrip('/')}/{rest}"
+
+
 def _snapshot(case: Case, unit: Unit) -> Draft:
+    mount = case.ledger.filesystem.mount
     targets = tuple(sorted(unit.owners))
     return Draft(
         id=f"snapshot:{unit.name}",
         action="snapshot.remove",
         title=f"Remove the btrfs snapshot {unit.name}",
-        command=commands.line("btrfs", "subvolume", "delete", unit.path),
+        command=commands.line("btrfs", "subvolume", "delete", reachable(mount, unit.path)),
         targets=targets,
         rank=Rank.SNAPSHOT,
         within=(unit.created_at.timestamp() if unit.created_at else 0.0, unit.id),
@@ -79,4 +94,5 @@ def _snapshot(case: Case, unit: Unit) -> Draft:
         costs="this state of the filesystem cannot be gone back to",
         undo="none",
         automatic=False,
+        rules=("btrfs-snapshots",),
     )

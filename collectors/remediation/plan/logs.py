@@ -56,5 +56,6 @@ def _draft(case: Case, log: ContainerLog, container: Container) -> Draft:
         ),
         undo="none; the end of the log is kept in the state folder",
         automatic=True,
+        rules=("logs-unbounded",),
         claimed=Exact(log.allocated_bytes, Origin("plan", "log files", case.snapshot.ended_at, 0.0)),
     )

@@ -153,7 +153,7 @@ def _steps(case: Case, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]
             needs=draft.needs,
             costs=draft.costs,
             undo=draft.undo,
-            rule=case.rule_for(draft.targets, *draft.rules),
+            rule=case.rule_for(draft.targets, draft.rules),
             automatic=draft.automatic,
         )
         for draft in order

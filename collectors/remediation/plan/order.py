@@ -73,8 +73,7 @@ def _promoted(draft: Draft, cost: tuple[int, bool, int] | None) -> Draft:
     if cost is None:
         return draft
     risk, by_hand, rank = cost
-    later = (risk, by_hand, rank) > (risk_rank(draft.risk), not draft.automatic, int(draft.rank))
-    if not later:
+    if (risk, by_hand) <= (risk_rank(draft.risk), not draft.automatic):
         return draft
     return replace(
         draft,

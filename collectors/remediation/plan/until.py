@@ -20,7 +20,10 @@ class Chosen:
 
 
 def to_free_bytes(space: FsSpace, percent: float) -> int:
-    """How much has to go until df prints `percent` or less. At or below 0: it does so already."""
+    """How much has to go until used is `percent` or less of what users may use. At or below 0: it is so already.
+
+    For a whole `percent` that is when df prints it, which rounds up.
+    """
     usable = space.used_bytes + space.available_bytes
     return space.used_bytes - math.floor(usable * percent / 100)
 

@@ -47,5 +47,6 @@ def _draft(case: Case, volume: Volume) -> Draft:
         costs="its data is lost; databases live in volumes, in anonymous ones too",
         undo="none; only from a copy made before",
         automatic=False,
+        rules=("unused-volumes",),
         claimed=volume.size,
     )
