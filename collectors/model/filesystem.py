@@ -71,12 +71,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory outside every unit, for naming what fills `other_files`."""
+    """A directory outside every unit, for naming what fills `other_files`.
+
+    Its figures are of everything below it that no other listed directory holds, so that a list adds up.
+    """
 
     path: str
     allocated_bytes: int
     apparent_bytes: int
     inodes: int
+    hidden_by: str  # the mountpoint that covers it, so that no path leads there any more; "": it can be seen
 
 
 @dataclass(frozen=True, slots=True)
