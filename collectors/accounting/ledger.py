@@ -97,10 +97,22 @@ def _sizes(
     local = not (isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value)
     if local and charged(used):
         sizes.update(claims(snapshot.engine, charged(used), origin))
+    sizes.update(_known_without_a_walk(snapshot, study, origin))
     unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
     for category in Category:
         sizes.setdefault(category, unread)
     return sizes, apparent, CLAIMED
+
+
+def _known_without_a_walk(snapshot: Snapshot, study: FilesystemStudy, origin: Origin) -> dict[Category, Size]:
+    """Logs were measured file by file; snapshots exist on btrfs only."""
+    sizes: dict[Category, Size] = {}
+    store = snapshot.store
+    if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
+        sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
+    if study.filesystem.mount.fstype not in ("btrfs", "?"):
+        sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
+    return sizes
 
 
 def _store_gap(snapshot: Snapshot) -> Unavailable | None:

@@ -74,5 +74,5 @@ Rule: TypeAlias = Callable[[Case], Iterable[Finding]]
 
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
     """The largest items as evidence."""
-    ordered = sorted(items, key=lambda item: -charged(item.referenced))
+    ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
     return tuple((item.name, item.referenced) for item in ordered[:most])

@@ -12,7 +12,7 @@ from collectors.history.folder import Folder
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan.keep import Rules
-from collectors.survey.judge import Judged, judge, report
+from collectors.survey.judge import Judged, Ruling, judge, report
 from collectors.survey.memory import no_trend, recall
 
 __all__ = ["Options", "Outcome", "Progress", "survey"]
@@ -52,12 +52,14 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     began = datetime.now(UTC)
     trend = no_trend("no journal is read yet") if options.journal is None else recall(options.journal, began)
 
+    ruling = Ruling(options.limits, options.rules, {}, options.until_percent)
+
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            on_progress(Progress(report(snapshot, judge(snapshot, trend, options.limits), trend), False, waiting))
+            on_progress(Progress(report(snapshot, judge(snapshot, trend, ruling), trend), False, waiting))
 
     snapshot = assemble(options.request, part if on_progress else None)
-    judged = judge(snapshot, trend, options.limits)
+    judged = judge(snapshot, trend, ruling)
     final = report(snapshot, judged, trend)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,14 @@ from collectors.diagnosis.case import Case
 from collectors.diagnosis.diagnose import diagnose, severity
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.finding import Finding, Severity
+from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import Snapshot
 from collectors.model.sums import charged
+from collectors.remediation.plan import Rules, plan
 from collectors.survey.status import exit_status
 from collectors.survey.verdict import verdict
 from collectors.version import tool_version
@@ -31,15 +34,35 @@ class Judged:
     severity: Severity
 
 
-def judge(snapshot: Snapshot, trend: TrendView, limits: Thresholds) -> Judged:
-    """Books, findings and severity; the plan comes after, from these."""
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the judgement goes by. `last_used` is what the journal knows of when things were last in use."""
+
+    limits: Thresholds
+    rules: Rules
+    last_used: Mapping[OwnerId, datetime]
+    until_percent: float | None
+
+
+def judge(snapshot: Snapshot, trend: TrendView, ruling: Ruling) -> Judged:
+    """Books, findings, severity and plan."""
     accounts = tuple(account(snapshot, study) for study in snapshot.studies)
-    found: list[Finding] = []
-    for study, books in zip(snapshot.studies, accounts, strict=True):
-        found += diagnose(Case(snapshot, study, books.ledger, books.books, trend, limits))
-        break  # the Docker root's filesystem is judged; the others are shown
-    findings = tuple(found)
-    return Judged(accounts, findings, Plan((), (), ()), severity(findings))
+    if not accounts:
+        return Judged((), (), Plan((), (), ()), Severity.P2)
+    # The Docker root's filesystem is judged; the others are shown.
+    study, main = snapshot.studies[0], accounts[0]
+    findings = diagnose(Case(snapshot, study, main.ledger, main.books, trend, ruling.limits))
+    steps = plan(
+        snapshot,
+        main.ledger,
+        main.books,
+        findings,
+        ruling.rules,
+        ruling.last_used,
+        snapshot.ended_at,
+        until_percent=ruling.until_percent,
+    )
+    return Judged(accounts, findings, steps, severity(findings))
 
 
 def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:
