@@ -1,0 +1,142 @@
+"""Which trees there are in one committed generation, what holds them, and what the block groups say is used.
+
+Read from the root tree and the chunk tree alone, so that names, roots and counters belong to the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from collectors.model.ids import UnitId
+from collectors.sources.bounded import Malformed
+from collectors.sources.btrfs import items, layout
+from collectors.sources.btrfs.ioctl import U64_MAX, Key
+from collectors.sources.btrfs.trees.blocks import Pointer
+from collectors.sources.btrfs.trees.chunkmap import ChunkMap
+from collectors.sources.btrfs.trees.names import Names
+from collectors.sources.btrfs.trees.small import Trees
+from collectors.sources.btrfs.trees.superblock import Superblock
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One tree. The pointer's owner is 0 for subvolumes and what shares blocks with them."""
+
+    id: int
+    unit: UnitId
+    pointer: Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Used bytes of all block groups by what they hold; one copy."""
+
+    data_bytes: int
+    metadata_bytes: int  # and system
+    mixed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """`live_from`: in half-dropped subvolumes, the first child of a block that is still held by it."""
+
+    trees: tuple[Tree, ...]
+    names: Names
+    live_from: Mapping[int, int]
+    fill: Fill
+
+
+def chunk_root(top: Superblock) -> Pointer:
+    return Pointer(top.chunk_root, top.chunk_generation, top.chunk_level, layout.CHUNK_TREE)
+
+
+def chunks(trees: Trees, top: Superblock) -> list[tuple[int, items.Chunk]]:
+    """Every chunk. Its tree lies in chunks that the superblock lists."""
+    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
+    return [(key[2], items.chunk(data)) for key, data in trees.between(chunk_root(top), low, high)]
+
+
+def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
+    """All trees of this generation."""
+    root_tree = Pointer(top.root, top.generation, top.root_level, layout.ROOT_TREE)
+    roots: dict[int, items.Root] = {}
+    relocating: list[items.Root] = []
+    places: dict[int, tuple[int, int, str]] = {}
+    orphans: set[int] = set()
+    for (objectid, kind, offset), data in trees.between(root_tree):
+        if kind == layout.ROOT_ITEM and objectid == layout.TREE_RELOC:
+            relocating.append(items.root(data))
+        elif kind == layout.ROOT_ITEM:
+            roots[objectid] = items.root(data)
+        elif kind == layout.ROOT_BACKREF:
+            places[objectid] = (offset, *items.reference(data))
+        elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
+            orphans.add(offset)
+    subvolumes = {number: _pointer(root, 0) for number, root in roots.items() if layout.is_subvolume(number)}
+    deleted = {
+        number
+        for number in subvolumes
+        if number in orphans or (roots[number].references == 0 and number != layout.TOP_LEVEL)
+    }
+    names = Names(trees, subvolumes, places, deleted)
+    found = [Tree(number, names.unit(number), pointer) for number, pointer in sorted(subvolumes.items())]
+    found += [Tree(layout.TREE_RELOC, _unit(layout.TREE_RELOC), _pointer(root, 0)) for root in relocating]
+    found += [Tree(layout.ROOT_TREE, _unit(layout.ROOT_TREE), root_tree)]
+    found += [Tree(layout.CHUNK_TREE, _unit(layout.CHUNK_TREE), chunk_root(top))]
+    for number, root in sorted(roots.items()):
+        if number not in subvolumes:
+            owner = 0 if number == layout.DATA_RELOC_TREE else number
+            found.append(Tree(number, _unit(number), _pointer(root, owner)))
+    live_from: dict[int, int] = {}
+    for number, pointer in subvolumes.items():
+        drop = roots[number].drop_key
+        if drop is not None:
+            live_from.update(_dropped(trees, pointer, drop, roots[number].drop_level))
+    groups = roots.get(layout.BLOCK_GROUP_TREE) or roots.get(layout.EXTENT_TREE)
+    if groups is None:
+        raise Malformed("there is no extent tree")
+    owner = layout.BLOCK_GROUP_TREE if layout.BLOCK_GROUP_TREE in roots else layout.EXTENT_TREE
+    return Forest(tuple(found), names, live_from, _fill(trees, _pointer(groups, owner), chunk_map))
+
+
+def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int]:
+    """The first children that a half-dropped subvolume still holds, for the blocks on the way to the cleaner.
+
+    The cleaner goes from left to right and writes down the child that comes next, at `level`. It only enters blocks
+    that nobody shares, so nobody else comes to these blocks on the walk.
+    """
+    found: dict[int, int] = {}
+    pointer = root
+    while pointer.level >= max(level, 1):
+        below = trees.node(pointer)
+        at = max((number for number, (first, _) in enumerate(below) if first <= key), default=0)
+        found[pointer.address] = at
+        pointer = below[at][1]
+    return found
+
+
+def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
+    data = metadata = mixed = 0
+    for start, chunk in chunk_map.chunks:
+        at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
+        found = trees.first(groups, at, at)
+        if found is None:
+            raise Malformed(f"chunk {start} has no block group")
+        used, flags = items.block_group(found[1])
+        match layout.kind(flags):
+            case "data":
+                data += used
+            case "mixed":
+                mixed += used
+            case _:
+                metadata += used
+    return Fill(data, metadata, mixed)
+
+
+def _pointer(root: items.Root, owner: int) -> Pointer:
+    return Pointer(root.bytenr, root.generation, root.level, owner)
+
+
+def _unit(tree: int) -> UnitId:
+    return UnitId(layout.TREE_NAMES.get(tree, f"<tree {tree}>"))

@@ -1,0 +1,152 @@
+"""Down all trees at once, level by level: each block once, with the set of trees that it belongs to.
+
+A level is complete when every block above it has been read; then the sets of its blocks are final. Leaves of trees that
+hold no files are counted without being read.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from collectors.model.ids import UnitId
+from collectors.sources.bounded import Malformed
+from collectors.sources.btrfs import layout
+from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, POINTER_BYTES, U8, Blocks, Pointers
+from collectors.sources.btrfs.trees.bookends import Intervals
+from collectors.sources.btrfs.trees.extents import ExtentTable
+from collectors.sources.btrfs.trees.forest import Forest
+from collectors.sources.btrfs.trees.leaves import Leaves
+from collectors.sources.btrfs.trees.rootsets import I64, U64, RootSets
+from collectors.sources.btrfs.trees.splitting import Splitter
+from collectors.sources.btrfs.trees.tally import Tally
+
+_POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("address", "<u8"), ("generation", "<u8")])
+# Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
+_WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a walk leaves: tables by set number. `units` gives the meaning of a bit; two bits may mean the same unit."""
+
+    units: list[UnitId]
+    sets: RootSets
+    extents: ExtentTable
+    tally: Tally
+    referenced: Intervals  # of uncompressed extents
+    splitter: Splitter
+
+
+@dataclass(slots=True)
+class _Level:
+    """Blocks of one level that something points to; not yet distinct."""
+
+    addresses: list[U64] = field(default_factory=list)
+    generations: list[U64] = field(default_factory=list)
+    sets: list[I64] = field(default_factory=list)
+
+    def add(self, addresses: U64, generations: U64, sets: I64) -> None:
+        self.addresses.append(addresses)
+        self.generations.append(generations)
+        self.sets.append(sets)
+
+
+class Walk:
+    """One walk over one forest. Raises TimeoutError when `ends` (time.monotonic) has passed."""
+
+    def __init__(self, blocks: Blocks, forest: Forest, findings: Findings, ends: float) -> None:
+        self._blocks = blocks
+        self._forest = forest
+        self._found = findings
+        self._ends = ends
+        self._owners: dict[int, int] = {}  # bit of a tree that is no subvolume → its id
+        self._alone = 0  # bits of those
+
+    def run(self) -> None:
+        levels = self._roots()
+        for level in range(max(levels), -1, -1):
+            self._level(level, levels)
+
+    def _roots(self) -> dict[int, _Level]:
+        levels: dict[int, _Level] = {}
+        for bit, tree in enumerate(self._forest.trees):
+            if tree.pointer.owner:
+                self._owners[bit] = tree.pointer.owner
+                self._alone |= 1 << bit
+            number = np.array([self._found.sets.number(1 << bit)], np.int64)
+            address, generation = (np.array([part], np.uint64) for part in tree.pointer[:2])
+            for at in range(tree.pointer.level + 1):
+                levels.setdefault(at, _Level())
+            levels[tree.pointer.level].add(address, generation, number)
+        return levels
+
+    def _level(self, level: int, levels: dict[int, _Level]) -> None:
+        waiting = levels.pop(level)
+        if not waiting.addresses:
+            return
+        addresses, generations = np.concatenate(waiting.addresses), np.concatenate(waiting.generations)
+        rows, sets = self._found.sets.united(addresses, np.concatenate(waiting.sets), agreed=generations)
+        del waiting
+        self._found.tally.add_blocks(sets)
+        owners = self._expected_owners(sets)
+        addresses, generations = addresses[rows], generations[rows]
+        if level == 0:
+            read = np.isin(owners, _WITH_FILES)
+            addresses, generations, sets, owners = addresses[read], generations[read], sets[read], owners[read]
+        for part, blocks in self._blocks.batches(Pointers(addresses, generations, owners, level)):
+            if time.monotonic() > self._ends:
+                raise TimeoutError("the deadline ran out during the walk")
+            if level:
+                levels[level - 1].add(*self._children(blocks, addresses[part], sets[part]))
+            else:
+                self._leaves(blocks, sets[part])
+
+    def _expected_owners(self, sets: I64) -> U64:
+        """The tree that each block must belong to; 0 for any subvolume. Only subvolumes share blocks."""
+        expected = np.zeros(len(self._found.sets.masks), np.uint64)
+        for number in np.unique(sets).tolist():
+            mask = self._found.sets.masks[number]
+            if mask & self._alone:
+                bit = mask.bit_length() - 1
+                if mask != 1 << bit:
+                    raise Malformed("a tree that is no subvolume shares a block with another one")
+                expected[number] = self._owners[bit]
+        return expected[sets]
+
+    def _children(self, blocks: U8, addresses: U64, sets: I64) -> tuple[U64, U64, I64]:
+        counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
+        most = int(counts.max())
+        there = np.arange(most, dtype=np.uint32) < counts[:, None]
+        for row in np.flatnonzero(np.isin(addresses, list(self._forest.live_from))).tolist():
+            there[row, : self._forest.live_from[int(addresses[row])]] = False
+        packed = blocks[:, HEADER_BYTES : HEADER_BYTES + most * POINTER_BYTES]
+        found = np.ascontiguousarray(packed).view(_POINTER)[there]
+        rows = np.nonzero(there)[0]
+        return found["address"].astype(np.uint64), found["generation"].astype(np.uint64), sets[rows]
+
+    def _leaves(self, blocks: U8, sets: I64) -> None:
+        leaves = Leaves(blocks)
+        found = self._found
+        split = found.splitter.concerned(sets)
+        inodes = leaves.inodes()
+        there = split[inodes.rows]
+        found.splitter.add_inodes(sets[inodes.rows[there]], inodes.inodes[there], inodes.apparent[there])
+        found.tally.add_inodes(sets[inodes.rows[~there]], inodes.apparent[~there])
+        if split.any():
+            links = leaves.links(split)
+            found.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
+        extents = leaves.extents()
+        plain = ~extents.compressed
+        begin = extents.addresses[plain] + extents.starts[plain]
+        found.referenced.add(begin, begin + extents.lengths[plain])
+        ram = np.where(plain, np.uint64(0), extents.ram)
+        holders = sets[extents.rows]
+        there = split[extents.rows]
+        rest = ~there
+        found.extents.add(extents.addresses[rest], extents.disk[rest], ram[rest], holders[rest])
+        found.splitter.add_extents(
+            holders[there], extents.inodes[there], extents.addresses[there], extents.disk[there], ram[there]
+        )
