@@ -40,6 +40,12 @@ class Sawtooth:
     climb: float  # bytes per second between prunes
     shape: str = "sawtooth"
 
+    @property
+    def pace(self) -> tuple[float, float, float]:
+        k = self.cycles
+        doubt = quantile(self._freedom()) * self.scatter * sqrt(12 / (k * (k * k - 1)))
+        return (self.rise - doubt) / self.period_s, self.rise / self.period_s, (self.rise + doubt) / self.period_s
+
     def band(self, ahead_s: float) -> tuple[float, float, float]:
         number = max(0, int((ahead_s - (self.next_s - self.now_s)) // self.period_s) + 1)
         before_s = self.next_s + number * self.period_s - (self.now_s + ahead_s)

@@ -55,7 +55,7 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
     found = study(known, now_s)
     if found is None:
         return Forecast(now, (), passed, None, "too few runs: a forecast wants 6 of them over 2 hours")
-    path = _path(found, now_s)
+    path = path_of(found, now_s)
     crossings = []
     for percent in walls:
         if percent in passed:
@@ -76,6 +76,7 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
     return Forecast(now, (), passed, path, reason)
 
 
-def _path(known: Study, now_s: float) -> Path:
+def path_of(known: Study, now_s: float) -> Path:
+    """The shape that this history has, most particular first."""
     straight = ramp(known.parts.runs[-1], known.line, now_s)
     return sawtooth(known.parts.drops, straight, now_s) or season(known.parts.runs, straight, now_s) or straight

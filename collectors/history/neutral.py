@@ -10,12 +10,17 @@ import unicodedata
 
 _SPACES = {"\n", "\r", "\t", "\v", "\f", "\x85", "\u2028", "\u2029"}
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+# What would begin a header, a fence or a rule, or make the line above a header.
+_BLOCKS = ("#", "```", "~~~", "===", "---")
 LONGEST = 1000
 
 
 def line(text: str) -> str:
-    """`text` as one printable line of at most 1,000 characters: no control, bidi or format character, no comment."""
+    """`text` as one printable line of at most 1,000 characters that is text in Markdown: no control, bidi or format
+    character, no comment, no header."""
     clean = "".join(map(_harmless, text[: LONGEST * 2])).strip().replace("<!--", "&lt;!--").replace("-->", "--&gt;")
+    if clean.startswith(_BLOCKS):
+        clean = "\\" + clean
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 1] + "…"
 
 

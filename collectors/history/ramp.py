@@ -28,6 +28,10 @@ class Path(Protocol):
     def shape(self) -> str:
         """ "ramp", "sawtooth" or "season"."""
 
+    @property
+    def pace(self) -> tuple[float, float, float]:
+        """Growth in bytes per second over the days to come, prunes counted: low edge, best, high edge."""
+
     def band(self, ahead_s: float) -> tuple[float, float, float]:
         """The low and high edge of the 90 % band around the best guess: low, best, high in bytes."""
 
@@ -43,6 +47,10 @@ class Ramp:
     level: float
     level_variance: float
     shape: str = "ramp"
+
+    @property
+    def pace(self) -> tuple[float, float, float]:
+        return self.line.slope - self.line.reach, self.line.slope, self.line.slope + self._up()
 
     def band(self, ahead_s: float) -> tuple[float, float, float]:
         t90 = quantile(self.line.scatter.freedom)

@@ -38,6 +38,12 @@ class Season:
     freedom: float
     shape: str = "season"
 
+    @property
+    def pace(self) -> tuple[float, float, float]:
+        best = sum(self.growth) / (len(self.growth) * PART_S)
+        doubt = quantile(self.freedom) * sqrt(self.walk / self.span_s)
+        return best - doubt, best, best + doubt
+
     def band(self, ahead_s: float) -> tuple[float, float, float]:
         best = self.level + self._grown(self.now_s, self.now_s + ahead_s)
         doubt = quantile(self.freedom) * sqrt(self.walk * (ahead_s + ahead_s * ahead_s / self.span_s))

@@ -60,7 +60,7 @@ def steady_ramp(seed: int) -> Host:
     start = rng.uniform(0.1, 0.7) * total
     rate = (0.8 * total - start) / (lead_s + seen_s)
     quiet_s = rng.choice((0.0, 0.0, rng.uniform(6 * HOUR, 4 * DAY)))
-    grow = _bursts(rng, rate)
+    grow = _Bursts(rng, rate)
     path = _grow(start, quiet_s + seen_s + 3 * lead_s + 2 * DAY, lambda at_s: grow() if at_s >= quiet_s else 0.0)
     return _host("ramp", seed, rng, total, path, quiet_s + seen_s)
 
@@ -72,7 +72,7 @@ def noisy_ramp(seed: int) -> Host:
     lead_s = rng.uniform(8 * HOUR, 6 * DAY)
     seen_s = rng.uniform(1 * DAY, 6 * DAY)
     start = rng.uniform(0.2, 0.65) * total
-    grow = _bursts(rng, (0.8 * total - start) / (lead_s + seen_s))
+    grow = _Bursts(rng, (0.8 * total - start) / (lead_s + seen_s))
     swing = _swing(rng, rng.uniform(0.002, 0.012) * total)
     base = _grow(start, seen_s + 3 * lead_s + 2 * DAY, lambda _: grow())
     return _host("noise", seed, rng, total, [used + swing() for used in base], seen_s)
@@ -122,7 +122,7 @@ def step(seed: int) -> Host:
     pulls = [now_at_s - rng.uniform(0, 10 * HOUR), *(rng.uniform(0, now_at_s) for _ in range(count - 1))]
     size = rng.uniform(0.02, 0.28) * total / count
     takes_s = [rng.choice((TICK_S, TICK_S, 20 * MINUTE, 45 * MINUTE)) for _ in pulls]
-    creep = _bursts(rng, rng.uniform(0, 0.004) * total / DAY)
+    creep = _Bursts(rng, rng.uniform(0, 0.004) * total / DAY)
 
     def grow(at_s: float) -> float:
         pulled = sum(
@@ -142,7 +142,7 @@ def stepped_ramp(seed: int) -> Host:
     start = rng.uniform(0.1, 0.5) * total
     pulls = [rng.uniform(0, seen_s) for _ in range(rng.choice((1, 2)))]
     size = rng.uniform(0.02, 0.08) * total
-    grow = _bursts(rng, (0.8 * total - start - size * len(pulls)) / (lead_s + seen_s))
+    grow = _Bursts(rng, (0.8 * total - start - size * len(pulls)) / (lead_s + seen_s))
     path = _grow(
         start,
         seen_s + 3 * lead_s + 2 * DAY,
@@ -158,7 +158,7 @@ def kept_by_gc(seed: int) -> Host:
     ceiling = rng.uniform(0.4, 0.77) * total
     slack = rng.uniform(0.004, 0.04) * total
     filled_s = rng.uniform(0.5 * DAY, 2 * DAY)
-    grow = _bursts(rng, rng.uniform(0.1, 0.4) * total / filled_s)
+    grow = _Bursts(rng, rng.uniform(0.1, 0.4) * total / filled_s)
     used = ceiling - grow.rate * filled_s
     path: list[float] = []
     for _ in range(int(14 * DAY / TICK_S)):
@@ -178,7 +178,7 @@ def weekly_cycle(seed: int) -> Host:
     seen_s = rng.uniform(15 * DAY, 28 * DAY)
     start = rng.uniform(0.1, 0.45) * total
     mean = (5 * (10 + 14 * night) + 2 * 24 * weekend) / 168
-    grow = _bursts(rng, (0.8 * total - start) / (lead_s + seen_s) / mean)
+    grow = _Bursts(rng, (0.8 * total - start) / (lead_s + seen_s) / mean)
     offset_s = rng.uniform(0, 7 * DAY)
 
     def work(at_s: float) -> float:
@@ -189,7 +189,7 @@ def weekly_cycle(seed: int) -> Host:
     return _host("week", seed, rng, total, path, seen_s)
 
 
-class _bursts:  # noqa: N801 - reads as the function that it is
+class _Bursts:
     """Growth of one tick: a share that flows, the rest in bursts (builds, uploads, rotations) of random size."""
 
     def __init__(self, rng: random.Random, rate: float) -> None:
@@ -222,7 +222,7 @@ def _saw(
     rng: random.Random, total: int, low: float, depth: float, period_s: float, leak: float, span_s: float
 ) -> list[float]:
     by_clock = rng.random() < 0.5
-    grow = _bursts(rng, (depth + leak) / period_s)
+    grow = _Bursts(rng, (depth + leak) / period_s)
     used = low + rng.random() * depth
     floor, path = low, list[float]()
     next_s = (1 - (used - low) / depth) * period_s

@@ -1,0 +1,138 @@
+"""Tags that are rebuilt again and again, and what that leaves behind. Pure.
+
+A build is an image id that came under a tag: seen as a tag that moved between two runs, as an event of the engine, or
+by its creation time. The same id is counted once, whatever showed it; builds that nothing shows are not guessed at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from collectors.history.attribution import Attribution, attribute, repository_of
+from collectors.history.encoding import short_id
+from collectors.history.layers import BuildStep, busting_step
+from collectors.history.record import Journal
+from collectors.model.engine import Image
+from collectors.model.ids import ImageId
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Size
+from collectors.model.report import RepositoryChurn
+from collectors.model.sums import total
+
+DAY = timedelta(days=1)
+_FEWEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TagEvent:
+    """The engine's word that a tag was given to an image."""
+
+    at: datetime
+    tag: str
+    image_id: str
+
+
+def churn(
+    journal: Journal,
+    images: Iterable[Image],
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    events: Iterable[TagEvent] = (),
+    freed: Callable[[frozenset[ImageId]], Size] | None = None,
+    histories: Mapping[ImageId, Sequence[BuildStep]] | None = None,
+) -> tuple[RepositoryChurn, ...]:
+    """Repositories built at least twice since `since` (a day ago, if not given), or that left dangling images.
+
+    `freed` says what removing exactly these images frees; without it the engine's sizes bound it. Most built first.
+    """
+    known = tuple(images)
+    begin = since or now - DAY
+    given = tuple(event for event in events if event.at <= now)
+    owners = attribute(journal, known, [(event.tag, event.image_id) for event in given])
+    built = _built(journal, known, given, owners, begin, now)
+    dangling: dict[str, list[Image]] = defaultdict(list)
+    for image in known:
+        if not image.tags:
+            dangling[_repository(owners, image)].append(image)
+    found = []
+    for repository in sorted(built.keys() | dangling.keys()):
+        left = dangling.get(repository, [])
+        ids = built.get(repository, set())
+        if len(ids) < _FEWEST and not left:
+            continue
+        own = [image for image in known if _repository(owners, image) == repository]
+        found.append(
+            RepositoryChurn(
+                repository,
+                len(ids),
+                begin,
+                len(left),
+                _bytes(left, freed, now),
+                busting_step([image for image in own if short_id(image.id) in ids], histories or {}),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (-one.rebuilds, -one.dangling_images, one.repository)))
+
+
+def moves(journal: Journal) -> tuple[tuple[datetime, str, str, str], ...]:
+    """Each tag that came to another image between two runs: when it was seen, tag, old id, new id (16 digits)."""
+    told = [record for record in journal.records if record.tags is not None]
+    return tuple(
+        (later.at, tag, earlier.tags[tag], image_id)
+        for earlier, later in pairwise(told)
+        if earlier.tags is not None and later.tags is not None and earlier.tags is not later.tags
+        for tag, image_id in later.tags.items()
+        if earlier.tags.get(tag, image_id) != image_id
+    )
+
+
+def _built(
+    journal: Journal,
+    images: Sequence[Image],
+    events: Sequence[TagEvent],
+    owners: Mapping[str, Attribution],
+    begin: datetime,
+    now: datetime,
+) -> dict[str, set[str]]:
+    """The ids that came under each repository's tags between `begin` and `now`."""
+    built: dict[str, set[str]] = defaultdict(set)
+    for at, tag, _, image_id in moves(journal):
+        if begin <= at <= now:
+            built[repository_of(tag)].add(image_id)
+    for event in events:
+        if begin <= event.at:
+            built[repository_of(event.tag)].add(short_id(event.image_id))
+    for image in images:
+        made = image.created_at
+        if isinstance(made, Exact) and begin <= made.value <= now and (repository := _repository(owners, image)):
+            built[repository].add(short_id(image.id))
+    return built
+
+
+def _repository(owners: Mapping[str, Attribution], image: Image) -> str:
+    owner = owners.get(short_id(image.id))
+    return owner.repository if owner else ""
+
+
+def _bytes(images: Sequence[Image], freed: Callable[[frozenset[ImageId]], Size] | None, now: datetime) -> Size:
+    if freed is not None:
+        return freed(frozenset(image.id for image in images))
+    origin = Origin("history", "sizes by the engine", now, 0.0)
+    return total([_unique(image, origin) for image in images], origin)
+
+
+def _unique(image: Image, origin: Origin) -> Size:
+    """What an image holds alone is freed for certain; what it shares with others that go, perhaps."""
+    size, shared = image.size, image.shared
+    if isinstance(size, Exact) and isinstance(shared, Exact):
+        alone = max(0, size.value - shared.value)
+        if alone == size.value:
+            return size
+        return Between(alone, alone, size.value, 1.0, "shared layers are freed with their last image", origin)
+    if isinstance(size, Exact):
+        return Between(size.value, 0, size.value, 1.0, "shared layers are not known", origin)
+    return size if not isinstance(size, AtLeast) else AtLeast(0, size.missing, origin)

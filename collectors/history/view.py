@@ -1,0 +1,100 @@
+"""What the journal adds to a report: runs, growth, crossings, a sparkline. Pure but for `look_back`, which reads.
+
+Growth is what is left after prunes, in bytes a day; a figure whose history is too short is left out, not shown as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from collectors.history.folder import Folder
+from collectors.history.forecast import forecast, path_of
+from collectors.history.points import Levels, Point
+from collectors.history.reading import read, sample
+from collectors.history.record import Journal
+from collectors.history.series import OWNER, USED, USED_PERCENT, keys, series
+from collectors.history.trend import study
+from collectors.model.report import Growth, Sample, TrendView
+
+DAY_S = 86400.0
+# Every run of a week, and beside it the weeks before in hourly samples: enough to know a Sunday.
+_CLOSELY = timedelta(days=8)
+_FROM_AFAR = timedelta(days=35)
+_SAMPLES = 35 * 24
+_SPARK = 200
+# Owners are many: only those that moved most are studied.
+_OWNERS_STUDIED = 8
+_GROWTH_SHOWN = 8
+
+
+def look_back(folder: Folder | Path, *, now: datetime, levels: Levels) -> tuple[TrendView, Journal]:
+    """The view of a journal up to `now`, and the last week's records that it was made from (for churn, hysteresis)."""
+    near = read(folder, since=now - _CLOSELY, now=now)
+    far = sample(folder, since=now - _FROM_AFAR, count=_SAMPLES, now=now)
+    older = [record for record in far.records if not near.records or record.at < near.records[0].at]
+    whole = replace(near, records=(*older, *near.records), foreign=far.foreign or near.foreign)
+    return view(whole, now=now, levels=levels), near
+
+
+def view(journal: Journal, *, now: datetime, levels: Levels) -> TrendView:
+    """The trend of a journal's records; churn is added by whoever knows the images (`churn`)."""
+    newest = journal.records[-1] if journal.records else None
+    used_percent = _thinned(series(journal, USED_PERCENT))
+    if newest is None or newest.used_bytes is None or newest.available_bytes is None:
+        reason = "no earlier runs in the journal" if newest is None else "used bytes are not known"
+        oldest = journal.records[0].at if journal.records else None
+        return TrendView(len(journal.records), oldest, (), (), (), used_percent, reason, journal.skipped_lines)
+    usable = newest.used_bytes + newest.available_bytes
+    ahead = forecast(series(journal, USED), total=usable, levels=levels, now=now)
+    return TrendView(
+        len(journal.records),
+        journal.records[0].at,
+        growth(journal, now=now),
+        ahead.crossings,
+        (),
+        used_percent,
+        ahead.reason,
+        journal.skipped_lines,
+    )
+
+
+def growth(journal: Journal, *, now: datetime) -> tuple[Growth, ...]:
+    """Growth of used first, then of the categories and owners that grow or shrink for certain, fastest first."""
+    figures = {key: series(journal, key) for key in keys(journal)}
+    moved = sorted((key for key in figures if key.startswith(OWNER)), key=lambda key: -_moved(figures[key]))
+    studied = [key for key in figures if not key.startswith(OWNER)] + moved[:_OWNERS_STUDIED]
+    found = [one for key in studied if (one := _growth(key, figures[key], now)) is not None]
+    used = [one for one in found if one.key == USED]
+    parts = [one for one in found if one.key != USED and (one.low_bytes_per_day > 0 or one.high_bytes_per_day < 0)]
+    return (*used, *sorted(parts, key=lambda one: -abs(one.bytes_per_day))[:_GROWTH_SHOWN])
+
+
+def _growth(key: str, points: Sequence[Point], now: datetime) -> Growth | None:
+    now_s = now.timestamp()
+    found = study(points, now_s)
+    if found is None:
+        return None
+    low, best, high = (round(pace * DAY_S) for pace in path_of(found, now_s).pace)
+    span_s = found.points[-1].at_s - found.points[0].at_s
+    return Growth(key.removeprefix(OWNER), best, low, high, len(found.points), span_s, change(points, now_s))
+
+
+def change(points: Sequence[Point], now_s: float, over_s: float = DAY_S) -> int | None:
+    """The newest value against the last one that is at least `over_s` old; None where none is, or it is far older."""
+    before = [point for point in points if now_s - 1.5 * over_s <= point.at_s <= now_s - over_s]
+    return points[-1].value - before[-1].value if before else None
+
+
+def _moved(points: Sequence[Point]) -> int:
+    return max(point.value for point in points) - min(point.value for point in points) if points else 0
+
+
+def _thinned(points: Sequence[Point]) -> tuple[Sample, ...]:
+    """At most 200 samples, the largest of each stretch: a peak is what a sparkline is looked at for."""
+    size = max(1, -(-len(points) // _SPARK))
+    groups = [points[index : index + size] for index in range(0, len(points), size)]
+    tops = [max(group, key=lambda point: point.value) for group in groups]
+    return tuple(Sample(datetime.fromtimestamp(top.at_s, UTC), top.value) for top in tops)
