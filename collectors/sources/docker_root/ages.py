@@ -1,8 +1,8 @@
 """When a file, directory or subvolume came into being.
 
-On btrfs a snapshot's root directory carries the birth time of the subvolume that it was taken from, so a brand-new layer
-would look months old: there the root item's `otime` answers, through an unprivileged ioctl. Refuses to guess: a subvolume
-whose `otime` cannot be read has no age.
+On btrfs a snapshot's root directory carries the birth time of the subvolume that it was taken from, so a brand-new
+layer would look months old: there the root item's `otime` answers, through an unprivileged ioctl. Refuses to guess: a
+subvolume whose `otime` cannot be read has no age.
 """
 
 from __future__ import annotations

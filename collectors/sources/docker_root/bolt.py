@@ -1,9 +1,9 @@
 """A read-only view of a bbolt file's buckets: pure decoding over pages that somebody else fetches.
 
-Format: go.etcd.io/bbolt, version 2. Little-endian as on every machine that Docker runs on. Each page says its own number,
-kind and extent; everything is held against that. Refuses (Malformed) a page that is not what its parent took it for, an
-element outside its page, keys out of order, a page reached twice in one bucket, and work beyond a budget: no input makes
-it loop.
+Format: go.etcd.io/bbolt, version 2. Little-endian as on every machine that Docker runs on. Each page says its own
+number, kind and extent; everything is held against that. Refuses (Malformed) a page that is not what its parent took
+it for, an element outside its page, keys out of order, a page reached twice in one bucket, and work beyond a budget:
+no input makes it loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _READINGS = 16  # how often a caller may read everything, before it is taken for
 _LEAST_BYTES = 1 << 16
 
 _PAGE = struct.Struct("<QHHI")  # number, flags, elements, further pages that continue this one
-_META = struct.Struct("<IIIIQQQQQQ")  # magic, version, page size, flags, root, sequence, freelist, high water, txid, sum
+# magic, version, page size, flags, root, sequence, freelist, high water, txid, checksum
+_META = struct.Struct("<IIIIQQQQQQ")
 _SUMMED_BYTES = 56  # all of it up to the sum
 _BRANCH_ELEMENT = struct.Struct("<IIQ")  # key's place from here, key's length, page
 _LEAF_ELEMENT = struct.Struct("<IIII")  # flags, key's place from here, key's length, value's length

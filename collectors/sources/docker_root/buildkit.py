@@ -1,8 +1,8 @@
 """BuildKit's bolt files below `<root>/buildkit`: which directories and layers its cache records hold.
 
-The API's record id is not always the name of a directory: a committed snapshot lies in a directory with another name, and
-a base image has none of its own. `snapshots.db` (graph drivers) maps the one to the other, `metadata_v2.db` lists the
-records. Refuses to read a damaged record as "nothing held".
+The API's record id is not always the name of a directory: a committed snapshot lies in a directory with another name,
+and a base image has none of its own. `snapshots.db` (graph drivers) maps the one to the other, `metadata_v2.db` lists
+the records. Refuses to read a damaged record as "nothing held".
 """
 
 from __future__ import annotations

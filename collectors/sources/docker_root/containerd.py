@@ -18,6 +18,7 @@ METADATA = "io.containerd.metadata.v1.bolt/meta.db"
 CONTENT = "io.containerd.content.v1.content"
 SNAPSHOTTER_PREFIX = "io.containerd.snapshotter.v1."
 SNAPSHOTTER_METADATA = "metadata.db"
+DOCKER_NAMESPACE = "moby"  # and moby_history for BuildKit's records of past builds
 
 _SCHEMA = b"v1"
 _LONGEST_VARINT_BYTES = 10
@@ -53,6 +54,14 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """One name of an image."""
+
+    digest: str  # of what it points at: an index or a manifest
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """What a client asked the garbage collector to spare."""
 
@@ -66,7 +75,7 @@ class Namespace:
     """One client's view: Docker's is `moby`, its build history is `moby_history`."""
 
     name: str
-    images: Mapping[str, str]  # name → digest of what it points at
+    images: Mapping[str, Image]  # by name
     content: Mapping[str, Mapping[str, str]]  # digest → labels
     snapshots: Mapping[tuple[str, str], Snapshot]  # (snapshotter, key)
     leases: Mapping[str, Lease]
@@ -101,7 +110,7 @@ def _namespace(name: str, found: bolt.Bucket) -> Namespace:
     content = each(b"content")
     return Namespace(
         name=name,
-        images={key: _target(row) for key, row in each(b"images").items()},
+        images={key: _image(row) for key, row in each(b"images").items()},
         content={text(key): _labels(row) for key, row in content["blob"].buckets()} if "blob" in content else {},
         snapshots={
             (snapshotter, text(key)): _snapshot(row)
@@ -113,12 +122,12 @@ def _namespace(name: str, found: bolt.Bucket) -> Namespace:
     )
 
 
-def _target(row: bolt.Bucket) -> str:
+def _image(row: bolt.Bucket) -> Image:
     target = row.bucket(b"target")
     digest = target.values().get(b"digest") if target is not None else None
     if not digest:
         raise Malformed("an image points nowhere")
-    return text(digest)
+    return Image(text(digest), _labels(row))
 
 
 def _snapshot(row: bolt.Bucket) -> Snapshot:

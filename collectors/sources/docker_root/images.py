@@ -1,4 +1,5 @@
-"""The image store of the graph drivers, `image/<driver>/imagedb` and `repositories.json`: ids, tags, chains of layers.
+"""The image store of the graph drivers, `image/<driver>/imagedb` and `repositories.json`: ids, tags, chains of
+layers.
 
 Refuses to guess a chain: an image whose config cannot be read is named, not counted without its layers.
 """

@@ -105,7 +105,9 @@ def writes(layerdb: Path) -> tuple[Write, ...]:
 
 def _rows(layerdb: Path) -> tuple[Path, ...]:
     algorithms = (name for name in names(layerdb) if name not in _NOT_ALGORITHMS and (layerdb / name).is_dir())
-    return tuple(layerdb / algorithm / name for algorithm in algorithms for name in folders_if_there(layerdb / algorithm))
+    return tuple(
+        layerdb / algorithm / name for algorithm in algorithms for name in folders_if_there(layerdb / algorithm)
+    )
 
 
 def _directory_name(word: str, row: Path) -> CacheId:

@@ -1,8 +1,8 @@
 """Container logs on disk: current file, rotated and compressed siblings, of every driver that keeps a file.
 
-json-file, `local`, the cache that Docker keeps beside remote drivers (`container-cached.log`), and Podman's `ctr.log`.
-Bytes are allocated blocks as well as apparent sizes, because logs are sparse after a truncation. Refuses to take a
-container without a readable configuration for one that rotates.
+json-file, `local`, the cache that Docker keeps beside remote drivers (`container-cached.log`), and Podman's
+`ctr.log`. Bytes are allocated blocks as well as apparent sizes, because logs are sparse after a truncation. Refuses
+to take a container without a readable configuration for one that rotates.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def paths_of(container: Path) -> tuple[str, ...]:
     return (*found, *(str(local / name) for name in sorted(names_if_there(local), key=_rotation)))
 
 
+def podman_paths_of(container: Path) -> tuple[str, ...]:
+    """The log files of one of Podman's containers."""
+    return tuple(str(path) for path in _siblings(container / "userdata", "ctr.log"))
+
+
 def _docker_log(container: Path) -> ContainerLog:
     driver, options = _configured(container)
     paths = paths_of(container)
@@ -83,7 +88,7 @@ def _rotates(driver: str, options: Mapping[str, object]) -> bool:
 
 
 def _podman_log(container: Path) -> ContainerLog:
-    paths = tuple(str(path) for path in _siblings(container / "userdata", "ctr.log"))
+    paths = podman_paths_of(container)
     allocated_bytes, apparent_bytes = _sizes(paths)
     return ContainerLog(ContainerId(container.name), "k8s-file", paths, allocated_bytes, apparent_bytes, rotates=None)
 

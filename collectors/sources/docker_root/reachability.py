@@ -1,7 +1,7 @@
 """Who holds what in the containerd store: the garbage collector's own walk, once for each root, with the root's name.
 
-Pure. Edges are the labels that the collector follows (`containerd.io/gc.ref.content…`, `…snapshot.<snapshotter>…`) and a
-snapshot's parent. Refuses to parse manifests: what containerd itself would not follow holds nothing.
+Pure. Edges are the labels that the collector follows (`containerd.io/gc.ref.content…`, `…snapshot.<snapshotter>…`)
+and a snapshot's parent. Refuses to parse manifests: what containerd itself would not follow holds nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from collectors.model.ids import OwnerId
-from collectors.sources.docker_root.containerd import Namespace
+from collectors.sources.docker_root.containerd import DOCKER_NAMESPACE, Namespace
 
 _CONTENT_LABEL = "containerd.io/gc.ref.content"
 _SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."
@@ -20,8 +20,6 @@ _ROOT_LABEL = "containerd.io/gc.root"
 _FLAT_LABEL = "containerd.io/gc.flat"
 # BuildKit names a record's auxiliary leases and snapshots after the record.
 _BUILD_SUFFIXES = ("-variants", "-view")
-
-DOCKER_NAMESPACE = "moby"
 
 Node = tuple[str, str]  # ("content", digest) or (snapshotter, key)
 _CONTENT = "content/"  # no snapshotter is called that: a name holds no slash
@@ -38,8 +36,8 @@ class Holders:
 def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[str]) -> Holders:
     """Who holds each digest and snapshot of `namespace`.
 
-    `containers` and `records` are the ids of Docker's containers and of BuildKit's cache records: leases named after them
-    are theirs.
+    `containers` and `records` are the ids of Docker's containers and of BuildKit's cache records: leases named after
+    them are theirs.
     """
     found: defaultdict[Node, set[OwnerId]] = defaultdict(set)
     for owner, nodes, flat in _roots(namespace, frozenset(containers), frozenset(records)):
@@ -57,13 +55,33 @@ def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[s
     )
 
 
+def content_below(namespace: Namespace, digest: str) -> tuple[str, ...]:
+    """`digest` and every blob that it refers to, directly or not, nearest first."""
+    found: dict[str, None] = {}
+    waiting = [digest]
+    while waiting:
+        one = waiting.pop(0)
+        if one not in found:
+            found[one] = None
+            waiting += [key for room, key in _edges(namespace, (_CONTENT, one), flat=False) if room == _CONTENT]
+    return tuple(found)
+
+
+def snapshot_label(labels: Mapping[str, str], snapshotter: str) -> str | None:
+    """The snapshot that a config was unpacked to by `snapshotter`; None: it was not."""
+    for label, value in labels.items():
+        if label.startswith(_SNAPSHOT_LABEL) and _snapshotter(label.removeprefix(_SNAPSHOT_LABEL)) == snapshotter:
+            return value
+    return None
+
+
 def _roots(
     namespace: Namespace, containers: frozenset[str], records: frozenset[str]
 ) -> Iterator[tuple[OwnerId, list[Node], bool]]:
     docker = namespace.name == DOCKER_NAMESPACE
-    for name, digest in namespace.images.items():
-        owner = f"image:{digest}" if docker else f"containerd:{namespace.name}/{name}"
-        yield OwnerId(owner), [(_CONTENT, digest)], False
+    for name, image in namespace.images.items():
+        owner = f"image:{image.digest}" if docker else f"containerd:{namespace.name}/{name}"
+        yield OwnerId(owner), [(_CONTENT, image.digest)], False
     for name, node in namespace.containers.items():
         if all(node):
             yield OwnerId(f"container:{name}"), [node], False
@@ -112,8 +130,8 @@ def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:
             edges.append((_CONTENT, value))
         elif label.startswith(_SNAPSHOT_LABEL):
             edges.append((_snapshotter(label.removeprefix(_SNAPSHOT_LABEL)), value))
-        elif label.startswith(_IMAGE_LABEL) and (digest := namespace.images.get(value)):
-            edges.append((_CONTENT, digest))
+        elif label.startswith(_IMAGE_LABEL) and (image := namespace.images.get(value)):
+            edges.append((_CONTENT, image.digest))
     return edges
 
 

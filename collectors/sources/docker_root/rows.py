@@ -1,7 +1,7 @@
 """Reading many small records from a folder that an engine is changing meanwhile.
 
-A record that vanishes is no record; one that is torn gets a second look; one that stays torn is named, so that a single
-damaged row neither hides nor blinds. Refuses to drop a row silently.
+A record that vanishes is no record; one that is torn gets a second look; one that stays torn is named, so that a
+single damaged row neither hides nor blinds. Refuses to drop a row silently.
 """
 
 from __future__ import annotations
