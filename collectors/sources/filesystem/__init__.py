@@ -1,20 +1,19 @@
 """Filesystems: the mount table, room, who holds which bytes by a walk, unlinked files that are still open.
 
-Everything that can hang on a dead mount runs in a child process that can be killed; see `child`.
+Everything that can hang on a dead mount runs in a child process that can be killed; see `killable`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from collectors.model.filesystem import Mount, Occupancy, OpenFiles
+from collectors.model.filesystem import Mount, OpenFiles
 from collectors.model.reading import Reading, Size, Why
-from collectors.model.store import Unit
 from collectors.sources import bounded
 from collectors.sources.bounded import Declined
 from collectors.sources.filesystem.locate import filesystem_of, host_view_from_container
 from collectors.sources.filesystem.mountinfo import mounts
+from collectors.sources.filesystem.occupancy import HOST_UNIT
 from collectors.sources.filesystem.statvfs import space
+from collectors.sources.filesystem.walk import walk
 from collectors.sources.host import Host
 
 __all__ = [
@@ -27,19 +26,6 @@ __all__ = [
     "space",
     "walk",
 ]
-
-HOST_UNIT = "<host>"
-
-
-def walk(
-    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
-) -> Reading[Occupancy]:
-    """Who holds the bytes of the filesystem mounted at `mountpoint`, by one pass over its directories."""
-
-    def not_yet() -> Occupancy:
-        raise Declined(Why.NOT_ASKED, "being written")
-
-    return bounded.read("filesystem.walk", str(mountpoint), not_yet, timeout_s=deadline_s)
 
 
 def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Reading[OpenFiles]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from collectors.model.filesystem import ContainerView, Mount
@@ -21,26 +22,42 @@ _BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 # Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
 _CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
 
+_ROOT = -1  # stands for the parent of the mount that has none
+
+
+class MountTree:
+    """The mount table as the kernel walks it: from the root, crossing at the first mountpoint that the path meets.
+
+    So a mount that is covered by a later one on a directory above it is not taken for visible. The order of the table
+    says nothing about that.
+    """
+
+    def __init__(self, mounts: tuple[Mount, ...]) -> None:
+        known = {mount.mount_id for mount in mounts}
+        self._on: dict[tuple[int, str], Mount] = {}
+        self._children: dict[int, list[Mount]] = {}
+        for mount in mounts:
+            is_root = mount.parent_id == mount.mount_id or mount.parent_id not in known
+            parent = _ROOT if is_root else mount.parent_id
+            self._on[parent, mount.mountpoint] = mount
+            self._children.setdefault(parent, []).append(mount)
+
+    def of(self, path: str) -> Mount | None:
+        """The mount that `path` (absolute, normal, without links) resolves into; None where the table has no root."""
+        here: Mount | None = None
+        for prefix in _prefixes(path):
+            while (over := self._on.get((_ROOT if here is None else here.mount_id, prefix))) is not None:
+                here = over
+        return here
+
+    def children(self, mount: Mount) -> tuple[Mount, ...]:
+        """The mounts that lie directly on `mount`."""
+        return tuple(self._children.get(mount.mount_id, ()))
+
 
 def filesystem_of(path: Path, mounts: tuple[Mount, ...]) -> Mount | None:
-    """The mount that `path` (absolute, without links) resolves into; None where the table holds no root for it.
-
-    Mounts are followed from the root of the tree as the kernel does, so that a mount which is covered by a later one
-    on a directory above it is not taken for visible. Their order in the table says nothing about that.
-    """
-    wanted = os.path.normpath(path)
-    known = {mount.mount_id for mount in mounts}
-    children: dict[int, list[Mount]] = {}
-    for mount in mounts:
-        is_root = mount.parent_id == mount.mount_id or mount.parent_id not in known
-        children.setdefault(-1 if is_root else mount.parent_id, []).append(mount)
-    here: Mount | None = None
-    while True:
-        below = [m for m in children.get(-1 if here is None else here.mount_id, ()) if within(wanted, m.mountpoint)]
-        if not below:
-            return here
-        # The walk of a path meets the mount nearest to the root first.
-        here = min(below, key=lambda mount: len(mount.mountpoint))
+    """The mount that `path` (absolute, without links) resolves into; None where the table holds no root for it."""
+    return MountTree(mounts).of(os.path.normpath(path))
 
 
 def within(path: str, folder: str) -> bool:
@@ -48,10 +65,15 @@ def within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
+def below(path: str, folder: str) -> str:
+    """`path`, which is `folder` or lies below it, relative to it: "" for the folder itself."""
+    return path[len(folder.rstrip("/")) :].strip("/")
+
+
 def path_within(path: str, mount: Mount) -> str:
     """`path`, which lies on `mount`, as a path from the root of its filesystem."""
-    below = os.path.relpath(path, mount.mountpoint)
-    return mount.root if below == "." else f"{mount.root.rstrip('/')}/{below}"
+    rest = below(path, mount.mountpoint)
+    return f"{mount.root.rstrip('/')}/{rest}" if rest else mount.root
 
 
 def host_view_from_container(host: Host, mounts: tuple[Mount, ...]) -> Reading[ContainerView]:
@@ -77,3 +99,12 @@ def host_view_from_container(host: Host, mounts: tuple[Mount, ...]) -> Reading[C
         raise Declined(Why.NOT_APPLICABLE, "no file of a container is bound here")
 
     return bounded.read("filesystem.container", "mount table", look, timeout_s=1.0)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """`/`, `/var`, `/var/lib` …"""
+    yield "/"
+    at = 0
+    while path != "/" and at >= 0:
+        at = path.find("/", at + 1)
+        yield path if at < 0 else path[:at]

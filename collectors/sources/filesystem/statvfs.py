@@ -8,23 +8,49 @@ from pathlib import Path
 from collectors.model.filesystem import FsSpace
 from collectors.model.reading import Reading
 from collectors.sources import bounded
+from collectors.sources.bounded import Malformed
+from collectors.sources.filesystem import killable
 
 
 def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
-    """statvfs of the filesystem that holds `mountpoint`, in bytes and inodes."""
-    return bounded.read("filesystem.space", f"statvfs {mountpoint}", lambda: _space(mountpoint), timeout_s=timeout_s)
+    """statvfs of the filesystem that holds `mountpoint`, in bytes and inodes.
 
-
-def _space(mountpoint: Path) -> FsSpace:
-    answer = os.statvfs(mountpoint)
-    return FsSpace(
-        fsid=answer.f_fsid,
-        block_bytes=answer.f_frsize,
-        total_bytes=answer.f_blocks * answer.f_frsize,
-        free_bytes=answer.f_bfree * answer.f_frsize,
-        available_bytes=answer.f_bavail * answer.f_frsize,
-        inodes=answer.f_files,
-        inodes_free=answer.f_ffree,
-        inodes_available=answer.f_favail,
-        read_only=bool(answer.f_flag & os.ST_RDONLY),
+    A mount that does not answer costs `timeout_s` once; while it hangs it is not asked again.
+    """
+    call = f"statvfs {mountpoint}"
+    request = {"task": "room", "path": os.fsencode(mountpoint)}
+    return bounded.read(
+        "filesystem.space",
+        call,
+        lambda: decode(killable.ask(request, call, timeout_s)),
+        timeout_s=timeout_s + killable.GRACE_S,
     )
+
+
+def decode(frame: tuple[object, ...]) -> FsSpace:
+    """The child's answer. Raises Malformed."""
+    match frame:
+        case (
+            "room",
+            int(fsid),
+            int(unit),
+            int(blocks),
+            int(free),
+            int(available),
+            int(files),
+            int(files_free),
+            int(files_available),
+            int(flags),
+        ):
+            return FsSpace(
+                fsid=fsid,
+                block_bytes=unit,
+                total_bytes=blocks * unit,
+                free_bytes=free * unit,
+                available_bytes=available * unit,
+                inodes=files,
+                inodes_free=files_free,
+                inodes_available=files_available,
+                read_only=bool(flags & os.ST_RDONLY),
+            )
+    raise Malformed(f"not an answer of statvfs: {frame!r}")

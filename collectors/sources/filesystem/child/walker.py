@@ -1,0 +1,158 @@
+"""One of the processes that walk a filesystem: takes the request, reports as it goes, stops in time by itself."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from collectors.sources.filesystem.child.descent import Descent
+from collectors.sources.filesystem.child.frames import send
+from collectors.sources.filesystem.child.survey import Known, Survey
+from collectors.sources.filesystem.child.tree import open_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from collectors.sources.filesystem.child.pool import Item, Pool
+
+_REPORT_S = 0.2  # what a killed walker had counted since is lost
+_ALONE_S = 0.03  # a walk that takes longer than this is worth a second process
+_FOLD_SHARE = 2000  # a host directory has a name of its own from this part of what is used
+_FOLD_LEAST_BLOCKS = 128
+_GIVE_MAX = 64
+
+
+class Stop(Exception):
+    """Time is up."""
+
+
+def run(request: dict[str, Any]) -> None:
+    """Walk. Frames: tree, found, more?, part…, end."""
+    Walker(request).run()
+
+
+class Walker:
+    """`request`: see targets.py, which makes it."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._request = request
+        self._lane: int = request["lane"]
+        self._stop_at: float = request["stop_at"]
+        self._root, self._whole = open_root(request["mountpoint"])
+        status, room = os.fstat(self._root), os.fstatvfs(self._root)
+        self._known = Known(
+            status.st_dev,
+            len(request["units"]),
+            frozenset(request["immutable"]),
+            frozenset(request["rotated"]),
+            request["btrfs"],
+        )
+        self._root_key = self._known.key(status)
+        self._fsid = room.f_fsid
+        used_blocks = (room.f_blocks - room.f_bfree) * room.f_frsize // 512
+        self._descent = Descent(
+            self._root, self._whole, self._known, max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE)
+        )
+        self._descent.wake = self._wake
+        self._todo: list[Item] = []
+        self._pool: Pool | None = None
+        self._reported_at = monotonic()
+
+    def run(self) -> None:
+        """Until there is nothing left or time is up."""
+        if self._lane == 0:
+            self._look_around()
+            self._descent.wake_at = min(self._stop_at, monotonic() + _ALONE_S)
+        else:
+            self._known.learn(self._request["known"])
+            self._share()
+        clean = True
+        try:
+            while (item := self._next()) is not None:
+                self._descent.walk(item)
+        except Stop:
+            clean = False
+        self._report()
+        rest = [tally.plain() for tally in (*self._descent.open.values(), self._descent.host)]
+        send(("end", clean, rest, self._under_way()))
+
+    def _look_around(self) -> None:
+        survey = Survey(self._root, self._known)
+        kept = self._request["kept"] if self._request["fsid"] == self._fsid else {}
+        for path in self._request["covered"]:
+            survey.mountpoint(os.fsdecode(path), self._whole)
+        for index, place in enumerate(self._request["units"]):
+            if place is not None:
+                path, below = place
+                survey.unit(index, path, below, kept.get(index))
+        # Taken from the end: layers that can be remembered first, the host's own files last.
+        self._todo = sorted(survey.items, key=lambda item: item[1] in self._known.immutable)
+        if self._root_key not in self._known.listed:
+            self._todo.insert(0, ("", self._known.host, True))
+        self._descent.finished += survey.failed
+        send(("found", self._whole, self._fsid, survey.kept, survey.gone, survey.same))
+
+    def _next(self) -> Item | None:
+        if self._todo:
+            return self._todo.pop()
+        return self._pool.take() if self._pool is not None else None
+
+    def _wake(self) -> None:
+        now = monotonic()
+        if now >= self._stop_at:
+            raise Stop
+        if self._pool is None and self._request["helper"]:
+            self._share()
+            send(("more", self._known.plain()))
+        if now >= self._reported_at + _REPORT_S:
+            self._report()
+        self._descent.wake_at = min(self._stop_at, self._reported_at + _REPORT_S)
+
+    def _share(self) -> None:
+        from collectors.sources.filesystem.child.pool import Pool  # short walks need none
+
+        self._pool = Pool(self._lane)
+        self._descent.spare = self._spare
+
+    def _spare(self) -> None:
+        """Give away whole units first, the host's files before them, then directories close to the root."""
+        pool, descent = self._pool, self._descent
+        if pool is None or not pool.wanted():
+            return
+        if self._todo:
+            if pool.give(self._todo[0]):
+                del self._todo[0]
+            return
+        level, top = descent.bottom, None
+        while level is not None:
+            top = level if level.names else top
+            level = level.above
+        if top is None:
+            return
+        path = top.path()
+        for _ in range(min(_GIVE_MAX, -(-len(top.names) // 2))):
+            index = self._known.host if top.tally is None else top.tally.index
+            if not pool.give((f"{path}/{top.names[-1]}".lstrip("/"), index, False)):
+                return
+            top.names.pop()
+            if top.tally is not None:
+                top.tally.shared = True
+
+    def _report(self) -> None:
+        descent = self._descent
+        finished = [tally.plain() for tally in descent.finished]
+        begun = [(tally.index, tally.blocks, tally.apparent, tally.inodes) for tally in descent.open.values()]
+        send(("part", finished, descent.directories, begun, self._under_way()))
+        descent.finished, descent.directories = [], []
+        self._reported_at = monotonic()
+
+    def _under_way(self) -> list[tuple[bytes, int, int, int]]:
+        """Host directories that are not left yet."""
+        levels = []
+        level = self._descent.bottom
+        while level is not None:
+            if level.tally is None:
+                levels.append((os.fsencode(level.path()), level.blocks, level.apparent, level.inodes))
+            level = level.above
+        return levels

@@ -1,0 +1,99 @@
+"""Which host directories to name. Pure.
+
+The rows add up to all host files, each a directory with everything below it that no other row holds. So few are kept
+that a person reads them, and what is kept adds up to the same.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterator, Mapping
+
+from collectors.model.filesystem import Directory
+from collectors.sources.filesystem.harvest import BLOCK_BYTES, Row
+from collectors.sources.filesystem.locate import within
+
+Rows = dict[bytes, Row]
+
+
+def largest(rows: Mapping[bytes, Row], mountpoint: str, covered: tuple[str, ...], top: int) -> tuple[Directory, ...]:
+    """About `top` directories, the root among them, largest first. `covered` are paths below the mountpoint.
+
+    What another mount hides is never folded into what can be seen, so those may be more.
+    """
+    kept = {path: Row(row.blocks, row.apparent, row.inodes) for path, row in rows.items()}
+    for path in rows:
+        for parent in _above(path):
+            kept.setdefault(parent, Row())
+    hidden = _hiding({os.fsencode(path) for path in covered}, kept)
+    # From the leaves up, so that many small directories become the one that holds them all; then the directories in
+    # between that hold next to nothing themselves.
+    _fold_leaves(kept, hidden, 2 * top)
+    _fold_smallest(kept, hidden, top)
+    found = [_directory(path, row, mountpoint, hidden) for path, row in kept.items() if row.inodes]
+    return tuple(sorted(found, key=lambda directory: (-directory.allocated_bytes, directory.path)))
+
+
+def _hiding(covered: set[bytes], rows: Rows) -> set[bytes]:
+    """Those of `covered` that hide something: an empty mountpoint is only a directory of its parent's."""
+    above = {parent for path in rows for parent in _above(path)}
+    return {path for path in covered if path in rows and (rows[path].inodes > 1 or path in above)}
+
+
+def _fold_leaves(rows: Rows, fixed: set[bytes], limit: int) -> None:
+    below = dict.fromkeys(rows, 0)
+    for path in rows:
+        if path:
+            below[_parent(path)] += 1
+    heap = [(rows[path].blocks, path) for path, count in below.items() if _may_go(path, fixed) and not count]
+    heapq.heapify(heap)
+    while heap and len(rows) > limit:
+        _, path = heapq.heappop(heap)
+        parent = _parent(path)
+        _fold(rows, path, parent)
+        below[parent] -= 1
+        if not below[parent] and _may_go(parent, fixed):
+            heapq.heappush(heap, (rows[parent].blocks, parent))
+
+
+def _fold_smallest(rows: Rows, fixed: set[bytes], limit: int) -> None:
+    # Parents come before what is below them where both hold as little: a chain folds into its top.
+    for path in sorted(rows, key=lambda path: (rows[path].blocks, len(path))):
+        if len(rows) <= limit:
+            return
+        if _may_go(path, fixed):
+            _fold(rows, path, next(parent for parent in _above(path) if parent in rows))
+
+
+def _may_go(path: bytes, fixed: set[bytes]) -> bool:
+    return bool(path) and path not in fixed
+
+
+def _fold(rows: Rows, path: bytes, parent: bytes) -> None:
+    row = rows.pop(path)
+    rows[parent].blocks += row.blocks
+    rows[parent].apparent += row.apparent
+    rows[parent].inodes += row.inodes
+
+
+def _directory(path: bytes, row: Row, mountpoint: str, hidden: set[bytes]) -> Directory:
+    name = os.fsdecode(path)
+    over = next((os.fsdecode(cover) for cover in hidden if within(name, os.fsdecode(cover))), None)
+    return Directory(
+        path=os.path.normpath(f"{mountpoint}/{name}"),
+        allocated_bytes=row.blocks * BLOCK_BYTES,
+        apparent_bytes=row.apparent,
+        inodes=row.inodes,
+        hidden_by="" if over is None else os.path.normpath(f"{mountpoint}/{over}"),
+    )
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0]
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    while path:
+        path = _parent(path)
+        yield path

@@ -1,0 +1,144 @@
+"""Figures of image layers, kept between runs: a layer never changes, so it is measured once in its life.
+
+A figure is used again only where the layer's directory, and what holds its contents, are the same inodes with the same
+change times on the same filesystem as when it was measured; the walker checks that. Refuses to trust its own file:
+torn, altered or from elsewhere, it is as if there were none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.model.ids import UnitId
+
+_VERSION = 1
+_MAX_BYTES = 256 << 20
+
+Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
+Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFigure:
+    """What one layer takes, in blocks of 512 bytes, apparent bytes and inodes, and when that was measured."""
+
+    evidence: Evidence
+    blocks: int
+    apparent: int
+    inodes: int
+    newest: float
+    links: tuple[Link, ...]  # inodes that have links outside the layer
+    measured_at: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """The figures of one filesystem."""
+
+    fsid: int
+    layers: Mapping[UnitId, LayerFigure]
+    unplaced: Mapping[int, int]  # inode → links, where some link was found nowhere when everything was read
+
+
+EMPTY = LayerCache(0, {}, {})
+
+
+def file_for(folder: Path, mountpoint: str) -> Path:
+    """Where the figures of the filesystem mounted at `mountpoint` are kept."""
+    return folder / f"layers-{hashlib.sha256(os.fsencode(mountpoint)).hexdigest()[:16]}.json"
+
+
+def load(path: Path) -> LayerCache:
+    """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
+    try:
+        with path.open("rb") as file:
+            checksum, _, body = file.read(_MAX_BYTES).partition(b"\n")
+        if checksum != _checksum(body):
+            return EMPTY
+        document = json.loads(body)
+        if document["version"] != _VERSION:
+            return EMPTY
+        return LayerCache(
+            document["fsid"],
+            {UnitId(unit): _figure(row) for unit, row in document["layers"].items()},
+            {int(inode): links for inode, links in document["unplaced"].items()},
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return EMPTY
+
+
+def save(path: Path, cache: LayerCache) -> bool:
+    """Replace what is kept there, whole or not at all. False where it could not be written: that costs time, later."""
+    body = json.dumps(
+        {
+            "version": _VERSION,
+            "fsid": cache.fsid,
+            "layers": {unit: _row(figure) for unit, figure in cache.layers.items()},
+            "unplaced": {str(inode): links for inode, links in cache.unplaced.items()},
+        },
+        separators=(",", ":"),
+    ).encode()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()  # left by a process of the same number that was killed
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(_checksum(body) + b"\n" + body)
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        return False
+    return True
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(body)
+
+
+def _row(figure: LayerFigure) -> list[object]:
+    return [
+        figure.evidence,
+        figure.blocks,
+        figure.apparent,
+        figure.inodes,
+        figure.newest,
+        figure.links,
+        figure.measured_at,
+    ]
+
+
+def _figure(row: list[object]) -> LayerFigure:
+    match row:
+        case [list(evidence), int(blocks), int(apparent), int(inodes), newest, list(links), measured_at]:
+            return LayerFigure(
+                evidence=tuple((str(name), int(inode), int(changed)) for name, inode, changed in evidence),
+                blocks=blocks,
+                apparent=apparent,
+                inodes=inodes,
+                newest=_number(newest),
+                links=tuple(_link(link) for link in links),
+                measured_at=_number(measured_at),
+            )
+    raise ValueError(f"not a layer's figure: {row!r}")
+
+
+def _link(row: object) -> Link:
+    match row:
+        case [int(inode), int(remaining), int(blocks), int(apparent), int(links)]:
+            return inode, remaining, blocks, apparent, links
+    raise ValueError(f"not a hard link: {row!r}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise ValueError(f"not a number: {value!r}")

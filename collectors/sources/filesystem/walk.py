@@ -1,0 +1,139 @@
+"""Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
+
+Allocated bytes as lstat gives them: exact on ext4 and xfs without reflinks; on btrfs, and wherever extents are shared,
+each file is counted as if it were alone. What a time-out or a refused directory leaves out is said, never guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from collectors.model.filesystem import Occupancy
+from collectors.model.reading import Reading, Why
+from collectors.model.store import Unit
+from collectors.sources import bounded
+from collectors.sources.bounded import Declined
+from collectors.sources.filesystem import killable, layer_cache, mountinfo
+from collectors.sources.filesystem.harvest import Harvest
+from collectors.sources.filesystem.killable import Asking
+from collectors.sources.filesystem.layer_cache import LayerCache, LayerFigure
+from collectors.sources.filesystem.occupancy import occupancy
+from collectors.sources.filesystem.sharing import Split, split
+from collectors.sources.filesystem.targets import Targets, targets
+from collectors.sources.filesystem.work import shared_work
+
+_MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
+_SOFT_SHARE = 0.9  # of the deadline: then the walkers stop by themselves and send what they have
+_SOFT_LEAST_S = 0.2
+_LINKS_MAX = 10_000  # a layer with more links into other units is measured each time
+
+
+def walk(
+    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
+) -> Reading[Occupancy]:
+    """Who holds the bytes of the filesystem mounted at `mountpoint`: each of `units`, and HOST_UNIT for the rest.
+
+    Every inode is charged to the deepest unit around it. Units on other filesystems are left out of the answer; one
+    that is gone is an exact 0. At the deadline what was counted is kept, as AtLeast. `cache` is the folder where
+    figures of immutable units are kept; None keeps none. `top`: how many host directories to name.
+    """
+    place = os.path.normpath(mountpoint)
+
+    def work() -> Occupancy:
+        return _walk(place, units, time.monotonic() + deadline_s, cache, top)
+
+    return bounded.read("filesystem.walk", f"walk of {place}", work, timeout_s=deadline_s + killable.GRACE_S)
+
+
+def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path | None, top: int) -> Occupancy:
+    aims = targets(mountpoint, units, mountinfo.parse(_MOUNTS.read_bytes()))
+    if aims is None:
+        raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
+    file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
+    before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
+    kept = {index: before.layers[units[index].id] for index in aims.immutable if units[index].id in before.layers}
+    harvest = _harvest(mountpoint, aims, kept, before.fsid, deadline)
+    result = split(_all_counts(harvest))
+    if harvest.kept and result.unplaced.keys() - before.unplaced.keys():
+        # An inode has a link that was not met: it may have been made in a layer that was not read this time.
+        again = _harvest(mountpoint, aims, {}, before.fsid, deadline)
+        if again.complete or not harvest.complete:
+            harvest = again
+            result = split(_all_counts(harvest))
+    if file is not None:
+        after = _remember(harvest, result, aims, units, before)
+        if after != before:
+            layer_cache.save(file, after)
+    return occupancy(mountpoint, units, aims, harvest, result, top)
+
+
+def _all_counts(harvest: Harvest) -> list[tuple[int, Any]]:
+    counts = [(index, count) for index, count, _ in harvest.counts()]
+    return [*counts, (harvest.host, harvest.host_count())]
+
+
+def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fsid: int, deadline: float) -> Harvest:
+    """One pass."""
+    left_s = deadline - time.monotonic()
+    harvest = Harvest(len(aims.units), kept)
+    request = {
+        "task": "walk",
+        "mountpoint": os.fsencode(mountpoint),
+        "stop_at": deadline - min(_SOFT_LEAST_S, left_s * (1 - _SOFT_SHARE)),
+        "units": [
+            None if unit is None else (os.fsencode(unit[0]), None if unit[1] is None else os.fsencode(unit[1]))
+            for unit in aims.units
+        ],
+        "immutable": list(aims.immutable),
+        "rotated": list(aims.rotated),
+        "covered": [os.fsencode(path) for path in aims.covered],
+        "btrfs": aims.mount.fstype == "btrfs",
+        "fsid": fsid,
+        "kept": {index: figure.evidence for index, figure in kept.items()},
+    }
+    with shared_work() as shared, Asking(f"walk {mountpoint}", deadline) as asking:
+        first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)
+        harvest.started(first)
+        for lane, frame in asking.frames():
+            killable.check(frame)
+            match frame:
+                case ("more", tuple(known)):
+                    helper = asking.start({**request, "lane": 1, "helper": False, "known": known}, shared)
+                    harvest.started(helper)
+                case ("done",):
+                    continue
+                case _:
+                    harvest.take(lane, frame)
+    if not harvest.surveyed:
+        raise Declined(Why.TIMED_OUT, "it did not even let itself be opened in time")
+    return harvest
+
+
+def _remember(
+    harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache
+) -> LayerCache:
+    """What to keep for the next run: what still holds, what is new, and what this run did not come to."""
+    now = time.time()
+    same = harvest.fsid == before.fsid
+    layers = {units[index].id: figure for index, figure in harvest.kept.items()}
+    for index, count in harvest.finished.items():
+        plain = index in aims.immutable and count.evidence and not count.errors
+        # Keys beyond 64 bits hold a device number that is another one after the next mount.
+        if plain and len(count.links) <= _LINKS_MAX and all(link[0] < 1 << 64 for link in count.links):
+            layers[units[index].id] = LayerFigure(
+                count.evidence or (),
+                count.blocks,
+                count.apparent,
+                count.inodes,
+                count.newest,
+                tuple(count.links),
+                now,
+            )
+    unplaced = dict(before.unplaced) if same else {}
+    if harvest.complete:
+        unplaced = {inode: links for inode, links in result.unplaced.items() if inode < 1 << 64}
+    return LayerCache(harvest.fsid, layers, unplaced)
