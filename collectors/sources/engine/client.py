@@ -86,13 +86,16 @@ class Line:
             with contextlib.closing(answer):
                 if answer.status_code // 100 != 2:
                     raise faults.refused(answer.status_code, _beginning(answer), what)
-                return _body(answer, what, limit_bytes)
-        except (Declined, Malformed):
-            raise
+                body = _body(answer, what, limit_bytes)
         except Exception as error:
             if self._is_cut:  # whatever it looks like from inside: we did it
                 raise TimeoutError from error
+            if isinstance(error, Declined | Malformed):
+                raise
             raise faults.named(error, self.place) from error
+        if self._is_cut:  # half a status line, and then the end, reads as an answer without a body
+            raise TimeoutError
+        return body
 
     def cut(self) -> None:
         """Shut every connection, now and later. Returns at once."""

@@ -18,11 +18,14 @@ from pathlib import Path
 
 from collectors.model.reading import Why
 from collectors.sources.bounded import Declined
+from collectors.sources.engine.transport import Busy
 
 _TIMEOUTS = ("Timeout", "ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "ConnectTimeoutError")
 _CUT_SHORT = ("IncompleteRead", "ChunkedEncodingError", "InvalidChunkLength", "DecodeError", "ContentDecodingError")
 _LIBRARIES = ("docker", "requests", "urllib3", "paramiko")
 _LONGEST = 200
+# Engines before 23 measure for one client at a time and answer the others with 500.
+_MEASURING = "disk usage operation is already running"
 
 
 def named(error: BaseException, place: str) -> Declined:
@@ -55,6 +58,8 @@ def refused(status: int, body: bytes, what: str) -> Declined:
     said = _message(body)
     sentence = f"{what} was refused with status {status}{f': {said}' if said else ''}"
     match status:
+        case 500 if _MEASURING in said:
+            return Busy(Why.TIMED_OUT, f"the engine measured for others all the time: {said}")
         case 401 | 403 | 407:
             return Declined(Why.NOT_PERMITTED, sentence)
         case 404 | 405 | 501:
@@ -77,6 +82,8 @@ def _of_system(cause: BaseException, place: str) -> Declined | None:
             return Declined(Why.NOT_REACHABLE, f"the host name of {place} is unknown: {cause.strerror}")
         case ssl.SSLError():
             return Declined(Why.FAILED, f"TLS with {place} failed: {cause.reason or cause}")
+        case BlockingIOError():  # a socket whose queue of waiting connections is full
+            return Busy(Why.TIMED_OUT, f"{place} accepts no connection: its engine is stopped or overrun")
         case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH | errno.EHOSTDOWN):
             return Declined(Why.NOT_REACHABLE, f"no way to {place}: {cause.strerror}")
         case OSError(errno=int() as number) if type(cause).__module__ == "builtins" and number:

@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 # 5,000 containers list in 8 MB, 100,000 build records in 40 MB; a decoded body takes several times its bytes.
 BODY_LIMIT_BYTES = 64 * 2**20
 
-# Engines before 23 measure for one client at a time and answer the others with 500.
-_BUSY = "disk usage operation is already running"
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-
 
 # Names and values, in order.
 Query: TypeAlias = tuple[tuple[str, str], ...]
 
 # What cutting a line and decoding the last answer may take after the deadline.
 GRACE_S = 0.4
+
+
+class Busy(Declined):
+    """Not now: the same request may be answered a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ class Session:
         self._lock = threading.Lock()
         self._line: Line | None = None
         self._closed = threading.Event()
+        self._watchdog = threading.Thread(target=self._watch, name="engine deadline", daemon=True)
 
     def __enter__(self) -> Session:
-        threading.Thread(target=self._watch, name="engine deadline", daemon=True).start()
+        self._watchdog.start()
         return self
 
     def __exit__(
@@ -72,6 +74,7 @@ class Session:
         if line is not None:
             line.cut()
             line.close()
+        self._watchdog.join(GRACE_S)
 
     @property
     def left_s(self) -> float:
@@ -99,13 +102,9 @@ class Session:
         while True:
             try:
                 body = self._get(f"/v{api}{path}" if api is not None else path, query, patience_s)
-            except Declined as refusal:
-                if _BUSY not in refusal.detail or self._closed.wait(min(pause_s, max(0.0, self.left_s))):
+            except Busy:
+                if self.left_s <= pause_s or self._closed.wait(pause_s):
                     raise
-                if self.left_s <= 0:
-                    raise Declined(
-                        Why.TIMED_OUT, f"the engine was measuring for others all the time: {refusal.detail}"
-                    ) from None
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 asked = call or said(path, query)
@@ -121,7 +120,7 @@ class Session:
         except TimeoutError:  # the line was cut
             raise TimeoutError(self._too_late()) from None
         except Declined as refusal:
-            if refusal.why is Why.TIMED_OUT:
+            if refusal.why is Why.TIMED_OUT and not isinstance(refusal, Busy):
                 raise TimeoutError(
                     self._too_late() if self.left_s <= 0.05 else f"no answer in {wait_s:.3g} s"
                 ) from None

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from collectors.model.engine import Volume
 from collectors.model.reading import Origin, Reading, Unavailable, Why
+from collectors.sources.bounded import Malformed
 from collectors.sources.engine.decode.fields import top
 from collectors.sources.engine.decode.usage import VolumeUsage
 
@@ -19,7 +20,10 @@ def volumes(body: bytes, origin: Origin) -> tuple[Volume, ...]:
     """The list. Sizes and references are not asked yet."""
     later = Unavailable(Why.NOT_ASKED, "the list of volumes does not tell", origin)
     found = []
-    for item in top(body, "/volumes", origin).records("Volumes", "/volumes"):
+    answer = top(body, "/volumes", origin)
+    if "Volumes" not in answer.fields:
+        raise Malformed("/volumes without Volumes")
+    for item in answer.records("Volumes", "/volumes"):
         name, labels = item.text("Name"), item.mapping("Labels")
         found.append(
             Volume(
