@@ -46,22 +46,19 @@ def draw_up(lab: Lab, special: Sequence[Planted]) -> Truth:
 def folders(lab: Lab, planted: tuple[Planted, ...]) -> dict[str, list[Path]]:
     """The trees of each category that lies in folders; the last ones stand for "whatever else is in here"."""
     root = lab.docker_root
-    placed = {p.category: [Path(q.path) for q in planted if q.category == p.category and q.path] for p in planted}
-    images = list(layout.image_layers(root, lab.driver, lab.socket).values())
-    containers = [path for pair in layout.container_layers(root, lab.driver).values() for path in pair]
-    orphans = placed.get("orphans", [])
-    # Every layer folder has an owner here: what no image, container or planted orphan owns, a build left behind.
-    cache = layout.layer_folders(root, lab.driver) - {*images, *containers, *orphans}
+    placed = {c: [Path(p.path) for p in planted if p.category == c and p.path] for c in CATEGORIES}
+    owned = layout.owned(root, lab.driver, lab.socket)
     return {
-        "images": images,
-        "build_cache": sorted(cache),
-        "containers": containers,
+        "images": [*owned.layers.values(), *(path for paths in owned.content.values() for path in paths)],
+        # Every layer has an owner here: what no image, container or planted orphan owns, a build left behind.
+        "build_cache": sorted(owned.rest - set(placed["orphans"])),
+        "containers": [path for pair in owned.containers.values() for path in pair],
         "logs": layout.log_files(root),
         "volumes": layout.volumes(root),
-        "orphans": orphans,
-        "docker_other": [root, *placed.get("docker_other", [])],
-        "other_files": [lab.mount, *placed.get("other_files", [])],
-        "snapshots": placed.get("snapshots", []),
+        "orphans": placed["orphans"],
+        "docker_other": [root, *placed["docker_other"]],
+        "other_files": [lab.mount, *placed["other_files"]],
+        "snapshots": placed["snapshots"],
     }
 
 

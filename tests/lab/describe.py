@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def everything(lab: Lab) -> list[Planted]:
     """Images, layers, containers, logs, volumes and build cache records of a lab with a running engine."""
-    return [*images(lab), *containers(lab), *logs(lab), *volumes(lab), *build_cache(lab)]
+    owned = layout.owned(lab.docker_root, lab.driver, lab.socket)
+    return [*images(lab, owned), *containers(lab, owned), *logs(lab), *volumes(lab), *build_cache(lab)]
 
 
 def placed(
@@ -38,18 +39,16 @@ def placed(
     )
 
 
-def images(lab: Lab) -> list[Planted]:
-    """Every image (its layers together) and every layer of one (alone). A dangling image has no name."""
+def images(lab: Lab, owned: layout.Owned) -> list[Planted]:
+    """Every image (layers and content together) and every layer of one (alone). A dangling image has no name."""
     found = []
-    chains = layout.image_chains(lab.socket)
-    folders = layout.image_layers(lab.docker_root, lab.driver, lab.socket)
     names: dict[str, list[str]] = {
         image["Id"]: [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"]
         for image in engine.get(lab.socket, "/images/json")
     }
-    for image, chain in chains.items():
+    for image, chain in owned.chains.items():
         if image in names:  # the others are intermediate steps of a legacy build: layers of these
-            stack = [folders[layer] for layer in chain]
+            parts = [owned.layers[layer] for layer in chain if layer in owned.layers] + owned.content.get(image, [])
             found.append(
                 Planted(
                     category="images",
@@ -57,25 +56,25 @@ def images(lab: Lab) -> list[Planted]:
                     name=" ".join(sorted(names[image])),
                     id=image,
                     path=None,
-                    allocated_bytes=measure.allocated_bytes(lab.fs, stack),
-                    apparent_bytes=measure.apparent_bytes(stack),
+                    allocated_bytes=measure.allocated_bytes(lab.fs, parts),
+                    apparent_bytes=measure.apparent_bytes(parts),
                     note=f"{len(chain)} layers, shared ones included",
                 )
             )
-    users = {layer: sum(layer in chain for chain in chains.values()) for layer in folders}
+    users = {layer: sum(layer in chain for chain in owned.chains.values()) for layer in owned.layers}
     return found + [
         placed(lab, "images", "layer", folder, id=layer, note=f"in {users[layer]} images, steps included")
-        for layer, folder in folders.items()
+        for layer, folder in owned.layers.items()
     ]
 
 
-def containers(lab: Lab) -> list[Planted]:
-    """The writable layer of every container (its init layer beside it)."""
+def containers(lab: Lab, owned: layout.Owned) -> list[Planted]:
+    """The writable layer of every container, and its init layer beside it."""
     found = []
     for listed in engine.get(lab.socket, "/containers/json?all=1"):
-        for folder in layout.container_layers(lab.docker_root, lab.driver).get(listed["Id"], []):
-            kind = "init layer" if folder.name.endswith("-init") else "writable layer"
-            note = f"{listed['State']}, image {listed['Image']}"
+        note = f"{listed['State']}, image {listed['Image']}"
+        for number, folder in enumerate(owned.containers.get(listed["Id"], [])):
+            kind = "init layer" if number else "writable layer"
             found.append(
                 placed(lab, "containers", kind, folder, name=listed["Names"][0][1:], id=listed["Id"], note=note)
             )

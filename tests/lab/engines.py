@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.lab import fetch
 from tests.lab.commands import CommandFailed, run, tool
 
 if TYPE_CHECKING:
     from tests.lab.engine import Place
 
+_ENTER = Path(__file__).with_name("enter.sh")
 DRIVERS = ("overlay2", "btrfs", "vfs", "containerd")
 DEFAULT_FS = {"overlay2": "ext4", "btrfs": "btrfs", "vfs": "ext4", "containerd": "ext4"}
 
@@ -43,21 +46,46 @@ def command(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, 
     """The words that start an engine in the foreground. Raises `NoSuchEngine`."""
     if driver not in DRIVERS:
         raise NoSuchEngine(f"no such driver: {driver} (there are {', '.join(DRIVERS)})")
-    if not is_host(version):
-        raise NoSuchEngine(f"engine {version} is not on this machine (its dockerd is {host_version()})")
-    if driver == "containerd":
+    if driver == "containerd" and _major(version) < 24:
         raise NoSuchEngine(f"engine {version} has no containerd image store (24 and later have)")
-    return (tool("dockerd") or "dockerd", *dockerd_options(driver, place, cgroup))
+    options = _dockerd_options(version, driver, place, cgroup)
+    if is_host(version):
+        return (tool("dockerd") or "dockerd", *options)
+    return (*_inside(version, place), "dockerd", *options)
 
 
-def dockerd_options(driver: str, place: Place, cgroup: str) -> tuple[str, ...]:
-    """dockerd's options for a private engine; writes the configuration file that the containerd store needs."""
+def _major(version: str) -> int:
+    first = version.split(".")[0]
+    if not first.isdigit():
+        raise NoSuchEngine(f"no such engine: {version}")
+    return int(first)
+
+
+def _inside(version: str, place: Place) -> tuple[str, ...]:
+    """The words that lead into the root folder of an engine from the cache; the process stays the same throughout."""
+    if not fetch.is_here(version):
+        raise NoSuchEngine(f"engine {version} is not here: python -m tests.lab fetch {version}")
+    root = fetch.root_of(version)
+    stage = root.with_name("stage")
+    stage.mkdir(exist_ok=True)
+    apart = ("unshare", "--mount", "--propagation", "unchanged")
+    return (*apart, "/bin/sh", str(_ENTER), str(place.base), str(root), str(stage))
+
+
+def _dockerd_options(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, ...]:
+    """dockerd's options for a private engine. Its configuration file is the lab's, never the host's."""
+    config: dict[str, object] = {}
     store: tuple[str, ...] = ("--storage-driver", driver)
     if driver == "containerd":
-        config = place.base / "daemon.json"
-        config.write_text(json.dumps({"features": {"containerd-snapshotter": True}}))
-        store = ("--config-file", str(config))
+        config["features"] = {"containerd-snapshotter": True}
+        store = ()
+    if _major(version) < 23:
+        # Or it would write its key into the host's /etc/docker.
+        config["deprecated-key-path"] = str(place.base / "key.json")
+    file = place.base / "daemon.json"
+    file.write_text(json.dumps(config))
     return (
+        *("--config-file", str(file)),
         *("--data-root", str(place.data_root)),
         *("--exec-root", str(place.exec_root)),
         *("--pidfile", str(place.pidfile)),

@@ -1,28 +1,52 @@
-"""Which folders under a graph driver's root belong to images, containers, build cache.
+"""Which folders and files under a Docker root belong to images, containers, build cache, logs, volumes.
 
 This is the lab's own reading of Docker's files, kept apart from the product's on purpose: it may take short cuts that
-only hold here, where the mess knows every orphan. Refuses to measure, and the containerd store (`containerd_layout`).
+only hold here, where the mess knows every orphan. Refuses to measure. Graph drivers and the containerd store keep
+their layers differently: `graph_layout`, `containerd_layout`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import engine
-
-_DRIVER_FOLDERS = {"overlay2": "overlay2", "btrfs": "btrfs/subvolumes", "vfs": "vfs/dir"}
+from tests.lab import containerd_layout, engine, graph_layout
 
 
-def driver_folder(docker_root: Path, driver: str) -> Path:
-    """Where a graph driver keeps one directory or subvolume per layer."""
-    return docker_root / _DRIVER_FOLDERS[driver]
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Who owns what, as far as the engine knows.
+
+    `layers`: folder of each layer that an image uses, by chain id. `content`: files that an image has besides its
+    layers (containerd: manifest, configuration, compressed layers), by image id. `containers`: writable and init layer,
+    by container id. `rest`: every other layer folder or content file, which is build cache or an orphan.
+    """
+
+    chains: dict[str, list[str]]
+    layers: dict[str, Path]
+    content: dict[str, list[Path]]
+    containers: dict[str, list[Path]]
+    rest: set[Path]
 
 
-def layer_folders(docker_root: Path, driver: str) -> set[Path]:
-    """Everything that lies there now; btrfs makes the folder with its first layer."""
-    return {path for path in driver_folder(docker_root, driver).glob("*") if path.name != "l"}
+def owned(docker_root: Path, driver: str, socket: Path) -> Owned:
+    """Ask the engine for its images and the disk for their folders. Raises OSError."""
+    chains = image_chains(socket)
+    used = sorted({chain for stack in chains.values() for chain in stack})
+    if driver == "containerd":
+        layers = containerd_layout.layers(docker_root, used)
+        content = {image: containerd_layout.content(docker_root, image) for image in chains}
+        containers = containerd_layout.containers(docker_root)
+        everything = containerd_layout.everything(docker_root)
+    else:
+        layers = {chain: graph_layout.layer(docker_root, driver, chain) for chain in used}
+        content = {}
+        containers = graph_layout.containers(docker_root, driver)
+        everything = graph_layout.everything(docker_root, driver)
+    taken = {*layers.values(), *(path for paths in [*content.values(), *containers.values()] for path in paths)}
+    return Owned(chains, layers, content, containers, everything - taken)
 
 
 def chain_ids(diff_ids: Iterable[str]) -> list[str]:
@@ -41,27 +65,6 @@ def image_chains(socket: Path) -> dict[str, list[str]]:
     return {name: chain_ids(image["RootFS"].get("Layers") or []) for name, image in inspected.items()}
 
 
-def layer_of(docker_root: Path, driver: str, chain_id: str) -> Path:
-    """The directory or subvolume of one layer. Raises OSError if the layer database does not know it."""
-    entry = docker_root / "image" / driver / "layerdb" / chain_id.replace(":", "/", 1)
-    return driver_folder(docker_root, driver) / (entry / "cache-id").read_text().strip()
-
-
-def image_layers(docker_root: Path, driver: str, socket: Path) -> dict[str, Path]:
-    """The folders of all layers that some image uses, by chain id."""
-    chains = {chain for chains in image_chains(socket).values() for chain in chains}
-    return {chain: layer_of(docker_root, driver, chain) for chain in sorted(chains)}
-
-
-def container_layers(docker_root: Path, driver: str) -> dict[str, list[Path]]:
-    """The folders of each container (writable layer, init layer), by container id."""
-    found = {}
-    for entry in (docker_root / "image" / driver / "layerdb" / "mounts").glob("*"):
-        names = [(entry / name).read_text().strip() for name in ("mount-id", "init-id") if (entry / name).exists()]
-        found[entry.name] = [driver_folder(docker_root, driver) / name for name in names]
-    return found
-
-
 def log_files(docker_root: Path) -> list[Path]:
     """All log files of all containers, rotated ones included."""
     containers = docker_root / "containers"
@@ -71,11 +74,3 @@ def log_files(docker_root: Path) -> list[Path]:
 def volumes(docker_root: Path) -> list[Path]:
     """The folders of all volumes of the local driver."""
     return sorted(path for path in (docker_root / "volumes").glob("*") if path.is_dir())
-
-
-def known_layers(docker_root: Path, driver: str) -> set[Path]:
-    """Every folder that the layer database names, for an image, a build or a container."""
-    folder = driver_folder(docker_root, driver)
-    entries = (docker_root / "image" / driver / "layerdb").glob("sha256/*/cache-id")
-    layers = {folder / entry.read_text().strip() for entry in entries}
-    return layers | {path for pair in container_layers(docker_root, driver).values() for path in pair}

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab import describe, layout, measure
+from tests.lab import describe, graph_layout, measure
 from tests.lab.commands import run
 from tests.lab.engines import NoSuchEngine
 from tests.lab.truth import Planted
@@ -49,7 +49,7 @@ def _leak(lab: Lab) -> list[Path]:
     lab.client.run("base:1", "leaker", f"head -c {_COMMITTED_BYTES} /dev/urandom > /tmp/written")
     lab.docker("wait", "leaker")
     for _ in range(_ATTEMPTS_COUNT):
-        before = layout.layer_folders(lab.docker_root, lab.driver)
+        before = graph_layout.everything(lab.docker_root, lab.driver)
         commit = lab.client.begin("commit", "leaker", "shop/leaker:1")
         try:
             if _half_written(lab, before):
@@ -59,9 +59,9 @@ def _leak(lab: Lab) -> list[Path]:
             commit.wait(60)
         lab.start_engine()
         left = (
-            layout.layer_folders(lab.docker_root, lab.driver)
+            graph_layout.everything(lab.docker_root, lab.driver)
             - before
-            - layout.known_layers(lab.docker_root, lab.driver)
+            - graph_layout.known(lab.docker_root, lab.driver)
         )
         if left:
             return sorted(left)
@@ -75,7 +75,7 @@ def _half_written(lab: Lab, before: set[Path], timeout_s: float = 30) -> bool:
     """Wait for the new layer's folder to hold half of the bytes; `False` if it never does."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
-        for folder in layout.layer_folders(lab.docker_root, lab.driver) - before:
+        for folder in graph_layout.everything(lab.docker_root, lab.driver) - before:
             written = [path for path in folder.glob("**/tmp/written") if path.is_file()]
             if any(path.stat().st_size > _COMMITTED_BYTES // 2 for path in written):
                 return True
@@ -90,7 +90,7 @@ def _old_names() -> list[tuple[str, int]]:
 
 def _plant(lab: Lab, name: str, size_bytes: int) -> Path:
     """A layer as the driver would have made it, of known size, long unmodified. Its ctime cannot be made old."""
-    path = layout.driver_folder(lab.docker_root, lab.driver) / name
+    path = graph_layout.folder(lab.docker_root, lab.driver) / name
     inside = path
     if lab.driver == "btrfs":
         run("btrfs", "subvolume", "create", path)

@@ -1,0 +1,36 @@
+#!/bin/sh
+# enter.sh BASE ROOT STAGE COMMAND...: becomes COMMAND inside the root folder of another engine.
+#
+# Runs in a mount namespace of its own (`unshare --mount --propagation unchanged`). The new root is a tmpfs with the
+# engine's /usr, so that nothing is ever written to the cache; the lab's folder lies at the same path as outside. Mounts
+# that the engine makes on the lab's filesystem also appear outside, as those of an engine on the host do.
+set -eu
+base=$1 root=$2 stage=$3
+shift 3
+
+# Everything but the lab's own filesystem becomes private: what is mounted from here on is nobody else's business.
+while read -r _ _ _ _ point _; do
+    case $point in
+        "$base"/*) ;;
+        *) mount --make-private "$(printf '%b' "$point")" 2>/dev/null || true ;;
+    esac
+done </proc/self/mountinfo
+
+mount -t tmpfs -o mode=755 tmpfs "$stage"
+cd "$stage"
+mkdir -p usr var/lib var/tmp proc sys dev run tmp root old ".$base"
+for name in bin sbin lib lib64; do ln -s "usr/$name" "$name"; done
+cp -a "$root/etc" etc
+mount --bind "$root/usr" usr
+mount -o remount,bind,ro usr
+mount -t proc proc proc
+mount --rbind /sys sys
+mount --rbind /dev dev
+mount --rbind "$base" ".$base"
+pivot_root . old
+# Private first: unmounting a peer would take the mounts of running containers away outside, too.
+mount --make-rprivate /old
+umount -l /old
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+exec "$@"
