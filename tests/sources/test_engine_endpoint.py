@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -52,8 +52,10 @@ def listen(path: Path) -> None:
         line.bind(str(path))
 
 
-def choose(home: Path, flag: str | None = None, root: Path = Path("/nowhere"), **environ: str) -> Endpoint:
-    return endpoint(flag, environ, home, root=root, uid=1000)
+def choose(
+    home: Path, flag: str | None = None, environ: Mapping[str, str] | None = None, root: Path = Path("/nowhere")
+) -> Endpoint:
+    return endpoint(flag, environ or {}, home, root=root, uid=1000)
 
 
 def test_the_order_is_that_of_the_docker_client(home: Path) -> None:
@@ -64,30 +66,33 @@ def test_the_order_is_that_of_the_docker_client(home: Path) -> None:
     (config / "config.json").write_text(json.dumps({"currentContext": "two"}))
     environ = {"DOCKER_HOST": "tcp://host:2375", "DOCKER_CONTEXT": "one"}
 
-    assert choose(home, "tcp://flag:2375", **environ).url == "tcp://flag:2375"
-    assert choose(home, **environ).url == "tcp://host:2375"
-    assert choose(home, DOCKER_CONTEXT="one").url == "tcp://one:2375"
+    assert choose(home, "tcp://flag:2375", environ=environ).url == "tcp://flag:2375"
+    assert choose(home, environ=environ).url == "tcp://host:2375"
+    assert choose(home, environ={"DOCKER_CONTEXT": "one"}).url == "tcp://one:2375"
     assert choose(home).url == "tcp://two:2375"
-    assert choose(home, DOCKER_CONTEXT="default").url.endswith("/var/run/docker.sock")
+    assert choose(home, environ={"DOCKER_CONTEXT": "default"}).url.endswith("/var/run/docker.sock")
 
 
 def test_each_choice_says_where_it_comes_from(home: Path) -> None:
     store(home / ".docker", "one", "ssh://root@one")
     assert choose(home, "unix:///x").source == "--host"
-    assert choose(home, DOCKER_HOST="unix:///x").source == "DOCKER_HOST"
-    assert choose(home, DOCKER_CONTEXT="one").source == "context “one” (DOCKER_CONTEXT)"
+    assert choose(home, environ={"DOCKER_HOST": "unix:///x"}).source == "DOCKER_HOST"
+    assert choose(home, environ={"DOCKER_CONTEXT": "one"}).source == "context “one” (DOCKER_CONTEXT)"
     assert choose(home).source == "the default socket"
 
 
 def test_an_empty_variable_is_an_unset_one(home: Path) -> None:
-    assert choose(home, DOCKER_HOST="", DOCKER_CONTEXT="", DOCKER_CONFIG="").source == "the default socket"
+    assert (
+        choose(home, environ={"DOCKER_HOST": "", "DOCKER_CONTEXT": "", "DOCKER_CONFIG": ""}).source
+        == "the default socket"
+    )
 
 
 def test_contexts_live_where_docker_config_says(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere"
     store(other, "far", "ssh://far")
     (other / "config.json").write_text(json.dumps({"currentContext": "far"}))
-    assert choose(home, DOCKER_CONFIG=str(other)).url == "ssh://far"
+    assert choose(home, environ={"DOCKER_CONFIG": str(other)}).url == "ssh://far"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"currentContext": 5}', "null"])
@@ -102,14 +107,14 @@ def test_a_context_that_cannot_be_read_is_a_problem_and_not_another_engine(home:
         store(home / ".docker", "gone", "unix:///x")
         for file in home.rglob("meta.json"):
             file.write_text(meta)
-    chosen = choose(home, DOCKER_CONTEXT="gone")
+    chosen = choose(home, environ={"DOCKER_CONTEXT": "gone"})
     assert chosen.url == ""
     assert "“gone”" in chosen.problem
 
 
 def test_a_context_without_a_host_means_the_default_socket(home: Path) -> None:
     store(home / ".docker", "plain", "")
-    assert choose(home, DOCKER_CONTEXT="plain").url == "unix:///var/run/docker.sock"
+    assert choose(home, environ={"DOCKER_CONTEXT": "plain"}).url == "unix:///var/run/docker.sock"
 
 
 def test_a_context_brings_its_own_tls_and_the_environment_brings_none_to_it(home: Path) -> None:
@@ -117,12 +122,12 @@ def test_a_context_brings_its_own_tls_and_the_environment_brings_none_to_it(home
     store(home / ".docker", "safe", "tcp://safe:2376", tls=("ca.pem", "cert.pem", "key.pem"))
     store(home / ".docker", "lax", "tcp://lax:2376", skip_verify=True)
 
-    assert choose(home, DOCKER_CONTEXT="bare", DOCKER_TLS_VERIFY="1").tls is None
-    safe = choose(home, DOCKER_CONTEXT="safe").tls
+    assert choose(home, environ={"DOCKER_CONTEXT": "bare", "DOCKER_TLS_VERIFY": "1"}).tls is None
+    safe = choose(home, environ={"DOCKER_CONTEXT": "safe"}).tls
     assert safe is not None
     assert safe.verify
     assert [path is not None and path.is_file() for path in (safe.ca, safe.cert, safe.key)] == [True] * 3
-    lax = choose(home, DOCKER_CONTEXT="lax").tls
+    lax = choose(home, environ={"DOCKER_CONTEXT": "lax"}).tls
     assert lax is not None
     assert not lax.verify
 
@@ -133,16 +138,16 @@ def test_tls_variables_name_the_files_for_hosts_given_by_hand(home: Path, tmp_pa
     (certificates / "ca.pem").write_text("")
     environ = {"DOCKER_CERT_PATH": str(certificates), "DOCKER_HOST": "tcp://far"}
 
-    assert choose(home, **environ).tls is None
-    assert choose(home, **environ).url == "tcp://far:2375"
-    verified = choose(home, DOCKER_TLS_VERIFY="1", **environ)
+    assert choose(home, environ=environ).tls is None
+    assert choose(home, environ=environ).url == "tcp://far:2375"
+    verified = choose(home, environ={"DOCKER_TLS_VERIFY": "1", **environ})
     assert verified.url == "tcp://far:2376"
     assert verified.tls is not None
     assert (verified.tls.ca, verified.tls.cert, verified.tls.verify) == (certificates / "ca.pem", None, True)
-    unverified = choose(home, DOCKER_TLS="1", **environ)
+    unverified = choose(home, environ={"DOCKER_TLS": "1", **environ})
     assert unverified.tls is not None
     assert not unverified.tls.verify
-    assert choose(home, "unix:///x", DOCKER_TLS_VERIFY="1").tls is None
+    assert choose(home, "unix:///x", environ={"DOCKER_TLS_VERIFY": "1"}).tls is None
 
 
 def test_the_first_default_socket_that_exists_is_taken(home: Path, root: Path) -> None:
@@ -156,7 +161,7 @@ def test_the_first_default_socket_that_exists_is_taken(home: Path, root: Path) -
     ):
         listen(root / path)
         for environ in (runtime, {}):
-            chosen = choose(home, root=root, **environ)
+            chosen = choose(home, root=root, environ=environ)
             assert (chosen.url, chosen.source, chosen.remote) == (f"unix://{root}/{path}", source, False)
 
 
