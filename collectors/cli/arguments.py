@@ -59,6 +59,7 @@ def _where(p: argparse.ArgumentParser) -> None:
     group.add_argument("--state", metavar="DIR", help="where measured figures are kept (else /var/lib/ullage or XDG)")
     group.add_argument("--no-state", action="store_true", help="keep no figures between runs")
     group.add_argument("--journal", metavar="DIR", help="where the journal is (else $OPS_JOURNAL_ROOT …)")
+    group.add_argument("--vault", metavar="DIR", help="where open tasks are kept (else $OPS_VAULT_ROOT …)")
     group.add_argument("--no-journal", action="store_true", help="neither read nor write the journal")
 
 

@@ -14,7 +14,7 @@ from collectors.history import folder
 from collectors.report import document, text
 from collectors.sources.engine.endpoint import endpoint
 from collectors.sources.host import Host, state_folder, this_host
-from collectors.survey import Options, survey
+from collectors.survey import Options, remember, survey
 
 
 def options(arguments: argparse.Namespace, config: Config) -> Options:
@@ -27,16 +27,22 @@ def options(arguments: argparse.Namespace, config: Config) -> Options:
         arguments.deadline,
         config.limits.grace_s,
     )
-    return Options(request, config.limits, config.rules, journal, None)
+    vault = None if arguments.no_journal else folder.vault(arguments.vault, os.environ)
+    return Options(request, config.limits, config.rules, journal, vault, None)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the report; the exit status is the report's."""
-    report = survey(options(arguments, config)).report
+    chosen = options(arguments, config)
+    outcome = survey(chosen)
+    report = outcome.report
     if arguments.format == "json":
         sys.stdout.write(json.dumps(document.encode(report), indent=2) + "\n")
     else:
         sys.stdout.write(text.render(report, si=arguments.si))
+    sys.stdout.flush()
+    for note in remember(outcome, chosen):
+        print(f"ullage: {note}", file=sys.stderr)
     return report.exit_status
 
 

@@ -32,6 +32,11 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
             f"{words.size(churn.dangling_bytes, si=si)} now dangling in {words.count(churn.dangling_images, 'image')}"
         )
         step = f"; new bytes come from {words.quoted(churn.busting_step)}" if churn.busting_step else ""
+        if not churn.rebuilds:
+            lines.append(
+                f"- Dangling: {left}, from {words.quoted(churn.repository) or 'nobody knows which repository'}"
+            )
+            continue
         name, times = words.quoted(churn.repository), words.count(churn.rebuilds, "time")
         lines.append(f"- Churn: {name} rebuilt {times} since {words.moment(churn.since)}, {left}{step}")
     lines.append(f"Forecast: {trend.reason or words.count(len(trend.crossings), 'threshold') + ' ahead'}")

@@ -1,31 +1,40 @@
-"""One run from question to Report: look, close the books, judge, plan. The door that both faces come through."""
+"""One run from question to Report: look, close the books, judge, plan, remember. Both faces come through here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from collectors.accounting.ledger import account
 from collectors.assemble import Request, assemble
 from collectors.diagnosis.thresholds import Thresholds
+from collectors.history.appending import Place, append
 from collectors.history.folder import Folder
+from collectors.history.record import Action
+from collectors.history.vault import keep
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan.keep import Rules
+from collectors.sources.boot import boot
 from collectors.survey.judge import Judged, Ruling, judge, report
-from collectors.survey.memory import no_trend, recall
+from collectors.survey.memory import Memory, recall, with_churn
+from collectors.survey.record import record_of
+from collectors.survey.telling import bullets, tasks
 
-__all__ = ["Options", "Outcome", "Progress", "survey"]
+__all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything that a run can be told. `journal` None: no memory is read and none is written."""
+    """Everything that a run can be told. `journal` None: no memory is read and none is written; `vault` likewise."""
 
     request: Request
     limits: Thresholds
     rules: Rules
     journal: Folder | None
+    vault: Path | None
     until_percent: float | None
 
 
@@ -40,27 +49,47 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A finished run: the report for people, and what remedies need to act on it."""
+    """A finished run: the report for people, and what remedies and the journal need of it."""
 
     report: Report
     snapshot: Snapshot
-    judged: Judged | None
+    judged: Judged
+    memory: Memory
 
 
 def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
-    """Look at the machine once. Never raises for what the machine does."""
-    began = datetime.now(UTC)
-    trend = no_trend("no journal is read yet") if options.journal is None else recall(options.journal, began)
-
+    """Look at the machine once. Never raises for what the machine does, and writes nothing but measured figures."""
+    memory = recall(options.journal, datetime.now(UTC), options.limits)
     ruling = Ruling(options.limits, options.rules, {}, options.until_percent)
 
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            on_progress(Progress(report(snapshot, judge(snapshot, trend, ruling), trend), False, waiting))
+            partial = report(snapshot, judge(snapshot, memory, ruling), memory.trend)
+            on_progress(Progress(partial, False, waiting))
 
     snapshot = assemble(options.request, part if on_progress else None)
-    judged = judge(snapshot, trend, ruling)
-    final = report(snapshot, judged, trend)
+    first = account(snapshot, snapshot.studies[0]) if snapshot.studies else None
+    memory = replace(memory, trend=with_churn(memory, snapshot, first))
+    judged = judge(snapshot, memory, ruling)
+    final = report(snapshot, judged, memory.trend)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
-    return Outcome(final, snapshot, judged)
+    return Outcome(final, snapshot, judged, memory)
+
+
+def remember(outcome: Outcome, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
+    """Write the run to the journal and its open tasks to the vault. What did not go as asked, one sentence each."""
+    notes: list[str] = []
+    journal = outcome.memory.journal
+    if options.journal is not None:
+        host = options.request.host
+        record = record_of(outcome.report, outcome.judged.raw, outcome.snapshot, boot(host), actions)
+        before = journal.records[-1] if journal and journal.records else None
+        written = append(options.journal, record, bullets(outcome.report, record, before, actions))
+        notes += written.notes
+        if written.place is Place.NOWHERE:
+            notes.append(f"the journal entry could not be written anywhere; it follows\n{written.entry}")
+    if options.vault is not None:
+        kept = keep(options.vault, tasks(outcome.report, journal), now=outcome.snapshot.ended_at)
+        notes += kept.failed
+    return tuple(notes)

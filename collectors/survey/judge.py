@@ -19,6 +19,7 @@ from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import Snapshot
 from collectors.model.sums import charged
 from collectors.remediation.plan import Rules, plan
+from collectors.survey.memory import Memory, settle
 from collectors.survey.status import exit_status
 from collectors.survey.verdict import verdict
 from collectors.version import tool_version
@@ -29,7 +30,8 @@ class Judged:
     """What one snapshot amounts to. `accounts` stand in the order of the snapshot's studies."""
 
     accounts: tuple[Account, ...]
-    findings: tuple[Finding, ...]
+    raw: tuple[Finding, ...]  # as this run alone sees them
+    findings: tuple[Finding, ...]  # as they stand over several runs
     plan: Plan
     severity: Severity
 
@@ -44,14 +46,16 @@ class Ruling:
     until_percent: float | None
 
 
-def judge(snapshot: Snapshot, trend: TrendView, ruling: Ruling) -> Judged:
+def judge(snapshot: Snapshot, memory: Memory, ruling: Ruling) -> Judged:
     """Books, findings, severity and plan."""
     accounts = tuple(account(snapshot, study) for study in snapshot.studies)
     if not accounts:
-        return Judged((), (), Plan((), (), ()), Severity.P2)
+        return Judged((), (), (), Plan((), (), ()), Severity.P2)
     # The Docker root's filesystem is judged; the others are shown.
     study, main = snapshot.studies[0], accounts[0]
-    findings = diagnose(Case(snapshot, study, main.ledger, main.books, trend, ruling.limits))
+    raw = diagnose(Case(snapshot, study, main.ledger, main.books, memory.trend, ruling.limits))
+    percent = _used_percent(main)
+    findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.limits)
     steps = plan(
         snapshot,
         main.ledger,
@@ -62,7 +66,15 @@ def judge(snapshot: Snapshot, trend: TrendView, ruling: Ruling) -> Judged:
         snapshot.ended_at,
         until_percent=ruling.until_percent,
     )
-    return Judged(accounts, findings, steps, severity(findings))
+    return Judged(accounts, raw, findings, steps, severity(findings))
+
+
+def _used_percent(main: Account) -> float | None:
+    space = main.ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return None
+    usable = space.value.used_bytes + space.value.available_bytes
+    return 100 * space.value.used_bytes / usable if usable else None
 
 
 def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:

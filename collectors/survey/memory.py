@@ -1,18 +1,130 @@
-"""The journal in the terms of a report: what was, how it grows, when it will be full."""
+"""The journal's part in a run: what was, which alarms stand, and how this run is told to the next ones."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from collectors.accounting.books import freed_bytes
+from collectors.accounting.ledger import Account
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.history import hysteresis
+from collectors.history.churn import churn
 from collectors.history.folder import Folder
+from collectors.history.points import Levels
+from collectors.history.record import Journal
+from collectors.history.view import look_back
+from collectors.model.finding import Finding, Severity
+from collectors.model.ids import ImageId, OwnerId
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
 from collectors.model.report import TrendView
+from collectors.model.snapshot import Snapshot
+
+# An earlier run confirms or settles an alarm only while it is part of the same story.
+_FRESH = timedelta(hours=3)
+_RUNS = 12
 
 
-def no_trend(reason: str) -> TrendView:
-    """A trend of nothing, with the reason."""
-    return TrendView(0, None, (), (), (), (), reason, 0)
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """`journal` None: none is kept."""
+
+    trend: TrendView
+    journal: Journal | None
 
 
-def recall(folder: Folder, now: datetime) -> TrendView:
+def blank(reason: str) -> Memory:
+    """No memory, with the reason."""
+    return Memory(TrendView(0, None, (), (), (), (), reason, 0), None)
+
+
+def recall(folder: Folder | None, now: datetime, limits: Thresholds) -> Memory:
     """What the journal says up to `now`."""
-    return no_trend(f"no runs in {folder.path} before {now:%Y-%m-%d}")
+    if folder is None:
+        return blank("no journal is kept (--no-journal)")
+    trend, journal = look_back(folder, now=now, levels=levels(limits))
+    return Memory(trend, journal)
+
+
+def levels(limits: Thresholds) -> Levels:
+    """The thresholds in the terms of the history."""
+    return Levels(
+        p0=limits.p0_percent,
+        p1=limits.p1_percent,
+        p2=limits.p2_percent,
+        clear_points=limits.clear_points,
+        clear_runs=limits.clear_runs,
+    )
+
+
+def with_churn(memory: Memory, snapshot: Snapshot, account: Account | None) -> TrendView:
+    """The trend with the repositories that are rebuilt again and again; what they left is counted as a set."""
+    images = snapshot.engine.images
+    if memory.journal is None or isinstance(images, Unavailable):
+        return memory.trend
+    found = churn(memory.journal, images.value, now=snapshot.ended_at, freed=_freed(account, snapshot))
+    return replace(memory.trend, churn=found)
+
+
+def _freed(account: Account | None, snapshot: Snapshot) -> Callable[[frozenset[ImageId]], Size] | None:
+    if account is None or not account.books.releases:
+        return None
+    books, origin = account.books, Origin("accounting", "churn", snapshot.ended_at, 0.0)
+
+    def freed(images: frozenset[ImageId]) -> Size:
+        count = freed_bytes(books, (OwnerId(f"image:{image}") for image in images))
+        return Exact(count, origin) if isinstance(books.unread, Exact) else AtLeast(count, (books.unread,), origin)
+
+    return freed
+
+
+def settle(
+    findings: tuple[Finding, ...],
+    journal: Journal | None,
+    used_percent: float | None,
+    now: datetime,
+    limits: Thresholds,
+) -> tuple[Finding, ...]:
+    """Alarms as several runs agree on them: P0 at once, others with the second run, cleared with a margin.
+
+    Without a run in the last hours there is nobody to agree with: then what is seen now stands.
+    """
+    if journal is None:
+        return findings
+    earlier = tuple(r for r in journal.records if now - _FRESH <= r.at <= now)[-_RUNS:]
+    if not earlier:
+        return findings
+    recent, how = replace(journal, records=earlier), levels(limits)
+    settled: list[Finding] = []
+    for finding in findings:
+        if finding.severity < Severity.P2:
+            settled.append(finding)
+        elif finding.rule == "disk-full":
+            stands = hysteresis.fill([*(record.used_percent for record in earlier), used_percent], how)
+            settled.append(_as(finding, stands))
+        else:
+            stands = hysteresis.rule([*hysteresis.raws(recent, finding.rule), finding.severity], how)
+            settled.append(_as(finding, stands))
+    if not any(finding.rule == "disk-full" for finding in findings):
+        settled += _still_full([*(record.used_percent for record in earlier), used_percent], how)
+    return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
+
+
+def _as(finding: Finding, stands: Severity) -> Finding:
+    if stands >= finding.severity:
+        return replace(finding, severity=stands)
+    shown = max(stands, Severity.P3)
+    waits = ("waits", f"{finding.severity.name} once the next run confirms it")
+    return replace(finding, severity=shown, evidence=(*finding.evidence, waits))
+
+
+def _still_full(percents: list[float | None], how: Levels) -> list[Finding]:
+    """A fill that fell below its threshold by less than the margin, or only once, is not over yet."""
+    stands = hysteresis.fill(percents, how)
+    if stands < Severity.P2:
+        return []
+    claim = (
+        f"the disk was above a threshold and is not yet {how.clear_points:g} points below it for {how.clear_runs} runs"
+    )
+    return [Finding("disk-full", stands, claim, None, (), "keep watching", (), True)]
