@@ -1,63 +1,290 @@
-"""The application: it keeps the one scene, gives it to whatever is visible, and turns keys into new scenes."""
+"""The application: views, modals and keys. `run` is what the command line calls."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC
+from pathlib import Path
 
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual import events
+from textual.app import ComposeResult, SystemCommand
 from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
 
-from tui.look import look_of, textual_theme
-from tui.palette import PALETTES
-from tui.scene import Mode, Scene, preselected
-from tui.frame import Frame, NO_PAST
+from collectors.report.words import safe
+from tui.charset import Charset, charset_of
+from tui.dry_run import dry_run
+from tui.feed import Feed, LiveFeed, ReplayFeed
+from tui.figures import Units
+from tui.frame import space_of
+from tui.keys import KEYS, VIEW_KEYS, belongs
+from tui.look import look_of
+from tui.palette import ANSI, DARK, PALETTES
+from tui.replay import ReplayActions
+from tui.scene import Mode, Scene
 from tui.screens.overview import Overview
 from tui.screens.view import View
+from tui.timeline import Timeline
 from tui.widgets.diskbar import DiskBar
-from tui.widgets.drawn import Drawn
+from tui.widgets.keybar import KeyBar
+from tui.widgets.listing import Listing
 from tui.widgets.tabs import Tabs
 from tui.widgets.verdict import Verdict
 
 
-class UllageApp(App[int]):
-    CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "quit", "Quit")]
+class UllageApp(ReplayActions):
+    """`feed` live or recorded; `export_to` the folder that `e` writes to."""
 
-    def __init__(self, frame, theme="ullage-dark", mono=False) -> None:
-        super().__init__()
-        for palette in PALETTES.values():
-            self.register_theme(textual_theme(palette))
-        self.theme = theme
-        self.scene = Scene(look_of(theme, mono), Mode.LIVE, frame, chosen=preselected(frame.report.plan))
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        read_only: bool = False,
+        theme: str = DARK.name,
+        charset: Charset = Charset.FULL,
+        units: Units = Units.IEC,
+        marks: Sequence[int] = (80, 90),
+        export_to: Path | None = None,
+    ) -> None:
+        mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
+        scene = Scene(
+            look_of(theme, False), mode, units=units, marks=tuple(marks), read_only=read_only or mode is Mode.REPLAY
+        )
+        super().__init__(scene, charset=charset, theme=theme)
+        self.live = feed if isinstance(feed, LiveFeed) else None
+        self._recording = feed if isinstance(feed, ReplayFeed) else None
+        self._export_to = export_to if export_to is not None else Path.cwd()
 
     def compose(self) -> ComposeResult:
         yield Tabs()
-        yield Verdict(id="verdict")
+        yield Verdict(id="verdict", classes="mast")
         yield DiskBar()
         with Container(id="views"):
-            yield Overview()
+            yield Overview(id="overview")
+        yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
+        yield KeyBar()
 
-    def on_mount(self):
-        self._sizes(self.size.width, self.size.height)
-        self.spread()
-        self.query_one(Overview).focus_first()
-
-    def on_resize(self, e):
-        self._sizes(e.size.width, e.size.height)
-
-    def _sizes(self, w, h):
-        self.screen.set_class(w < 100, "-narrow")
-        self.screen.set_class(h < 30, "-low")
-
-    def spread(self):
-        for w in self.query(Drawn):
-            w.show(self.scene)
-        for v in self.query(View):
-            v.show(self.scene)
-
-    def on_listing_moved(self, m):
-        if m.listing.id == "categories":
-            self.scene = self.scene.but(selected=m.key)
+    def on_mount(self) -> None:
+        self._measure(self.size.width, self.size.height)
+        self.query_one("#filter", Input).display = False
+        if self._recording is not None:
+            feed = self._recording
+            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks))
+        else:
             self.spread()
+        self.query_one(Overview).focus_first()
+        self.call_after_refresh(self.start_live)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._measure(event.size.width, event.size.height)
+        self.spread()
+
+    def _measure(self, width: int, height: int) -> None:
+        screen = self.screen_stack[0]
+        screen.set_class(width < 100, "-narrow")
+        screen.set_class(height < 32, "-low")
+        screen.set_class(height < 24 or width < 78, "-tiny")
+        screen.set_class(height < 12 or width < 44, "-hopeless")
+
+    # Views.
+
+    async def action_view(self, name: str) -> None:
+        """Show a view; it is made when it is first wanted."""
+        if name not in {view for view, _ in _VIEWS}:
+            return
+        views = self.screen_stack[0].query_one("#views", Container)
+        if not views.query(f"#{name}"):
+            await views.mount(_make(name))
+        for view in views.query(View):
+            view.display = view.id == name
+        self.change(view=name, needle="")
+        self._hide_filter()
+        shown = self.view
+        if shown is not None:
+            shown.focus_first()
+
+    async def on_tabs_picked(self, message: Tabs.Picked) -> None:
+        await self.action_view(message.view)
+
+    def on_disk_bar_picked(self, message: DiskBar.Picked) -> None:
+        self.change(selected=message.key)
+
+    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+        if message.listing.id in ("categories", "category-list") and message.key != self.scene.selected:
+            self.change(selected=message.key)
+
+    async def on_listing_chosen(self, message: Listing.Chosen) -> None:  # type: ignore[type-arg]
+        match message.listing.id:
+            case "categories" | "category-list" | "brief":
+                await self.action_view("explore")
+            case "findings" | "plan-findings-list":
+                await self.action_view("plan")
+            case "steps":
+                self.action_include()
+
+    async def action_back(self) -> None:
+        if self.scene.needle or self.query_one("#filter", Input).display:
+            self._hide_filter()
+            self.change(needle="")
+            if self.view is not None:
+                self.view.focus_first()
+        elif self.scene.view != "overview":
+            await self.action_view("overview")
+
+    # Filter, order, units.
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.value = self.scene.needle
+        field.focus()
+
+    def _hide_filter(self) -> None:
+        field = self.screen_stack[0].query_one("#filter", Input)
+        field.display = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter" and event.input.display:
+            self.change(needle=event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            self._hide_filter()
+            if self.view is not None:
+                self.view.focus_first()
+
+    def action_sort(self) -> None:
+        scene = self.scene
+        match scene.view:
+            case "overview":
+                self.change(order=scene.order.after())
+            case "explore":
+                self.change(item_order=scene.item_order.after())
+            case "churn":
+                self.change(churn_order=scene.churn_order.after())
+
+    def action_units(self) -> None:
+        self.change(units=self.scene.units.after())
+
+    # The plan, without running it.
+
+    def action_include(self) -> None:
+        from tui.screens.plan import PlanView
+
+        view = self.view
+        step = view.step() if isinstance(view, PlanView) else None
+        if step is None or self.scene.applying:
+            return
+        self.change(chosen=self.scene.chosen ^ {step.id}, dry=())
+
+    def action_dry_run(self) -> None:
+        scene = self.scene
+        space = space_of(scene.report) if scene.report is not None else None
+        if scene.steps is not None and space is not None and not scene.applying:
+            self.change(dry=dry_run(scene.steps, scene.chosen, space, si=scene.scale.si), run=None, plan=None)
+
+    # Out of here.
+
+    def action_help(self) -> None:
+        from tui.screens.help import Help
+
+        self.push_screen(Help(self.scene.look))
+
+    def action_palette(self) -> None:
+        self.action_command_palette()
+
+    def action_copy(self) -> None:
+        text = self.view.to_copy() if self.view is not None else ""
+        if text:
+            self.copy_to_clipboard(text)
+            self.notify(safe(text, 200), title="Copied", markup=False)
+
+    def action_export(self) -> None:
+        from tui.export import markdown, write
+
+        report, frame = self.scene.report, self.scene.frame
+        if report is None or frame is None:
+            return
+        stem = f"ullage-{report.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{self.scene.view}"
+        try:
+            paths = write(self._export_to, stem, self.export_screenshot(title="ullage"), markdown(report, frame.past))
+        except OSError as error:
+            self.notify(f"not written: {safe(str(error))}", severity="error", markup=False)
+            return
+        self.notify("\n".join(safe(str(path)) for path in paths), title="Written", markup=False)
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    async def action_drill(self) -> None:
+        focused = self.focused
+        if isinstance(focused, Listing):
+            focused.action_choose()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        scene = self.scene
+        if not belongs(action, scene.view, replay=scene.mode is Mode.REPLAY):
+            return False
+        match action:
+            case "apply":
+                return self.live is not None and not scene.read_only and scene.mode is Mode.LIVE and not scene.applying
+            case "stop":
+                return self.live is not None and (scene.applying or scene.scanning)
+            case "rescan":
+                return self.live is not None and not scene.scanning and scene.mode is Mode.LIVE
+        return True
+
+    def get_system_commands(self, screen: Screen[object]) -> list[SystemCommand]:  # type: ignore[override]
+        """Every key as a command by name."""
+        return [
+            SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self.run_action, action))  # type: ignore[misc]
+            for key in (*VIEW_KEYS, *KEYS)
+            if key.action not in ("palette", "drill", "back") and self.check_action(key.action.partition("(")[0], ()) is True
+        ]
+
+
+_VIEWS = (("overview", ""), ("explore", ""), ("history", ""), ("plan", ""), ("churn", ""))
+
+
+def _make(name: str) -> View:
+    from tui.screens.churn import ChurnView
+    from tui.screens.explore import Explore
+    from tui.screens.history import History
+    from tui.screens.plan import PlanView
+
+    makers: dict[str, type[View]] = {"explore": Explore, "history": History, "plan": PlanView, "churn": ChurnView}
+    return makers[name]()
+
+
+def run(
+    feed: Feed,
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    units: Units = Units.IEC,
+    marks: Sequence[int] = (80, 90),
+    export_to: Path | None = None,
+) -> int:
+    """Show the dashboard until it is left; the exit status.
+
+    `theme` "dark", "light", "ansi" or None: what the terminal can do. `marks` are the percentages that judge.
+    """
+    charset = charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
+    name = f"ullage-{theme}" if theme is not None else _theme()
+    if name not in PALETTES:
+        raise ValueError(f"no theme {theme!r}; there are dark, light, ansi")
+    app = UllageApp(feed, read_only=read_only, theme=name, charset=charset, units=units, marks=marks, export_to=export_to)
+    status = app.run()
+    return status if status is not None else 0
+
+
+def _theme() -> str:
+    """Dark where the terminal has colours to spare, its own sixteen where not, or none at all."""
+    from rich.console import Console
+
+    if os.environ.get("NO_COLOR"):
+        return ANSI.name
+    return DARK.name if Console(file=sys.__stderr__).color_system in ("256", "truecolor") else ANSI.name

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.finding import Severity
+from collectors.model.finding import Finding, Severity
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Size
@@ -78,6 +78,7 @@ class Frame:
     waiting: tuple[str, ...] = ()
     failure: str = ""
     last_good: Mapping[Category, LastGood] = field(default_factory=dict)
+    resolved: tuple[Finding, ...] = ()  # found earlier in this session and gone now, as P4
 
 
 def space_of(report: Report) -> FsSpace | None:

@@ -19,6 +19,10 @@ from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
 
 
+# Findings that say how bad it is, not who it is; the sentence of the preflight page leaves out the same.
+_SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
+
+
 def fullness(report: Report) -> tuple[Bit, ...]:
     """`98.1% full, 18.0 GiB left`; the two numbers never give way."""
     space = space_of(report)
@@ -71,7 +75,8 @@ class Culprit:
 
 def culprit(report: Report) -> Culprit | None:
     """The weightiest finding about bytes, else the largest category that was measured."""
-    weighty = [finding for finding in report.findings if finding.certain and _bytes(finding) > 0]
+    named = [finding for finding in report.findings if finding.certain and finding.rule not in _SYMPTOMS]
+    weighty = [finding for finding in named if _bytes(finding) > 0]
     if weighty:
         worst = max(weighty, key=lambda finding: (_bytes(finding), finding.severity))
         return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
@@ -83,7 +88,7 @@ def culprit(report: Report) -> Culprit | None:
         return None
     largest = max(read, key=lambda row: charged(row.charged))
     title = face(largest.category).title
-    return Culprit(largest.category.value, bytes_(charged(largest.charged)), f"{title}: the largest part", False)
+    return Culprit(largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False)
 
 
 def category_of(report: Report, finding: Finding) -> str:

@@ -7,14 +7,19 @@ changed: a key press, a scan and a freed byte each make a new scene.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
 from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
 from tui.figures import Scale, Units, scale_for
-from tui.frame import Frame, percent_of, space_of
+from tui.fit import Line
+from tui.frame import Event, Frame, percent_of, space_of
+from tui.churn import ChurnOrder
+from tui.items import ItemOrder
 from tui.look import Look
+from tui.progress import Run
 from tui.rows import CategoryRow, Order, category_rows
 
 
@@ -42,21 +47,31 @@ class Scene:
     frame: Frame | None = None
     units: Units = Units.IEC
     order: Order = Order.SIZE
+    item_order: ItemOrder = ItemOrder.EXCLUSIVE
+    churn_order: ChurnOrder = ChurnOrder.COST
+    needle: str = ""
     marks: tuple[int, ...] = (80, 90)
     selected: str = ""
     chosen: frozenset[str] = frozenset()
     plan: Plan | None = None  # the plan being applied; None: that of the report
-    finished: frozenset[str] = frozenset()
+    run: Run | None = None  # how far it is, or how it ended
+    dry: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
     scanning: bool = False
     applying: bool = False
     read_only: bool = False
     view: str = "overview"
-    clock_text: str = ""
     position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
+    span: tuple[datetime, datetime] | None = None  # of everything that can be shown
+    marked: tuple[Event, ...] = ()  # every event of that span, for the slider
 
     def but(self, **changes: object) -> Scene:
         """The same scene with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        new = replace(self, **changes)  # type: ignore[arg-type]
+        # What was worked out from fields that did not change is carried over: moving a cursor must cost nothing.
+        for name, inputs in _DERIVED.items():
+            if name in self.__dict__ and not inputs & changes.keys():
+                new.__dict__[name] = self.__dict__[name]
+        return new
 
     @property
     def report(self) -> Report | None:
@@ -85,8 +100,9 @@ class Scene:
         space = space_of(self.frame.report) if self.frame is not None else None
         if plan is None or space is None:
             return None
-        ahead = self.chosen - self.finished
-        freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(self.chosen & self.finished))
+        gone = self.chosen & (self.run.finished if self.run is not None else frozenset())
+        ahead = self.chosen - gone
+        freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(gone))
         used = space.used_bytes - freed
         return After(len(ahead), freed, used, percent_of(used, space))
 
@@ -95,6 +111,14 @@ class Scene:
         """The selected category; the first one where nothing is selected."""
         rows = self.rows
         return next((row for row in rows if row.face.key == self.selected), rows[0] if rows else None)
+
+
+_DERIVED = {
+    "scale": {"frame", "units"},
+    "rows": {"frame", "order"},
+    "after": {"frame", "plan", "chosen", "run"},
+    "row": {"frame", "order", "selected"},
+}
 
 
 def preselected(plan: Plan) -> frozenset[str]:

@@ -5,6 +5,7 @@ The numbers are invented and close by construction; they show nothing about any 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -25,6 +26,9 @@ from tests.tui.build import (
     exact,
     gib,
 )
+from tui.frame import Past
+from tui.moments import of_report
+from tui.past import past_of
 
 TOTAL = gib(931.5)
 C = Category
@@ -99,6 +103,12 @@ def frames(step_hours: float = 4.0, days: float = 6.0) -> list[Report]:
     return [incident((count - number) * step_hours) for number in range(count + 1)]
 
 
+def a_past(hours: float = 0.0) -> Past:
+    """What the journal knew `hours` before the end: a run every two hours for six days."""
+    runs = [incident(back) for back in range(144, -1, -2) if back >= hours]
+    return past_of([of_report(run) for run in runs], (80, 90))
+
+
 def _orphans(whole: int, hours: float) -> list[Item]:
     count = max(1, round(41 * whole / gib(312.0)))
     weights = [1.0 / (rank + 2.2) for rank in range(count)]
@@ -107,7 +117,7 @@ def _orphans(whole: int, hours: float) -> list[Item]:
     return [
         an_item(
             C.ORPHANS,
-            f"{(0x6690AB0F17996 * (rank + 3) ** 9) % 16**32:032x}"[::-1] + "17996",
+            hashlib.sha256(str(rank).encode()).hexdigest(),
             size + size // 9,
             size,
             state="orphan",

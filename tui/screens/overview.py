@@ -5,19 +5,22 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from collectors.report.words import count
+from collectors.report.words import age, count
 from tui.bars import SOLID, THIN
 from tui.categories import by_key
+from tui.chart import chart_of, outlook_words
 from tui.items import ItemOrder, item_rows, items_of
 from tui.scene import Scene
 from tui.screens.view import View
 from tui.widgets.category_table import CategoryTable, total_text
+from tui.widgets.chart import ChartView
 from tui.widgets.findings import FindingsList, ordered
 from tui.widgets.item_table import ItemTable
 from tui.widgets.panel import Panel
 
 # More items than a glance takes are in Explore.
 _BRIEF = 200
+_BACK_H, _AHEAD_H = 72, 24
 
 
 class Overview(View):
@@ -28,7 +31,8 @@ class Overview(View):
             with Panel(id="detail", classes="wide-only"):
                 yield ItemTable(id="brief", brief=True)
         with Horizontal(id="overview-bottom"):
-            yield Panel(id="chart-panel", classes="wide-only")
+            with Panel(id="chart-panel", classes="wide-only"):
+                yield ChartView(id="chart")
             with Panel(id="findings-panel"):
                 yield FindingsList(id="findings")
 
@@ -43,13 +47,24 @@ class Overview(View):
         self.query_one("#where", Panel).name_it("Where is it?")
         self.query_one("#where", Panel).note_it(f"{total_text(scene)} · {SOLID} comes free  {THIN} in use or shared")
         self._detail(scene)
+        self._chart(scene)
         findings = self.query_one(FindingsList)
-        if scene.report is not None:
-            rows = ordered(scene.report)
+        if scene.frame is not None:
+            rows = ordered(scene.frame)
+            findings.set_compact(self.has_class("-low") or self.screen.has_class("-low"))
             findings.fill(rows, scene)
             panel = self.query_one("#findings-panel", Panel)
             panel.name_it(count(len(rows), "finding"))
             panel.note_it("Enter explains · p plan")
+
+    def _chart(self, scene: Scene) -> None:
+        frame, panel = scene.frame, self.query_one("#chart-panel", Panel)
+        if frame is None or not panel.display:
+            return
+        chart = chart_of(frame.report, frame.past, back_h=_BACK_H, ahead_h=_AHEAD_H, marks=scene.marks)
+        self.query_one(ChartView).show(chart, scene.look)
+        panel.name_it(f"% used, {age(-chart.from_h * 3600)}" + (f" + {_AHEAD_H} h forecast" if chart.ahead else ""))
+        panel.note_it(outlook_words(frame.report, scene.marks))
 
     def _detail(self, scene: Scene) -> None:
         panel, table = self.query_one("#detail", Panel), self.query_one("#brief", ItemTable)

@@ -23,7 +23,7 @@ class DiskBar(Drawn):
             self.key = key
 
     def __init__(self) -> None:
-        super().__init__(id="diskbar")
+        super().__init__(id="diskbar", classes="mast")
         self._parts: tuple[Segment, ...] = ()
 
     def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 
 from collectors.model.finding import Finding
-from collectors.model.report import Report
 from collectors.report.words import safe, size
-from tui.fit import Bit, fit, shorten
+from tui.fit import Bit, fit
+from tui.frame import Frame
 from tui.scene import Scene
 from tui.severity import chip
 from tui.widgets.listing import Listing
@@ -16,13 +16,13 @@ _CHIP = 6
 _BYTES = 10
 
 
-def ordered(report: Report) -> tuple[Finding, ...]:
-    """Worst first; among equals in the order of the diagnosis."""
-    return tuple(sorted(report.findings, key=lambda finding: -finding.severity))
+def ordered(frame: Frame) -> tuple[Finding, ...]:
+    """Worst first; among equals in the order of the diagnosis; what is resolved after them."""
+    return (*sorted(frame.report.findings, key=lambda finding: -finding.severity), *frame.resolved)
 
 
 class FindingsList(Listing[Finding]):
-    """Two lines a finding, or one where the list is low."""
+    """Two lines a finding, or one where the list is low. The claim gives way, the bytes do not."""
 
     has_head = False
 
@@ -46,19 +46,14 @@ class FindingsList(Listing[Finding]):
 
     def draw(self, row: Finding, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
         amount = "" if row.bytes is None else size(row.bytes, si=scene.scale.si) if row.certain else "?"
-        first = fit(
-            (
-                Bit(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
-                Bit(f" {amount:>{_BYTES}} ", "goodstrong" if amount not in ("", "?") else "muted"),
-                Bit(safe(row.claim), "strong", 1, cut=True, least=4),
-            ),
-            width - 1,
-        )
+        role = "goodstrong" if amount not in ("", "?") else "muted"
+        mark = Bit(chip(row.severity, word=False), f"sev:{int(row.severity)}")
+        claim = Bit(safe(row.claim), "strong", 1, cut=True, least=4)
         if self.row_height == 1:
-            return [first]
+            return [fit((mark, Bit(f" {amount:>{_BYTES}} ", role), claim), width - 1)]
         why = row.evidence[0] if row.evidence else None
         text = f"{safe(why[0])}: {safe(why[1])}" if why is not None else safe(row.remedy)
-        indent = " " * (_CHIP + _BYTES + 2)
-        return [first, (Bit(indent), Bit(shorten(text, max(0, width - len(indent) - 1)), "muted"))]
+        second = (Bit(" " * (_CHIP + 1)), Bit(amount, role), Bit("  " if amount else ""), Bit(text, "muted", 1, cut=True, least=4))
+        return [fit((mark, Bit(" "), claim), width - 1), fit(second, width - 1)]
 
 

@@ -80,10 +80,17 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         """What stands there when there is no row: the reason."""
         return ()
 
+    def same(self, before: Scene, after: Scene) -> bool:
+        """Would the same rows look the same in both scenes?"""
+        return before.look is after.look and before.frame is after.frame and before.units is after.units
+
     # Filling.
 
     def fill(self, rows: Sequence[R], scene: Scene) -> None:
         """Show `rows`; the cursor stays on its row's key, or on its line where that row is gone."""
+        if rows is self.rows and self.scene is not None and self.same(self.scene, scene):
+            self.scene = scene
+            return
         before = self.key
         self.rows = rows
         self.scene = scene

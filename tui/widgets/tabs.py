@@ -24,7 +24,7 @@ class Tabs(Drawn):
             self.view = view
 
     def __init__(self) -> None:
-        super().__init__(id="tabs")
+        super().__init__(id="tabs", classes="mast")
         self._spans: list[tuple[int, int, str]] = []
 
     def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:

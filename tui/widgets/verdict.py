@@ -39,7 +39,7 @@ class Verdict(Drawn):
         loud = frame.report.severity >= Severity.P2
         if who is not None:
             yield Bit("Where did it go? ", "muted", 3)
-            yield Bit(f"{who.amount}: ", "bad" if loud and who.certain else "strong")
+            yield Bit(f"{who.amount} in ", "bad" if loud and who.certain else "strong")
             yield Bit(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, cut=True, least=8)
         if trouble:
             yield Bit("  ? ", "warn", 2)

@@ -1,0 +1,88 @@
+"""What leaves the dashboard: the screen as SVG, the report as Markdown for a post-mortem. Names stay escaped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from collectors.model.reading import Exact, Unavailable
+from collectors.model.report import Report
+from collectors.report.words import age, bytes_, count, moment, percent, quoted, size
+from tui.categories import face
+from tui.frame import Past, percent_of, space_of
+from tui.severity import word
+
+
+def markdown(report: Report, past: Past) -> str:
+    """The whole report as a page: verdict, books, findings, plan, events, what could not be read."""
+    return "\n".join(_page(report, past)) + "\n"
+
+
+def write(folder: Path, stem: str, svg: str, page: str) -> tuple[Path, Path]:
+    """Both files, new ones only, readable by their owner. OSError where the folder cannot be written."""
+    return _new(folder, stem, ".svg", svg), _new(folder, stem, ".md", page)
+
+
+def _new(folder: Path, stem: str, suffix: str, text: str) -> Path:
+    """An existing file or link of that name is never written through."""
+    for number in range(100):
+        path = folder / f"{stem}{f'-{number}' if number else ''}{suffix}"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        return path
+    raise FileExistsError(f"{folder / stem}{suffix}: a hundred of them are there already")
+
+
+def _page(report: Report, past: Past) -> Iterator[str]:
+    space = space_of(report)
+    yield f"# Docker storage on {quoted(report.host)}, {moment(report.taken_at)}"
+    yield ""
+    yield f"- Severity: {report.severity.name} ({word(report.severity)})"
+    yield f"- Verdict: {report.verdict}"
+    if space is not None:
+        yield f"- Disk: {percent(percent_of(space.used_bytes, space))} used, {bytes_(space.available_bytes)} left of {bytes_(space.total_bytes)}"
+    if isinstance(report.explained_percent, Exact):
+        yield f"- Explained: {percent(report.explained_percent.value)} of the used bytes"
+    yield from ("", "## Where it is", "", "| Category | Size | Bytes | Comes free | |", "|---|--:|--:|--:|---|")
+    for row in report.ledger.rows if report.ledger is not None else ():
+        exact = f"{row.charged.value:,}" if isinstance(row.charged, Exact) else ""
+        name = face(row.category).title
+        yield f"| {name} | {quoted(size(row.charged))} | {exact} | {quoted(size(row.reclaimable))} | {quoted(row.reason)} |"
+    yield from ("", "## Findings", "")
+    for finding in report.findings:
+        amount = f", {quoted(size(finding.bytes))}" if finding.bytes is not None else ""
+        doubt = "" if finding.certain else " (not certain)"
+        yield f"- [{finding.severity.name}] {quoted(finding.claim, 400)}{amount}{doubt} — {quoted(finding.remedy, 400)}"
+        for label, value in finding.evidence:
+            yield f"  - {quoted(label)}: {quoted(value, 400)}"
+    yield from ("", "## Plan", "")
+    for number, step in enumerate(report.plan.steps, 1):
+        yield f"{number}. {quoted(step.title, 400)}: {quoted(size(step.frees))}, {step.risk.value}; way back: {quoted(step.undo)}"
+        yield f"   {quoted(step.command, 400)}"
+    yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)
+    yield from _events(past)
+    yield from ("", "## What could not be read", "")
+    yield from _coverage(report)
+
+
+def _events(past: Past) -> Iterator[str]:
+    if past.events:
+        yield from ("", "## What happened", "", "| When | Used | |", "|---|--:|---|")
+        for event in past.events:
+            used = "" if event.used_percent is None else percent(event.used_percent)
+            yield f"| {moment(event.at)} | {used} | {quoted(event.text, 400)} |"
+
+
+def _coverage(report: Report) -> Iterator[str]:
+    unread = [row for row in report.coverage if row.reason]
+    for row in unread:
+        yield f"- {quoted(row.source)}: {row.outcome.value}, {quoted(row.reason, 400)} ({age(row.took_s)})"
+    if isinstance(report.engine, Unavailable):
+        yield f"- engine: {report.engine.why}, {quoted(report.engine.detail, 400)}"
+    if not unread:
+        yield f"- {count(len(report.coverage), 'source')}, all read"

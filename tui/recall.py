@@ -1,0 +1,88 @@
+"""A run of the journal as a report: what it kept, and nothing it did not. Pure.
+
+The journal keeps totals, categories and findings; items, plan and apparent sizes are `Unavailable` with that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from collectors.model.filesystem import Filesystem, FsSpace, Mount
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Ledger, Row
+from collectors.model.plan import Plan
+from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
+from collectors.model.report import Growth, Report, Sample, TrendView
+from tui.moments import Moment
+
+_DAY_S = 86400.0
+_NOT_KEPT = "the journal does not keep it"
+
+
+def report_of(moments: Sequence[Moment], index: int, host: str) -> Report:
+    """The report of run `index`, with the changes that the runs before it tell."""
+    moment = moments[index]
+    origin = Origin("journal", "run", moment.at, 0.0)
+
+    def unknown() -> Unavailable:
+        return Unavailable(Why.NOT_REPORTED, _NOT_KEPT, origin)
+
+    def charged(category: Category) -> Size:
+        value = moment.categories.get(category.value)
+        return unknown() if value is None else Exact(value, origin)
+
+    mount = Mount(
+        mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
+    )
+    rows = tuple(Row(category, charged(category), unknown(), unknown(), "journal", "") for category in Category)
+    ledger = Ledger(Filesystem(mount, _space(moment, origin)), rows, {category: () for category in Category}, True, "")
+    severity = max((found.severity for found in moment.findings.values()), default=Severity.OK)
+    return Report(
+        tool_version="",
+        host=host,
+        taken_at=moment.at,
+        took_s=0.0,
+        severity=severity,
+        exit_status=0,
+        verdict="",
+        docker_root=unknown(),
+        engine=unknown(),
+        explained_percent=unknown(),
+        ledger=ledger,
+        other_ledgers=(),
+        btrfs=None,
+        findings=tuple(_finding(rule, moment, origin) for rule in moment.findings),
+        trend=_trend(moments, index),
+        plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
+        coverage=(),
+    )
+
+
+def _space(moment: Moment, origin: Origin) -> Exact[FsSpace] | Unavailable:
+    total, used, available = moment.total_bytes, moment.used_bytes, moment.available_bytes
+    if total is None or used is None or available is None:
+        return Unavailable(Why.NOT_REPORTED, "this run did not know the filesystem's figures", origin)
+    return Exact(FsSpace(0, 1, total, total - used, available, 0, 0, 0, False), origin)
+
+
+def _finding(rule: str, moment: Moment, origin: Origin) -> Finding:
+    found = moment.findings[rule]
+    amount = None if found.bytes is None else Exact(found.bytes, origin)
+    return Finding(rule, found.severity, found.claim, amount, (), "see the run's own report", (), True)
+
+
+def _trend(moments: Sequence[Moment], index: int) -> TrendView:
+    """The curve and the 24 h changes up to this run; a forecast is the live run's business."""
+    moment = moments[index]
+    past = moments[: index + 1]
+    day_ago = [one for one in past if (moment.at - one.at).total_seconds() >= _DAY_S and one.categories]
+    growth: list[Growth] = []
+    if day_ago:
+        before = day_ago[-1]
+        changes = {key: value - before.categories[key] for key, value in moment.categories.items() if key in before.categories}
+        if moment.used_bytes is not None and before.used_bytes is not None:
+            changes["used"] = moment.used_bytes - before.used_bytes
+        growth = [Growth(key, change, change, change, 2, _DAY_S, change) for key, change in changes.items()]
+    curve = tuple(Sample(one.at, round(one.percent)) for one in past if one.percent is not None)
+    reason = "the journal keeps no forecast"
+    return TrendView(len(past), past[0].at, tuple(growth), (), (), curve, reason, 0)

@@ -1,0 +1,103 @@
+"""What helps? Findings on the left; steps, what they leave, what one step does, and the log on the right."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from collectors.model.plan import Plan, Step
+from collectors.report.words import safe
+from tui.fit import Bit, Line
+from tui.scene import Scene
+from tui.screens.view import View
+from tui.widgets.findings import FindingsList, ordered
+from tui.widgets.gauge import Gauge
+from tui.widgets.listing import Listing
+from tui.widgets.panel import Panel
+from tui.widgets.prose import Prose
+from tui.widgets.step_table import StepTable
+
+
+class PlanView(View):
+    def __init__(self) -> None:
+        super().__init__(id="plan")
+        self._scene: Scene | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            with Panel(id="plan-findings", classes="wide-only"):
+                yield FindingsList(id="plan-findings-list")
+            with Vertical():
+                with Panel(id="plan-steps"):
+                    yield StepTable(id="steps")
+                    yield Gauge(id="gauge")
+                with Panel(id="plan-step"):
+                    yield Prose(id="step")
+                with Panel(id="plan-log"):
+                    yield Prose(id="log")
+
+    def focus_first(self) -> None:
+        self.query_one(StepTable).focus()
+
+    def show(self, scene: Scene) -> None:
+        self._scene = scene
+        plan = scene.steps
+        if plan is None or scene.frame is None:
+            return
+        findings = self.query_one(FindingsList)
+        findings.fill(ordered(scene.frame), scene)
+        self.query_one("#plan-findings", Panel).name_it("Findings")
+        table = self.query_one(StepTable)
+        wanted = scene.needle.casefold()
+        table.fill([step for step in plan.steps if wanted in f"{step.title} {step.command}".casefold()], scene)
+        panel = self.query_one("#plan-steps", Panel)
+        panel.name_it("Plan" if not scene.applying else "Plan, running")
+        panel.note_it(_note(scene))
+        self.query_one(Gauge).show(scene)
+        self._step(table, scene)
+        self._log(plan, scene)
+
+    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+        if message.listing.id == "steps" and self._scene is not None:
+            message.stop()
+            self._step(self.query_one(StepTable), self._scene)
+
+    def step(self) -> Step | None:
+        """The step under the cursor."""
+        table = self.query_one(StepTable)
+        return table.rows[table.cursor] if 0 <= table.cursor < len(table.rows) else None
+
+    def _step(self, table: StepTable, scene: Scene) -> None:
+        step = self.step()
+        self.query_one("#plan-step", Panel).name_it(safe(step.title, 80) if step is not None else "Step")
+        self.query_one("#step", Prose).set_lines(_about(step) if step is not None else (), scene.look)
+
+    def _log(self, plan: Plan, scene: Scene) -> None:
+        panel, prose = self.query_one("#plan-log", Panel), self.query_one("#log", Prose)
+        if scene.run is not None:
+            panel.name_it("Log")
+            prose.set_lines(scene.run.lines, scene.look)
+            prose.scroll_end(animate=False)
+        elif scene.dry:
+            panel.name_it("Dry run")
+            prose.set_lines(scene.dry, scene.look)
+        else:
+            panel.name_it("Left out, and why")
+            lines = [(Bit(" · ", "muted"), Bit(safe(text), "muted", 1, cut=True)) for text in plan.left_out]
+            prose.set_lines(lines or [(Bit(" Nothing was left out.", "muted"),)], scene.look)
+
+
+def _note(scene: Scene) -> str:
+    if scene.applying:
+        return "x stops after the current item"
+    if scene.read_only:
+        return "Space include · d dry run · read-only: nothing is applied"
+    return "Space include · d dry run · a apply"
+
+
+def _about(step: Step) -> list[Line]:
+    rows = [("command", f"$ {step.command}", "strong"), ("needs", step.needs, "text"), ("costs", step.costs, "text"),
+            ("way back", step.undo, "text"), ("because", step.rule.replace("-", " "), "muted")]  # fmt: skip
+    if step.targets:
+        rows.append(("removes", f"{len(step.targets):,} items, each verified again just before it goes", "muted"))
+    return [(Bit(f" {label:<10}", "muted"), Bit(safe(text), role, 1, cut=True)) for label, text, role in rows if text]

@@ -1,0 +1,80 @@
+"""The steps of a plan: chosen or not, what each frees, its risk, its way back, and how far it is while it runs."""
+
+from __future__ import annotations
+
+from rich.cells import set_cell_size
+
+from collectors.model.plan import Risk, Step
+from collectors.model.reading import Unavailable
+from collectors.report.words import safe
+from tui.figures import cell, number
+from tui.fit import Bit, shorten
+from tui.progress import State, StepRun
+from tui.scene import Scene
+from tui.widgets.listing import Listing
+
+_RISK = 11
+_UNDO = 22
+_RISKS = {Risk.SAFE: ("· safe", "good"), Risk.CAREFUL: ("▲ careful", "warn"), Risk.DESTRUCTIVE: ("✖ destroys", "bad")}
+
+
+class StepTable(Listing[Step]):
+    def key_of(self, row: Step) -> str:
+        return row.id
+
+    def same(self, before: Scene, after: Scene) -> bool:
+        return super().same(before, after) and before.chosen == after.chosen and before.run is after.run
+
+    def columns(self, width: int, number_cells: int) -> tuple[int, int]:
+        """Cells of (title, undo); undo goes where room is short."""
+        room = width - 5 - (number_cells + 1) - (_RISK + 2) - 1
+        undo = _UNDO if room >= 34 + _UNDO else 0
+        return room - undo - (2 if undo else 0), undo
+
+    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        title, undo = self.columns(width, scene.scale.width)
+        running = "Freed" if scene.run is not None else "Frees"
+        text = f"     {'Step':<{title}}{running:>{scene.scale.width + 1}}  {'Risk':<{_RISK}}"
+        return (Bit(text + (f"  {'Way back':<{undo}}" if undo else ""), "head"),)
+
+    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        if scene.frame is not None and not scene.frame.done:
+            return (Bit(" Still being read: no plan yet.", "muted"),)
+        return (Bit(" Nothing that was measured can be taken back safely.", "muted"),)
+
+    def draw(self, row: Step, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        title, undo = self.columns(width, scene.scale.width)
+        run = scene.run.steps.get(row.id) if scene.run is not None else None
+        on = row.id in scene.chosen
+        mark, role = _mark(on, run)
+        risk, ink = _RISKS[row.risk]
+        name = shorten(safe(row.title), title - 1)
+        if run is not None and run.total:
+            name = shorten(safe(row.title), title - 10) + f" {run.done}/{run.total}"
+        bits = [
+            Bit(f" {mark} ", role),
+            Bit(set_cell_size(name, title), "strong" if on else "muted"),
+            self._freed(row, scene, run, on),
+            Bit(f"  {risk:<{_RISK}}", ink),
+        ]
+        if undo:
+            bits.append(Bit(f"  {set_cell_size(shorten(safe(row.undo), undo), undo)}", "muted"))
+        return [tuple(bits)]
+
+    @staticmethod
+    def _freed(row: Step, scene: Scene, run: StepRun | None, on: bool) -> Bit:
+        """Measured where it ran, else promised."""
+        width = scene.scale.width + 1
+        if run is not None and run.measured_bytes is not None:
+            return Bit(f"{number(run.measured_bytes, scene.scale.divisor):>{width}}", "goodstrong")
+        text = cell(row.frees, scene.scale)
+        role = "warn" if isinstance(row.frees, Unavailable) else "good" if on else "muted"
+        return Bit(f"{text:>{width}}", role)
+
+
+def _mark(on: bool, run: StepRun | None) -> tuple[str, str]:
+    if run is None:
+        return ("[x]", "good") if on else ("[ ]", "muted")
+    if run.state is State.RUNNING:
+        return " ▶ ", "accent"
+    return (" ✔ ", "good") if run.state is State.DONE else (" ○ ", "warn")
