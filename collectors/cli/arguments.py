@@ -15,6 +15,9 @@ examples:
   ullage --preflight --format json              the same as one JSON document
   ullage --preflight --docker-root /host/docker where the Docker root is bound in this container
   ullage --preflight --host ssh://root@db-1     another machine's engine: its own words only, no local claims
+  ullage --history --since 30d                  every figure of the journal, with sparklines
+  ullage --plan --until 70%                     what to do, in which order, and what each step frees
+  ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
   ullage --print schema                         the JSON Schema of that document
 
 exit status: 0 well (OK, P4, P3) · 1 warning (P2) · 2 critical (P1, P0) · 3 not known, or wrong usage
@@ -48,6 +51,17 @@ def parser(prog: str) -> Parser:
 def _modes(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("what to do (default: the dashboard)")
     group.add_argument("--preflight", action="store_true", help="one report on stdout, then exit")
+    group.add_argument("--history", action="store_true", help="what the journal knows, with sparklines")
+    group.add_argument("--since", metavar="SPAN", type=span, default=7 * 86400.0, help="of --history (default: 7d)")
+    group.add_argument("--plan", action="store_true", help="the shortest safest plan, with the commands to type")
+    group.add_argument("--until", metavar="PERCENT", type=percent, help="stop at this used %% (70 or 70%%)")
+    group.add_argument("--reclaim", action="store_true", help="the same as a dry run of what --apply would do")
+    group.add_argument("--apply", action="store_true", help="with --reclaim: do it, verify it, journal it")
+    group.add_argument(
+        "--tier", choices=("safe", "careful", "destructive"), default="safe", help="of --reclaim (default: safe)"
+    )
+    group.add_argument("--yes-i-mean", metavar="HOSTNAME", help="with --tier destructive, where nobody can type it")
+    group.add_argument("--record", metavar="FILE", help="with --preflight: append the report to a recording")
 
 
 def _where(p: argparse.ArgumentParser) -> None:
@@ -71,6 +85,24 @@ def _how(p: argparse.ArgumentParser) -> None:
         "--deadline", metavar="SECONDS", type=seconds, default=60.0, help="for the whole look (default: 60)"
     )
     group.add_argument("--config", metavar="FILE", help="TOML file (else $ULLAGE_CONFIG, user's, /etc/ullage.toml)")
+
+
+def span(text: str) -> float:
+    """`7d`, `12h`, `90m`: a positive span, in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(m|h|d|w)", text.strip())
+    value = float(found[1]) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}[found[2]] if found else 0.0
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span such as 7d or 12h")
+    return value
+
+
+def percent(text: str) -> float:
+    """`70`, `70%`: a share of the disk, above 0 and below 100."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)%?", text.strip())
+    value = float(found[1]) if found else 0.0
+    if not 0 < value < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage between 0 and 100")
+    return value
 
 
 def seconds(text: str) -> float:

@@ -7,9 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from collectors.cli.arguments import Parser, parser
 from collectors.cli.signals import UNKNOWN, guarded
+
+if TYPE_CHECKING:
+    from collectors.cli.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,13 +41,27 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
         print(json.dumps(schema(), indent=2))
         return 0
-    if arguments.preflight:
-        from collectors.cli import config, preflight
+    if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
+        return None
+    from collectors.cli import config
 
-        try:
-            chosen = config.load(arguments.config, os.environ)
-        except config.BadConfig as error:
-            print(f"ullage: {error}", file=sys.stderr)
-            return UNKNOWN
-        return preflight.run(arguments, chosen)
-    return None
+    try:
+        chosen = config.load(arguments.config, os.environ)
+    except config.BadConfig as error:
+        print(f"ullage: {error}", file=sys.stderr)
+        return UNKNOWN
+    return _look(arguments, chosen)
+
+
+def _look(arguments: argparse.Namespace, chosen: Config) -> int:
+    if arguments.history:
+        from collectors.cli import history
+
+        return history.run(arguments, chosen)
+    if arguments.reclaim or arguments.plan:
+        from collectors.cli import reclaim
+
+        return reclaim.run(arguments, chosen) if arguments.reclaim else reclaim.show_plan(arguments, chosen)
+    from collectors.cli import preflight
+
+    return preflight.run(arguments, chosen)

@@ -11,7 +11,7 @@ from pathlib import Path
 from collectors.assemble import Request
 from collectors.cli.config import Config
 from collectors.history import folder
-from collectors.report import document, text
+from collectors.report import document, recording, text
 from collectors.sources.engine.endpoint import endpoint
 from collectors.sources.host import Host, state_folder, this_host
 from collectors.survey import Options, remember, survey
@@ -28,7 +28,7 @@ def options(arguments: argparse.Namespace, config: Config) -> Options:
         config.limits.grace_s,
     )
     vault = None if arguments.no_journal else folder.vault(arguments.vault, os.environ)
-    return Options(request, config.limits, config.rules, journal, vault, None)
+    return Options(request, config.limits, config.rules, journal, vault, arguments.until)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -41,6 +41,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     else:
         sys.stdout.write(text.render(report, si=arguments.si))
     sys.stdout.flush()
+    if arguments.record:
+        with Path(arguments.record).open("a", encoding="ascii") as file:
+            file.write(recording.dump(report) + "\n")
     for note in remember(outcome, chosen):
         print(f"ullage: {note}", file=sys.stderr)
     return report.exit_status

@@ -43,7 +43,7 @@ def encode(report: Report) -> Json:
         "items": _items(ledger) if ledger else {},
         "btrfs": btrfs_fields(report.btrfs),
         "findings": [_finding(finding) for finding in report.findings],
-        "trend": _trend(report.trend),
+        "trend": trend_fields(report.trend),
         "plan": [_step(step) for step in report.plan.steps],
         "plan_left_out": list(report.plan.left_out),
         "coverage": [_coverage(row) for row in report.coverage],
@@ -166,7 +166,8 @@ def _step(step: Step) -> Json:
     }
 
 
-def _trend(trend: TrendView) -> Json:
+def trend_fields(trend: TrendView) -> Json:
+    """The `trend` object, also of `--history`."""
     return {
         "runs": trend.runs,
         "oldest": _moment(trend.oldest),

@@ -13,6 +13,7 @@ from collectors.model.snapshot import Outcome
 from collectors.model.sums import charged
 from collectors.report import words
 from collectors.report.btrfs_text import btrfs_section
+from collectors.report.plan_text import step_lines
 from collectors.report.trend_text import trend_section
 
 SECTIONS = (
@@ -174,10 +175,7 @@ def _plan(report: Report, si: bool) -> list[str]:
         everything = frozenset(step.id for step in steps)
         lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(everything), si=si)}")
         lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
-    for number, step in enumerate(steps, 1):
-        lines.append(f"{number}. [{step.risk.value}] {words.quoted(step.title, 300)}, {words.size(step.frees, si=si)}")
-        details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
-        lines.extend(f"   - {label}: {words.safe(text, 500)}" for label, text in details if text)
+    lines += step_lines(steps, si)
     lines.extend(f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out)
     return lines
 

@@ -1,0 +1,124 @@
+"""`--plan`, `--reclaim`, `--reclaim --apply`: what would help, and the only way from here to doing it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from types import FrameType
+
+from collectors.cli.config import Config
+from collectors.cli.preflight import options
+from collectors.cli.signals import UNKNOWN
+from collectors.history.record import Action
+from collectors.model.plan import Plan, Risk, Step
+from collectors.remediation.apply.context import Context, for_snapshot
+from collectors.remediation.apply.outcome import Ended, Event, Outcome
+from collectors.remediation.apply.run import apply
+from collectors.report import reclaim_text, words
+from collectors.report.reclaim_text import exact_or_none
+from collectors.sources.host import state_folder
+from collectors.survey import Options, remember, survey
+
+_ORDER = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
+
+
+def show_plan(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the plan; the exit status is that of the report it came from."""
+    report = survey(options(arguments, config)).report
+    sys.stdout.write(reclaim_text.plan_page(report, arguments.until, si=arguments.si))
+    return report.exit_status
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """The dry run, or with --apply the steps themselves; then the journal, the vault, and the status as it is now."""
+    chosen_options, tier = options(arguments, config), Risk(arguments.tier)
+    outcome = survey(chosen_options)
+    steps = at_tier(outcome.report.plan, tier)
+    if not arguments.apply:
+        sys.stdout.write(reclaim_text.dry_run(outcome.report, steps, tier, si=arguments.si))
+        return outcome.report.exit_status
+    refusal = _refusal(arguments, outcome.report.host, tier)
+    if refusal:
+        print(f"ullage: {refusal}", file=sys.stderr)
+        return UNKNOWN
+    try:
+        state = chosen_options.request.host.state or state_folder()
+        context = for_snapshot(
+            outcome.snapshot,
+            chosen_options.request.endpoint,
+            chosen_options.request.host,
+            state,
+            config.rules,
+            tier=tier,
+            target_percent=arguments.until,
+        )
+    except ValueError as error:
+        print(f"ullage: {error}", file=sys.stderr)
+        return UNKNOWN
+    done = _apply(outcome.report.plan, steps, context)
+    sys.stdout.write(reclaim_text.applied(done, tier, si=arguments.si))
+    return _aftermath(done, steps, chosen_options)
+
+
+def at_tier(plan: Plan, tier: Risk) -> tuple[Step, ...]:
+    """The steps that may run by themselves at this tier."""
+    allowed = _ORDER[: _ORDER.index(tier) + 1]
+    return tuple(step for step in plan.steps if step.automatic and step.risk in allowed)
+
+
+def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:
+    """Destroying asks for the host's name: typed, or given by who cannot type."""
+    if tier is not Risk.DESTRUCTIVE:
+        return ""
+    given = arguments.yes_i_mean
+    if given is None:
+        if not sys.stdin.isatty():
+            return f"--tier destructive wants --yes-i-mean {words.safe(host)}"
+        given = input(f"This destroys data on {words.safe(host)}. Type the host name to go on: ").strip()
+    return "" if given == host else f"{words.safe(given)} is not this host ({words.safe(host)}): nothing was done"
+
+
+def _apply(plan: Plan, steps: tuple[Step, ...], context: Context) -> Outcome:
+    """Run, with progress on stderr; an interrupt stops after the current thing."""
+    stop = threading.Event()
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupted), signal.signal(signal.SIGTERM, interrupted)
+    try:
+        return apply(plan, frozenset(step.id for step in steps), context, on_event=_tell, cancelled=stop.is_set)
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+
+
+def _tell(event: Event) -> None:
+    where = f" {event.done}/{event.total}" if event.total else ""
+    freed = "" if event.freed_bytes is None else f", {words.bytes_(event.freed_bytes)} freed"
+    print(f"{event.kind.value}{where}: {words.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
+
+
+def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> int:
+    """Look again: the journal tells what was done and what it really freed, the vault what is still unresolved."""
+    rules = {step.id: step.rule for step in steps}
+    actions = tuple(
+        Action(
+            action=result.action,
+            target=result.title,
+            rule=rules.get(result.step, ""),
+            predicted_bytes=exact_or_none(result.predicted),
+            engine_bytes=exact_or_none(result.engine_reported),
+            measured_bytes=exact_or_none(result.measured),
+        )
+        for result in done.steps
+        if result.removed or not result.targets
+    )
+    after = survey(chosen)
+    for note in remember(after, chosen, actions):
+        print(f"ullage: {note}", file=sys.stderr)
+    if done.ended in (Ended.FAILED, Ended.ENGINE_LOST, Ended.BUSY, Ended.REFUSED):
+        return max(after.report.exit_status, UNKNOWN) if after.report.exit_status != 2 else 2
+    return after.report.exit_status

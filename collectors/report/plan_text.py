@@ -1,0 +1,18 @@
+"""Steps of a plan in words: the same wherever a plan is shown."""
+
+from __future__ import annotations
+
+from collectors.model.plan import Step
+from collectors.report import words
+
+
+def step_lines(steps: tuple[Step, ...], si: bool) -> list[str]:
+    """One numbered line a step, its command and conditions below it."""
+    lines: list[str] = []
+    for number, step in enumerate(steps, 1):
+        manual = "" if step.automatic else " (by hand)"
+        title, frees = words.quoted(step.title, 300), words.size(step.frees, si=si)
+        lines.append(f"{number}. [{step.risk.value}] {title}, {frees}{manual}")
+        details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
+        lines += [f"   - {label}: {words.safe(text, 500)}" for label, text in details if text]
+    return lines
