@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +22,14 @@ _NEW = {
 Fault = Action | Callable[[Request], Action]
 
 
-def engine(name: str, faults: Mapping[str, Fault] | None = None, **changes: Any) -> Server:
+def engine(
+    name: str,
+    faults: Mapping[str, Fault] | None = None,
+    *,
+    tcp: bool = False,
+    tls: ssl.SSLContext | None = None,
+    **changes: Any,
+) -> Server:
     """A server that answers as the engine of the recording `name` did.
 
     `faults`: what to do instead, by the path without its version, or by path and type of disk usage
@@ -43,7 +51,7 @@ def engine(name: str, faults: Mapping[str, Fault] | None = None, **changes: Any)
             return Reply(json.dumps({"message": f"page not found: {path}"}).encode(), status=404)
         return Reply(json.dumps(found).encode())
 
-    return Server(answer)
+    return Server(answer, tcp=tcp, tls=tls)
 
 
 def _reply(replies: Mapping[str, Any], path: str, query: Mapping[str, str]) -> Any:

@@ -1,9 +1,10 @@
-"""A server on a unix socket that answers as it is told, well or badly. Knows nothing of engines."""
+"""A server that answers as it is told, well or badly. Knows nothing of engines."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import tempfile
 import threading
@@ -74,9 +75,14 @@ Action = Reply | Mute | Drip | Flood | Verbatim | Reset
 
 @dataclass
 class Server:
-    """Use in `with`; `url` is its address. `answer` is called for each request, in a thread of the connection."""
+    """Use in `with`; `url` is its address. `answer` is called for each request, in a thread of the connection.
+
+    On a unix socket, or with `tcp` on a port of localhost, there under TLS with `tls`.
+    """
 
     answer: Callable[[Request], Action]
+    tcp: bool = False
+    tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     sent_bytes: int = 0
 
@@ -84,9 +90,12 @@ class Server:
         # A path under pytest's own folders is longer than a socket address may be.
         self._folder = tempfile.TemporaryDirectory(prefix="ullage-")
         self.path = Path(self._folder.name) / "engine.sock"
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self.path))
-        self._listener.listen(128)
+        if self.tcp:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+        else:
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(str(self.path))
+            self._listener.listen(128)
         self._ended = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -107,6 +116,8 @@ class Server:
 
     @property
     def url(self) -> str:
+        if self.tcp:
+            return f"tcp://localhost:{self._listener.getsockname()[1]}"
         return f"unix://{self.path}"
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
@@ -124,12 +135,15 @@ class Server:
             self._start(self._serve, line)
 
     def _serve(self, line: socket.socket) -> None:
-        with contextlib.suppress(OSError), line, line.makefile("rb") as lines:
+        with contextlib.suppress(OSError), self._secured(line) as secured, secured.makefile("rb") as lines:
             while request := _request(lines.readline(), lines.readline):
                 self.requests.append(request)
-                if not self._act(line, self.answer(request)):
+                if not self._act(secured, self.answer(request)):
                     break
         self._open.discard(line)
+
+    def _secured(self, line: socket.socket) -> socket.socket:
+        return line if self.tls is None else self.tls.wrap_socket(line, server_side=True)
 
     def _act(self, line: socket.socket, action: Action) -> bool:
         """Answer; True if the connection may be used again."""
@@ -173,7 +187,10 @@ def _head(status: int, content_type: str, length: int | None) -> bytes:
 def _request(line: bytes, next_line: Callable[[], bytes]) -> Request | None:
     if not line:
         return None
-    method, target, _ = line.decode("ascii").split(" ", 2)
+    try:
+        method, target, _ = line.decode("ascii").split(" ", 2)
+    except ValueError:  # not HTTP
+        return None
     while next_line().strip():
         pass
     parts = urlsplit(target)

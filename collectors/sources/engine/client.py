@@ -82,6 +82,8 @@ class Line:
                 timeout=timeout_s,
                 allow_redirects=False,
                 headers={"Accept-Encoding": "identity"},
+                # Said again, because REQUESTS_CA_BUNDLE beats what a session says.
+                verify=self._api.verify,
             )
             with contextlib.closing(answer):
                 if answer.status_code // 100 != 2:
