@@ -135,19 +135,20 @@ class Sharing:
     """The exact sharing table of one filesystem.
 
     `residual_*` is what the self-check left over: the block groups' own counters of the same committed generation minus
-    the sum of the rows. Not zero means inexact. Under the tree search there is no metadata to check: None.
+    the sum of the rows. Not zero means inexact; None could not be checked (the tree search sees no metadata).
     `drift_*` is SPACE_INFO's figure at the end of the walk minus the sum: what was written or freed since the commit.
+    Metadata includes system. Mixed block groups do not tell data from metadata: both are then checked under data.
     """
 
-    generation: int  # of the superblock that was walked
+    generation: int | None  # of the superblock that was walked; None: searched on a kernel that does not tell
     method: str  # "device trees" or "tree search"
     fallback: str  # why it is not "device trees"; "" where it is
     rows: tuple[Shared, ...]
     holdings: tuple[Holding, ...]
     tree_metadata_bytes: int | None  # logical, every tree, one copy
-    residual_data_bytes: int
+    residual_data_bytes: int | None
     residual_metadata_bytes: int | None
-    drift_data_bytes: int
+    drift_data_bytes: int | None
     drift_metadata_bytes: int | None
     bookend_bytes: int  # pinned by overwritten extents of which only a part is still referenced
     compressed_bytes: int  # on disk, of the compressed extents

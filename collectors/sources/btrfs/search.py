@@ -7,6 +7,7 @@ not done here (see `sharing`).
 from __future__ import annotations
 
 import errno
+import struct
 from collections.abc import Iterator
 
 from collectors.model.btrfs import Chunk, Qgroup, QuotaMode, Quotas, Subvolume
@@ -18,6 +19,7 @@ from collectors.sources.btrfs.ioctl import SEARCH_HEAD_BYTES, U64_MAX, Key
 
 LOWEST: Key = (0, 0, 0)
 HIGHEST: Key = (U64_MAX, 255, U64_MAX)
+ANSWER = struct.Struct("<QQQII")  # transid, objectid, offset, type, size; the item follows
 _BUFFER_BYTES = 1 << 18
 
 
@@ -112,15 +114,13 @@ def found(
         at = SEARCH_HEAD_BYTES
         key = low
         for _ in range(count):
-            if at + 32 > len(buffer):
+            if at + ANSWER.size > len(buffer):
                 raise Malformed(f"{count} items do not fit into {len(buffer)} bytes")
-            objectid = int.from_bytes(buffer[at + 8 : at + 16], "little")
-            offset = int.from_bytes(buffer[at + 16 : at + 24], "little")
-            kind = int.from_bytes(buffer[at + 24 : at + 28], "little")
-            length = int.from_bytes(buffer[at + 28 : at + 32], "little")
+            _, objectid, offset, kind, size = ANSWER.unpack_from(buffer, at)
             key = (objectid, kind, offset)
-            yield key, bytes(buffer[at + 32 : at + 32 + length])
-            at += 32 + length
+            at += ANSWER.size
+            yield key, bytes(buffer[at : at + size])
+            at += size
         after = following(key)
         if after is None or after > high:
             return

@@ -5,6 +5,7 @@ Read from the root tree and the chunk tree alone, so that names, roots and count
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,9 +13,10 @@ from collectors.model.ids import UnitId
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import items, layout
 from collectors.sources.btrfs.ioctl import U64_MAX, Key
+from collectors.sources.btrfs.trees.balance import Fill
 from collectors.sources.btrfs.trees.blocks import Pointer
 from collectors.sources.btrfs.trees.chunkmap import ChunkMap
-from collectors.sources.btrfs.trees.names import Names
+from collectors.sources.btrfs.trees.names import Entries, Paths
 from collectors.sources.btrfs.trees.small import Trees
 from collectors.sources.btrfs.trees.superblock import Superblock
 
@@ -29,20 +31,11 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
-    """Used bytes of all block groups by what they hold; one copy."""
-
-    data_bytes: int
-    metadata_bytes: int  # and system
-    mixed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Forest:
     """`live_from`: in half-dropped subvolumes, the first child of a block that is still held by it."""
 
     trees: tuple[Tree, ...]
-    names: Names
+    entries: Entries
     live_from: Mapping[int, int]
     fill: Fill
 
@@ -79,8 +72,16 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
         for number in subvolumes
         if number in orphans or (roots[number].references == 0 and number != layout.TOP_LEVEL)
     }
-    names = Names(trees, subvolumes, places, deleted)
-    found = [Tree(number, names.unit(number), pointer) for number, pointer in sorted(subvolumes.items())]
+
+    def first(subvolume: int, low: Key, high: Key) -> tuple[Key, bytes] | None:
+        root = subvolumes.get(subvolume)
+        return None if root is None else trees.first(root, low, high)
+
+    paths = Paths(first, places)
+    found = [
+        Tree(number, _held_by(number, None if number in deleted else paths.of(number)), pointer)
+        for number, pointer in sorted(subvolumes.items())
+    ]
     found += [Tree(layout.TREE_RELOC, _unit(layout.TREE_RELOC), _pointer(root, 0)) for root in relocating]
     found += [Tree(layout.ROOT_TREE, _unit(layout.ROOT_TREE), root_tree)]
     found += [Tree(layout.CHUNK_TREE, _unit(layout.CHUNK_TREE), chunk_root(top))]
@@ -97,7 +98,8 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
     if groups is None:
         raise Malformed("there is no extent tree")
     owner = layout.BLOCK_GROUP_TREE if layout.BLOCK_GROUP_TREE in roots else layout.EXTENT_TREE
-    return Forest(tuple(found), names, live_from, _fill(trees, _pointer(groups, owner), chunk_map))
+    entries = Entries(first, {number: place[0] for number, place in places.items()})
+    return Forest(tuple(found), entries, live_from, _fill(trees, _pointer(groups, owner), chunk_map))
 
 
 def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int]:
@@ -117,21 +119,15 @@ def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int
 
 
 def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
-    data = metadata = mixed = 0
+    used: Counter[str] = Counter()
     for start, chunk in chunk_map.chunks:
         at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
         found = trees.first(groups, at, at)
         if found is None:
             raise Malformed(f"chunk {start} has no block group")
-        used, flags = items.block_group(found[1])
-        match layout.kind(flags):
-            case "data":
-                data += used
-            case "mixed":
-                mixed += used
-            case _:
-                metadata += used
-    return Fill(data, metadata, mixed)
+        used_bytes, flags = items.block_group(found[1])
+        used[layout.kind(flags)] += used_bytes
+    return Fill.of(used)
 
 
 def _pointer(root: items.Root, owner: int) -> Pointer:
@@ -140,3 +136,7 @@ def _pointer(root: items.Root, owner: int) -> Pointer:
 
 def _unit(tree: int) -> UnitId:
     return UnitId(layout.TREE_NAMES.get(tree, f"<tree {tree}>"))
+
+
+def _held_by(subvolume: int, path: str | None) -> UnitId:
+    return UnitId(f"<deleted>/{subvolume}" if path is None else path)

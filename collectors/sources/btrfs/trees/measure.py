@@ -1,4 +1,4 @@
-"""One exact measurement: sync, walk, check against the block groups' own counters; again where a block was stale."""
+"""One exact measurement: from the devices, again where a block was stale; by tree search where they cannot be read."""
 
 from __future__ import annotations
 
@@ -6,81 +6,106 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from collectors.model.btrfs import SplitRule
-from collectors.model.ids import UnitId
-from collectors.sources.btrfs import layout
-from collectors.sources.btrfs.trees import forest, result
+from collectors.model.btrfs import Btrfs, SplitRule
+from collectors.model.reading import Unavailable
+from collectors.sources import bounded
+from collectors.sources.bounded import Declined, Malformed
+from collectors.sources.btrfs import decode, ioctl, search
+from collectors.sources.btrfs.trees import device, findings, forest, search_walk, table
+from collectors.sources.btrfs.trees.balance import Fill
 from collectors.sources.btrfs.trees.blocks import Blocks
-from collectors.sources.btrfs.trees.bookends import Intervals
 from collectors.sources.btrfs.trees.chunkmap import ChunkMap
 from collectors.sources.btrfs.trees.device import Devices
-from collectors.sources.btrfs.trees.extents import ExtentTable
-from collectors.sources.btrfs.trees.forest import Fill, Forest
-from collectors.sources.btrfs.trees.rootsets import RootSets
+from collectors.sources.btrfs.trees.faults import Unsupported
+from collectors.sources.btrfs.trees.findings import Findings
 from collectors.sources.btrfs.trees.small import Trees
-from collectors.sources.btrfs.trees.splitting import Split, Splitter
-from collectors.sources.btrfs.trees.tally import Tally
-from collectors.sources.btrfs.trees.walk import Findings, Walk
+from collectors.sources.btrfs.trees.table import Table
+from collectors.sources.btrfs.trees.walk import Walk
+from collectors.sources.host import Host
 
-_READERS = 8
+RESTARTS = 3
+_READERS = 8  # requests in flight
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one walk found, before it is compared with the running kernel."""
+    """What one walk found. `fill` is of the same generation; None where only the running kernel's figures exist."""
 
-    generation: int
-    table: result.Table
-    fill: Fill
+    generation: int | None  # None: searched on a kernel before 5.10, which does not tell
+    table: Table
+    fill: Fill | None
+    fallback: str
     bookend_bytes: int
     compressed_bytes: int
     uncompressed_bytes: int
     unresolved: tuple[str, ...]
     blocks_read: int
+    restarts: int
 
 
-def walked(devices: Devices, rules: Sequence[SplitRule], ends: float) -> Measured:
-    """Walk the newest committed generation once. Raises Stale, Unsupported, TimeoutError, OSError."""
+def measured(fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
+    """From the devices if they can be read, else by tree search. Raises Declined, OSError, TimeoutError, Malformed."""
+    restarts, why = 0, ""
+    try:
+        if isinstance(btrfs.devices, Unavailable):
+            raise Unsupported(btrfs.devices.detail)
+        with device.opened(host, btrfs.devices.value, btrfs.uuid) as devices:
+            while restarts <= RESTARTS:
+                try:
+                    return walked(devices, rules, ends, restarts)
+                except Malformed as stale:
+                    restarts, why = restarts + 1, str(stale)
+            why += f", after {RESTARTS} restarts"
+    except TimeoutError:  # before OSError: it is one
+        raise
+    except (Unsupported, OSError, Malformed) as cause:
+        why = bounded.reason(cause)[1] if isinstance(cause, OSError) else str(cause)
+    try:
+        return _searched(fd, rules, ends, why, restarts)
+    except Declined as denied:
+        raise Declined(denied.why, f"{why}; {denied.detail}") from denied
+
+
+def walked(devices: Devices, rules: Sequence[SplitRule], ends: float, restarts: int = 0) -> Measured:
+    """Walk the newest committed generation once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
     top = devices.superblock()
     with ThreadPoolExecutor(_READERS, "btrfs read") as readers:
         system = Blocks(devices, top, ChunkMap(top.system_chunks, top.node_bytes), readers)
         chunks = ChunkMap(forest.chunks(Trees(system), top), top.node_bytes)
         blocks = Blocks(devices, top, chunks, readers)
         grown = forest.grown(Trees(blocks), top, chunks)
-        blocks.read_count = 0
-        findings, unresolved = prepared(grown, rules)
-        Walk(blocks, grown, findings, ends).run()
-    found = result.table(findings, top.node_bytes, metadata=True)
-    compressed, uncompressed = findings.extents.compressed_bytes()
+        bits = {tree.id: bit for bit, tree in enumerate(grown.trees)}
+        found = findings.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules)
+        Walk(blocks, grown, found, ends).run()
+    return _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
+
+
+def _searched(fd: int, rules: Sequence[SplitRule], ends: float, why: str, restarts: int) -> Measured:
+    generation = decode.fs_info(ioctl.fs_info(fd)).generation
+    found = search_walk.searched(fd, search.subvolumes(fd), rules, ends)
+    return _concluded(found, generation, None, None, 0, why, restarts)
+
+
+def _concluded(
+    found: Findings,
+    generation: int | None,
+    node_bytes: int | None,
+    fill: Fill | None,
+    blocks_read: int,
+    fallback: str,
+    restarts: int,
+) -> Measured:
+    tabled = table.tabled(found, node_bytes)
+    compressed, uncompressed = found.extents.compressed_bytes()
     return Measured(
-        generation=top.generation,
-        table=found,
-        fill=grown.fill,
-        bookend_bytes=findings.extents.plain_bytes() - findings.referenced.total(),
+        generation=generation,
+        table=tabled,
+        fill=fill,
+        fallback=fallback,
+        bookend_bytes=found.extents.plain_bytes() - found.referenced.total(),
         compressed_bytes=compressed,
         uncompressed_bytes=uncompressed,
-        unresolved=unresolved,
-        blocks_read=blocks.read_count,
+        unresolved=found.unresolved,
+        blocks_read=blocks_read,
+        restarts=restarts,
     )
-
-
-def prepared(grown: Forest, rules: Sequence[SplitRule]) -> tuple[Findings, tuple[str, ...]]:
-    """Empty tables, a bit for each tree and each rule's unit, and the paths of rules that lead nowhere."""
-    units = [tree.unit for tree in grown.trees]
-    bit_of_tree = {tree.id: bit for bit, tree in enumerate(grown.trees)}
-    bit_of_unit: dict[UnitId, int] = {}
-    inside: dict[int, dict[int, int]] = {}
-    unresolved = []
-    for rule in rules:
-        place = grown.names.inode(rule.path)
-        if place is None:
-            unresolved.append(rule.path)
-        elif place[1] == layout.SUBVOLUME_DIRECTORY:
-            units[bit_of_tree[place[0]]] = rule.unit
-        else:
-            bit = bit_of_unit.setdefault(rule.unit, len(grown.trees) + len(bit_of_unit))
-            inside.setdefault(bit_of_tree[place[0]], {})[place[1]] = bit
-    sets = RootSets()
-    splitter = Splitter(tuple(Split(bit, found) for bit, found in inside.items()), sets)
-    findings = Findings([*units, *bit_of_unit], sets, ExtentTable(sets), Tally(), Intervals(), splitter)
-    return findings, tuple(unresolved)

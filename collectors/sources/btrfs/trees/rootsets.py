@@ -95,4 +95,5 @@ def _sorted(keys: U64, sets: I64) -> NDArray[np.intp]:
 def _spread(starts: I64, sizes: I64) -> I64:
     """The indices of several ranges, one after the other."""
     ends = np.cumsum(sizes)
-    return np.arange(int(ends[-1])) + np.repeat(starts - (ends - sizes), sizes)
+    indices: I64 = np.arange(int(ends[-1])) + np.repeat(starts - (ends - sizes), sizes)
+    return indices

@@ -11,33 +11,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collectors.model.ids import UnitId
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import layout
 from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, POINTER_BYTES, U8, Blocks, Pointers
-from collectors.sources.btrfs.trees.bookends import Intervals
-from collectors.sources.btrfs.trees.extents import ExtentTable
+from collectors.sources.btrfs.trees.findings import Findings
 from collectors.sources.btrfs.trees.forest import Forest
 from collectors.sources.btrfs.trees.leaves import Leaves
-from collectors.sources.btrfs.trees.rootsets import I64, U64, RootSets
-from collectors.sources.btrfs.trees.splitting import Splitter
-from collectors.sources.btrfs.trees.tally import Tally
+from collectors.sources.btrfs.trees.rootsets import I64, U64
 
 _POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("address", "<u8"), ("generation", "<u8")])
 # Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
 _WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a walk leaves: tables by set number. `units` gives the meaning of a bit; two bits may mean the same unit."""
-
-    units: list[UnitId]
-    sets: RootSets
-    extents: ExtentTable
-    tally: Tally
-    referenced: Intervals  # of uncompressed extents
-    splitter: Splitter
 
 
 @dataclass(slots=True)
@@ -102,7 +86,7 @@ class Walk:
             if level:
                 levels[level - 1].add(*self._children(blocks, addresses[part], sets[part]))
             else:
-                self._leaves(blocks, sets[part])
+                self._found.take(Leaves(blocks), sets[part])
 
     def _expected_owners(self, sets: I64) -> U64:
         """The tree that each block must belong to; 0 for any subvolume. Only subvolumes share blocks."""
@@ -126,27 +110,3 @@ class Walk:
         found = np.ascontiguousarray(packed).view(_POINTER)[there]
         rows = np.nonzero(there)[0]
         return found["address"].astype(np.uint64), found["generation"].astype(np.uint64), sets[rows]
-
-    def _leaves(self, blocks: U8, sets: I64) -> None:
-        leaves = Leaves(blocks)
-        found = self._found
-        split = found.splitter.concerned(sets)
-        inodes = leaves.inodes()
-        there = split[inodes.rows]
-        found.splitter.add_inodes(sets[inodes.rows[there]], inodes.inodes[there], inodes.apparent[there])
-        found.tally.add_inodes(sets[inodes.rows[~there]], inodes.apparent[~there])
-        if split.any():
-            links = leaves.links(split)
-            found.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
-        extents = leaves.extents()
-        plain = ~extents.compressed
-        begin = extents.addresses[plain] + extents.starts[plain]
-        found.referenced.add(begin, begin + extents.lengths[plain])
-        ram = np.where(plain, np.uint64(0), extents.ram)
-        holders = sets[extents.rows]
-        there = split[extents.rows]
-        rest = ~there
-        found.extents.add(extents.addresses[rest], extents.disk[rest], ram[rest], holders[rest])
-        found.splitter.add_extents(
-            holders[there], extents.inodes[there], extents.addresses[there], extents.disk[there], ram[there]
-        )

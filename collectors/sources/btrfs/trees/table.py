@@ -1,4 +1,4 @@
-"""Findings of a walk to the model: rows, holdings, and the self-check. Pure arithmetic."""
+"""The result of a walk in its smallest form: bytes by set of units. What follows from it is worked out here."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from collectors.model.btrfs import Holding, Shared
 from collectors.model.ids import UnitId
-from collectors.sources.btrfs.trees.walk import Findings
+from collectors.sources.btrfs.trees.findings import Findings
 
 _CHUNK = 4096  # sets at a time, when masks become a matrix of bits
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Bytes by set of holders, as bit masks: what is kept between runs."""
+    """Columns of one length; bit n of a mask means units[n]. `metadata` is None where tree blocks were not seen."""
 
     units: tuple[UnitId, ...]
     masks: tuple[int, ...]
@@ -27,20 +27,20 @@ class Table:
     inodes: tuple[int, ...]
 
 
-def table(findings: Findings, node_bytes: int, *, metadata: bool) -> Table:
-    """The sets that hold anything."""
-    findings.splitter.settle(findings.extents, findings.tally)
+def tabled(findings: Findings, node_bytes: int | None) -> Table:
+    """The sets that hold anything; settles `findings`. Without a node size, tree blocks were not seen."""
+    findings.settle()
     data = findings.extents.bytes_by_set()
     tally = findings.tally
     units = tuple(dict.fromkeys(findings.units))
     merged: dict[int, list[int]] = {}
     for number, mask in enumerate(findings.sets.masks):
-        found = (data[number], tally.blocks[number] * node_bytes, tally.apparent[number], tally.inodes[number])
+        found = (data[number], tally.blocks[number] * (node_bytes or 0), tally.apparent[number], tally.inodes[number])
         if any(found):
             row = merged.setdefault(_by_unit(mask, findings.units, units), [0, 0, 0, 0])
             row[:] = map(sum, zip(row, found, strict=True))
     columns = [tuple(column) for column in zip(*merged.values(), strict=True)] or [()] * 4
-    return Table(units, tuple(merged), columns[0], columns[1] if metadata else None, columns[2], columns[3])
+    return Table(units, tuple(merged), columns[0], columns[1] if node_bytes else None, columns[2], columns[3])
 
 
 def rows(table: Table) -> tuple[Shared, ...]:
