@@ -7,10 +7,12 @@ that as it is. Refuses to run while the engine is stopped: images are asked of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import describe, layout, measure
+from tests.lab.commands import run
 from tests.lab.truth import CATEGORIES, Planted, Sum, Truth
 
 if TYPE_CHECKING:
@@ -26,10 +28,9 @@ def draw_up(lab: Lab, special: Sequence[Planted]) -> Truth:
     `special` is what the messes say themselves; everything else that the engine knows is listed from it.
     """
     measure.flush(lab.mount)
-    said = {(p.category, p.kind, p.id) for p in special}
-    found = (p for p in describe.everything(lab) if (p.category, p.kind, p.id) not in said)
-    planted = (*special, *found)
-    owned = folders(lab, planted)
+    planted = _merged(special, describe.everything(lab))
+    with measure.laid_bare(lab.mount, lab.base) as bare:
+        sums = _sums(lab.fs, folders(lab, planted, bare), planted)
     return Truth(
         lab=lab.id,
         driver=lab.driver,
@@ -39,12 +40,23 @@ def draw_up(lab: Lab, special: Sequence[Planted]) -> Truth:
         docker_root=str(lab.docker_root),
         used_bytes=measure.used_bytes(lab.mount),
         planted=planted,
-        sums=_sums(lab.fs, owned, planted),
+        sums=sums,
     )
 
 
-def folders(lab: Lab, planted: tuple[Planted, ...]) -> dict[str, list[Path]]:
-    """The trees of each category that lies in folders; the last ones stand for "whatever else is in here"."""
+def _merged(special: Sequence[Planted], found: Sequence[Planted]) -> tuple[Planted, ...]:
+    """What a mess says about an object that the engine lists too is added to that object; its figures stay measured."""
+    said = {(p.category, p.kind, p.id): p for p in special}
+    merged = []
+    for planted in found:
+        more = said.pop((planted.category, planted.kind, planted.id), None)
+        notes = "; ".join(note for note in (planted.note, more.note if more else "") if note)
+        merged.append(replace(planted, note=notes, survives=more.survives) if more else planted)
+    return (*said.values(), *merged)
+
+
+def folders(lab: Lab, planted: tuple[Planted, ...], bare: Path) -> dict[str, list[Path]]:
+    """The trees of each category that lies in folders. Docker's root and `bare` stand for whatever else is in them."""
     root = lab.docker_root
     placed = {c: [Path(p.path) for p in planted if p.category == c and p.path] for c in CATEGORIES}
     owned = layout.owned(root, lab.driver, lab.socket)
@@ -57,9 +69,19 @@ def folders(lab: Lab, planted: tuple[Planted, ...]) -> dict[str, list[Path]]:
         "volumes": layout.volumes(root),
         "orphans": placed["orphans"],
         "docker_other": [root, *placed["docker_other"]],
-        "other_files": [lab.mount, *placed["other_files"]],
+        "other_files": [bare, *placed["other_files"], *_subvolumes(lab, planted)],
         "snapshots": placed["snapshots"],
     }
+
+
+def _subvolumes(lab: Lab, planted: tuple[Planted, ...]) -> list[Path]:
+    """Subvolumes outside Docker that no mess names: neither `du` nor `compsize` enters them from the tree above."""
+    if lab.fs != "btrfs":
+        return []
+    lines = run("btrfs", "subvolume", "list", lab.mount).splitlines()
+    paths = {lab.mount / line.split(" path ", 1)[1] for line in lines}
+    named = {Path(p.path) for p in planted if p.path}
+    return sorted(path for path in paths - named if lab.docker_root not in path.parents)
 
 
 def _sums(fs: str, owned: dict[str, list[Path]], planted: tuple[Planted, ...]) -> dict[str, Sum]:

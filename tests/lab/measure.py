@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab.commands import CommandFailed, run
@@ -19,6 +20,26 @@ _TOTAL = re.compile(r"^TOTAL\s+\S+\s+(\d+)\s+(\d+)\s+(\d+)", re.MULTILINE)
 def flush(mount: Path) -> None:
     """Write everything back, so that delayed allocation has happened and blocks are final."""
     run("sync", "--file-system", mount)
+
+
+def cleaned(mount: Path) -> None:
+    """btrfs: wait until no deleted subvolume is left. The commit first, or the cleaner would not begin for 30 s."""
+    run("btrfs", "filesystem", "sync", mount)
+    run("btrfs", "subvolume", "sync", mount, timeout_s=120)
+    run("btrfs", "filesystem", "sync", mount)
+
+
+@contextmanager
+def laid_bare(mount: Path, base: Path) -> Iterator[Path]:
+    """The filesystem at a place where nothing is mounted over it, so that what lies under mount points shows too."""
+    bare = base / "bare"
+    bare.mkdir(exist_ok=True)
+    run("mount", "--bind", mount, bare)
+    try:
+        run("mount", "--make-private", bare)
+        yield bare
+    finally:
+        run("umount", bare)
 
 
 def used_bytes(mount: Path) -> int:

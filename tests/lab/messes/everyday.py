@@ -10,12 +10,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from tests.lab.messes._write import MIB, until_asleep
 from tests.lab.truth import Planted
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
-
-MIB = 1024 * 1024
 
 _APP = """FROM base:1
 COPY common /common
@@ -79,12 +78,8 @@ def _build_cache(lab: Lab) -> None:
 def _settle(lab: Lab) -> None:
     """Wait until what has an end has ended and the long-running have written all."""
     lab.docker("wait", "quiet-1", "job-1", "filler-2")
+    until_asleep(lab, "api-1", "web-1")
     end = time.monotonic() + 30
-    for name in ("api-1", "web-1"):
-        while "sleep" not in lab.docker("top", name, "-o", "pid,args"):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{name} has not finished writing")
-            time.sleep(0.05)
     while lab.docker("ps", "-aq", "--filter", "name=filler-1"):
         if time.monotonic() > end:
             raise TimeoutError("filler-1 was not removed")

@@ -6,7 +6,6 @@ commit leaves nothing under the Docker root's layer folders.
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING
 from tests.lab import describe, graph_layout, measure
 from tests.lab.commands import run
 from tests.lab.engines import NoSuchEngine
+from tests.lab.messes._write import MIB, age, random_file
 from tests.lab.truth import Planted
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-MIB = 1024 * 1024
 _COMMITTED_BYTES = 96 * MIB
-_OLD_S = 3 * 24 * 3600
 _ATTEMPTS_COUNT = 8
 # BuildKit names its snapshots with 25 characters of this alphabet.
 _BUILDKIT_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -89,7 +87,7 @@ def _old_names() -> list[tuple[str, int]]:
 
 
 def _plant(lab: Lab, name: str, size_bytes: int) -> Path:
-    """A layer as the driver would have made it, of known size, long unmodified. Its ctime cannot be made old."""
+    """A layer as the driver would have made it, of known size, long unmodified."""
     path = graph_layout.folder(lab.docker_root, lab.driver) / name
     inside = path
     if lab.driver == "btrfs":
@@ -103,11 +101,8 @@ def _plant(lab: Lab, name: str, size_bytes: int) -> Path:
         (path.parent / "l" / link).symlink_to(f"../{name}/diff")
     else:
         path.mkdir()
-    (inside / "old").write_bytes(os.urandom(size_bytes))
-    then = time.time() - _OLD_S
-    for entry in [*path.rglob("*"), path]:
-        os.utime(entry, (then, then), follow_symlinks=False)
-    return path
+    random_file(inside / "old", size_bytes)
+    return age(path)
 
 
 def _interrupted_writes(docker_root: Path) -> list[Path]:
