@@ -5,13 +5,14 @@ Everything that can hang on a dead mount runs in a child process that can be kil
 
 from __future__ import annotations
 
-from collectors.model.filesystem import Mount, OpenFiles
-from collectors.model.reading import Reading, Size, Why
+from collectors.model.filesystem import Mount
+from collectors.model.reading import Size, Why
 from collectors.sources import bounded
 from collectors.sources.bounded import Declined
 from collectors.sources.filesystem.locate import filesystem_of, host_view_from_container
 from collectors.sources.filesystem.mountinfo import mounts
 from collectors.sources.filesystem.occupancy import HOST_UNIT
+from collectors.sources.filesystem.open_deleted import open_deleted
 from collectors.sources.filesystem.statvfs import space
 from collectors.sources.filesystem.walk import walk
 from collectors.sources.host import Host
@@ -26,15 +27,6 @@ __all__ = [
     "space",
     "walk",
 ]
-
-
-def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Reading[OpenFiles]:
-    """Unlinked files on `device` ("254:0"; None: any) that a process keeps open."""
-
-    def not_yet() -> OpenFiles:
-        raise Declined(Why.NOT_ASKED, "being written")
-
-    return bounded.read("filesystem.open_deleted", str(device), not_yet, timeout_s=deadline_s)
 
 
 def own_blocks(mount: Mount, host: Host, *, timeout_s: float) -> Size:

@@ -66,5 +66,9 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.sources.filesystem.child import openfiles
 
             openfiles.run(request)
+        case "still there":
+            from collectors.sources.filesystem.child import stillthere
+
+            stillthere.run(request)
         case other:
             raise ValueError(f"no such task: {other}")

@@ -117,13 +117,13 @@ class Survey:
         return True
 
     def _by_path(self, index: int, path: bytes) -> None:
-        status = os.stat(path)  # noqa: PTH116 - bytes, and no pathlib in the child
+        status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             self._claim(index, self._known.met.setdefault(self._known.key(status), index))
         else:
-            folder = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
+            folder = os.stat(os.path.dirname(path))
             special = self._known.special.setdefault(self._known.key(folder), {})
-            self._claim(index, special.setdefault(os.fsdecode(os.path.basename(path)), index))  # noqa: PTH119
+            self._claim(index, special.setdefault(os.fsdecode(os.path.basename(path)), index))
 
     def _claim(self, index: int, holder: int) -> bool:
         if holder != index:
