@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from collectors.remediation.apply.context import Context
+from collectors.remediation.apply.context import Context, for_snapshot
+from collectors.remediation.apply.history import earlier_run
 from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome, StepResult, TargetResult
-from collectors.remediation.apply.run import apply
+from collectors.remediation.apply.run import apply, refused
 
-__all__ = ["Context", "Ended", "Event", "EventKind", "Outcome", "StepResult", "TargetResult", "apply"]
+__all__ = [
+    "Context",
+    "Ended",
+    "Event",
+    "EventKind",
+    "Outcome",
+    "StepResult",
+    "TargetResult",
+    "apply",
+    "earlier_run",
+    "for_snapshot",
+    "refused",
+]

@@ -1,0 +1,110 @@
+"""What is removed on disk, past the engine: a log's content, proved orphans, a snapshot that a person named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from collectors.model.ids import OwnerId
+from collectors.model.plan import Step
+from collectors.model.reading import Exact
+from collectors.remediation.apply import btrfs_actions, log_truncate, orphans, recheck
+from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
+from collectors.remediation.apply.handler import name_of
+from collectors.remediation.apply.tools import Tools
+from collectors.remediation.plan.leftovers import reachable
+from collectors.sources import filesystem
+from collectors.sources.btrfs import filesystem as btrfs_filesystem
+
+
+class Logs:
+    """Truncated in place; the container goes on writing."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def before(self, step: Step) -> str:
+        return "" if self._tools.context.docker_root else "the Docker root is not known"
+
+    def names(self, target: OwnerId) -> tuple[str, ...]:
+        return ()
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        context, name = self._tools.context, name_of(target)
+        reply = self._tools.wire.get(f"/containers/{name}/json")
+        if reply.status == 404:
+            return GONE
+        if not reply.ok or not isinstance(reply.body, dict):
+            return failed(reply.message)
+        if reason := recheck.log(reply.body, context.rules):
+            return skipped(reason)
+        live = log_truncate.live_log(Path(context.docker_root or ""), name)
+        if live is None:
+            return GONE
+        return log_truncate.truncate(live, context.state, name, context.rules.log_tail_bytes)
+
+    def still_there(self, target: OwnerId) -> bool | None:
+        return None
+
+
+class Orphans:
+    """Each proved again; the engine idle or stopped."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._prover = orphans.Prover(tools.context, tools.wire)
+
+    def before(self, step: Step) -> str:
+        return ""
+
+    def names(self, target: OwnerId) -> tuple[str, ...]:
+        return ()
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        path = name_of(target)
+        if not Path(path).exists():
+            return GONE
+        if reason := self._prover.why_not(path):
+            return skipped(reason)
+        return orphans.remove(Path(path))
+
+    def still_there(self, target: OwnerId) -> bool | None:
+        return Path(name_of(target)).exists()
+
+
+class Snapshots:
+    """A read-only copy that is mounted nowhere, which a person named."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def before(self, step: Step) -> str:
+        return ""
+
+    def names(self, target: OwnerId) -> tuple[str, ...]:
+        return ()
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        context, name = self._tools.context, name_of(target)
+        mounts = filesystem.mounts(context.host, timeout_s=5.0)
+        facts = btrfs_filesystem(Path(context.mountpoint), context.host, timeout_s=20.0)
+        if not isinstance(mounts, Exact) or not isinstance(facts, Exact):
+            return skipped("the mounts and subvolumes could not be read again")
+        listed = facts.value.subvolumes.value if isinstance(facts.value.subvolumes, Exact) else ()
+        found = next((s for s in listed if s.path == name and not s.deleted), None)
+        if found is None:
+            return GONE
+        if not found.parent_uuid:
+            return skipped("it is not a snapshot")
+        if any(m.fstype == "btrfs" and m.root.strip("/") == name for m in mounts.value):
+            return skipped("it is mounted")
+        mount = next((m for m in reversed(mounts.value) if m.mountpoint == context.mountpoint), None)
+        path = reachable(mount, name) if mount else ""
+        if not btrfs_actions.is_subvolume(Path(path)):
+            return skipped("it lies outside what is mounted here")
+        try:
+            btrfs_actions.destroy(Path(path))
+        except OSError as error:
+            return failed(error.strerror or str(error))
+        return REMOVED
+
+    def still_there(self, target: OwnerId) -> bool | None:
+        return None

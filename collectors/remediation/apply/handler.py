@@ -1,0 +1,34 @@
+"""What a step's handler is: re-verify a target, act on it, and after a lost answer read what became of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from collectors.model.ids import OwnerId
+from collectors.model.plan import Step
+from collectors.remediation.apply.act import Act
+
+
+class Handler(Protocol):
+    """Each method may raise Lost."""
+
+    def before(self, step: Step) -> str:
+        """The reason to leave the whole step alone, "" for none."""
+        ...
+
+    def names(self, target: OwnerId) -> tuple[str, ...]:
+        """Names that the run log has to know before the target is touched, so that they can be put back."""
+        ...
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        """Verify once more, then remove."""
+        ...
+
+    def still_there(self, target: OwnerId) -> bool | None:
+        """After an answer that never came: is it still there? None: that cannot be told."""
+        ...
+
+
+def name_of(target: OwnerId) -> str:
+    """`sha256:…` of `image:sha256:…`."""
+    return target.partition(":")[2]

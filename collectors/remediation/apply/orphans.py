@@ -1,0 +1,173 @@
+"""Removing proved orphans, each proved once more at the last moment. The one removal that goes past the engine.
+
+Refuses while the engine is doing anything that makes or registers layers, while it cannot be told whether it does, and
+for a directory with anything mounted in it. A directory is deleted without following links.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from collectors.model.reading import Exact, Reading
+from collectors.model.store import Orphanhood, Store, Unit
+from collectors.remediation.apply import btrfs_actions
+from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
+from collectors.remediation.apply.context import Context
+from collectors.remediation.apply.inflight import ingests, writers
+from collectors.remediation.apply.wire import Lost, Wire
+from collectors.sources import docker_root, filesystem
+
+_PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
+_PROOF_AT_MOST_S = 120.0
+_LINKS = "l"
+_CONTAINERD = "/var/lib/containerd"
+_QUIET_STATES = frozenset({"running", "paused", "exited", "dead", "created"})
+
+
+class Prover:
+    """Keeps the last proof for a moment, so that forty orphans do not mean forty readings of every database."""
+
+    def __init__(self, context: Context, wire: Wire) -> None:
+        self._context = context
+        self._wire = wire
+        self._store: Reading[Store] | None = None
+        self._proved_at = 0.0
+
+    def why_not(self, path: str) -> str:
+        """The reason not to remove `path` now, "" when it is proved an orphan this very moment."""
+        root = self._context.docker_root
+        if root is None:
+            return "the Docker root is not known"
+        if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
+            if reason := busy(self._wire, Path(root)):
+                return reason
+            self._store = self._prove(Path(root))
+            self._proved_at = time.monotonic()
+        store = self._store
+        if not isinstance(store, Exact) or not isinstance(store.value.orphans, Exact):
+            return "its owners could not be read again"
+        proof = next((p for p in store.value.orphans.value if self._path(store.value, p.unit) == path), None)
+        if proof is None:
+            return "it is known to somebody now, or gone"
+        if proof.verdict is not Orphanhood.ORPHAN:
+            return f"it is not proved any more: {proof.note}"
+        return self._mounted(path)
+
+    def _prove(self, root: Path) -> Reading[Store]:
+        driver = self._driver()
+        own = self._context.host.here(_CONTAINERD)
+        return docker_root.store(
+            root,
+            self._context.host,
+            driver_hint=driver,
+            containerd_root=own if own.is_dir() else None,
+            grace_s=self._context.grace_s,
+            deadline_s=_PROOF_AT_MOST_S,
+        )
+
+    def _driver(self) -> str | None:
+        try:
+            body = self._wire.get("/info").body
+        except Lost:
+            return None
+        driver = body.get("Driver") if isinstance(body, dict) else None
+        return driver if isinstance(driver, str) and driver else None
+
+    def _path(self, store: Store, unit_id: str) -> str:
+        units: tuple[Unit, ...] = store.units.value if isinstance(store.units, Exact) else ()
+        return next((unit.path for unit in units if unit.id == unit_id), unit_id)
+
+    def _mounted(self, path: str) -> str:
+        mounts = filesystem.mounts(self._context.host, timeout_s=5.0)
+        if not isinstance(mounts, Exact):
+            return "the mount table could not be read"
+        inside = [m.mountpoint for m in mounts.value if f"{m.mountpoint}/".startswith(f"{path}/")]
+        return f"something is mounted at {inside[0]}" if inside else ""
+
+
+def busy(wire: Wire, root: Path) -> str:
+    """What the engine is doing that makes layers, "" when it is idle or stopped. Whatever cannot be told is busy."""
+    if seen := writers(root):
+        return f"the engine is not idle: {seen}"
+    if seen is None:
+        return "whether the engine is idle cannot be told: its folder cannot be read"
+    pulling = ingests((root / "containerd" / "daemon", root))
+    if pulling:
+        return f"the engine is not idle: {pulling}"
+    try:
+        listed = wire.get("/containers/json", {"all": "1"})
+    except Lost:
+        return "" if _stopped(wire) else "the engine does not answer, and it is not known to be stopped"
+    if not listed.ok or not isinstance(listed.body, list):
+        return "the engine does not list its containers"
+    for container in listed.body:
+        state = container.get("State") if isinstance(container, dict) else None
+        if state not in _QUIET_STATES:
+            return f"a container is {state or 'in an unknown state'}"
+    return _building(wire)
+
+
+def remove(path: Path) -> Act:
+    """One layer directory or subvolume, whole."""
+    if not path.exists() and not path.is_symlink():
+        return GONE
+    try:
+        if btrfs_actions.is_subvolume(path):
+            btrfs_actions.destroy(path)
+            return REMOVED
+        if path.is_symlink() or not path.is_dir():
+            return skipped("it is not a directory")
+        link = _short_link(path)
+        shutil.rmtree(path)
+        if link is not None:
+            link.unlink(missing_ok=True)
+        return REMOVED
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            return skipped("another subvolume lies inside it")
+        return failed(f"{error.strerror}: {error.filename or path}")
+
+
+def _short_link(path: Path) -> Path | None:
+    """overlay2's second name of a layer, which would be left dangling."""
+    try:
+        name = (path / "link").read_text().strip()
+        link = path.parent / _LINKS / name
+        if name and "/" not in name and link.readlink() == Path(f"../{path.name}/diff"):
+            return link
+    except OSError:
+        return None
+    return None
+
+
+def _stopped(wire: Wire) -> bool:
+    """Nobody listens on the engine's socket, or there is none: not merely silent."""
+    path = wire.endpoint.socket
+    if path is None:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _building(wire: Wire) -> str:
+    query = {"type": "build-cache"} if (wire.api.major, wire.api.minor) >= (1, 42) else {}
+    try:
+        usage = wire.get("/system/df", query)
+    except Lost:
+        return "the engine does not tell whether a build runs"
+    body = usage.body if isinstance(usage.body, dict) else {}
+    cache = body.get("BuildCache") or (body.get("BuildCacheUsage") or {}).get("Items") or []
+    if any(isinstance(record, dict) and record.get("InUse") for record in cache):
+        return "a build uses the cache"
+    return ""
