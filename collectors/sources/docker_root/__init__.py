@@ -12,8 +12,8 @@ from collectors.model.reading import Reading, Unavailable
 from collectors.model.store import Store
 from collectors.sources.bounded import Declined, read
 from collectors.sources.docker_root.ask import Asker
-from collectors.sources.docker_root.layout import layout
-from collectors.sources.docker_root.survey import survey
+from collectors.sources.docker_root.layout import find_layout
+from collectors.sources.docker_root.survey import read_store
 from collectors.sources.host import Host
 
 __all__ = ["store"]
@@ -41,9 +41,11 @@ def store(
 
     def work() -> Store:
         ask = Asker(deadline_s - min(_RESERVE_S, deadline_s / 10))
-        found = ask.part("layout", root, lambda: layout(root, driver_hint=driver_hint, containerd_root=containerd_root))
+        found = ask.part(
+            "layout", root, lambda: find_layout(root, driver_hint=driver_hint, containerd_root=containerd_root)
+        )
         if isinstance(found, Unavailable):
             raise Declined(found.why, found.detail)
-        return survey(found.value, host, ask, grace_s)
+        return read_store(found.value, host, ask, grace_s)
 
     return read("docker_root", str(root), work, timeout_s=deadline_s)

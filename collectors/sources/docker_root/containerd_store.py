@@ -19,7 +19,7 @@ from collectors.sources.docker_root.containerd import CONTENT, SNAPSHOTTER_PREFI
 from collectors.sources.docker_root.files import folders_if_there
 from collectors.sources.docker_root.known import NOBODY, Known, Parts
 from collectors.sources.docker_root.layout import SNAPSHOT_SHELVES, Layout
-from collectors.sources.docker_root.listing import entries_if_there, unit, unit_at
+from collectors.sources.docker_root.listing import born_s, entries_if_there, unit, unit_at
 
 _INIT = "-init"
 
@@ -61,6 +61,7 @@ def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         ),
         names=frozenset(),
         writes=(),
+        born_s=born_s(rows),
         units=_units(layout, rows, grace_s),
     )
 

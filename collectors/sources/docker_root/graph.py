@@ -14,7 +14,7 @@ from collectors.sources.docker_root import buildkit, images, layerdb, ownership
 from collectors.sources.docker_root.ask import Asker, needs, value
 from collectors.sources.docker_root.known import Parts
 from collectors.sources.docker_root.layout import Layout
-from collectors.sources.docker_root.listing import unit_at
+from collectors.sources.docker_root.listing import born_s, unit_at
 
 _METADATA_FILES = ("metadata_v2.db", "metadata.db")  # the second before Docker 20.10
 
@@ -53,6 +53,7 @@ def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         ),
         names=frozenset(value(snapshots, {})),
         writes=writes,
+        born_s=born_s(database),
         units=_units(
             layout,
             [write.path for write in writes if write.touched_s <= oldest_s]

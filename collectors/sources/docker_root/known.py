@@ -43,4 +43,5 @@ class Parts:
     known: Reading[Mapping[str, Known]]  # by path below Layout.base; not there when what is a layer cannot be told
     names: frozenset[str]  # further names that some database uses, whatever they stand for
     writes: tuple[Write, ...]  # registrations of layers, going on or interrupted
+    born_s: float | None  # when the main database came into being, seconds since the epoch; None: cannot be known
     units: tuple[Unit, ...]  # the databases themselves, and what an interruption left in them

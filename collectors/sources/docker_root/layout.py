@@ -70,7 +70,7 @@ class _Candidate:
     opened_s: float  # last sign of life, seconds since the epoch
 
 
-def layout(root: Path, *, driver_hint: str | None, containerd_root: Path | None) -> Layout:
+def find_layout(root: Path, *, driver_hint: str | None, containerd_root: Path | None) -> Layout:
     """The store in use. `driver_hint`: the engine's `Driver`, or `containerd:<snapshotter>`.
 
     Declined when nothing under `root` looks like an engine's data; OSError when it cannot be listed.
@@ -120,8 +120,7 @@ def shelves(layout: Layout) -> tuple[str, ...]:
 
 def _choose(found: tuple[_Candidate, ...], hint: str | None) -> tuple[_Candidate, tuple[str, ...]]:
     if hint is not None:
-        exact = [candidate for candidate in found if candidate.driver == hint]
-        fitting = exact or [candidate for candidate in found if candidate.driver == f"{_CONTAINERD_PREFIX}{hint}"]
+        fitting = [candidate for candidate in found if candidate.driver in _meant(hint)]
         if not fitting:
             there = ", ".join(candidate.driver for candidate in found)
             raise Declined(Why.INCONSISTENT, f"the engine says {hint}, under its root there is {there}")
@@ -131,6 +130,13 @@ def _choose(found: tuple[_Candidate, ...], hint: str | None) -> tuple[_Candidate
         return newest, ()
     there = ", ".join(candidate.driver for candidate in found)
     return newest, (f"{there} have data here; taken to be in use: {newest.driver}, the last one that was opened",)
+
+
+def _meant(hint: str | None) -> tuple[str, ...]:
+    """What a hint may stand for: an engine with the containerd store gives the snapshotter's bare name."""
+    if hint is None:
+        return ()
+    return (hint,) if hint in LAYER_FOLDERS else (hint, f"{_CONTAINERD_PREFIX}{hint}")
 
 
 def _graph(root: Path, top: frozenset[str]) -> tuple[_Candidate, ...]:
@@ -180,7 +186,7 @@ def _containerd(root: Path, elsewhere: Path | None, hint: str | None) -> tuple[_
             opened = (daemon / name / SNAPSHOTTER_METADATA).is_file() and bool(
                 docker if daemon == elsewhere else everybody
             )
-            if opened or driver in (hint, f"{_CONTAINERD_PREFIX}{hint}"):
+            if opened or driver in _meant(hint):
                 # A containerd of the host's own may serve Kubernetes as well: then nothing of it is Docker's leftover.
                 alone = daemon != elsewhere or docker == everybody
                 found.append(

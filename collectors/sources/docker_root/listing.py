@@ -71,3 +71,11 @@ def unit_at(
     """The unit at `path`; empty when nothing is there."""
     one = entry(path.parent, path.name, True)
     return (unit(one, kind, name=name, owners=owners),) if one is not None else ()
+
+
+def born_s(path: Path) -> float | None:
+    """When `path` came into being, seconds since the epoch; None: cannot be known."""
+    try:
+        return times(str(path)).born_s
+    except OSError:
+        return None

@@ -35,7 +35,8 @@ class Evidence:
     sources: tuple[Source, ...]  # every witness, the listings and the live mounts included
     mounted: frozenset[Pair]
     stood_on: Mapping[str, str]  # directory → a known one that is stacked on it
-    known_names: Collection[str]
+    known_names: Collection[str]  # every directory that a database names
+    database_born_s: float | None  # when the main database came into being
     listed_before: Collection[str]  # keys of the first listing
     writes: tuple[Write, ...]
     now_s: float  # seconds since the epoch
@@ -70,6 +71,11 @@ def _verdict(
         return Orphanhood.UNKNOWN, "its container is known"
     if one.since_s is None or age_s is None:
         return Orphanhood.UNKNOWN, "the filesystem does not tell how old it is"
+    if not evidence.known_names and (evidence.database_born_s is None or one.since_s < evidence.database_born_s):
+        return (
+            Orphanhood.UNKNOWN,
+            "the database knows no layer at all, and is younger than this one: it may be a new one",
+        )
     if one.key not in evidence.listed_before:
         return Orphanhood.YOUNG, "it appeared while the owners were being read"
     if age_s < evidence.grace_s:

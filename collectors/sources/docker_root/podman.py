@@ -17,7 +17,7 @@ from collectors.sources.docker_root.ask import Asker, derived, needs, value
 from collectors.sources.docker_root.files import mapping, read_json, sequence
 from collectors.sources.docker_root.known import NOBODY, Known, Parts
 from collectors.sources.docker_root.layout import Layout
-from collectors.sources.docker_root.listing import unit_at
+from collectors.sources.docker_root.listing import born_s, unit_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         known=needs(_known(rows, value(images, ()), value(containers, ())), layers, containers),
         names=frozenset(),
         writes=(),
+        born_s=born_s(places["layers"]),  # the document itself is replaced at each change
         units=tuple(unit for room in ("layers", "images") for unit in unit_at(places[room], UnitKind.LAYER_DATABASE)),
     )
 

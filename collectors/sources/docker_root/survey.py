@@ -24,7 +24,7 @@ _PARTS = {Family.GRAPH: graph.parts, Family.CONTAINERD: containerd_store.parts, 
 _LINKS = "l"
 
 
-def survey(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
+def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
     """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
     before = ask.witness("first listing", layout.root, lambda: _list(layout))
     parts = _PARTS[layout.family](layout, ask, grace_s)
@@ -39,7 +39,8 @@ def survey(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
         sources=tuple(ask.sources),
         mounted=_resolved(value(mounted, frozenset()), links, layout),
         stood_on=stood_on,
-        known_names=frozenset(known),
+        known_names=frozenset(known) | parts.names,
+        database_born_s=parts.born_s,
         listed_before=frozenset(one.key for one in value(before, ())),
         writes=parts.writes,
         now_s=now_s,
@@ -139,7 +140,7 @@ def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> 
             found.append(f"the {name} could not be read: owners of layers are incomplete")
     unused = sum(1 for unit in layers if unit.kind is UnitKind.IMAGE_LAYER and not unit.owners)
     if unused and not found:
-        found.append(f"{unused} layers are in the engine's database, and no image, container or build record uses them")
+        found.append(f"layers in the database that no image, container or build record uses: {unused}")
     if dangling := lowers.dangling(links, (unit.name for unit in layers)):
-        found.append(f"{len(dangling)} short links in l/ lead to no layer, {dangling[0]} first")
+        found.append(f"short links in l/ that lead to no layer: {len(dangling)}, {dangling[0]} first")
     return tuple(found)
