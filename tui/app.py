@@ -242,7 +242,8 @@ class UllageApp(ReplayActions):
         return [
             SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self.run_action, action))  # type: ignore[misc]
             for key in (*VIEW_KEYS, *KEYS)
-            if key.action not in ("palette", "drill", "back") and self.check_action(key.action.partition("(")[0], ()) is True
+            if key.action not in ("palette", "drill", "back")
+            and self.check_action(key.action.partition("(")[0], ()) is True
         ]
 
 
@@ -276,7 +277,9 @@ def run(
     name = f"ullage-{theme}" if theme is not None else _theme()
     if name not in PALETTES:
         raise ValueError(f"no theme {theme!r}; there are dark, light, ansi")
-    app = UllageApp(feed, read_only=read_only, theme=name, charset=charset, units=units, marks=marks, export_to=export_to)
+    app = UllageApp(
+        feed, read_only=read_only, theme=name, charset=charset, units=units, marks=marks, export_to=export_to
+    )
     status = app.run()
     return status if status is not None else 0
 

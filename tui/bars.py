@@ -13,7 +13,7 @@ from tui.fit import Bit
 
 # Lower blocks keep a hairline of ground between two rows; full ones would run into one mass.
 SOLID, THIN = "▆", "▂"
-_EIGHTHS = "▁▂▃▄▅▆▇█"
+_LEVELS = "▁▂▃▄▅▆▇"
 
 
 def dual(held: int, freed: int, largest: int, width: int, role: str, thin: str = "") -> tuple[Bit, ...]:
@@ -39,9 +39,9 @@ def sparkline(samples: Sequence[Sample], width: int, until: datetime, days: floa
         return " " * width
     low, high = min(known), max(known)
     span = max(high - low, floor_span, 1)
-    # A short gap between two runs is no gap in the curve: the value holds until the next one, from the first on.
-    line, last = [], None
-    for value in cells:
-        last = value if value is not None else last
-        line.append(" " if last is None else _EIGHTHS[min(7, (last - low) * 8 // span)])
+    # One cell without a run is bridged: supervisors skip one now and then. A longer gap is shown as one.
+    line = []
+    for at, value in enumerate(cells):
+        last = value if value is not None else cells[at - 1] if at else None
+        line.append(" " if last is None else _LEVELS[min(6, (last - low) * 7 // span)])
     return "".join(line)

@@ -5,6 +5,7 @@ Refuses to read anything: what is new comes as a message, and becomes a new scen
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from textual.app import App
@@ -29,7 +30,12 @@ class SceneApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
 
     def __init__(self, scene: Scene, *, charset: Charset, theme: str) -> None:
-        super().__init__()
+        wish = os.environ.get("NO_COLOR")
+        if wish == "":
+            del os.environ["NO_COLOR"]  # set but empty asks for nothing; Textual would take it for a wish
+        # Told that colours are the terminal's own, Textual drops them; else it would turn them into greys, and the
+        # terminal's default ink into black.
+        super().__init__(ansi_color=True if wish else None)
         self._charset_filter = CharsetFilter(charset)
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))

@@ -22,11 +22,17 @@ class Face:
 
 
 FREE = Face("free", "F", "Free", "free", "What a user of this filesystem can still write.")
-RESERVED = Face("reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m).")
+RESERVED = Face(
+    "reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m)."
+)
 
 _FACES = {
     Category.ORPHANS: Face(
-        "orphans", "O", "Orphaned layers", "orphaned", "No image, container or build knows them. Invisible to docker system df."
+        "orphans",
+        "O",
+        "Orphaned layers",
+        "orphaned",
+        "No image, container or build knows them. Invisible to docker system df.",
     ),
     Category.IMAGES: Face(
         "images", "I", "Images", "images", "Layers of images. What several images share is counted once."
@@ -38,31 +44,53 @@ _FACES = {
         "build_cache", "B", "Build cache", "cache", "Records of BuildKit that no image holds as well."
     ),
     Category.LOGS: Face(
-        "logs", "L", "Container logs", "logs", "Log files of containers, rotated ones too. Invisible to docker system df."
+        "logs",
+        "L",
+        "Container logs",
+        "logs",
+        "Log files of containers, rotated ones too. Invisible to docker system df.",
     ),
     Category.SNAPSHOTS: Face(
         "snapshots", "S", "Held by snapshots", "snapshots", "Data that only btrfs snapshots outside Docker still hold."
     ),
     Category.CONTAINERS: Face(
-        "containers", "C", "Container layers", "containers", "Writable layers: what containers wrote on top of their images."
+        "containers",
+        "C",
+        "Container layers",
+        "containers",
+        "Writable layers: what containers wrote on top of their images.",
     ),
     Category.DOCKER_OTHER: Face(
-        "docker_other", "E", "Engine's own files", "engine", "Everything else under the Docker root: tmp, plugins, old drivers."
+        "docker_other",
+        "E",
+        "Engine's own files",
+        "engine",
+        "Everything else under the Docker root: tmp, plugins, old drivers.",
     ),
-    Category.OTHER_FILES: Face(
-        "other_files", "N", "Not Docker's", "not docker", "Other files on the same filesystem."
-    ),
+    Category.OTHER_FILES: Face("other_files", "N", "Not Docker's", "not docker", "Other files on the same filesystem."),
     Category.METADATA: Face(
         "metadata", "M", "Metadata", "metadata", "What the filesystem takes for itself, with its copies and reserve."
     ),
     Category.DELETED_PENDING: Face(
-        "deleted_pending", "D", "Deleted, pending", "pending", "Dropped subvolumes whose space the btrfs cleaner has yet to return."
+        "deleted_pending",
+        "D",
+        "Deleted, pending",
+        "pending",
+        "Dropped subvolumes whose space the btrfs cleaner has yet to return.",
     ),
     Category.DELETED_OPEN: Face(
-        "deleted_open", "X", "Deleted, still open", "open", "Unlinked files that a process keeps open: gone once it restarts."
+        "deleted_open",
+        "X",
+        "Deleted, still open",
+        "open",
+        "Unlinked files that a process keeps open: gone once it restarts.",
     ),
     Category.UNATTRIBUTED: Face(
-        "unattributed", "?", "Unexplained", "unexplained", "Used bytes that no reading accounts for. Printed, never hidden."
+        "unattributed",
+        "?",
+        "Unexplained",
+        "unexplained",
+        "Used bytes that no reading accounts for. Printed, never hidden.",
     ),
 }
 

@@ -53,7 +53,14 @@ class Chart:
 
 
 def chart_of(
-    report: Report, past: Past, *, back_h: float, ahead_h: float, marks: Sequence[int], category: str = "", pinned: bool = False
+    report: Report,
+    past: Past,
+    *,
+    back_h: float,
+    ahead_h: float,
+    marks: Sequence[int],
+    category: str = "",
+    pinned: bool = False,
 ) -> Chart:
     """The last `back_h` hours (fewer where the journal is younger, unless `pinned`) and what the trend says of the next."""
     now = report.taken_at
@@ -96,7 +103,9 @@ def _category(report: Report, samples: Sequence[Sample], key: str, back_h: float
     space = space_of(report)
     if space is None or not samples:
         return (), "", ""
-    placed = (((sample.at - report.taken_at).total_seconds() / 3600, percent_of(sample.value, space)) for sample in samples)
+    placed = (
+        ((sample.at - report.taken_at).total_seconds() / 3600, percent_of(sample.value, space)) for sample in samples
+    )
     line = tuple((x, y) for x, y in placed if -back_h <= x <= 0)
     if not line:
         return (), "", ""
@@ -114,7 +123,10 @@ def _ahead(report: Report, ahead_h: float) -> tuple[Forecast, ...]:
     usable = space.used_bytes + space.available_bytes
     if usable <= 0:
         return ()
-    per_hour = [100.0 * rate / usable / 24 for rate in (growth.low_bytes_per_day, growth.bytes_per_day, growth.high_bytes_per_day)]
+    per_hour = [
+        100.0 * rate / usable / 24
+        for rate in (growth.low_bytes_per_day, growth.bytes_per_day, growth.high_bytes_per_day)
+    ]
     steps = 96
     return tuple(
         Forecast(x, *(min(100.0, max(0.0, now + slope * x)) for slope in per_hour))

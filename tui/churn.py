@@ -41,9 +41,7 @@ def churn_rows(report: Report, order: ChurnOrder, needle: str = "") -> tuple[Chu
     """Every repository that was rebuilt and whose name contains `needle`."""
     images = report.ledger.items.get(Category.IMAGES, ()) if report.ledger is not None else ()
     rows = [
-        _row(report, churn, images)
-        for churn in report.trend.churn
-        if needle.casefold() in churn.repository.casefold()
+        _row(report, churn, images) for churn in report.trend.churn if needle.casefold() in churn.repository.casefold()
     ]
     match order:
         case ChurnOrder.COST:

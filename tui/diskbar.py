@@ -57,8 +57,18 @@ def _labels(part: Segment, height: int, *, si: bool) -> list[str]:
     amount = bytes_(part.row.held_bytes, si=si)
     share = "" if part.row.share_percent is None else f" {percent(part.row.share_percent, 0)}"
     if height == 1:
-        return [_first(room, f" {face.letter} {face.title} {amount} ", f" {face.letter} {amount} ", f" {face.letter} ", face.letter)]
-    name = _first(room, f" {face.letter} {face.title} ", f" {face.letter} {face.short} ", f" {face.letter} ", face.letter)
+        return [
+            _first(
+                room,
+                f" {face.letter} {face.title} {amount} ",
+                f" {face.letter} {amount} ",
+                f" {face.letter} ",
+                face.letter,
+            )
+        ]
+    name = _first(
+        room, f" {face.letter} {face.title} ", f" {face.letter} {face.short} ", f" {face.letter} ", face.letter
+    )
     number = _first(room, f" {amount} {share} ", f" {amount} ", f"{amount} ", "")
     return [name, number, *[""] * (height - 2)]
 
@@ -76,7 +86,7 @@ def scale_line(scene: Scene, width: int) -> tuple[Bit, ...]:
         return ()
     usable = space.used_bytes + space.available_bytes
     now = percent_of(space.used_bytes, space)
-    marks = [(now, f"{percent(now)}▾", "bad" if any(now >= mark for mark in scene.marks) else "good")]
+    marks = [(now, f"{percent(now)[:-1]}▾", "bad" if any(now >= mark for mark in scene.marks) else "good")]
     marks += [(float(mark), f"{mark}▾", "warn") for mark in scene.marks]
     taken: list[tuple[int, Bit]] = []
     for share, text, role in marks:
@@ -113,7 +123,9 @@ def _title(frame: Frame, room: int, *, si: bool) -> tuple[Bit, ...]:
     return ()
 
 
-def after_line(look: Look, after: After, total_bytes: int, width: int, *, si: bool, room_for_text: bool = True) -> tuple[Bit, ...]:
+def after_line(
+    look: Look, after: After, total_bytes: int, width: int, *, si: bool, room_for_text: bool = True
+) -> tuple[Bit, ...]:
     """One thin line: what stays used, what comes free, and the sentence that says so inside it."""
     stays = min(width, round(width * after.used_bytes / total_bytes)) if total_bytes else 0
     freed = min(width - stays, round(width * after.freed_bytes / total_bytes)) if total_bytes else 0

@@ -28,5 +28,11 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
             lines.append((Bit(each, "muted", 1, cut=True),))
     if not lines:
         return ((Bit(" No step is chosen: Space includes one.", "muted"),),)
-    lines.append((Bit(f" {count(len(done), 'step')}: ", "muted"), Bit(bytes_(plan.frees_bytes(done), si=si), "goodstrong"), Bit(" promised. Nothing has run.", "muted", 1)))
+    lines.append(
+        (
+            Bit(f" {count(len(done), 'step')}: ", "muted"),
+            Bit(bytes_(plan.frees_bytes(done), si=si), "goodstrong"),
+            Bit(" promised. Nothing has run.", "muted", 1),
+        )
+    )
     return tuple(lines)

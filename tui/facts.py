@@ -11,19 +11,20 @@ from datetime import datetime
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.report.words import age, doubt, moment, safe, size, unread
-from tui.fit import Bit, Line, shorten_middle
+from tui.fit import Bit, Line
 from tui.items import age_of
 
 _LABEL = 12
 
 
-def facts(item: Item, now: datetime, width: int, *, si: bool) -> Iterator[Line]:
+def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
     """Label and value, one a line; the most telling first."""
-    room = max(8, width - _LABEL - 2)
-    yield _fact("name", shorten_middle(safe(item.name), room), "strong")
+    yield _fact("name", safe(item.name), "strong")
     if item.id and item.id != item.name:
-        yield _fact("id", shorten_middle(safe(item.id), room))
-    yield _fact("exclusive", _size(item.exclusive, si=si), "goodstrong" if _frees(item) else "text", "freed when it alone goes")
+        yield _fact("id", safe(item.id))
+    yield _fact(
+        "exclusive", _size(item.exclusive, si=si), "goodstrong" if _frees(item) else "text", "freed when it alone goes"
+    )
     yield _fact("referenced", _size(item.referenced, si=si), "text", "shared bytes counted too")
     yield _fact("apparent", _size(item.apparent, si=si), "muted", "sum of file lengths")
     yield _fact("reclaimable", _size(item.reclaimable, si=si), "text", "freed by removing it now")
@@ -36,7 +37,9 @@ def facts(item: Item, now: datetime, width: int, *, si: bool) -> Iterator[Line]:
     if since is not None and item.created_at is not None:
         yield _fact("made", f"{age(since)} ago", "text", moment(item.created_at))
     if item.last_used_at is not None:
-        yield _fact("last used", f"{age((now - item.last_used_at).total_seconds())} ago", "text", moment(item.last_used_at))
+        yield _fact(
+            "last used", f"{age((now - item.last_used_at).total_seconds())} ago", "text", moment(item.last_used_at)
+        )
     if item.category is Category.ORPHANS:
         yield from _proof(item)
     if item.note:
@@ -66,5 +69,5 @@ def _size(value: Size, *, si: bool) -> str:
 
 
 def _fact(label: str, value: str, role: str = "text", about: str = "") -> Line:
-    bits = (Bit(f" {label:<{_LABEL}}", "muted"), Bit(value, role, 1, cut=True))
+    bits = (Bit(f" {label:<{_LABEL}}", "muted"), Bit(value, role, 1, cut=True, middle=True))
     return (*bits, Bit(f"   {about}", "muted", 2)) if about else bits

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from collectors.model.plan import Plan
 from collectors.model.report import Report
-from tui.messages import Applied, Applying, Remembered, Scanned, ScanBroke
+from tui.messages import Applied, Applying, Remembered, ScanBroke, Scanned
 from tui.moments import Moment, of_report
 
 if TYPE_CHECKING:

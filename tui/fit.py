@@ -14,13 +14,16 @@ from rich.cells import cell_len, set_cell_size
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """A stretch of one line. `role` names its style; `cut`: may be shortened to `least` cells before it is dropped."""
+    """A stretch of one line. `role` names its style; `cut`: may be shortened to `least` cells before it is dropped,
+    at its end or in its `middle`.
+    """
 
     text: str
     role: str = "text"
     gives: int = 0
     cut: bool = False
     least: int = 6
+    middle: bool = False
 
 
 Line = tuple[Bit, ...]
@@ -63,7 +66,8 @@ def fit(bits: Iterable[Bit], width: int) -> Line:
             break
         bit, size = line[at], cell_len(line[at].text)
         if bit.cut and size - over >= bit.least:
-            line[at] = replace(bit, text=shorten(bit.text, size - over))
+            text = shorten_middle(bit.text, size - over) if bit.middle else shorten(bit.text, size - over)
+            line[at] = replace(bit, text=text)
         else:
             del line[at]
         over = width_of(line) - width

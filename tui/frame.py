@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.finding import Finding, Severity
 from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Size
 from collectors.model.report import Report, Sample

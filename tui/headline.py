@@ -18,7 +18,6 @@ from tui.categories import face
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
 
-
 # Findings that say how bad it is, not who it is; the sentence of the preflight page leaves out the same.
 _SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
 
@@ -32,7 +31,8 @@ def fullness(report: Report) -> tuple[Bit, ...]:
             reason = report.ledger.filesystem.space.detail
         return (Bit("? full", "strong"), Bit(f"  {safe(reason)}", "muted", 2, cut=True))
     full = percent(percent_of(space.used_bytes, space))
-    return (Bit(f"{full} full", "strong"), Bit(", ", "strong"), Bit(f"{bytes_(space.available_bytes)} left", "strong"))
+    left = f"{bytes_(space.available_bytes)} left"
+    return (Bit(full, "strong"), Bit(" full", "strong", 2), Bit(f", {left}", "strong"))
 
 
 def next_crossing(report: Report) -> Crossing | None:
@@ -56,8 +56,7 @@ def outlook(report: Report) -> tuple[Bit, ...]:
     goal = "full" if crossing.percent >= 100 else f"{crossing.percent}%"
     left = age((crossing.at - report.taken_at).total_seconds())
     return (
-        Bit(" · ", "muted", 1),
-        Bit(f"{goal} in {left}", "text", 1),
+        Bit(f" · {goal} in {left}", "text", 1),
         Bit(f" ({clock(crossing.at, report.taken_at)})", "text", 3),
         Bit(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24)}/h", "muted", 4),
     )
@@ -88,7 +87,9 @@ def culprit(report: Report) -> Culprit | None:
         return None
     largest = max(read, key=lambda row: charged(row.charged))
     title = face(largest.category).title
-    return Culprit(largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False)
+    return Culprit(
+        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False
+    )
 
 
 def category_of(report: Report, finding: Finding) -> str:

@@ -70,7 +70,9 @@ def _sorted_rows(items: Sequence[Item], order: ItemOrder, needle: str) -> tuple[
         case ItemOrder.APPARENT:
             rows.sort(key=lambda row: -charged(row.item.apparent))
         case ItemOrder.AGE:
-            rows.sort(key=lambda row: row.item.created_at.timestamp() if row.item.created_at is not None else float("inf"))
+            rows.sort(
+                key=lambda row: row.item.created_at.timestamp() if row.item.created_at is not None else float("inf")
+            )
         case ItemOrder.NAME:
             rows.sort(key=lambda row: row.item.name)
     return tuple(rows)
@@ -86,4 +88,3 @@ def items_of(report: Report, key: str) -> tuple[Item, ...]:
 def age_of(item: Item, now: datetime) -> float | None:
     """Seconds since the item was made; None where nothing tells."""
     return (now - item.created_at).total_seconds() if item.created_at is not None else None
-

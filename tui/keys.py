@@ -24,7 +24,9 @@ class Key:
 KEYS: tuple[Key, ...] = (
     Key("p", "p", "view('plan')", "Plan", "the plan", rank=1),
     Key("h", "h", "view('history')", "History", "the history", rank=8),
-    Key("enter", "Enter", "drill", "Open", "open what the cursor is on", ("overview", "explore", "history", "churn"), 3),
+    Key(
+        "enter", "Enter", "drill", "Open", "open what the cursor is on", ("overview", "explore", "history", "churn"), 3
+    ),
     Key("escape", "Esc", "back", "Back", "back, close, clear the filter; never quits"),
     Key("slash", "/", "filter", "Filter", "show only rows that contain a text", rank=10),
     Key("s", "s", "sort", "Sort", "another order", ("overview", "explore", "churn"), 11),
@@ -50,7 +52,14 @@ KEYS: tuple[Key, ...] = (
 VIEW_KEYS = tuple(
     Key(str(number), str(number), f"view('{view}')", title, f"view {title}")
     for number, (view, title) in enumerate(
-        (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn")), 1
+        (
+            ("overview", "Overview"),
+            ("explore", "Explore"),
+            ("history", "History"),
+            ("plan", "Plan"),
+            ("churn", "Churn"),
+        ),
+        1,
     )
 )
 MOVES = (

@@ -13,7 +13,7 @@ from tui.base import SceneApp
 from tui.feed import LiveFeed
 from tui.fit import Bit
 from tui.frame import NO_PAST, Frame, LastGood, Past
-from tui.messages import Applied, Applying, Remembered, Scanned, ScanBroke
+from tui.messages import Applied, Applying, Remembered, ScanBroke, Scanned
 from tui.moments import Moment, of_report
 from tui.past import past_of
 from tui.progress import Run, outcome_lines
@@ -63,7 +63,9 @@ class LiveActions(SceneApp):
         frame = Frame(message.report, past, message.done, message.waiting, "", good, resolved)
         self._latest = frame
         chosen = self.scene.chosen
-        if self.scene.plan is None and (before is None or not before.done or _steps(before.report) != _steps(message.report)):
+        if self.scene.plan is None and (
+            before is None or not before.done or _steps(before.report) != _steps(message.report)
+        ):
             kept = chosen & _steps(message.report) if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
         if self.scene.mode is Mode.REPLAY:
@@ -102,7 +104,13 @@ class LiveActions(SceneApp):
 
     def action_apply(self) -> None:
         scene = self.scene
-        if self.live is None or scene.read_only or scene.mode is not Mode.LIVE or scene.applying or scene.report is None:
+        if (
+            self.live is None
+            or scene.read_only
+            or scene.mode is not Mode.LIVE
+            or scene.applying
+            or scene.report is None
+        ):
             return
         if scene.after is None or not scene.chosen:
             self.notify("No step is chosen: Space includes one.", markup=False)
@@ -156,7 +164,10 @@ def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:
     still = {finding.rule for finding in report.findings}
     gone = [finding for finding in before.report.findings if finding.rule not in still and finding.certain]
     kept = [finding for finding in before.resolved if finding.rule not in still]
-    new = [replace(finding, severity=Severity.P4, claim=f"resolved: {finding.claim}", bytes=None, owners=()) for finding in gone]
+    new = [
+        replace(finding, severity=Severity.P4, claim=f"resolved: {finding.claim}", bytes=None, owners=())
+        for finding in gone
+    ]
     return (*kept, *new)
 
 

@@ -52,7 +52,9 @@ def of_report(report: Report) -> Moment:
         used_bytes=space.used_bytes if space is not None else None,
         available_bytes=space.available_bytes if space is not None else None,
         total_bytes=space.total_bytes if space is not None else None,
-        categories={row.category.value: charged(row.charged) for row in rows if not isinstance(row.charged, Unavailable)},
+        categories={
+            row.category.value: charged(row.charged) for row in rows if not isinstance(row.charged, Unavailable)
+        },
         findings=_worst(report),
         actions=(),
     )
@@ -133,7 +135,9 @@ def _levels(before: Moment, moment: Moment, marks: Sequence[int]) -> list[Event]
 
 def _from(before: Moment, moment: Moment) -> str:
     """The category that fell most, as `: Build cache`."""
-    shrunk = {key: value - moment.categories[key] for key, value in before.categories.items() if key in moment.categories}
+    shrunk = {
+        key: value - moment.categories[key] for key, value in before.categories.items() if key in moment.categories
+    }
     if not shrunk:
         return ""
     key = max(shrunk, key=lambda key: shrunk[key])

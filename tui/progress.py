@@ -92,7 +92,11 @@ def _line(event: Event) -> Line:
     glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
     count = f" {event.done}/{event.total}" if event.total else ""
     what = safe(event.text or (event.target or "") or event.kind.value)
-    bits = [Bit(f" {event.at:%H:%M:%S} ", "muted"), Bit(f"{glyph} ", role), Bit(f"{event.kind.value}{count} ", "muted", 2)]
+    bits = [
+        Bit(f" {event.at:%H:%M:%S} ", "muted"),
+        Bit(f"{glyph} ", role),
+        Bit(f"{event.kind.value}{count} ", "muted", 2),
+    ]
     bits.append(Bit(what, "text", 1, cut=True))
     if event.freed_bytes is not None:
         bits.append(Bit(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
@@ -103,14 +107,13 @@ def outcome_lines(outcome: Outcome, *, si: bool) -> tuple[Line, ...]:
     """How it ended: predicted, engine-reported and measured side by side, and every note."""
 
     def figure(label: str, value: Size, role: str) -> tuple[Bit, Bit]:
-        return Bit(f"  {label} ", "muted"), Bit(size(value, si=si), role)
+        return Bit(f"   {label}  ", "muted"), Bit(size(value, si=si), role, 0 if role == "goodstrong" else 1, cut=True)
 
     words = outcome.ended.value + (f": {safe(outcome.reason)}" if outcome.reason else "")
     lines: list[Line] = [(Bit(" "), Bit(words, "strong", 1, cut=True))]
-    lines.append(
-        (*figure("promised", outcome.predicted, "text"), *figure("engine says", outcome.engine_reported, "text"),
-         *figure("measured", outcome.measured, "goodstrong"))
-    )  # fmt: skip
+    lines.append(figure("measured   ", outcome.measured, "goodstrong"))
+    lines.append(figure("promised   ", outcome.predicted, "text"))
+    lines.append(figure("engine says", outcome.engine_reported, "text"))
     for note in outcome.notes:
         lines.append((Bit(" "), Bit(safe(note), "muted", 1, cut=True)))
     return tuple(lines)

@@ -79,7 +79,9 @@ def _trend(moments: Sequence[Moment], index: int) -> TrendView:
     growth: list[Growth] = []
     if day_ago:
         before = day_ago[-1]
-        changes = {key: value - before.categories[key] for key, value in moment.categories.items() if key in before.categories}
+        changes = {
+            key: value - before.categories[key] for key, value in moment.categories.items() if key in before.categories
+        }
         if moment.used_bytes is not None and before.used_bytes is not None:
             changes["used"] = moment.used_bytes - before.used_bytes
         growth = [Growth(key, change, change, change, 2, _DAY_S, change) for key, change in changes.items()]

@@ -30,7 +30,13 @@ class ReplayActions(LiveActions):
         self._at = index
         if self.live is not None and index == len(timeline) - 1 and self._latest is not None:
             self.timeline = None
-            self.change(mode=Mode.LIVE, frame=self._latest, chosen=preselected(self._latest.report.plan), position=(0, 0), dry=())
+            self.change(
+                mode=Mode.LIVE,
+                frame=self._latest,
+                chosen=preselected(self._latest.report.plan),
+                position=(0, 0),
+                dry=(),
+            )
             return
         frame = timeline.frame(index)
         self.change(
@@ -49,13 +55,19 @@ class ReplayActions(LiveActions):
         """The timeline to move on: a recording's, or one of the journal's runs where this is a live dashboard."""
         if self.timeline is not None or self.live is None or self._latest is None or self.scene.applying:
             return self.timeline
-        runs = [moment for moment in self._moments if moment.used_bytes is not None and moment.at < self._latest.report.taken_at]
+        runs = [
+            moment
+            for moment in self._moments
+            if moment.used_bytes is not None and moment.at < self._latest.report.taken_at
+        ]
         if not runs:
             self.notify("No earlier run in the journal.", markup=False)
             return None
         latest = self._latest.report
         every = [*runs, of_report(latest)]
-        self.timeline = Timeline(every, lambda index: latest if index == len(runs) else report_of(runs, index, latest.host), self.scene.marks)
+        self.timeline = Timeline(
+            every, lambda index: latest if index == len(runs) else report_of(runs, index, latest.host), self.scene.marks
+        )
         self._at = len(every) - 1
         return self.timeline
 
@@ -81,4 +93,3 @@ class ReplayActions(LiveActions):
         begin, end = timeline.times[0], timeline.times[-1]
         goal = begin + (end - begin) * message.share
         self._go(min(range(len(timeline)), key=lambda index: abs(timeline.times[index] - goal)))
-

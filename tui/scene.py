@@ -13,10 +13,10 @@ from functools import cached_property
 
 from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
+from tui.churn import ChurnOrder
 from tui.figures import Scale, Units, scale_for
 from tui.fit import Line
 from tui.frame import Event, Frame, percent_of, space_of
-from tui.churn import ChurnOrder
 from tui.items import ItemOrder
 from tui.look import Look
 from tui.progress import Run

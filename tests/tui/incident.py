@@ -86,7 +86,13 @@ def incident(hours: float = 0.0) -> Report:
         rows[category] = a_row(category, exact(held), min(held, held * gib(freed) // max(gib(now), 1)))
     freed_now = {category: row.reclaimable.value for category, row in rows.items()}  # type: ignore[union-attr]
     orphans = _orphans(charged_bytes(C.ORPHANS, hours), hours)
-    items = {C.ORPHANS: orphans, C.IMAGES: _images(), C.VOLUMES: _volumes(), C.LOGS: _logs(), C.CONTAINERS: _containers()}
+    items = {
+        C.ORPHANS: orphans,
+        C.IMAGES: _images(),
+        C.VOLUMES: _volumes(),
+        C.LOGS: _logs(),
+        C.CONTAINERS: _containers(),
+    }
     return a_report(
         a_ledger(filesystem, rows, items),
         severity=_severity(hours),
@@ -205,7 +211,9 @@ def _plan(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> Plan:
 def _trend(hours: float) -> TrendView:
     now = at_hours(hours)
     oldest = at_hours(144)
-    growth = [Growth("used", gib(60.0), gib(52.0), gib(71.0), 400, 144 * 3600.0, used_bytes(hours) - used_bytes(hours + 24))]
+    growth = [
+        Growth("used", gib(60.0), gib(52.0), gib(71.0), 400, 144 * 3600.0, used_bytes(hours) - used_bytes(hours + 24))
+    ]
     growth += [
         Growth(category.value, gib(_SHAPE[category][1]), 0, gib(_SHAPE[category][1] * 1.3), 400, 144 * 3600.0,
                charged_bytes(category, hours) - charged_bytes(category, hours + 24))
@@ -224,7 +232,9 @@ def _trend(hours: float) -> TrendView:
                          now + timedelta(hours=short / per_hour * 1.2))
             )  # fmt: skip
     churn = (
-        RepositoryChurn("registry.corp/ml/train", 31, at_hours(168), 29, exact(gib(89.9)), "RUN pip install -r requirements.txt"),
+        RepositoryChurn(
+            "registry.corp/ml/train", 31, at_hours(168), 29, exact(gib(89.9)), "RUN pip install -r requirements.txt"
+        ),
         RepositoryChurn("registry.corp/ml/serve", 11, at_hours(168), 9, exact(gib(24.2)), "COPY model/ /model"),
         RepositoryChurn("registry.corp/etl/spark", 6, at_hours(168), 5, exact(gib(22.8)), ""),
         RepositoryChurn("registry.corp/api/gateway", 62, at_hours(168), 60, exact(gib(19.2)), "COPY . /app"),

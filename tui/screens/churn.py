@@ -55,7 +55,9 @@ class ChurnView(View):
         table, panel = self.query_one(ChurnTable), self.query_one("#churn-detail", Panel)
         row = table.rows[table.cursor] if 0 <= table.cursor < len(table.rows) else None
         panel.name_it(safe(row.churn.repository, 80) if row is not None else "Repository")
-        lines = list(_about(row, scene.report, si=scene.scale.si)) if row is not None and scene.report is not None else []
+        lines = (
+            list(_about(row, scene.report, si=scene.scale.si)) if row is not None and scene.report is not None else []
+        )
         self.query_one("#repository", Prose).set_lines(lines, scene.look)
 
 
@@ -69,10 +71,20 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
     )
     if churn.busting_step:
         yield (Bit(" cache breaks at  ", "muted"), Bit(safe(churn.busting_step), "rise", 1, cut=True))
-        yield (Bit(" ", "muted"), Bit("every layer from there on is written anew with each build", "muted", 1, cut=True))
+        yield (
+            Bit(" ", "muted"),
+            Bit("every layer from there on is written anew with each build", "muted", 1, cut=True),
+        )
     else:
         yield (Bit(" which step breaks the cache is not known: no build record names it", "muted", 1, cut=True),)
-    remedy = next((finding.remedy for finding in report.findings if finding.rule == "churn" and churn.repository in finding.claim), "")
+    remedy = next(
+        (
+            finding.remedy
+            for finding in report.findings
+            if finding.rule == "churn" and churn.repository in finding.claim
+        ),
+        "",
+    )
     if remedy:
         yield (Bit(" fix              ", "goodstrong"), Bit(safe(remedy), "text", 1, cut=True))
     if row.images:
@@ -82,7 +94,11 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
         for at, item in enumerate(row.images):
             held, own = item_bytes(row, at)
             name = shorten_middle(safe(item.name), _NAME - 1)
-            yield (Bit(f" {name:<{_NAME}}", "text"), Bit(f"{size(item.exclusive, si=si):>12}  ", "strong"), *dual(held, own, largest, 30, "cat:I"))
+            yield (
+                Bit(f" {name:<{_NAME}}", "text"),
+                Bit(f"{size(item.exclusive, si=si):>12}  ", "strong"),
+                *dual(held, own, largest, 30, "cat:I"),
+            )
 
 
 def item_bytes(row: ChurnRow, at: int) -> tuple[int, int]:

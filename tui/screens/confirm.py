@@ -64,7 +64,9 @@ def question(scene: Scene, host: str) -> Iterator[Line]:
     plan, after, si = scene.steps, scene.after, scene.scale.si
     yield (Bit(" This changes ", "text"), Bit(safe(host), "strong"), Bit(" for good:", "text"))
     yield ()
-    for number, step in enumerate((step for step in plan.steps if step.id in scene.chosen) if plan is not None else (), 1):
+    for number, step in enumerate(
+        (step for step in plan.steps if step.id in scene.chosen) if plan is not None else (), 1
+    ):
         yield (Bit(f" {number:>2}  ", "muted"), Bit(f"{size(step.frees, si=si):>12}", "goodstrong"),
                Bit(f"  {safe(step.title)}", "strong", 1, cut=True))  # fmt: skip
         yield (Bit(" " * 18, "muted"), Bit(f"{step.risk.value} · way back: {safe(step.undo)}", "muted", 1, cut=True))

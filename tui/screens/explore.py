@@ -58,7 +58,9 @@ class Explore(View):
         table.reason = _why_none(row, items, scene.needle)
         table.fill(shown, scene)
         panel = self.query_one("#explore-items", Panel)
-        panel.name_it(f"{row.face.letter} {row.face.title}: {_count(len(shown), len(items))}" if items else row.face.title)
+        panel.name_it(
+            f"{row.face.letter} {row.face.title}: {_count(len(shown), len(items))}" if items else row.face.title
+        )
         panel.note_it(_note(row, shown, scene))
         self._facts(table, scene)
 
@@ -75,7 +77,7 @@ class Explore(View):
             lines: list[Line] = [] if row is None else list(_about(row, scene))
             panel.name_it("About")
         else:
-            lines = list(facts(item, scene.report.taken_at, max(20, prose.size.width), si=scene.scale.si))
+            lines = list(facts(item, scene.report.taken_at, si=scene.scale.si))
             panel.name_it("Evidence")
         prose.set_lines(lines, scene.look)
 
@@ -117,5 +119,3 @@ def _about(row: CategoryRow, scene: Scene) -> tuple[Line, ...]:
     if row.reason:
         lines.append((Bit(f" {row.reason}", "muted", 1, cut=True),))
     return tuple(lines)
-
-

@@ -66,7 +66,11 @@ def page() -> Iterator[Line]:
     yield ()
     yield (Bit(" Severity", "accent"),)
     for severity, text in _MEANING.items():
-        yield (Bit("  "), Bit(f"{chip(severity, word=True):<15}", f"sev:{int(severity)}"), Bit(f"  {text}", "text", 1, cut=True))
+        yield (
+            Bit("  "),
+            Bit(f"{chip(severity, word=True):<15}", f"sev:{int(severity)}"),
+            Bit(f"  {text}", "text", 1, cut=True),
+        )
     yield ()
     yield (Bit(" Bars", "accent"),)
     yield (Bit(f"  {SOLID * 4}", "cat:I"), Bit("  comes free when it is deleted", "text", 1, cut=True))

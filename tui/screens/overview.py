@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from collectors.report.words import age, count
+from collectors.report.words import count
 from tui.bars import SOLID, THIN
 from tui.categories import by_key
 from tui.chart import chart_of, outlook_words
@@ -39,7 +39,24 @@ class Overview(View):
     def focus_first(self) -> None:
         self.query_one(CategoryTable).focus()
 
+    def set_heights(self, scene: Scene) -> None:
+        """Give the table the lines its rows need, and the rest to what is below, which keeps a few."""
+        height, low = self.size.height, self.screen.has_class("-low")
+        frame_lines, below = (0, 3) if low else (2, 8)
+        wanted = min(len(scene.rows) + 1 + frame_lines, height - below)
+        if self.screen.has_class("-tiny"):
+            wanted = height
+        top = self.query_one("#overview-top")
+        if wanted > 1 and top.styles.height != wanted:
+            top.styles.height = wanted
+
+    def on_resize(self) -> None:
+        scene = self.query_one(CategoryTable).scene
+        if scene is not None:
+            self.set_heights(scene)
+
     def show(self, scene: Scene) -> None:
+        self.set_heights(scene)
         table = self.query_one(CategoryTable)
         table.fill(scene.rows, scene)
         if scene.selected:
@@ -51,7 +68,7 @@ class Overview(View):
         findings = self.query_one(FindingsList)
         if scene.frame is not None:
             rows = ordered(scene.frame)
-            findings.set_compact(self.has_class("-low") or self.screen.has_class("-low"))
+            findings.set_compact(self.screen.has_class("-low"))
             findings.fill(rows, scene)
             panel = self.query_one("#findings-panel", Panel)
             panel.name_it(count(len(rows), "finding"))
@@ -63,7 +80,7 @@ class Overview(View):
             return
         chart = chart_of(frame.report, frame.past, back_h=_BACK_H, ahead_h=_AHEAD_H, marks=scene.marks)
         self.query_one(ChartView).show(chart, scene.look)
-        panel.name_it(f"% used, {age(-chart.from_h * 3600)}" + (f" + {_AHEAD_H} h forecast" if chart.ahead else ""))
+        panel.name_it(f"% used, {-chart.from_h:.0f} h" + (f" + {_AHEAD_H} h forecast" if chart.ahead else ""))
         panel.note_it(outlook_words(frame.report, scene.marks))
 
     def _detail(self, scene: Scene) -> None:
@@ -79,5 +96,3 @@ class Overview(View):
         panel.name_it(f"{row.face.letter} {row.face.title}" + (f": {len(items):,}" if items else ""))
         more = f"{len(rows) - _BRIEF:,} more in Explore · " if len(rows) > _BRIEF else ""
         panel.note_it(f"{more}{scene.scale.label} · Enter opens" if items else "")
-
-

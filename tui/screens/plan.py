@@ -54,6 +54,13 @@ class PlanView(View):
         panel.name_it("Plan" if not scene.applying else "Plan, running")
         panel.note_it(_note(scene))
         self.query_one(Gauge).show(scene)
+        if self.screen.has_class("-low"):
+            # Room for one of the two: what one step does, until there is a log.
+            logged = bool(scene.run is not None or scene.dry)
+            self.query_one("#plan-step", Panel).display = not logged
+            self.query_one("#plan-log", Panel).display = logged
+        else:
+            self.query_one("#plan-step", Panel).display = self.query_one("#plan-log", Panel).display = True
         self._step(table, scene)
         self._log(plan, scene)
 

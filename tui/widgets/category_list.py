@@ -24,8 +24,11 @@ class CategoryList(Listing[CategoryRow]):
         name = shorten(row.face.title, width - number - 5)
         return [
             (
-                Bit(f" {row.face.letter} ", f"on:{row.face.letter}"),
+                Bit(f" {row.face.letter}{scene.look.fill(row.face.letter)}", f"on:{row.face.letter}"),
                 Bit(f" {name:<{width - number - 5}}", "text" if row.held_bytes or unread else "muted"),
-                Bit(f"{cell(row.size, scene.scale):>{number}}", "warn" if unread else "strong" if row.held_bytes else "muted"),
+                Bit(
+                    f"{cell(row.size, scene.scale):>{number}}",
+                    "warn" if unread else "strong" if row.held_bytes else "muted",
+                ),
             )
         ]

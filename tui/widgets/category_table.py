@@ -67,7 +67,7 @@ class CategoryTable(Listing[CategoryRow]):
         c = columns(width, scene.scale.width)
         letter = row.face.letter
         bits = [
-            Bit(f" {letter} ", f"on:{letter}"),
+            Bit(f" {letter}{scene.look.fill(letter)}", f"on:{letter}"),
             Bit(f" {shorten(row.face.title, c.name):<{c.name}}", "text" if row.held_bytes or row.unread else "muted"),
         ]
         if isinstance(row.size, Unavailable):

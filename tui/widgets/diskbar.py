@@ -33,10 +33,11 @@ class DiskBar(Drawn):
             return
         self._parts = segments(scene.rows, room)
         space = space_of(report)
-        with_after = height >= 4
+        with_scale, with_after = height >= 3, height >= 4
         margin = (Bit(" "),)
-        yield (*margin, *scale_line(scene, room))
-        for line in label_rows(scene, self._parts, height - 1 - (1 if with_after else 0)):
+        if with_scale:
+            yield (*margin, *scale_line(scene, room))
+        for line in label_rows(scene, self._parts, max(1, height - with_scale - with_after)):
             yield (*margin, *line)
         if with_after and space is not None and scene.after is not None and scene.after.freed_bytes > 0:
             yield (*margin, *after_line(scene.look, scene.after, space.total_bytes, room, si=scene.scale.si))

@@ -22,6 +22,10 @@ class EventTable(Listing[Event]):
     def draw(self, row: Event, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
         full = "" if row.used_percent is None else percent(row.used_percent)
         when = f" {row.at:%a %d %b %H:%MZ} " if width >= 60 else f" {row.at:%d %H:%MZ} "
-        bits = [Bit(when, "muted"), Bit(f"{full:>6} ", "strong"), Bit(chip(row.severity, word=False), f"sev:{int(row.severity)}")]
+        bits = [
+            Bit(when, "muted"),
+            Bit(f"{full:>6} ", "strong"),
+            Bit(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
+        ]
         used = sum(len(bit.text) for bit in bits)
         return [(*bits, Bit(f" {shorten(safe(row.text), max(0, width - used - 2))}", "text"))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from collectors.model.finding import Finding
 from collectors.report.words import safe, size
 from tui.fit import Bit, fit
@@ -53,7 +51,10 @@ class FindingsList(Listing[Finding]):
             return [fit((mark, Bit(f" {amount:>{_BYTES}} ", role), claim), width - 1)]
         why = row.evidence[0] if row.evidence else None
         text = f"{safe(why[0])}: {safe(why[1])}" if why is not None else safe(row.remedy)
-        second = (Bit(" " * (_CHIP + 1)), Bit(amount, role), Bit("  " if amount else ""), Bit(text, "muted", 1, cut=True, least=4))
+        second = (
+            Bit(" " * (_CHIP + 1)),
+            Bit(amount, role),
+            Bit("  " if amount else ""),
+            Bit(text, "muted", 1, cut=True, least=4),
+        )
         return [fit((mark, Bit(" "), claim), width - 1), fit(second, width - 1)]
-
-

@@ -25,7 +25,10 @@ class Gauge(Drawn):
         yield _bar(" now  ", now, percent(now), bad, room)
         yield _bar(" after", after.percent, percent(after.percent), "good", room)
         promised = bytes_(after.freed_bytes, si=scene.scale.si)
-        sentence = [Bit(f" {promised} ", "goodstrong"), Bit("to come free" if scene.run is None else "still promised", "text")]
+        sentence = [
+            Bit(f" {promised} ", "goodstrong"),
+            Bit("to come free" if scene.run is None else "still promised", "text"),
+        ]
         freed = _measured(scene)
         if freed is not None:
             sentence += [Bit(" · ", "muted"), Bit(f"{bytes_(freed, si=scene.scale.si)} measured so far", "goodstrong")]
@@ -43,4 +46,9 @@ def _measured(scene: Scene) -> int | None:
 
 def _bar(label: str, share: float, text: str, role: str, room: int) -> tuple[Bit, ...]:
     cells = min(room, max(1 if share > 0 else 0, round(room * share / 100)))
-    return (Bit(f"{label} ", "muted"), Bit(SOLID * cells, role), Bit(SOLID * (room - cells), "track"), Bit(f" {text:>6}", "strong"))
+    return (
+        Bit(f"{label} ", "muted"),
+        Bit(SOLID * cells, role),
+        Bit(SOLID * (room - cells), "track"),
+        Bit(f" {text:>6}", "strong"),
+    )

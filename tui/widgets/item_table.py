@@ -11,8 +11,8 @@ from tui.items import ItemRow, age_of
 from tui.scene import Scene
 from tui.widgets.listing import Listing
 
-_AGE = 10
-_STATE = 12
+_AGE = 9
+_STATE = 11
 
 
 class ItemTable(Listing[ItemRow]):
@@ -34,10 +34,10 @@ class ItemTable(Listing[ItemRow]):
         if self.brief:
             bar = 10 if room >= 26 else 0
             return (room - bar - (1 if bar else 0), 0, bar, 0, 0)
-        apparent = number + 1 if room >= 60 else 0
-        old = _AGE + 1 if room >= 40 else 0
         state = _STATE + 1 if room >= 30 else 0
-        bar = min(30, room // 4) if room >= 70 else 0
+        old = _AGE + 1 if room >= 40 else 0
+        apparent = number + 3 if room >= 50 else 0
+        bar = min(40, room // 5) if room >= 60 else 0
         return (room - apparent - old - state - (bar + 1 if bar else 0), apparent, bar, old, state)
 
     def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:

@@ -10,6 +10,7 @@ from rich.color import Color
 from rich.text import Text
 from textual_plotext import Plot
 
+from collectors.report.words import percent
 from tui.chart import Chart, clear_runs, ticks
 from tui.look import Look
 
@@ -82,18 +83,19 @@ def _forecast(plot: Plot, chart: Chart, look: Look, height: int) -> None:
         plot.scatter(xs, ys, marker="braille", color=_dim(look, "rise"))
     for number in range(0, len(chart.ahead) - 3, 6):
         part = chart.ahead[number : number + 4]
-        plot.plot([point.x for point in part], [point.mid for point in part], marker="braille", color=_ink(look, "rise"))
+        plot.plot(
+            [point.x for point in part], [point.mid for point in part], marker="braille", color=_ink(look, "rise")
+        )
 
 
 def _words(plot: Plot, chart: Chart, look: Look) -> None:
-    room = chart.to_h - chart.from_h
     if chart.full_at_h is not None:
-        x = min(chart.full_at_h, chart.to_h - room * 0.02)
-        y = chart.high - (chart.high - chart.low) * 0.28
-        plot.text(f"▲ {chart.full_text}", x, y, color=_ink(look, "bad"), background="default", alignment="center")
+        y = chart.high - (chart.high - chart.low) * 0.3
+        plot.text(chart.full_text, chart.to_h, y, color=_ink(look, "bad"), background="default", alignment="right")
     if chart.second:
-        plot.text(chart.second_text, room * 0.01, chart.second[-1][1], color=_ink(look, f"cat:{chart.second_letter}"),
-                  background="default", alignment="left")  # fmt: skip
+        text = f"{chart.second_letter} {percent(chart.second[-1][1])}"
+        ink = _ink(look, f"cat:{chart.second_letter}")
+        plot.text(text, chart.to_h, chart.second[-1][1], color=ink, background="default", alignment="right")
 
 
 def _ink(look: Look, role: str) -> _Ink:
@@ -115,7 +117,9 @@ def _mixed(look: Look, role: str, share: float) -> _Ink:
     if color is None or look.palette.ansi:
         return _plotext(color)
     ground = Color.parse(look.palette.ground).get_truecolor()
-    red, green, blue = (round(one * share + other * (1 - share)) for one, other in zip(color.get_truecolor(), ground, strict=True))
+    red, green, blue = (
+        round(one * share + other * (1 - share)) for one, other in zip(color.get_truecolor(), ground, strict=True)
+    )
     return (red, green, blue)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
@@ -30,9 +31,10 @@ class Tabs(Drawn):
     def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
         right = _state(scene, width)
         room = width - width_of(right) - 1
-        for letters in (99, 4, 0):
-            names = [f"{number} {title[:letters]}".rstrip() for number, (_, title) in enumerate(VIEWS, 1)]
-            host = _host(scene, room - sum(len(name) + 2 for name in names) - 2)
+        names, host = _names(scene, 99), ""
+        for letters, shortest in ((99, 99), (4, 99), (0, 99), (0, 8)):
+            names = _names(scene, letters)
+            host = _host(scene, room - sum(len(name) + 2 for name in names) - 2, shortest)
             if host:
                 break
         left: list[Bit] = [Bit(f" {host}  ", "host")] if host else [Bit(" ")]
@@ -50,12 +52,20 @@ class Tabs(Drawn):
                 self.post_message(self.Picked(view))
 
 
-def _host(scene: Scene, room: int) -> str:
-    """The host's name in `room` cells; "" where not even eight are left."""
+def _names(scene: Scene, letters: int) -> list[str]:
+    """The view that is open in full, the others in so many letters."""
+    return [
+        f"{number} {title if view == scene.view else title[:letters]}".rstrip()
+        for number, (view, title) in enumerate(VIEWS, 1)
+    ]
+
+
+def _host(scene: Scene, room: int, shortest: int) -> str:
+    """The host's name in `room` cells; "" where not even `shortest` of them are left."""
     name = safe(scene.report.host) if scene.report is not None else "ullage"
-    if len(name) <= room:
+    if cell_len(name) <= room:
         return name
-    return shorten_middle(name, room) if room >= 8 else ""
+    return shorten_middle(name, room) if room >= shortest else ""
 
 
 def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
@@ -64,7 +74,7 @@ def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
     frame = scene.frame
     if scene.mode is Mode.REPLAY:
         number, count = scene.position
-        if width >= 78 and count:
+        if width >= 100 and count:
             bits.append(Bit(f"{number}/{count}  ", "muted"))
         bits.append(Bit(" « REPLAY ", "replay"))
     else:
@@ -77,6 +87,6 @@ def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
             bits.append(Bit(" read-only", "muted"))
     if frame is not None:
         at = frame.report.taken_at
-        form = " %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ " if width < 78 else " %d %b %H:%MZ "
+        form = " %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ "
         bits.append(Bit(at.strftime(form), "text"))
     return tuple(bits)

@@ -1,0 +1,78 @@
+"""A machine that exists only in a test: it scans by a script, remembers, and 'applies' by telling events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from collectors.model.plan import Plan
+from collectors.model.reading import Exact
+from collectors.model.report import Report
+from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome
+from tests.tui.build import HERE, NOW, missing
+from tui.feed import OnReport
+from tui.moments import Moment
+
+
+class FakeMachine:
+    """`script` holds (report, done, waiting) of each look; the last look is repeated. `gate` holds a look back."""
+
+    def __init__(
+        self,
+        *looks: Sequence[tuple[Report, bool, tuple[str, ...]]],
+        moments: Sequence[Moment] = (),
+        deaf_s: float = 0.0,
+    ) -> None:
+        self.looks = list(looks)
+        self.moments = tuple(moments)
+        self.applied: list[frozenset[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = 0
+        self.step_gate = threading.Event()
+        self.step_gate.set()
+        self._deaf_s = deaf_s
+
+    @classmethod
+    def showing(cls, report: Report, *, moments: Sequence[Moment] = ()) -> FakeMachine:
+        return cls([(report, True, ())], moments=moments)
+
+    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
+        look = self.looks[min(self.asked, len(self.looks) - 1)]
+        self.asked += 1
+        for report, done, waiting in look:
+            on_report(report, done, waiting)
+            if not done:
+                self.gate.wait(30)
+
+    def past(self) -> Sequence[Moment]:
+        return self.moments
+
+    def apply(
+        self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        self.applied.append(chosen)
+        on_event(_event(EventKind.RUN_STARTED, "", "apply", 0, len(chosen)))
+        ended = Ended.ALL_DONE
+        for step in plan.steps:
+            if step.id not in chosen:
+                continue
+            if cancelled():
+                ended = Ended.CANCELLED
+                break
+            total = max(1, len(step.targets))
+            on_event(_event(EventKind.STEP_STARTED, step.id, step.title, 0, total))
+            for number in range(total):
+                on_event(_event(EventKind.TARGET_REMOVED, step.id, "removed [/red] \x1b[31m", number + 1, total))
+            self.step_gate.wait(30)
+            freed = step.frees.value if isinstance(step.frees, Exact) else 0
+            on_event(replace(_event(EventKind.STEP_FINISHED, step.id, step.title, total, total), freed_bytes=freed))
+        freed = plan.frees_bytes(chosen)
+        return Outcome(
+            ended, "", (), Exact(freed, HERE), missing(), Exact(freed, HERE), missing(), 98, 51, ("an earlier note",)
+        )
+
+
+def _event(kind: EventKind, step: str, text: str, done: int, total: int) -> Event:
+    return Event(NOW, kind, step, None, text, done, total, None)
