@@ -71,7 +71,7 @@ def _btrfs(context: Context, mount: Mount, units: tuple[Unit, ...]) -> _Holders:
         return units, facts, facts, facts
     units = (*units, *subvolume_units(facts.value, mount, context.places, units))
     units = (*units, *host_directories(mount, context.places, context.docker_root))
-    rules = split_rules((u for u in units if u.path.startswith("/")), mount)
+    rules = split_rules((u for u in units if u.path.startswith("/")), context.places)
     sharing: Reading[Sharing] = btrfs_source.sharing(
         mountpoint,
         host,

@@ -64,7 +64,7 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
     """The subvolumes that no unit of Docker's names: snapshots, others, and those that wait for the cleaner."""
     if not isinstance(btrfs.subvolumes, Exact):
         return ()
-    named = {path_within(unit.path, mount).strip("/") for unit in units}
+    named = {places.inside(unit.path) for unit in units}
     mounted = {m.root.strip("/") for m in places.mounts if m.fstype == "btrfs"}
     answer = []
     for subvolume in btrfs.subvolumes.value:
@@ -87,9 +87,9 @@ def _outside(subvolume: Subvolume, mounted: bool) -> Unit:
     return Unit(subvolume.unit, kind, subvolume.path, name, owners, subvolume.read_only, subvolume.created_at)
 
 
-def split_rules(units: Iterable[Unit], mount: Mount) -> tuple[SplitRule, ...]:
+def split_rules(units: Iterable[Unit], places: Places) -> tuple[SplitRule, ...]:
     """Directories of the filesystem for the exact walk, by their paths below its top level."""
-    return tuple(SplitRule(path_within(unit.path, mount).strip("/"), unit.id) for unit in units)
+    return tuple(SplitRule(places.inside(unit.path), unit.id) for unit in units)
 
 
 def host_directories(mount: Mount, places: Places, docker_root: str, *, most: int = 400) -> tuple[Unit, ...]:
@@ -99,7 +99,7 @@ def host_directories(mount: Mount, places: Places, docker_root: str, *, most: in
     while fringe and len(answer) < most:
         folder, depth = fringe.pop(0)
         for path in _folders(folder):
-            if within(path, docker_root) or not places.on(path, mount):
+            if within(path, docker_root) or not places.under(path, mount):
                 continue
             if not within(docker_root, path):
                 answer.append(Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None))
@@ -132,9 +132,22 @@ class Places:
             path = path.rpartition("/")[0] or "/"
 
     def on(self, path: str, mount: Mount) -> bool:
-        """Whether `path` lies on the filesystem of `mount`, in the part of it that is mounted there."""
+        """Whether `path` lies on the filesystem of `mount`, through whatever mount of it.
+
+        dockerd binds `<root>/btrfs` over itself: the same filesystem under another mount.
+        """
+        here = self.mount_of(path)
+        return here is not None and here.device == mount.device
+
+    def under(self, path: str, mount: Mount) -> bool:
+        """Whether `path` is reached through `mount` itself."""
         here = self.mount_of(path)
         return here is not None and here.mount_id == mount.mount_id
+
+    def inside(self, path: str) -> str:
+        """`path` from the top of its filesystem, without a leading slash."""
+        here = self.mount_of(path)
+        return (path if here is None else path_within(path, here)).strip("/")
 
 
 def listed(reading: Reading[tuple[Container, ...]]) -> tuple[Container, ...]:
