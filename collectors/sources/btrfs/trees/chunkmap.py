@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import layout
 from collectors.sources.btrfs.items import Chunk
 from collectors.sources.btrfs.trees.faults import Stale, Unsupported
@@ -26,6 +27,9 @@ class ChunkMap:
 
     def __init__(self, chunks: Iterable[tuple[int, Chunk]], node_bytes: int) -> None:
         ordered = sorted(dict(chunks).items())
+        for start, chunk in ordered:
+            if chunk.logical_bytes < node_bytes or start + chunk.logical_bytes >= 1 << 63:
+                raise Malformed(f"a chunk of {chunk.logical_bytes} bytes at {start}")
         self.chunks = tuple(ordered)
         self._starts = np.array([start for start, _ in ordered], np.uint64)
         self._ends = np.array([start + chunk.logical_bytes for start, chunk in ordered], np.uint64)
@@ -57,7 +61,7 @@ class ChunkMap:
         index = np.searchsorted(self._starts, addresses, "right") - 1
         if not len(self._starts) or (index < 0).any():
             raise Stale("an address below all chunks")
-        beyond = addresses + np.uint64(self._node_bytes) > self._ends[index]
+        beyond = addresses > self._ends[index] - np.uint64(self._node_bytes)
         if beyond.any():
             raise Stale(f"address {int(addresses[beyond][0])} lies in no chunk")
         return np.asarray(index, np.int64)

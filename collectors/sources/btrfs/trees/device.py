@@ -39,7 +39,7 @@ class Devices:
         if fd is None:
             raise Unsupported(f"device {devid} is missing")
         wanted = sum(len(part) for part in into)
-        got = os.preadv(fd, into, offset)
+        got = os.preadv(fd, into, offset) if offset < 1 << 63 else 0
         if got != wanted:
             raise Malformed(f"device {devid} ends within a block at {offset}")
 

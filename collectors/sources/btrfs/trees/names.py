@@ -29,14 +29,18 @@ class Paths:
 
     def of(self, subvolume: int) -> str | None:
         """The path below the top level; None where none leads to it."""
-        if subvolume not in self._known:
+        chain: list[int] = []
+        while subvolume not in self._known:
             self._known[subvolume] = None  # a loop ends here
-            place = self._places.get(subvolume)
-            above = self.of(place[0]) if place is not None else None
-            within = self._directory(place[0], place[1]) if place is not None else None
-            if place is not None and above is not None and within is not None:
-                self._known[subvolume] = "/".join(part for part in (above, within, place[2]) if part)
-        return self._known[subvolume]
+            chain.append(subvolume)
+            subvolume = self._places[subvolume][0] if subvolume in self._places else subvolume
+        path = self._known[subvolume]
+        for below in reversed(chain):  # no recursion: users may nest subvolumes as deep as they like
+            within = None if path is None else self._directory(*self._places[below][:2])
+            if path is not None and within is not None:
+                self._known[below] = "/".join(part for part in (path, within, self._places[below][2]) if part)
+            path = self._known[below]
+        return path
 
     def _directory(self, subvolume: int, inode: int) -> str | None:
         """The path of a directory within its subvolume; subvolumes of one driver ask for the same one."""
