@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from collectors.diagnosis.thresholds import DEFAULT
-from collectors.model.ids import OwnerId
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
@@ -35,7 +33,6 @@ class Context:
     tier: Risk
     target_percent: float | None
     named: frozenset[str] = frozenset()
-    last_used: Mapping[OwnerId, datetime] = field(default_factory=dict)
     grace_s: float = DEFAULT.grace_s  # no directory is an orphan before this age
     request_timeout_s: float = 120.0
     cleaner_timeout_s: float = 300.0
@@ -52,7 +49,6 @@ def for_snapshot(
     tier: Risk,
     target_percent: float | None,
     named: frozenset[str] = frozenset(),
-    last_used: Mapping[OwnerId, datetime] | None = None,
 ) -> Context:
     """The context of a plan that was made from this snapshot. Raises ValueError where it found no filesystem."""
     if not snapshot.studies:
@@ -69,5 +65,4 @@ def for_snapshot(
         tier=tier,
         target_percent=target_percent,
         named=named,
-        last_used=last_used or {},
     )

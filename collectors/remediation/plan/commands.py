@@ -28,8 +28,8 @@ def each_record(tool: str, ids: Iterable[str], *, all_: bool) -> str:
 
 def old_cache(tool: str, kinds: Iterable[str], age_s: float) -> str:
     """Unused, unshared records of these kinds that nobody used for so long."""
-    hours = max(1, round(age_s / 3600))
-    parts = (line(tool, "builder", "prune", "--force", "--filter", f"until={hours}h", "--filter", f"type={kind}")
+    until = ("--filter", f"until={max(1, round(age_s / 3600))}h") if age_s else ()
+    parts = (line(tool, "builder", "prune", "--force", *until, "--filter", f"type={kind}")
              for kind in kinds)  # fmt: skip
     return " && ".join(parts)
 
