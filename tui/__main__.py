@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -24,7 +25,21 @@ def _run(argv: Sequence[str] | None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("ullage: the dashboard needs a terminal; use --preflight for a report", file=sys.stderr)
         return UNKNOWN
-    return p.error("the dashboard is not built in yet; use --preflight")
+    return _dashboard(arguments)
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    from tui.app import run
+    from tui.figures import Units
+    from tui.opening import Unplayable, feed_of
+
+    try:
+        feed = feed_of(arguments)
+    except Unplayable as error:
+        print(f"ullage: {error}", file=sys.stderr)
+        return UNKNOWN
+    units = Units.SI if arguments.si else Units.IEC
+    return run(feed, read_only=arguments.read_only, theme=arguments.theme, units=units)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tui.charset import Charset, charset_of
 from tui.dry_run import dry_run
 from tui.feed import Feed, LiveFeed, ReplayFeed
 from tui.figures import Units
+from tui.fit import shorten_middle
 from tui.frame import space_of
 from tui.keys import KEYS, VIEW_KEYS, belongs
 from tui.look import look_of
@@ -112,11 +113,11 @@ class UllageApp(ReplayActions):
     def on_disk_bar_picked(self, message: DiskBar.Picked) -> None:
         self.change(selected=message.key)
 
-    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+    def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id in ("categories", "category-list") and message.key != self.scene.selected:
             self.change(selected=message.key)
 
-    async def on_listing_chosen(self, message: Listing.Chosen) -> None:  # type: ignore[type-arg]
+    async def on_listing_chosen(self, message: Listing.Chosen) -> None:
         match message.listing.id:
             case "categories" | "category-list" | "brief":
                 await self.action_view("explore")
@@ -124,6 +125,10 @@ class UllageApp(ReplayActions):
                 await self.action_view("plan")
             case "steps":
                 self.action_include()
+            case "events":
+                event = message.listing.row
+                if event is not None:
+                    self.seek(event.at)
 
     async def action_back(self) -> None:
         if self.scene.needle or self.query_one("#filter", Input).display:
@@ -197,10 +202,13 @@ class UllageApp(ReplayActions):
         self.action_command_palette()
 
     def action_copy(self) -> None:
-        text = self.view.to_copy() if self.view is not None else ""
+        listing = self.focused
+        row = listing.row if isinstance(listing, Listing) else None
+        # Escaped: what is pasted into a shell must not hold a line break that somebody put into a name.
+        text = safe(listing.copy_text(row)) if isinstance(listing, Listing) and row is not None else ""
         if text:
             self.copy_to_clipboard(text)
-            self.notify(safe(text, 200), title="Copied", markup=False)
+            self.notify(shorten_middle(text, 200), title="Copied", markup=False)
 
     def action_export(self) -> None:
         from tui.export import markdown, write
@@ -237,10 +245,10 @@ class UllageApp(ReplayActions):
                 return self.live is not None and not scene.scanning and scene.mode is Mode.LIVE
         return True
 
-    def get_system_commands(self, screen: Screen[object]) -> list[SystemCommand]:  # type: ignore[override]
+    def get_system_commands(self, screen: Screen[object]) -> list[SystemCommand]:
         """Every key as a command by name."""
         return [
-            SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self.run_action, action))  # type: ignore[misc]
+            SystemCommand(key.label, key.help, lambda action=key.action: self.call_later(self.run_action, action))
             for key in (*VIEW_KEYS, *KEYS)
             if key.action not in ("palette", "drill", "back")
             and self.check_action(key.action.partition("(")[0], ()) is True

@@ -43,7 +43,7 @@ class SceneApp(App[int]):
         # Without colour the terminal's own ink is the only one that is sure to be seen.
         self.scene = scene.but(look=look_of(theme, self.no_color))
 
-    def get_line_filters(self) -> list[LineFilter]:  # type: ignore[override]
+    def get_line_filters(self) -> list[LineFilter]:
         """Textual's filters and, last, the one that leaves no character the terminal cannot show."""
         filters = list(super().get_line_filters())
         return [*filters, self._charset_filter] if self._charset_filter.enabled else filters

@@ -6,7 +6,6 @@ Refuses to change the width of a line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 
@@ -22,21 +21,15 @@ class Charset(StrEnum):
     ASCII = "ascii"
 
 
+# CP437's glyphs, which every console font has, for those that it lacks.
 _CONSOLE = str.maketrans(
-    {
-        "▁": "_", "▂": "▄", "▃": "▄", "▅": "▄", "▆": "█", "▇": "█", "▉": "█", "▊": "█", "▋": "▌", "▍": "▌", "▎": "│", "▏": "│",
-        "━": "─", "╸": "─", "╴": "─", "╾": "─", "╭": "┌", "╮": "┐", "╰": "└", "╯": "┘", "✖": "x", "✔": "√", "◆": "♦",
-        "●": "•", "○": "o", "◌": "o", "▲": "^", "▼": "v", "▾": "v", "▶": ">", "…": ".", "Δ": "d", "→": ">", "←": "<",
-        "↑": "^", "↓": "v", "≥": "≥", "—": "-", "–": "-", "“": '"', "”": '"', "’": "'", "▔": "─", "▕": "│", "▊": "█",
-    }
-)  # fmt: skip
-_ASCII = {
-    **dict.fromkeys("─━═╴╸╾╼╶╺▔", "-"), **dict.fromkeys("│┃║▏▎▍▕┆", "|"), **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛", "+"),
-    **dict.fromkeys("█▇▆▅▉▊▋▌▓", "#"), **dict.fromkeys("▄▃▀▐", "="), **dict.fromkeys("▂▁", "_"), "▒": "%", "░": ":",
-    "✖": "x", "✔": "v", "◆": "*", "●": "o", "○": ".", "◌": ".", "■": "#", "▲": "^", "▼": "v", "▾": "v", "▶": ">", "…": "~",
-    "·": "-", "•": "o", "Δ": "d", "→": ">", "←": "<", "↑": "^", "↓": "v", "≥": ">", "—": "-", "–": "-", "«": "<", "×": "x",
-    "“": '"', "”": '"', "‘": "'", "’": "'", "¶": "P", "√": "v", "♦": "*",
-}  # fmt: skip
+    "▁▂▃▅▆▇▉▊▋▍▎▏━╸╴╾▔╭╮╰╯✖✔◆●○◌▲▼▾▶…Δ→←↑↓—–“”‘’▕",
+    "_▄▄▄███" + "█▌▌││─────┌┐└┘x√♦•oo^vv>.d><^v--\"\"''│",
+)
+_ASCII = str.maketrans(
+    "─━═╴╸╾╼╶╺▔│┃║▏▎▍▕┆╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛█▇▆▅▉▊▋▌▓▄▃▀▐▂▁▒░✖✔◆●○◌■▲▼▾▶…·•Δ→←↑↓≥—–«×“”‘’√♦",
+    "----------||||||||+++++++++++++++++#########====__%:xv*o..#^vv>~-od><^v>--<x\"\"''v*",
+)
 
 
 @lru_cache(4096)
@@ -46,15 +39,13 @@ def plain(text: str, charset: Charset) -> str:
         return text
     if charset is Charset.CONSOLE:
         return "".join(_dots(char) if "\u2800" <= char <= "\u28ff" else char for char in text.translate(_CONSOLE))
-    return "".join(_ascii(char, _ASCII) for char in text)
+    return "".join(_ascii(char) for char in text.translate(_ASCII))
 
 
-def _ascii(char: str, table: Mapping[str, str]) -> str:
+def _ascii(char: str) -> str:
     if char.isascii():
         return char
-    if "\u2800" <= char <= "\u28ff":
-        return _dots(char)
-    return table.get(char) or "?" * cell_len(char)
+    return _dots(char) if "\u2800" <= char <= "\u28ff" else "?" * cell_len(char)
 
 
 def _dots(char: str) -> str:

@@ -60,16 +60,15 @@ def chart_of(
     ahead_h: float,
     marks: Sequence[int],
     category: str = "",
-    pinned: bool = False,
 ) -> Chart:
-    """The last `back_h` hours (fewer where the journal is younger, unless `pinned`) and what the trend says of the next."""
+    """The last `back_h` hours, fewer where the journal is younger, and what the trend says of the next."""
     now = report.taken_at
     points = _within(used_curve(past, report), now, back_h)
     space = space_of(report)
     if space is not None and (not points or points[-1][0] < 0):
         points = (*points, (0.0, percent_of(space.used_bytes, space)))
     oldest = -points[0][0] if points else 0.0
-    shown = back_h if pinned else min(back_h, max(1.0, oldest))
+    shown = min(back_h, max(1.0, oldest))
     second, letter, text = _category(report, past.series.get(category, ()), category, shown)
     ahead = _ahead(report, ahead_h)
     known = [y for _, y in (*points, *second)] + [point.low for point in ahead]

@@ -44,11 +44,12 @@ def label_rows(scene: Scene, parts: Sequence[Segment], height: int) -> list[tupl
     for part in parts:
         texts = _labels(part, height, si=scene.scale.si)
         letter = part.row.face.letter
-        on = f"on:{letter}"
+        role = f"pick:{letter}" if part.row.face.key == scene.selected else f"on:{letter}"
         for line, text in zip(lines, texts, strict=True):
             fill = scene.look.fill(letter)
-            chosen = part.row.face.key == scene.selected
-            line.append(Bit(text + fill * (part.cells - len(text)), on if not (chosen and text) else on))
+            words = text.rstrip()
+            line.append(Bit(words, role))
+            line.append(Bit(text[len(words) :] + fill * (part.cells - len(text)), f"on:{letter}"))
     return [tuple(line) for line in lines]
 
 

@@ -19,19 +19,25 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
         freed = plan.frees_bytes(done)
         used = max(0, space.used_bytes - freed)
         lines.append(
-            (Bit(f" {number} ", "muted"), Bit("would free ", "muted", 3), Bit(bytes_(freed - before, si=si), "goodstrong"),
-             Bit(f" → {percent(percent_of(used, space))} used", "text"), Bit(f"  {safe(step.title)}", "text", 1, cut=True))
-        )  # fmt: skip
+            (
+                Bit(f" {number} ", "muted"),
+                Bit("would free ", "muted", 3),
+                Bit(bytes_(freed - before, si=si), "goodstrong"),
+                Bit(f" → {percent(percent_of(used, space))} used", "text"),
+                Bit(f"  {safe(step.title)}", "text", 1, cut=True),
+            )
+        )
         lines.append((Bit("   $ ", "muted"), Bit(safe(step.command), "muted", 1, cut=True)))
         if step.targets:
             each = f"   {count(len(step.targets), 'item')}, each verified again just before it goes"
             lines.append((Bit(each, "muted", 1, cut=True),))
     if not lines:
         return ((Bit(" No step is chosen: Space includes one.", "muted"),),)
+    promised = bytes_(plan.frees_bytes(done), si=si)
     lines.append(
         (
             Bit(f" {count(len(done), 'step')}: ", "muted"),
-            Bit(bytes_(plan.frees_bytes(done), si=si), "goodstrong"),
+            Bit(promised, "goodstrong"),
             Bit(" promised. Nothing has run.", "muted", 1),
         )
     )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.report.words import age, bytes_, count, moment, percent, quoted, size
 from tui.categories import face
@@ -45,29 +45,36 @@ def _page(report: Report, past: Past) -> Iterator[str]:
     yield f"- Severity: {report.severity.name} ({word(report.severity)})"
     yield f"- Verdict: {report.verdict}"
     if space is not None:
-        yield f"- Disk: {percent(percent_of(space.used_bytes, space))} used, {bytes_(space.available_bytes)} left of {bytes_(space.total_bytes)}"
+        left = f"{bytes_(space.available_bytes)} left of {bytes_(space.total_bytes)}"
+        yield f"- Disk: {percent(percent_of(space.used_bytes, space))} used, {left}"
     if isinstance(report.explained_percent, Exact):
         yield f"- Explained: {percent(report.explained_percent.value)} of the used bytes"
     yield from ("", "## Where it is", "", "| Category | Size | Bytes | Comes free | |", "|---|--:|--:|--:|---|")
     for row in report.ledger.rows if report.ledger is not None else ():
         exact = f"{row.charged.value:,}" if isinstance(row.charged, Exact) else ""
-        name = face(row.category).title
-        yield f"| {name} | {quoted(size(row.charged))} | {exact} | {quoted(size(row.reclaimable))} | {quoted(row.reason)} |"
+        cells = (face(row.category).title, size(row.charged), exact, size(row.reclaimable), row.reason)
+        yield f"| {' | '.join(quoted(text) for text in cells)} |"
     yield from ("", "## Findings", "")
     for finding in report.findings:
         amount = f", {quoted(size(finding.bytes))}" if finding.bytes is not None else ""
         doubt = "" if finding.certain else " (not certain)"
         yield f"- [{finding.severity.name}] {quoted(finding.claim, 400)}{amount}{doubt} — {quoted(finding.remedy, 400)}"
         for label, value in finding.evidence:
-            yield f"  - {quoted(label)}: {quoted(value, 400)}"
+            yield f"  - {quoted(label)}: {quoted(evidence(value), 400)}"
     yield from ("", "## Plan", "")
     for number, step in enumerate(report.plan.steps, 1):
-        yield f"{number}. {quoted(step.title, 400)}: {quoted(size(step.frees))}, {step.risk.value}; way back: {quoted(step.undo)}"
+        promise = f"{quoted(size(step.frees))}, {step.risk.value}; way back: {quoted(step.undo)}"
+        yield f"{number}. {quoted(step.title, 400)}: {promise}"
         yield f"   {quoted(step.command, 400)}"
     yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)
     yield from _events(past)
     yield from ("", "## What could not be read", "")
     yield from _coverage(report)
+
+
+def evidence(value: Size | str, *, si: bool = False) -> str:
+    """What shows a finding: a figure in words, or the text as it is, not yet escaped."""
+    return value if isinstance(value, str) else size(value, si=si)
 
 
 def _events(past: Past) -> Iterator[str]:

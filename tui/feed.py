@@ -6,6 +6,7 @@ in a system call would hold the terminal. What is slow to import (the engine's c
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -84,8 +85,11 @@ class LiveFeed:
         """Run the chosen steps in the background."""
         self._stop_plan = stop = threading.Event()
 
+        def tell(event: Event) -> None:
+            deliver(Applying(event))
+
         def work() -> None:
-            outcome = self._machine.apply(plan, chosen, lambda event: deliver(Applying(event)), stop.is_set)
+            outcome = self._machine.apply(plan, chosen, tell, stop.is_set)
             deliver(Applied(outcome, ""))
 
         _start("apply", work, lambda reason: deliver(Applied(None, reason)))
@@ -121,9 +125,7 @@ def _start(name: str, work: Callable[[], object], broke: Callable[[str], object]
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - a broken worker must say so on screen, not die in silence
-            try:
+            with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
                 broke(f"{type(error).__name__}: {error}")
-            except RuntimeError:
-                pass  # the application has closed its loop meanwhile
 
     threading.Thread(target=run, name=f"ullage {name}", daemon=True).start()

@@ -93,7 +93,7 @@ def culprit(report: Report) -> Culprit | None:
 
 
 def category_of(report: Report, finding: Finding) -> str:
-    """The category that a finding is about: that of the items it would remove, or one of its rule's name; "" if none."""
+    """The category a finding is about: that of the items it would remove, or that its rule names; "" if none."""
     owners = set(finding.owners)
     if owners and report.ledger is not None:
         for category, items in report.ledger.items.items():

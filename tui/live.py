@@ -71,7 +71,7 @@ class LiveActions(SceneApp):
         if self.scene.mode is Mode.REPLAY:
             self.change(scanning=not message.done)  # the past is on screen; the new run waits for End
             return
-        self.change(frame=frame, scanning=not message.done, chosen=chosen)
+        self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(past))
 
     def on_scan_broke(self, message: ScanBroke) -> None:
         if message.run == self._run_number:
@@ -91,6 +91,13 @@ class LiveActions(SceneApp):
             moments = (*[moment for moment in moments if moment.at < report.taken_at], of_report(report))
         return past_of(moments, self.scene.marks) if moments else NO_PAST
 
+    @staticmethod
+    def _slider(past: Past) -> dict[str, object]:
+        """What the slider spans: every run that is known."""
+        if not past.used:
+            return {"span": None, "marked": ()}
+        return {"span": (past.used[0].at, past.used[-1].at), "marked": past.events}
+
     def on_remembered(self, message: Remembered) -> None:
         self._moments = message.moments
         frame = self._latest
@@ -98,7 +105,7 @@ class LiveActions(SceneApp):
             past = self._past(frame.report, frame.done)
             self._latest = replace(frame, past=past)
             if self.scene.mode is Mode.LIVE:
-                self.change(frame=self._latest)
+                self.change(frame=self._latest, **self._slider(past))
 
     # The plan.
 

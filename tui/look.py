@@ -1,6 +1,7 @@
 """Roles to Rich styles under one palette, with or without colour. Refuses to decide what a thing means.
 
-Roles: the names in a palette, `cat:O` a category's colour as ink, `on:O` its label on its colour, `sev:5` a severity's
+Roles: the names in a palette, `cat:O` a category's colour as ink, `on:O` its label on its colour, `pick:O` the same
+selected, `sev:5` a severity's
 chip, `ink:5` its colour as ink.
 """
 
@@ -39,10 +40,11 @@ class Look:
         kind, _, what = role.partition(":")
         if kind == "cat":
             return Style.null() if self.mono else Style.parse(palette.fills[what])
-        if kind == "on":
+        if kind in ("on", "pick"):
+            extra = "bold underline " if kind == "pick" else ""
             if self.mono:
-                return Style.null()
-            return Style.parse(f"{palette.labels[what]} on {palette.fills[what]}")
+                return Style.parse(extra)
+            return Style.parse(f"{extra}{palette.labels[what]} on {palette.fills[what]}")
         if kind in ("sev", "ink"):
             ground, ink = palette.severities[int(what)]
             if self.mono:

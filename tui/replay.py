@@ -5,6 +5,8 @@ A live dashboard with a journal can look back too: then the past is on screen, m
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tui.live import LiveActions
 from tui.moments import of_report
 from tui.recall import report_of
@@ -36,6 +38,7 @@ class ReplayActions(LiveActions):
                 chosen=preselected(self._latest.report.plan),
                 position=(0, 0),
                 dry=(),
+                **self._slider(self._latest.past),
             )
             return
         frame = timeline.frame(index)
@@ -87,9 +90,13 @@ class ReplayActions(LiveActions):
             self._go(len(timeline) - 1 if end else 0)
 
     def on_slider_sought(self, message: Slider.Sought) -> None:
+        if self.scene.span is not None:
+            begin, end = self.scene.span
+            self.seek(begin + (end - begin) * message.share)
+
+    def seek(self, goal: datetime) -> None:
+        """The run nearest to `goal`."""
         timeline = self._look_back()
         if timeline is None:
             return
-        begin, end = timeline.times[0], timeline.times[-1]
-        goal = begin + (end - begin) * message.share
         self._go(min(range(len(timeline)), key=lambda index: abs(timeline.times[index] - goal)))

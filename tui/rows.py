@@ -1,6 +1,7 @@
 """A report as rows of the category table: pure, no toolkit.
 
-Refuses to turn an absence into a number: a row that was not read keeps its `Unavailable`, and the bar charges it nothing.
+Refuses to turn an absence into a number: a row that was not read keeps its `Unavailable`, and the bar charges it
+nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable
+from collectors.model.reading import Exact, Origin, Size, Unavailable
 from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
 from tui.categories import FREE, RESERVED, Face, face
@@ -31,7 +32,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """One line of the table and one segment of the bar. `reclaimable` None: the question makes no sense (free space)."""
+    """One line of the table and one segment of the bar. `reclaimable` None: makes no sense (free space)."""
 
     face: Face
     size: Size
@@ -51,7 +52,7 @@ class CategoryRow:
 
 
 def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow, ...]:
-    """Every category once, then free space; their `held_bytes` sum to the filesystem's total. Empty without a ledger."""
+    """Every category once, then free space; `held_bytes` sum to the filesystem's total. Empty without a ledger."""
     report = frame.report
     ledger = report.ledger
     if ledger is None:
@@ -115,18 +116,10 @@ def _place(row: CategoryRow, order: Order) -> tuple[int, float, str]:
         rank = 2
     elif row.held_bytes == 0:
         rank = 3
-    match order:
-        case Order.SIZE:
-            weight = float(row.held_bytes)
-        case Order.RECLAIMABLE:
-            weight = float(row.freed_bytes)
-        case Order.CHANGE:
-            weight = float(abs(row.change_24h_bytes or 0))
-        case Order.NAME:
-            weight = 0.0
-    return (rank, -weight, row.face.title)
-
-
-def value_of(reading: Reading[str], otherwise: str) -> str:
-    """A text reading, or what to say instead."""
-    return reading.value if isinstance(reading, Exact) else otherwise
+    weights: dict[Order, float] = {
+        Order.SIZE: row.held_bytes,
+        Order.RECLAIMABLE: row.freed_bytes,
+        Order.CHANGE: abs(row.change_24h_bytes or 0),
+        Order.NAME: 0,
+    }
+    return (rank, -weights[order], row.face.title)

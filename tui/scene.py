@@ -40,7 +40,7 @@ class After:
 
 @dataclass(frozen=True)
 class Scene:
-    """`marks` are the percentages that judge, `selected` a category's key, `chosen` and `finished` ids of plan steps."""
+    """`marks` are the percentages that judge, `selected` a category's key, `chosen` ids of plan steps."""
 
     look: Look
     mode: Mode

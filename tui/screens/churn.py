@@ -46,14 +46,14 @@ class ChurnView(View):
         panel.note_it(f"{scene.scale.label} · by {scene.churn_order}")
         self._detail(scene)
 
-    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+    def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id == "repositories" and self._scene is not None:
             message.stop()
             self._detail(self._scene)
 
     def _detail(self, scene: Scene) -> None:
         table, panel = self.query_one(ChurnTable), self.query_one("#churn-detail", Panel)
-        row = table.rows[table.cursor] if 0 <= table.cursor < len(table.rows) else None
+        row = table.row
         panel.name_it(safe(row.churn.repository, 80) if row is not None else "Repository")
         lines = (
             list(_about(row, scene.report, si=scene.scale.si)) if row is not None and scene.report is not None else []

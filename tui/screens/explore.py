@@ -64,7 +64,7 @@ class Explore(View):
         panel.note_it(_note(row, shown, scene))
         self._facts(table, scene)
 
-    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+    def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id == "items" and self._scene is not None:
             message.stop()
             self._facts(self.query_one("#items", ItemTable), self._scene)
@@ -83,7 +83,7 @@ class Explore(View):
 
     @staticmethod
     def item(table: ItemTable) -> Item | None:
-        return table.rows[table.cursor].item if 0 <= table.cursor < len(table.rows) else None
+        return table.row.item if table.row is not None else None
 
 
 def _count(shown: int, whole: int) -> str:
@@ -105,7 +105,8 @@ def _note(row: CategoryRow, shown: tuple[ItemRow, ...], scene: Scene) -> str:
     order = f"by {scene.item_order}"
     if scene.needle or shared <= 0 or not shown:
         return order
-    return f"{order} · {bytes_(own, si=scene.scale.si)} exclusive + {bytes_(shared, si=scene.scale.si)} shared, counted once"
+    si = scene.scale.si
+    return f"{order} · {bytes_(own, si=si)} exclusive + {bytes_(shared, si=si)} shared, counted once"
 
 
 def _about(row: CategoryRow, scene: Scene) -> tuple[Line, ...]:

@@ -47,7 +47,7 @@ class Overview(View):
         if self.screen.has_class("-tiny"):
             wanted = height
         top = self.query_one("#overview-top")
-        if wanted > 1 and top.styles.height != wanted:
+        if wanted > 1 and top.size.height != wanted:
             top.styles.height = wanted
 
     def on_resize(self) -> None:

@@ -64,15 +64,14 @@ class PlanView(View):
         self._step(table, scene)
         self._log(plan, scene)
 
-    def on_listing_moved(self, message: Listing.Moved) -> None:  # type: ignore[type-arg]
+    def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id == "steps" and self._scene is not None:
             message.stop()
             self._step(self.query_one(StepTable), self._scene)
 
     def step(self) -> Step | None:
         """The step under the cursor."""
-        table = self.query_one(StepTable)
-        return table.rows[table.cursor] if 0 <= table.cursor < len(table.rows) else None
+        return self.query_one(StepTable).row
 
     def _step(self, table: StepTable, scene: Scene) -> None:
         step = self.step()

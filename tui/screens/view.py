@@ -16,7 +16,3 @@ class View(Container):
     def focus_first(self) -> None:
         """Put the focus where arrows make sense."""
         raise NotImplementedError
-
-    def to_copy(self) -> str:
-        """What `y` copies: the id, path or command under the cursor; "" where there is nothing."""
-        return ""

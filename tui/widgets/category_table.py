@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collectors.model.reading import Unavailable
-from collectors.report.words import age, percent, safe
+from collectors.report.words import age, percent, safe, size
 from tui.bars import dual, sparkline
 from tui.figures import cell, change, number
 from tui.fit import Bit, fit, shorten
@@ -50,6 +50,9 @@ class CategoryTable(Listing[CategoryRow]):
 
     def key_of(self, row: CategoryRow) -> str:
         return row.face.key
+
+    def copy_text(self, row: CategoryRow) -> str:
+        return f"{row.face.title}: {size(row.size)}"
 
     def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
         c = columns(width, scene.scale.width)

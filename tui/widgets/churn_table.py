@@ -21,6 +21,9 @@ class ChurnTable(Listing[ChurnRow]):
     def key_of(self, row: ChurnRow) -> str:
         return row.churn.repository
 
+    def copy_text(self, row: ChurnRow) -> str:
+        return row.churn.repository
+
     def columns(self, width: int, figures: int) -> tuple[int, int, int, int]:
         """Cells of (name, per day, shared, bar); builds, new per build and cost are always there."""
         room = width - _BUILDS - 2 * (figures + 3) - 2

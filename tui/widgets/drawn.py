@@ -1,4 +1,7 @@
-"""The base of every widget that draws lines from a scene. Refuses markup: foreign text reaches the screen as segments."""
+"""The base of every widget that draws lines from a scene.
+
+Refuses markup: foreign text reaches the screen as segments.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.report.words import percent, safe
+from collectors.report.words import moment, percent, safe
 from tui.fit import Bit, shorten
 from tui.frame import Event
 from tui.scene import Scene
@@ -15,6 +15,9 @@ class EventTable(Listing[Event]):
 
     def key_of(self, row: Event) -> str:
         return f"{row.at.isoformat()} {row.kind} {row.text}"
+
+    def copy_text(self, row: Event) -> str:
+        return f"{moment(row.at)} {row.text}"
 
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
         return (Bit(" Nothing happened yet in the runs that are known.", "muted"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collectors.model.finding import Finding
+from collectors.model.reading import Size
 from collectors.report.words import safe, size
 from tui.fit import Bit, fit
 from tui.frame import Frame
@@ -38,6 +39,9 @@ class FindingsList(Listing[Finding]):
     def key_of(self, row: Finding) -> str:
         return f"{row.rule} {row.claim}"
 
+    def copy_text(self, row: Finding) -> str:
+        return f"{row.claim}: {row.remedy}"
+
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
         waiting = scene.frame is not None and not scene.frame.done
         return (Bit(" Still being read: no finding yet." if waiting else " Nothing to report.", "muted"),)
@@ -50,7 +54,7 @@ class FindingsList(Listing[Finding]):
         if self.row_height == 1:
             return [fit((mark, Bit(f" {amount:>{_BYTES}} ", role), claim), width - 1)]
         why = row.evidence[0] if row.evidence else None
-        text = f"{safe(why[0])}: {safe(why[1])}" if why is not None else safe(row.remedy)
+        text = f"{safe(why[0])}: {_value(why[1], si=scene.scale.si)}" if why is not None else safe(row.remedy)
         second = (
             Bit(" " * (_CHIP + 1)),
             Bit(amount, role),
@@ -58,3 +62,7 @@ class FindingsList(Listing[Finding]):
             Bit(text, "muted", 1, cut=True, least=4),
         )
         return [fit((mark, Bit(" "), claim), width - 1), fit(second, width - 1)]
+
+
+def _value(value: Size | str, *, si: bool) -> str:
+    return safe(value) if isinstance(value, str) else size(value, si=si)

@@ -28,6 +28,9 @@ class ItemTable(Listing[ItemRow]):
     def key_of(self, row: ItemRow) -> str:
         return row.item.owner_id + row.item.id
 
+    def copy_text(self, row: ItemRow) -> str:
+        return row.item.id or row.item.name
+
     def columns(self, width: int, number: int) -> tuple[int, int, int, int, int]:
         """Cells of (name, apparent, bar, age, state); referenced and exclusive are always there."""
         room = width - 2 * (number + 1) - 3

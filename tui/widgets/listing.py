@@ -7,11 +7,11 @@ row is drawn. Refuses to hold widgets per row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -28,7 +28,7 @@ R = TypeVar("R")
 class Listing(ScrollView, Generic[R], can_focus=True):
     """`row_height` lines a row, one line of header above them if `has_head`."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False),
@@ -45,13 +45,13 @@ class Listing(ScrollView, Generic[R], can_focus=True):
     class Moved(Message):
         """The cursor came to rest on another row."""
 
-        def __init__(self, listing: Listing[R], key: str) -> None:  # type: ignore[type-var]
+        def __init__(self, listing: Listing[Any], key: str) -> None:
             super().__init__()
             self.listing = listing
             self.key = key
 
         @property
-        def control(self) -> Listing[R]:  # type: ignore[type-var]
+        def control(self) -> Listing[Any]:
             return self.listing
 
     class Chosen(Moved):
@@ -80,6 +80,15 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         """What stands there when there is no row: the reason."""
         return ()
 
+    def copy_text(self, row: R) -> str:
+        """What `y` copies of a row: an id, a path, a command; "" for nothing. Not yet escaped."""
+        return ""
+
+    @property
+    def row(self) -> R | None:
+        """The row under the cursor."""
+        return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
+
     def same(self, before: Scene, after: Scene) -> bool:
         """Would the same rows look the same in both scenes?"""
         return before.look is after.look and before.frame is after.frame and before.units is after.units
@@ -107,7 +116,8 @@ class Listing(ScrollView, Generic[R], can_focus=True):
     @property
     def key(self) -> str | None:
         """The key under the cursor; None in an empty list."""
-        return self.key_of(self.rows[self.cursor]) if 0 <= self.cursor < len(self.rows) else None
+        row = self.row
+        return None if row is None else self.key_of(row)
 
     def point_at(self, key: str) -> None:
         """Put the cursor on the row of `key`, if there is one."""

@@ -22,6 +22,9 @@ class StepTable(Listing[Step]):
     def key_of(self, row: Step) -> str:
         return row.id
 
+    def copy_text(self, row: Step) -> str:
+        return row.command
+
     def same(self, before: Scene, after: Scene) -> bool:
         return super().same(before, after) and before.chosen == after.chosen and before.run is after.run
 
