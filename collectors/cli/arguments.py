@@ -43,6 +43,7 @@ def parser(prog: str) -> Parser:
     p.add_argument("--version", action="store_true", help="print the version")
     p.add_argument("--print", dest="print_", metavar="WHAT", choices=("schema",), help="print one of: schema")
     _modes(p)
+    _dashboard(p)
     _where(p)
     _how(p)
     return p
@@ -62,6 +63,13 @@ def _modes(p: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--yes-i-mean", metavar="HOSTNAME", help="with --tier destructive, where nobody can type it")
     group.add_argument("--record", metavar="FILE", help="with --preflight: append the report to a recording")
+
+
+def _dashboard(p: argparse.ArgumentParser) -> None:
+    group = p.add_argument_group("the dashboard")
+    group.add_argument("--replay", metavar="PATH", help="a recording, or a folder of journals; read-only")
+    group.add_argument("--read-only", action="store_true", help="look, and never offer to apply")
+    group.add_argument("--theme", choices=("dark", "light", "ansi"), help="(default: what the terminal can do)")
 
 
 def _where(p: argparse.ArgumentParser) -> None:

@@ -101,10 +101,10 @@ def _tell(event: Event) -> None:
     print(f"{event.kind.value}{where}: {words.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
 
 
-def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> int:
-    """Look again: the journal tells what was done and what it really freed, the vault what is still unresolved."""
+def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
+    """What was really done, in the journal's terms; steps that removed nothing are no action."""
     rules = {step.id: step.rule for step in steps}
-    actions = tuple(
+    return tuple(
         Action(
             action=result.action,
             target=result.title,
@@ -116,6 +116,11 @@ def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> int:
         for result in done.steps
         if result.removed or not result.targets
     )
+
+
+def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> int:
+    """Look again: the journal tells what was done and what it really freed, the vault what is still unresolved."""
+    actions = actions_of(done, steps)
     after = survey(chosen)
     for note in remember(after, chosen, actions):
         print(f"ullage: {note}", file=sys.stderr)

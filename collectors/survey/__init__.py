@@ -55,6 +55,7 @@ class Outcome:
     snapshot: Snapshot
     judged: Judged
     memory: Memory
+    ruling: Ruling
 
 
 def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
@@ -74,7 +75,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     final = report(snapshot, judged, memory.trend)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
-    return Outcome(final, snapshot, judged, memory)
+    return Outcome(final, snapshot, judged, memory, ruling)
 
 
 def remember(outcome: Outcome, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
