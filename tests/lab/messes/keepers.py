@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.lab import describe, engine
+from tests.lab import describe, engine, measure
 from tests.lab.messes._write import MIB, until_asleep
 from tests.lab.truth import Planted
 
@@ -29,6 +29,7 @@ def make(lab: Lab) -> list[Planted]:
     _volumes(lab)
     lab.docker("rmi", lab.build("gone/cached:1", {"Dockerfile": _CACHED, "own": os.urandom(3 * MIB)}))
     until_asleep(lab, "api-1")
+    measure.flush(lab.mount)  # compsize sees only what has reached the disk
     return [*_kept_images(lab), *_kept_containers(lab), *_kept_volumes(lab)]
 
 
