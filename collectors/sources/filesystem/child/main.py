@@ -70,5 +70,13 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.sources.filesystem.child import stillthere
 
             stillthere.run(request)
+        case "read":
+            from collectors.sources.filesystem.child import reading
+
+            reading.run(request)
+        case "xfs":
+            from collectors.sources.filesystem.child import xfsgeometry
+
+            xfsgeometry.run(request)
         case other:
             raise ValueError(f"no such task: {other}")
