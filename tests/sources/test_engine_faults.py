@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,37 +17,13 @@ from collectors.model.reading import Exact, Unavailable, Why
 from collectors.sources.engine import endpoint, view
 from collectors.sources.engine.transport import BODY_LIMIT_BYTES
 from collectors.sources.host import this_host
+from tests.fakes.asking import ask
 from tests.fakes.engine import Fault, engine
 from tests.fakes.server import Drip, Flood, Mute, Reply, Reset, Server, Verbatim
 
 DEADLINE_S = 0.6
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 TWO_GB = 2 * 10**9
-
-# Run in a process of its own: see what it leaves behind there.
-ASK = """
-import json, os, resource, sys, threading, time
-from pathlib import Path
-from collectors.sources.engine import endpoint, view
-from collectors.sources.host import this_host
-import collectors.sources.engine.client  # while its files may be read
-url, deadline_s, runs, uid = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-if uid:
-    os.setgroups([]); os.setgid(uid); os.setuid(uid)
-def look():
-    return view(endpoint(url, {}, Path("/nowhere")), this_host(), deadline_s=deadline_s)
-def held():
-    time.sleep(0.2)  # a thread that has given its answer needs a moment to end
-    return threading.active_count(), len(os.listdir("/proc/self/fd"))
-seen = look()
-before = held()
-for _ in range(runs):
-    seen = look()
-after = held()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-why = lambda reading: [getattr(reading, "why", "read"), getattr(reading, "detail", "")]
-print(json.dumps({"before": before, "after": after, "peak": peak, "engine": why(seen.engine)}))
-"""
 
 
 def look(url: str, deadline_s: float = DEADLINE_S) -> EngineView:
@@ -59,20 +32,6 @@ def look(url: str, deadline_s: float = DEADLINE_S) -> EngineView:
     seen = view(endpoint(url, {}, Path("/nowhere")), this_host(), deadline_s=deadline_s)
     assert time.monotonic() - began < deadline_s + 1
     return seen
-
-
-def ask(url: str, *, deadline_s: float = DEADLINE_S, runs: int = 0, uid: int = 0) -> dict[str, Any]:
-    """The same in a process of its own; nothing may be on its stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, url, str(deadline_s), str(runs), str(uid)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.stderr == ""
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def everything(seen: EngineView) -> list[Any]:
@@ -166,8 +125,8 @@ def test_two_gigabytes_are_neither_read_nor_held(first: bytes, declared: bool) -
         found = ask(server.url, deadline_s=10)
         assert server.sent_bytes < 2 * BODY_LIMIT_BYTES
 
-    assert found["engine"][0] == Why.MALFORMED
-    assert found["peak"] < BODY_LIMIT_BYTES * 4
+    assert found.engine[0] == Why.MALFORMED
+    assert found.peak_bytes < BODY_LIMIT_BYTES * 4
 
 
 def test_a_socket_that_is_not_there() -> None:
@@ -218,15 +177,15 @@ def test_a_socket_without_permission_says_who_has_it(mode: int, group: int, reme
         server.path.parent.chmod(0o755)
         server.path.chmod(mode)
         os.chown(server.path, 0, group)
-        found = ask(server.url, uid=65534)
-    assert found["engine"] == [Why.NOT_PERMITTED, f"no permission on {server.path}: {remedy}"]
+        found = ask(server.url, deadline_s=5, uid=65534)
+    assert found.engine == (Why.NOT_PERMITTED, f"no permission on {server.path}: {remedy}")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_socket_in_a_closed_folder_is_no_permission_either() -> None:
     with engine("26.1.5-overlay2") as server:
-        found = ask(server.url, uid=65534)
-    assert found["engine"] == [Why.NOT_PERMITTED, f"no permission on {server.path}: be root or in group docker"]
+        found = ask(server.url, deadline_s=5, uid=65534)
+    assert found.engine == (Why.NOT_PERMITTED, f"no permission on {server.path}: be root or in group docker")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +218,7 @@ MIXED: dict[str, Fault] = {
 def test_twenty_runs_leave_no_thread_and_no_descriptor(faults: dict[str, Fault]) -> None:
     with engine("26.1.5-overlay2", faults) as server:
         found = ask(server.url, deadline_s=0.15, runs=20)
-    assert found["after"] == found["before"]
+    assert found.after == found.before
 
 
 def test_a_mute_engine_that_wakes_up_is_asked_again_at_once() -> None:

@@ -108,8 +108,14 @@ class Line:
             _shut(connection)
 
     def close(self) -> None:
-        """Give every connection back to the system."""
-        self._api.close()
+        """Give every connection back to the system. Never raises: there is nothing left to lose."""
+        with contextlib.suppress(Exception):
+            for adapter in self._api.adapters.values():
+                # First what the channels run through: to close a channel is to write to it.
+                if (ssh := getattr(adapter, "ssh_client", None)) is not None:
+                    ssh.close()
+        with contextlib.suppress(Exception):
+            self._api.close()
 
     def _hook(self, adapter: Any) -> None:
         """Have each connection that the adapter's pools make reported here.
@@ -167,10 +173,10 @@ def _tls(endpoint: Endpoint) -> Any:
 def _shut(connection: Any) -> None:
     """End a socket under its readers. An SSL socket's own shutdown would first talk to the other side."""
     with contextlib.suppress(OSError, AttributeError, ValueError):
-        if isinstance(connection, socket.socket):
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        else:  # a channel of paramiko
-            connection.close()
+        if not isinstance(connection, socket.socket):
+            # A channel of paramiko. To close it would be to write to whoever may not read: end what it runs through.
+            connection = connection.get_transport().sock
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _body(answer: Any, what: str, limit_bytes: int) -> bytes:

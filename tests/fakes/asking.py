@@ -1,0 +1,56 @@
+"""A view in a process of its own: what it says, what it takes, and what it leaves behind there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+_ASK = """
+import json, os, resource, sys, threading, time
+from pathlib import Path
+from collectors.sources.engine import endpoint, view
+from collectors.sources.host import this_host
+import collectors.sources.engine.client  # while its files may be read
+url, deadline_s, runs, uid = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+if uid:
+    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+def look():
+    return view(endpoint(url, {}, Path("/nowhere")), this_host(), deadline_s=deadline_s)
+def held():
+    time.sleep(0.3)  # a thread that has given its answer needs a moment to end
+    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+seen = look()
+before = held()
+for _ in range(runs):
+    seen = look()
+after = held()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+engine = getattr(seen.engine, "why", "read"), getattr(seen.engine, "detail", "")
+print(json.dumps({"engine": engine, "before": before, "after": after, "peak": peak}))
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`engine`: why it could not be read, and the sentence. `before` and `after` the runs: threads, descriptors."""
+
+    engine: tuple[str, str]
+    before: tuple[int, int]
+    after: tuple[int, int]
+    peak_bytes: int
+
+
+def ask(url: str, *, deadline_s: float, runs: int = 0, uid: int = 0) -> Asked:
+    """One view and `runs` more, as user `uid` if given (only root can). Nothing may be on its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK, url, str(deadline_s), str(runs), str(uid)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    return Asked(tuple(found["engine"]), tuple(found["before"]), tuple(found["after"]), found["peak"])
