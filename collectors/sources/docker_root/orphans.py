@@ -24,7 +24,7 @@ _NAMES = {
     Family.PODMAN: re.compile(r"[0-9a-f]{64}"),
     Family.CONTAINERD: re.compile(r"[0-9]+|[0-9a-f]{64}|[0-9a-f]{128}"),
 }
-# A directory is made moments before the record of its write, by another thread: how far the clock may lie apart.
+# A directory is made moments before the record of its write begins: how many, on a busy disk.
 _SLACK_S = 5.0
 
 
@@ -93,6 +93,6 @@ def _written_during(since_s: float, evidence: Evidence) -> Write | None:
     fitting = [
         write
         for write in evidence.writes
-        if write.began_s is not None and write.began_s - _SLACK_S <= since_s <= write.touched_s + _SLACK_S
+        if write.began_s is not None and write.began_s - _SLACK_S <= since_s <= write.touched_s
     ]
     return max(fitting, key=lambda write: write.touched_s, default=None)
