@@ -12,6 +12,7 @@ from collectors.model.ids import ContainerId, OwnerId
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable, Why
 from collectors.model.store import Orphanhood, Unit, UnitKind
+from collectors.model.sums import charged
 
 
 def units(desk: Desk) -> Iterable[Item]:
@@ -96,9 +97,10 @@ def others(desk: Desk) -> Iterable[Item]:
             yield _plain(desk, directory.path, size, Exact(directory.apparent_bytes, desk.origin), UnitKind.HOST.value)
         for unit in desk.study.units:
             usage = occupancy.value.usages.get(unit.id)
-            if category_of(unit) is Category.OTHER_FILES and usage is not None and unit.kind is not UnitKind.HOST:
-                users = [c.name for c in desk.containers.values() if f"container:{c.id}" in unit.owners]
-                yield _plain(desk, unit.path, usage.allocated, usage.apparent, unit.kind.value, ", ".join(users))
+            if category_of(unit) is not Category.OTHER_FILES or usage is None or not charged(usage.allocated):
+                continue
+            users = unit.name if unit.kind is UnitKind.BIND else ""
+            yield _plain(desk, unit.path or unit.name, usage.allocated, usage.apparent, unit.kind.value, users)
 
 
 def _plain(desk: Desk, path: str, allocated: Size, apparent: Size, state: str, owner: str = "") -> Item:

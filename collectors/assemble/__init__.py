@@ -159,7 +159,7 @@ class _Look:
     def _early(self, mount: Mount, space: Reading[FsSpace]) -> None:
         """The filesystem's fill at once, before anybody knows who holds it."""
         pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
-        self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending),))
+        self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, ()),))
 
     def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
         self._update(studies=(*self.snapshot.studies, one), reports=(*self.snapshot.reports, *reports))

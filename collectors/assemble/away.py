@@ -37,7 +37,7 @@ def from_container(request: Request, mounts: tuple[Mount, ...], view: EngineView
     if mount.fstype == "btrfs":
         btrfs = btrfs_source.filesystem(Path(inside.path), request.host, timeout_s=clock.left(at_most=5.0))
         own = exact.own_bytes(btrfs.value, unseen) if isinstance(btrfs, Exact) else btrfs
-    study = FilesystemStudy(Filesystem(mount, space), (), unseen, btrfs, own, unseen)
+    study = FilesystemStudy(Filesystem(mount, space), (), unseen, btrfs, own, unseen, ())
     lines = [coverage.line("statvfs through /etc/hostname", space), coverage.line("bytes by holder", unseen)]
     if btrfs is not None:
         lines.append(coverage.line("btrfs", btrfs))
@@ -49,5 +49,5 @@ def remote_study(why: Unavailable) -> Found:
     origin = Origin("statvfs", "not asked", datetime.now(UTC), 0.0)
     unknown = Unavailable(why.why, why.detail, origin)
     mount = Mount(0, 0, "", "/", "?", (), "unknown", "unknown", ())
-    study = FilesystemStudy(Filesystem(mount, unknown), (), unknown, None, unknown, unknown)
+    study = FilesystemStudy(Filesystem(mount, unknown), (), unknown, None, unknown, unknown, ())
     return study, (coverage.line("filesystem", unknown),)

@@ -46,7 +46,15 @@ def study(context: Context, mount: Mount) -> tuple[FilesystemStudy, tuple[Source
         holders = pool.submit(_btrfs if mount.fstype == "btrfs" else _walk, context, mount, units)
         units, occupancy, btrfs, own_of_btrfs = holders.result()
         own_bytes = own.result() if own_of_btrfs is None else own_of_btrfs
-        answer = FilesystemStudy(Filesystem(mount, space.result()), units, occupancy, btrfs, own_bytes, opened.result())
+        answer = FilesystemStudy(
+            Filesystem(mount, space.result()),
+            units,
+            occupancy,
+            btrfs,
+            own_bytes,
+            opened.result(),
+            context.places.covered(mount),
+        )
     return answer, _reports(answer)
 
 

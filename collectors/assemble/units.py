@@ -144,6 +144,15 @@ class Places:
         here = self.mount_of(path)
         return here is not None and here.mount_id == mount.mount_id
 
+    def covered(self, mount: Mount) -> tuple[str, ...]:
+        """Directories of `mount` that are mountpoints of another filesystem."""
+        others = (m.mountpoint for m in self.mounts if m.device != mount.device and m.mountpoint != "/")
+        return tuple(sorted({path for path in others if self._above(path) == mount.mount_id}))
+
+    def _above(self, mountpoint: str) -> int | None:
+        holder = self.mount_of(mountpoint.rpartition("/")[0] or "/")
+        return holder.mount_id if holder is not None else None
+
     def inside(self, path: str) -> str:
         """`path` from the top of its filesystem, without a leading slash."""
         here = self.mount_of(path)

@@ -72,6 +72,11 @@ class Case:
 Rule: TypeAlias = Callable[[Case], Iterable[Finding]]
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `12 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
     """The largest items as evidence."""
     ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))

@@ -40,6 +40,7 @@ class FilesystemStudy:
     btrfs: Reading[Btrfs] | None  # None: another kind of filesystem
     own: Size  # what the filesystem itself takes inside `used`: metadata, reserve, copies
     open_deleted: Reading[OpenFiles]
+    covered: tuple[str, ...]  # directories of it that another mount lies over: what is in them is out of sight
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def study(
         None,
         Exact(own, HERE),
         Exact(OpenFiles((), ()), HERE),
+        (),
     )
 
 

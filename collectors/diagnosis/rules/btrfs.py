@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collectors.diagnosis.case import Case, largest
+from collectors.diagnosis.case import Case, count, largest
 from collectors.model.btrfs import Btrfs, QuotaMode, Space
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
@@ -66,7 +66,7 @@ def pending(case: Case) -> Iterable[Finding]:
     row = case.ledger.row(Category.DELETED_PENDING)
     items = case.items(Category.DELETED_PENDING)
     if items:
-        claim = f"{len(items)} deleted subvolumes wait for the cleaner"
+        claim = f"{count(len(items), 'deleted subvolume')} waiting for the cleaner"
         remedy = "wait, or btrfs subvolume sync"
         owners = tuple(item.owner_id for item in items)
         yield Finding("btrfs-pending", Severity.P4, claim, row.reclaimable, largest(items), remedy, owners, True)
@@ -78,7 +78,7 @@ def snapshots(case: Case) -> Iterable[Finding]:
     row = case.ledger.row(Category.SNAPSHOTS)
     if items and case.notable(charged(row.reclaimable)):
         severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
-        claim = f"{len(items)} snapshots outside Docker hold data that nothing else holds"
+        claim = f"{count(len(items), 'snapshot')} outside Docker, holding what nothing else holds"
         remedy = "thin them out with the tool that makes them; keep the Docker root on a subvolume of its own"
         owners = tuple(item.owner_id for item in items)
         yield Finding("btrfs-snapshots", severity, claim, row.reclaimable, largest(items), remedy, owners, True)
@@ -101,7 +101,8 @@ def _root_snapshotted(case: Case) -> Iterable[Finding]:
         return
     copies = [s for s in facts.subvolumes.value if s.parent_uuid and s.parent_uuid == home.uuid and not s.deleted]
     if copies:
-        claim = f"the Docker root lies in a subvolume that has {len(copies)} snapshots: each pins its volumes and logs"
+        copied = count(len(copies), "snapshot")
+        claim = f"the Docker root lies in a subvolume that has {copied}: each pins its volumes and logs"
         evidence = tuple(("snapshot", s.path) for s in copies[:5])
         remedy = "put the Docker root on a subvolume of its own"
         yield Finding("root-snapshotted", Severity.P3, claim, None, evidence, remedy, (), True)

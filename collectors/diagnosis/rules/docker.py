@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from collectors.diagnosis.case import Case, largest
+from collectors.diagnosis.case import Case, count, largest
 from collectors.model.engine import Flavour
 from collectors.model.finding import Finding, Severity
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.sums import charged
+
+_BUILDER = re.compile(r"buildx_buildkit_.+_state")
 
 
 def _some(case: Case, category: Category, states: tuple[str, ...]) -> tuple[Item, ...]:
@@ -27,7 +30,7 @@ def build_cache(case: Case) -> Iterable[Finding]:
     free = [i for i in case.items(Category.BUILD_CACHE) if i.state != "in use"]
     if free and case.notable(charged(row.reclaimable)):
         severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
-        claim = f"build cache in {len(free)} records that no build is using"
+        claim = f"build cache in {count(len(free), 'record')} that no build is using"
         remedy = "docker builder prune, then set builder.gc in daemon.json so that it stays bounded"
         yield Finding("build-cache", severity, claim, row.reclaimable, largest(free), remedy, _owners(free), True)
 
@@ -38,7 +41,7 @@ def dangling_images(case: Case) -> Iterable[Finding]:
     freed = case.freed(_owners(dangling))
     if dangling and case.notable(charged(freed)):
         severity = Severity.P2 if case.leak(charged(freed)) else Severity.P3
-        claim = f"{len(dangling)} images without a tag that no container uses"
+        claim = f"{count(len(dangling), 'image')} without a tag that no container uses"
         remedy = "docker image prune"
         yield Finding("dangling-images", severity, claim, freed, largest(dangling), remedy, _owners(dangling), True)
 
@@ -48,7 +51,7 @@ def unused_images(case: Case) -> Iterable[Finding]:
     unused = _some(case, Category.IMAGES, ("unused",))
     freed = case.freed(_owners(unused))
     if unused and case.notable(charged(freed)):
-        claim = f"{len(unused)} tagged images that no container uses"
+        claim = f"{count(len(unused), 'tagged image')} that no container uses"
         remedy = "remove those that are not needed any more, by id"
         yield Finding("unused-images", Severity.P4, claim, freed, largest(unused), remedy, _owners(unused), True)
 
@@ -58,7 +61,7 @@ def stopped_containers(case: Case) -> Iterable[Finding]:
     stopped = _some(case, Category.CONTAINERS, ("exited", "dead"))
     freed = case.freed(_owners(stopped))
     if stopped and case.notable(charged(freed)):
-        claim = f"{len(stopped)} stopped containers keep their writable layers and logs"
+        claim = f"writable layers and logs of {count(len(stopped), 'stopped container')}"
         remedy = "look whether their data is needed, then docker rm"
         yield Finding("stopped-containers", Severity.P4, claim, freed, largest(stopped), remedy, _owners(stopped), True)
 
@@ -68,9 +71,20 @@ def unused_volumes(case: Case) -> Iterable[Finding]:
     unused = [i for i in case.items(Category.VOLUMES) if i.state.startswith("unused")]
     freed = case.freed(_owners(unused))
     if unused and case.notable(charged(freed)):
-        claim = f"{len(unused)} volumes that no container refers to"
+        claim = f"{count(len(unused), 'volume')} that no container refers to"
         remedy = "data: look into each, then docker volume rm by name"
         yield Finding("unused-volumes", Severity.P4, claim, freed, largest(unused), remedy, _owners(unused), True)
+
+
+def builders(case: Case) -> Iterable[Finding]:
+    """Builders that run in containers keep their cache in a volume that no prune of the engine's looks at."""
+    states = [i for i in case.items(Category.VOLUMES) if _BUILDER.fullmatch(i.name)]
+    amount = case.sum(item.referenced for item in states)
+    if states and case.notable(charged(amount)):
+        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+        claim = f"{count(len(states), 'container builder')} with a cache of its own in a volume"
+        remedy = "docker buildx prune --builder NAME, or docker buildx rm NAME"
+        yield Finding("builder-volumes", severity, claim, amount, largest(states), remedy, _owners(states), True)
 
 
 def logs(case: Case) -> Iterable[Finding]:
@@ -82,7 +96,7 @@ def logs(case: Case) -> Iterable[Finding]:
     large = charged(amount) >= case.limits.log_bytes or case.leak(charged(amount))
     if large or case.notable(charged(amount)):
         severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
-        claim = f"logs of {len(free)} containers that no size limits"
+        claim = f"logs of {count(len(free), 'container')} that no size limits"
         remedy = "set log-opts max-size and max-file, recreate the containers"
         yield Finding("logs-unbounded", severity, claim, amount, largest(free), remedy, _owners(free), True)
 
@@ -93,7 +107,8 @@ def orphans(case: Case) -> Iterable[Finding]:
     if found:
         row = case.ledger.row(Category.ORPHANS)
         severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
-        claim = f"{len(found)} layer directories that no image, container, build or mount knows"
+        directories = count(len(found), "layer directory", "layer directories")
+        claim = f"{directories} that no image, container, build or mount knows"
         proof = (("checked", ", ".join(found[0].proof)),)
         remedy = "stop the engine, prove it again, delete just these"
         evidence = (*largest(found), *proof)
@@ -164,6 +179,7 @@ RULES = (
     orphans,
     logs,
     build_cache,
+    builders,
     dangling_images,
     unused_images,
     stopped_containers,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from collectors.diagnosis.case import Case, largest
+from collectors.diagnosis.case import Case, count, largest
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item
 from collectors.model.store import UnitKind
@@ -18,8 +19,10 @@ def _of_kind(case: Case, kind: UnitKind) -> tuple[Item, ...]:
 def _leftover(case: Case, rule: str, kind: UnitKind, claim: str, remedy: str) -> Iterable[Finding]:
     items = _of_kind(case, kind)
     amount = case.sum(item.referenced for item in items)
-    if items and case.notable(charged(amount)):
-        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+    # An interrupted write is the trace of a crash that may have leaked a layer: worth knowing at any size.
+    if items and (case.notable(charged(amount)) or kind is UnitKind.INTERRUPTED_WRITE):
+        worth = Severity.P3 if case.notable(charged(amount)) else Severity.P4
+        severity = Severity.P2 if case.leak(charged(amount)) else worth
         owners = tuple(item.owner_id for item in items)
         yield Finding(rule, severity, claim, amount, largest(items), remedy, owners, True)
 
@@ -59,7 +62,7 @@ def deleted_open(case: Case) -> Iterable[Finding]:
     if items and case.notable(charged(amount)):
         severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
         holder = items[0].owner
-        claim = f"{len(items)} deleted files still held open, the largest by {holder}"
+        claim = f"{count(len(items), 'deleted file')} still held open, the largest by {holder}"
         evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
         remedy = "restart the process that holds them"
         yield Finding("deleted-open", severity, claim, amount, evidence, remedy, (), True)
@@ -75,18 +78,39 @@ def host_files(case: Case) -> Iterable[Finding]:
         yield Finding("host-files", Severity.P4, claim, row.charged, largest(items), remedy, (), True)
 
 
+_JOURNAL_REMEDY = "journalctl --vacuum-size=500M, then SystemMaxUse= in journald.conf"
+_CORES_REMEDY = "look at them with coredumpctl, then MaxUse= in coredump.conf"
+# journald keeps one folder a machine id, wherever its parent is mounted.
+_GROWING = (
+    (re.compile(r".*/log/journal(/[0-9a-f]{32})?(/.*)?"), "journald", "the system journal", _JOURNAL_REMEDY),
+    (re.compile(r".*/systemd/coredump(/.*)?"), "core-dumps", "core dumps", _CORES_REMEDY),
+)
+
+
 def journal_and_cores(case: Case) -> Iterable[Finding]:
     """Two host directories that fill up by themselves."""
-    known = (
-        ("/var/log/journal", "journald", "the system journal", "journalctl --vacuum-size=500M and SystemMaxUse="),
-        ("/var/lib/systemd/coredump", "core-dumps", "core dumps", "coredumpctl, then set MaxUse= in coredump.conf"),
-    )
-    for folder, rule, what, remedy in known:
-        inside = [i for i in case.items(Category.OTHER_FILES) if i.name == folder or i.name.startswith(f"{folder}/")]
+    for pattern, rule, what, remedy in _GROWING:
+        inside = [i for i in case.items(Category.OTHER_FILES) if pattern.fullmatch(i.name)]
         amount = case.sum(item.referenced for item in inside)
         if inside and case.notable(charged(amount)):
             severity = Severity.P2 if case.leak(charged(amount)) else Severity.P4
-            yield Finding(rule, severity, f"{what} in {folder}", amount, largest(inside), remedy, (), True)
+            claim = f"{what} in {inside[0].name}"
+            yield Finding(rule, severity, claim, amount, largest(inside), remedy, (), True)
+
+
+def covered(case: Case) -> Iterable[Finding]:
+    """Files below a directory that another mount lies over: they take room, and no path leads to them."""
+    hidden = [
+        item
+        for item in case.items(Category.OTHER_FILES)
+        if any(item.name == path or item.name.startswith(f"{path}/") for path in case.study.covered)
+    ]
+    amount = case.sum(item.referenced for item in hidden)
+    if hidden and case.notable(charged(amount)):
+        severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+        claim = f"files hidden below a mount, in {hidden[0].name}"
+        remedy = "bind-mount the filesystem elsewhere without its submounts, look, and move them away"
+        yield Finding("hidden-below-mount", severity, claim, amount, largest(hidden), remedy, (), True)
 
 
 def binds(case: Case) -> Iterable[Finding]:
@@ -95,8 +119,8 @@ def binds(case: Case) -> Iterable[Finding]:
     amount = case.sum(item.referenced for item in items)
     if items and case.notable(charged(amount)):
         evidence = tuple((f"{item.name} of {item.owner}", item.referenced) for item in items[:5])
-        claim = f"{len(items)} host directories mounted into containers"
+        claim = f"{count(len(items), 'host directory', 'host directories')} mounted into containers"
         yield Finding("bind-mounts", Severity.P4, claim, amount, evidence, "look into the containers' data", (), True)
 
 
-RULES = (temporary, interrupted, other_driver, plugins, deleted_open, journal_and_cores, binds, host_files)
+RULES = (temporary, interrupted, other_driver, plugins, deleted_open, journal_and_cores, covered, binds, host_files)
