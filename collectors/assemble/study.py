@@ -41,8 +41,7 @@ def study(context: Context, mount: Mount) -> tuple[FilesystemStudy, tuple[Source
     with ThreadPoolExecutor(4, thread_name_prefix="study") as pool:
         space = pool.submit(filesystem_source.space, mountpoint, timeout_s=clock.left(at_most=5.0))
         own = pool.submit(filesystem_source.own_blocks, mount, host, timeout_s=clock.left(at_most=10.0))
-        device = None if mount.fstype == "btrfs" else mount.device
-        opened = pool.submit(filesystem_source.open_deleted, host, device, deadline_s=clock.left(keep=_KEEP_S))
+        opened = pool.submit(filesystem_source.open_deleted, host, mount.device, deadline_s=clock.left(keep=_KEEP_S))
         holders = pool.submit(_btrfs if mount.fstype == "btrfs" else _walk, context, mount, units)
         units, occupancy, btrfs, own_of_btrfs = holders.result()
         own_bytes = own.result() if own_of_btrfs is None else own_of_btrfs

@@ -95,17 +95,25 @@ def split_rules(units: Iterable[Unit], places: Places) -> tuple[SplitRule, ...]:
 def host_directories(mount: Mount, places: Places, docker_root: str, *, most: int = 400) -> tuple[Unit, ...]:
     """Directories outside Docker, two levels deep, so that the exact walk can name what fills `other_files`."""
     answer: list[Unit] = []
+    home = _device(mount.mountpoint)  # each subvolume has a device number of its own: others are units already
     fringe = [(mount.mountpoint, 0)]
     while fringe and len(answer) < most:
         folder, depth = fringe.pop(0)
         for path in _folders(folder):
-            if within(path, docker_root) or not places.under(path, mount):
+            if within(path, docker_root) or not places.under(path, mount) or _device(path) != home:
                 continue
             if not within(docker_root, path):
                 answer.append(Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None))
             if depth < 2:
                 fringe.append((path, depth + 1))
     return tuple(answer[:most])
+
+
+def _device(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
 
 
 def _folders(folder: str) -> list[str]:

@@ -14,5 +14,6 @@ def step_lines(steps: tuple[Step, ...], si: bool) -> list[str]:
         title, frees = words.quoted(step.title, 300), words.size(step.frees, si=si)
         lines.append(f"{number}. [{step.risk.value}] {title}, {frees}{manual}")
         details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
-        lines += [f"   - {label}: {words.safe(text, 500)}" for label, text in details if text]
+        # A command that is cut short is worse than a long line.
+        lines += [f"   - {label}: {words.safe(text)}" for label, text in details if text]
     return lines

@@ -40,7 +40,7 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
 
 def _culprit(findings: tuple[Finding, ...]) -> Finding | None:
     known = [f for f in findings if f.rule not in _SYMPTOMS and f.certain and f.bytes is not None]
-    return max(known, key=lambda f: charged(f.bytes) if f.bytes is not None else 0, default=None)
+    return max(known, key=lambda f: (f.severity, charged(f.bytes) if f.bytes is not None else 0), default=None)
 
 
 def _sentence(finding: Finding) -> str:
@@ -49,7 +49,10 @@ def _sentence(finding: Finding) -> str:
 
 
 def _remedy(plan: Plan) -> str:
-    if not plan.steps:
-        return "; nothing that is safe to remove would help"
-    freed = plan.frees_bytes(frozenset(step.id for step in plan.steps))
-    return f"; the plan frees {words.bytes_(freed)} in {words.count(len(plan.steps), 'step')}"
+    steps = [step for step in plan.steps if step.automatic]
+    freed = plan.frees_bytes(frozenset(step.id for step in steps))
+    if freed:
+        return f"; the plan frees {words.bytes_(freed)} in {words.count(len(steps), 'step')}"
+    if plan.steps:
+        return "; what would help needs a person, see the plan"
+    return "; nothing that could be removed would help"

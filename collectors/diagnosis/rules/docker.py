@@ -11,6 +11,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Unavailable
+from collectors.model.store import Orphanhood
 from collectors.model.sums import charged
 
 _BUILDER = re.compile(r"buildx_buildkit_.+_state")
@@ -113,6 +114,7 @@ def orphans(case: Case) -> Iterable[Finding]:
         remedy = "stop the engine, prove it again, delete just these"
         evidence = (*largest(found), *proof)
         yield Finding("orphans", severity, claim, row.reclaimable, evidence, remedy, _owners(found), True)
+    yield from _candidates(case)
     store = case.snapshot.store
     if isinstance(store, Exact) and isinstance(store.value.orphans, Unavailable):
         told = store.value.orphans
@@ -127,6 +129,19 @@ def orphans(case: Case) -> Iterable[Finding]:
                 (),
                 False,
             )
+
+
+def _candidates(case: Case) -> Iterable[Finding]:
+    """Directories that nobody knows and that are not proven: too young, or a source could not be read."""
+    states = (Orphanhood.YOUNG.value, Orphanhood.UNKNOWN.value)
+    unproven = [i for i in case.items(Category.DOCKER_OTHER) if i.state in states]
+    amount = case.sum(item.referenced for item in unproven)
+    if unproven and case.notable(charged(amount)):
+        directories = count(len(unproven), "layer directory", "layer directories")
+        claim = f"{directories} that nobody seems to know, not proven to be orphans"
+        evidence = (*largest(unproven), ("why", unproven[0].note or unproven[0].state))
+        remedy = "wait: a later run proves it once they are old enough and every owner source was read"
+        yield Finding("orphan-candidates", Severity.P4, claim, amount, evidence, remedy, (), False)
 
 
 def engine(case: Case) -> Iterable[Finding]:
