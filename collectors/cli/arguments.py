@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from collectors.cli.signals import UNKNOWN
 
+PRINTABLE = ("schema", "supervisor", "systemd")
+
 EPILOG = """\
 examples:
   ullage                                        the dashboard, on a terminal
@@ -41,7 +43,9 @@ def parser(prog: str) -> Parser:
         allow_abbrev=False,
     )
     p.add_argument("--version", action="store_true", help="print the version")
-    p.add_argument("--print", dest="print_", metavar="WHAT", choices=("schema",), help="print one of: schema")
+    p.add_argument(
+        "--print", dest="print_", metavar="WHAT", choices=PRINTABLE, help=f"print one of: {', '.join(PRINTABLE)}"
+    )
     _modes(p)
     _dashboard(p)
     _where(p)

@@ -41,6 +41,11 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
         print(json.dumps(schema(), indent=2))
         return 0
+    if arguments.print_:
+        from collectors.report.snippets import SNIPPETS
+
+        print(SNIPPETS[arguments.print_], end="")
+        return 0
     if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
         return None
     from collectors.cli import config
