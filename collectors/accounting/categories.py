@@ -36,7 +36,8 @@ _FIXED = {
     UnitKind.HOST: Category.OTHER_FILES,
     UnitKind.BIND: Category.OTHER_FILES,
 }
-_LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT)
+# Content blobs belong to who refers to them; what nobody refers to is the engine's own.
+_LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT)
 
 
 def kind_of(owner: OwnerId) -> str:
