@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collectors.diagnosis.culprit import SYMPTOMS, culprit
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Ledger
 from collectors.model.plan import Plan
 from collectors.model.reading import Unavailable
 from collectors.model.sums import charged
 from collectors.report import words
-
-# Findings that say how bad it is, not who it is.
-_SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
 
 
 def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity) -> str:
@@ -22,13 +20,13 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
         return f"How full the disk is could not be read: {words.unread(space)}."
     percent = space.value.used_percent
     remedy = _remedy(plan)
-    writes_fail = next((f for f in findings if f.severity is Severity.P0 and f.rule not in _SYMPTOMS), None)
+    writes_fail = next((f for f in findings if f.severity is Severity.P0 and f.rule not in SYMPTOMS), None)
     if writes_fail is not None:
         return f"{_sentence(writes_fail)}; {words.quoted(writes_fail.remedy, 200)}."
-    culprit = _culprit(findings)
-    if severity >= Severity.P2 and culprit is not None and culprit.bytes is not None:
-        amount = words.size(culprit.bytes)
-        return f"{percent}% used; {amount} in {words.quoted(culprit.claim, 200)}{remedy}."
+    named = culprit(findings)
+    if severity >= Severity.P2 and named is not None and named.bytes is not None:
+        amount = words.size(named.bytes)
+        return f"{percent}% used; {amount} in {words.quoted(named.claim, 200)}{remedy}."
     largest = max(
         (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
     )
@@ -36,11 +34,6 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
     if severity >= Severity.P2:
         return f"{percent}% used; the most is {name} ({words.size(largest.charged)}){remedy}."
     return f"Nothing presses: {percent}% used, the most by {name} ({words.size(largest.charged)})."
-
-
-def _culprit(findings: tuple[Finding, ...]) -> Finding | None:
-    known = [f for f in findings if f.rule not in _SYMPTOMS and f.certain and f.bytes is not None]
-    return max(known, key=lambda f: (f.severity, charged(f.bytes) if f.bytes is not None else 0), default=None)
 
 
 def _sentence(finding: Finding) -> str:

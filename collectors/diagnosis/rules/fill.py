@@ -35,7 +35,7 @@ def disk_full(case: Case) -> Iterable[Finding]:
             yield Finding(
                 "disk-full",
                 severity,
-                f"{percent}% of the disk is used, above {level}%",
+                f"the disk is above {level}%",
                 Exact(space.value.used_bytes, space.origin),
                 told,
                 "follow the plan",
