@@ -1,0 +1,212 @@
+"""Between the plan and the run the world goes on: containers start, tags move, images load, builds run.
+
+Each test makes a plan, changes something that the plan counts on, runs the plan at the tier that would have removed it,
+and looks at what is left.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collectors.model.plan import Risk
+from collectors.remediation.apply import EventKind, Outcome
+from tests.lab import Lab
+from tests.lab.client import rootfs
+from tests.lab.require import require_machine
+from tests.remediation.reclaiming import NO_AGES, Reclaiming, holds, records
+
+pytestmark = pytest.mark.machine
+
+MIB = 1 << 20
+RULES = replace(NO_AGES, images=("base",))  # what the tests themselves run their containers from
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("overlay2", "20.10"), ("btrfs", "20.10"), ("overlay2", "28.5"), ("containerd", "28.5")],
+    ids=lambda setup: f"{setup[0]}-{setup[1]}",
+)
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    require_machine()
+    driver, engine = request.param
+    with Lab.up(driver=driver, engine=engine, mess="empty", size_mib=1024) as up:
+        up.client.base_image()
+        yield up
+
+
+@pytest.fixture
+def reclaiming(lab: Lab, tmp_path: Path) -> Reclaiming:
+    return Reclaiming(lab, tmp_path, rules=RULES)
+
+
+def own_image(lab: Lab, tag: str, count: int = 3 * MIB) -> str:
+    return lab.import_image(tag, {**rootfs(), "own": count})
+
+
+def reasons(outcome: Outcome) -> dict[str, str]:
+    return {t.target: t.reason for result in outcome.steps for t in result.targets if not t.removed}
+
+
+def test_an_image_that_a_container_uses_by_now_stays_with_all_its_tags(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    image = own_image(lab, "late/used:1")
+    lab.docker("tag", "late/used:1", "other/used:stable")
+    looked = reclaiming.look()
+    assert f"image:{image}" in {t for step in looked.report.plan.steps for t in step.targets}
+    lab.docker("create", "--network", "none", "--name", "late-user", "other/used:stable", "sh")
+    before = holds(lab)
+    outcome = reclaiming.apply(looked, Risk.CAREFUL)
+    assert {line for line in before if image in line} <= holds(lab)
+    assert "late-user uses it" in reasons(outcome)[f"image:{image}"]
+    lab.docker("rm", "late-user")
+
+
+def test_a_dangling_image_that_was_tagged_meanwhile_stays(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    image = own_image(lab, "late/tagged:1")
+    own_image(lab, "late/tagged:1", 2 * MIB)
+    looked = reclaiming.look()
+    planned = {t for step in looked.report.plan.steps for t in step.targets}
+    if f"image:{image}" not in planned:
+        pytest.skip("this image store keeps no image that lost its tag")
+    lab.docker("tag", image, "rescued:1")
+    reclaiming.apply(looked, Risk.CAREFUL)
+    assert f"tag rescued:1 {image}" in holds(lab)
+
+
+def test_a_tag_that_moved_to_a_new_image_is_not_taken_from_it(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    old = own_image(lab, "late/moving:1")
+    lab.docker("tag", "late/moving:1", "late/moving:2")
+    looked = reclaiming.look()
+    new = own_image(lab, "late/moving:1", 5 * MIB)
+    reclaiming.apply(looked, Risk.CAREFUL)
+    assert f"tag late/moving:1 {new}" in holds(lab)
+    assert f"image {new}" in holds(lab)
+    assert old != new
+
+
+def test_a_container_that_runs_again_stays(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    container = lab.client.run("base:1", "back-again", "test -f /tmp/seen && exec sleep 1000; touch /tmp/seen")
+    lab.docker("wait", "back-again")
+    looked = reclaiming.look()
+    assert f"container:{container}" in {t for step in looked.report.plan.steps for t in step.targets}
+    lab.docker("start", "back-again")
+    outcome = reclaiming.apply(looked, Risk.CAREFUL)
+    assert f"container {container} back-again" in holds(lab)
+    assert reasons(outcome)[f"container:{container}"] == "it is running now"
+    assert reasons(outcome)[f"log:{container}"] == "it is running now"
+    lab.docker("rm", "-f", "back-again")
+
+
+def test_a_container_whose_layer_grew_large_meanwhile_stays(lab: Lab, tmp_path: Path) -> None:
+    reclaiming = Reclaiming(lab, tmp_path, rules=replace(RULES, container_small_bytes=4 * MIB))
+    script = "test -f /tmp/seen && head -c 8388608 /dev/urandom > /tmp/data; touch /tmp/seen"
+    container = lab.client.run("base:1", "growing", script)
+    lab.docker("wait", "growing")
+    looked = reclaiming.look()
+    lab.docker("start", "growing")
+    lab.docker("wait", "growing")
+    outcome = reclaiming.apply(looked, Risk.CAREFUL)
+    assert f"container {container} growing" in holds(lab)
+    assert "somebody's data" in reasons(outcome)[f"container:{container}"]
+    lab.docker("rm", "-f", "growing")
+
+
+def test_a_named_volume_that_is_mounted_or_made_anew_meanwhile_stays(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    for name in ("mounted", "anew"):
+        lab.client.run("base:1", "filler", "head -c 1048576 /dev/urandom > /data/filled", "-v", f"{name}:/data")
+        lab.docker("wait", "filler")
+        lab.docker("rm", "filler")
+    looked = reclaiming.look()
+    lab.docker("create", "--network", "none", "--name", "mounter", "-v", "mounted:/data", "base:1", "sh")
+    lab.docker("volume", "rm", "anew")
+    lab.docker("volume", "create", "anew")
+    named = frozenset({"volume:mounted", "volume:anew"})
+    outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, named=named)
+    assert {"volume mounted", "volume anew"} <= holds(lab)
+    assert reasons(outcome)["volume:mounted"] == "the container mounter mounts it"
+    assert reasons(outcome)["volume:anew"] == "it was made after the plan"
+    lab.docker("rm", "mounter")
+    lab.docker("volume", "rm", "mounted", "anew")
+
+
+def test_an_image_that_is_loaded_during_the_run_arrives_whole(reclaiming: Reclaiming, tmp_path: Path) -> None:
+    lab = reclaiming.lab
+    loaded = own_image(lab, "loading:1", 80 * MIB)
+    lab.docker("save", "-o", str(tmp_path / "image.tar"), "loading:1")
+    lab.docker("rmi", "loading:1")
+    for number in range(4):
+        own_image(lab, f"unused/{number}:1", MIB)
+    looked = reclaiming.look()
+    loading = threading.Thread(target=lab.docker, args=("load", "-i", str(tmp_path / "image.tar")))
+    loading.start()
+    reclaiming.apply(looked, Risk.CAREFUL)
+    loading.join()
+    assert any(line.startswith("tag loading:1 ") for line in holds(lab))
+    ran = lab.docker(
+        "run", "--rm", "--network", "none", "loading:1", "sh", "-c", "cat /own | head -c 83886080 | tail -c 3"
+    )
+    assert len(ran.encode(errors="replace")) > 0
+    assert loaded
+    reclaiming.apply(reclaiming.look(), Risk.CAREFUL)
+
+
+def test_a_build_that_runs_meanwhile_succeeds(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    first = "FROM base:1\nCOPY own /own\nRUN head -c 2097152 /dev/urandom > /first\n"
+    slow = first + "RUN sleep 4; head -c 1048576 /dev/urandom > /second\n"
+    own = os.urandom(MIB)
+    lab.docker("rmi", lab.build("built/before:1", {"Dockerfile": first, "own": own}))
+    looked = reclaiming.look()
+    assert records(lab)
+    trouble: list[BaseException] = []
+
+    def build() -> None:
+        try:
+            lab.build("built/meanwhile:1", {"Dockerfile": slow, "own": own})
+        except BaseException as error:  # noqa: BLE001 - shown in the test's own thread
+            trouble.append(error)
+
+    building = threading.Thread(target=build)
+    building.start()
+    threading.Event().wait(1.5)
+    reclaiming.apply(looked, Risk.CAREFUL)
+    building.join()
+    assert not trouble
+    assert any(line.startswith("tag built/meanwhile:1 ") for line in holds(lab))
+    lab.docker("run", "--rm", "--network", "none", "built/meanwhile:1", "ls", "/first", "/second", "/own")
+
+
+def test_what_is_gone_already_is_said_and_is_no_failure(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    image = own_image(lab, "gone/already:1")
+    looked = reclaiming.look()
+    lab.docker("rmi", "gone/already:1")
+    outcome = reclaiming.apply(looked, Risk.CAREFUL)
+    assert reasons(outcome)[f"image:{image}"] == "it is already gone"
+    assert not [event for event in reclaiming.heard if event.kind is EventKind.TARGET_FAILED]
+
+
+def test_a_run_that_is_cancelled_stops_before_the_next_thing(reclaiming: Reclaiming) -> None:
+    lab = reclaiming.lab
+    for number in range(3):
+        own_image(lab, f"cancelled/{number}:1", MIB)
+    looked = reclaiming.look()
+    seen: list[object] = []
+    outcome = reclaiming.apply(
+        looked,
+        Risk.CAREFUL,
+        cancelled=lambda: bool(seen),
+        on_event=lambda event: seen.append(event) if event.kind is EventKind.TARGET_REMOVED else None,
+    )
+    assert outcome.ended.value == "cancelled"
+    assert sum(len(result.removed) for result in outcome.steps) == 1
