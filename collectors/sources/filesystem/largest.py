@@ -27,9 +27,10 @@ def largest(rows: Mapping[bytes, Row], mountpoint: str, covered: tuple[str, ...]
         for parent in _above(path):
             kept.setdefault(parent, Row())
     hidden = _hiding({os.fsencode(path) for path in covered}, kept)
-    # From the leaves up, so that many small directories become the one that holds them all; then the directories in
-    # between that hold next to nothing themselves.
+    # From the leaves up, so that many small directories become the one that holds them all; then those in between that
+    # hold little themselves.
     _fold_leaves(kept, hidden, 2 * top)
+    kept = {path: row for path, row in kept.items() if row.inodes or not path}
     _fold_smallest(kept, hidden, top)
     found = [_directory(path, row, mountpoint, hidden) for path, row in kept.items() if row.inodes]
     return tuple(sorted(found, key=lambda directory: (-directory.allocated_bytes, directory.path)))
@@ -48,9 +49,11 @@ def _fold_leaves(rows: Rows, fixed: set[bytes], limit: int) -> None:
             below[_parent(path)] += 1
     heap = [(rows[path].blocks, path) for path, count in below.items() if _may_go(path, fixed) and not count]
     heapq.heapify(heap)
-    while heap and len(rows) > limit:
+    count = sum(bool(row.inodes) for row in rows.values())
+    while heap and count > limit:
         _, path = heapq.heappop(heap)
         parent = _parent(path)
+        count -= bool(rows[path].inodes and rows[parent].inodes)
         _fold(rows, path, parent)
         below[parent] -= 1
         if not below[parent] and _may_go(parent, fixed):
@@ -58,11 +61,13 @@ def _fold_leaves(rows: Rows, fixed: set[bytes], limit: int) -> None:
 
 
 def _fold_smallest(rows: Rows, fixed: set[bytes], limit: int) -> None:
-    # Parents come before what is below them where both hold as little: a chain folds into its top.
-    for path in sorted(rows, key=lambda path: (rows[path].blocks, len(path))):
-        if len(rows) <= limit:
-            return
-        if _may_go(path, fixed):
+    heap = [(row.blocks, path) for path, row in rows.items() if _may_go(path, fixed)]
+    heapq.heapify(heap)
+    while heap and len(rows) > limit:
+        blocks, path = heapq.heappop(heap)
+        if rows[path].blocks > blocks:  # others were folded into it meanwhile
+            heapq.heappush(heap, (rows[path].blocks, path))
+        else:
             _fold(rows, path, next(parent for parent in _above(path) if parent in rows))
 
 

@@ -69,6 +69,8 @@ def targets(mountpoint: str, units: tuple[Unit, ...], mounts: tuple[Mount, ...])
 
 
 def _place(path: str, mount: Mount, root: str, tree: MountTree) -> tuple[str, str | None] | None:
+    if not path.startswith("/"):
+        return None  # a deleted subvolume has no path any more
     on = tree.of(path)
     if on is None:
         return (path, None)
