@@ -119,7 +119,7 @@ def assert_books_close(found: Sharing) -> None:
 
 
 def qgroups(at: Path) -> dict[SubvolumeId, tuple[int, int]]:
-    """(referenced, exclusive) of each subvolume as the kernel counts them after a rescan; quotas are off again after."""
+    """(referenced, exclusive) of each subvolume as the kernel counts them in a rescan; quotas are off again after."""
     run("btrfs", "quota", "enable", at)
     try:
         run("btrfs", "quota", "rescan", "-W", at)

@@ -1,0 +1,184 @@
+"""Walks while the filesystem changes under them: right, or begun anew; never silently wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from collectors.model.reading import Exact
+from collectors.sources import btrfs
+from collectors.sources.btrfs import ioctl, items, layout, search
+from collectors.sources.btrfs.trees import measure
+from collectors.sources.btrfs.trees.device import Devices
+from collectors.sources.host import this_host
+from tests.lab.commands import run
+from tests.lab.require import require_machine
+from tests.machine.btrfs_lab import Lab, assert_books_close, figures, freed_by, lab, sharing, wait_until
+
+pytestmark = pytest.mark.machine
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Lab]:
+    require_machine()
+    with lab(tmp_path / "lab", size_mib=2048, mkfs=("-n", "4096")) as one:
+        yield one
+
+
+@contextmanager
+def churn(at: Path) -> Iterator[None]:
+    words = (sys.executable, "-m", "tests.machine.btrfs_churn", str(at))
+    busy = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert busy.stdout is not None
+    assert busy.stdin is not None
+    try:
+        assert busy.stdout.readline() == b"busy\n"
+        yield
+    finally:
+        busy.stdin.close()
+        busy.wait(60)
+        busy.stdout.close()
+
+
+def many_files(made: Lab, name: str, count: int) -> None:
+    base = made.subvolume(name)
+    for number in range(count):
+        path = base / f"dir-{number % 100}"
+        if number < 100:
+            path.mkdir()
+        (path / f"file-{number}").write_bytes(b"x" * (1500 if number % 10 else 6000))
+    made.commit()
+
+
+def test_thirty_walks_in_a_row_under_load_are_right(made: Lab) -> None:
+    many_files(made, "base", 20_000)
+    generations, restarts = set(), 0
+    with churn(made.at):
+        time.sleep(1)
+        for _ in range(30):
+            found = btrfs.sharing(made.at, this_host(), figures(made.at), (), deadline_s=60, cache=None)
+            assert isinstance(found, Exact), found
+            walked = found.value
+            assert walked.method == "device trees", walked.fallback
+            # The block groups of the same commit count every extent and block that the trees of this commit hold.
+            assert (walked.residual_data_bytes, walked.residual_metadata_bytes) == (0, 0)
+            generations.add(walked.generation)
+            restarts += walked.restarts
+    assert len(generations) > 10, "there was no load"
+    print(f"{len(generations)} generations, {restarts} restarts")
+    made.cleaned()
+    assert_books_close(sharing(made.at))
+
+
+@pytest.fixture
+def tight(tmp_path: Path) -> Iterator[Lab]:
+    """So small that freed blocks are soon used again."""
+    require_machine()
+    with lab(tmp_path / "lab", size_mib=160, mkfs=("-n", "4096", "-m", "single")) as one:
+        yield one
+
+
+def test_a_block_that_is_overwritten_during_the_walk_makes_it_start_again(
+    tight: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits come between two reads of one walk, and reuse what they freed: what a slow walk would meet."""
+    made = tight
+    many_files(made, "base", 3000)
+
+    def rewrite() -> None:
+        for turn in range(30):
+            for number in range(0, 3000, 2):
+                (made.at / f"base/dir-{number % 100}/file-{number}").write_bytes(b"y" * (1000 + turn))
+            made.commit()
+
+    rewrite()  # into the chunk that the kernel goes round in
+    read = Devices.read
+    interruptions = 0
+    lock = threading.Lock()  # the other readers wait too
+
+    def interrupted(self: Devices, devid: int, offset: int, into: Sequence[memoryview]) -> None:
+        nonlocal interruptions
+        with lock:
+            if len(into[0]) > 4096 and not interruptions:  # many blocks at a time: the walk is on its way
+                interruptions += 1
+                rewrite()
+            read(self, devid, offset, into)
+
+    monkeypatch.setattr(Devices, "read", interrupted)
+    found = sharing(made.at)
+    assert interruptions == 1
+    assert found.restarts >= 1
+    assert found.method == "device trees"
+    assert_books_close(found)
+
+
+def test_a_filesystem_that_never_stands_still_is_left_to_the_tree_search(
+    made: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_files(made, "base", 2000)
+    read = Devices.read
+
+    def garbled(self: Devices, devid: int, offset: int, into: Sequence[memoryview]) -> None:
+        """Both copies of each leaf of a subvolume come with a generation that no pointer promised."""
+        read(self, devid, offset, into)
+        owner, level = int.from_bytes(into[0][88:96], "little"), into[0][100]
+        if owner == 256 and level == 0:
+            into[0][80:88] = bytes(8)
+
+    monkeypatch.setattr(Devices, "read", garbled)
+    found = sharing(made.at)
+    assert found.method == "tree search"
+    assert found.restarts == measure.RESTARTS + 1
+    assert "no longer" in found.fallback
+    assert found.residual_data_bytes == 0
+
+
+def test_a_block_that_is_damaged_in_one_copy_is_taken_from_the_other(
+    made: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_files(made, "base", 2000)
+    read = Devices.read
+    damaged = 0
+
+    def damaging(self: Devices, devid: int, offset: int, into: Sequence[memoryview]) -> None:
+        nonlocal damaged
+        read(self, devid, offset, into)
+        if len(into[0]) > 4096:  # single blocks are second copies
+            into[0][3000] ^= 1
+            damaged += 1
+
+    monkeypatch.setattr(Devices, "read", damaging)
+    found = sharing(made.at)
+    assert damaged > 5
+    assert (found.method, found.restarts) == ("device trees", 0)
+    assert_books_close(found)
+
+
+def test_a_subvolume_that_is_half_dropped_counts_for_what_is_left_of_it(made: Lab) -> None:
+    many_files(made, "doomed", 60_000)
+    made.snapshot("doomed", "kept")
+    made.write(made.at / "kept/dir-7/file-7", 9000)
+    made.commit()
+
+    def progress() -> list[items.Root]:
+        with ioctl.opened(made.at) as fd:
+            found = [items.root(data) for key, data in search.found(fd, layout.ROOT_TREE) if key[1] == layout.ROOT_ITEM]
+        return [root for root in found if root.drop_key is not None]
+
+    made.delete("doomed")
+    made.commit()
+    wait_until(progress)
+    run("mount", "-o", "remount,ro", made.at)  # the cleaner stops where it stands
+    assert progress(), "it was dropped whole before it could be stopped"
+    found = sharing(made.at)
+    assert_books_close(found)
+    (deleted,) = (held for held in found.holdings if held.unit.startswith("<deleted>/"))
+    assert 0 < deleted.inodes < 60_000
+    assert freed_by(found, frozenset({deleted.unit})) == deleted.exclusive_data_bytes
