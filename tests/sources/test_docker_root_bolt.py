@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -140,7 +142,57 @@ def test_a_bucket_that_contains_itself_ends_with_the_budget(tmp_path: Path) -> N
         boltfile.look(path, descend)
 
 
-def test_what_changes_during_the_reading_is_read_again(tmp_path: Path) -> None:
+@pytest.fixture
+def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read page by page, as those are that are too large for memory."""
+    monkeypatch.setattr(boltfile, "_IN_MEMORY_BYTES", 0)
+
+
+def commit(path: Path, number: int) -> None:
+    """Transaction `number` as bbolt makes it: into pages that the state before does not use, then its meta page."""
+    value = bytes([number % 251]) * (6 * PAGE_BYTES)
+    page = 2 + 10 * (number % 2)
+    with path.open("r+b", buffering=0) as file:
+        content = leaf_page(page, {b"k": value})
+        file.seek(page * PAGE_BYTES)
+        for at in range(0, len(content), PAGE_BYTES):
+            file.write(content[at : at + PAGE_BYTES])
+        file.seek(number % 2 * PAGE_BYTES)
+        file.write(meta_page(number % 2, root=page, txid=number))
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20], ids=["page by page", "in memory"])
+def test_no_reading_mixes_two_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int) -> None:
+    monkeypatch.setattr(boltfile, "_IN_MEMORY_BYTES", memory_bytes)
+    path = tmp_path / "file.db"
+    path.write_bytes(bytes(30 * PAGE_BYTES))
+    commit(path, 1)
+    commit(path, 2)
+    stop = threading.Event()
+
+    def keep_on_committing() -> None:
+        number = 3
+        while not stop.wait(0.0002):
+            commit(path, number)
+            number += 1
+
+    writer = threading.Thread(target=keep_on_committing)
+    writer.start()
+    seen: set[bytes] = set()
+    try:
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:
+            with suppress(Declined):
+                value = boltfile.look(path, lambda root: root.values())[b"k"]
+                assert len(set(value)) == 1
+                seen.add(value[:1])
+    finally:
+        stop.set()
+        writer.join()
+    assert len(seen) > 5
+
+
+def test_what_changes_during_the_reading_is_read_again(tmp_path: Path, in_place: None) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(bolt_file({b"k": b"old"}, txid=5))
     seen: list[Tree] = []
@@ -156,7 +208,7 @@ def test_what_changes_during_the_reading_is_read_again(tmp_path: Path) -> None:
     assert seen == [{b"k": b"old"}, {b"k": b"new"}]
 
 
-def test_a_reading_that_only_a_commit_tore_is_not_called_damage(tmp_path: Path) -> None:
+def test_a_reading_that_only_a_commit_tore_is_not_called_damage(tmp_path: Path, in_place: None) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(bolt_file({b"k": b"old"}, txid=5))
     attempts = 0
@@ -172,7 +224,7 @@ def test_a_reading_that_only_a_commit_tore_is_not_called_damage(tmp_path: Path) 
     assert boltfile.look(path, read) == {b"k": b"new"}
 
 
-def test_a_file_that_never_rests_is_declined(tmp_path: Path) -> None:
+def test_a_file_that_never_rests_is_declined(tmp_path: Path, in_place: None) -> None:
     path = tmp_path / "file.db"
     path.write_bytes(bolt_file({}, txid=5))
     transactions = iter(range(6, 1000))
@@ -184,6 +236,13 @@ def test_a_file_that_never_rests_is_declined(tmp_path: Path) -> None:
     with pytest.raises(Declined) as declined:
         boltfile.look(path, read)
     assert declined.value.why is Why.INCONSISTENT
+
+
+def test_damage_found_page_by_page_names_the_file(tmp_path: Path, in_place: None) -> None:
+    path = tmp_path / "file.db"
+    path.write_bytes(bolt_file({b"k": b"v" * 9000})[: 5 * PAGE_BYTES])
+    with pytest.raises(Malformed, match=r"file\.db: page 3 continues|file\.db: page 4 lies beyond"):
+        boltfile.look(path, tree)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""Reads a bbolt file that its owner keeps open and writes to, without its lock and without a copy.
+"""Reads a bbolt file that its owner keeps open and writes to, without its lock and without a copy on disk.
 
 bbolt never writes over a page that the newest committed state N refers to: what N+1 gives up is used again by N+2 at
 the earliest, and that begins when N+1's meta page is out. So what was read under meta page N is whole if N is still
-the newest afterwards; else it is read again. Nothing is written: no copy, no reflink and no lock on a filesystem that
-may be full. Refuses an answer that it could not read undisturbed.
+the newest afterwards; else it is read again. A file of usual size is taken into memory in one go, which takes less
+time than a transaction; of a larger one only the pages that are asked for. Nothing is written: no copy, no reflink and
+no lock on a filesystem that may be full. Refuses an answer that it could not read undisturbed.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +21,9 @@ from collectors.sources.docker_root import bolt
 
 T = TypeVar("T")
 
-_ATTEMPTS = 8
+_ATTEMPTS = 20
+_PAUSE_S = 0.01  # about one commit of a disk with a write cache
+_IN_MEMORY_BYTES = 64 << 20
 _PAGE_SIZES = tuple(1 << power for power in range(12, 17))  # the kernel's page size where the file was made
 
 
@@ -31,19 +35,41 @@ def look(path: Path, read: Callable[[bolt.Bucket], T]) -> T:
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        for _ in range(_ATTEMPTS):
-            before = _newest(handle, path)
-            try:
-                answer = read(_root(handle, before))
-            except Malformed as error:
-                if _newest(handle, path) == before:
-                    raise Malformed(f"{path}: {error}") from None
-                continue
-            if _newest(handle, path) == before:
-                return answer
+        size_bytes = os.fstat(handle).st_size
+        if size_bytes <= _IN_MEMORY_BYTES:
+            state, content = _undisturbed(handle, path, lambda _: os.pread(handle, os.fstat(handle).st_size, 0))
+            return _named(path, lambda: read(_root(state, len(content), lambda at, length: content[at : at + length])))
+
+        def in_place(state: bolt.Meta) -> T:
+            return read(_root(state, size_bytes, lambda at, length: os.pread(handle, length, at)))
+
+        return _undisturbed(handle, path, in_place)[1]
     finally:
         os.close(handle)
+
+
+def _undisturbed(handle: int, path: Path, act: Callable[[bolt.Meta], T]) -> tuple[bolt.Meta, T]:
+    """What `act` gives while the newest state does not change, and that state."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE_S)
+        before = _newest(handle, path)
+        try:
+            found = act(before)
+        except Malformed as error:
+            if _newest(handle, path) == before:
+                raise Malformed(f"{path}: {error}") from None
+            continue
+        if _newest(handle, path) == before:
+            return before, found
     raise Declined(Why.INCONSISTENT, f"{path} changed during each of {_ATTEMPTS} readings")
+
+
+def _named(path: Path, act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except Malformed as error:
+        raise Malformed(f"{path}: {error}") from None
 
 
 def _newest(handle: int, path: Path) -> bolt.Meta:
@@ -60,8 +86,5 @@ def _newest(handle: int, path: Path) -> bolt.Meta:
     return max(valid, key=lambda meta: meta.txid)
 
 
-def _root(handle: int, meta: bolt.Meta) -> bolt.Bucket:
-    count = os.fstat(handle).st_size // meta.page_size_bytes
-    return bolt.Bucket(
-        bolt.Pages(lambda at, length: os.pread(handle, length, at), meta.page_size_bytes, count), meta.root
-    )
+def _root(state: bolt.Meta, size_bytes: int, fetch: Callable[[int, int], bytes]) -> bolt.Bucket:
+    return bolt.Bucket(bolt.Pages(fetch, state.page_size_bytes, size_bytes // state.page_size_bytes), state.root)

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 
 from collectors.model.reading import Why
-from collectors.sources.bounded import Declined
+from collectors.sources.bounded import Declined, Malformed
 from collectors.sources.docker_root.containerd import (
     CONTENT,
     DOCKER_NAMESPACE,
@@ -178,7 +178,7 @@ def _containerd(root: Path, elsewhere: Path | None, hint: str | None) -> tuple[_
     for daemon in daemons:
         if not (daemon / METADATA).is_file():
             continue
-        everybody = frozenset(space.name for space in namespaces(daemon / METADATA) if space.images or space.content)
+        everybody = _users(daemon / METADATA)
         docker = frozenset(name for name in everybody if name.partition("_")[0] == DOCKER_NAMESPACE)
         for name in (name for name in folders_if_there(daemon) if name.startswith(SNAPSHOTTER_PREFIX)):
             driver = _CONTAINERD_PREFIX + name.removeprefix(SNAPSHOTTER_PREFIX)
@@ -200,6 +200,14 @@ def _containerd(root: Path, elsewhere: Path | None, hint: str | None) -> tuple[_
                     )
                 )
     return tuple(found)
+
+
+def _users(metadata: Path) -> frozenset[str]:
+    """The namespaces with something in them; of a database that cannot be read now: Docker's, the safe side."""
+    try:
+        return frozenset(space.name for space in namespaces(metadata) if space.images or space.content)
+    except (Declined, Malformed):
+        return frozenset({DOCKER_NAMESPACE})
 
 
 def _joined(root: Path, folder: str | None) -> Path | None:

@@ -25,7 +25,7 @@ _NAMES = {
     Family.CONTAINERD: re.compile(r"[0-9]+|[0-9a-f]{64}|[0-9a-f]{128}"),
 }
 # A directory is made moments before the record of its write begins: how many, on a busy disk.
-_SLACK_S = 5.0
+_SLACK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def _verdict(
         return Orphanhood.YOUNG, "it appeared while the owners were being read"
     if age_s < evidence.grace_s:
         return Orphanhood.YOUNG, f"younger than the grace period of {evidence.grace_s:.0f} s"
+    if family is Family.CONTAINERD:
+        return Orphanhood.ORPHAN, "nobody knows it; containerd's own collector takes it when it runs next"
     written = _written_during(one.since_s, evidence)
     if written is None:
         return Orphanhood.ORPHAN, "nobody knows it"

@@ -1,0 +1,159 @@
+"""While images are built, imported, committed and pruned without a pause: no false orphan, and no planted one missed.
+
+An orphan is what two passes in a row call one, as the tool's callers confirm it by a second run; here the passes follow
+each other at once, twenty minutes apart in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from collectors.model.reading import Exact
+from collectors.model.store import Orphanhood, Store
+from collectors.sources.docker_root import store
+from collectors.sources.host import this_host
+from tests.lab import Lab
+from tests.lab.commands import CommandFailed
+from tests.lab.messes.leak import plant
+from tests.lab.require import require_machine
+
+pytestmark = pytest.mark.machine
+
+MIB = 1024 * 1024
+GRACE_S = 4.0  # the pruning comes round every few seconds: much of what is there is older than this
+PAUSE_S = 0.4
+LOAD_S = 45.0
+
+_RUN = "FROM base:1\nCOPY data /data{0}\nRUN head -c 1000000 /dev/urandom > /made{0} && sleep 0.{0}\n"
+
+
+class Load:
+    """A few clients that keep an engine busy until they are told to stop. A refused command is part of the load."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._stop = threading.Event()
+        self.done: dict[str, int] = {}
+        steps = (self._buildkit, self._legacy, self._import, self._commit, self._prune)
+        self._threads = [threading.Thread(target=self._keep_on, args=(step,), name=step.__name__) for step in steps]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(120)
+
+    def _keep_on(self, step: Callable[[random.Random, int], None]) -> None:
+        chance = random.Random(step.__name__)
+        for number in range(1 << 30):
+            if self._stop.is_set():
+                return
+            with contextlib.suppress(CommandFailed):
+                step(chance, number)
+                self.done[step.__name__] = self.done.get(step.__name__, 0) + 1
+
+    def _buildkit(self, chance: random.Random, number: int) -> None:
+        files: dict[str, bytes | str] = {"Dockerfile": _RUN.format(chance.randrange(1, 9)), "data": os.urandom(200_000)}
+        self._lab.build(f"built:{number % 3}", files, buildkit=True)
+
+    def _legacy(self, chance: random.Random, number: int) -> None:
+        files: dict[str, bytes | str] = {"Dockerfile": _RUN.format(chance.randrange(1, 9)), "data": os.urandom(200_000)}
+        self._lab.build(f"legacy:{number % 3}", files, buildkit=False)
+
+    def _import(self, chance: random.Random, number: int) -> None:
+        del chance
+        self._lab.client.load_image(f"loaded:{number % 4}", [{f"f{layer}": 300_000} for layer in range(5)])
+        if number % 4 == 3:
+            self._lab.docker("rmi", "-f", "loaded:0", "loaded:1", "loaded:2")
+
+    def _commit(self, chance: random.Random, number: int) -> None:
+        name = f"worker-{number}"
+        self._lab.docker(
+            "run", "--network", "none", "--name", name, "base:1", "sh", "-c", "head -c 2000000 /dev/urandom > /x"
+        )
+        self._lab.docker("commit", name, f"committed:{chance.randrange(3)}")
+        self._lab.docker("rm", "-f", name)
+
+    def _prune(self, chance: random.Random, number: int) -> None:
+        del number
+        time.sleep(chance.uniform(0.5, 2))
+        words = chance.choice([("builder", "prune", "-af"), ("image", "prune", "-f"), ("builder", "prune", "-f")])
+        self._lab.docker(*words)
+
+
+@pytest.fixture(params=[("overlay2", "20.10"), ("btrfs", "20.10"), ("overlay2", "28.5")], ids="-".join)
+def graph_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    require_machine()
+    driver, engine = request.param
+    with Lab.up(driver=driver, engine=engine, mess="empty", size_mib=3072) as lab:
+        lab.client.base_image()
+        yield lab
+
+
+@pytest.fixture(params=[("containerd", "28.5")], ids="-".join)
+def contained_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    require_machine()
+    driver, engine = request.param
+    with Lab.up(driver=driver, engine=engine, mess="empty", size_mib=3072) as lab:
+        lab.client.base_image()
+        yield lab
+
+
+def test_exactly_the_planted_layers_are_orphans_all_the_time(graph_lab: Lab) -> None:
+    planted = {
+        str(plant(graph_lab, name, MIB)) for name in ("ab" * 32, f"{'cd' * 32}-init", "abcdefghijklmnopqrstuvwxy")
+    }
+    observe(graph_lab, planted)
+
+
+def test_a_planted_snapshot_is_an_orphan_until_containerd_collects_it_and_nothing_else_is(contained_lab: Lab) -> None:
+    folder = contained_lab.docker_root / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots/999999"
+    (folder / "fs").mkdir(parents=True)
+    observe(contained_lab, {str(folder)})
+    assert not folder.exists()  # so the note of its proof promises no more than containerd keeps
+
+
+def observe(lab: Lab, planted: set[str]) -> None:
+    """Pass after pass under load. Prints what a single pass would have got wrong."""
+    time.sleep(GRACE_S + 0.5)
+    passes, alone, twice, unread = 0, 0, set[str](), 0
+    before: set[str] = set()
+    with Load(lab) as load:
+        ends = time.monotonic() + LOAD_S
+        while time.monotonic() < ends:
+            found = one_pass(lab)
+            assert isinstance(found.orphans, Exact), found.orphans
+            proofs = found.orphans.value
+            if any(proof.unread for proof in proofs):
+                unread += 1
+                assert not [proof for proof in proofs if proof.verdict is Orphanhood.ORPHAN]
+                continue
+            orphans: set[str] = {proof.unit for proof in proofs if proof.verdict is Orphanhood.ORPHAN}
+            assert {path for path in planted if os.path.exists(path)} <= orphans
+            passes += 1
+            alone += len(orphans - planted)
+            twice |= (orphans & before) - planted
+            before = orphans
+            time.sleep(PAUSE_S)
+    print(f"{lab.driver} {lab.engine}: {passes} passes, {unread} unread, {alone} wrong in a single pass; {load.done}")
+    assert twice == set()
+    assert passes >= LOAD_S / (PAUSE_S + 1.5)
+    assert unread <= passes / 10
+    assert len(load.done) == 5, f"part of the load did nothing: {load.done}"
+
+
+def one_pass(lab: Lab) -> Store:
+    reading = store(lab.docker_root, this_host(), driver_hint=None, grace_s=GRACE_S, deadline_s=30)
+    assert isinstance(reading, Exact), reading
+    return reading.value
