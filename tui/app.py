@@ -73,7 +73,7 @@ class UllageApp(ReplayActions):
         self.query_one("#filter", Input).display = False
         if self._recording is not None:
             feed = self._recording
-            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks))
+            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks, feed.beside))
         else:
             self.spread()
         self.query_one(Overview).focus_first()

@@ -17,12 +17,15 @@ _LEVELS = "▁▂▃▄▅▆▇"
 
 
 def dual(held: int, freed: int, largest: int, width: int, role: str, thin: str = "") -> tuple[Bit, ...]:
-    """A bar of at most `width` cells against `largest`: `freed` high, the rest of `held` low."""
+    """A bar of at most `width` cells against `largest`: `freed` high, the rest of `held` low.
+
+    Where a line is too long for its room, the bar is the first to go.
+    """
     if held <= 0 or largest <= 0 or width <= 0:
         return ()
     whole = max(1, min(width, round(width * held / largest)))
     solid = min(whole, max(1 if freed > 0 else 0, round(width * freed / largest)))
-    bits = (Bit(SOLID * solid, role), Bit(THIN * (whole - solid), thin or role))
+    bits = (Bit(SOLID * solid, role, 9), Bit(THIN * (whole - solid), thin or role, 9))
     return tuple(bit for bit in bits if bit.text)
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 from collectors.model.plan import Plan
 from collectors.model.report import Report
 from tui.messages import Applied, Applying, Remembered, ScanBroke, Scanned
-from tui.moments import Moment, of_report
+from tui.moments import Moment, of_journal, of_report
 
 if TYPE_CHECKING:
     from textual.message import Message
 
+    from collectors.history.record import Journal
     from collectors.remediation.apply.outcome import Event, Outcome
 
 Deliver = Callable[["Message"], object]
@@ -102,10 +103,18 @@ class LiveFeed:
 class ReplayFeed:
     """A recording: reports oldest first, or moments of a journal with a way to make a report of each."""
 
-    def __init__(self, moments: Sequence[Moment], report_at: Callable[[int], Report], *, origin: str) -> None:
+    def __init__(
+        self,
+        moments: Sequence[Moment],
+        report_at: Callable[[int], Report],
+        *,
+        origin: str,
+        beside: Sequence[Moment] = (),
+    ) -> None:
         if not moments:
             raise ValueError(f"{origin}: nothing to replay")
         self.moments = tuple(moments)
+        self.beside = tuple(beside)
         self.report_at = report_at
         self.origin = origin
 
@@ -113,6 +122,16 @@ class ReplayFeed:
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
         return cls([of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
+
+    @classmethod
+    def of_journal(cls, journal: Journal, *, host: str, marks: Sequence[int] = (80, 90)) -> ReplayFeed:
+        """The runs of a journal; what supervisors wrote beside them is in the curve. ValueError without any run."""
+        from tui.recall import report_of
+
+        moments = of_journal(journal)
+        runs = [moment for moment in moments if moment.record is not None]
+        curve = [moment for moment in moments if moment.record is None]
+        return cls(runs, lambda index: report_of(runs, index, host, marks), origin="journal", beside=curve)
 
 
 Feed = LiveFeed | ReplayFeed

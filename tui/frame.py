@@ -70,13 +70,12 @@ class LastGood:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`waiting` names the sources that have not answered yet; `failure` says why a scan broke off, "" where not."""
+    """`waiting` names the sources that have not answered yet."""
 
     report: Report
     past: Past
     done: bool = True
     waiting: tuple[str, ...] = ()
-    failure: str = ""
     last_good: Mapping[Category, LastGood] = field(default_factory=dict)
     resolved: tuple[Finding, ...] = ()  # found earlier in this session and gone now, as P4
 

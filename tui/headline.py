@@ -5,21 +5,15 @@ Refuses to name a culprit that was not measured, and to forecast where the journ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.model.finding import Finding
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.report import Crossing, Report
-from collectors.model.sums import charged, floor
+from collectors.model.sums import charged
 from collectors.report.words import age, bytes_, percent, safe
-from tui.categories import face
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
-
-# Findings that say how bad it is, not who it is; the sentence of the preflight page leaves out the same.
-_SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
 
 
 def fullness(report: Report) -> tuple[Bit, ...]:
@@ -62,50 +56,6 @@ def outlook(report: Report) -> tuple[Bit, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Culprit:
-    """What took the most that need not be there. `key` is the category to look at."""
-
-    key: str
-    amount: str
-    claim: str
-    certain: bool
-
-
-def culprit(report: Report) -> Culprit | None:
-    """The weightiest finding about bytes, else the largest category that was measured."""
-    named = [finding for finding in report.findings if finding.certain and finding.rule not in _SYMPTOMS]
-    weighty = [finding for finding in named if _bytes(finding) > 0]
-    if weighty:
-        worst = max(weighty, key=lambda finding: (_bytes(finding), finding.severity))
-        return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
-    if report.ledger is None:
-        return None
-    read = [row for row in report.ledger.rows if not isinstance(row.charged, Unavailable) and charged(row.charged) > 0]
-    read = [row for row in read if row.category is not Category.UNATTRIBUTED] or read
-    if not read:
-        return None
-    largest = max(read, key=lambda row: charged(row.charged))
-    title = face(largest.category).title
-    return Culprit(
-        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False
-    )
-
-
-def category_of(report: Report, finding: Finding) -> str:
-    """The category a finding is about: that of the items it would remove, or that its rule names; "" if none."""
-    owners = set(finding.owners)
-    if owners and report.ledger is not None:
-        for category, items in report.ledger.items.items():
-            if any(item.owner_id in owners for item in items):
-                return category.value
-    rule = finding.rule.replace("-", "_")
-    for category in Category:
-        if category.value.rstrip("s") in rule:
-            return category.value
-    return ""
-
-
 def docker_blindness(report: Report) -> tuple[int, int] | None:
     """(bytes that the engine's own categories explain, used bytes); None where either was not measured."""
     space = space_of(report)
@@ -123,11 +73,11 @@ def docker_blindness(report: Report) -> tuple[int, int] | None:
 def troubles(frame: Frame) -> str:
     """One sentence on what this report cannot tell, "" where everything was read."""
     report = frame.report
-    if frame.failure:
-        return f"The scan broke off: {safe(frame.failure)}"
     unread = _unread(report)
     said = []
-    if isinstance(report.engine, Unavailable):
+    if not frame.done:
+        return ""  # what is still being read is not missing yet
+    if isinstance(report.engine, Unavailable) and report.engine.why is not Why.NOT_REPORTED:
         said.append(f"No engine ({report.engine.why}): sizes hold, owners do not, so nothing is called an orphan")
     if unread:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
@@ -142,7 +92,3 @@ def _unread(report: Report) -> list[Unavailable]:
     if report.ledger is None:
         return []
     return [row.charged for row in report.ledger.rows if isinstance(row.charged, Unavailable)]
-
-
-def _bytes(finding: Finding) -> int:
-    return 0 if finding.bytes is None else floor(finding.bytes)

@@ -47,7 +47,7 @@ class LiveActions(SceneApp):
         if self.live is None or self.scene.scanning:
             return
         self._run_number = self.live.scan(self.post_message)
-        self.change(scanning=True)
+        self.change(scanning=True, failure="")
 
     def on_scanned(self, message: Scanned) -> None:
         if message.run != self._run_number:
@@ -60,7 +60,7 @@ class LiveActions(SceneApp):
         good = last_good(before.last_good if before is not None else {}, message.report)
         past = self._past(message.report, message.done)
         resolved = _resolved(before, message.report) if message.done else before.resolved if before is not None else ()
-        frame = Frame(message.report, past, message.done, message.waiting, "", good, resolved)
+        frame = Frame(message.report, past, message.done, message.waiting, good, resolved)
         self._latest = frame
         chosen = self.scene.chosen
         if self.scene.plan is None and (
@@ -79,11 +79,8 @@ class LiveActions(SceneApp):
 
     def _stopped(self, reason: str) -> None:
         frame = self.scene.frame
-        if frame is None:
-            self.change(scanning=False)
-            self.notify(reason, severity="error", markup=False, timeout=30)
-            return
-        self.change(scanning=False, frame=replace(frame, done=True, waiting=(), failure=reason))
+        kept = replace(frame, done=True, waiting=()) if frame is not None else None
+        self.change(scanning=False, failure=reason, frame=kept)
 
     def _past(self, report: Report, done: bool) -> Past:
         moments = self._moments

@@ -31,7 +31,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences."""
+    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences.
+
+    `record` is the journal's own, where the run comes from one.
+    """
 
     at: datetime
     percent: float | None
@@ -41,6 +44,7 @@ class Moment:
     categories: Mapping[str, int]
     findings: Mapping[str, Found]
     actions: tuple[str, ...]
+    record: Record | None = None
 
 
 def of_report(report: Report) -> Moment:
@@ -88,6 +92,7 @@ def of_record(record: Record) -> Moment:
             + ("" if action.measured_bytes is None else f": {bytes_(action.measured_bytes)} measured")
             for action in record.actions
         ),
+        record=record,
     )
 
 

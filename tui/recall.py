@@ -12,15 +12,15 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Ledger, Row
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
-from collectors.model.report import Growth, Report, Sample, TrendView
+from collectors.model.report import Report, TrendView
 from tui.moments import Moment
 
-_DAY_S = 86400.0
+_NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
 
 
-def report_of(moments: Sequence[Moment], index: int, host: str) -> Report:
-    """The report of run `index`, with the changes that the runs before it tell."""
+def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[int]) -> Report:
+    """The report of run `index`, with the trend that the runs before it tell."""
     moment = moments[index]
     origin = Origin("journal", "run", moment.at, 0.0)
 
@@ -35,7 +35,9 @@ def report_of(moments: Sequence[Moment], index: int, host: str) -> Report:
         mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
     )
     rows = tuple(Row(category, charged(category), unknown(), unknown(), "journal", "") for category in Category)
-    ledger = Ledger(Filesystem(mount, _space(moment, origin)), rows, {category: () for category in Category}, True, "")
+    ledger = Ledger(
+        Filesystem(mount, _space(moment, origin)), rows, {category: () for category in Category}, True, _NOTE
+    )
     severity = max((found.severity for found in moment.findings.values()), default=Severity.OK)
     return Report(
         tool_version="",
@@ -52,7 +54,7 @@ def report_of(moments: Sequence[Moment], index: int, host: str) -> Report:
         other_ledgers=(),
         btrfs=None,
         findings=tuple(_finding(rule, moment, origin) for rule in moment.findings),
-        trend=_trend(moments, index),
+        trend=_trend(moments, index, marks),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
         coverage=(),
     )
@@ -71,20 +73,12 @@ def _finding(rule: str, moment: Moment, origin: Origin) -> Finding:
     return Finding(rule, found.severity, found.claim, amount, (), "see the run's own report", (), True)
 
 
-def _trend(moments: Sequence[Moment], index: int) -> TrendView:
-    """The curve and the 24 h changes up to this run; a forecast is the live run's business."""
-    moment = moments[index]
-    past = moments[: index + 1]
-    day_ago = [one for one in past if (moment.at - one.at).total_seconds() >= _DAY_S and one.categories]
-    growth: list[Growth] = []
-    if day_ago:
-        before = day_ago[-1]
-        changes = {
-            key: value - before.categories[key] for key, value in moment.categories.items() if key in before.categories
-        }
-        if moment.used_bytes is not None and before.used_bytes is not None:
-            changes["used"] = moment.used_bytes - before.used_bytes
-        growth = [Growth(key, change, change, change, 2, _DAY_S, change) for key, change in changes.items()]
-    curve = tuple(Sample(one.at, round(one.percent)) for one in past if one.percent is not None)
-    reason = "the journal keeps no forecast"
-    return TrendView(len(past), past[0].at, tuple(growth), (), (), curve, reason, 0)
+def _trend(moments: Sequence[Moment], index: int, marks: Sequence[int]) -> TrendView:
+    """What the journal said at this run: nothing of a later one is looked at."""
+    from collectors.history.points import Levels
+    from collectors.history.record import Journal
+    from collectors.history.view import view
+
+    records = tuple(one.record for one in moments[: index + 1] if one.record is not None)
+    worst, bad = (*sorted(marks, reverse=True), 90, 80)[:2]
+    return view(Journal(records, (), 0, 0), now=moments[index].at, levels=Levels(p0=worst, p1=bad))

@@ -69,7 +69,9 @@ class ReplayActions(LiveActions):
         latest = self._latest.report
         every = [*runs, of_report(latest)]
         self.timeline = Timeline(
-            every, lambda index: latest if index == len(runs) else report_of(runs, index, latest.host), self.scene.marks
+            every,
+            lambda index: latest if index == len(runs) else report_of(runs, index, latest.host, self.scene.marks),
+            self.scene.marks,
         )
         self._at = len(every) - 1
         return self.timeline

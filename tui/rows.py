@@ -6,7 +6,9 @@ nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from collectors.model.ledger import Category
@@ -15,6 +17,8 @@ from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
 from tui.categories import FREE, RESERVED, Face, face
 from tui.frame import Frame, LastGood, space_of
+
+_DAY = timedelta(days=1)
 
 
 class Order(StrEnum):
@@ -72,7 +76,7 @@ def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow,
                 freed_bytes=min(held, floor(row.reclaimable)),
                 share_percent=None if unread or not whole else 100.0 * held / whole,
                 reclaimable=row.reclaimable,
-                change_24h_bytes=None if unread else grown.get(row.category.value),
+                change_24h_bytes=None if unread else _change(frame, row.category.value, held, grown),
                 samples=frame.past.series.get(row.category.value, ()),
                 item_count=None if items is None or unread else len(items),
                 reason=row.reason,
@@ -80,6 +84,13 @@ def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow,
             )
         )
     return (*sorted(rows, key=lambda row: _place(row, order)), *_room(frame, whole))
+
+
+def _change(frame: Frame, key: str, now_bytes: int, grown: Mapping[str, int | None]) -> int | None:
+    """Against the last run that is at least a day old; the trend's own figure where no run is known here."""
+    day_ago = frame.report.taken_at - _DAY
+    before = [sample for sample in frame.past.series.get(key, ()) if day_ago - _DAY / 2 <= sample.at <= day_ago]
+    return now_bytes - before[-1].value if before else grown.get(key)
 
 
 def _total_bytes(report: Report) -> int:

@@ -57,6 +57,7 @@ class Scene:
     run: Run | None = None  # how far it is, or how it ended
     dry: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
     scanning: bool = False
+    failure: str = ""  # why the last scan broke off
     applying: bool = False
     read_only: bool = False
     view: str = "overview"

@@ -16,13 +16,22 @@ from tui.past import past_of, until
 
 
 class Timeline:
-    """`moments` oldest first and not empty; `report_at` makes the report of one of them."""
+    """`moments` oldest first and not empty; `report_at` makes the report of one of them.
 
-    def __init__(self, moments: Sequence[Moment], report_at: Callable[[int], Report], marks: Sequence[int]) -> None:
+    `beside` are points of used % that somebody else wrote: they lengthen the curve and cannot be shown.
+    """
+
+    def __init__(
+        self,
+        moments: Sequence[Moment],
+        report_at: Callable[[int], Report],
+        marks: Sequence[int],
+        beside: Sequence[Moment] = (),
+    ) -> None:
         self.moments = tuple(moments)
         self._report_at = report_at
         self.times = tuple(moment.at for moment in moments)
-        self.past = past_of(self.moments, marks)
+        self.past = past_of(sorted((*beside, *self.moments), key=lambda moment: moment.at), marks)
 
     def __len__(self) -> int:
         return len(self.moments)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from textual.app import ComposeResult
 
 from collectors.model.report import Report
+from collectors.model.sums import charged, floor
 from collectors.report.words import age, count, safe, size
 from tui.bars import dual
 from tui.churn import ChurnRow, churn_rows
-from tui.fit import Bit, Line, shorten_middle
+from tui.fit import Bit, Line
 from tui.scene import Scene
 from tui.screens.view import View
 from tui.widgets.churn_table import ChurnTable
@@ -18,7 +19,7 @@ from tui.widgets.listing import Listing
 from tui.widgets.panel import Panel
 from tui.widgets.prose import Prose
 
-_NAME = 44
+_BAR = 24
 
 
 class ChurnView(View):
@@ -89,21 +90,14 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
         yield (Bit(" fix              ", "goodstrong"), Bit(safe(remedy), "text", 1, cut=True))
     if row.images:
         yield ()
-        yield (Bit(f" {'images that are still here':<{_NAME}}", "head"), Bit("  exclusive, then shared", "head", 1))
-        largest = max(item_bytes(row, at)[0] for at in range(len(row.images)))
-        for at, item in enumerate(row.images):
-            held, own = item_bytes(row, at)
-            name = shorten_middle(safe(item.name), _NAME - 1)
+        yield (Bit(" images that are still here", "head"), Bit(": exclusive, then shared", "head", 1))
+        largest = max(charged(item.referenced) for item in row.images)
+        for item in row.images:
+            bar = dual(charged(item.referenced), floor(item.exclusive), largest, _BAR, "cat:I")
+            used = sum(len(bit.text) for bit in bar)
             yield (
-                Bit(f" {name:<{_NAME}}", "text"),
                 Bit(f"{size(item.exclusive, si=si):>12}  ", "strong"),
-                *dual(held, own, largest, 30, "cat:I"),
+                *bar,
+                Bit(" " * (_BAR + 2 - used), "text", 9),
+                Bit(safe(item.name), "text", 1, cut=True, middle=True),
             )
-
-
-def item_bytes(row: ChurnRow, at: int) -> tuple[int, int]:
-    """(held, exclusive) bytes of one image of the row."""
-    from collectors.model.sums import charged, floor
-
-    item = row.images[at]
-    return charged(item.referenced), floor(item.exclusive)

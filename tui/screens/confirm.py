@@ -50,7 +50,7 @@ class Confirm(ModalScreen[bool]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if event.value.strip() == self._host:
+        if event.value.strip() == safe(self._host):
             self.dismiss(True)
         else:
             self._say("That is not this host's name. Nothing has run.", "bad")

@@ -54,6 +54,7 @@ class PlanView(View):
         panel.name_it("Plan" if not scene.applying else "Plan, running")
         panel.note_it(_note(scene))
         self.query_one(Gauge).show(scene)
+        self.set_heights()
         if self.screen.has_class("-low"):
             # Room for one of the two: what one step does, until there is a log.
             logged = bool(scene.run is not None or scene.dry)
@@ -63,6 +64,16 @@ class PlanView(View):
             self.query_one("#plan-step", Panel).display = self.query_one("#plan-log", Panel).display = True
         self._step(table, scene)
         self._log(plan, scene)
+
+    def set_heights(self) -> None:
+        """Give the steps the lines they need, and leave some to what is below."""
+        low = self.screen.has_class("-low")
+        around = 1 + (3 if low else 4) + 2  # header, gauge, frame
+        wanted = len(self.query_one(StepTable).rows) + around
+        self.query_one("#plan-steps").styles.height = max(around + 1, min(wanted, self.size.height - (8 if low else 14)))
+
+    def on_resize(self) -> None:
+        self.set_heights()
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id == "steps" and self._scene is not None:

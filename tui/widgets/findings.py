@@ -5,6 +5,7 @@ from __future__ import annotations
 from collectors.model.finding import Finding
 from collectors.model.reading import Size
 from collectors.report.words import safe, size
+from tui.claims import claimed
 from tui.fit import Bit, fit
 from tui.frame import Frame
 from tui.scene import Scene
@@ -17,7 +18,7 @@ _BYTES = 10
 
 def ordered(frame: Frame) -> tuple[Finding, ...]:
     """Worst first; among equals in the order of the diagnosis; what is resolved after them."""
-    return (*sorted(frame.report.findings, key=lambda finding: -finding.severity), *frame.resolved)
+    return (*sorted(claimed(frame.report), key=lambda finding: -finding.severity), *frame.resolved)
 
 
 class FindingsList(Listing[Finding]):

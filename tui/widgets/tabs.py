@@ -81,7 +81,7 @@ def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
         if width >= 100 and frame is not None:
             read = len(frame.report.coverage)
             bits.append(Bit(f"scan {read}/{read + len(frame.waiting)}  ", "muted"))
-        busy = scene.scanning or frame is None
+        busy = scene.scanning or (frame is None and not scene.failure)
         bits.append(Bit("◌ READING" if busy else "● LIVE", "warn" if busy else "live"))
         if scene.read_only and width >= 78:
             bits.append(Bit(" read-only", "muted"))

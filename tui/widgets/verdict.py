@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.model.finding import Severity
-from collectors.report.words import bytes_
+from collectors.report.words import bytes_, safe
+from tui.claims import culprit
 from tui.fit import Bit, fit
-from tui.headline import culprit, fullness, outlook, troubles
+from tui.headline import fullness, outlook, troubles
 from tui.scene import Scene
 from tui.severity import chip
 from tui.widgets.drawn import Drawn
@@ -18,7 +19,8 @@ class Verdict(Drawn):
         room = width - 1
         frame = scene.frame
         if frame is None:
-            yield (Bit(" Reading the filesystem …", "muted"),)
+            broke = Bit(f" ? {_broke(scene)}", "warn", 1, cut=True)
+            yield fit((broke,), room) if scene.failure else (Bit(" Reading the filesystem …", "muted"),)
             return
         report = frame.report
         gap = (Bit(" "),)
@@ -35,14 +37,22 @@ class Verdict(Drawn):
         frame = scene.frame
         if frame is None:
             return
-        who, trouble = culprit(frame.report), troubles(frame)
+        who, trouble = culprit(frame.report), _broke(scene) or troubles(frame)
         loud = frame.report.severity >= Severity.P2
         if who is not None:
             yield Bit("Where did it go? ", "muted", 3)
             yield Bit(f"{who.amount} in ", "bad" if loud and who.certain else "strong")
             yield Bit(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, cut=True, least=8)
-        if trouble:
+        if not frame.done:
+            names = ", ".join(frame.waiting)
+            yield Bit("  ◌ still reading", "muted", 2)
+            yield Bit(f": {safe(names)}" if names else " …", "muted", 3, cut=True)
+        elif trouble:
             yield Bit("  ? ", "warn", 2)
             yield Bit(trouble, "warn", 2, cut=True, least=24)
         elif scene.after is not None and scene.after.freed_bytes > 0:
             yield Bit(f"   p → plan frees {bytes_(scene.after.freed_bytes, si=scene.scale.si)}", "good", 4)
+
+
+def _broke(scene: Scene) -> str:
+    return f"The scan broke off: {safe(scene.failure)}" if scene.failure else ""

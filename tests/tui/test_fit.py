@@ -1,0 +1,43 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tui.fit import Bit, fit, shorten, shorten_middle, spread, width_of
+
+NUMBER = Bit("312.0 GiB", "strong")
+
+
+def test_prose_gives_way_before_numbers() -> None:
+    line = fit((NUMBER, Bit(" in 41 subvolumes Docker no longer knows", "text", 1, cut=True)), 24)
+    assert "".join(bit.text for bit in line) == "312.0 GiB in 41 subvolu…"
+
+
+def test_what_yields_most_readily_goes_first() -> None:
+    line = fit((NUMBER, Bit(" keep", gives=1), Bit(" drop me", gives=4)), 14)
+    assert [bit.text for bit in line] == ["312.0 GiB", " keep"]
+
+
+def test_a_number_that_may_not_give_way_is_never_cut_even_if_the_line_is_too_long() -> None:
+    assert fit((NUMBER,), 4) == (NUMBER,)
+
+
+def test_prose_that_would_become_a_stump_is_dropped() -> None:
+    assert fit((NUMBER, Bit("abcdefgh", gives=1, cut=True, least=6)), 12) == (NUMBER,)
+
+
+@pytest.mark.parametrize("text", ["sha256:" + "a" * 80, "短い名前のイメージですよ", "plain"])
+@pytest.mark.parametrize("width", range(0, 30))
+def test_shortened_text_never_takes_more_cells_than_it_may(text: str, width: int) -> None:
+    assert cell_len(shorten(text, width)) <= width
+    assert cell_len(shorten_middle(text, width)) <= width
+
+
+def test_the_middle_of_an_id_is_what_goes() -> None:
+    assert shorten_middle("registry.corp/ml/train:2025-11-22", 17) == "registry.co…11-22"
+
+
+@given(st.lists(st.text("ab ", max_size=12), max_size=5), st.integers(20, 80))
+def test_a_spread_line_is_exactly_as_wide_as_asked(texts: list[str], width: int) -> None:
+    bits = [Bit(text, gives=1, cut=True, least=1) for text in texts]
+    assert width_of(spread(bits, [Bit("end")], width)) == width

@@ -1,0 +1,81 @@
+"""The answer without a key, at four sizes of terminal; and no number is ever cut."""
+
+import pytest
+from rich.segment import Segment
+from textual.strip import Strip
+
+from tests.tui import shapes
+from tests.tui.incident import incident
+from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
+from tui.look import Look
+
+SIZE_WORDS = ("312.0", "214.6", "121.3", "74.9", "61.7", "41.8", "38.4", "21.2", "14.9", "9.6", "1.9", "0.6")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_culprit_bytes_and_time_left_are_there_without_a_key(size: tuple[int, int]) -> None:
+    app = replay(incident())
+    async with shown(app, size):
+        seen = text(app)
+        assert "312.0 GiB in 41 btrfs subvolumes" in seen
+        assert "98.1%" in seen
+        assert "18.0 GiB left" in seen
+        assert "full in 7 h 06 min" in seen
+        assert "P0 ✖ CRITICAL" in seen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_category_shows_its_size_and_what_comes_free(size: tuple[int, int]) -> None:
+    app = replay(incident())
+    async with shown(app, size):
+        seen = text(app)
+        table = [line for line in lines(app) if "." in line]
+        for number in SIZE_WORDS:
+            assert any(f" {number} " in line for line in table), number
+        for number in ("312.0", "58.2", "66.0", "57.9", "6.1", "0.3"):
+            assert any(line.count(number) >= 1 for line in table), number
+        assert "Reclaim" in seen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_goes_when_room_is_short_is_the_curve_then_the_change_then_the_bar(size: tuple[int, int]) -> None:
+    app = replay(incident())
+    async with shown(app, size):
+        seen = text(app)
+        assert ("7 d" in seen) == (size[0] >= 78)
+        assert ("Δ 24 h" in seen) == (size[0] >= 78)
+
+
+@pytest.mark.parametrize("report", [incident, shapes.not_root, shapes.not_btrfs, shapes.hostile, shapes.starting])
+@pytest.mark.parametrize("size", [*SIZES, (78, 24), (100, 32)])
+async def test_no_line_of_any_view_is_longer_than_its_room(
+    report: object, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that is longer than its widget would be cut wherever it happens to end: in a number."""
+    cut: list[str] = []
+    plain = Look.strip
+
+    def watched(self: Look, bits: object, width: int, base: object) -> Strip:
+        line = list(bits)  # type: ignore[call-overload]
+        strip = Strip([Segment(bit.text) for bit in line])
+        if width >= 20 and strip.cell_length > width:
+            cut.append(f"{width}: {strip.text}")
+        return plain(self, line, width, base)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Look, "strip", watched)
+    app = replay(report())  # type: ignore[operator]
+    async with shown(app, size) as pilot:
+        for key in (*VIEW_KEYS, "question_mark"):
+            await pilot.press(key)
+            await settle(pilot)
+    assert cut == []
+
+
+@pytest.mark.parametrize("size", [(20, 5), (10, 3), (43, 11), (300, 90)])
+async def test_an_odd_size_breaks_nothing(size: tuple[int, int]) -> None:
+    app = replay(incident())
+    async with shown(app, size) as pilot:
+        for key in VIEW_KEYS:
+            await pilot.press(key)
+        await settle(pilot)
+        assert app.is_running
