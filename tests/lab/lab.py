@@ -100,9 +100,10 @@ class Lab:
     def measure(self) -> Truth:
         """Draw up the truth (again, after a test changed something) and write it to `base/truth.json`.
 
-        What a mess planted stays in it as long as its path is there; what the engine knows is listed afresh.
+        What a mess planted stays in it as long as its path and its holder are there; what the engine knows is listed
+        afresh.
         """
-        self._planted = [p for p in self._planted if p.path is None or os.path.lexists(p.path)]
+        self._planted = [p for p in self._planted if _is_there(p)]
         self.truth = books.draw_up(self, self._planted)
         self.truth.save(self.truth_file)
         return self.truth
@@ -171,3 +172,8 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+
+
+def _is_there(planted: Planted) -> bool:
+    has_path = planted.path is None or os.path.lexists(planted.path)
+    return has_path and (planted.held_by_pid is None or Process.of(planted.held_by_pid) is not None)

@@ -32,7 +32,8 @@ class Planted:
     `kind` is the mess's own word (`layer`, `json-file log`, `snapshot`). `allocated_bytes` is what the object alone
     takes on the disk (`None`: only meaningful together with others, or not measurable from outside); `apparent_bytes`
     is the length that was written. `survives` names the most dangerous tier of reclaiming that must leave it alone:
-    `safe`, `careful`, `destructive`, or empty where the mess makes no such claim.
+    `safe`, `careful`, `destructive`, or empty where the mess makes no such claim. `held_by_pid` is the process without
+    which the object would be gone (an open file, a deleted subvolume).
     """
 
     category: str
@@ -44,6 +45,7 @@ class Planted:
     apparent_bytes: int
     note: str = ""
     survives: str = ""
+    held_by_pid: int | None = None
 
     def __post_init__(self) -> None:
         if self.category not in CATEGORIES:

@@ -80,10 +80,19 @@ def _deleted(lab: Lab) -> list[Planted]:
         run("btrfs", "subvolume", "create", path)
         random_file(path / "data", size_bytes)
         measure.flush(lab.mount)
+        subvolume_id = run("btrfs", "inspect-internal", "rootid", path).strip()
         pid = hold(lab, "exec sleep 100000", path)
         run("btrfs", "subvolume", "delete", path)
-        note = f"held by pid {pid}"
         planted.append(
-            Planted("deleted_pending", "deleted subvolume", path.name, str(pid), None, size_bytes, size_bytes, note)
+            Planted(
+                category="deleted_pending",
+                kind="deleted subvolume",
+                name=path.name,
+                id=subvolume_id,
+                path=None,
+                allocated_bytes=size_bytes,
+                apparent_bytes=size_bytes,
+                held_by_pid=pid,
+            )
         )
     return planted

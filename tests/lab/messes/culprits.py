@@ -7,7 +7,6 @@ btrfs (`snapshots`, `chain`, `metadata_full`) and leaked layers (`leak`).
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import describe, layout, measure
@@ -49,22 +48,22 @@ def _containers(lab: Lab) -> list[Planted]:
     measure.flush(lab.mount)
     folder = layout.owned(lab.docker_root, lab.driver, lab.socket).containers[dumper][0]
     core = next(path for path in folder.glob("**/core.4711"))
-    pid = lab.docker("inspect", "--format", "{{.State.Pid}}", holder).strip()
+    pid = int(lab.docker("inspect", "--format", "{{.State.Pid}}", holder))
     return [
-        _open_file("container holder-1", holder, _HELD_BY_CONTAINER_BYTES, f"cause 6; pid {pid}"),
+        _open_file("container holder-1", holder, _HELD_BY_CONTAINER_BYTES, "cause 6; in a container", pid),
         describe.placed(lab, "other_files", "bind mount", shared.parent, note="cause 22; binder-1, at /data"),
         describe.placed(lab, "containers", "core dump", core, note="cause 24; dumper-1"),
     ]
 
 
-def _open_file(name: str, id: str, size_bytes: int, note: str) -> Planted:
-    return Planted("deleted_open", "open file", name, id, None, size_bytes, size_bytes, note)
+def _open_file(name: str, id: str, size_bytes: int, note: str, pid: int) -> Planted:
+    return Planted("deleted_open", "open file", name, id, None, size_bytes, size_bytes, note, held_by_pid=pid)
 
 
 def _held_by_host(lab: Lab) -> list[Planted]:
     script = f"exec 3>held; head -c {_HELD_BY_HOST_BYTES} /dev/urandom >&3; rm held; exec sleep 100000"
     pid = hold(lab, script, lab.mount)
-    return [_open_file("sleep", str(pid), _HELD_BY_HOST_BYTES, f"cause 6; pid {pid} on the host")]
+    return [_open_file("sleep", str(pid), _HELD_BY_HOST_BYTES, "cause 6; on the host", pid)]
 
 
 def _leftovers(lab: Lab) -> list[Planted]:
@@ -75,11 +74,11 @@ def _leftovers(lab: Lab) -> list[Planted]:
         random_file(temporary / "docker-builder987654321/context/file", 7 * MIB).parents[1],
     ]
     fresh = random_file(temporary / "GetImageBlob555555555", 2 * MIB)
-    pid = hold(lab, f"exec 3<{fresh}; exec sleep 100000", temporary)
+    hold(lab, f"exec 3<{fresh}; exec sleep 100000", temporary)
     measure.flush(lab.mount)
     planted = [
         *(describe.placed(lab, "docker_other", "temporary file", age(path), note="cause 5") for path in old),
-        describe.placed(lab, "docker_other", "temporary file in use", fresh, note=f"no leftover: pid {pid} reads it"),
+        describe.placed(lab, "docker_other", "temporary file in use", fresh, note="no leftover: a process reads it"),
     ]
     if lab.driver != "containerd":
         written = lab.docker_root / "image" / lab.driver / "layerdb/tmp/write-set-123456789"
@@ -128,11 +127,3 @@ def _under_a_mount(lab: Lab) -> Planted:
     planted = describe.placed(lab, "other_files", "hidden under a mount", point, note="cause 23; a tmpfs lies over it")
     run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", point)
     return planted
-
-
-def unmounted(planted: Planted) -> Path:
-    """The place of the data that `_under_a_mount` hid, for a test that wants to see it again."""
-    if planted.kind != "hidden under a mount" or planted.path is None:
-        raise ValueError(f"{planted.name} is not hidden under a mount")
-    run("umount", planted.path)
-    return Path(planted.path)

@@ -32,7 +32,7 @@ def make(lab: Lab) -> list[Planted]:
         raise NoSuchEngine("the mess `leak` is made of a graph driver's layers; the containerd store has none")
     lab.client.base_image()
     leaked = _leak(lab)
-    old = [_plant(lab, name, size_bytes) for name, size_bytes in _old_names()]
+    old = [plant(lab, name, size_bytes) for name, size_bytes in _old_names()]
     measure.flush(lab.mount)
     written = _interrupted_writes(lab.docker_root)
     return [
@@ -86,7 +86,7 @@ def _old_names() -> list[tuple[str, int]]:
     return [(secrets.token_hex(32), 12 * MIB), (f"{secrets.token_hex(32)}-init", 3 * MIB), (short, 5 * MIB)]
 
 
-def _plant(lab: Lab, name: str, size_bytes: int) -> Path:
+def plant(lab: Lab, name: str, size_bytes: int) -> Path:
     """A layer as the driver would have made it, of known size, long unmodified."""
     path = graph_layout.folder(lab.docker_root, lab.driver) / name
     inside = path
