@@ -33,6 +33,7 @@ class Reply:
     status: int = 200
     content_type: str = "application/json"
     delay_s: float = 0.0
+    then_hang_up: bool = False  # without having said so
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Server:
     tcp: bool = False
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
+    connections_count: int = 0
     sent_bytes: int = 0
 
     def __enter__(self) -> Server:
@@ -131,6 +133,7 @@ class Server:
                 line, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections_count += 1
             self._open.add(line)
             self._start(self._serve, line)
 
@@ -151,7 +154,7 @@ class Server:
             case Reply():
                 self._ended.wait(action.delay_s)
                 line.sendall(_head(action.status, action.content_type, len(action.body)) + action.body)
-                return True
+                return not action.then_hang_up
             case Mute():
                 self._ended.wait()
             case Drip():

@@ -131,6 +131,26 @@ def test_the_sdks_own_idea_of_a_version_is_not_asked_for() -> None:
         assert [request.path for request in server.requests].count("/version") == 1
 
 
+def test_many_questions_need_few_connections() -> None:
+    template = recording("26.1.5-overlay2")
+    many = [{**template["containers"][0], "Id": f"{n:064x}"} for n in range(200)]
+    with engine("26.1.5-overlay2", containers=many) as server:
+        look(server)
+        assert len(server.requests) > 200
+        assert server.connections_count <= 20
+
+
+def test_an_engine_that_ends_connections_without_notice_is_asked_once_more() -> None:
+    """A connection that was kept for the next request may be gone by then."""
+    template = recording("26.1.5-overlay2")
+    many = [{**template["containers"][0], "Id": f"{n:064x}"} for n in range(100)]
+    brusque = Reply(json.dumps(template["inspect"]["/web"]).encode(), then_hang_up=True)
+    faults = {f"/containers/{item['Id']}/json": brusque for item in many}
+    with engine("26.1.5-overlay2", faults, containers=many) as server:
+        found = value(look(server).containers)
+    assert all(isinstance(item.pid, Exact) for item in found)
+
+
 # How it arrives
 
 

@@ -37,6 +37,8 @@ for _library in ("docker", "requests", "urllib3", "paramiko"):
 # Asked for with DOCKER_TLS and without DOCKER_TLS_VERIFY: the user knows.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
+# As many as are ever used at once: what a pool cannot take back is closed.
+_CONNECTIONS = 20
 _PIECE_BYTES = 64 * 1024
 _REFUSAL_BYTES = 8 * 1024
 _JSON_STARTS = b'{["ntf-0123456789'
@@ -59,7 +61,11 @@ class Line:
                 raise Declined(Why.NOT_REACHABLE, "ssh:// needs the extra: pip install 'ullage[ssh]'") from None
         try:
             self._api: Any = docker.APIClient(
-                base_url=endpoint.url, version=str(OLDEST), timeout=max(1, round(timeout_s)), tls=_tls(endpoint)
+                base_url=endpoint.url,
+                version=str(OLDEST),
+                timeout=max(1, round(timeout_s)),
+                tls=_tls(endpoint),
+                max_pool_size=_CONNECTIONS,
             )
         except Exception as error:
             raise faults.named(error, self.place) from error
@@ -123,14 +129,19 @@ class Line:
         `requests` asks an adapter for a pool by the first name since 2.32, by the second before; docker's own adapters
         define the second. Pools make connections with `_new_conn`, which docker's adapters override as well.
         """
+        docker_own = hasattr(adapter, "pools")
         for name in ("get_connection_with_tls_context", "get_connection"):
             pool_for = getattr(adapter, name, None)
             if pool_for is not None:
-                setattr(adapter, name, self._watching(pool_for))
+                setattr(adapter, name, self._watching(pool_for, one_pool=docker_own))
 
-    def _watching(self, pool_for: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            pool = pool_for(*args, **kwargs)
+    def _watching(self, pool_for: Callable[..., Any], *, one_pool: bool) -> Callable[..., Any]:
+        """`one_pool`: docker's adapters keep a pool, and so a connection, for each URL, all to the same engine."""
+
+        def watched(target: Any, *args: Any, **kwargs: Any) -> Any:
+            if one_pool and isinstance(target, str):
+                target = self._api.base_url
+            pool = pool_for(target, *args, **kwargs)
             with self._lock:
                 if pool not in self._hooked:
                     self._hooked.add(pool)

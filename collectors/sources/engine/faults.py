@@ -18,7 +18,7 @@ from pathlib import Path
 
 from collectors.model.reading import Why
 from collectors.sources.bounded import Declined
-from collectors.sources.engine.transport import Busy
+from collectors.sources.engine.transport import Busy, HungUp
 
 _TIMEOUTS = ("Timeout", "ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "ConnectTimeoutError")
 _CUT_SHORT = ("IncompleteRead", "ChunkedEncodingError", "InvalidChunkLength", "DecodeError", "ContentDecodingError")
@@ -77,7 +77,7 @@ def _of_system(cause: BaseException, place: str) -> Declined | None:
         case ConnectionRefusedError():
             return Declined(Why.NOT_REACHABLE, f"nobody listens at {place}: the engine is stopped")
         case http.client.RemoteDisconnected() | ConnectionResetError() | BrokenPipeError():
-            return Declined(Why.FAILED, f"{place} closed the connection before its answer was complete")
+            return HungUp(Why.FAILED, f"{place} closed the connection before its answer was complete")
         case socket.gaierror():
             return Declined(Why.NOT_REACHABLE, f"the host name of {place} is unknown: {cause.strerror}")
         case ssl.SSLError():

@@ -38,6 +38,10 @@ class Busy(Declined):
     """Not now: the same request may be answered a moment later."""
 
 
+class HungUp(Declined):
+    """The connection ended under the request, which is what one that was kept for reuse may do at any time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     body: bytes
@@ -98,7 +102,7 @@ class Session:
         Raises Declined, Malformed or TimeoutError.
         """
         began = time.monotonic()
-        pause_s = _FIRST_PAUSE_S
+        pause_s, hung_up = _FIRST_PAUSE_S, False
         while True:
             try:
                 body = self._get(f"/v{api}{path}" if api is not None else path, query, patience_s)
@@ -106,6 +110,10 @@ class Session:
                 if self.left_s <= pause_s or self._closed.wait(pause_s):
                     raise
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            except HungUp:
+                if hung_up:
+                    raise
+                hung_up = True
             else:
                 asked = call or said(path, query)
                 return Answer(body, Origin(source, asked, datetime.now(UTC), time.monotonic() - began))
