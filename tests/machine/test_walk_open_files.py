@@ -1,0 +1,116 @@
+"""Processes with very many open files: the search stays within its deadline and finds what matters."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collectors.model.filesystem import OpenFiles
+from collectors.model.reading import Exact, Why
+from collectors.sources.filesystem import open_deleted
+from collectors.sources.host import Host, this_host
+from tests.lab.commands import run
+from tests.lab.require import require_machine
+from tests.sources.walking import fill
+
+pytestmark = pytest.mark.machine
+
+MANY = 1_000_000
+HOLDER = """
+import os, sys
+file = os.open(sys.argv[1], os.O_RDONLY)
+for _ in range(int(sys.argv[2]) - 64):
+    os.dup(file)
+os.unlink(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def search(host: Host, deadline_s: float) -> OpenFiles:
+    began = time.monotonic()
+    reading = open_deleted(host, None, deadline_s=deadline_s)
+    assert time.monotonic() - began < deadline_s + 1
+    assert isinstance(reading, Exact), reading
+    return reading.value
+
+
+def named(found: OpenFiles, name: str) -> bool:
+    return any(file.path.endswith(name) for file in found.files)
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[int]:
+    """A process with as many open files as this machine allows one, up to a million."""
+    require_machine()
+    most = int(Path("/proc/sys/fs/nr_open").read_text())
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    allowed = hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(MANY, most), most))
+        allowed = min(MANY, most)
+    except (ValueError, PermissionError):  # takes CAP_SYS_RESOURCE
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    path = fill(tmp_path / "held-a-million-times", 1 << 20)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path), str(allowed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    yield allowed
+    process.communicate()
+
+
+def test_one_with_all_that_a_process_may_open_is_searched_in_time(holder: int, tmp_path: Path) -> None:
+    path = fill(tmp_path / "in-another-process", 1 << 20)
+    with path.open():
+        path.unlink()
+        found = search(this_host(), 20)
+        assert named(found, "/in-another-process")
+        assert named(found, "/held-a-million-times")
+        assert len([file for file in found.files if file.path.endswith("held-a-million-times")]) == 1
+        short = search(this_host(), 0.2)
+    assert named(short, "/in-another-process") or Why.TIMED_OUT in {missing.why for missing in short.unread}
+    assert holder > 1000
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[Path]:
+    """A /proc of two processes: one with a million descriptors, none of them deleted, and, after it, this one."""
+    require_machine()
+    with tempfile.TemporaryDirectory(prefix="ullage-proc-") as name:
+        base = Path(name)
+        run("mount", "-t", "tmpfs", "tmpfs", base)
+        try:
+            (base / "3" / "fd").mkdir(parents=True)
+            folder = os.open(base / "3" / "fd", os.O_DIRECTORY)
+            for number in range(MANY):
+                os.symlink("/nowhere", str(number), dir_fd=folder)
+            os.close(folder)
+            (base / "4").symlink_to("/proc/self")
+            (base / "5").symlink_to(f"/proc/{os.getpid()}")
+            yield base
+        finally:
+            run("umount", base)
+
+
+@pytest.mark.parametrize("deadline_s", [0.5, 30.0])
+def test_a_million_descriptors_of_one_process_do_not_hide_another(
+    crowded: Path, tmp_path: Path, deadline_s: float
+) -> None:
+    path = fill(tmp_path / "hidden-behind", 1 << 20)
+    with path.open():
+        path.unlink()
+        found = search(replace(this_host(), proc=crowded), deadline_s)
+    assert named(found, "/hidden-behind")
+    if Why.TIMED_OUT not in {missing.why for missing in found.unread}:
+        assert deadline_s > 1
