@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from collectors.cli.signals import UNKNOWN
 
-PRINTABLE = ("schema", "supervisor", "systemd")
+PRINTABLE = ("schema", "supervisor", "systemd", "alerts")
 
 EPILOG = """\
 examples:
@@ -79,7 +79,10 @@ def _dashboard(p: argparse.ArgumentParser) -> None:
 def _where(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("where to look")
     group.add_argument(
-        "--host", metavar="URL", help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST …)"
+        "--host",
+        metavar="URL",
+        action="append",
+        help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST); several with --preflight",
     )
     group.add_argument("--docker-root", metavar="DIR", help="where the Docker root is (else what the engine says)")
     group.add_argument("--state", metavar="DIR", help="where measured figures are kept (else /var/lib/ullage or XDG)")
@@ -91,7 +94,10 @@ def _where(p: argparse.ArgumentParser) -> None:
 
 def _how(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("how")
-    group.add_argument("--format", choices=("text", "json"), default="text", help="of the report (default: text)")
+    group.add_argument(
+        "--format", choices=("text", "json", "openmetrics"), default="text", help="of the report (default: text)"
+    )
+    group.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all, not to stdout")
     group.add_argument("--si", action="store_true", help="sizes in powers of 1000, as docker prints them")
     group.add_argument(
         "--deadline", metavar="SECONDS", type=seconds, default=60.0, help="for the whole look (default: 60)"

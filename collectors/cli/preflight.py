@@ -1,55 +1,60 @@
-"""`--preflight`: one look, one report on stdout, the severity as exit status."""
+"""`--preflight`: one look at each host, one report each, the severity as exit status."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from collectors.assemble import Request
+from collectors.cli import output
 from collectors.cli.config import Config
 from collectors.history import folder
-from collectors.report import document, recording, text
 from collectors.sources.engine.endpoint import endpoint
 from collectors.sources.host import Host, state_folder, this_host
 from collectors.survey import Options, remember, survey
 
 
-def options(arguments: argparse.Namespace, config: Config) -> Options:
-    """What the flags, the environment and the configuration together ask for."""
-    host = _host(arguments)
+def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:
+    """What the flags, the environment and the configuration together ask for; `host` picks one of several."""
+    machine = _machine(arguments)
     journal = None if arguments.no_journal else folder.journal(arguments.journal, os.environ)
+    vault = None if arguments.no_journal else folder.vault(arguments.vault, os.environ)
+    chosen = host if host is not None else (arguments.host or [None])[0]
     request = Request(
-        endpoint(arguments.host, os.environ, Path.home(), root=host.root),
-        host,
+        endpoint(chosen, os.environ, Path.home(), root=machine.root),
+        machine,
         arguments.deadline,
         config.limits.grace_s,
     )
-    vault = None if arguments.no_journal else folder.vault(arguments.vault, os.environ)
     return Options(request, config.limits, config.rules, journal, vault, arguments.until)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the report; the exit status is the report's."""
-    chosen = options(arguments, config)
-    outcome = survey(chosen)
-    report = outcome.report
-    if arguments.format == "json":
-        sys.stdout.write(json.dumps(document.encode(report), indent=2) + "\n")
-    else:
-        sys.stdout.write(text.render(report, si=arguments.si))
-    sys.stdout.flush()
-    if arguments.record:
-        with Path(arguments.record).open("a", encoding="ascii") as file:
-            file.write(recording.dump(report) + "\n")
-    for note in remember(outcome, chosen):
-        print(f"ullage: {note}", file=sys.stderr)
-    return report.exit_status
+    """Print the reports. The worst status counts: critical, then not known, then warning."""
+    hosts: Sequence[str | None] = arguments.host or [None]
+    chosen = [options(arguments, config, host=host) for host in hosts]
+    if len(chosen) > 1:
+        # One journal and one vault tell of one machine: over several, nothing is remembered.
+        chosen = [output.forgetful(one) for one in chosen]
+    with ThreadPoolExecutor(len(chosen), thread_name_prefix="host") as pool:
+        outcomes = list(pool.map(survey, chosen))
+    output.write(arguments, list(zip(hosts, outcomes, strict=True)))
+    for one, outcome in zip(chosen, outcomes, strict=True):
+        for note in remember(outcome, one):
+            print(f"ullage: {note}", file=sys.stderr)
+    return worst([outcome.report.exit_status for outcome in outcomes])
 
 
-def _host(arguments: argparse.Namespace) -> Host:
+def worst(statuses: Sequence[int]) -> int:
+    """2 beats 3 beats 1 beats 0: a known critical is news even where another host could not be asked."""
+    return max(statuses, key=(0, 1, 3, 2).index)
+
+
+def _machine(arguments: argparse.Namespace) -> Host:
     root = Path(arguments.docker_root) if arguments.docker_root else None
     if arguments.no_state:
         return this_host(docker_root=root)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collectors.report.alerts import ALERTS
+
 SUPERVISOR = """\
 # --- Docker storage: paste into the supervisor's preflight script -----------------------------------------
 # Prints the sections `## Docker Storage` … `## Docker Storage Coverage`; `Disk: NN% used` stands in the first.
@@ -54,4 +56,4 @@ Persistent=true
 WantedBy=timers.target
 """
 
-SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD}
+SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD, "alerts": ALERTS}

@@ -22,17 +22,9 @@ def measured(draw: st.DrawFn) -> tuple[int, Size]:
     low = draw(st.integers(min_value=0, max_value=truth))
     high = truth + draw(COUNTS)
     unread = Unavailable(draw(st.sampled_from(list(Why))), draw(st.sampled_from("abc")), HERE)
-    reading: Size = draw(
-        st.sampled_from(
-            [
-                Exact(truth, HERE),
-                Between(draw(st.integers(min_value=low, max_value=high)), low, high, 0.95, "sampling", HERE),
-                AtLeast(low, (unread,), HERE),
-                unread,
-            ]
-        )
-    )
-    return truth, reading
+    estimate = Between(draw(st.integers(min_value=low, max_value=high)), low, high, 0.95, "sampling", HERE)
+    readings: list[Size] = [Exact(truth, HERE), estimate, AtLeast(low, (unread,), HERE), unread]
+    return truth, draw(st.sampled_from(readings))
 
 
 @given(st.lists(measured()))

@@ -1,0 +1,70 @@
+"""Where reports go and in which form: stdout or a file that is whole or not there, text, JSON or metrics."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from collectors.report import document, recording, text, words
+from collectors.survey import Options, Outcome
+
+Looked = Sequence[tuple[str | None, Outcome]]
+
+
+def forgetful(options: Options) -> Options:
+    """The same run without a memory."""
+    return replace(options, journal=None, vault=None)
+
+
+def write(arguments: argparse.Namespace, looked: Looked) -> None:
+    """All reports, in the order in which the hosts were named."""
+    rendered = _render(arguments, looked)
+    if arguments.output:
+        whole(Path(arguments.output), rendered)
+    else:
+        sys.stdout.write(rendered)
+        sys.stdout.flush()
+    if arguments.record:
+        with Path(arguments.record).open("a", encoding="ascii") as file:
+            file.writelines(recording.dump(outcome.report) + "\n" for _, outcome in looked)
+
+
+def whole(path: Path, content: str) -> None:
+    """Write beside and rename: who reads the file sees the old or the new one, never half of one."""
+    fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).chmod(0o644)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _render(arguments: argparse.Namespace, looked: Looked) -> str:
+    if arguments.format == "json":
+        documents = [document.encode(outcome.report) for _, outcome in looked]
+        if len(documents) == 1:
+            return json.dumps(documents[0], indent=2) + "\n"
+        # One document a line, as many tools read them.
+        return "".join(json.dumps(one) + "\n" for one in documents)
+    if arguments.format == "openmetrics":
+        from collectors.report.metrics import openmetrics
+
+        return openmetrics(looked[0][1].report)
+    pages = [_page(host, outcome, arguments.si, len(looked) > 1) for host, outcome in looked]
+    return "\n".join(pages)
+
+
+def _page(host: str | None, outcome: Outcome, si: bool, several: bool) -> str:
+    page = text.render(outcome.report, si=si)
+    return f"# Host: {words.quoted(host or outcome.report.host)}\n\n{page}" if several else page

@@ -1,0 +1,138 @@
+"""A report as OpenMetrics, for node_exporter's textfile collector. An unknown figure has no sample; it is no zero.
+
+Labels hold the program's own words only (categories, rules, sources): no foreign string can forge a sample or make the
+number of series grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics.exposition import generate_latest
+
+from collectors.model.btrfs import Btrfs
+from collectors.model.finding import Severity
+from collectors.model.ledger import Ledger
+from collectors.model.reading import Exact, Size, Unavailable
+from collectors.model.report import Report
+from collectors.model.snapshot import Outcome
+from collectors.model.sums import charged
+
+_PREFIX = "ullage"
+
+
+def openmetrics(report: Report) -> str:
+    """The whole exposition, ending in `# EOF`."""
+    registry = CollectorRegistry()
+    registry.register(_Once(report))
+    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text.decode("utf-8")
+
+
+class _Once:
+    """A collector of one report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[Metric]:
+        report = self._report
+        yield _gauge("severity", "The worst finding: 0 OK, 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", int(report.severity))
+        yield _gauge("exit_status", "0 well, 1 warning, 2 critical, 3 not known", report.exit_status)
+        yield _gauge("last_success_timestamp_seconds", "When this report was made", report.taken_at.timestamp())
+        yield _gauge("duration_seconds", "How long the look took", report.took_s)
+        if report.ledger is not None:
+            yield from _filesystem(report.ledger)
+            yield from _categories(report.ledger)
+        if isinstance(report.btrfs, Exact):
+            yield from _btrfs(report.btrfs.value)
+        yield from _findings(report)
+        yield from _forecast(report)
+        yield _sources(report)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{_PREFIX}_{name}", text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"{_PREFIX}_{name}", text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _filesystem(ledger: Ledger) -> Iterator[Metric]:
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return
+    figures = space.value
+    yield _gauge("filesystem_size_bytes", "Size of the Docker root's filesystem", figures.total_bytes)
+    yield _gauge("filesystem_used_bytes", "Used bytes: total less free", figures.used_bytes)
+    yield _gauge("filesystem_available_bytes", "Bytes that users may still use", figures.available_bytes)
+    usable = figures.used_bytes + figures.available_bytes
+    if usable:
+        yield _gauge("filesystem_used_ratio", "Used of what users may use, 0 to 1", figures.used_bytes / usable)
+    if figures.inodes:
+        used = (figures.inodes - figures.inodes_available) / figures.inodes
+        yield _gauge("filesystem_inodes_used_ratio", "Used inodes, 0 to 1", used)
+
+
+def _categories(ledger: Ledger) -> Iterator[Metric]:
+    charges = {row.category.value: _value(row.charged) for row in ledger.rows}
+    reclaims = {row.category.value: _value(row.reclaimable) for row in ledger.rows}
+    yield _labelled(
+        "category_bytes", "Bytes charged to each category; they add up to used", "category", _known(charges)
+    )
+    text = "What removing everything unused of the category would free"
+    yield _labelled("category_reclaimable_bytes", text, "category", _known(reclaims))
+
+
+def _btrfs(btrfs: Btrfs) -> Iterator[Metric]:
+    unallocated = _value(btrfs.unallocated_bytes)
+    if unallocated is not None:
+        yield _gauge("btrfs_unallocated_bytes", "Device bytes in no chunk", unallocated)
+    if isinstance(btrfs.spaces, Unavailable):
+        return
+    family = GaugeMetricFamily(f"{_PREFIX}_btrfs_fill_ratio", "Used of allocated, 0 to 1", labels=["kind"])
+    totals: dict[str, list[int]] = {}
+    for space in btrfs.spaces.value:
+        used_total = totals.setdefault(space.kind, [0, 0])
+        used_total[0] += space.logical_used_bytes
+        used_total[1] += space.logical_total_bytes
+    for kind, (used, total) in totals.items():
+        if total:
+            family.add_metric([kind], used / total)
+    yield family
+
+
+def _findings(report: Report) -> Iterator[Metric]:
+    worst: dict[str, float] = {}
+    for finding in report.findings:
+        worst[finding.rule] = max(worst.get(finding.rule, 0.0), float(finding.severity))
+    yield _labelled("finding_severity", "Findings by rule: 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", "rule", worst)
+    alarms = sum(finding.severity >= Severity.P2 for finding in report.findings)
+    yield _gauge("alarms", "Findings of P2 and worse", alarms)
+
+
+def _forecast(report: Report) -> Iterator[Metric]:
+    ahead = {
+        str(crossing.percent): (crossing.at - report.taken_at).total_seconds() for crossing in report.trend.crossings
+    }
+    if ahead:
+        text = "Seconds until used crosses a percentage, as forecast from the journal; absent where none is foreseen"
+        yield _labelled("crossing_seconds", text, "percent", ahead)
+
+
+def _sources(report: Report) -> GaugeMetricFamily:
+    values = {row.source: float(row.outcome is Outcome.READ) for row in report.coverage if " /" not in row.source}
+    return _labelled("source_read", "1 where a source was read whole, else 0", "source", values)
+
+
+def _known(values: dict[str, int | None]) -> dict[str, float]:
+    return {key: float(value) for key, value in values.items() if value is not None}
+
+
+def _value(size: Size) -> int | None:
+    return None if isinstance(size, Unavailable) else charged(size)
