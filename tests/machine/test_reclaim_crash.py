@@ -15,6 +15,7 @@ import pytest
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.remediation.apply import Ended, Event, EventKind, apply, earlier_run, engine_actions
+from collectors.remediation.apply.measure import flush
 from collectors.remediation.apply.wire import Reply, Wire
 from tests.lab import Lab
 from tests.lab.require import require_machine
@@ -181,11 +182,10 @@ def test_after_a_time_out_the_state_is_read_and_nothing_is_asked_twice(
 
 
 def test_a_disk_without_a_free_byte_is_freed_though_nothing_can_be_logged_on_it(lab: Lab) -> None:
-    state = lab.mount / "state"
+    """The engine itself cannot write there; what it refused at first is tried again once there is room."""
     filler = lab.mount / "filler"
-    for number in range(4):
-        lab.import_image(f"unused/{number}:1", {"own": 8 * MIB})
-    reclaiming = Reclaiming(lab, state, rules=RULES)
+    build_some(lab)
+    reclaiming = Reclaiming(lab, lab.mount / "state", rules=RULES)
     looked = reclaiming.look()
     fill(filler)
     try:
@@ -194,14 +194,25 @@ def test_a_disk_without_a_free_byte_is_freed_though_nothing_can_be_logged_on_it(
         assert isinstance(outcome.measured, Exact)
         assert outcome.measured.value > 30 * MIB
         assert not unused(lab)
+        assert not [step for step in reclaiming.look().report.plan.steps if step.automatic]
     finally:
         filler.unlink()
 
 
-def test_enospc_and_a_kill_together_leave_a_state_that_the_next_run_finishes(lab: Lab) -> None:
-    filler = lab.mount / "filler"
+def build_some(lab: Lab) -> None:
+    """Build cache, a dangling image, a stopped container, tagged images."""
     for number in range(4):
         lab.import_image(f"unused/{number}:1", {"own": 8 * MIB})
+    lab.import_image("", {"own": 4 * MIB})
+    lab.client.run("base:1", "ended", "head -c 3000000 /dev/urandom > /written")
+    lab.docker("wait", "ended")
+    files: dict[str, bytes | str] = {"Dockerfile": "FROM base:1\nCOPY own /own\n", "own": os.urandom(3 * MIB)}
+    lab.docker("rmi", lab.build("built:1", files))
+
+
+def test_enospc_and_a_kill_together_leave_a_state_that_the_next_run_finishes(lab: Lab) -> None:
+    filler = lab.mount / "filler"
+    build_some(lab)
     reclaiming = Reclaiming(lab, lab.mount / "state-too", rules=RULES)
     looked = reclaiming.look()
     fill(filler)
@@ -266,6 +277,7 @@ def test_a_last_tag_that_the_engine_refuses_puts_the_others_back(
 
 def test_the_run_stops_at_its_target(reclaiming: Reclaiming) -> None:
     lab = reclaiming.lab
+    flush(str(lab.mount))
     looked = reclaiming.look()
     space = looked.snapshot.studies[0].filesystem.space
     assert isinstance(space, Exact)

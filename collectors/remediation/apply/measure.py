@@ -79,6 +79,12 @@ def freed_data(before: Reading[Room], after: Reading[Room]) -> Size:
     return Exact(first.value - last.value, last.origin) if isinstance(last, Exact) else last
 
 
+def flush(mountpoint: str) -> str:
+    """Write back what is dirty, so that the first figure counts it; "" or why that was not possible."""
+    done = bounded.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(Path(mountpoint)), timeout_s=_COMMIT_S)
+    return f"the filesystem could not be flushed: {done.detail}" if isinstance(done, Unavailable) else ""
+
+
 def settle(mountpoint: str, timeout_s: float, waiting: Callable[[int, int], bool]) -> str:
     """Flush, and wait until what was removed has really come free; "" or what is still to come.
 

@@ -6,6 +6,7 @@ A lost answer is never asked again: the state is read once the engine is back. N
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from collectors.model.plan import Plan, Risk, Step
@@ -14,7 +15,7 @@ from collectors.model.sums import total
 from collectors.remediation.apply.context import Context
 from collectors.remediation.apply.history import put_right
 from collectors.remediation.apply.lock import Busy, NoLock, only_one
-from collectors.remediation.apply.measure import Room, freed, freed_data, room
+from collectors.remediation.apply.measure import Room, flush, freed, freed_data, room
 from collectors.remediation.apply.one_step import Stop, run_step
 from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome, StepResult
 from collectors.remediation.apply.predicted import predicted
@@ -22,6 +23,8 @@ from collectors.remediation.apply.run_log import RunLog
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.apply.wire import Wire
 
+_ENOSPC = "no space left on device"
+_REACHED = "used is at or below the target"
 _RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 _ENDED = {
     Stop.CANCELLED: Ended.CANCELLED,
@@ -42,7 +45,6 @@ def apply(
 
     Blocks: call it from a thread of its own, where `on_event` is called too; `cancelled` is asked between targets.
     """
-    before = room(context.mountpoint)
     steps = tuple(step for step in plan.steps if step.id in chosen)
     try:
         with (
@@ -54,12 +56,14 @@ def apply(
             earlier = put_right(context.state, wire)
             if earlier:
                 tools.tell(EventKind.EARLIER_RUN, text=earlier)
-            notes = [earlier] if earlier else []
-            return _run(plan, steps, tools, before, notes)
+            notes = [text for text in (earlier, flush(context.mountpoint)) if text]
+            return _run(plan, steps, tools, room(context.mountpoint), notes)
     except Busy as busy:
-        return _outcome(plan, (), Ended.BUSY, str(busy), before, before, [])
+        ended, reason = Ended.BUSY, str(busy)
     except NoLock as refusal:
-        return _outcome(plan, (), Ended.REFUSED, str(refusal), before, before, [])
+        ended, reason = Ended.REFUSED, str(refusal)
+    here = room(context.mountpoint)
+    return _outcome(plan, (), ended, reason, here, here, [])
 
 
 def refused(step: Step, context: Context) -> str:
@@ -83,23 +87,14 @@ def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room
     tools.log.begin(((step.id, step.title) for step in allowed), tools.context.target_percent)
     tools.tell(EventKind.RUN_STARTED, total=len(allowed))
     results: list[StepResult] = []
-    ended, reason = Ended.ALL_DONE, ""
-    after: Reading[Room] = before
-    for step in allowed:
-        if tools.cancelled():
-            ended, reason = Ended.CANCELLED, "stopped on request"
-            break
-        if tools.reached():
-            ended, reason = Ended.TARGET_REACHED, "used is at or below the target"
-            break
-        done = run_step(tools, step, after)
-        results.append(done.result)
-        after = done.after
-        if done.stop is not None:
-            ended, reason = _ENDED[done.stop], done.reason or done.result.note
-            break
-    if ended is Ended.ALL_DONE and tools.context.target_percent is not None and tools.reached():
-        ended, reason = Ended.TARGET_REACHED, "used is at or below the target"
+    ended, reason, after = _pass(tools, allowed, results, before)
+    again = _once_more(allowed, results) if ended is Ended.ALL_DONE else ()
+    if again:
+        # The engine writes records of its own when it removes something; by now there is room for them.
+        ended, reason, after = _pass(tools, again, results, after)
+    if any(_ENOSPC in target.reason for result in results for target in result.targets):
+        way_out = "" if any(r.removed for r in results) else ": make a few MiB of room by hand, then run this again"
+        notes.append(f"The engine could not write its own records on the full disk{way_out}.")
     tools.log.end(ended.value)
     if tools.log.problem:
         notes.append(f"{tools.log.problem}.")
@@ -112,6 +107,38 @@ def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room
         freed=outcome.measured.value if isinstance(outcome.measured, Exact) else None,
     )
     return outcome
+
+
+def _pass(
+    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[Room]
+) -> tuple[Ended, str, Reading[Room]]:
+    """Run these steps one after the other, adding to `results`."""
+    after = before
+    for step in steps:
+        if tools.cancelled():
+            return Ended.CANCELLED, "stopped on request", after
+        if tools.reached():
+            return Ended.TARGET_REACHED, _REACHED, after
+        done = run_step(tools, step, after)
+        results.append(done.result)
+        after = done.after
+        if done.stop is not None:
+            return _ENDED[done.stop], done.reason or done.result.note, after
+    if tools.context.target_percent is not None and tools.reached():
+        return Ended.TARGET_REACHED, _REACHED, after
+    return Ended.ALL_DONE, "", after
+
+
+def _once_more(steps: tuple[Step, ...], results: list[StepResult]) -> tuple[Step, ...]:
+    """The steps with what failed for lack of space, if anything has come free since."""
+    if not any(result.removed for result in results):
+        return ()
+    short = {t.target for result in results for t in result.targets if not t.removed and _ENOSPC in t.reason}
+    return tuple(
+        replace(step, targets=tuple(target for target in step.targets if target in short))
+        for step in steps
+        if short.intersection(step.targets)
+    )
 
 
 def _outcome(
