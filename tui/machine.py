@@ -67,10 +67,9 @@ class ThisMachine:
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> Outcome:
         """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
-        from collectors.cli.reclaim import actions_of
+        from collectors.cli.reclaim import actions_of, state_of
         from collectors.remediation.apply.context import for_snapshot
         from collectors.remediation.apply.run import apply
-        from collectors.sources.host import state_folder
         from collectors.survey import remember
 
         if self._last is None:
@@ -80,7 +79,7 @@ class ThisMachine:
             self._last.snapshot,
             options.request.endpoint,
             options.request.host,
-            options.request.host.state or state_folder(),
+            state_of(options),
             options.rules,
             tier=Risk.DESTRUCTIVE,
             target_percent=None,

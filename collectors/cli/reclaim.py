@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
 from collectors.cli.config import Config
@@ -44,12 +45,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         print(f"ullage: {refusal}", file=sys.stderr)
         return UNKNOWN
     try:
-        state = chosen_options.request.host.state or state_folder()
         context = for_snapshot(
             outcome.snapshot,
             chosen_options.request.endpoint,
             chosen_options.request.host,
-            state,
+            state_of(chosen_options),
             config.rules,
             tier=tier,
             target_percent=arguments.until,
@@ -60,6 +60,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     done = _apply(outcome.report.plan, steps, context)
     sys.stdout.write(reclaim_text.applied(done, tier, si=arguments.si))
     return _aftermath(done, steps, chosen_options)
+
+
+def state_of(chosen: Options) -> Path:
+    """Where the run log, the lock and the ends of cut logs are kept, also when no figures are."""
+    return chosen.request.host.state or state_folder()
 
 
 def at_tier(plan: Plan, tier: Risk) -> tuple[Step, ...]:
