@@ -35,6 +35,7 @@ class Count:
         self.inodes += other.inodes
         self.newest = max(self.newest, other.newest)
         self.links += other.links
+        self.evidence = self.evidence or other.evidence
         for number, (count, first) in other.errors.items():
             before, where = self.errors.get(number, (0, first))
             self.errors[number] = before + count, where

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.model.filesystem import Occupancy
+from collectors.model.ids import UnitId
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
 from collectors.sources import bounded
@@ -119,19 +120,20 @@ def _remember(
     """What to keep for the next run: what still holds, what is new, and what this run did not come to."""
     now = time.time()
     same = harvest.fsid == before.fsid
-    layers = {units[index].id: figure for index, figure in harvest.kept.items()}
-    for index, count in harvest.finished.items():
-        plain = index in aims.immutable and count.evidence and not count.errors
+    layers: dict[UnitId, LayerFigure] = {}
+    for index, count, complete in harvest.counts():
+        if index not in aims.immutable or not complete or count.errors or not count.evidence:
+            continue
         # Keys beyond 64 bits hold a device number that is another one after the next mount.
-        if plain and len(count.links) <= _LINKS_MAX and all(link[0] < 1 << 64 for link in count.links):
+        if len(count.links) <= _LINKS_MAX and all(link[0] < 1 << 64 for link in count.links):
             layers[units[index].id] = LayerFigure(
-                count.evidence or (),
+                count.evidence,
                 count.blocks,
                 count.apparent,
                 count.inodes,
                 count.newest,
                 tuple(count.links),
-                now,
+                count.measured_at or now,
             )
     unplaced = dict(before.unplaced) if same else {}
     if harvest.complete:

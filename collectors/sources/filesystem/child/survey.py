@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from collectors.sources.filesystem.child.descent import LEAVE
+from collectors.sources.filesystem.child.scan import LEAVE
 from collectors.sources.filesystem.child.tally import Tally, evidence_of, note
 from collectors.sources.filesystem.child.tree import DIRECTORY, open_below
 

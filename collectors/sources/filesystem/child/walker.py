@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from collectors.sources.filesystem.child.books import Books, under_way
 from collectors.sources.filesystem.child.descent import Descent
 from collectors.sources.filesystem.child.frames import send
 from collectors.sources.filesystem.child.survey import Known, Survey
@@ -51,9 +52,8 @@ class Walker:
         self._root_key = self._known.key(status)
         self._fsid = room.f_fsid
         used_blocks = (room.f_blocks - room.f_bfree) * room.f_frsize // 512
-        self._descent = Descent(
-            self._root, self._whole, self._known, max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE)
-        )
+        self._books = Books(self._known.host, max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE))
+        self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
         self._pool: Pool | None = None
@@ -74,8 +74,8 @@ class Walker:
         except Stop:
             clean = False
         self._report()
-        rest = [tally.plain() for tally in (*self._descent.open.values(), self._descent.host)]
-        send(("end", clean, rest, self._under_way()))
+        rest = [tally.plain() for tally in (*self._books.open.values(), self._books.host)]
+        send(("end", clean, rest, under_way(self._descent.bottom)))
 
     def _look_around(self) -> None:
         survey = Survey(self._root, self._known)
@@ -90,7 +90,7 @@ class Walker:
         self._todo = sorted(survey.items, key=lambda item: item[1] in self._known.immutable)
         if self._root_key not in self._known.listed:
             self._todo.insert(0, ("", self._known.host, True))
-        self._descent.finished += survey.failed
+        self._books.finished += survey.failed
         send(("found", self._whole, self._fsid, survey.kept, survey.gone, survey.same))
 
     def _next(self) -> Item | None:
@@ -140,19 +140,9 @@ class Walker:
                 top.tally.shared = True
 
     def _report(self) -> None:
-        descent = self._descent
-        finished = [tally.plain() for tally in descent.finished]
-        begun = [(tally.index, tally.blocks, tally.apparent, tally.inodes) for tally in descent.open.values()]
-        send(("part", finished, descent.directories, begun, self._under_way()))
-        descent.finished, descent.directories = [], []
+        books = self._books
+        finished = [tally.plain() for tally in books.finished]
+        begun = [(tally.index, tally.blocks, tally.apparent, tally.inodes) for tally in books.open.values()]
+        send(("part", finished, books.directories, begun, under_way(self._descent.bottom)))
+        books.finished, books.directories = [], []
         self._reported_at = monotonic()
-
-    def _under_way(self) -> list[tuple[bytes, int, int, int]]:
-        """Host directories that are not left yet."""
-        levels = []
-        level = self._descent.bottom
-        while level is not None:
-            if level.tally is None:
-                levels.append((os.fsencode(level.path()), level.blocks, level.apparent, level.inodes))
-            level = level.above
-        return levels
