@@ -14,24 +14,28 @@ from typing import Any
 from collectors.sources.bounded import Malformed
 
 WORD_LIMIT_BYTES = 4096  # cache-id, parent, size, link … are one word each
+_FIRST_BYTES, _NEXT_BYTES = 1 << 16, 1 << 20
 DOCUMENT_LIMIT_BYTES = 32 << 20  # an image config with thousands of history entries is below one MiB
 
 
-def read_bytes(path: Path, limit_bytes: int) -> bytes:
+def read_bytes(path: str | Path, limit_bytes: int) -> bytes:
     """The whole file. Malformed when it is longer than `limit_bytes`; OSError as the kernel gives it."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        parts: list[bytes] = []
-        left = limit_bytes + 1
-        while left > 0 and (part := file.read(min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-    if left <= 0:
+    try:
+        content = os.read(handle, min(limit_bytes + 1, _FIRST_BYTES))
+        while content and len(content) <= limit_bytes and (more := os.read(handle, _NEXT_BYTES)):
+            content += more
+    except OSError as error:
+        error.filename = str(path)  # os.read knows only the descriptor
+        raise
+    finally:
+        os.close(handle)
+    if len(content) > limit_bytes:
         raise Malformed(f"{path}: longer than {limit_bytes} bytes")
-    return b"".join(parts)
+    return content
 
 
-def read_word(path: Path) -> str:
+def read_word(path: str | Path) -> str:
     """A file that holds one word, without surrounding white space."""
     try:
         return read_bytes(path, WORD_LIMIT_BYTES).decode("ascii").strip()
@@ -39,7 +43,7 @@ def read_word(path: Path) -> str:
         raise Malformed(f"{path}: not plain text") from None
 
 
-def read_word_or_none(path: Path) -> str | None:
+def read_word_or_none(path: str | Path) -> str | None:
     """As `read_word`; None when there is no such file."""
     try:
         return read_word(path)
@@ -47,7 +51,7 @@ def read_word_or_none(path: Path) -> str | None:
         return None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: str | Path) -> Any:
     """A JSON document. Malformed when it is none."""
     return parse_json(read_bytes(path, DOCUMENT_LIMIT_BYTES), str(path))
 

@@ -48,15 +48,15 @@ def layers(layerdb: Path) -> Rows[Layer]:
 
 
 def _layer(row: Path) -> Layer:
-    cache_id = _directory_name(read_word(row / "cache-id"), row)
-    size = read_word(row / "size")
+    cache_id = _directory_name(read_word(f"{row}/cache-id"), row)
+    size = read_word(f"{row}/size")
     if not size.isdecimal():
         raise Malformed(f"{row}: its size is no number")
-    parent = read_word_or_none(row / "parent")
+    parent = read_word_or_none(f"{row}/parent")
     return Layer(
         chain_id=ChainId(f"{row.parent.name}:{row.name}"),
         parent=ChainId(parent) if parent else None,
-        diff_id=DiffId(read_word(row / "diff")),
+        diff_id=DiffId(read_word(f"{row}/diff")),
         cache_id=cache_id,
         size_bytes=int(size),
     )
@@ -69,11 +69,11 @@ def container_layers(layerdb: Path) -> Rows[ContainerLayers]:
 
 
 def _mount(row: Path) -> ContainerLayers:
-    init_id = read_word_or_none(row / "init-id")
-    parent = read_word_or_none(row / "parent")
+    init_id = read_word_or_none(f"{row}/init-id")
+    parent = read_word_or_none(f"{row}/parent")
     return ContainerLayers(
         container_id=ContainerId(row.name),
-        mount_id=_directory_name(read_word(row / "mount-id"), row),
+        mount_id=_directory_name(read_word(f"{row}/mount-id"), row),
         init_id=_directory_name(init_id, row) if init_id else None,
         parent=ChainId(parent) if parent else None,
     )
@@ -117,7 +117,7 @@ def _directory_name(word: str, row: Path) -> CacheId:
 
 
 def _cache_id_or_none(row: Path) -> CacheId | None:
-    word = read_word_or_none(row / "cache-id")
+    word = read_word_or_none(f"{row}/cache-id")
     return CacheId(word) if word else None
 
 

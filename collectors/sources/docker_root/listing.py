@@ -34,10 +34,19 @@ class Entry:
 
 def entries(folder: Path, shelf: str = "") -> tuple[Entry, ...]:
     """Everything in `folder/shelf`, sorted; what vanishes meanwhile is left out. OSError when it cannot be listed."""
-    with os.scandir(folder / shelf) as found:
-        names = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in found)
-    listed = (entry(folder, f"{shelf}/{name}" if shelf else name, is_folder) for name, is_folder in names)
+    listed = (entry(folder, key, is_folder) for key, is_folder in _keys(folder, shelf))
     return tuple(one for one in listed if one is not None)
+
+
+def keys(folder: Path, shelf: str = "") -> frozenset[str]:
+    """The keys that `entries` would give, without a look at each."""
+    return frozenset(key for key, _ in _keys(folder, shelf))
+
+
+def _keys(folder: Path, shelf: str) -> list[tuple[str, bool]]:
+    prefix = f"{shelf}/" if shelf else ""
+    with os.scandir(folder / shelf) as found:
+        return sorted((prefix + one.name, one.is_dir(follow_symlinks=False)) for one in found)
 
 
 def entries_if_there(folder: Path, shelf: str = "") -> tuple[Entry, ...]:

@@ -22,7 +22,7 @@ def links(layers: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names_if_there(layers / _LINKS):
         try:
-            target = os.readlink(layers / _LINKS / name)  # noqa: PTH115 - the text, not a path
+            target = os.readlink(f"{layers}/{_LINKS}/{name}")  # noqa: PTH115 - the text, not a path
         except OSError:  # gone, or no link
             continue
         parts = target.split("/")
@@ -42,7 +42,7 @@ def stood_on(layers: Path, known: Iterable[str], found: Mapping[str, str]) -> di
     below: dict[str, str] = {}
     for name in known:
         try:
-            lower = read_bytes(layers / name / "lower", _LIMIT_BYTES)
+            lower = read_bytes(f"{layers}/{name}/lower", _LIMIT_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             continue
         for part in lower.decode("utf-8", "surrogateescape").strip().split(":"):

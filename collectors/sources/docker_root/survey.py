@@ -13,7 +13,7 @@ from collectors.sources.docker_root.ask import Asker, derived, value
 from collectors.sources.docker_root.known import Known, Parts
 from collectors.sources.docker_root.layout import OVERLAYS, Family, Layout, shelves
 from collectors.sources.docker_root.leftovers import rest
-from collectors.sources.docker_root.listing import Entry, entries
+from collectors.sources.docker_root.listing import Entry, entries, keys
 from collectors.sources.docker_root.livemounts import Pair
 from collectors.sources.docker_root.orphans import Evidence, prove
 from collectors.sources.docker_root.rows import Rows
@@ -26,7 +26,7 @@ _LINKS = "l"
 
 def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
     """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
-    before = ask.witness("first listing", layout.root, lambda: _list(layout))
+    before = ask.witness("first listing", layout.root, lambda: _keys(layout))
     parts = _PARTS[layout.family](layout, ask, grace_s)
     mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
     after = ask.witness("second listing", layout.root, lambda: _list(layout))
@@ -41,7 +41,7 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
         stood_on=stood_on,
         known_names=frozenset(known) | parts.names,
         database_born_s=parts.born_s,
-        listed_before=frozenset(one.key for one in value(before, ())),
+        listed_before=value(before, frozenset()),
         writes=parts.writes,
         now_s=now_s,
         grace_s=grace_s,
@@ -68,6 +68,14 @@ def _list(layout: Layout) -> tuple[Entry, ...]:
     if base is None:
         return ()
     return tuple(one for shelf in shelves(layout) for one in entries(base, shelf) if holds_bytes(layout, one))
+
+
+def _keys(layout: Layout) -> frozenset[str]:
+    """As `_list`, names alone."""
+    base = layout.base
+    if base is None:
+        return frozenset()
+    return frozenset(key for shelf in shelves(layout) for key in keys(base, shelf))
 
 
 def _folders(layout: Layout) -> frozenset[str]:
