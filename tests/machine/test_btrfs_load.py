@@ -93,7 +93,7 @@ def test_a_block_that_is_overwritten_during_the_walk_makes_it_start_again(
     many_files(made, "base", 3000)
 
     def rewrite() -> None:
-        for turn in range(30):
+        for turn in range(14):
             for number in range(0, 3000, 2):
                 (made.at / f"base/dir-{number % 100}/file-{number}").write_bytes(b"y" * (1000 + turn))
             made.commit()

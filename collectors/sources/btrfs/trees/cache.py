@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +54,8 @@ def store(folder: Path, uuid: str, kept: Kept) -> None:
         new.write_text(json.dumps(_document(kept), separators=(",", ":")), "utf-8")
         new.replace(_file(folder, uuid))
     except OSError:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def _file(folder: Path, uuid: str) -> Path:
