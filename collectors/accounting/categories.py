@@ -21,6 +21,7 @@ PRECEDENCE = (
     Category.OTHER_FILES,
     Category.SNAPSHOTS,
     Category.DELETED_PENDING,
+    Category.DELETED_OPEN,
 )
 _RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
 
@@ -28,10 +29,12 @@ _FIXED = {
     UnitKind.WRITABLE_LAYER: Category.CONTAINERS,
     UnitKind.INIT_LAYER: Category.CONTAINERS,
     UnitKind.CONTAINER_FILES: Category.CONTAINERS,
+    UnitKind.CORE_DUMP: Category.CONTAINERS,
     UnitKind.LOG: Category.LOGS,
     UnitKind.VOLUME: Category.VOLUMES,
     UnitKind.SNAPSHOT: Category.SNAPSHOTS,
     UnitKind.DELETED: Category.DELETED_PENDING,
+    UnitKind.UNLINKED: Category.DELETED_OPEN,
     UnitKind.SUBVOLUME: Category.OTHER_FILES,
     UnitKind.HOST: Category.OTHER_FILES,
     UnitKind.BIND: Category.OTHER_FILES,
@@ -58,6 +61,8 @@ def category_of(unit: Unit) -> Category:
     owners = {kind_of(owner) for owner in unit.owners}
     if unit.kind is UnitKind.UNKNOWN_LAYER:
         return Category.ORPHANS if "orphan" in owners else Category.DOCKER_OTHER
+    if unit.kind is UnitKind.NESTED_ROOT:
+        return Category.VOLUMES if "volume" in owners else Category.CONTAINERS
     if unit.kind in _LAYERS:
         if "image" in owners:
             return Category.IMAGES

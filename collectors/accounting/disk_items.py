@@ -24,7 +24,7 @@ def units(desk: Desk) -> Iterable[Item]:
     alone = (Category.ORPHANS, Category.DOCKER_OTHER, Category.SNAPSHOTS, Category.DELETED_PENDING)
     for unit in desk.study.units:
         category = category_of(unit)
-        if category not in alone:
+        if category not in alone and unit.kind not in (UnitKind.CORE_DUMP, UnitKind.NESTED_ROOT):
             continue
         proof = proofs.get(unit.id)
         free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)

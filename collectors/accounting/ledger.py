@@ -17,6 +17,7 @@ from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import UnitKind
 from collectors.model.sums import charged, total
 
 _REMOVED_BY = {
@@ -57,7 +58,8 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
 
     sizes, apparent, method = _sizes(snapshot, study, occupancy, used, origin)
     sizes[Category.METADATA] = study.own
-    sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
+    if not _seen_by_the_trees(study):
+        sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
     rows = [
         _row(
             category,
@@ -169,6 +171,11 @@ def _reclaimable(
         return Exact(0, origin)
     freed = Exact(freed_bytes(books, owners), origin)
     return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
+
+
+def _seen_by_the_trees(study: FilesystemStudy) -> bool:
+    """On btrfs the exact walk meets deleted files that are open; a scan of processes would count them again."""
+    return isinstance(study.occupancy, Exact) and any(unit.kind is UnitKind.UNLINKED for unit in study.units)
 
 
 def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:

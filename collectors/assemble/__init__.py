@@ -18,9 +18,11 @@ from collectors.model.filesystem import Filesystem, FsSpace, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
+from collectors.sources import bounded
 from collectors.sources import docker_root as store_source
 from collectors.sources import engine as engine_source
 from collectors.sources import filesystem as filesystem_source
+from collectors.sources.docker_root.inner import inner_units
 from collectors.sources.engine import Part
 from collectors.sources.settings import settings
 
@@ -136,6 +138,7 @@ class _Look:
         )
         gaps: tuple[Unavailable, ...] = ()
         if isinstance(store, Exact):
+            store = Exact(self._with_inner(store.value), store.origin)
             its = store.value
             parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
             gaps = coverage.missing(*parts)
@@ -143,6 +146,22 @@ class _Look:
         self._report(coverage.line("docker root", store, gaps))
         self._update(store=store)
         return store
+
+    def _with_inner(self, store: Store) -> Store:
+        """The store with the units that lie inside others; without them where they could not be listed in time."""
+        if isinstance(store.units, Unavailable):
+            return store
+        units = store.units
+        found = bounded.read(
+            "docker_root.inner",
+            "inside units",
+            lambda: inner_units(units.value),
+            timeout_s=self.clock.left(at_most=10.0),
+        )
+        if isinstance(found, Unavailable):
+            self._report(coverage.line("core dumps, nested roots", found))
+            return store
+        return replace(store, units=Exact((*units.value, *found.value), units.origin))
 
     def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
         """The filesystems that hold Docker's data, that of the root first."""

@@ -7,6 +7,8 @@ from collectors.model.filesystem import Occupancy, Share, Usage
 from collectors.model.ids import UnitId
 from collectors.model.reading import Exact, Reading, Size, Unavailable, Why
 
+UNLINKED = UnitId("<unlinked>")  # the exact walk's name for deleted files that are still open
+
 
 def occupancy(sharing: Exact[Sharing]) -> Occupancy:
     """Data bytes only: tree blocks are the filesystem's own and stand in `metadata`."""
@@ -35,8 +37,8 @@ def occupancy(sharing: Exact[Sharing]) -> Occupancy:
 
 
 def is_tree(holder: UnitId) -> bool:
-    """`<extent tree>`, `<root tree>` …: no subvolume, live or deleted."""
-    return holder.startswith("<") and not holder.startswith("<deleted>")
+    """`<extent tree>`, `<root tree>` …: no subvolume, live or deleted, and no files."""
+    return holder.startswith("<") and not holder.startswith("<deleted>") and holder != UNLINKED
 
 
 def own_bytes(btrfs: Btrfs, sharing: Reading[Sharing]) -> Size:

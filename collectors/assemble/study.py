@@ -12,9 +12,10 @@ from collectors.assemble.units import Places, bind_units, docker_units, host_dir
 from collectors.model.btrfs import Btrfs, Sharing
 from collectors.model.engine import Container
 from collectors.model.filesystem import Filesystem, Mount, Occupancy
+from collectors.model.ids import OwnerId
 from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.snapshot import FilesystemStudy, SourceReport
-from collectors.model.store import Store, Unit
+from collectors.model.store import Store, Unit, UnitKind
 from collectors.sources import btrfs as btrfs_source
 from collectors.sources import filesystem as filesystem_source
 
@@ -89,6 +90,8 @@ def _btrfs(context: Context, mount: Mount, units: tuple[Unit, ...]) -> _Holders:
     )
     whole = replace(facts.value, sharing=sharing)
     own = exact.own_bytes(whole, sharing)
+    nameless = frozenset({OwnerId("unlinked:")})
+    units = (*units, Unit(exact.UNLINKED, UnitKind.UNLINKED, "", "deleted, still open", nameless, False, None))
     if isinstance(sharing, Unavailable):
         return units, sharing, Exact(whole, facts.origin), own
     return units, Exact(exact.occupancy(sharing), sharing.origin), Exact(whole, facts.origin), own

@@ -28,12 +28,15 @@ class UnitKind(StrEnum):
     ENGINE_FILES = "engine files"  # network, swarm, trust, runtimes, engine-id …
     PLUGIN = "plugin"
     TEMPORARY = "temporary"  # <root>/tmp
+    CORE_DUMP = "core dump"  # in a writable layer
+    NESTED_ROOT = "nested Docker root"  # an engine inside a container keeps its data in a volume or layer
     INTERRUPTED_WRITE = "interrupted write"  # layerdb/tmp/write-set-*, *-removing, unfinished ingests
     OTHER_DRIVER = "other driver"  # directories of a driver or store that is not in use
     UNKNOWN_LAYER = "unknown layer"  # in the driver's directory, and no owner source names it
     BIND = "bind mount"  # a host directory mounted into a container
     SNAPSHOT = "snapshot"  # a btrfs snapshot outside Docker
     SUBVOLUME = "subvolume"  # any other btrfs subvolume outside Docker
+    UNLINKED = "deleted, still open"  # btrfs: files without a name that a process keeps open
     DELETED = "deleted subvolume"  # dropped, waiting for the cleaner
     HOST = "host files"  # everything else on the filesystem
 

@@ -123,4 +123,35 @@ def binds(case: Case) -> Iterable[Finding]:
         yield Finding("bind-mounts", Severity.P4, claim, amount, evidence, "look into the containers' data", (), True)
 
 
-RULES = (temporary, interrupted, other_driver, plugins, deleted_open, journal_and_cores, covered, binds, host_files)
+def inside_containers(case: Case) -> Iterable[Finding]:
+    """Core dumps in writable layers, and engines inside containers that keep a whole Docker root."""
+    known = (
+        (
+            UnitKind.CORE_DUMP,
+            "container-core-dumps",
+            "core dump",
+            "copy out what is needed, remove it, set ulimit core=0",
+        ),
+        (UnitKind.NESTED_ROOT, "nested-root", "Docker root inside a container", "prune with the inner engine"),
+    )
+    for kind, rule, what, remedy in known:
+        items = [i for items in case.ledger.items.values() for i in items if i.state == kind.value]
+        amount = case.sum(item.referenced for item in items)
+        if items and case.notable(charged(amount)):
+            severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
+            claim = f"{count(len(items), what)}: {items[0].name}"
+            yield Finding(rule, severity, claim, amount, largest(items), remedy, (), True)
+
+
+RULES = (
+    inside_containers,
+    temporary,
+    interrupted,
+    other_driver,
+    plugins,
+    deleted_open,
+    journal_and_cores,
+    covered,
+    binds,
+    host_files,
+)

@@ -32,6 +32,8 @@ CHUNK_ITEM = 228
 QGROUP_STATUS = 240
 QGROUP_INFO = 242
 
+UNLINKED = "<unlinked>"  # the holder of files that are deleted and still open
+
 TREE_NAMES = {
     ROOT_TREE: "<root tree>",
     EXTENT_TREE: "<extent tree>",

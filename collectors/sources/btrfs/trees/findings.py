@@ -29,9 +29,10 @@ class Batch(Protocol):
 
 
 class Inodes(Protocol):
-    """(subvolume, inode) of a path, or None."""
+    """(subvolume, inode) of a path, or None; and the inodes of a subvolume that have no path."""
 
     def inode(self, path: str) -> tuple[int, int] | None: ...
+    def unlinked(self, subvolume: int) -> list[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
         else:
             bit = bits.setdefault(rule.unit, len(units) + len(bits))
             inside.setdefault(trees[place[0]], {})[place[1]] = bit
+    for tree, bit in trees.items():
+        if layout.is_subvolume(tree) and not units[bit].startswith("<"):
+            for inode in names.unlinked(tree):
+                target = bits.setdefault(UnitId(layout.UNLINKED), len(units) + len(bits))
+                inside.setdefault(bit, {})[inode] = target
     sets = RootSets()
     splitter = Splitter(tuple(Split(bit, found) for bit, found in inside.items()), sets)
     return Findings((*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), Tally(), Intervals(), splitter)

@@ -15,6 +15,7 @@ First = Callable[[int, Key, Key], tuple[Key, bytes] | None]
 
 _REF_HEAD = struct.Struct("<QH")
 _DIR_HEAD = struct.Struct("<QBQQHHB")
+_MOST_UNLINKED = 100_000  # the rest stays with its subvolume
 _DEEPEST = 4096  # directories above one another; more is a loop
 
 
@@ -78,6 +79,20 @@ class Entries:
                 self._known[step] = self._entry(*step)
             at = self._known[step]
         return at
+
+    def unlinked(self, subvolume: int) -> list[int]:
+        """Inodes without a name: deleted files that somebody has open, and files that never had a name."""
+        found: list[int] = []
+        low: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
+        high: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
+        while len(found) < _MOST_UNLINKED:
+            item = self._first(subvolume, low, high)
+            if item is None:
+                break
+            inode = item[0][2]
+            found.append(inode)
+            low = (layout.ORPHANS, layout.ORPHAN_ITEM, inode + 1)
+        return found
 
     def _entry(self, subvolume: int, directory: int, name: str) -> tuple[int, int] | None:
         raw = name.encode("utf-8", "surrogateescape")

@@ -101,7 +101,7 @@ class Splitter:
                 break
             above = higher
         bits = own[above]
-        return inodes, np.where(bits >= 0, bits, split.bit)
+        return _with_nameless(inodes, np.where(bits >= 0, bits, split.bit), split)
 
     def _tree(self, bit: int) -> tuple[U64, U64]:
         """Each inode of one subvolume with its first directory; the subvolume's own directory with itself."""
@@ -116,3 +116,15 @@ class Splitter:
         first = np.ones(len(inodes), np.bool_)
         first[1:] = inodes[1:] != inodes[:-1]
         return inodes[first], parents[first]
+
+
+def _with_nameless(inodes: U64, bits: I64, split: Split) -> tuple[U64, I64]:
+    """Inodes that a rule names though no directory does: deleted files that are still open."""
+    named = np.fromiter(split.rules.keys(), np.uint64, len(split.rules))
+    nameless = named[~np.isin(named, inodes)]
+    if not len(nameless):
+        return inodes, bits
+    targets = np.array([split.rules[int(inode)] for inode in nameless], np.int64)
+    inodes, bits = np.concatenate((inodes, nameless)), np.concatenate((bits, targets))
+    order = np.argsort(inodes)
+    return inodes[order], bits[order]
