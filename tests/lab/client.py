@@ -119,7 +119,8 @@ class Client:
     def import_image(self, tag: str, files: Mapping[str, bytes | int]) -> str:
         """Make an image of one layer and give back its id; an integer stands for that many random bytes."""
         named = (tag,) if tag else ()
-        return self.docker("import", "-", *named, stdin=archive(files)).strip()
+        # Podman says it twice, with a colon.
+        return self.docker("import", "-", *named, stdin=archive(files)).split()[-1]
 
     def load_image(self, tag: str, layers: Sequence[Mapping[str, bytes | int]]) -> str:
         """Make an image of many layers, lowest first, and give back its id."""
@@ -131,7 +132,7 @@ class Client:
         manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": list(named)}]
         files = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
         self.docker("load", stdin=archive({**named, **files}))
-        return self.docker("images", "--no-trunc", "-q", tag).strip()
+        return self.docker("images", "--no-trunc", "-q", tag).split()[0]
 
     def base_image(self, tag: str = "base:1") -> str:
         """The busybox root filesystem as an image, imported unless it is there already; gives back its id."""

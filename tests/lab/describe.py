@@ -82,13 +82,12 @@ def containers(lab: Lab, owned: layout.Owned) -> list[Planted]:
 
 
 def logs(lab: Lab) -> list[Planted]:
-    """Every log file; `local-logs/` holds those of the `local` driver."""
+    """Every log file: json-file, the `local` driver's in `local-logs/`, Podman's in `userdata/`."""
     names: dict[str, Any] = {c["Id"]: c["Names"][0][1:] for c in engine.get(lab.socket, "/containers/json?all=1")}
     found = []
     for path in layout.log_files(lab.docker_root):
-        is_local = path.parent.name == "local-logs"
-        owner = path.parent.parent.name if is_local else path.parent.name
-        kind = "local log" if is_local else "json-file log"
+        kind = {"local-logs": "local log", "userdata": "k8s-file log"}.get(path.parent.name, "json-file log")
+        owner = path.parent.name if kind == "json-file log" else path.parent.parent.name
         found.append(placed(lab, "logs", kind, path, name=names[owner], id=owner, note=path.name))
     return found
 

@@ -11,14 +11,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.lab import engines, state
-from tests.lab.processes import Process
+from tests.lab.processes import Process, spawn
 from tests.lab.teardown import cgroup_name
 
 
@@ -93,23 +92,14 @@ class Engine:
         if self.process is not None and self.process.alive():
             return
         self.place.pidfile.unlink(missing_ok=True)
-        with self.place.log.open("ab") as log:
-            # A session of its own: Ctrl-C at a test run must reach the run, which then takes the lab down.
-            child = subprocess.Popen(
-                self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        self.process = Process.of(child.pid)
-        if self.process is not None:
-            self.record = self.record.with_started(self.process)
+        # From its first line to the engine's last it is one process: all that leads into another root is exec.
+        self.process = spawn(self._argv, self.place.log)
+        self.record = self.record.with_started(self.process)
         end = time.monotonic() + timeout_s
         while not self.answers():
-            if child.poll() is not None or time.monotonic() > end:
+            if self.process.wait(0) or time.monotonic() > end:
                 raise EngineFailed(f"no answer on {self.place.socket}\n{self._last_words()}")
             time.sleep(0.03)
-        # Started in a mount namespace of its own, it is still the same process: everything was exec.
-        self.process = Process.of(child.pid)
-        if self.process is None:
-            raise EngineFailed(f"ended right after it answered\n{self._last_words()}")
 
     def answers(self) -> bool:
         """Whether the engine answers a ping within 2 s."""

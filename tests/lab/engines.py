@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ENTER = Path(__file__).with_name("enter.sh")
 DRIVERS = ("overlay2", "btrfs", "vfs", "containerd")
+_PODMAN_DRIVERS = {"overlay2": "overlay", "btrfs": "btrfs", "vfs": "vfs"}
 DEFAULT_FS = {"overlay2": "ext4", "btrfs": "btrfs", "vfs": "ext4", "containerd": "ext4"}
 
 
@@ -46,12 +47,26 @@ def command(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, 
     """The words that start an engine in the foreground. Raises `NoSuchEngine`."""
     if driver not in DRIVERS:
         raise NoSuchEngine(f"no such driver: {driver} (there are {', '.join(DRIVERS)})")
+    if version == "podman":
+        return (*_inside(version, place), "podman", *_podman_options(driver, place))
     if driver == "containerd" and _major(version) < 24:
         raise NoSuchEngine(f"engine {version} has no containerd image store (24 and later have)")
     options = _dockerd_options(version, driver, place, cgroup)
     if is_host(version):
         return (tool("dockerd") or "dockerd", *options)
     return (*_inside(version, place), "dockerd", *options)
+
+
+def _podman_options(driver: str, place: Place) -> tuple[str, ...]:
+    if driver not in _PODMAN_DRIVERS:
+        raise NoSuchEngine(f"podman has no driver {driver} (it has {', '.join(_PODMAN_DRIVERS)})")
+    return (
+        *("--root", str(place.data_root)),
+        *("--runroot", str(place.exec_root)),
+        *("--storage-driver", _PODMAN_DRIVERS[driver]),
+        *("--cgroup-manager", "cgroupfs", "--events-backend", "file"),
+        *("system", "service", "-t", "0", f"unix://{place.socket}"),
+    )
 
 
 def _major(version: str) -> int:

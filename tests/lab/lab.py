@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from types import TracebackType
 from tests.lab import books, disk, engines, messes, state, teardown
 from tests.lab.client import Client
 from tests.lab.engine import Engine, Place
-from tests.lab.processes import Process
+from tests.lab.processes import Process, end, spawn
 from tests.lab.truth import Planted, Truth
 
 
@@ -72,7 +73,8 @@ class Lab:
         First takes down the labs of owners that are gone. `keep` leaves it running when this process ends. Raises
         `ValueError`, `NoSuchEngine`, `CommandFailed`, `EngineFailed`; then nothing of it is left.
         """
-        teardown.sweep()
+        for leftover in teardown.sweep():
+            warnings.warn(leftover, stacklevel=2)
         makers = messes.named(mess)
         fs = fs or engines.DEFAULT_FS.get(driver, "ext4")
         lab_id = secrets.token_hex(4)
@@ -154,12 +156,18 @@ class Lab:
         """SIGCONT."""
         self._engine.thaw()
 
-    def adopt(self, pid: int) -> None:
-        """Have a process that a mess started end with the lab. Raises `ProcessLookupError`."""
-        process = Process.of(pid)
-        if process is None:
-            raise ProcessLookupError(pid)
+    def spawn(self, *argv: str) -> int:
+        """Start a process on the host that ends with the lab; gives back its pid."""
+        process = spawn(argv, self.base / "spawned.log")
         self._engine.record = self._engine.record.with_started(process)
+        return process.pid
+
+    def release(self, planted: Planted) -> None:
+        """End the process that holds a planted object, and wait; no object without a holder. Raises `ValueError`."""
+        holder = None if planted.held_by_pid is None else Process.of(planted.held_by_pid)
+        if holder is None:
+            raise ValueError(f"nobody holds {planted.name}")
+        end([holder])
 
     def down(self) -> None:
         """Take everything away again. Raises `teardown.NotClean` naming what would not go."""

@@ -1,8 +1,8 @@
 """Which folders and files under a Docker root belong to images, containers, build cache, logs, volumes.
 
 This is the lab's own reading of Docker's files, kept apart from the product's on purpose: it may take short cuts that
-only hold here, where the mess knows every orphan. Refuses to measure. Graph drivers and the containerd store keep
-their layers differently: `graph_layout`, `containerd_layout`.
+only hold here, where the mess knows every orphan. Refuses to measure. Graph drivers, the containerd store and Podman
+keep their layers differently: `graph_layout`, `containerd_layout`, `podman_layout`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import containerd_layout, engine, graph_layout
+from tests.lab import containerd_layout, engine, graph_layout, podman_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Owned:
 
 def owned(docker_root: Path, driver: str, socket: Path) -> Owned:
     """Ask the engine for its images and the disk for their folders. Raises OSError."""
+    if (docker_root / "db.sql").exists():
+        return _owned_by_podman(docker_root, driver)
     chains = image_chains(socket)
     used = sorted({chain for stack in chains.values() for chain in stack})
     if driver == "containerd":
@@ -45,8 +47,30 @@ def owned(docker_root: Path, driver: str, socket: Path) -> Owned:
         content = {}
         containers = graph_layout.containers(docker_root, driver)
         everything = graph_layout.everything(docker_root, driver)
+    return _owned(chains, layers, content, containers, everything)
+
+
+def _owned(
+    chains: dict[str, list[str]],
+    layers: dict[str, Path],
+    content: dict[str, list[Path]],
+    containers: dict[str, list[Path]],
+    everything: set[Path],
+) -> Owned:
     taken = {*layers.values(), *(path for paths in [*content.values(), *containers.values()] for path in paths)}
     return Owned(chains, layers, content, containers, everything - taken)
+
+
+def _owned_by_podman(docker_root: Path, driver: str) -> Owned:
+    chains = podman_layout.chains(docker_root, driver)
+    place = podman_layout.folder(docker_root, driver)
+    return _owned(
+        chains,
+        {layer: place / layer for chain in chains.values() for layer in chain},
+        {image: podman_layout.content(docker_root, driver, image) for image in chains},
+        podman_layout.containers(docker_root, driver),
+        podman_layout.everything(docker_root, driver),
+    )
 
 
 def chain_ids(diff_ids: Iterable[str]) -> list[str]:
@@ -68,7 +92,8 @@ def image_chains(socket: Path) -> dict[str, list[str]]:
 def log_files(docker_root: Path) -> list[Path]:
     """All log files of all containers, rotated ones included."""
     containers = docker_root / "containers"
-    return sorted([*containers.glob("*/*-json.log*"), *containers.glob("*/local-logs/*")])
+    podman = docker_root.glob("*-containers/*/userdata/ctr.log*")
+    return sorted([*containers.glob("*/*-json.log*"), *containers.glob("*/local-logs/*"), *podman])
 
 
 def volumes(docker_root: Path) -> list[Path]:

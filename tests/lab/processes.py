@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.lab.commands import tool
 
 _PROC = Path("/proc")
 
@@ -79,6 +81,26 @@ class Process:
             if time.monotonic() > end:
                 return False
             time.sleep(0.02)
+
+
+def spawn(argv: Sequence[str], output: Path) -> Process:
+    """Start a process in a session of its own, its output appended to a file; it outlives its `Process` object.
+
+    A session of its own, since Ctrl-C at a test run must reach the run, which then takes the lab down. Raises OSError.
+    """
+    words = (tool(argv[0]) or argv[0], *argv[1:])
+    appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = (
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(output), appended, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    )
+    pid = os.posix_spawn(words[0], words, os.environ, file_actions=files, setsid=True)
+    process = Process.of(pid)
+    if process is None:
+        os.waitpid(pid, 0)
+        raise OSError(f"{argv[0]} ended at once: {output.read_text(errors='replace')[-500:]}")
+    return process
 
 
 def _everyone() -> Iterator[int]:

@@ -76,9 +76,8 @@ def load(path: Path) -> Record | None:
 
 
 def records() -> list[Record]:
-    """All labs of this machine, oldest first."""
-    found = [(path.stat().st_mtime, record) for path in folder().glob("*.json") if (record := load(path)) is not None]
-    return [record for _, record in sorted(found, key=lambda pair: pair[0])]
+    """All labs of this machine, sorted by id."""
+    return [record for path in sorted(folder().glob("*.json")) if (record := load(path)) is not None]
 
 
 @contextmanager

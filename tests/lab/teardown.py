@@ -44,13 +44,15 @@ def take_down(record: state.Record) -> None:
 
 
 def sweep() -> list[str]:
-    """Take down every lab whose owner is gone; gives back their ids."""
-    swept = []
+    """Take down every lab whose owner is gone; gives back what could not be removed, a sentence each."""
+    problems = []
     for record in state.records():
         if record.abandoned():
-            take_down(record)
-            swept.append(record.id)
-    return swept
+            try:
+                take_down(record)
+            except NotClean as problem:
+                problems.append(str(problem))
+    return problems
 
 
 def _end_processes(record: state.Record, base: Path) -> set[processes.Process]:

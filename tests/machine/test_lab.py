@@ -124,6 +124,13 @@ def test_a_lab_taken_down_leaves_no_trace() -> None:
     lab.down()
 
 
+def test_a_lab_whose_engine_is_frozen_goes_down_all_the_same() -> None:
+    lab = Lab.up(mess="empty", size_mib=512)
+    lab.freeze_engine()
+    lab.down()
+    assert traces(lab) == []
+
+
 def test_a_mess_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not in pytest's own folder: the path of a socket has room for 107 bytes.
     with tempfile.TemporaryDirectory() as room:

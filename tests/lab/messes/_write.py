@@ -6,10 +6,12 @@ Random bytes because they neither compress nor deduplicate: what is written is w
 from __future__ import annotations
 
 import os
-import subprocess
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.lab.processes import Process
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -42,21 +44,13 @@ def hold(lab: Lab, script: str, folder: Path) -> int:
 
     Returns when the script has reached its `sleep`. Raises `TimeoutError`.
     """
-    child = subprocess.Popen(
-        ("/bin/sh", "-ec", script),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    lab.adopt(child.pid)
+    pid = lab.spawn("/bin/sh", "-ec", f"cd {shlex.quote(str(folder))}; {script}")
     end = time.monotonic() + 60
-    while not (Path("/proc") / str(child.pid) / "cmdline").read_bytes().startswith(b"sleep\0"):
-        if child.poll() is not None or time.monotonic() > end:
+    while not (Path("/proc") / str(pid) / "cmdline").read_bytes().startswith(b"sleep\0"):
+        if Process.of(pid) is None or time.monotonic() > end:
             raise TimeoutError(f"this did not come to its sleep: {script}")
         time.sleep(0.02)
-    return child.pid
+    return pid
 
 
 def until_asleep(lab: Lab, *containers: str) -> None:
