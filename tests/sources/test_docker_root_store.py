@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,19 @@ def test_the_other_graph_drivers_differ_in_the_folder_alone(tmp_path: Path, driv
     found = read(tmp_path, root.root, hint=driver)
     assert found.driver == driver
     assert units(found)[f"{layers}/{hex64('cache base')}"].kind is UnitKind.IMAGE_LAYER
+
+
+def test_folders_on_another_disk_behind_links_are_followed(tmp_path: Path, made: GraphRoot) -> None:
+    for name in ("overlay2", "image"):
+        (tmp_path / "disk2").mkdir(exist_ok=True)
+        shutil.move(made.root / name, tmp_path / "disk2" / name)
+        (made.root / name).symlink_to(tmp_path / "disk2" / name)
+    assert units(read(tmp_path, made.root))[f"overlay2/{hex64('cache base')}"].kind is UnitKind.IMAGE_LAYER
+
+
+def test_a_root_with_user_namespaces_says_where_to_look(tmp_path: Path, made: GraphRoot) -> None:
+    (tmp_path / "outer").mkdir()
+    made.root.rename(tmp_path / "outer" / "165536.165536")
+    reading = store(tmp_path / "outer", host(tmp_path), driver_hint=None, deadline_s=5)
+    assert isinstance(reading, Unavailable)
+    assert reading.detail.endswith("; with user namespaces it is in 165536.165536")

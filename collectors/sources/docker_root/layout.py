@@ -6,6 +6,7 @@ call another store's directories leftovers when it cannot tell which one is in u
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -36,6 +37,7 @@ LAYER_FOLDERS = {
 OVERLAYS = ("overlay2", "fuse-overlayfs", "overlay")  # these keep short links and `lower` files
 _PODMAN_LAYER_FOLDERS = {"overlay": "overlay", "vfs": "vfs/dir", "btrfs": "btrfs/subvolumes"}
 _CONTAINERD_PREFIX = "containerd:"
+_REMAPPED = re.compile(r"[0-9]+\.[0-9]+")  # userns-remap: <uid>.<gid>
 SNAPSHOT_SHELVES = ("snapshots", "active", "view")  # the last two: the btrfs snapshotter's
 
 
@@ -76,9 +78,11 @@ def find_layout(root: Path, *, driver_hint: str | None, containerd_root: Path | 
     Declined when nothing under `root` looks like an engine's data; OSError when it cannot be listed.
     """
     top = frozenset(folders(root))
-    found = (*_graph(root, top), *_podman(root, top), *_containerd(root, containerd_root, driver_hint))
+    found = (*_graph(root), *_podman(root), *_containerd(root, containerd_root, driver_hint))
     if not found:
-        raise Declined(Why.NOT_APPLICABLE, f"no image store under {root}")
+        remapped = sorted(name for name in top if _REMAPPED.fullmatch(name))
+        instead = f"; with user namespaces it is in {', '.join(remapped)}" if remapped else ""
+        raise Declined(Why.NOT_APPLICABLE, f"no image store under {root}{instead}")
     chosen, notes = _choose(found, driver_hint)
     certain = driver_hint is not None or len(found) == 1
     others = tuple(
@@ -139,9 +143,9 @@ def _meant(hint: str | None) -> tuple[str, ...]:
     return (hint,) if hint in LAYER_FOLDERS else (hint, f"{_CONTAINERD_PREFIX}{hint}")
 
 
-def _graph(root: Path, top: frozenset[str]) -> tuple[_Candidate, ...]:
+def _graph(root: Path) -> tuple[_Candidate, ...]:
     """Every graph driver with a layer database."""
-    drivers = folders_if_there(root / "image") if "image" in top else ()
+    drivers = folders_if_there(root / "image")
     return tuple(
         _Candidate(
             family=Family.GRAPH,
@@ -156,7 +160,7 @@ def _graph(root: Path, top: frozenset[str]) -> tuple[_Candidate, ...]:
     )
 
 
-def _podman(root: Path, top: frozenset[str]) -> tuple[_Candidate, ...]:
+def _podman(root: Path) -> tuple[_Candidate, ...]:
     return tuple(
         _Candidate(
             family=Family.PODMAN,
@@ -167,7 +171,7 @@ def _podman(root: Path, top: frozenset[str]) -> tuple[_Candidate, ...]:
             opened_s=_opened_s(root / f"{driver}-layers", "", "layers.lock", "layers.json"),
         )
         for driver, folder in _PODMAN_LAYER_FOLDERS.items()
-        if f"{driver}-layers" in top
+        if (root / f"{driver}-layers").is_dir()
     )
 
 
