@@ -94,7 +94,8 @@ def split_rules(units: Iterable[Unit], places: Places) -> tuple[SplitRule, ...]:
 
 def host_directories(mount: Mount, places: Places, docker_root: str, *, most: int = 400) -> tuple[Unit, ...]:
     """Directories outside Docker, two levels deep, so that the exact walk can name what fills `other_files`."""
-    answer: list[Unit] = []
+    # The trees also tell what lies below a mountpoint, where no path leads any more.
+    answer = [_host(path) for path in places.covered(mount)]
     home = _device(mount.mountpoint)  # each subvolume has a device number of its own: others are units already
     fringe = [(mount.mountpoint, 0)]
     while fringe and len(answer) < most:
@@ -103,10 +104,14 @@ def host_directories(mount: Mount, places: Places, docker_root: str, *, most: in
             if within(path, docker_root) or not places.under(path, mount) or _device(path) != home:
                 continue
             if not within(docker_root, path):
-                answer.append(Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None))
+                answer.append(_host(path))
             if depth < 2:
                 fringe.append((path, depth + 1))
     return tuple(answer[:most])
+
+
+def _host(path: str) -> Unit:
+    return Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None)
 
 
 def _device(path: str) -> int | None:
@@ -162,8 +167,11 @@ class Places:
         return holder.mount_id if holder is not None else None
 
     def inside(self, path: str) -> str:
-        """`path` from the top of its filesystem, without a leading slash."""
+        """`path` from the top of its filesystem, without a leading slash; a mountpoint is the directory below it."""
         here = self.mount_of(path)
+        if here is not None and here.mountpoint == path and path != "/":
+            above = self.mount_of(path.rpartition("/")[0] or "/")
+            here = above if above is not None and above.device != here.device else here
         return (path if here is None else path_within(path, here)).strip("/")
 
 
