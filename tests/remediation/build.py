@@ -259,7 +259,9 @@ class Scene:
             orphans=Exact(self.proofs, HERE),
         )
         own: Exact[Btrfs] | None = Exact(self.btrfs, HERE) if self.btrfs else None
-        study = FilesystemStudy(self.filesystem(), self.units, UNREAD, own, exact(0), Exact(OpenFiles((), ()), HERE), ())
+        study = FilesystemStudy(
+            self.filesystem(), self.units, UNREAD, own, exact(0), Exact(OpenFiles((), ()), HERE), ()
+        )
         return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), ())
 
 

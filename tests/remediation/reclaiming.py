@@ -69,6 +69,7 @@ class Reclaiming:
         named: frozenset[str] = frozenset(),
         cancelled: Callable[[], bool] = never,
         on_event: Callable[[Event], None] | None = None,
+        context: Context | None = None,
     ) -> Outcome:
         """Everything that the plan holds; what the tier forbids has to be refused by the run itself."""
         self.heard.clear()
@@ -80,8 +81,8 @@ class Reclaiming:
 
         made: Plan = looked.report.plan
         chosen = frozenset(step.id for step in made.steps)
-        context = self.context(looked, tier, until=until, named=named)
-        return apply(made, chosen, context, on_event=hear, cancelled=cancelled)
+        told = context or self.context(looked, tier, until=until, named=named)
+        return apply(made, chosen, told, on_event=hear, cancelled=cancelled)
 
 
 def holds(lab: Lab) -> set[str]:

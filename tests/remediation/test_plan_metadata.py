@@ -53,6 +53,16 @@ def test_a_balance_that_must_fail_comes_after_what_frees_metadata() -> None:
     assert "free metadata" in step(made, "btrfs.balance").needs
 
 
+def test_a_step_that_frees_only_metadata_stays_while_metadata_is_lacking() -> None:
+    rows = ((20 * MIB, ("/docker/btrfs/subvolumes/o",)),)
+    only_data = (release(5 * MIB, "build:r"),)
+    lacking = a_scene(releases=only_data, btrfs=btrfs(data=HALF, metadata=FULL, reserve=RESERVE, rows=rows)).plan()
+    assert ids(lacking) == ["build-cache.old", "orphans", "btrfs.balance"]
+    assert "frees metadata" in step(lacking, "orphans").title
+    roomy = a_scene(releases=only_data, btrfs=btrfs(data=HALF, metadata=ROOMY, reserve=RESERVE, rows=rows)).plan()
+    assert "orphans" not in ids(roomy)
+
+
 def test_what_frees_most_metadata_goes_first_in_its_tier() -> None:
     rows = ((20 * MIB, ("/docker/btrfs/subvolumes/r",)),)
     made = a_scene(btrfs=btrfs(data=HALF, metadata=FULL, reserve=RESERVE, rows=rows)).plan()

@@ -35,9 +35,9 @@ def compact(tools: Tools, step: Step) -> Act:
     facts = filesystem(path, tools.context.host, timeout_s=_ASK_S)
     if not isinstance(facts, Exact):
         return skipped(f"the chunks could not be read: {facts.detail}")
-    now = pressure(facts.value)
+    now = pressure(facts.value, decided=True)
     if now is None:
-        return skipped("there is room for metadata by now")
+        return skipped("there is room for another metadata chunk by now")
     if now.lacking_bytes:
         return skipped("it would fail: metadata is too full to start with")
     chunks, spaces = facts.value.chunks, facts.value.spaces

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_FRESH_S = 3600.0  # a stalled download that nobody touched for an hour is a leftover
+_STALLED_S = 3600.0  # a download that nobody touched for an hour is a leftover
 _GRAPH = (
     ("image/*/layerdb/tmp", "write-set-*", "a layer is being written"),
     ("tmp", "GetImageBlob*", "a layer is being downloaded"),
@@ -22,12 +22,12 @@ _GRAPH = (
 _CONTENT = "io.containerd.content.v1.content/ingest"
 
 
-def writers(docker_root: Path) -> str | None:
-    """What a graph driver's engine is writing."""
+def writers(docker_root: Path, fresh_s: float) -> str | None:
+    """What a graph driver's engine is writing. Untouched for `fresh_s` seconds, it is what a crash left behind."""
     try:
         for folder, names, words in _GRAPH:
             for parent in docker_root.glob(folder):
-                if any(_fresh(entry) for entry in parent.glob(names)):
+                if any(_fresh(inner, fresh_s) for entry in parent.glob(names) for inner in _inside(entry)):
                     return words
         next(docker_root.iterdir(), None)  # glob is silent where it may not look
     except OSError:
@@ -47,7 +47,7 @@ def ingests(content_roots: tuple[Path, ...]) -> str | None:
         except OSError:
             return None
         seen = True
-        if any(_fresh(inner) for entry in entries for inner in _inside(Path(entry.path))):
+        if any(_fresh(inner, _STALLED_S) for entry in entries for inner in _inside(Path(entry.path))):
             return "an image is being pulled or loaded"
     return "" if seen else None
 
@@ -60,8 +60,8 @@ def _inside(folder: Path) -> Iterator[Path]:
         return
 
 
-def _fresh(path: Path) -> bool:
+def _fresh(path: Path, fresh_s: float) -> bool:
     try:
-        return time.time() - path.lstat().st_mtime < _FRESH_S
+        return time.time() - path.lstat().st_mtime < fresh_s
     except OSError:
         return False

@@ -43,7 +43,7 @@ class Prover:
         if root is None:
             return "the Docker root is not known"
         if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
-            if reason := busy(self._wire, Path(root)):
+            if reason := busy(self._wire, Path(root), self._context.grace_s):
                 return reason
             self._store = self._prove(Path(root))
             self._proved_at = time.monotonic()
@@ -89,9 +89,10 @@ class Prover:
         return f"something is mounted at {inside[0]}" if inside else ""
 
 
-def busy(wire: Wire, root: Path) -> str:
+def busy(wire: Wire, root: Path, grace_s: float) -> str:
     """What the engine is doing that makes layers, "" when it is idle or stopped. Whatever cannot be told is busy."""
-    if seen := writers(root):
+    seen = writers(root, grace_s)
+    if seen:
         return f"the engine is not idle: {seen}"
     if seen is None:
         return "whether the engine is idle cannot be told: its folder cannot be read"

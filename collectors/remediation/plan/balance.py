@@ -47,11 +47,12 @@ class Squeeze:
     gains_raw_bytes: int
 
 
-def pressure(btrfs: Btrfs) -> Pressure | None:
+def pressure(btrfs: Btrfs, *, decided: bool = False) -> Pressure | None:
     """None where there is no need, or where the figures to tell are missing (a mixed filesystem has no such split).
 
     The need: too little unallocated for another metadata chunk, and either metadata is nearly full already, or so much
-    room lies idle inside data chunks that giving some of it back in time costs little.
+    room lies idle inside data chunks that giving some of it back in time costs little. `decided`: a plan has found that
+    need, and what it did since made metadata emptier; only whether unallocated is still short counts.
     """
     if not (isinstance(btrfs.spaces, Exact) and isinstance(btrfs.unallocated_bytes, Exact)):
         return None
@@ -70,7 +71,7 @@ def pressure(btrfs: Btrfs) -> Pressure | None:
     unallocated = max(0, btrfs.unallocated_bytes.value - max(1, len(devices)) * MIB)
     data = _sum(btrfs.spaces.value, "data")
     slack = data.total - data.used if data is not None else 0
-    if unallocated >= wanted or (fill < HIGH_METADATA_FILL and slack <= 2 * wanted):
+    if unallocated >= wanted or (not decided and fill < HIGH_METADATA_FILL and slack <= 2 * wanted):
         return None
     return Pressure(
         unallocated_raw_bytes=unallocated,

@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from collectors.accounting.parents import hidden_parents
 from collectors.model.engine import Image
-from collectors.model.ids import ImageId, OwnerId
+from collectors.model.ids import OwnerId
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Origin
 from collectors.model.store import UnitKind
@@ -63,37 +64,8 @@ def images(case: Case, containers: Mapping[str, str]) -> Found:
 
 
 def hidden(case: Case) -> Mapping[OwnerId, frozenset[OwnerId]]:
-    """Images on disk that the engine does not list (parents of the old builder) → the listed images built on them.
-
-    The engine removes such a parent with its last child, so all of its descendants that are listed stand for it. Where
-    the parent is not recorded, all listed images that start with its layers do: they hold the same layers anyway.
-    """
-    store = case.snapshot.store
-    if not isinstance(store, Exact) or not isinstance(case.engine.images, Exact):
-        return {}
-    stored = store.value.images
-    if not isinstance(stored, Exact):
-        return {}
-    listed = {image.id for image in case.engine.images.value}
-    parent = {image.id: image.parent for image in stored.value if image.parent is not None}
-    answer: dict[OwnerId, frozenset[OwnerId]] = {}
-    for image in stored.value:
-        if image.id in listed or image.tags or not image.chain:
-            continue
-        above = {i for i in listed if image.id in _ancestors(i, parent)}
-        if not above:
-            above = {i.id for i in stored.value if i.id in listed and i.chain[: len(image.chain)] == image.chain}
-        if above:
-            answer[owner("image", image.id)] = frozenset(owner("image", i) for i in above)
-    return answer
-
-
-def _ancestors(image: ImageId, parent: Mapping[ImageId, ImageId]) -> frozenset[ImageId]:
-    seen: set[ImageId] = set()
-    while image in parent and parent[image] not in seen:
-        image = parent[image]
-        seen.add(image)
-    return frozenset(seen)
+    """Parents of the old builder, which the engine does not list → the listed images that take them along."""
+    return hidden_parents(case.snapshot)
 
 
 def _births(case: Case) -> Mapping[OwnerId, datetime]:

@@ -14,7 +14,7 @@ from collectors.model.plan import Plan, Step, Unlock
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan import explain
-from collectors.remediation.plan.btrfs import compaction, filesystem
+from collectors.remediation.plan.btrfs import filesystem
 from collectors.remediation.plan.build_cache import build_cache
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.containers import containers, removed_by
@@ -24,9 +24,8 @@ from collectors.remediation.plan.images import hidden, images
 from collectors.remediation.plan.keep import Rules
 from collectors.remediation.plan.leftovers import leftovers
 from collectors.remediation.plan.logs import logs
-from collectors.remediation.plan.metadata import place_for
-from collectors.remediation.plan.metadata import releases as metadata_releases
-from collectors.remediation.plan.order import ordered, promote, risk_rank
+from collectors.remediation.plan.metadata import Ladder, climb, for_metadata, with_balance
+from collectors.remediation.plan.order import promote
 from collectors.remediation.plan.sizes import Sizes
 from collectors.remediation.plan.unlocks import Aliases, Reduced, in_turn, reduce
 from collectors.remediation.plan.volumes import volumes
@@ -53,17 +52,19 @@ def plan(
         return Plan((), (), (explain.remote(),))
     found = _offers(case)
     aliases = hidden(case)
-    drafts, reduced, useless = _useful(case, found.drafts, aliases)
-    left_out = [*found.left_out, *useless]
-    drafts = promote(drafts, reduced.unlocks)
-    order, refused = _with_balance(case, drafts, aliases)
-    left_out += refused
+    ladder = climb(case, found.drafts, aliases)
+    drafts, reduced, useless = _useful(case, found.drafts, aliases, ladder)
+    left_out = [*found.left_out, *useless, *ladder.refused]
+    order = with_balance(promote(drafts, reduced.unlocks), ladder)
+    if order.refused:
+        left_out.append(order.refused)
     sizes = Sizes(case, reduced.unlocks)
+    steps = order.steps
     if until_percent is not None:
-        order, said = cut(case.space, until_percent, order, sizes)
+        steps, said = cut(case.space, until_percent, steps, sizes)
         left_out += said
     left_out += _others(case)
-    return Plan(_steps(case, order, sizes), _kept(reduced.unlocks, order), tuple(dict.fromkeys(left_out)))
+    return Plan(_steps(case, steps, sizes), _kept(reduced.unlocks, steps), tuple(dict.fromkeys(left_out)))
 
 
 def _offers(case: Case) -> Found:
@@ -85,7 +86,7 @@ def _offers(case: Case) -> Found:
 
 
 def _useful(
-    case: Case, drafts: tuple[Draft, ...], aliases: Aliases
+    case: Case, drafts: tuple[Draft, ...], aliases: Aliases, ladder: Ladder
 ) -> tuple[tuple[Draft, ...], Reduced, tuple[str, ...]]:
     """Without the steps, and without the targets of groups, that free nothing even together with all the others.
 
@@ -94,16 +95,17 @@ def _useful(
     reduced = reduce(case.books.releases, drafts, aliases)
     if not isinstance(case.books.unread, Exact):
         return drafts, reduced, ()
-    trimmed = tuple(_trim(draft, reduced.useful) for draft in drafts)
-    helps = frozenset().union(*(unlock.steps for unlock in reduced.unlocks)) if reduced.unlocks else frozenset[str]()
-    useful = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
-    left = {draft.id for draft in useful}
+    trimmed = tuple(_trim(draft, reduced.useful | ladder.useful) for draft in drafts)
+    helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
+    kept = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
+    kept += [for_metadata(d) for d in trimmed if d.id in ladder.helps and d not in kept]
+    left = {draft.id for draft in kept}
     useless: defaultdict[str, list[str]] = defaultdict(list)
     for draft in trimmed:
         if draft.id not in left:
             useless[explain.blocked(reduced.blockers.get(draft.id, frozenset()))].append(draft.title)
     sentences = tuple(explain.frees_nothing(tuple(titles), why) for why, titles in useless.items())
-    return tuple(replace(d, requires=d.requires & left) for d in useful), reduced, sentences
+    return tuple(replace(d, requires=d.requires & left) for d in kept), reduced, sentences
 
 
 def _trim(draft: Draft, useful: frozenset[OwnerId]) -> Draft:
@@ -115,28 +117,6 @@ def _trim(draft: Draft, useful: frozenset[OwnerId]) -> Draft:
     if left == draft.targets or not left:
         return draft
     return replace(draft, targets=left, command=draft.command_for(left) if draft.command_for else draft.command)
-
-
-def _with_balance(case: Case, drafts: tuple[Draft, ...], aliases: Aliases) -> tuple[tuple[Draft, ...], tuple[str, ...]]:
-    """The steps in order; under metadata pressure with the balance where it can work, after what frees metadata."""
-    asked = compaction(case)
-    if asked is None:
-        return ordered(drafts), ()
-    if isinstance(asked, str):
-        return ordered(drafts), (asked,)
-    balance, now = asked
-    if not now.lacking_bytes:
-        return ordered((*drafts, balance)), ()
-    unlocks = reduce(metadata_releases(case), drafts, aliases).unlocks
-    alone = {d.id: sum(u.bytes for u in unlocks if d.id in u.steps and len(u.steps) == 1) for d in drafts}
-    order = ordered(drafts, {step: -count for step, count in alone.items()})
-    frees = in_turn(unlocks, [draft.id for draft in order])
-    index = place_for(order, [frees[draft.id] for draft in order], now.lacking_bytes)
-    if index is None:
-        return order, (explain.balance_would_fail(),)
-    risk = max((d.risk for d in order[:index]), key=risk_rank, default=balance.risk)
-    first = replace(balance, risk=risk, needs=f"the steps before it, which free metadata; {balance.needs}")
-    return (*order[:index], first, *order[index:]), ()
 
 
 def _steps(case: Case, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]:

@@ -1,17 +1,93 @@
-"""How much btrfs metadata each step frees: the sharing table's metadata column, by the same sets as data."""
+"""The way out of full btrfs metadata: first what frees metadata, then the balance, then everything else.
+
+How much metadata a step frees comes from the sharing table's metadata column, by the same sets as data. Refuses a
+balance that must fail: it stands where enough has been freed for it, or not in the plan at all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
+from collectors.model.plan import Unlock
 from collectors.model.reading import Exact
+from collectors.remediation.plan import explain
+from collectors.remediation.plan.btrfs import compaction
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft
+from collectors.remediation.plan.order import ordered, risk_rank
+from collectors.remediation.plan.unlocks import Aliases, in_turn, reduce
 
 
-def releases(case: Case) -> tuple[Release, ...]:
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """`balance` None: none is needed, or none can work (`refused` says so). `lacking_bytes` of metadata go first."""
+
+    balance: Draft | None
+    lacking_bytes: int
+    unlocks: tuple[Unlock, ...]  # in bytes of metadata; empty where nothing is lacking
+    useful: frozenset[OwnerId]
+    refused: tuple[str, ...]
+
+    @property
+    def helps(self) -> frozenset[str]:
+        """Steps that free metadata while it is lacking, though perhaps no byte of data."""
+        return frozenset[str]().union(*(unlock.steps for unlock in self.unlocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The steps of a plan; `refused` why the balance is not among them, "" for nothing."""
+
+    steps: tuple[Draft, ...]
+    refused: str
+
+
+def climb(case: Case, drafts: Sequence[Draft], aliases: Aliases) -> Ladder:
+    """What the balance needs, if one is asked for."""
+    asked = compaction(case)
+    if asked is None or isinstance(asked, str):
+        return Ladder(None, 0, (), frozenset(), (asked,) if asked else ())
+    balance, now = asked
+    if not now.lacking_bytes:
+        return Ladder(balance, 0, (), frozenset(), ())
+    reduced = reduce(_releases(case), drafts, aliases)
+    return Ladder(balance, now.lacking_bytes, reduced.unlocks, reduced.useful, ())
+
+
+def for_metadata(draft: Draft) -> Draft:
+    """A step that is there only for the metadata it frees."""
+    return replace(draft, title=f"{draft.title}, which frees metadata", frees_elsewhere=True)
+
+
+def with_balance(drafts: Sequence[Draft], ladder: Ladder) -> Order:
+    """Safest first; while metadata is lacking, what frees most of it first in its tier, and the balance after that.
+
+    What was kept for its metadata alone and stands behind the balance is taken out again.
+    """
+    balance = ladder.balance
+    if balance is None:
+        return Order(ordered(drafts), "")
+    if not ladder.lacking_bytes:
+        return Order(ordered((*drafts, balance)), "")
+    alone = {d.id: sum(u.bytes for u in ladder.unlocks if u.steps == {d.id}) for d in drafts}
+    order = ordered(drafts, {step: -count for step, count in alone.items()})
+    frees = in_turn(ladder.unlocks, [draft.id for draft in order])
+    index = _place_for(order, [frees[draft.id] for draft in order], ladder.lacking_bytes)
+    if index is None:
+        return Order(tuple(d for d in order if not _only_metadata(d)), explain.balance_would_fail())
+    risk = max((d.risk for d in order[:index]), key=risk_rank, default=balance.risk)
+    first = replace(balance, risk=risk, needs=f"the steps before it, which free metadata; {balance.needs}")
+    return Order((*order[:index], first, *(d for d in order[index:] if not _only_metadata(d))), "")
+
+
+def _only_metadata(draft: Draft) -> bool:
+    return draft.frees_elsewhere and bool(draft.targets)
+
+
+def _releases(case: Case) -> tuple[Release, ...]:
     """Logical metadata bytes by the owners that all have to go; empty where the trees were not walked."""
     sharing = case.btrfs.sharing if case.btrfs else None
     if not isinstance(sharing, Exact):
@@ -25,11 +101,9 @@ def releases(case: Case) -> tuple[Release, ...]:
     return tuple(found)
 
 
-def place_for(order: Sequence[Draft], frees: Sequence[int], lacking_bytes: int) -> int | None:
-    """The index before which the steps have freed `lacking_bytes` of metadata; None where they never do."""
+def _place_for(order: Sequence[Draft], frees: Sequence[int], lacking_bytes: int) -> int | None:
+    """The index before which steps that run by themselves have freed so much metadata; None where they never do."""
     total = 0
-    if lacking_bytes <= 0:
-        return 0
     for index, (draft, freed) in enumerate(zip(order, frees, strict=True)):
         if draft.automatic:
             total += freed

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from collectors.model.plan import Risk, Unlock
-from collectors.remediation.plan.draft import Draft
+from collectors.remediation.plan.draft import Draft, Rank
 
 RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 
@@ -70,7 +70,7 @@ def ordered(drafts: Iterable[Draft], place: Mapping[str, int] | None = None) -> 
 
 
 def _promoted(draft: Draft, cost: tuple[int, bool, int] | None) -> Draft:
-    if cost is None:
+    if cost is None or draft.rank is Rank.CLEANER:  # to wait is harmless, whatever else has to go with it
         return draft
     risk, by_hand, rank = cost
     if (risk, by_hand) <= (risk_rank(draft.risk), not draft.automatic):
@@ -79,5 +79,5 @@ def _promoted(draft: Draft, cost: tuple[int, bool, int] | None) -> Draft:
         draft,
         risk=max(draft.risk, RISKS[risk], key=risk_rank),
         automatic=draft.automatic and not by_hand,
-        rank=type(draft.rank)(max(rank, int(draft.rank))),
+        rank=Rank(max(rank, int(draft.rank))),
     )
