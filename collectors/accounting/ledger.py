@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectors.accounting.books import freed_bytes, keep_books
 from collectors.accounting.charge import charge
@@ -12,6 +12,7 @@ from collectors.accounting.claims import claims
 from collectors.accounting.desk import desk
 from collectors.accounting.figures import figures
 from collectors.accounting.items import items as make_items
+from collectors.accounting.parents import hidden_parents, without_parents
 from collectors.accounting.use import removable
 from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
@@ -48,6 +49,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
     `unattributed` is what is left of statfs `used`; it may be negative where the parts were measured while files moved,
     or where only the engine's claims are known: the sum still holds.
     """
+    study = replace(study, units=without_parents(study.units, hidden_parents(snapshot)))
     origin = Origin("accounting", f"ledger of {study.filesystem.mount.mountpoint}", snapshot.ended_at, 0.0)
     occupancy = study.occupancy.value if isinstance(study.occupancy, Exact) else None
     books = keep_books(study.units, occupancy.shares, occupancy.unread, origin) if occupancy else _no_books(study)
