@@ -268,6 +268,10 @@ def _make(name: str) -> View:
     return makers[name]()
 
 
+# Not 1 or 2: those are a warning and a critical to whoever calls this.
+_DEFECT = 3
+
+
 def run(
     feed: Feed,
     *,
@@ -289,7 +293,9 @@ def run(
         feed, read_only=read_only, theme=name, charset=charset, units=units, marks=marks, export_to=export_to
     )
     status = app.run()
-    return status if status is not None else 0
+    if status is not None:
+        return status
+    return _DEFECT if app.return_code else 0
 
 
 def _theme() -> str:

@@ -6,6 +6,7 @@ Refuses to read anything: what is new comes as a message, and becomes a new scen
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import App
@@ -25,7 +26,7 @@ from tui.widgets.drawn import Drawn
 class SceneApp(App[int]):
     """`change` is the only way to a new scene."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "ullage"
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
 

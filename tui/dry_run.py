@@ -21,7 +21,7 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
         lines.append(
             (
                 Bit(f" {number} ", "muted"),
-                Bit("would free ", "muted", 3),
+                Bit("frees ", "muted"),
                 Bit(bytes_(freed - before, si=si), "goodstrong"),
                 Bit(f" → {percent(percent_of(used, space))} used", "text"),
                 Bit(f"  {safe(step.title)}", "text", 1, cut=True),

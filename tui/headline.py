@@ -75,6 +75,8 @@ def troubles(frame: Frame) -> str:
     report = frame.report
     unread = _unread(report)
     said = []
+    if report.ledger is not None and report.ledger.note:
+        said.append(safe(report.ledger.note))
     if not frame.done:
         return ""  # what is still being read is not missing yet
     if isinstance(report.engine, Unavailable) and report.engine.why is not Why.NOT_REPORTED:
@@ -83,8 +85,6 @@ def troubles(frame: Frame) -> str:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
         reasons = sorted({row.why.value for row in unread})
         said.append(f"{len(unread)} categories not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be named")
-    if report.ledger is not None and report.ledger.note:
-        said.append(safe(report.ledger.note))
     return ". ".join(said)
 
 

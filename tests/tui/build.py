@@ -38,9 +38,16 @@ def missing(why: Why = Why.NOT_PERMITTED, detail: str = "needs root") -> Unavail
 def a_filesystem(total: int, used: int, *, reserved: int = 0, fstype: str = "btrfs") -> Filesystem:
     free = total - used
     mount = Mount(
-        mount_id=31, parent_id=1, device="254:0", root="/", mountpoint="/var/lib/docker", options=("rw",), fstype=fstype,
-        source="/dev/vda", super_options=("rw",),
-    )  # fmt: skip
+        mount_id=31,
+        parent_id=1,
+        device="254:0",
+        root="/",
+        mountpoint="/var/lib/docker",
+        options=("rw",),
+        fstype=fstype,
+        source="/dev/vda",
+        super_options=("rw",),
+    )
     space = FsSpace(1, 4096, total, free, free - reserved, 0, 0, 0, False)
     return Filesystem(mount, Exact(space, HERE))
 
@@ -109,9 +116,18 @@ def a_finding(rule: str, severity: Severity, claim: str, count: int | None = Non
 
 def an_engine(driver: str = "btrfs") -> Exact[Engine]:
     engine = Engine(
-        "ABCD", "docker-prod-07", Flavour.DOCKER, "26.1.5", "1.45", driver, (), ImageStore.GRAPH_DRIVER,
-        "/var/lib/docker", "json-file", (),
-    )  # fmt: skip
+        "ABCD",
+        "docker-prod-07",
+        Flavour.DOCKER,
+        "26.1.5",
+        "1.45",
+        driver,
+        (),
+        ImageStore.GRAPH_DRIVER,
+        "/var/lib/docker",
+        "json-file",
+        (),
+    )
     return Exact(engine, HERE)
 
 

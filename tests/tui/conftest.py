@@ -10,6 +10,8 @@ import pytest
 @pytest.fixture(autouse=True)
 def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("TEXTUAL", "NO_COLOR", "COLORTERM", "FORCE_COLOR", "CLICOLOR")):
+        if not name.startswith("TEXTUAL_SNAPSHOT") and name.startswith(
+            ("TEXTUAL", "NO_COLOR", "COLORTERM", "FORCE_COLOR", "CLICOLOR")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TERM", "xterm-256color")

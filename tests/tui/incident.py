@@ -137,10 +137,18 @@ def _orphans(whole: int, hours: float) -> list[Item]:
 
 def _images() -> list[Item]:
     return [
-        an_item(C.IMAGES, name, gib(whole), gib(own), state=state, days_old=rank + 0.4, owner="3 containers" if state == "in use" else "",
-                reclaimable=gib(own) if state != "in use" else 0)
+        an_item(
+            C.IMAGES,
+            name,
+            gib(whole),
+            gib(own),
+            state=state,
+            days_old=rank + 0.4,
+            owner="3 containers" if state == "in use" else "",
+            reclaimable=gib(own) if state != "in use" else 0,
+        )
         for rank, (name, whole, own, state) in enumerate(_IMAGES)
-    ]  # fmt: skip
+    ]
 
 
 def _volumes() -> list[Item]:
@@ -168,42 +176,144 @@ def _severity(hours: float) -> Severity:
 
 def _findings(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> list[Finding]:
     return [
-        a_finding("orphan-layers", Severity.P0, f"{len(orphans)} btrfs subvolumes Docker no longer knows", freed[C.ORPHANS],
-                  evidence=(("since", "17 Nov, engine killed (OOM)"), ("proof", "5 owner sources read, two listings")),
-                  remedy="delete them: step 1 of the plan", owners=tuple(orphans)),
-        a_finding("build-cache-unused", Severity.P1, "unused build cache older than 48 h", freed[C.BUILD_CACHE],
-                  evidence=(("policy", "no builder GC in daemon.json"),), remedy="prune what is older than 48 h"),
-        a_finding("metadata-full", Severity.P1, "btrfs metadata is 97.9% used: writes can fail before the disk is full",
-                  evidence=(("unallocated", "1.0 MiB"),), remedy="free data first, then balance by chunk fill"),
-        a_finding("logs-unbounded", Severity.P2, "4 container logs without max-size", freed[C.LOGS],
-                  evidence=(("growth", "+6.4 GiB a day"),), remedy="set max-size and max-file, recreate the containers"),
-        a_finding("snapshots-pin", Severity.P2, "12 snapshots hold deleted Docker data", gib(41.8),
-                  evidence=(("tool", "snapper includes /var/lib/docker"),), remedy="exclude the Docker root"),
-        a_finding("churn", Severity.P3, "registry.corp/ml/train was rebuilt 31 times in 7 days", gib(44.7),
-                  evidence=(("busting step", "COPY . /src before pip install"),), remedy="copy requirements first"),
-        a_finding("volumes-unused", Severity.P4, "1 volume no container uses", gib(17.3),
-                  remedy="look into it: data is never deleted for you"),
-    ]  # fmt: skip
+        a_finding(
+            "orphan-layers",
+            Severity.P0,
+            f"{len(orphans)} btrfs subvolumes Docker no longer knows",
+            freed[C.ORPHANS],
+            evidence=(("since", "17 Nov, engine killed (OOM)"), ("proof", "5 owner sources read, two listings")),
+            remedy="delete them: step 1 of the plan",
+            owners=tuple(orphans),
+        ),
+        a_finding(
+            "build-cache-unused",
+            Severity.P1,
+            "unused build cache older than 48 h",
+            freed[C.BUILD_CACHE],
+            evidence=(("policy", "no builder GC in daemon.json"),),
+            remedy="prune what is older than 48 h",
+        ),
+        a_finding(
+            "metadata-full",
+            Severity.P1,
+            "btrfs metadata is 97.9% used: writes can fail before the disk is full",
+            evidence=(("unallocated", "1.0 MiB"),),
+            remedy="free data first, then balance by chunk fill",
+        ),
+        a_finding(
+            "logs-unbounded",
+            Severity.P2,
+            "4 container logs without max-size",
+            freed[C.LOGS],
+            evidence=(("growth", "+6.4 GiB a day"),),
+            remedy="set max-size and max-file, recreate the containers",
+        ),
+        a_finding(
+            "snapshots-pin",
+            Severity.P2,
+            "12 snapshots hold deleted Docker data",
+            gib(41.8),
+            evidence=(("tool", "snapper includes /var/lib/docker"),),
+            remedy="exclude the Docker root",
+        ),
+        a_finding(
+            "churn",
+            Severity.P3,
+            "registry.corp/ml/train was rebuilt 31 times in 7 days",
+            gib(44.7),
+            evidence=(("busting step", "COPY . /src before pip install"),),
+            remedy="copy requirements first",
+        ),
+        a_finding(
+            "volumes-unused",
+            Severity.P4,
+            "1 volume no container uses",
+            gib(17.3),
+            remedy="look into it: data is never deleted for you",
+        ),
+    ]
 
 
 def _plan(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> Plan:
     rows = [
-        ("s1", "orphan.delete", f"Delete {len(orphans)} orphaned subvolumes", freed[C.ORPHANS], Risk.SAFE,
-         "btrfs subvolume delete --commit-after …", "nobody refers to them", "none: they belong to nothing", "orphan-layers", tuple(orphans)),
-        ("s2", "build-cache.prune", "Prune build cache older than 48 h", freed[C.BUILD_CACHE], Risk.SAFE,
-         "docker builder prune --filter until=48h", "next builds are slower once", "the next build makes it again", "build-cache-unused", ()),
-        ("s3", "image.remove", "Remove dangling and unused images", freed[C.IMAGES], Risk.SAFE,
-         "docker image rm sha256:…", "a pull, when needed again", "docker pull", "images-unused", ()),
-        ("s4", "log.truncate", "Truncate 4 container logs", freed[C.LOGS], Risk.CAREFUL,
-         "truncate -s 0 /var/lib/docker/containers/…-json.log", "the log text is lost", "none", "logs-unbounded", ()),
-        ("s5", "container.remove", "Remove 1 exited container", freed[C.CONTAINERS], Risk.DESTRUCTIVE,
-         "docker rm debug-jo", "its writable layer is lost", "none", "containers-exited", ()),
-    ]  # fmt: skip
+        (
+            "s1",
+            "orphan.delete",
+            f"Delete {len(orphans)} orphaned subvolumes",
+            freed[C.ORPHANS],
+            Risk.SAFE,
+            "btrfs subvolume delete --commit-after …",
+            "nobody refers to them",
+            "none: they belong to nothing",
+            "orphan-layers",
+            tuple(orphans),
+        ),
+        (
+            "s2",
+            "build-cache.prune",
+            "Prune build cache older than 48 h",
+            freed[C.BUILD_CACHE],
+            Risk.SAFE,
+            "docker builder prune --filter until=48h",
+            "next builds are slower once",
+            "the next build makes it again",
+            "build-cache-unused",
+            (),
+        ),
+        (
+            "s3",
+            "image.remove",
+            "Remove dangling and unused images",
+            freed[C.IMAGES],
+            Risk.SAFE,
+            "docker image rm sha256:…",
+            "a pull, when needed again",
+            "docker pull",
+            "images-unused",
+            (),
+        ),
+        (
+            "s4",
+            "log.truncate",
+            "Truncate 4 container logs",
+            freed[C.LOGS],
+            Risk.CAREFUL,
+            "truncate -s 0 /var/lib/docker/containers/…-json.log",
+            "the log text is lost",
+            "none",
+            "logs-unbounded",
+            (),
+        ),
+        (
+            "s5",
+            "container.remove",
+            "Remove 1 exited container",
+            freed[C.CONTAINERS],
+            Risk.DESTRUCTIVE,
+            "docker rm debug-jo",
+            "its writable layer is lost",
+            "none",
+            "containers-exited",
+            (),
+        ),
+    ]
     steps = tuple(
-        Step(id=key, action=action, title=title, command=command, targets=targets, frees=exact(frees), risk=risk,
-             needs="", costs=costs, undo=undo, rule=rule, automatic=risk is Risk.SAFE)
+        Step(
+            id=key,
+            action=action,
+            title=title,
+            command=command,
+            targets=targets,
+            frees=exact(frees),
+            risk=risk,
+            needs="",
+            costs=costs,
+            undo=undo,
+            rule=rule,
+            automatic=risk is Risk.SAFE,
+        )
         for key, action, title, frees, risk, command, costs, undo, rule, targets in rows
-    )  # fmt: skip
+    )
     unlocks = tuple(Unlock(frozenset({step.id}), step.frees.value) for step in steps)  # type: ignore[union-attr]
     return Plan(steps, unlocks, ("balance -dusage=10: would fail, 1.0 MiB unallocated",))
 
@@ -215,10 +325,17 @@ def _trend(hours: float) -> TrendView:
         Growth("used", gib(60.0), gib(52.0), gib(71.0), 400, 144 * 3600.0, used_bytes(hours) - used_bytes(hours + 24))
     ]
     growth += [
-        Growth(category.value, gib(_SHAPE[category][1]), 0, gib(_SHAPE[category][1] * 1.3), 400, 144 * 3600.0,
-               charged_bytes(category, hours) - charged_bytes(category, hours + 24))
+        Growth(
+            category.value,
+            gib(_SHAPE[category][1]),
+            0,
+            gib(_SHAPE[category][1] * 1.3),
+            400,
+            144 * 3600.0,
+            charged_bytes(category, hours) - charged_bytes(category, hours + 24),
+        )
         for category in Category
-    ]  # fmt: skip
+    ]
     samples = tuple(
         Sample(at_hours(back), round(100 * used_bytes(back) / TOTAL)) for back in range(144, int(hours) - 1, -1)
     )
@@ -228,9 +345,13 @@ def _trend(hours: float) -> TrendView:
         if short > 0:
             per_hour = gib(2.53)
             crossings.append(
-                Crossing(goal, now + timedelta(hours=short / per_hour), now + timedelta(hours=short / per_hour * 0.84),
-                         now + timedelta(hours=short / per_hour * 1.2))
-            )  # fmt: skip
+                Crossing(
+                    goal,
+                    now + timedelta(hours=short / per_hour),
+                    now + timedelta(hours=short / per_hour * 0.84),
+                    now + timedelta(hours=short / per_hour * 1.2),
+                )
+            )
     churn = (
         RepositoryChurn(
             "registry.corp/ml/train", 31, at_hours(168), 29, exact(gib(89.9)), "RUN pip install -r requirements.txt"

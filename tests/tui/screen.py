@@ -48,7 +48,7 @@ async def shown(
     app: UllageApp, size: tuple[int, int] = (120, 36), keys: Sequence[str] = ()
 ) -> AsyncIterator[Pilot[int]]:
     """The application on a screen of `size` after `keys`, settled."""
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await settle(pilot)
         for key in keys:
             await pilot.press(key)

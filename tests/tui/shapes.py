@@ -134,11 +134,21 @@ def hostile() -> Report:
     ]
     steps = tuple(
         Step(
-            id=f"s{at}", action="a", title=name, command=name, targets=(), frees=exact(gib(1)), risk=Risk.SAFE,
-            needs=name, costs=name, undo=name, rule=name, automatic=at < 3,
+            id=f"s{at}",
+            action="a",
+            title=name,
+            command=name,
+            targets=(),
+            frees=exact(gib(1)),
+            risk=Risk.SAFE,
+            needs=name,
+            costs=name,
+            undo=name,
+            rule=name,
+            automatic=at < 3,
         )
         for at, name in enumerate(HOSTILE)
-    )  # fmt: skip
+    )
     churn = tuple(RepositoryChurn(name, 3, NOW, 2, exact(gib(1)), name) for name in HOSTILE)
     unlocks = tuple(Unlock(frozenset({step.id}), gib(1)) for step in steps)
     return replace(

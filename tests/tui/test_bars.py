@@ -37,7 +37,7 @@ def test_a_swing_below_the_floor_stays_flat() -> None:
 def test_days_without_a_run_are_blank_and_not_a_line() -> None:
     samples = [Sample(NOW - timedelta(days=6.5), 100), Sample(NOW, 200)]
     curve = sparkline(samples, 7, NOW, 7.0, 1)
-    assert curve[0] != " " and curve[-1] != " "
+    assert " " not in (curve[0], curve[-1])
     assert curve[2:6] == "    "
 
 

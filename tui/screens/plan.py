@@ -70,7 +70,9 @@ class PlanView(View):
         low = self.screen.has_class("-low")
         around = 1 + (3 if low else 4) + 2  # header, gauge, frame
         wanted = len(self.query_one(StepTable).rows) + around
-        self.query_one("#plan-steps").styles.height = max(around + 1, min(wanted, self.size.height - (8 if low else 14)))
+        self.query_one("#plan-steps").styles.height = max(
+            around + 1, min(wanted, self.size.height - (6 if low else 14))
+        )
 
     def on_resize(self) -> None:
         self.set_heights()
@@ -96,7 +98,7 @@ class PlanView(View):
             prose.set_lines(scene.run.lines, scene.look)
             prose.scroll_end(animate=False)
         elif scene.dry:
-            panel.name_it("Dry run")
+            panel.name_it("Dry run: nothing has run")
             prose.set_lines(scene.dry, scene.look)
         else:
             panel.name_it("Left out, and why")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from rich.cells import set_cell_size
+
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, safe
 from tui.bars import dual
@@ -13,6 +17,18 @@ from tui.widgets.listing import Listing
 
 _AGE = 9
 _STATE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Cells of each column with the blank before it; 0: not shown."""
+
+    name: int
+    apparent: int
+    whole: int
+    bar: int
+    age: int
+    state: int
 
 
 class ItemTable(Listing[ItemRow]):
@@ -31,31 +47,29 @@ class ItemTable(Listing[ItemRow]):
     def copy_text(self, row: ItemRow) -> str:
         return row.item.id or row.item.name
 
-    def columns(self, width: int, number: int) -> tuple[int, int, int, int, int]:
-        """Cells of (name, apparent, bar, age, state); referenced and exclusive are always there."""
-        room = width - 2 * (number + 1) - 3
+    def columns(self, width: int, number: int) -> Columns:
+        """What fits beside the name and the exclusive bytes, which are always there."""
+        room = width - (number + 1) - 3
+        whole = number + 1 if room >= number + 1 + 10 else 0
+        room -= whole
         if self.brief:
             bar = 10 if room >= 26 else 0
-            return (room - bar - (1 if bar else 0), 0, bar, 0, 0)
+            return Columns(room - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
         state = _STATE + 1 if room >= 30 else 0
         old = _AGE + 1 if room >= 40 else 0
-        apparent = number + 3 if room >= 50 else 0
-        bar = min(40, room // 5) if room >= 60 else 0
-        return (room - apparent - old - state - (bar + 1 if bar else 0), apparent, bar, old, state)
+        apparent = number + 3 if room >= 44 + number else 0
+        bar = min(40, room // 5) if room >= 54 + number else 0
+        return Columns(room - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state)
 
     def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
         number = scene.scale.width
-        name, apparent, bar, old, state = self.columns(width, number)
-        text = f" {'Name':<{name}} "
-        if apparent:
-            text += f"{'Apparent':>{apparent}}"
-        text += f"{'Refer.':>{number + 1}}{'Excl.':>{number + 1}}"
-        if bar:
-            text += " " * (bar + 1)
-        if old:
-            text += f"{'Age':>{old}}"
-        if state:
-            text += f" {'State':<{state - 1}}"
+        c = self.columns(width, number)
+        text = f" {'Name':<{c.name}} "
+        text += f"{'Apparent':>{c.apparent}}" if c.apparent else ""
+        text += f"{'Refer.':>{c.whole}}" if c.whole else ""
+        text += f"{'Excl.':>{number + 1}}" + " " * (c.bar + 1 if c.bar else 0)
+        text += f"{'Age':>{c.age}}" if c.age else ""
+        text += f" {'State':<{c.state - 1}}" if c.state else ""
         return (Bit(text, "head"),)
 
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
@@ -63,28 +77,23 @@ class ItemTable(Listing[ItemRow]):
 
     def draw(self, row: ItemRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
         number = scene.scale.width
-        name, apparent, bar, old, state = self.columns(width, number)
+        c = self.columns(width, number)
         item = row.item
-        text = shorten_middle(safe(item.name, 4 * width), name)
-        bits = [Bit(f" {_pad(text, name)} ", "text")]
-        if apparent:
-            bits.append(Bit(f"{cell(item.apparent, scene.scale):>{apparent}}", "muted"))
-        bits.append(Bit(f"{cell(item.referenced, scene.scale):>{number + 1}}", "muted"))
+        name = shorten_middle(safe(item.name, 4 * width), c.name)
+        bits = [Bit(f" {set_cell_size(name, c.name)} ", "text")]
+        if c.apparent:
+            bits.append(Bit(f"{cell(item.apparent, scene.scale):>{c.apparent}}", "muted"))
+        if c.whole:
+            bits.append(Bit(f"{cell(item.referenced, scene.scale):>{c.whole}}", "muted"))
         own = cell(item.exclusive, scene.scale)
         bits.append(Bit(f"{own:>{number + 1}}", "warn" if isinstance(item.exclusive, Unavailable) else "strong"))
-        if bar:
-            drawn = dual(row.held_bytes, row.freed_bytes, self.largest, bar, f"cat:{self.letter}")
+        if c.bar:
+            drawn = dual(row.held_bytes, row.freed_bytes, self.largest, c.bar, f"cat:{self.letter}")
             used = sum(len(bit.text) for bit in drawn)
-            bits += [Bit(" "), *drawn, Bit(" " * (bar - used))]
-        if old and scene.report is not None:
+            bits += [Bit(" "), *drawn, Bit(" " * (c.bar - used))]
+        if c.age and scene.report is not None:
             since = age_of(item, scene.report.taken_at)
-            bits.append(Bit(f"{'?' if since is None else age(since):>{old}}", "muted"))
-        if state:
-            bits.append(Bit(f" {_pad(shorten(safe(item.state), state - 1), state - 1)}", "muted"))
+            bits.append(Bit(f"{'?' if since is None else age(since):>{c.age}}", "muted"))
+        if c.state:
+            bits.append(Bit(f" {shorten(safe(item.state), c.state - 1)}", "muted"))
         return [tuple(bits)]
-
-
-def _pad(text: str, width: int) -> str:
-    from rich.cells import set_cell_size
-
-    return set_cell_size(text, width)

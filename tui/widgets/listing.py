@@ -97,7 +97,7 @@ class Listing(ScrollView, Generic[R], can_focus=True):
 
     def fill(self, rows: Sequence[R], scene: Scene) -> None:
         """Show `rows`; the cursor stays on its row's key, or on its line where that row is gone."""
-        if rows is self.rows and self.scene is not None and self.same(self.scene, scene):
+        if rows and rows is self.rows and self.scene is not None and self.same(self.scene, scene):
             self.scene = scene
             return
         before = self.key

@@ -1,0 +1,51 @@
+"""The dashboard as the bench starts it: a fabricated machine that hangs, or a recording of ten thousand items.
+
+Run as `python -m tests.bench.tui_child MODE FACTS`; what was imported when the first screen was drawn goes to FACTS.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+def main(mode: str, facts: str) -> int:
+    from tui.app import UllageApp
+    from tui.feed import LiveFeed, OnReport
+    from tui.moments import Moment
+
+    class Hanging:
+        """Says how full the disk is, then sits in a call that nothing interrupts."""
+
+        def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
+            from tests.tui.incident import incident
+            from tests.tui.shapes import huge, starting
+
+            if mode == "huge":
+                on_report(huge(10_000), True, ())
+                return
+            on_report(starting(), False, ("walk",))
+            if mode == "slow":
+                time.sleep(30)
+            on_report(incident(), True, ())
+
+        def past(self) -> Sequence[Moment]:
+            return ()
+
+        def apply(self, *_: object) -> object:
+            raise NotImplementedError
+
+    class Watched(UllageApp):
+        def start_live(self) -> None:
+            loaded = [name for name in ("docker", "numpy", "plotext", "requests") if name in sys.modules]
+            Path(facts).write_text(json.dumps(loaded))
+            super().start_live()
+
+    return Watched(LiveFeed(Hanging())).run() or 0  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,169 @@
+"""The one way to change a machine: asked for, answered with the host's name, told step by step, measured."""
+
+import dataclasses
+import re
+
+import pytest
+from textual.pilot import Pilot
+
+from collectors.model.finding import Severity
+from tests.tui.build import a_finding, gib
+from tests.tui.incident import incident
+from tests.tui.machine import FakeMachine
+from tests.tui.screen import lines, live, replay, settle, shown, text
+from tui.app import UllageApp
+from tui.screens.confirm import Confirm
+
+HOST = "docker-prod-07"
+
+
+async def answer(pilot: Pilot[int], name: str) -> None:
+    for char in name:
+        await pilot.press({"-": "minus"}.get(char, char))
+    await pilot.press("enter")
+    await settle(pilot)
+
+
+async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
+    app = live(FakeMachine.showing(incident()))
+    async with shown(app, (120, 36), ["p"]):
+        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
+        assert ["[x]" in row for row in rows] == [True, True, True, False, False]
+        assert all(("safe" in row) == ("[x]" in row) for row in rows)
+
+
+async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> None:
+    app = live(FakeMachine.showing(incident()))
+    async with shown(app, (120, 36), ["p"]) as pilot:
+        assert "436.2 GiB to come free" in text(app)
+        await pilot.press("down", "down", "down", "space")
+        await settle(pilot)
+        assert "494.1 GiB to come free" in text(app)
+        await pilot.press("space", "up", "up", "up", "space")
+        await settle(pilot)
+        assert "124.2 GiB to come free" in text(app)
+
+
+async def test_a_dry_run_lists_the_chosen_steps_and_runs_nothing() -> None:
+    machine = FakeMachine.showing(incident())
+    app = live(machine)
+    async with shown(app, (120, 50), ["p", "d"]):
+        seen = text(app)
+        assert "3 steps: 436.2 GiB promised. Nothing has run." in seen
+        assert "docker builder prune --filter until=48h" in seen
+        assert machine.applied == []
+
+
+async def test_the_question_lists_steps_bytes_and_ways_back() -> None:
+    app = live(FakeMachine.showing(incident()))
+    async with shown(app, (120, 36), ["p", "a"]):
+        seen = text(app)
+        assert "This changes docker-prod-07 for good" in seen
+        assert "Delete 41 orphaned subvolumes" in seen
+        assert "way back: the next build makes it again" in seen
+        assert "Together 436.2 GiB promised, 51.2% used afterwards" in seen
+
+
+async def test_a_wrong_name_runs_nothing_and_says_so() -> None:
+    machine = FakeMachine.showing(incident())
+    app = live(machine)
+    async with shown(app, (120, 36), ["p", "a"]) as pilot:
+        await answer(pilot, "docker-prod-08")
+        assert machine.applied == []
+        assert "not this host's name. Nothing has run." in text(app)
+
+
+@pytest.mark.parametrize("keys", [["escape"], ["enter", "escape"]])
+async def test_escape_or_an_empty_answer_runs_nothing(keys: list[str]) -> None:
+    machine = FakeMachine.showing(incident())
+    app = live(machine)
+    async with shown(app, (120, 36), ["p", "a", *keys]):
+        assert machine.applied == []
+        assert not isinstance(app.screen, Confirm)
+
+
+async def test_a_recording_cannot_open_the_question() -> None:
+    app = replay(incident(4.0), incident())
+    async with shown(app, (120, 36), ["p", "a"]):
+        assert not isinstance(app.screen, Confirm)
+        assert app.check_action("apply", ()) is False
+
+
+async def test_read_only_cannot_open_the_question() -> None:
+    machine = FakeMachine.showing(incident())
+    app = live(machine, read_only=True)
+    async with shown(app, (120, 36), ["p", "a"]):
+        assert not isinstance(app.screen, Confirm)
+        assert "read-only" in text(app)
+
+
+async def test_looking_back_cannot_open_the_question() -> None:
+    from tui.moments import of_report
+
+    machine = FakeMachine.showing(incident(), moments=[of_report(incident(hours)) for hours in (8.0, 4.0)])
+    app = live(machine)
+    async with shown(app, (120, 36), ["3", "left", "p", "a"]):
+        assert "REPLAY" in text(app)
+        assert not isinstance(app.screen, Confirm)
+
+
+def figures(app: UllageApp) -> set[str]:
+    """Every percentage of used that the head, the gauge and the after bar show."""
+    seen = text(app)
+    return set(re.findall(r"(\d+\.\d%) full", seen)) | set(re.findall(r"now .*?(\d+\.\d%)", seen))
+
+
+async def test_while_a_plan_runs_every_figure_on_the_screen_agrees() -> None:
+    machine = FakeMachine([(incident(), True, ())], [(incident(24.0), True, ())], [(incident(48.0), True, ())])
+    machine.step_gate.clear()
+    app = live(machine)
+    async with shown(app, (120, 36), ["p", "a"]) as pilot:
+        await answer(pilot, HOST)
+        assert "41/41" in text(app)
+        assert "Plan, running" in text(app)
+        assert figures(app) == {"98.1%"}
+        after = set(re.findall(r"(\d+\.\d%) after the plan", text(app)))
+        assert after == set(re.findall(r"after +▆+ *(\d+\.\d%)", text(app).replace("▆ ", "▆")))
+        assert after == {"51.2%"}
+        machine.step_gate.set()
+        await settle(pilot)
+        await settle(pilot)
+        assert len(figures(app)) == 1
+
+
+async def test_the_end_shows_promised_engine_reported_and_measured_apart() -> None:
+    machine = FakeMachine.showing(incident())
+    app = live(machine)
+    async with shown(app, (120, 50), ["p", "a"]) as pilot:
+        await answer(pilot, HOST)
+        await settle(pilot)
+        seen = text(app)
+        assert machine.applied == [frozenset({"s1", "s2", "s3"})]
+        assert re.search(r"measured +436\.2 GiB", seen)
+        assert re.search(r"promised +436\.2 GiB", seen)
+        assert re.search(r"engine says +\? not permitted", seen)
+
+
+async def test_x_stops_a_plan_after_the_current_item() -> None:
+    machine = FakeMachine.showing(incident())
+    machine.step_gate.clear()
+    app = live(machine)
+    async with shown(app, (120, 50), ["p", "a"]) as pilot:
+        await answer(pilot, HOST)
+        await pilot.press("x")
+        machine.step_gate.set()
+        await settle(pilot)
+        assert "cancelled" in text(app)
+        assert "✔  Prune build cache" not in text(app)
+
+
+async def test_what_is_gone_after_a_plan_is_named_resolved() -> None:
+    worse = incident()
+    better = incident(24.0)
+    gone = a_finding("a-leak", Severity.P2, "a leak of something", gib(3))
+    worse = dataclasses.replace(worse, findings=(gone,))
+    better = dataclasses.replace(better, findings=())
+    app = live(FakeMachine([(worse, True, ())], [(better, True, ())]))
+    async with shown(app, (120, 36), ["r"]) as pilot:
+        await settle(pilot)
+        assert "P4 ○  resolved: a leak of something" in text(app)

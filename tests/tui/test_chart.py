@@ -1,0 +1,100 @@
+from datetime import timedelta
+
+import pytest
+
+from collectors.model.report import Growth
+from tests.tui import shapes
+from tests.tui.build import NOW, a_filesystem, a_ledger, a_report, gib
+from tests.tui.incident import a_past, incident
+from tui.chart import Chart, chart_of, clear_runs, outlook_words, ticks
+from tui.frame import NO_PAST
+from tui.look import look_of
+from tui.palette import PALETTES
+
+
+def a_chart(hours: float = 0.0, **more: object) -> Chart:
+    options = {"back_h": 72.0, "ahead_h": 24.0, "marks": (80, 90)} | more
+    return chart_of(incident(hours), a_past(hours), **options)  # type: ignore[arg-type]
+
+
+def test_the_curve_ends_now_at_what_statvfs_says() -> None:
+    x, y = a_chart().curve[-1]
+    assert x == 0.0
+    assert y == pytest.approx(98.07, abs=0.01)
+
+
+def test_the_forecast_is_a_band_that_opens_from_now_on() -> None:
+    ahead = a_chart(48.0).ahead
+    assert ahead[0].low == ahead[0].high
+    assert ahead[-1].low < ahead[-1].mid < ahead[-1].high
+
+
+def test_without_a_forecast_there_is_no_band_and_the_reason_is_said() -> None:
+    report = shapes.not_btrfs()
+    chart = chart_of(report, NO_PAST, back_h=72, ahead_h=24, marks=(80, 90))
+    assert chart.ahead == ()
+    assert outlook_words(report, (80, 90)) == "no forecast: no earlier run"
+
+
+def test_a_frame_in_the_past_draws_nothing_later() -> None:
+    assert max(x for x, _ in a_chart(72.0).curve) == 0.0
+    assert a_chart(72.0).curve[-1][1] < 80
+
+
+def test_a_threshold_line_is_drawn_only_above_the_curve_and_ahead() -> None:
+    runs = clear_runs(a_chart(), 90)
+    assert runs[0][0] == -72.0
+    assert -30 < runs[0][1] < -15
+    assert runs[-1] == (0.0, 24.0)
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 118, 198])
+def test_ticks_are_few_enough_to_be_read_and_one_of_them_is_now(width: int) -> None:
+    found = ticks(a_chart(), width)
+    assert 2 <= len(found) <= width // 8
+    assert "now" in [text for _, text in found]
+
+
+def test_a_young_journal_gives_a_short_axis_and_not_an_empty_one() -> None:
+    past = a_past(0.0)
+    young = type(past)(past.used[-3:], past.series, past.events)
+    assert chart_of(incident(), young, back_h=72, ahead_h=24, marks=(80,)).from_h == -4.0
+
+
+def test_a_category_is_drawn_in_percent_of_the_disk_beside_used() -> None:
+    chart = a_chart(category="orphans")
+    assert chart.second_letter == "O"
+    assert chart.second[-1][1] == pytest.approx(33.5, abs=0.1)
+    assert chart.low == 0.0
+
+
+def test_shrinking_space_forecasts_nothing_below_zero() -> None:
+    report = a_report(a_ledger(a_filesystem(gib(100), gib(1)), {}, {}))
+    growth = Growth("used", -gib(50), -gib(60), -gib(40), 50, 3600.0, None)
+    trend = type(report.trend)(50, NOW - timedelta(days=3), (growth,), (), (), (), "", 0)
+    import dataclasses
+
+    chart = chart_of(dataclasses.replace(report, trend=trend), NO_PAST, back_h=72, ahead_h=24, marks=(80, 90))
+    assert min(point.low for point in chart.ahead) == 0.0
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+@pytest.mark.parametrize("mono", [False, True])
+@pytest.mark.parametrize("size", [(20, 4), (66, 10), (190, 40), (10, 2)])
+def test_the_drawing_has_exactly_its_lines_and_never_more_cells_than_its_room(
+    theme: str, mono: bool, size: tuple[int, int]
+) -> None:
+    from tui.widgets.plot import draw
+
+    lines = draw(a_chart(category="orphans"), look_of(theme, mono), *size)
+    assert all(line.cell_len <= size[0] for line in lines)
+    assert len(lines) <= size[1]
+
+
+def test_the_drawing_names_when_it_will_be_full() -> None:
+    from tui.widgets.plot import draw
+
+    drawn = "\n".join(line.plain for line in draw(a_chart(), look_of("ullage-dark", False), 66, 12))
+    assert "full 10:19Z" in drawn
+    assert "now" in drawn
+    assert "100" in drawn

@@ -1,0 +1,212 @@
+"""Every key of the help does what the help says; the foot names only keys that work here and now."""
+
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+
+from tests.tui.incident import frames, incident
+from tests.tui.machine import FakeMachine
+from tests.tui.screen import lines, live, replay, settle, shown, text
+from tui.app import UllageApp
+from tui.feed import ReplayFeed
+from tui.keys import KEYS, VIEW_KEYS
+from tui.widgets.category_table import CategoryTable
+from tui.widgets.item_table import ItemTable
+
+
+def foot(app: UllageApp) -> str:
+    return lines(app)[-1]
+
+
+def test_every_key_of_the_table_has_an_action_that_exists() -> None:
+    for key in (*VIEW_KEYS, *KEYS):
+        assert hasattr(UllageApp, f"action_{key.action.partition('(')[0]}"), key
+
+
+def test_no_two_keys_share_a_binding() -> None:
+    keys = [name for key in (*VIEW_KEYS, *KEYS) for name in key.keys.split(",")]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_application_binds_exactly_the_table() -> None:
+    bound = {binding.key for binding in UllageApp.BINDINGS if isinstance(binding, Binding)}
+    assert bound == {key.keys for key in (*VIEW_KEYS, *KEYS)}
+
+
+async def test_numbers_open_views_and_escape_goes_back_and_never_quits() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["4"]) as pilot:
+        assert app.scene.view == "plan"
+        await pilot.press("escape", "escape", "escape")
+        await settle(pilot)
+        assert app.scene.view == "overview"
+        assert app.is_running
+
+
+async def test_j_k_g_and_capital_g_move_as_in_a_pager() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["j", "j", "k"]) as pilot:
+        table = app.query_one(CategoryTable)
+        assert table.cursor == 1
+        await pilot.press("G")
+        assert table.key == "free"
+        await pilot.press("g")
+        assert table.cursor == 0
+
+
+async def test_enter_drills_from_a_category_into_its_items() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["down", "enter"]):
+        assert app.scene.view == "explore"
+        assert "I Images: 8" in text(app)
+        assert isinstance(app.focused, ItemTable)
+
+
+async def test_slash_filters_and_escape_clears_it() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["down", "enter", "slash", *"ml", "slash", *"train"]) as pilot:
+        assert "2 of 8" in text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.focused, ItemTable)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.scene.view == "explore"
+        assert "I Images: 8" in text(app)
+
+
+async def test_a_filter_that_matches_nothing_says_so() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["down", "enter", "slash", *"zzz"]):
+        assert "No item contains “zzz”. Esc clears the filter." in text(app)
+
+
+async def test_s_sorts_by_the_next_order() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["s"]) as pilot:
+        table = app.query_one(CategoryTable)
+        assert [row.face.letter for row in table.rows][:3] == ["O", "B", "I"]
+        await pilot.press("2", "s")
+        await settle(pilot)
+        assert "by referenced" in text(app)
+
+
+async def test_u_changes_the_unit_of_every_column_at_once() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["u"]) as pilot:
+        assert "335.0" in text(app)
+        assert "312.0" not in text(app).replace("312.0 GiB in", "")
+        await pilot.press("u")
+        await settle(pilot)
+        assert "335,007,449,088" in text(app)
+
+
+async def test_y_copies_the_id_under_the_cursor() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["down", "enter", "y"]):
+        assert app.clipboard == "registry.corp/etl/spark:3.5"
+        assert "Copied" in text(app)
+
+
+async def test_y_copies_the_command_of_a_step() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["4", "down", "y"]):
+        assert app.clipboard == "docker builder prune --filter until=48h"
+
+
+async def test_capital_t_walks_through_the_themes() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36)) as pilot:
+        seen = []
+        for _ in range(3):
+            await pilot.press("T")
+            await settle(pilot)
+            seen.append(app.theme)
+        assert seen == ["ullage-light", "ullage-ansi", "ullage-dark"]
+
+
+async def test_e_writes_the_screen_and_the_page_as_new_files(tmp_path: Path) -> None:
+    app = UllageApp(ReplayFeed.of_reports(frames(24.0)), export_to=tmp_path)
+    async with shown(app, (120, 36), ["e", "e"]):
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [
+            "ullage-20251123T031247Z-overview-1.md",
+            "ullage-20251123T031247Z-overview-1.svg",
+            "ullage-20251123T031247Z-overview.md",
+            "ullage-20251123T031247Z-overview.svg",
+        ]
+        assert (tmp_path / names[2]).stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_export_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    app = UllageApp(ReplayFeed.of_reports([incident()]), export_to=tmp_path / "missing")
+    async with shown(app, (120, 36), ["e"]):
+        assert "not written" in text(app)
+
+
+async def test_question_mark_shows_every_key_and_severity() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 80), ["question_mark"]) as pilot:
+        seen = text(app)
+        for key in KEYS:
+            assert key.help in seen
+        for word in ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO"):
+            assert word in seen
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "ullage: keys and signs" not in text(app)
+
+
+async def test_the_command_palette_lists_the_keys_as_commands() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["ctrl+p"]) as pilot:
+        await pilot.press(*"expo")
+        await pilot.pause(0.4)
+        assert "Export" in text(app)
+
+
+async def test_the_foot_names_apply_only_where_it_can_be_done() -> None:
+    app = live(FakeMachine.showing(incident()))
+    async with shown(app, (120, 36)) as pilot:
+        assert "Apply" not in foot(app)
+        await pilot.press("4")
+        await settle(pilot)
+        assert "a Apply" in foot(app)
+    recorded = replay(incident())
+    async with shown(recorded, (120, 36), ["4"]):
+        assert "Apply" not in foot(recorded)
+        assert "Rescan" not in foot(recorded)
+
+
+async def test_clicking_a_segment_selects_its_category() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36)) as pilot:
+        await pilot.click("#diskbar", offset=(45, 2))
+        await settle(pilot)
+        assert app.query_one(CategoryTable).key == "images"
+
+
+async def test_clicking_a_tab_a_row_and_the_foot_works() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36)) as pilot:
+        at = lines(app)[0].index("4 Plan")
+        await pilot.click("#tabs", offset=(at + 1, 0))
+        await settle(pilot)
+        assert app.scene.view == "plan"
+        at = foot(app).index("History")
+        await pilot.click("#keys", offset=(at, 0))
+        await settle(pilot)
+        assert app.scene.view == "history"
+        await pilot.press("1")
+        await pilot.click("#categories", offset=(10, 3))
+        await settle(pilot)
+        assert app.query_one(CategoryTable).cursor == 2
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_q_leaves_with_a_zero_status(key: str) -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), [key]):
+        pass
+    assert app.return_value in (0, None)

@@ -1,0 +1,152 @@
+"""Every theme can be read: contrast, the cursor row with sixteen colours and with none, ASCII alone."""
+
+import pytest
+from rich.color import Color
+from rich.style import Style
+
+from tests.tui.incident import incident
+from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
+from tests.tui.shapes import hostile
+from tui.categories import ALL
+from tui.charset import Charset, charset_of, plain
+from tui.look import Look
+from tui.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
+
+# Decoration only: frames, tracks.
+_QUIET = {"faint", "track"}
+
+
+def luminance(color: Color) -> float:
+    parts = [part / 255 for part in color.get_truecolor()]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: Color, other: Color) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+def test_text_has_a_contrast_of_four_and_a_half_on_the_ground_and_under_the_cursor(palette: Palette) -> None:
+    grounds = [Color.parse(palette.ground), Color.parse(palette.panel)]
+    grounds += [Style.parse(palette.cursor).bgcolor or grounds[0]]
+    for role, words in palette.roles.items():
+        style = Style.parse(words)
+        if role in _QUIET or style.color is None:
+            continue
+        for ground in [style.bgcolor] if style.bgcolor is not None else grounds:
+            assert contrast(style.color, ground) >= (4.5 if ground is grounds[0] else 3.0), (role, ground.name)
+
+
+@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+def test_labels_and_chips_have_a_contrast_of_four_and_a_half(palette: Palette) -> None:
+    look = Look(palette)
+    roles = [f"on:{face.letter}" for face in ALL] + [f"sev:{level}" for level in range(6)]
+    for role in roles:
+        style = look.style(role)
+        assert style.color is not None
+        assert style.bgcolor is not None
+        assert contrast(style.color, style.bgcolor) >= 4.5, role
+
+
+@pytest.mark.parametrize("palette", PALETTES.values(), ids=lambda palette: palette.name)
+def test_every_role_is_known_to_every_palette(palette: Palette) -> None:
+    look = Look(palette)
+    assert palette.roles.keys() == DARK.roles.keys()
+    for face in ALL:
+        look.style(f"cat:{face.letter}")
+        look.style(f"pick:{face.letter}")
+
+
+def test_every_category_has_a_letter_and_a_pattern_of_its_own() -> None:
+    letters = [face.letter for face in ALL]
+    assert len(set(letters)) == len(letters)
+    assert len({PATTERNS[letter] for letter in letters}) == len(letters)
+
+
+async def test_with_sixteen_colours_only_the_terminals_own_are_used() -> None:
+    app = replay(incident(), theme=ANSI.name)
+    async with shown(app, (120, 36)) as pilot:
+        for key in (*VIEW_KEYS, "question_mark"):
+            await pilot.press(key)
+            await settle(pilot)
+            for style in (segment.style for line in styled(app) for segment in line if segment.style):
+                for color in (style.color, style.bgcolor):
+                    assert color is None or color.is_default or (color.number or 0) < 16, style
+
+
+async def test_with_sixteen_colours_the_cursor_row_has_one_ink_on_one_other_ground() -> None:
+    app = replay(incident(), theme=ANSI.name)
+    async with shown(app, (120, 36)):
+        row = next(line for line in styled(app) if any("50.1▲" in part.text for part in line))
+        inside = [
+            part.style for part in row[1:] if part.style and part.style.bgcolor and part.style.bgcolor.name == "white"
+        ]
+        assert len(inside) >= 5
+        assert all(style.color is not None and style.color.name == "black" for style in inside)
+
+
+async def test_without_colour_no_colour_is_sent_and_the_cursor_is_reversed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = replay(incident(), theme=ANSI.name)
+    async with shown(app, (120, 36)):
+        every = [part for line in styled(app) for part in line if part.style]
+        assert all(part.style.color is None or part.style.color.is_default for part in every if part.style)
+        assert all(part.style.bgcolor is None or part.style.bgcolor.is_default for part in every if part.style)
+        assert any(part.style.reverse and "Orphaned layers" in part.text for part in every if part.style)
+        bar = lines(app)[4]
+        assert "███" in bar
+        assert "▒▒▒" in bar
+
+
+async def test_an_empty_no_color_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "")
+    app = replay(incident())
+    async with shown(app, (120, 36)):
+        assert any(part.style and part.style.bgcolor and not part.style.bgcolor.is_default for part in styled(app)[4])
+
+
+@pytest.mark.parametrize("report", [incident, hostile], ids=["incident", "hostile"])
+async def test_a_terminal_without_utf_8_gets_ascii_alone_and_no_line_changes_its_width(report: object) -> None:
+    app = replay(report(), charset=Charset.ASCII)  # type: ignore[operator]
+    async with shown(app, (120, 36)) as pilot:
+        for key in (*VIEW_KEYS, "question_mark"):
+            await pilot.press(key)
+            await settle(pilot)
+            assert text(app).isascii()
+            assert {len(line) for line in lines(app)} == {120}
+
+
+async def test_a_linux_console_gets_no_braille_and_no_eighth_blocks() -> None:
+    app = replay(incident(), charset=Charset.CONSOLE, theme=ANSI.name)
+    async with shown(app, (120, 36)) as pilot:
+        for key in VIEW_KEYS:
+            await pilot.press(key)
+            await settle(pilot)
+            assert not set(text(app)) & set("▁▂▃▅▆▇━╭╮╰╯✖✔◆…")
+            assert not any("\u2800" <= char <= "\u28ff" for char in text(app))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "term", "charset"),
+    [
+        ("utf-8", "xterm-256color", Charset.FULL),
+        ("UTF8", "xterm", Charset.FULL),
+        ("utf-8", "linux", Charset.CONSOLE),
+        ("ascii", "xterm", Charset.ASCII),
+        ("ANSI_X3.4-1968", "linux", Charset.ASCII),
+        ("latin-1", "xterm", Charset.ASCII),
+        (None, "xterm", Charset.ASCII),
+    ],
+)
+def test_the_charset_follows_the_stream_and_the_terminal(encoding: str | None, term: str, charset: Charset) -> None:
+    assert charset_of(encoding, term) is charset
+
+
+@pytest.mark.parametrize("charset", list(Charset))
+def test_a_wide_character_keeps_its_cells(charset: Charset) -> None:
+    from rich.cells import cell_len
+
+    for words in ("短い…━▆", "⣿⡇⠉", "╭─╮│✖"):
+        assert cell_len(plain(words, charset)) == cell_len(words)

@@ -1,0 +1,39 @@
+"""In a real pseudo-terminal. The limits hold on an idle machine: run them with `-m bench`; the others hold anywhere."""
+
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench import tui
+
+
+def test_neither_docker_nor_numpy_nor_plotext_is_loaded_when_the_first_screen_is_drawn(tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    terminal = tui.child("slow", facts)
+    terminal.until(b"98.1%", 60)
+    terminal.write(b"q")
+    _, status = terminal.end(30)
+    assert status == 0
+    assert facts.read_text() == "[]"
+
+
+def test_leaving_restores_the_terminal(tmp_path: Path) -> None:
+    terminal = tui.child("quick", tmp_path / "facts.json")
+    terminal.until(b"312.0", 60)
+    terminal.quiet()
+    terminal.write(b"q")
+    terminal.end(30)
+    assert b"\x1b[?1049l" in terminal.seen
+    assert b"\x1b[?25h" in terminal.seen
+
+
+@pytest.mark.bench
+@pytest.mark.skipif("bench" not in " ".join(sys.argv), reason="measures: run with -m bench on an idle machine")
+def test_the_dashboard_is_as_quick_as_promised() -> None:
+    figures = tui.measure(5)
+    assert statistics.median(figures.verdict) < tui.LIMITS_MS["verdict"]
+    assert max(figures.quit) < tui.LIMITS_MS["quit"]
+    assert max(figures.cancel) < tui.LIMITS_MS["cancel"]
+    assert tui.p95(tuple(time for times in figures.keys.values() for time in times)) < tui.LIMITS_MS["key p95"]

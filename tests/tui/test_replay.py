@@ -1,0 +1,186 @@
+"""Walking through a recording: every panel shows one moment, and nothing that came after it."""
+
+import pytest
+
+from collectors.history.record import Journal, Record, UsedPoint
+from collectors.model.finding import Severity
+from tests.tui.build import gib
+from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
+from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
+from tui.app import UllageApp
+from tui.feed import ReplayFeed
+from tui.frame import Kind
+from tui.moments import events, of_report
+from tui.past import past_of, until
+from tui.timeline import Timeline
+
+
+def a_timeline() -> Timeline:
+    reports = frames(2.0)
+    return Timeline([of_report(report) for report in reports], reports.__getitem__, (80, 90))
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
+async def test_replay_is_written_on_every_view(size: tuple[int, int]) -> None:
+    app = replay(*frames(6.0))
+    async with shown(app, size) as pilot:
+        for key in VIEW_KEYS:
+            await pilot.press(key)
+            await settle(pilot)
+            assert "REPLAY" in text(app)
+
+
+async def test_an_hour_back_shows_that_hour_on_every_panel() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["left"]):
+        seen = text(app)
+        assert "23 Nov 01:12" in seen
+        assert "307.8" in seen
+        assert "312.0" not in seen
+
+
+async def test_brackets_go_from_event_to_event() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["3", "left_square_bracket"]) as pilot:
+        assert "22 Nov 05:12" in text(app)
+        await pilot.press("left_square_bracket")
+        await settle(pilot)
+        assert "20 Nov 23:12" in text(app)
+        assert "90% crossed" not in text(app)
+        await pilot.press("right_square_bracket")
+        await settle(pilot)
+        assert "90% crossed" in text(app)
+
+
+async def test_home_and_end_go_to_the_oldest_and_newest_run() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["3", "home"]) as pilot:
+        assert "run 1 of 73" in text(app)
+        await pilot.press("end")
+        await settle(pilot)
+        assert "run 73 of 73, the newest" in text(app)
+
+
+async def test_enter_on_an_event_goes_to_its_run() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["3", "down", "enter"]):
+        assert "run 47 of 73" in text(app)
+
+
+async def test_clicking_the_slider_goes_there() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["3"]) as pilot:
+        await pilot.click("#slider", offset=(60, 0))
+        await settle(pilot)
+        assert "run 37 of 73" in text(app)
+
+
+async def test_the_plan_counts_the_bytes_of_the_frame_that_is_shown() -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (120, 36), ["4"]) as pilot:
+        assert "436.2 GiB to come free" in text(app)
+        for _ in range(12):
+            await pilot.press("left")
+        await settle(pilot)
+        assert "436.2" not in text(app)
+
+
+def test_a_frame_knows_nothing_of_what_came_later() -> None:
+    timeline = a_timeline()
+    frame = timeline.frame(30)
+    assert max(point.at for point in frame.past.used) == frame.report.taken_at
+    assert all(event.at <= frame.report.taken_at for event in frame.past.events)
+    assert all(sample.at <= frame.report.taken_at for line in frame.past.series.values() for sample in line)
+
+
+def test_steps_in_time_end_at_both_ends() -> None:
+    timeline = a_timeline()
+    last = len(timeline) - 1
+    assert timeline.by_hours(last, 1) == last
+    assert timeline.by_hours(0, -1) == 0
+    assert timeline.by_hours(10, 1) == 11
+    assert timeline.by_hours(10, -1) == 9
+    assert timeline.by_event(0, -1) == 0
+
+
+def test_events_are_crossings_falls_findings_and_what_resolved() -> None:
+    told = events([of_report(report) for report in frames(2.0)], (80, 90))
+    assert [event.kind for event in told if event.kind in (Kind.CROSSED, Kind.FREED)] == [
+        Kind.FREED,
+        Kind.CROSSED,
+        Kind.CROSSED,
+    ]
+    assert "Build cache" in next(event.text for event in told if event.kind is Kind.FREED)
+
+
+def test_until_cuts_every_curve_at_the_same_moment() -> None:
+    past = past_of([of_report(incident(hours)) for hours in (8.0, 4.0, 0.0)], (80, 90))
+    early = until(past, at_hours(4.0))
+    assert len(early.used) == 2
+    assert {len(line) for line in early.series.values()} == {2}
+
+
+def a_record(hours: float) -> Record:
+    return Record(
+        at=at_hours(hours),
+        boot_id="b",
+        uptime_s=1e6,
+        filesystem="u",
+        total_bytes=gib(931.5),
+        used_bytes=used_bytes(hours),
+        available_bytes=gib(931.5) - used_bytes(hours),
+        severity=Severity.P1,
+        categories={"orphans": charged_bytes_of("orphans", hours), "images": None},
+        btrfs=None,
+        owners=None,
+        tags=None,
+        dangling=None,
+        orphans=None,
+        findings=(),
+        actions=(),
+    )
+
+
+def charged_bytes_of(key: str, hours: float) -> int:
+    from collectors.model.ledger import Category
+
+    return charged_bytes(Category(key), hours)
+
+
+def a_journal() -> Journal:
+    records = tuple(a_record(hours / 3) for hours in range(72, -1, -1))
+    return Journal(records, (UsedPoint(at_hours(60), 70.0), UsedPoint(at_hours(50), 72.0)), 0, 0)
+
+
+async def test_a_journal_replays_with_what_it_kept_and_says_what_it_did_not() -> None:
+    app = UllageApp(ReplayFeed.of_journal(a_journal(), host="elsewhere"))
+    async with shown(app, (120, 36)) as pilot:
+        seen = text(app)
+        assert "98.1% full" in seen
+        assert "elsewhere" in seen
+        assert "a run of the journal" in seen
+        row = next(line for line in seen.split("\n") if " Images " in line and "?" in line)
+        assert "does not keep it" in row
+        await pilot.press("4")
+        await settle(pilot)
+        assert "only a recording does" in text(app)
+
+
+def test_the_forecast_of_a_journal_frame_is_made_from_its_past_alone() -> None:
+    feed = ReplayFeed.of_journal(a_journal(), host="h")
+    early, late = feed.report_at(30), feed.report_at(72)
+    assert early.trend.runs == 31
+    assert late.trend.runs == 73
+    assert all(crossing.at > early.taken_at for crossing in early.trend.crossings)
+
+
+def test_points_that_supervisors_wrote_lengthen_the_curve_and_are_no_frames() -> None:
+    feed = ReplayFeed.of_journal(a_journal(), host="h")
+    timeline = Timeline(feed.moments, feed.report_at, (80, 90), feed.beside)
+    assert len(timeline) == 73
+    assert timeline.past.used[0].at == at_hours(60)
+
+
+def test_an_empty_recording_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing to replay"):
+        ReplayFeed.of_reports([])
