@@ -67,6 +67,7 @@ def _modes(p: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--yes-i-mean", metavar="HOSTNAME", help="with --tier destructive, where nobody can type it")
     group.add_argument("--record", metavar="FILE", help="with --preflight: append the report to a recording")
+    group.add_argument("--redact", action="store_true", help="record pseudonyms in place of names")
 
 
 def _dashboard(p: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.report import document, recording, text, words
+from collectors.report.redaction import redacted
 from collectors.survey import Options, Outcome
 
 Looked = Sequence[tuple[str | None, Outcome]]
@@ -32,7 +33,9 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
         sys.stdout.flush()
     if arguments.record:
         with Path(arguments.record).open("a", encoding="ascii") as file:
-            file.writelines(recording.dump(outcome.report) + "\n" for _, outcome in looked)
+            for _, outcome in looked:
+                report = redacted(outcome.report) if arguments.redact else outcome.report
+                file.write(recording.dump(report) + "\n")
 
 
 def whole(path: Path, content: str) -> None:

@@ -43,7 +43,7 @@ class Unreadable(ValueError):
 
 def dump(value: report.Report) -> str:
     """One line, without its newline. ASCII only, so that a recording survives every terminal and mail."""
-    return json.dumps({"ullage_recording": VERSION, "report": _encode(value)}, separators=(",", ":"))
+    return json.dumps({"ullage_recording": VERSION, "report": encoded(value)}, separators=(",", ":"))
 
 
 def load(line: str) -> report.Report:
@@ -52,11 +52,21 @@ def load(line: str) -> report.Report:
         document = json.loads(line)
         if not isinstance(document, dict) or document.get("ullage_recording") != VERSION:
             raise Unreadable("not a recording of this version")
-        loaded = _decode(document["report"])
+        return decoded(document["report"])
     except Unreadable:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Unreadable(f"not a recording: {error}") from error
+
+
+def encoded(value: report.Report) -> object:
+    """The report as lists, dicts and plain values."""
+    return _encode(value)
+
+
+def decoded(value: object) -> report.Report:
+    """What `encoded` gave, as a report again. Raises Unreadable, KeyError, TypeError, ValueError."""
+    loaded = _decode(value)
     if not isinstance(loaded, report.Report):
         raise Unreadable("a recording of something else")
     return loaded

@@ -1,0 +1,80 @@
+"""A recording loads back to an equal report, another line is refused, and a redacted one holds no name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from collectors.model.report import Report
+from collectors.report import recording
+from collectors.report.document import encode
+from collectors.report.recording import Unreadable, dump, load
+from collectors.report.redaction import redacted
+from collectors.report.schema import schema
+from collectors.report.text import SECTIONS, render
+from tests.tui.incident import incident
+from tests.tui.shapes import hostile, no_engine, not_btrfs, not_root, nothing_found, starting
+
+REPORTS: tuple[Callable[[], Report], ...] = (
+    incident, not_root, no_engine, not_btrfs, starting, nothing_found, hostile,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", REPORTS)
+def test_a_recording_loads_back_to_an_equal_report(make: Callable[[], Report]) -> None:
+    report = make()
+    line = dump(report)
+    assert "\n" not in line
+    assert line.isascii()
+    again = load(line)
+    assert again == report
+    assert dump(again) == line
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_other_line_is_refused(line: str) -> None:
+    with pytest.raises(Unreadable):
+        load(line)
+
+
+@given(st.integers(min_value=0), st.data())
+def test_a_recording_that_was_cut_or_changed_is_refused_or_still_a_report(at: int, data: st.DataObject) -> None:
+    line = dump(not_btrfs())
+    position = at % len(line)
+    damaged = line[:position] + data.draw(st.characters(codec="ascii")) + line[position + 1 :]
+    try:
+        report = load(damaged)
+    except Unreadable:
+        return
+    assert isinstance(report, Report)
+
+
+@pytest.mark.parametrize("make", REPORTS)
+def test_every_kind_of_report_has_a_valid_document_and_a_whole_page(make: Callable[[], Report]) -> None:
+    report = make()
+    document = json.loads(json.dumps(encode(report)))
+    Draft202012Validator(schema()).validate(document)
+    page = render(report)
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == list(SECTIONS)
+    assert "\x1b" not in page
+    assert all(line.isprintable() for line in page.splitlines())
+
+
+def test_a_redacted_recording_holds_no_name_and_every_size() -> None:
+    report = incident()
+    hidden = redacted(report)
+    text = dump(hidden)
+    assert report.ledger is not None
+    assert hidden.ledger is not None
+    for items in report.ledger.items.values():
+        for item in items:
+            if len(item.name) >= 3:
+                assert json.dumps(item.name)[1:-1] not in text, item.name
+    assert report.host not in text
+    assert [row.charged for row in hidden.ledger.rows] == [row.charged for row in report.ledger.rows]
+    assert recording.load(text) == hidden
