@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from collectors.history.record import Record
 LOCK_WAIT_S = 5.0
 # Others may fill the file: the records that the next one builds on are looked for this far back.
 TAIL_BYTES = 4 << 20
+FALLBACK_KEPT = timedelta(days=7)
 _BULLETS_KEPT = 30
 
 
@@ -53,6 +55,8 @@ def append(folder: Folder, record: Record, bullets: Sequence[str]) -> Written:
         except OSError as error:
             notes.append(f"cannot write {neutral.line(str(path))}: {error.strerror or error}")
         else:
+            if place is Place.FALLBACK:
+                _forget(root, record.at)
             return Written(place, path, entry, tuple(notes))
     return Written(Place.NOWHERE, None, compose(record, bullets, encoding.encode(record, None)), tuple(notes))
 
@@ -109,6 +113,15 @@ def _blocks(fd: int, start: int, end: int) -> Iterator[bytes]:
             return
         start += len(block)
         yield block
+
+
+def _forget(folder: Path, now: datetime) -> None:
+    """The fallback is ours alone and lies in memory: a week is kept."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            on = day.date_of(path.name)
+            if on is not None and on < (now - FALLBACK_KEPT).astimezone(UTC).date():
+                path.unlink()
 
 
 def _make_folder(path: Path, notes: list[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -16,23 +15,16 @@ from collectors.history.attribution import Attribution, attribute, repository_of
 from collectors.history.encoding import short_id
 from collectors.history.layers import BuildStep, busting_step
 from collectors.history.record import Journal
-from collectors.model.engine import Image
+from collectors.model.engine import Image, TagEvent
 from collectors.model.ids import ImageId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size
 from collectors.model.report import RepositoryChurn
 from collectors.model.sums import total
 
+__all__ = ["TagEvent", "churn", "moves", "rebuilt"]
+
 DAY = timedelta(days=1)
 _FEWEST = 2
-
-
-@dataclass(frozen=True, slots=True)
-class TagEvent:
-    """The engine's word that a tag was given to an image."""
-
-    at: datetime
-    tag: str
-    image_id: str
 
 
 def churn(
@@ -49,11 +41,8 @@ def churn(
 
     `freed` says what removing exactly these images frees; without it the engine's sizes bound it. Most built first.
     """
-    known = tuple(images)
-    begin = since or now - DAY
-    given = tuple(event for event in events if event.at <= now)
-    owners = attribute(journal, known, [(event.tag, event.image_id) for event in given])
-    built = _built(journal, known, given, owners, begin, now)
+    known, begin = tuple(images), since or now - DAY
+    owners, built = _seen(journal, known, events, begin, now)
     dangling: dict[str, list[Image]] = defaultdict(list)
     for image in known:
         if not image.tags:
@@ -78,6 +67,29 @@ def churn(
     return tuple(sorted(found, key=lambda one: (-one.rebuilds, -one.dangling_images, one.repository)))
 
 
+def rebuilt(
+    journal: Journal,
+    images: Iterable[Image],
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    events: Iterable[TagEvent] = (),
+) -> tuple[tuple[Image, ...], ...]:
+    """The builds since `since` (a day ago) that are still there, newest first, for each repository with two or more.
+
+    These are the images whose histories tell which step was made anew.
+    """
+    known = tuple(images)
+    owners, built = _seen(journal, known, events, since or now - DAY, now)
+    there: dict[str, list[tuple[datetime, Image]]] = defaultdict(list)
+    for image in known:
+        repository = _repository(owners, image)
+        if isinstance(image.created_at, Exact) and short_id(image.id) in built.get(repository, ()):
+            there[repository].append((image.created_at.value, image))
+    ordered = (sorted(own, key=lambda build: build[0], reverse=True) for own in there.values() if len(own) >= _FEWEST)
+    return tuple(tuple(image for _, image in own) for own in ordered)
+
+
 def moves(journal: Journal) -> tuple[tuple[datetime, str, str, str], ...]:
     """Each tag that came to another image between two runs: when it was seen, tag, old id, new id (16 digits)."""
     told = [record for record in journal.records if record.tags is not None]
@@ -88,6 +100,15 @@ def moves(journal: Journal) -> tuple[tuple[datetime, str, str, str], ...]:
         for tag, image_id in later.tags.items()
         if earlier.tags.get(tag, image_id) != image_id
     )
+
+
+def _seen(
+    journal: Journal, images: Sequence[Image], events: Iterable[TagEvent], begin: datetime, now: datetime
+) -> tuple[Mapping[str, Attribution], Mapping[str, set[str]]]:
+    """Whose each image is, and what was built of each repository between `begin` and `now`."""
+    given = tuple(event for event in events if event.at <= now)
+    owners = attribute(journal, images, [(event.tag, event.image_id) for event in given])
+    return owners, _built(journal, images, given, owners, begin, now)
 
 
 def _built(

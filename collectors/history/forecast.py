@@ -19,6 +19,8 @@ from collectors.model.report import Crossing
 
 # An alarm wants a crossing that is not only likely soon but sure in the end: the latest within so many times the limit.
 _SURE_WITHIN = 3.0
+# And it wants to have watched for a fair share of what it looks ahead: three hours do not tell a day.
+_WATCHED_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ class Forecast:
     crossings: tuple[Crossing, ...]
     passed: tuple[int, ...]
     path: Path | None
+    watched_s: float  # from the oldest sample to the newest
     reason: str
 
     def crosses(self, percent: int, within: timedelta) -> bool:
         """Is `percent` to be expected `within` this time? The test that alarms are made of."""
-        return any(
+        return self.watched_s >= _WATCHED_SHARE * within.total_seconds() and any(
             crossing.percent == percent
             and crossing.at <= self.now + within
             and crossing.latest is not None
@@ -54,8 +57,9 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
     passed = tuple(percent for percent in walls if newest >= percent * total / 100)
     found = study(known, now_s)
     if found is None:
-        return Forecast(now, (), passed, None, "too few runs: a forecast wants 6 of them over 2 hours")
+        return Forecast(now, (), passed, None, 0.0, "too few runs: a forecast wants 6 of them over 2 hours")
     path = path_of(found, now_s)
+    watched_s = found.points[-1].at_s - found.points[0].at_s
     crossings = []
     for percent in walls:
         if percent in passed:
@@ -71,9 +75,9 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
                 )
             )
     if crossings:
-        return Forecast(now, tuple(crossings), passed, path, "")
+        return Forecast(now, tuple(crossings), passed, path, watched_s, "")
     reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
-    return Forecast(now, (), passed, path, reason)
+    return Forecast(now, (), passed, path, watched_s, reason)
 
 
 def path_of(known: Study, now_s: float) -> Path:

@@ -6,21 +6,45 @@ Two builds of one repository share their layers up to the first that changed; ev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from collectors.model.engine import Image
+from collectors.history import instruction
+from collectors.model.engine import HistoryStep, Image
 from collectors.model.ids import ImageId
 from collectors.model.reading import Exact
 
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """One entry of an image's history that made a layer: the instruction as the builder wrote it, and its bytes."""
+    """One entry of an image's history that made a layer: the instruction as the Dockerfile has it, and its bytes."""
 
     instruction: str
     bytes: int
+
+
+def build_steps(history: Sequence[HistoryStep], layers_count: int) -> tuple[BuildStep, ...]:
+    """The steps that made the `layers_count` layers of an image, base first; empty if they cannot be told apart.
+
+    An engine says 0 bytes both for a step without a layer and for an empty layer: the instruction decides, and where
+    it leaves a choice (WORKDIR makes a layer with one builder and none with another), the number of layers does.
+    """
+    steps = []
+    for step in history:
+        if not isinstance(step.size, Exact):
+            return ()
+        steps.append(BuildStep(instruction.plain(step.instruction), step.size.value))
+    choices: tuple[Callable[[BuildStep], bool], ...] = (
+        lambda step: step.bytes > 0 or not instruction.is_metadata(step.instruction),
+        lambda step: step.bytes > 0 or not instruction.may_be_metadata(step.instruction),
+        lambda step: step.bytes > 0,
+    )
+    for makes_layer in choices:
+        made = tuple(step for step in steps if makes_layer(step))
+        if len(made) == layers_count:
+            return made
+    return ()
 
 
 def busting_step(builds: Sequence[Image], histories: Mapping[ImageId, Sequence[BuildStep]]) -> str:

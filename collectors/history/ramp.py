@@ -16,6 +16,8 @@ from collectors.history.slope import Line
 # Farther than this nothing is said: so long no disk grows as it did.
 HORIZON_S = 400 * 86400.0
 _LEVEL_SAMPLES = 40
+# Peaks of white noise stand about so many standard deviations above the line when the line comes near a wall.
+_CREST = 1.5
 
 # Seconds from now to a crossing: earliest and latest of a 90 % interval around the best; None: not to be expected.
 Reach: TypeAlias = tuple[float | None, float | None, float | None]
@@ -60,7 +62,14 @@ class Ramp:
         return low, best, best + sqrt(strayed + (ahead_s * self._up()) ** 2)
 
     def reach(self, wall: float) -> Reach:
-        return edges(self.band, wall)
+        return edges(self._crest, wall)
+
+    def _crest(self, ahead_s: float) -> tuple[float, float, float]:
+        """The band of the highest values: it is a peak of what comes and goes that meets a wall first."""
+        low, best, high = self.band(ahead_s)
+        crest = _CREST * sqrt(self.line.scatter.white)
+        middle = best + crest
+        return middle - sqrt((best - low) ** 2 + crest**2), middle, middle + sqrt((high - best) ** 2 + crest**2)
 
     def _up(self) -> float:
         # Growth comes in bursts, and a stretch with few of them looks slow and even: the doubt is judged at the true

@@ -48,11 +48,13 @@ def measure(runs: Sequence[Run]) -> Scatter | None:
     far = _second_differences(runs, lag)
     if far is None:
         return Scatter(near.square / 6, near.square / 2 / near.lag_s, max(1.0, 0.7 * near.blocks))
-    # E[second difference²] = 6 white + 2 walk · lag: two lags, two unknowns.
-    walk = max(0.0, (far.square - near.square) / 2 / (far.lag_s - near.lag_s))
-    walk = min(walk, far.square / 2 / far.lag_s)
-    white = max(0.0, (near.square - 2 * walk * near.lag_s) / 6)
-    return Scatter(white, walk, max(1.5, 0.8 * far.blocks))
+    # E[second difference²] = 6 white + 2 walk · lag: two lags, two unknowns. Files that stay for hours are white only
+    # to lags that are longer, so the shorter lag is not the shortest. A difference of two overlapping squares is known
+    # worse than either: it has fewer degrees of freedom than there are blocks.
+    middle = _second_differences(runs, max(1, lag // 3)) or near
+    walk = max(0.0, (far.square - middle.square) / 2 / (far.lag_s - middle.lag_s))
+    white = max(0.0, (middle.square - 2 * walk * middle.lag_s) / 6)
+    return Scatter(white, walk, max(1.5, 0.4 * far.blocks))
 
 
 def quantile(freedom: float) -> float:

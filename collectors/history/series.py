@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 from collectors.history.points import Point
@@ -32,6 +33,11 @@ def series(journal: Journal, key: str) -> tuple[Point, ...]:
     if key == USED_PERCENT:
         points += _foreign(journal, own)
     return tuple(sorted(points, key=lambda point: point.at_s))
+
+
+def only(journal: Journal, filesystem: str | None) -> Journal:
+    """The journal of one filesystem: several hosts or disks may write into one folder."""
+    return replace(journal, records=tuple(record for record in journal.records if record.filesystem == filesystem))
 
 
 def figure(record: Record, key: str) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from statistics import median
 
 from collectors.history.scatter import Scatter, measure, quantile
@@ -35,8 +35,11 @@ _SCATTER_S = 7 * DAY
 # Pairs grow with the square of the points: more than this add cost, not certainty.
 _POINTS = 36
 # A longer window has to agree with the shorter ones within this many half-widths of their 90 % intervals.
-_AGREES = 0.8
+_AGREES = 1.4
+_BEFORE = 1.2
 _LONGER = 1.2
+# Growth comes in bursts: near pairs mostly show the lulls, and their median undercuts the mean.
+_DISTANT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,29 @@ def adaptive(runs: Sequence[Run], now_s: float) -> Line | None:
     if usual is None:
         return None
     best: Line | None = None
-    low, high = -inf, inf
     for window_s in WINDOWS_S:
         line = fit(recent(runs, now_s - window_s), window_s, usual)
         if line is None or (best is not None and line.span_s < _LONGER * best.span_s):
             continue
-        if best is not None and not low <= line.slope <= high:
+        if best is not None and not _agree(best, runs, now_s, usual):
             break
         best = line
-        low, high = max(low, line.slope - _AGREES * line.reach), min(high, line.slope + _AGREES * line.reach)
     return best
+
+
+def _agree(newer: Line, runs: Sequence[Run], now_s: float, usual: Scatter) -> bool:
+    """Did it grow as fast before the window of `newer`, as far as can be told?"""
+    until_s = now_s - newer.window_s
+    before = [run for run in (_until(run, until_s) for run in recent(runs, until_s - _BEFORE * newer.window_s)) if run]
+    older = fit(before, newer.window_s, usual)
+    if older is None:
+        return True
+    return abs(newer.slope - older.slope) <= _AGREES * sqrt(newer.reach**2 + older.reach**2)
+
+
+def _until(run: Run, until_s: float) -> Run:
+    kept = [point for point in run if point[0] <= until_s]
+    return kept if len(kept) >= 2 else []
 
 
 def fit(runs: Sequence[Run], window_s: float, usual: Scatter) -> Line | None:
@@ -96,10 +112,13 @@ def fit(runs: Sequence[Run], window_s: float, usual: Scatter) -> Line | None:
 
 
 def _slopes(run: Run) -> list[tuple[float, float]]:
+    """The slopes of the distant pairs of a run, each with its distance as its weight."""
+    least_s = _DISTANT * (run[-1][0] - run[0][0])
     return [
         ((later[1] - earlier[1]) / (later[0] - earlier[0]), later[0] - earlier[0])
         for index, earlier in enumerate(run)
         for later in run[index + 1 :]
+        if later[0] - earlier[0] >= least_s
     ]
 
 

@@ -15,7 +15,7 @@ from collectors.history.forecast import forecast, path_of
 from collectors.history.points import Levels, Point
 from collectors.history.reading import read, sample
 from collectors.history.record import Journal
-from collectors.history.series import OWNER, USED, USED_PERCENT, keys, series
+from collectors.history.series import OWNER, USED, USED_PERCENT, keys, only, series
 from collectors.history.trend import study
 from collectors.model.report import Growth, Sample, TrendView
 
@@ -30,12 +30,19 @@ _OWNERS_STUDIED = 8
 _GROWTH_SHOWN = 8
 
 
-def look_back(folder: Folder | Path, *, now: datetime, levels: Levels) -> tuple[TrendView, Journal]:
-    """The view of a journal up to `now`, and the last week's records that it was made from (for churn, hysteresis)."""
+def look_back(
+    folder: Folder | Path, *, now: datetime, levels: Levels, filesystem: str | None = None
+) -> tuple[TrendView, Journal]:
+    """The view of a journal up to `now`, and the last week's records that it was made from (for churn, hysteresis).
+
+    `filesystem`: only its records, where the caller knows it; else those of the newest record's.
+    """
     near = read(folder, since=now - _CLOSELY, now=now)
     far = sample(folder, since=now - _FROM_AFAR, count=_SAMPLES, now=now)
     older = [record for record in far.records if not near.records or record.at < near.records[0].at]
     whole = replace(near, records=(*older, *near.records), foreign=far.foreign or near.foreign)
+    if filesystem is not None:
+        whole, near = only(whole, filesystem), only(near, filesystem)
     return view(whole, now=now, levels=levels), near
 
 

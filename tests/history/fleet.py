@@ -1,8 +1,8 @@
 """A simulated fleet of hosts: seeded histories of used bytes, with the future that the forecast must not see.
 
 Each host is a true path at one value every 5 minutes, and what a run every 20 minutes saw of it: late by a jitter, now
-and then missing, sometimes hours of outage, with reboots and with the noise of files that come and go. The growth itself
-is uneven: it comes in bursts, not by the ruler. The parameters are drawn wide and were not chosen to suit an estimator.
+and then missing, sometimes hours of outage, with reboots and with the noise of files that come and go. The growth
+itself is uneven: it comes in bursts, not by the ruler. The parameters are drawn wide, not chosen to suit an estimator.
 """
 
 from __future__ import annotations
