@@ -212,3 +212,14 @@ def test_quotas_are_read_and_refused_while_they_are_inconsistent(made: Lab) -> N
     refused = quotas().groups
     assert isinstance(refused, Unavailable)
     assert refused.why is Why.INCONSISTENT
+
+
+def test_a_device_that_the_kernel_calls_dev_root_is_found_by_its_own_name(made: Lab) -> None:
+    facts = figures(made.at)
+    assert isinstance(facts.devices, Exact)
+    (device,) = facts.devices.value
+    renamed = dataclasses.replace(device, path="/dev/root")
+    facts = dataclasses.replace(facts, devices=Exact((renamed,), facts.devices.origin))
+    found = btrfs.sharing(made.at, this_host(), facts, (), deadline_s=60, cache=None)
+    assert isinstance(found, Exact), found
+    assert found.value.method == "device trees", found.value.fallback

@@ -134,14 +134,24 @@ def test_rules_within_two_subvolumes_that_share_blocks(made: Lab) -> None:
     }
 
 
-def test_an_unlinked_file_that_is_still_open_stays_with_the_subvolume(made: Lab) -> None:
-    path = made.write(made.at / "volumes/a/file", MIB)
-    with path.open("rb"):
-        path.unlink()
+@pytest.mark.parametrize("rules", [(), (SplitRule("volumes/a", UnitId("volumes/a")),)])
+def test_a_deleted_file_that_is_still_open_has_a_holder_of_its_own(made: Lab, rules: tuple[SplitRule, ...]) -> None:
+    layer = made.subvolume("layer")
+    paths = [made.write(made.at / "volumes/a/file", MIB), made.write(layer / "file", 2 * MIB)]
+    made.write(made.at / "volumes/a/other", 4 * MIB)
+    made.write(layer / "other", 8 * MIB)
+    with paths[0].open("rb"), paths[1].open("rb"):
+        for path in paths:
+            path.unlink()
         made.commit()
-        found = sharing(made.at, rule("volumes/a"))
-        assert holding(found, "volumes/a").referenced_data_bytes == 0
-        assert holding(found, "").referenced_data_bytes == MIB
+        found = sharing(made.at, *rules)
+        assert_books_close(found)
+        assert holding(found, "<unlinked>").referenced_data_bytes == 3 * MIB
+        assert holding(found, "<unlinked>").inodes == 2
+        assert holding(found, "layer").referenced_data_bytes == 8 * MIB
+        assert holding(found, "volumes/a" if rules else "").referenced_data_bytes == 4 * MIB
+    made.commit()
+    assert "<unlinked>" not in {held.unit for held in sharing(made.at, *rules).holdings}
 
 
 def test_a_path_that_leads_nowhere_is_named_and_changes_nothing(made: Lab) -> None:

@@ -42,6 +42,11 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
         return asked
     info = asked.value
     devices = part("devices", "DEV_INFO", lambda fd: _devices(fd, info, host))
+    spaces = part("spaces", "SPACE_INFO", lambda fd: decode.spaces(ioctl.space_info(fd), info.device_count))
+    subvolumes = part("subvolumes", "root tree", search.subvolumes)
+    quotas = part("quotas", "quota tree", lambda fd: _quotas(fd, info, host))
+    # Last: one look-up for each chunk, and on a cold disk each may have to be fetched.
+    chunks = part("chunks", "chunk tree", search.chunks)
     return Exact(
         Btrfs(
             uuid=info.uuid,
@@ -49,11 +54,11 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
             node_bytes=info.node_bytes,
             sector_bytes=info.sector_bytes,
             devices=devices,
-            spaces=part("spaces", "SPACE_INFO", lambda fd: decode.spaces(ioctl.space_info(fd), info.device_count)),
-            chunks=part("chunks", "chunk tree", search.chunks),
+            spaces=spaces,
+            chunks=chunks,
             unallocated_bytes=_unallocated(devices),
-            subvolumes=part("subvolumes", "root tree", search.subvolumes),
-            quotas=part("quotas", "quota tree", lambda fd: _quotas(fd, info, host)),
+            subvolumes=subvolumes,
+            quotas=quotas,
             sharing=Unavailable(Why.NOT_ASKED, "the trees were not walked", asked.origin),
         ),
         asked.origin,

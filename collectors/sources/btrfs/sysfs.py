@@ -1,4 +1,4 @@
-"""/sys/fs/btrfs/<uuid>: what every process may read: error counters of the devices, whether quotas are on.
+"""/sys/fs/btrfs/<uuid>: what every process may read: names and error counters of the devices, whether quotas are on.
 
 Visible in a default container too, for all btrfs filesystems of the host. Refuses to guess: a file that is not there
 raises, and the caller says so.
@@ -33,3 +33,8 @@ def quotas_enabled(host: Host, uuid: str) -> bool:
     if not folder(host, uuid).is_dir():
         raise FileNotFoundError(2, "no such filesystem in sysfs", str(folder(host, uuid)))
     return (folder(host, uuid) / "qgroups").is_dir()
+
+
+def device_names(host: Host, uuid: str) -> tuple[str, ...]:
+    """Names below /dev of the block devices of one filesystem, in no order. Never the kernel's own "/dev/root"."""
+    return tuple(entry.name.replace("!", "/") for entry in (folder(host, uuid) / "devices").iterdir())

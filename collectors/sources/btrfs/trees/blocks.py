@@ -75,11 +75,13 @@ class Blocks:
         The array is only valid until the next one is asked for: two buffers take turns.
         """
         count = len(wanted.addresses)
+        if not count:
+            return
         step = _BATCH_BYTES // self._size
         buffers = [memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in range(2 if count > step else 1)]
         with ThreadPoolExecutor(1, "btrfs read ahead") as ahead:
             parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
-            coming = [ahead.submit(self._filled, buffers[0], _part(wanted, parts[0]))] if parts else []
+            coming = [ahead.submit(self._filled, buffers[0], _part(wanted, parts[0]))]
             for number, part in enumerate(parts):
                 blocks = coming.pop().result()
                 if number + 1 < len(parts):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from collectors.model.btrfs import Device
 from collectors.sources.bounded import Malformed
+from collectors.sources.btrfs import sysfs
 from collectors.sources.btrfs.trees import superblock
 from collectors.sources.btrfs.trees.faults import Unsupported
 from collectors.sources.btrfs.trees.superblock import Superblock
 from collectors.sources.host import Host
+
+_WRITING_S = 0.02  # a superblock that is being written is whole again after this
 
 
 class Devices:
@@ -29,9 +34,16 @@ class Devices:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         for fd in self._descriptors.values():
             os.close(fd)
         self._descriptors.clear()
+
+    def released(self, devid: int) -> int:
+        """Hand one descriptor over; it is no longer closed here."""
+        return self._descriptors.pop(devid)
 
     def read(self, devid: int, offset: int, into: Sequence[memoryview]) -> None:
         """Fill page-aligned buffers from one place of one device. Unsupported for a device that is not there."""
@@ -45,48 +57,71 @@ class Devices:
 
     def superblock(self) -> Superblock:
         """The newest one. A commit writes them one after the other, when all that they point to is on disk."""
-        found = []
-        for devid in self._descriptors:
-            page = mmap.mmap(-1, superblock.SIZE)
-            self.read(devid, superblock.AT, [memoryview(page)])
-            found.append(superblock.parse(page[:]))
-            if found[-1].devid != devid:
-                raise Unsupported(f"the device of number {devid} says it is {found[-1].devid}")
+        found = [self._superblock(devid) for devid in self._descriptors]
         if len({block.fsid for block in found}) != 1:
             raise Unsupported("the devices belong to different filesystems")
         return max(found, key=lambda block: block.generation)
 
+    def _superblock(self, devid: int) -> Superblock:
+        for _ in range(2):
+            with suppress(Malformed):
+                return self._superblock_now(devid)
+            time.sleep(_WRITING_S)
+        return self._superblock_now(devid)
+
+    def _superblock_now(self, devid: int) -> Superblock:
+        page = mmap.mmap(-1, superblock.SIZE)
+        self.read(devid, superblock.AT, [memoryview(page)])
+        found = superblock.parse(page[:])
+        if found.devid != devid:
+            raise Unsupported(f"the device of number {devid} says it is {found.devid}")
+        return found
+
 
 def opened(host: Host, devices: Iterable[Device], uuid: str) -> Devices:
-    """All devices, read-only. OSError where one cannot be opened; Unsupported where one is another filesystem's."""
+    """All devices, read-only. OSError where one cannot be opened; Unsupported where one is missing or another one's."""
+    wanted = [device for device in devices if device.devid != 0]  # the target of a replacement: its source has it all
     descriptors: dict[int, int] = {}
-    try:
-        for device in devices:
-            if device.devid == 0:  # a replacement's target: its source still has everything
-                continue
-            if not device.path:
-                raise Unsupported(f"device {device.devid} is missing")
-            descriptors[device.devid] = _descriptor(host, device.path)
-    except BaseException:
-        for fd in descriptors.values():
-            os.close(fd)
-        raise
     found = Devices(descriptors)
     try:
-        fsid = found.superblock().fsid
+        for device in wanted:
+            if not device.path:
+                raise Unsupported(f"device {device.devid} is missing")
+            descriptors[device.devid] = _descriptor(host, uuid, device)
+        if found.superblock().fsid.hex() != uuid.replace("-", ""):
+            raise Unsupported("the device nodes show another filesystem")
     except BaseException:
-        found.__exit__(None, None, None)
+        found.close()
         raise
-    if fsid.hex() != uuid.replace("-", ""):
-        found.__exit__(None, None, None)
-        raise Unsupported("the device nodes show another filesystem")
     return found
 
 
-def _descriptor(host: Host, path: str) -> int:
-    here = host.dev / Path(path).relative_to("/dev") if path.startswith("/dev/") else host.here(path)
+def _descriptor(host: Host, uuid: str, device: Device) -> int:
+    """By its path, or, where that is a name of the kernel's own such as /dev/root, by the names that sysfs has."""
+    under_dev = device.path.startswith("/dev/")
     try:
-        return os.open(here, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
+        return _direct(host.dev / device.path.removeprefix("/dev/") if under_dev else host.here(device.path))
+    except FileNotFoundError:
+        for name in _names(host, uuid):
+            candidate = Devices({})
+            with suppress(OSError, Malformed, Unsupported):
+                candidate = Devices({device.devid: _direct(host.dev / name)})
+                candidate.superblock()
+                return candidate.released(device.devid)
+            candidate.close()
+        raise
+
+
+def _names(host: Host, uuid: str) -> tuple[str, ...]:
+    try:
+        return sysfs.device_names(host, uuid)
+    except OSError:
+        return ()
+
+
+def _direct(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise Unsupported(f"{path} cannot be read past the cache") from None

@@ -108,14 +108,7 @@ def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int
     The cleaner goes from left to right and writes down the child that comes next, at `level`. It only enters blocks
     that nobody shares, so nobody else comes to these blocks on the walk.
     """
-    found: dict[int, int] = {}
-    pointer = root
-    while pointer.level >= max(level, 1):
-        below = trees.node(pointer)
-        at = max((number for number, (first, _) in enumerate(below) if first <= key), default=0)
-        found[pointer.address] = at
-        pointer = below[at][1]
-    return found
+    return {pointer.address: number for pointer, number in trees.on_the_way(root, key, max(level, 1))}
 
 
 def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:

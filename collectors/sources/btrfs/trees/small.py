@@ -1,12 +1,13 @@
 """Single items of the committed trees, found by key: for the small trees and for looking up names. Blocks are kept.
 
-Yields items as Python values, so it is not meant for whole subvolumes.
+Yields items as Python values, so it is not meant for whole subvolumes; what it skips it does not even decode.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from collectors.sources.bounded import Malformed
@@ -16,8 +17,9 @@ from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, ITEM_BYTES, POIN
 LOWEST: Key = (0, 0, 0)
 HIGHEST: Key = (U64_MAX, 255, U64_MAX)
 
-_POINTER = struct.Struct("<QBQQQ")
-_ITEM = struct.Struct("<QBQII")
+_KEY = struct.Struct("<QBQ")
+_TARGET = struct.Struct("<QQ")  # of a pointer: address, generation
+_PLACE = struct.Struct("<II")  # of an item: offset behind the header, size
 _KEPT = 512  # blocks
 
 
@@ -25,44 +27,59 @@ class Trees:
     """Look-ups in trees of one generation."""
 
     def __init__(self, blocks: Blocks) -> None:
-        self.node = lru_cache(_KEPT)(lambda pointer: children(blocks.one(pointer), pointer))
-        self.leaf = lru_cache(_KEPT)(lambda pointer: tuple(items(blocks.one(pointer))))
+        self._block = lru_cache(_KEPT)(blocks.one)
 
     def between(self, root: Pointer, low: Key = LOWEST, high: Key = HIGHEST) -> Iterator[tuple[Key, bytes]]:
         """Items whose compound keys lie within, in order."""
+        block = self._block(root)
+        keys = Keys(block, root.level)
         if root.level == 0:
-            for key, data in self.leaf(root):
-                if low <= key <= high:
-                    yield key, data
+            for number in range(bisect_left(keys, low), bisect_right(keys, high)):
+                yield keys[number], _item(block, number)
             return
-        below = self.node(root)
-        for number, (first, child) in enumerate(below):
-            if first > high:
-                return
-            if number + 1 == len(below) or below[number + 1][0] > low:
-                yield from self.between(child, low, high)
+        for number in range(max(0, bisect_right(keys, low) - 1), bisect_right(keys, high)):
+            yield from self.between(_child(block, root, number), low, high)
 
     def first(self, root: Pointer, low: Key, high: Key) -> tuple[Key, bytes] | None:
         """The first item within, or None."""
         return next(self.between(root, low, high), None)
 
+    def on_the_way(self, root: Pointer, key: Key, lowest: int) -> Iterator[tuple[Pointer, int]]:
+        """(block, number of the child that leads on) from the root down to level `lowest`, which is 1 or higher."""
+        pointer = root
+        while pointer.level >= lowest:
+            block = self._block(pointer)
+            number = max(0, bisect_right(Keys(block, pointer.level), key) - 1)
+            yield pointer, number
+            pointer = _child(block, pointer, number)
 
-def children(block: bytes, parent: Pointer) -> tuple[tuple[Key, Pointer], ...]:
-    """What an inner block points to, with the lowest key below each."""
-    count = int.from_bytes(block[96:100], "little")
-    packed = block[HEADER_BYTES : HEADER_BYTES + count * POINTER_BYTES]
-    return tuple(
-        ((objectid, kind, offset), Pointer(address, generation, parent.level - 1, parent.owner))
-        for objectid, kind, offset, address, generation in _POINTER.iter_unpack(packed)
-    )
+
+class Keys(Sequence[Key]):
+    """The keys of one block, decoded when they are looked at."""
+
+    def __init__(self, block: bytes, level: int) -> None:
+        self._block = block
+        self._step = POINTER_BYTES if level else ITEM_BYTES
+        self._count = int.from_bytes(block[96:100], "little")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Key:  # type: ignore[override]  # nobody slices
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        objectid, kind, offset = _KEY.unpack_from(self._block, HEADER_BYTES + number * self._step)
+        return objectid, kind, offset
 
 
-def items(block: bytes) -> Iterator[tuple[Key, bytes]]:
-    """The items of a leaf."""
-    count = int.from_bytes(block[96:100], "little")
-    packed = block[HEADER_BYTES : HEADER_BYTES + count * ITEM_BYTES]
-    for objectid, kind, offset, at, size in _ITEM.iter_unpack(packed):
-        start = HEADER_BYTES + at
-        if start + size > len(block):
-            raise Malformed(f"an item ends {start + size - len(block)} bytes behind its block")
-        yield (objectid, kind, offset), block[start : start + size]
+def _child(block: bytes, parent: Pointer, number: int) -> Pointer:
+    address, generation = _TARGET.unpack_from(block, HEADER_BYTES + number * POINTER_BYTES + _KEY.size)
+    return Pointer(address, generation, parent.level - 1, parent.owner)
+
+
+def _item(block: bytes, number: int) -> bytes:
+    at, size = _PLACE.unpack_from(block, HEADER_BYTES + number * ITEM_BYTES + _KEY.size)
+    start = HEADER_BYTES + at
+    if start + size > len(block):
+        raise Malformed(f"an item ends {start + size - len(block)} bytes behind its block")
+    return block[start : start + size]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from collectors.model.btrfs import Holding, Shared
 from collectors.model.ids import UnitId
 from collectors.sources.btrfs.trees.findings import Findings
 
-_CHUNK = 4096  # sets at a time, when masks become a matrix of bits
+_CHUNK = 1024  # sets at a time, when masks become a matrix of bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +46,39 @@ def tabled(findings: Findings, node_bytes: int | None) -> Table:
 def rows(table: Table) -> tuple[Shared, ...]:
     """Every set that holds data or metadata, the largest first."""
     metadata: Sequence[int | None] = table.metadata or [None] * len(table.masks)
-    found = [
-        Shared(_holders(mask, table.units), data, meta)
-        for mask, data, meta in zip(table.masks, table.data, metadata, strict=True)
-        if data or meta
-    ]
+    found = []
+    for part, bits in _bits(table):
+        for row, data, meta in zip(bits, table.data[part], metadata[part], strict=True):
+            if data or meta:
+                holders = frozenset(map(table.units.__getitem__, np.flatnonzero(row).tolist()))
+                found.append(Shared(holders, data, meta))
     return tuple(sorted(found, key=lambda row: -(row.data_bytes + (row.metadata_bytes or 0))))
 
 
 def holdings(table: Table) -> tuple[Holding, ...]:
     """What each unit holds, and holds alone."""
-    exclusive = {mask.bit_length() - 1: at for at, mask in enumerate(table.masks) if mask.bit_count() == 1}
-    data, metadata = _sums(table, table.data), _sums(table, table.metadata or ())
-    apparent, inodes = _sums(table, table.apparent), _sums(table, table.inodes)
-    found = []
-    for bit, unit in enumerate(table.units):
-        alone = exclusive.get(bit)
-        found.append(
-            Holding(
-                unit=unit,
-                referenced_data_bytes=data[bit],
-                exclusive_data_bytes=0 if alone is None else table.data[alone],
-                referenced_metadata_bytes=None if table.metadata is None else metadata[bit],
-                exclusive_metadata_bytes=(
-                    None if table.metadata is None else 0 if alone is None else table.metadata[alone]
-                ),
-                apparent_bytes=apparent[bit],
-                inodes=inodes[bit],
-            )
+    alone = {mask.bit_length() - 1: at for at, mask in enumerate(table.masks) if mask.bit_count() == 1}
+    nothing = [0] * len(table.masks)
+    columns = (table.data, table.metadata or nothing, table.apparent, table.inodes)
+    data, metadata, apparent, inodes = _sums(table, columns)
+    return tuple(
+        Holding(
+            unit=unit,
+            referenced_data_bytes=data[bit],
+            exclusive_data_bytes=table.data[alone[bit]] if bit in alone else 0,
+            referenced_metadata_bytes=None if table.metadata is None else metadata[bit],
+            exclusive_metadata_bytes=_exclusive(table.metadata, alone.get(bit)),
+            apparent_bytes=apparent[bit],
+            inodes=inodes[bit],
         )
-    return tuple(found)
+        for bit, unit in enumerate(table.units)
+    )
+
+
+def _exclusive(column: Sequence[int] | None, row: int | None) -> int | None:
+    if column is None:
+        return None
+    return 0 if row is None else column[row]
 
 
 def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> int:
@@ -83,35 +86,37 @@ def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> 
     if len(meanings) == len(units):
         return mask
     number = {unit: bit for bit, unit in enumerate(units)}
-    return sum(1 << number[unit] for unit in _holders(mask, meanings))
-
-
-def _holders(mask: int, units: Sequence[UnitId]) -> frozenset[UnitId]:
-    found = []
-    while mask:
-        low = mask & -mask
-        found.append(units[low.bit_length() - 1])
-        mask ^= low
-    return frozenset(found)
-
-
-def _sums(table: Table, values: Sequence[int]) -> list[int]:
-    """For each unit, the sum over the sets that contain it. Integers of any size: halves are summed apart."""
-    count = len(table.units)
-    if not values:
-        return [0] * count
-    width = (count + 7) // 8
-    low, high = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
-    for at in range(0, len(values), _CHUNK):
-        part = values[at : at + _CHUNK]
-        packed = b"".join(mask.to_bytes(width, "little") for mask in table.masks[at : at + _CHUNK])
-        raw = np.frombuffer(packed, np.uint8).reshape(len(part), width)
-        bits = np.unpackbits(raw, axis=1, count=count, bitorder="little")
-        low += _weighted(bits, [value & 0xFFFFFFFF for value in part])
-        high += _weighted(bits, [value >> 32 for value in part])
-    return [int(one) + (int(other) << 32) for one, other in zip(low, high, strict=True)]
-
-
-def _weighted(bits: NDArray[np.uint8], weights: Sequence[int]) -> NDArray[np.uint64]:
-    found: NDArray[np.uint64] = np.array(weights, np.uint64) @ bits.astype(np.uint64)
+    found = 0
+    for bit, unit in enumerate(meanings):
+        if mask >> bit & 1:
+            found |= 1 << number[unit]
     return found
+
+
+def _bits(table: Table) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """Some rows at a time, and a matrix of rows × units with a 1 for each holder."""
+    count = len(table.units)
+    width = (count + 7) // 8
+    for at in range(0, len(table.masks), _CHUNK):
+        part = slice(at, at + _CHUNK)
+        packed = b"".join(mask.to_bytes(width, "little") for mask in table.masks[part])
+        raw = np.frombuffer(packed, np.uint8).reshape(-1, width)
+        yield part, np.unpackbits(raw, axis=1, count=count, bitorder="little")
+
+
+def _sums(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
+    """For each column and unit, the sum over the sets that contain the unit. Exact for integers of any size.
+
+    Digits of 32 bits are summed apart: 1,024 of them stay below 2^53, where floating point still counts in ones.
+    """
+    sums = [[0] * len(table.units) for _ in columns]
+    for part, bits in _bits(table):
+        matrix = bits.astype(np.float64)
+        for column, totals in zip(columns, sums, strict=True):
+            shift, left = 0, list(column[part])
+            while any(left):
+                digits = np.array([value & 0xFFFFFFFF for value in left], np.float64)
+                for bit, total in enumerate((digits @ matrix).tolist()):
+                    totals[bit] += int(total) << shift
+                shift, left = shift + 32, [value >> 32 for value in left]
+    return sums

@@ -20,6 +20,7 @@ from collectors.sources.btrfs.trees.leaves import Leaves
 from collectors.sources.btrfs.trees.rootsets import I64, U64
 
 _POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("address", "<u8"), ("generation", "<u8")])
+_RECENT = 16  # commits
 # Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
 _WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
 
@@ -80,11 +81,18 @@ class Walk:
         if level == 0:
             read = np.isin(owners, _WITH_FILES)
             addresses, generations, sets, owners = addresses[read], generations[read], sets[read], owners[read]
-        for part, blocks in self._blocks.batches(Pointers(addresses, generations, owners, level)):
+        # What changed lately is likely to change next: it is read while it still is what the commit left.
+        recent = generations + np.uint64(_RECENT) > self._blocks.top.generation
+        for chosen in (recent, ~recent):
+            wanted = Pointers(addresses[chosen], generations[chosen], owners[chosen], level)
+            self._read(wanted, sets[chosen], levels)
+
+    def _read(self, wanted: Pointers, sets: I64, levels: dict[int, _Level]) -> None:
+        for part, blocks in self._blocks.batches(wanted):
             if time.monotonic() > self._ends:
                 raise TimeoutError("the deadline ran out during the walk")
-            if level:
-                levels[level - 1].add(*self._children(blocks, addresses[part], sets[part]))
+            if wanted.level:
+                levels[wanted.level - 1].add(*self._children(blocks, wanted.addresses[part], sets[part]))
             else:
                 self._found.take(Leaves(blocks), sets[part])
 
