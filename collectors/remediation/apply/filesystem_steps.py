@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.plan import Step
@@ -11,10 +12,12 @@ from collectors.remediation.apply import btrfs_actions, measure
 from collectors.remediation.apply.act import REMOVED, Act, failed, skipped
 from collectors.remediation.apply.outcome import EventKind
 from collectors.remediation.apply.tools import Tools
-from collectors.remediation.plan.balance import pressure, squeeze
+from collectors.remediation.plan.balance import Squeeze, pressure, squeeze
 from collectors.sources.btrfs import filesystem
 
 _ASK_S = 60.0
+_ROUNDS = 10
+_IDLE_ROUNDS = 2
 
 
 def wait(tools: Tools, step: Step) -> Act:
@@ -30,33 +33,68 @@ def wait(tools: Tools, step: Step) -> Act:
 
 
 def compact(tools: Tools, step: Step) -> Act:
-    """A balance with a filter derived from the fill that the chunks have now; refused where it must fail."""
-    path = Path(tools.context.mountpoint)
-    facts = filesystem(path, tools.context.host, timeout_s=_ASK_S)
+    """Balances with a filter derived from the fill that the chunks have at that moment, until there is room enough.
+
+    One round may win little: what it moves may open a chunk of its own. Refused where it must fail.
+    """
+    said: list[str] = []
+    idle_rounds = 0
+    while len(said) < _ROUNDS and idle_rounds < _IDLE_ROUNDS:
+        found = _filter(tools)
+        if not isinstance(found, Found):
+            # A reason to stop: after some rounds it is the end of the work, before the first one a refusal.
+            return Act(True, "; ".join(said)) if said else skipped(found)
+        act = _round(tools, step, found)
+        if act.failed or not act.removed:
+            return Act(bool(said), "; ".join((*said, act.reason)), failed=act.failed and not said)
+        said.append(act.reason)
+        again = _unallocated(tools)
+        idle_rounds = idle_rounds + 1 if again is None or again <= found.unallocated_bytes else 0
+    return Act(True, "; ".join(said))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    squeeze: Squeeze
+    unallocated_bytes: int
+
+
+def _filter(tools: Tools) -> Found | str:
+    """What to compact next, or why nothing."""
+    facts = filesystem(Path(tools.context.mountpoint), tools.context.host, timeout_s=_ASK_S)
     if not isinstance(facts, Exact):
-        return skipped(f"the chunks could not be read: {facts.detail}")
+        return f"the chunks could not be read: {facts.detail}"
     now = pressure(facts.value, decided=True)
     if now is None:
-        return skipped("there is room for another metadata chunk by now")
+        return "there is room for another metadata chunk by now"
     if now.lacking_bytes:
-        return skipped("it would fail: metadata is too full to start with")
+        return "it would fail: metadata is too full to start with"
     chunks, spaces = facts.value.chunks, facts.value.spaces
     if not isinstance(chunks, Exact) or not isinstance(spaces, Exact):
-        return skipped("the chunks' fill could not be read")
+        return "the chunks' fill could not be read"
     found = squeeze(chunks.value, spaces.value, now)
-    if found is None:
-        return skipped("no data chunk can be emptied into the others")
+    return Found(found, now.unallocated_raw_bytes) if found else "no data chunk can be emptied into the others"
+
+
+def _round(tools: Tools, step: Step, found: Found) -> Act:
+    usage, limit = found.squeeze.usage_percent, found.squeeze.limit
 
     def going_on(moved: int, expected: int) -> bool:
-        text = f"data chunks filled to less than {found.usage_percent}%"
+        text = f"data chunks filled to less than {usage}%"
         tools.tell(EventKind.WAITING, step, text=text, done=moved, total=expected)
         return not tools.cancelled()
 
     try:
-        done = btrfs_actions.balance(path, found.usage_percent, found.limit, going_on)
+        done = btrfs_actions.balance(Path(tools.context.mountpoint), usage, limit, going_on)
     except OSError as error:
         if error.errno in (errno.EINPROGRESS, errno.EBUSY):
             return skipped("another balance, or a replacement, is running")
         return failed(error.strerror or str(error))
-    said = f"{done.moved} data chunks compacted"
+    said = f"{done.moved} data chunks below {usage}% compacted"
     return skipped(f"stopped on request: {said}") if done.cancelled else Act(True, said)
+
+
+def _unallocated(tools: Tools) -> int | None:
+    facts = filesystem(Path(tools.context.mountpoint), tools.context.host, timeout_s=_ASK_S)
+    now = pressure(facts.value, decided=True) if isinstance(facts, Exact) else None
+    return now.unallocated_raw_bytes if now else None

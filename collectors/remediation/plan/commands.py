@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
+
+# What supervisors look for in a page, and what hides the rest of one.
+_MARKS = re.compile(r"Disk:|<!--")
 
 
 def quote(word: str) -> str:
     """One word for a POSIX-like shell; control characters as bash's $'…', so that the line stays one harmless line."""
-    if word.isprintable():
+    if word.isprintable() and not _MARKS.search(word):
         return shlex.quote(word)
     escaped = "".join(_escape(char) for char in word)
     return f"$'{escaped}'"
@@ -64,6 +68,6 @@ def balance(mountpoint: str, usage_percent: int, limit: int) -> str:
 def _escape(char: str) -> str:
     if char in "\\'":
         return f"\\{char}"
-    if char.isprintable():
+    if char.isprintable() and char not in ":<":
         return char
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
