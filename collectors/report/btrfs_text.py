@@ -23,7 +23,7 @@ def btrfs_section(report: Report, si: bool) -> list[str]:
         kind = words.quoted(report.ledger.filesystem.mount.fstype) if report.ledger else "unknown filesystem"
         return [f"Btrfs: not applicable ({kind})"]
     if isinstance(btrfs, Unavailable):
-        return [f"Btrfs: unknown ({words.unread(btrfs)})"]
+        return [f"Btrfs: {words.unknown(btrfs)}"]
     facts = btrfs.value
     lines = [f"Btrfs: {facts.uuid}, nodes of {words.bytes_(facts.node_bytes)}"]
     lines += _allocation(facts, si)
@@ -36,7 +36,7 @@ def btrfs_section(report: Report, si: bool) -> list[str]:
 def _allocation(facts: Btrfs, si: bool) -> list[str]:
     lines = [f"Unallocated: {words.size(facts.unallocated_bytes, si=si)}"]
     if isinstance(facts.spaces, Unavailable):
-        return [*lines, f"Allocation: unknown ({words.unread(facts.spaces)})"]
+        return [*lines, f"Allocation: {words.unknown(facts.spaces)}"]
     lines += ["| Kind | Profile | Allocated | Used | Fill |", "|---|---|---|---|---|"]
     lines += [_space(space, si) for space in facts.spaces.value]
     if isinstance(facts.devices, Exact):
@@ -46,7 +46,7 @@ def _allocation(facts: Btrfs, si: bool) -> list[str]:
             size = f"{words.bytes_(device.allocated_bytes, si=si)} of {words.bytes_(device.total_bytes, si=si)}"
             lines.append(f"- Device {device.devid} {words.quoted(device.path)}: {size} allocated, {told}")
     else:
-        lines.append(f"- Devices: unknown ({words.unread(facts.devices)})")
+        lines.append(f"- Devices: {words.unknown(facts.devices)}")
     return lines
 
 
@@ -64,7 +64,7 @@ def _errors(errors: tuple[tuple[str, int], ...]) -> str:
 def _pending(facts: Btrfs, si: bool) -> list[str]:
     subvolumes = facts.subvolumes
     if isinstance(subvolumes, Unavailable):
-        return [f"Pending deletes: unknown ({words.unread(subvolumes)})"]
+        return [f"Pending deletes: {words.unknown(subvolumes)}"]
     pending = sum(subvolume.deleted for subvolume in subvolumes.value)
     text = words.count(pending, "subvolume")
     if pending and isinstance(facts.sharing, Exact):
@@ -80,7 +80,7 @@ def _pending(facts: Btrfs, si: bool) -> list[str]:
 
 def _quotas(quotas: Reading[Quotas]) -> str:
     if isinstance(quotas, Unavailable):
-        return f"unknown ({words.unread(quotas)})"
+        return words.unknown(quotas)
     state = quotas.value
     doubt = "" if state.consistent else ", inconsistent: not used"
     return f"{state.mode.value}{', rescanning' if state.rescanning else ''}{doubt}"
@@ -88,7 +88,7 @@ def _quotas(quotas: Reading[Quotas]) -> str:
 
 def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
     if isinstance(sharing, Unavailable):
-        return [f"Exact sizes: unknown ({words.unread(sharing)})", f"Caveat: {CAVEAT}"]
+        return [f"Exact sizes: {words.unknown(sharing)}", f"Caveat: {CAVEAT}"]
     table = sharing.value
     left = (table.residual_data_bytes, table.residual_metadata_bytes)
     check = "books close" if left == (0, 0) else f"inexact by {left[0]} data and {left[1]} metadata bytes"

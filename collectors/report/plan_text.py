@@ -13,7 +13,12 @@ def step_lines(steps: tuple[Step, ...], si: bool) -> list[str]:
         manual = "" if step.automatic else " (by hand)"
         title, frees = words.quoted(step.title, 300), words.size(step.frees, si=si)
         lines.append(f"{number}. [{step.risk.value}] {title}, {frees}{manual}")
-        details = (("Command", step.command), ("Needs", step.needs), ("Costs", step.costs), ("Undo", step.undo))
-        # A command that is cut short is worse than a long line.
-        lines += [f"   - {label}: {words.safe(text)}" for label, text in details if text]
+        details = (
+            # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
+            ("Command", words.safe(step.command)),
+            ("Needs", words.quoted(step.needs, None)),
+            ("Costs", words.quoted(step.costs, None)),
+            ("Undo", words.safe(step.undo)),
+        )
+        lines += [f"   - {label}: {text}" for label, text in details if text]
     return lines

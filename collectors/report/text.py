@@ -52,12 +52,12 @@ def _summary(report: Report, si: bool) -> list[str]:
         named = f"{facts.flavour.capitalize()} {words.quoted(facts.version)}, API {words.quoted(facts.api_version)}"
         lines.append(f"Engine: {named}, {facts.image_store.value} image store")
     else:
-        lines.append(f"Engine: {words.unread(engine)}")
+        lines.append(f"Engine: {words.quoted(words.unread(engine), None)}")
     explained = report.explained_percent
     lines.append(
         f"Explained: {words.percent(explained.value)}"
         if isinstance(explained, Exact)
-        else f"Explained: unknown ({words.unread(explained)})"
+        else f"Explained: {words.unknown(explained)}"
     )
     lines.append(f"Verdict: {report.verdict}")
     lines.append(
@@ -74,7 +74,7 @@ def _disk(report: Report, root: str, si: bool) -> str:
     space = filesystem.space
     where = root or words.quoted(filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
-        return f"unknown ({words.unread(space)})"
+        return words.unknown(space)
     figures = space.value
     used, total = words.tight(figures.used_bytes, si=si), words.tight(figures.total_bytes, si=si)
     return f"{figures.used_percent}% used ({used}/{total} on {where})"
@@ -130,7 +130,7 @@ def _other(ledger: Ledger, si: bool) -> str:
     space = ledger.filesystem.space
     mount = words.quoted(ledger.filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
-        return f"{mount} unknown ({words.unread(space)})"
+        return f"{mount} {words.unknown(space)}"
     largest = max(ledger.rows, key=lambda row: _count(row.charged) or 0)
     figures = space.value
     return (
@@ -190,5 +190,5 @@ def _coverage(report: Report) -> list[str]:
     ]
     for row in report.coverage:
         reason = words.quoted(row.reason, 240)
-        lines.append(f"| {row.source} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
+        lines.append(f"| {words.quoted(row.source)} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
     return lines

@@ -16,6 +16,8 @@ import humanize
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable
 
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|])|(?<!\w)(_)|(_)(?!\w)|(~)(?=~)")
+# Supervisors look for this field anywhere in the page, and take the number after it.
+_FIELD = re.compile(r"(?<=Disk):")
 
 
 def bytes_(count: int, *, si: bool = False) -> str:
@@ -111,8 +113,13 @@ def safe(foreign: str, limit: int | None = None) -> str:
 
 
 def quoted(foreign: str, limit: int | None = 120) -> str:
-    """A foreign string inside our Markdown: `safe`, and its own Markdown and HTML disarmed."""
-    return _MARKDOWN.sub(lambda found: "\\" + found.group(0), safe(foreign, limit))
+    """A foreign string inside our Markdown: `safe`, and its own Markdown, HTML and `Disk:` disarmed."""
+    return _FIELD.sub(r"\\:", _MARKDOWN.sub(lambda found: "\\" + found.group(0), safe(foreign, limit)))
+
+
+def unknown(value: Unavailable) -> str:
+    """An absence inside our Markdown: `unknown (not permitted: …)`, the cause's own words disarmed."""
+    return f"unknown ({quoted(unread(value), None)})"
 
 
 def _visible(char: str) -> str:

@@ -17,7 +17,7 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
         return "Nothing could be read of the disk; see Coverage."
     space = ledger.filesystem.space
     if isinstance(space, Unavailable):
-        return f"How full the disk is could not be read: {words.unread(space)}."
+        return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
     percent = space.value.used_percent
     remedy = _remedy(plan)
     writes_fail = next((f for f in findings if f.severity is Severity.P0 and f.rule not in SYMPTOMS), None)
