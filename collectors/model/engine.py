@@ -127,3 +127,20 @@ class EngineView:
     volumes: Reading[tuple[Volume, ...]]
     build_cache: Reading[tuple[BuildRecord, ...]]
     layers_size: Size  # /system/df LayersSize: logical bytes, by the engine's rules
+
+
+@dataclass(frozen=True, slots=True)
+class TagEvent:
+    """The engine's word that a tag was given to an image: built, loaded, or tagged by hand."""
+
+    at: datetime
+    tag: str
+    image_id: ImageId
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryStep:
+    """One entry of an image's history, as the builder wrote it. Most make no layer; the engine does not say which."""
+
+    instruction: str
+    size: Size  # of the layer that it made; 0 for one that made none

@@ -18,6 +18,7 @@ from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan.keep import Rules
 from collectors.sources.boot import boot
+from collectors.survey.builds import recollect
 from collectors.survey.judge import Judged, Ruling, judge, report
 from collectors.survey.memory import Memory, recall, with_churn
 from collectors.survey.record import record_of
@@ -69,8 +70,11 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
             on_progress(Progress(partial, False, waiting))
 
     snapshot = assemble(options.request, part if on_progress else None)
+    builds = recollect(memory.journal, snapshot, options.request)
+    if builds.reports:
+        snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))
     first = account(snapshot, snapshot.studies[0]) if snapshot.studies else None
-    memory = replace(memory, trend=with_churn(memory, snapshot, first))
+    memory = replace(memory, trend=with_churn(memory, snapshot, first, builds))
     judged = judge(snapshot, memory, ruling)
     final = report(snapshot, judged, memory.trend)
     if on_progress is not None:

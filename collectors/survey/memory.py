@@ -12,6 +12,7 @@ from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
 from collectors.history.folder import Folder
+from collectors.history.layers import build_steps
 from collectors.history.points import Levels
 from collectors.history.record import Journal
 from collectors.history.view import look_back
@@ -20,6 +21,7 @@ from collectors.model.ids import ImageId, OwnerId
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
 from collectors.model.report import TrendView
 from collectors.model.snapshot import Snapshot
+from collectors.survey.builds import Builds
 
 # An earlier run confirms or settles an alarm only while it is part of the same story.
 _FRESH = timedelta(hours=3)
@@ -58,12 +60,25 @@ def levels(limits: Thresholds) -> Levels:
     )
 
 
-def with_churn(memory: Memory, snapshot: Snapshot, account: Account | None) -> TrendView:
+def with_churn(memory: Memory, snapshot: Snapshot, account: Account | None, builds: Builds) -> TrendView:
     """The trend with the repositories that are rebuilt again and again; what they left is counted as a set."""
     images = snapshot.engine.images
     if memory.journal is None or isinstance(images, Unavailable):
         return memory.trend
-    found = churn(memory.journal, images.value, now=snapshot.ended_at, freed=_freed(account, snapshot))
+    layers = {image.id: image.diff_ids.value for image in images.value if isinstance(image.diff_ids, Exact)}
+    steps = {
+        image: build_steps(history, len(layers[image]))
+        for image, history in builds.histories.items()
+        if image in layers
+    }
+    found = churn(
+        memory.journal,
+        images.value,
+        now=snapshot.ended_at,
+        events=builds.events,
+        freed=_freed(account, snapshot),
+        histories=steps,
+    )
     return replace(memory.trend, churn=found)
 
 
