@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,18 @@ from tui.frame import Past, percent_of, space_of
 from tui.severity import word
 
 
+_FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
+
+
 def markdown(report: Report, past: Past) -> str:
     """The whole report as a page: verdict, books, findings, plan, events, what could not be read."""
     return "\n".join(_page(report, past)) + "\n"
+
+
+def local(svg: str) -> str:
+    """The drawing without Rich's links to a font on the web: opening it tells nobody."""
+    families = '"Fira Code", "DejaVu Sans Mono", Menlo, Consolas, monospace'
+    return _FONT_FACE.sub("", svg).replace("font-family: Fira Code, monospace", f"font-family: {families}")
 
 
 def write(folder: Path, stem: str, svg: str, page: str) -> tuple[Path, Path]:

@@ -136,6 +136,9 @@ async def test_e_writes_the_screen_and_the_page_as_new_files(tmp_path: Path) -> 
             "ullage-20251123T031247Z-overview.md",
             "ullage-20251123T031247Z-overview.svg",
         ]
+        assert "http" not in (tmp_path / names[3]).read_text().replace("http://www.w3.org/2000/svg", "").replace(
+            "https://www.textualize.io", ""
+        )
         assert (tmp_path / names[2]).stat().st_mode & 0o777 == 0o600
 
 
