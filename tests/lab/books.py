@@ -23,11 +23,13 @@ _ONLY_KNOWN = ("deleted_pending", "deleted_open")
 
 
 def draw_up(lab: Lab, special: Sequence[Planted]) -> Truth:
-    """Flush, measure every category and put it beside what was planted.
+    """Flush, let btrfs finish what it is deleting, measure every category and put it beside what was planted.
 
     `special` is what the messes say themselves; everything else that the engine knows is listed from it.
     """
     measure.flush(lab.mount)
+    if lab.fs == "btrfs":
+        measure.cleaned(lab.mount, held=[p.id for p in special if p.category == "deleted_pending"])
     planted = _merged(special, describe.everything(lab))
     with measure.laid_bare(lab.mount, lab.base) as bare:
         sums = _sums(lab.fs, folders(lab, planted, bare), planted)

@@ -20,6 +20,11 @@ def everything(docker_root: Path, driver: str) -> set[Path]:
     return {path for path in folder(docker_root, driver).glob("*") if path.name != "l"}
 
 
+def content(layer_folder: Path, driver: str) -> Path:
+    """Where a layer's own files lie; overlay2 keeps its notes beside them."""
+    return layer_folder / "diff" if driver == "overlay2" else layer_folder
+
+
 def layer(docker_root: Path, driver: str, chain_id: str) -> Path:
     """The folder of one layer. Raises OSError if the layer database does not know it."""
     entry = docker_root / "image" / driver / "layerdb" / chain_id.replace(":", "/", 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,11 @@ def _half_written(lab: Lab, before: set[Path], timeout_s: float = 30) -> bool:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         for folder in graph_layout.everything(lab.docker_root, lab.driver) - before:
-            written = [path for path in folder.glob("**/tmp/written") if path.is_file()]
-            if any(path.stat().st_size > _COMMITTED_BYTES // 2 for path in written):
-                return True
+            # Not by searching: the engine makes and removes folders of its own in there meanwhile.
+            written = graph_layout.content(folder, lab.driver) / "tmp" / "written"
+            with suppress(FileNotFoundError):
+                if written.stat().st_size > _COMMITTED_BYTES // 2:
+                    return True
         time.sleep(0.002)
     return False
 
@@ -89,11 +92,10 @@ def _old_names() -> list[tuple[str, int]]:
 def plant(lab: Lab, name: str, size_bytes: int) -> Path:
     """A layer as the driver would have made it, of known size, long unmodified."""
     path = graph_layout.folder(lab.docker_root, lab.driver) / name
-    inside = path
+    inside = graph_layout.content(path, lab.driver)
     if lab.driver == "btrfs":
         run("btrfs", "subvolume", "create", path)
     elif lab.driver == "overlay2":
-        inside = path / "diff"
         inside.mkdir(parents=True)
         (path / "work").mkdir()
         link = secrets.token_hex(13).upper()
