@@ -15,7 +15,7 @@ FOUND: tuple[object, ...] = ("found", True, 7, [], [], [])
 
 
 def row(index: int, blocks: int, inodes: int = 1) -> tuple[object, ...]:
-    return index, blocks, blocks * 512, inodes, 0.0, [], [], None
+    return index, blocks, blocks * 512, inodes, 0.0, [], [], None, []
 
 
 def a_harvest(*frames: tuple[str, tuple[object, ...]]) -> Harvest:

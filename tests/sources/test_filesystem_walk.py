@@ -13,7 +13,7 @@ from collectors.model.ids import UnitId
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.model.store import UnitKind
 from collectors.sources.filesystem import HOST_UNIT, walk
-from tests.sources.walking import a_unit, children, descriptors, du, fill, of, walked
+from tests.sources.walking import a_unit, children, descriptors, du, exact_bytes, fill, of, walked
 
 MIB = 1 << 20
 
@@ -217,6 +217,22 @@ def test_a_units_age_is_the_newest_of_its_top_directories(tree: Path) -> None:
     modified = walked(tree, [a_unit(layer)]).usages[UnitId(str(layer))].modified_at
     assert isinstance(modified, Exact)
     assert modified.value == 3_000
+
+
+def test_two_walkers_count_nothing_twice_and_leave_nothing_out(tmp_path: Path) -> None:
+    for number in range(9000):
+        folder = tmp_path / f"{number % 300}" / "data" / f"{number % 7}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}").touch()
+    for number in range(0, 300, 3):
+        other = number + 1
+        (tmp_path / f"{number}" / "linked").hardlink_to(tmp_path / f"{other}" / "data" / f"{other % 7}" / f"{other}")
+    units = [a_unit(tmp_path / f"{number}", immutable=number % 2 == 0) for number in range(0, 300, 5)]
+    expected = du(tmp_path)
+    for _ in range(15):
+        found = walked(tmp_path, units)
+        assert sum(share.bytes for share in found.shares) == expected
+        assert sum(exact_bytes(usage)[2] for usage in found.usages.values()) == 1 + 300 * 2 + 2100 + 9000
 
 
 def test_at_the_deadline_what_was_counted_is_kept_as_a_lower_bound(tmp_path: Path) -> None:

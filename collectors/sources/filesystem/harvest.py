@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collectors.sources.bounded import Malformed
-from collectors.sources.filesystem.layer_cache import Evidence, LayerFigure, Link
+from collectors.sources.filesystem.layer_cache import Evidence, LayerFigure, Link, Proof
 
 BLOCK_BYTES = 512
 
@@ -27,6 +27,8 @@ class Count:
     links: list[Link] = field(default_factory=list)
     errors: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # errno → (how often, where first)
     evidence: Evidence | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    parts: int = 1  # counted apart, each with a proof of its own or none
     measured_at: float | None = None  # None: now
 
     def add(self, other: Count) -> None:
@@ -36,6 +38,8 @@ class Count:
         self.newest = max(self.newest, other.newest)
         self.links += other.links
         self.evidence = self.evidence or other.evidence
+        self.proofs += other.proofs
+        self.parts += other.parts
         for number, (count, first) in other.errors.items():
             before, where = self.errors.get(number, (0, first))
             self.errors[number] = before + count, where
@@ -108,7 +112,7 @@ class Harvest:
         for found in self._unfinished.values():
             for index, count in found:
                 if index != self.host:
-                    partial.setdefault(index, Count()).add(count)
+                    partial.setdefault(index, Count(parts=0)).add(count)
         for index, figure in self.kept.items():
             yield index, _again(figure), True
         for index, count in self.finished.items():
@@ -148,9 +152,9 @@ def _add(rows: dict[bytes, Row], path: bytes, blocks: int, apparent: int, inodes
 
 
 def _count(plain: tuple[Any, ...]) -> tuple[int, Count]:
-    index, blocks, apparent, inodes, newest, links, errors, evidence = plain
+    index, blocks, apparent, inodes, newest, links, errors, evidence, proofs = plain
     failures = {number: (count, where) for number, count, where in errors}
-    return index, Count(blocks, apparent, inodes, newest, links, failures, evidence)
+    return index, Count(blocks, apparent, inodes, newest, links, failures, evidence, proofs)
 
 
 def _again(figure: LayerFigure) -> Count:
@@ -162,5 +166,7 @@ def _again(figure: LayerFigure) -> Count:
         list(figure.links),
         {},
         figure.evidence,
+        list(figure.proofs),
+        len(figure.proofs),
         figure.measured_at,
     )

@@ -1,8 +1,9 @@
-"""Figures of image layers, kept between runs: a layer never changes, so it is measured once in its life.
+"""Figures kept between runs: a layer never changes, so it is measured once in its life.
 
-A figure is used again only where the layer's directory, and what holds its contents, are the same inodes with the same
-change times on the same filesystem as when it was measured; the walker checks that. Refuses to trust its own file:
-torn, altered or from elsewhere, it is as if there were none.
+A layer's figure is used again only where its directory, and what holds its contents, are the same inodes with the same
+change times on the same filesystem as when it was measured. What may change (volumes, containers) is used again only
+where besides each of its inodes still reads as it did; the walker checks both. Refuses to trust its own file: torn,
+altered or from elsewhere, it is as if there were none.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ _VERSION = 1
 _MAX_BYTES = 256 << 20
 
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
+Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
 Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerFigure:
-    """What one layer takes, in blocks of 512 bytes, apparent bytes and inodes, and when that was measured."""
+    """What one unit takes, in blocks of 512 bytes, apparent bytes and inodes, and when that was measured."""
 
     evidence: Evidence
     blocks: int
     apparent: int
     inodes: int
     newest: float
-    links: tuple[Link, ...]  # inodes that have links outside the layer
+    links: tuple[Link, ...]  # inodes that have links outside it
+    proofs: tuple[Proof, ...]  # of what may change: how its inodes read; () for a layer, which does not
     measured_at: float  # Unix seconds
 
 
@@ -112,13 +115,14 @@ def _row(figure: LayerFigure) -> list[object]:
         figure.inodes,
         figure.newest,
         figure.links,
+        figure.proofs,
         figure.measured_at,
     ]
 
 
 def _figure(row: list[object]) -> LayerFigure:
     match row:
-        case [list(evidence), int(blocks), int(apparent), int(inodes), newest, list(links), measured_at]:
+        case [list(evidence), int(blocks), int(apparent), int(inodes), newest, list(links), list(proofs), measured_at]:
             return LayerFigure(
                 evidence=tuple((str(name), int(inode), int(changed)) for name, inode, changed in evidence),
                 blocks=blocks,
@@ -126,6 +130,7 @@ def _figure(row: list[object]) -> LayerFigure:
                 inodes=inodes,
                 newest=_number(newest),
                 links=tuple(_link(link) for link in links),
+                proofs=tuple(_proof(proof) for proof in proofs),
                 measured_at=_number(measured_at),
             )
     raise ValueError(f"not a layer's figure: {row!r}")
@@ -136,6 +141,13 @@ def _link(row: object) -> Link:
         case [int(inode), int(remaining), int(blocks), int(apparent), int(links)]:
             return inode, remaining, blocks, apparent, links
     raise ValueError(f"not a hard link: {row!r}")
+
+
+def _proof(row: object) -> Proof:
+    match row:
+        case [list(runs), int(checksum)]:
+            return tuple((int(offset), int(count)) for offset, count in runs), checksum
+    raise ValueError(f"not a proof: {row!r}")
 
 
 def _number(value: object) -> float:

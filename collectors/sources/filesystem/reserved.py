@@ -13,8 +13,8 @@ from pathlib import Path
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Between, Exact, Origin, Size, Unavailable, Why
 from collectors.sources import bounded
-from collectors.sources.bounded import Declined, Malformed
-from collectors.sources.filesystem import extfs, killable, statvfs, xfs
+from collectors.sources.bounded import Declined
+from collectors.sources.filesystem import devices, extfs, killable, statvfs, xfs
 from collectors.sources.host import Host
 
 _SOURCE = "filesystem.own"
@@ -42,7 +42,7 @@ def own_blocks(mount: Mount, host: Host, *, timeout_s: float) -> Size:
 
 
 def _ext(mount: Mount, host: Host, timeout_s: float) -> int:
-    device = _device(mount, host)
+    device = devices.node(mount.device, host.sys, host.dev)
     head = _read(device, mount, [(0, extfs.HEAD_BYTES)], timeout_s)[0]
     sb = extfs.superblock(head)
     return extfs.own_bytes(sb, _read(device, mount, extfs.inode_ranges(sb), timeout_s))
@@ -57,21 +57,11 @@ def _xfs(mount: Mount, timeout_s: float) -> xfs.Bounds:
     return xfs.own_bytes(frame, space.value.free_bytes // space.value.block_bytes)
 
 
-def _device(mount: Mount, host: Host) -> Path:
-    """The device's node, by number: its name in the mount table may be another namespace's."""
-    uevent = (host.sys / "dev" / "block" / mount.device / "uevent").read_text()
-    for line in uevent.splitlines():
-        if line.startswith("DEVNAME="):
-            return host.dev / line.removeprefix("DEVNAME=")
-    raise Malformed(f"the kernel gives no name for device {mount.device}")
-
-
 def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: float) -> list[bytes]:
-    major, minor = mount.device.split(":")
     request = {
         "task": "read",
         "path": os.fsencode(device),
-        "device": (int(major), int(minor)),
+        "device": devices.number(mount.device),
         "ranges": ranges,
     }
     match killable.ask(request, f"read {device}", timeout_s):

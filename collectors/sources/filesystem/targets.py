@@ -36,6 +36,7 @@ class Targets:
     mount: Mount
     units: tuple[tuple[str, str | None] | None, ...]  # (path, path in the tree); None: not to be looked up
     immutable: frozenset[int]
+    tracked: frozenset[int]  # may change, and are to be remembered for as long as they do not
     rotated: frozenset[int]  # a log and the files that it was rotated to
     covered: tuple[str, ...]  # directories that other mounts lie on
 
@@ -54,15 +55,13 @@ def targets(mountpoint: str, units: tuple[Unit, ...], mounts: tuple[Mount, ...])
     # In this order, what lies below a path comes right behind it.
     paths = sorted((os.path.normpath(unit.path) for unit in units), key=lambda path: path.replace("/", "\0"))
     holds_another = {one for one, other in pairwise(paths) if within(other, one)}
+    alone = [index for index, unit in enumerate(units) if os.path.normpath(unit.path) not in holds_another]
     return Targets(
         mount=mount,
         units=tuple(_place(os.path.normpath(unit.path), mount, root, tree) for unit in units),
         # Figures of a unit that holds another one would change with the other's place.
-        immutable=frozenset(
-            index
-            for index, unit in enumerate(units)
-            if unit.immutable and os.path.normpath(unit.path) not in holds_another
-        ),
+        immutable=frozenset(index for index in alone if units[index].immutable),
+        tracked=frozenset(index for index in alone if not units[index].immutable),
         rotated=frozenset(index for index, unit in enumerate(units) if unit.kind is UnitKind.LOG),
         covered=tuple(sorted(set(_covered(mount, mountpoint, tree)))),
     )

@@ -12,25 +12,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from collectors.model.filesystem import Occupancy
-from collectors.model.ids import UnitId
+from collectors.model.filesystem import Mount, Occupancy
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
 from collectors.sources import bounded
-from collectors.sources.bounded import Declined
-from collectors.sources.filesystem import killable, layer_cache, mountinfo
+from collectors.sources.bounded import Declined, Malformed
+from collectors.sources.filesystem import devices, killable, layer_cache, memory, mountinfo
 from collectors.sources.filesystem.harvest import Harvest
 from collectors.sources.filesystem.killable import Asking
-from collectors.sources.filesystem.layer_cache import LayerCache, LayerFigure
+from collectors.sources.filesystem.layer_cache import LayerFigure
 from collectors.sources.filesystem.occupancy import occupancy
-from collectors.sources.filesystem.sharing import Split, split
+from collectors.sources.filesystem.sharing import split
 from collectors.sources.filesystem.targets import Targets, targets
 from collectors.sources.filesystem.work import shared_work
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
 _SOFT_SHARE = 0.9  # of the deadline: then the walkers stop by themselves and send what they have
 _SOFT_LEAST_S = 0.2
-_LINKS_MAX = 10_000  # a layer with more links into other units is measured each time
+_SYS, _DEV = Path("/sys"), Path("/dev")
 
 
 def walk(
@@ -56,8 +55,7 @@ def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
-    kept = {index: before.layers[units[index].id] for index in aims.immutable if units[index].id in before.layers}
-    harvest = _harvest(mountpoint, aims, kept, before.fsid, deadline)
+    harvest = _harvest(mountpoint, aims, memory.candidates(aims, units, before), before.fsid, deadline)
     result = split(_all_counts(harvest))
     if harvest.kept and result.unplaced.keys() - before.unplaced.keys():
         # An inode has a link that was not met: it may have been made in a layer that was not read this time.
@@ -66,7 +64,7 @@ def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path
             harvest = again
             result = split(_all_counts(harvest))
     if file is not None:
-        after = _remember(harvest, result, aims, units, before)
+        after = memory.remember(harvest, result, aims, units, before)
         if after != before:
             layer_cache.save(file, after)
     return occupancy(mountpoint, units, aims, harvest, result, top)
@@ -80,6 +78,7 @@ def _all_counts(harvest: Harvest) -> list[tuple[int, Any]]:
 def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fsid: int, deadline: float) -> Harvest:
     """One pass."""
     left_s = deadline - time.monotonic()
+    device = _device(aims.mount)
     harvest = Harvest(len(aims.units), kept)
     request = {
         "task": "walk",
@@ -90,11 +89,13 @@ def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fs
             for unit in aims.units
         ],
         "immutable": list(aims.immutable),
+        "tracked": list(aims.tracked) if device is not None else [],
+        "device": device,
         "rotated": list(aims.rotated),
         "covered": [os.fsencode(path) for path in aims.covered],
         "btrfs": aims.mount.fstype == "btrfs",
         "fsid": fsid,
-        "kept": {index: figure.evidence for index, figure in kept.items()},
+        "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept.items()},
     }
     with shared_work() as shared, Asking(f"walk {mountpoint}", deadline) as asking:
         first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)
@@ -114,28 +115,14 @@ def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fs
     return harvest
 
 
-def _remember(
-    harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache
-) -> LayerCache:
-    """What to keep for the next run: what still holds, what is new, and what this run did not come to."""
-    now = time.time()
-    same = harvest.fsid == before.fsid
-    layers: dict[UnitId, LayerFigure] = {}
-    for index, count, complete in harvest.counts():
-        if index not in aims.immutable or not complete or count.errors or not count.evidence:
-            continue
-        # Keys beyond 64 bits hold a device number that is another one after the next mount.
-        if len(count.links) <= _LINKS_MAX and all(link[0] < 1 << 64 for link in count.links):
-            layers[units[index].id] = LayerFigure(
-                count.evidence,
-                count.blocks,
-                count.apparent,
-                count.inodes,
-                count.newest,
-                tuple(count.links),
-                count.measured_at or now,
-            )
-    unplaced = dict(before.unplaced) if same else {}
-    if harvest.complete:
-        unplaced = {inode: links for inode, links in result.unplaced.items() if inode < 1 << 64}
-    return LayerCache(harvest.fsid, layers, unplaced)
+def _device(mount: Mount) -> tuple[bytes, tuple[int, int]] | None:
+    """The disk of an ext4, whose tables can prove that nothing has changed; None for any other.
+
+    With lazytime the kernel keeps times of change to itself for hours.
+    """
+    if mount.fstype != "ext4" or "lazytime" in (*mount.options, *mount.super_options):
+        return None
+    try:
+        return os.fsencode(devices.node(mount.device, _SYS, _DEV)), devices.number(mount.device)
+    except (OSError, Malformed):
+        return None

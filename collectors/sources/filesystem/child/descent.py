@@ -75,7 +75,7 @@ class Descent:
             return None
         status = os.fstat(fd)
         key = known.key(status)
-        if above is not None:
+        if not is_root:  # from above, or handed over by the other walker, who had only the name
             if key in known.listed or not (self._whole or known.ours(status)):
                 os.close(fd)
                 return None
@@ -88,9 +88,11 @@ class Descent:
             sums = tally
             if is_root or (above is not None and above.is_root):
                 tally.newest = max(tally.newest, status.st_mtime)
-            if is_root and tally.index in known.immutable:
+            if is_root:
                 # Taken before anything is counted: a layer that changes from here on is another one next time.
                 tally.evidence = evidence_of(fd, status)
+            if tally.inodes_met is not None:
+                tally.inodes_met.append(status.st_ino)
         sums.blocks += status.st_blocks
         sums.inodes += 1
         scan(level, fd, key, known, self._books, self._pause)

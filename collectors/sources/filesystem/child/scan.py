@@ -28,7 +28,8 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
     special = known.special.get(key)
     names = level.names
     sums: Sums = level if level.tally is None else level.tally
-    links = (level.tally or books.host).links
+    tally = level.tally or books.host
+    links, met = tally.links, tally.inodes_met
     try:
         with os.scandir(fd) as entries:
             while True:
@@ -50,6 +51,8 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
                         continue
                     if status.st_nlink > 1 and not first_met(links, known.key(status), status):
                         continue
+                    if met is not None:
+                        met.append(status.st_ino)
                     blocks += status.st_blocks
                     apparent += status.st_size  # of regular files and links; all others have 0
                     inodes += 1
@@ -63,9 +66,9 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
         books.failed(level, level.tally, "", error)
     if special is not None:
         for index in set(special.values()) - {LEAVE}:
-            tally = books.tally(index)
-            if tally is not None:
-                books.finish(tally)
+            alone = books.tally(index)
+            if alone is not None:
+                books.finish(alone)
 
 
 def _set_apart(batch: list[os.DirEntry[str]], special: Special, known: Known, books: Books) -> list[os.DirEntry[str]]:

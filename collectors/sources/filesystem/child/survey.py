@@ -14,9 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from collectors.sources.filesystem.child.inodes import InodeTables, Proof
     from collectors.sources.filesystem.child.pool import Item
     from collectors.sources.filesystem.child.tally import Evidence
 
+    Before: TypeAlias = tuple[Evidence, list[Proof]]
     # name of a file → index of the unit that it is, or LEAVE
     Special: TypeAlias = dict[str, int]
 
@@ -68,7 +70,7 @@ class Known:
 class Survey:
     """Looks up every unit once. `items` are to be walked, the others are answered already."""
 
-    def __init__(self, root: int, known: Known) -> None:
+    def __init__(self, root: int, known: Known, tables: InodeTables | None) -> None:
         self.items: list[Item] = []
         self.kept: list[int] = []  # the cache's figures still hold
         self.gone: list[int] = []  # nothing is there any more
@@ -76,12 +78,13 @@ class Survey:
         self.failed: list[Tally] = []
         self._root = root
         self._known = known
+        self._tables = tables
         self._folder = (root, "")  # the parent of the unit before: mostly the next one's too
 
-    def unit(self, index: int, path: bytes, below: bytes | None, evidence: Evidence | None) -> None:
-        """Find one unit: by `below`, its path in the tree, else wherever `path` leads."""
+    def unit(self, index: int, path: bytes, below: bytes | None, before: Before | None) -> None:
+        """Find one unit: by `below`, its path in the tree, else where `path` leads. `before`: what the cache says."""
         try:
-            if below is None or not self._by_tree(index, os.fsdecode(below), evidence):
+            if below is None or not self._by_tree(index, os.fsdecode(below), before):
                 self._by_path(index, path)
         except FileNotFoundError:
             self.gone.append(index)
@@ -90,7 +93,7 @@ class Survey:
             note(tally.errors, error.errno, path)
             self.failed.append(tally)
 
-    def _by_tree(self, index: int, below: str, evidence: Evidence | None) -> bool:
+    def _by_tree(self, index: int, below: str, before: Before | None) -> bool:
         folder, _, name = below.rpartition("/")
         parent = self._parent(folder)
         if parent is None:
@@ -108,13 +111,20 @@ class Survey:
             status = os.fstat(fd)
             if not self._claim(index, self._known.listed.setdefault(self._known.key(status), index)):
                 return True
-            if evidence is not None and evidence_of(fd, status) == evidence:
+            if before is not None and self._unchanged(fd, status, *before):
                 self.kept.append(index)
             else:
                 self.items.append((below, index, True))
         finally:
             os.close(fd)
         return True
+
+    def _unchanged(self, fd: int, status: os.stat_result, evidence: Evidence, proofs: list[Proof]) -> bool:
+        if evidence_of(fd, status) != evidence:
+            return False
+        if not proofs:
+            return True
+        return self._tables is not None and all(self._tables.holds(proof) for proof in proofs)
 
     def _by_path(self, index: int, path: bytes) -> None:
         status = os.stat(path)

@@ -6,7 +6,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from typing import TypeAlias
+
+    from collectors.sources.filesystem.child.inodes import Proof
 
     # key of the inode → [links not met yet, blocks, apparent bytes, links]
     Links: TypeAlias = dict[int, list[int]]
@@ -27,7 +30,7 @@ class Sums:
 class Tally(Sums):
     """One unit, as far as this walker has met it."""
 
-    __slots__ = ("errors", "evidence", "index", "links", "newest", "shared")
+    __slots__ = ("errors", "evidence", "index", "inodes_met", "links", "newest", "proof", "shared")
 
     def __init__(self, index: int) -> None:
         super().__init__()
@@ -36,13 +39,16 @@ class Tally(Sums):
         self.errors: Errors = {}
         self.newest = 0.0  # mtime of its root and of the directories right below; 0: its root was not met
         self.evidence: Evidence | None = None
+        self.inodes_met: array[int] | None = None  # kept where it may be proved later that nothing has changed
+        self.proof: Proof | None = None
         self.shared = False  # another walker counts a part of it
 
     def plain(self) -> tuple[object, ...]:
         """As it is sent."""
         links = [(key, *rest) for key, rest in self.links.items()]
         errors = [(number, *rest) for number, rest in self.errors.items()]
-        return self.index, self.blocks, self.apparent, self.inodes, self.newest, links, errors, self.evidence
+        figures = self.index, self.blocks, self.apparent, self.inodes, self.newest
+        return *figures, links, errors, self.evidence, [] if self.proof is None else [self.proof]
 
 
 class Level(Sums):

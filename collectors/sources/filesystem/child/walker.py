@@ -8,6 +8,7 @@ from time import monotonic
 from collectors.sources.filesystem.child.books import Books, under_way
 from collectors.sources.filesystem.child.descent import Descent
 from collectors.sources.filesystem.child.frames import send
+from collectors.sources.filesystem.child.inodes import open_tables
 from collectors.sources.filesystem.child.survey import Known, Survey
 from collectors.sources.filesystem.child.tree import open_root
 
@@ -52,7 +53,11 @@ class Walker:
         self._root_key = self._known.key(status)
         self._fsid = room.f_fsid
         used_blocks = (room.f_blocks - room.f_bfree) * room.f_frsize // 512
-        self._books = Books(self._known.host, max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE))
+        # Only with a whole view: else a mount may hide a part of what was counted, or show more.
+        device = request["device"] if self._whole else None
+        self._tables = None if device is None else open_tables(*device)
+        fold_blocks = max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE)
+        self._books = Books(self._known.host, fold_blocks, frozenset(request["tracked"]), self._tables)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
@@ -74,11 +79,14 @@ class Walker:
         except Stop:
             clean = False
         self._report()
+        if clean:
+            for tally in self._books.open.values():
+                self._books.prove(tally)
         rest = [tally.plain() for tally in (*self._books.open.values(), self._books.host)]
         send(("end", clean, rest, under_way(self._descent.bottom)))
 
     def _look_around(self) -> None:
-        survey = Survey(self._root, self._known)
+        survey = Survey(self._root, self._known, self._tables)
         kept = self._request["kept"] if self._request["fsid"] == self._fsid else {}
         for path in self._request["covered"]:
             survey.mountpoint(os.fsdecode(path), self._whole)

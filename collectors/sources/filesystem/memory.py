@@ -1,0 +1,54 @@
+"""What a walk may take from the cache, and what it leaves there. Pure."""
+
+from __future__ import annotations
+
+import time
+
+from collectors.model.ids import UnitId
+from collectors.model.store import Unit
+from collectors.sources.filesystem.harvest import Count, Harvest
+from collectors.sources.filesystem.layer_cache import LayerCache, LayerFigure
+from collectors.sources.filesystem.sharing import Split
+from collectors.sources.filesystem.targets import Targets
+
+_LINKS_MAX = 10_000  # a unit with more links into others is measured each time
+_PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
+
+
+def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> dict[int, LayerFigure]:
+    """Figures that hold if the walker finds their evidence, by place in `units`."""
+    found = {index: before.layers.get(units[index].id) for index in aims.immutable | aims.tracked}
+    # What may change is only believed with a proof: it may have been called immutable when it was measured.
+    return {
+        index: figure
+        for index, figure in found.items()
+        if figure is not None and (index in aims.immutable or figure.proofs)
+    }
+
+
+def remember(harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> LayerCache:
+    """What to keep for the next run: what still holds, and what was measured whole."""
+    now = time.time()
+    layers: dict[UnitId, LayerFigure] = {}
+    for index, count, complete in harvest.counts():
+        proved = index in aims.tracked and bool(count.proofs) and len(count.proofs) == count.parts
+        if complete and (index in aims.immutable or proved) and _plain(count):
+            layers[units[index].id] = LayerFigure(
+                count.evidence or (),
+                count.blocks,
+                count.apparent,
+                count.inodes,
+                count.newest,
+                tuple(count.links),
+                tuple(count.proofs),
+                count.measured_at or now,
+            )
+    unplaced = dict(before.unplaced) if harvest.fsid == before.fsid else {}
+    if harvest.complete:
+        unplaced = {inode: links for inode, links in result.unplaced.items() if inode < _PLAIN_KEYS}
+    return LayerCache(harvest.fsid, layers, unplaced)
+
+
+def _plain(count: Count) -> bool:
+    known = bool(count.evidence) and not count.errors
+    return known and len(count.links) <= _LINKS_MAX and all(link[0] < _PLAIN_KEYS for link in count.links)

@@ -1,0 +1,172 @@
+"""Volumes that nobody touched are not walked again, and no change to one goes unnoticed."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from collectors.model.filesystem import Occupancy
+from collectors.model.reading import Exact
+from tests.lab.commands import run
+from tests.machine.test_walk_mounts import a_disk
+from tests.sources.walking import a_unit, du, fill, of, walked
+
+pytestmark = pytest.mark.machine
+
+FILES = 200
+QUIET_S = 4.5  # the walker asks for 3 whole seconds without a change
+
+
+def a_volume(root: Path, name: str) -> Path:
+    for number in range(FILES):
+        fill(root / name / "_data" / f"{number % 10}" / f"{number}", 3000)
+    with (root / name / "_data" / "sparse").open("wb") as file:
+        file.truncate(1 << 20)
+    return root / name
+
+
+def grow(volume: Path) -> None:
+    with (volume / "_data" / "3" / "13").open("ab") as file:
+        file.write(b"x" * 100_000)
+
+
+def overwrite_a_hole(volume: Path) -> None:
+    with (volume / "_data" / "sparse").open("r+b") as file, mmap.mmap(file.fileno(), 0) as area:
+        area[500_000:500_001] = b"x"
+
+
+def allocate(volume: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    with (volume / "_data" / "sparse").open("r+b") as file:
+        keep_size = 1
+        assert libc.fallocate(file.fileno(), keep_size, ctypes.c_long(2 << 20), ctypes.c_long(1 << 20)) == 0
+
+
+def move_a_folder_out(volume: Path) -> None:
+    (volume / "_data" / "5").rename(volume.parent / f"from-{volume.name}")
+
+
+def link_elsewhere(volume: Path) -> None:
+    (volume.parent / f"link-to-{volume.name}").hardlink_to(volume / "_data" / "7" / "17")
+
+
+def replace_by_another(volume: Path) -> None:
+    shutil.move(volume, volume.parent / f"old-{volume.name}")
+    fill(volume / "_data" / "file", 50_000)
+
+
+def swap_two_files(volume: Path) -> None:
+    one, other = volume / "_data" / "1" / "1", volume / "_data" / "2" / "2"
+    other.write_bytes(b"x" * 9000)
+    one.rename(volume / "_data" / "aside")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "grow": grow,
+    "shrink": lambda volume: os.truncate(volume / "_data" / "4" / "14", 0),
+    "add": lambda volume: fill(volume / "_data" / "6" / "new", 7000),
+    "add-deep": lambda volume: fill(volume / "_data" / "6" / "a" / "b" / "new", 7000),
+    "remove": lambda volume: (volume / "_data" / "8" / "18").unlink(),
+    "remove-a-folder": lambda volume: shutil.rmtree(volume / "_data" / "9"),
+    "write-into-a-hole": overwrite_a_hole,
+    "allocate-beyond-the-end": allocate,
+    "move-a-folder-out": move_a_folder_out,
+    "link-elsewhere": link_elsewhere,
+    "replace": replace_by_another,
+    "swap": swap_two_files,
+}
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with a_disk("ext4") as path:
+        yield path
+
+
+def kept(found: Occupancy, volume: Path) -> bool:
+    size = found.usages[a_unit(volume).id].allocated
+    assert isinstance(size, Exact)
+    return "kept" in size.origin.call
+
+
+def test_every_change_to_a_quiet_volume_is_noticed_and_what_has_none_is_kept(root: Path, tmp_path: Path) -> None:
+    volumes = {name: a_volume(root, name) for name in (*CHANGES, "quiet", "read", "neighbour-of-a-log")}
+    units = [a_unit(volume) for volume in volumes.values()]
+    time.sleep(QUIET_S)
+    run("sync", "-f", root)
+    first = walked(root, units, cache=tmp_path)
+    again = walked(root, units, cache=tmp_path)
+    for volume in volumes.values():
+        assert not kept(first, volume)
+        assert kept(again, volume)
+        assert of(again, volume) == of(first, volume)
+        assert of(again, volume)[0] == du(volume)
+    for name, change in CHANGES.items():
+        change(volumes[name])
+    for file in volumes["read"].rglob("*"):
+        if file.is_file():
+            file.read_bytes()
+    # Nothing is written to the disk in between: what waits in memory counts as well.
+    after = walked(root, units, cache=tmp_path)
+    for name, volume in volumes.items():
+        if name in CHANGES:
+            assert not kept(after, volume), name
+        assert of(after, volume)[0] == du(volume), name
+    assert kept(after, volumes["quiet"])
+    assert kept(after, volumes["read"]), "reading changes nothing"
+    assert sum(share.bytes for share in after.shares) == du(root)
+
+
+def test_a_volume_that_was_changing_when_it_was_measured_is_measured_again(root: Path, tmp_path: Path) -> None:
+    volume = a_volume(root, "busy")
+    run("sync", "-f", root)
+    for _ in range(2):
+        assert not kept(walked(root, [a_unit(volume)], cache=tmp_path), volume)
+
+
+def test_without_its_device_nothing_that_may_change_is_believed(root: Path, tmp_path: Path) -> None:
+    with a_disk("xfs") as other:
+        volume = a_volume(other, "volume")
+        time.sleep(QUIET_S)
+        for _ in range(2):
+            assert not kept(walked(other, [a_unit(volume)], cache=tmp_path), volume)
+
+
+def test_any_sequence_of_changes_leaves_the_figures_right(root: Path, tmp_path: Path) -> None:
+    chance = random.Random(5)
+    volumes = [a_volume(root, f"random-{number}") for number in range(12)]
+    units = [a_unit(volume) for volume in volumes]
+    time.sleep(QUIET_S)
+    run("sync", "-f", root)
+    believed = 0
+    for round_ in range(12):
+        found = walked(root, units, cache=tmp_path)
+        for volume in volumes:
+            holds = sum(share.bytes for share in found.shares if a_unit(volume).id in share.holders)
+            assert holds == du(volume), (round_, volume)
+            believed += kept(found, volume)
+        assert sum(share.bytes for share in found.shares) == du(root)
+        for volume in chance.sample(volumes, 2):
+            files = [path for path in volume.rglob("*") if path.is_file()]
+            file = chance.choice(files)
+            match chance.randrange(5):
+                case 0:
+                    file.unlink()
+                case 1:
+                    with file.open("ab") as grown:
+                        grown.write(b"x" * chance.randrange(1, 60_000))
+                case 2:
+                    file.rename(chance.choice(volumes) / "_data" / f"moved-{round_}")
+                case 3:
+                    (chance.choice(volumes) / "_data" / f"linked-{round_}").hardlink_to(file)
+                case 4:
+                    fill(file.parent / "deeper" / f"{round_}" / "file", chance.randrange(30_000))
+    assert believed > 20
