@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import select
 import subprocess
@@ -22,7 +23,11 @@ def step(at: Path, number: int, chance: random.Random) -> None:
     for _ in range(60):
         path = target / f"dir-{chance.randrange(20)}" / f"file-{chance.randrange(400)}"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(chance.randbytes(chance.choice((900, 5000, 30_000))))
+        with path.open("wb") as file:
+            file.write(chance.randbytes(chance.choice((900, 5000, 30_000))))
+            file.flush()
+            if number % 3 == 0:  # there is a log tree then, outside of all counters
+                os.fsync(file.fileno())
     for _ in range(20):
         with suppress(OSError):
             (target / f"dir-{chance.randrange(20)}" / f"file-{chance.randrange(400)}").unlink()

@@ -77,6 +77,31 @@ def test_thirty_walks_in_a_row_under_load_are_right(made: Lab) -> None:
     assert_books_close(sharing(made.at))
 
 
+def test_walks_during_a_balance_are_right(made: Lab) -> None:
+    """Relocation has trees of its own, which share blocks with the subvolumes and are merged into them."""
+    many_files(made, "base", 30_000)
+    for number in range(6):
+        made.snapshot("base", f"copy-{number}")
+        made.write(made.at / f"copy-{number}/dir-{number}/file-{number}", 50_000)
+    made.commit()
+    relocating = walks = 0
+    busy = subprocess.Popen(("btrfs", "balance", "start", "--full-balance", str(made.at)), stdout=subprocess.DEVNULL)
+    try:
+        while busy.poll() is None:
+            found = btrfs.sharing(made.at, this_host(), figures(made.at), (), deadline_s=60, cache=None)
+            assert isinstance(found, Exact), found
+            walked = found.value
+            assert walked.method == "device trees", walked.fallback
+            assert (walked.residual_data_bytes, walked.residual_metadata_bytes) == (0, 0)
+            walks += 1
+            relocating += any("<relocation>" in row.holders for row in walked.rows)
+    finally:
+        assert busy.wait(60) == 0
+    assert walks >= 3
+    print(f"{walks} walks, {relocating} of them met trees of the relocation")
+    assert_books_close(sharing(made.at))
+
+
 @pytest.fixture
 def tight(tmp_path: Path) -> Iterator[Lab]:
     """So small that freed blocks are soon used again."""

@@ -90,10 +90,10 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
             owner = 0 if number == layout.DATA_RELOC_TREE else number
             found.append(Tree(number, _unit(number), _pointer(root, owner)))
     live_from: dict[int, int] = {}
-    for number, pointer in subvolumes.items():
-        drop = roots[number].drop_key
-        if drop is not None:
-            live_from.update(_dropped(trees, pointer, drop, roots[number].drop_level))
+    for root in [*(roots[number] for number in subvolumes), *relocating]:
+        # With references left, the key is how far a relocation was merged: nothing is dropped yet.
+        if root.drop_key is not None and root.references == 0:
+            live_from.update(_dropped(trees, _pointer(root, 0), root.drop_key, root.drop_level))
     groups = roots.get(layout.BLOCK_GROUP_TREE) or roots.get(layout.EXTENT_TREE)
     if groups is None:
         raise Malformed("there is no extent tree")
