@@ -24,13 +24,17 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 @dataclass(slots=True)
 class Day:
-    """What one file holds, in the order of its lines. `last`: each filesystem's newest record, the base of the next."""
+    """What one file holds, in the order of its lines. `last`: each filesystem's newest record, the base of the next.
+
+    `bases`: every record by what a later line names it by; a run that wrote without the lock may have come between.
+    """
 
     records: list[Record] = field(default_factory=list)
     foreign: list[UsedPoint] = field(default_factory=list)
     skipped_lines: int = 0
     machine_bytes: int = 0
     last: dict[str | None, Record] = field(default_factory=dict)
+    bases: dict[encoding.Name, Record] = field(default_factory=dict)
 
 
 def file_name(at: datetime) -> str:
@@ -80,13 +84,14 @@ def _take(line: bytes, found: Day) -> None:
     try:
         if len(line) > _LONGEST_LINE_BYTES:
             raise ValueError("too long to be ours")
-        record = encoding.decode(line.decode("ascii"), found.last)
+        record = encoding.decode(line.decode("ascii"), found.bases)
     except ValueError:
         found.skipped_lines += 1
         return
     found.machine_bytes += len(line)
     found.records.append(record)
     found.last[record.filesystem] = record
+    found.bases[encoding.name_of(record)] = record
 
 
 def _last_line(block: bytes, end: int) -> int | None:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from collectors.history import fields
 from collectors.history.record import Record
@@ -26,6 +26,7 @@ NAME_KEPT = 200
 WHOLE_LINE_BYTES = 150_000
 RUN_BYTES = 11_000
 _ID_KEPT = 16
+Name: TypeAlias = tuple[str | None, str]
 _MAPS = ("owners", "orphans", "dangling", "tags")
 
 
@@ -70,8 +71,8 @@ def encode(record: Record, base: Record | None, *, room_bytes: int = WHOLE_LINE_
         record = replace(record, **without, trimmed=(*record.trimmed, largest))
 
 
-def decode(line: str, bases: Mapping[str | None, Record]) -> Record:
-    """The record of a machine line. `bases`: the last record of each filesystem above it in the same file.
+def decode(line: str, bases: Mapping[Name, Record]) -> Record:
+    """The record of a machine line. `bases`: the records above it in the same file, by `name_of`.
 
     Raises ValueError where the line is torn, edited, of another version or not ours.
     """
@@ -87,10 +88,14 @@ def decode(line: str, bases: Mapping[str | None, Record]) -> Record:
         raise ValueError("nested too deep") from error
     if not isinstance(wire, dict) or wire.get("v") != fields.VERSION:
         raise ValueError("another version")
-    filesystem = fields.text_or_none(wire, "fs")
-    base = bases.get(filesystem)
-    known = base if base is not None and wire.get("base") == fields.stamp(base.at) else None
-    return fields.record(wire, known)
+    base = wire.get("base")
+    named = (fields.text_or_none(wire, "fs"), base) if isinstance(base, str) else None
+    return fields.record(wire, bases.get(named) if named else None)
+
+
+def name_of(record: Record) -> Name:
+    """What a line names the record by that it builds on."""
+    return record.filesystem, fields.stamp(record.at)
 
 
 def short_id(image_id: str) -> str:

@@ -49,7 +49,7 @@ def _lock(fd: int, until: float) -> bool:
             if time.monotonic() >= until:
                 return False
             time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.05)
+            pause_s = min(2 * pause_s, 0.02)
         except OSError as error:
             if error.errno in _WITHOUT_LOCKS:
                 return False

@@ -7,6 +7,7 @@ itself is uneven: it comes in bursts, not by the ruler. The parameters are drawn
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect_left
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class Host:
 
     @property
     def end_s(self) -> float:
-        return self.begin_s + (len(self.path) - 1) * TICK_S
+        return self.begin_s + float((len(self.path) - 1) * TICK_S)
 
 
 def steady_ramp(seed: int) -> Host:
@@ -212,7 +213,7 @@ def _swing(rng: random.Random, size: float) -> Callable[[], float]:
 
     def swing() -> float:
         nonlocal state
-        state = keep * state + (1 - keep**2) ** 0.5 * rng.gauss(0, size)
+        state = keep * state + math.sqrt(1 - keep * keep) * rng.gauss(0, size)
         return state
 
     return swing
