@@ -1,7 +1,7 @@
 """The growing table of extents: address → size on disk, size decompressed, set of holders. Reduced as it grows.
 
-About 28 bytes for each distinct extent, and as much again while it is being reduced; references beyond the first cost
-nothing once reduced.
+32 bytes for each distinct extent and for up to half a million references that wait, and about twice as much again while
+they are reduced. References beyond the first cost nothing once reduced.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class ExtentTable:
     def __init__(self, sets: RootSets) -> None:
         self._sets = sets
         self._parts: list[tuple[U64, U64, U64, I64]] = []
-        self._count = 0
+        self._count = self._reduced_count = 0
         self._bound = _MANY
 
     def add(self, addresses: U64, disk: U64, ram: U64, sets: I64) -> None:
         """References to extents. `ram` is 0 for extents that are not compressed."""
-        self._parts.append(self._reduced(addresses, disk, ram, sets))
-        self._count += len(self._parts[-1][0])
+        self._parts.append((addresses, disk, ram, sets))
+        self._count += len(addresses)
         if self._count > self._bound:
             self._reduce()
-            self._bound = max(_MANY, 2 * self._count)
+            self._bound = self._count + max(_MANY, self._count)
 
     def bytes_by_set(self) -> list[int]:
         """Bytes on disk held by each set, by its number."""
@@ -53,10 +53,10 @@ class ExtentTable:
         return self._parts[0]
 
     def _reduce(self) -> None:
-        if len(self._parts) > 1:
+        if self._count > self._reduced_count:
             addresses, disk, ram, sets = (np.concatenate(column) for column in zip(*self._parts, strict=True))
             self._parts = [self._reduced(addresses, disk, ram, sets)]
-            self._count = len(self._parts[0][0])
+            self._count = self._reduced_count = len(self._parts[0][0])
 
     def _reduced(self, addresses: U64, disk: U64, ram: U64, sets: I64) -> tuple[U64, U64, U64, I64]:
         rows, unions = self._sets.united(addresses, sets, agreed=disk)
