@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +13,7 @@ import pytest
 from tests.lab import Lab, engine, layout, measure
 from tests.lab.messes.churn import TAG
 from tests.lab.require import require_machine
+from tests.machine.journaling import Supervisor
 
 pytestmark = pytest.mark.machine
 
@@ -46,35 +43,19 @@ class Rebuilt:
     dangling_bytes: int  # as the disk has it
 
 
-def run(lab: Lab, journal: Path, *arguments: str) -> str:
-    """One journaled run, as a supervisor makes it."""
-    command = [sys.executable, "-m", "collectors", "--preflight", "--host", lab.host, "--no-state"]
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "OPS_"))}
-    ended = subprocess.run(
-        [*command, "--journal", str(journal), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=clean,
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr
-    return ended.stdout
-
-
-def build_over_runs(lab: Lab, journal: Path, build: Callable[[int], object]) -> Rebuilt:
+def build_over_runs(lab: Lab, supervisor: Supervisor, build: Callable[[int], object]) -> Rebuilt:
     """Twelve builds, a run after every third; the last run once as JSON and then as text."""
     lab.client.base_image()
     for number in range(1, BUILDS_COUNT + 1):
         build(number)
         if number % (BUILDS_COUNT // RUNS_COUNT) == 0 and number < BUILDS_COUNT:
-            run(lab, journal)
+            supervisor.run()
     # A run 20 minutes later finds what was written on the disk, and btrfs rid of the containers of the builds.
     measure.flush(lab.mount)
     if lab.fs == "btrfs":
         measure.cleaned(lab.mount)
-    document: dict[str, Any] = json.loads(run(lab, journal, "--format", "json"))
-    return Rebuilt(run(lab, journal), document, dangling_bytes(lab))
+    document = supervisor.document()
+    return Rebuilt(supervisor.page(), document, dangling_bytes(lab))
 
 
 def dangling_bytes(lab: Lab) -> int:
@@ -94,7 +75,7 @@ def rebuilt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         lab.build(TAG, files, buildkit=False, args=("--build-arg", f"COMMIT={number:040x}"))
 
     with Lab.up(driver=request.param, mess="empty", size_mib=1024) as lab:
-        yield build_over_runs(lab, tmp_path_factory.mktemp("journal"), build)
+        yield build_over_runs(lab, Supervisor(lab, tmp_path_factory.mktemp("memory")), build)
 
 
 def churn_of(document: dict[str, Any], repository: str) -> dict[str, Any]:
@@ -134,6 +115,7 @@ def test_a_host_without_dangling_images_and_moved_tags_is_not_asked(tmp_path: Pa
     require_machine()
     with Lab.up(mess="empty", size_mib=512) as lab:
         lab.client.base_image()
-        run(lab, tmp_path)
-        document = json.loads(run(lab, tmp_path, "--format", "json"))
+        supervisor = Supervisor(lab, tmp_path)
+        supervisor.run()
+        document = supervisor.document()
     assert "engine: events" not in {row["source"] for row in document["coverage"]}
