@@ -116,7 +116,9 @@ class UllageApp(OutwardActions):
             case "categories" | "category-list" | "brief":
                 await self.action_view("explore")
             case "findings" | "plan-findings-list":
-                await self.action_view("plan")
+                finding = message.listing.row
+                if finding is not None:
+                    self.explain(finding)
             case "steps":
                 self.action_include()
             case "events":

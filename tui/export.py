@@ -14,7 +14,6 @@ from tui.categories import face
 from tui.frame import Past, percent_of, space_of
 from tui.severity import word
 
-
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 
 

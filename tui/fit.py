@@ -82,3 +82,35 @@ def spread(left: Iterable[Bit], right: Iterable[Bit], width: int, *, gap: int = 
     head, tail = fitted[:middle], fitted[middle + 1 :]
     room = width - width_of(head) - width_of(tail)
     return (*head, Bit(" " * max(room, 0)), *tail)
+
+
+def wrapped(line: Iterable[Bit], width: int) -> list[Line]:
+    """`line` on as many lines as it needs: its last cuttable bit runs on below where it began. Loses nothing."""
+    bits = tuple(line)
+    at = max((index for index, bit in enumerate(bits) if bit.cut), default=None)
+    if at is None or width_of(bits) <= width:
+        return [fit(bits, width)]
+    before, bit, after = bits[:at], bits[at], bits[at + 1 :]
+    indent = width_of(before)
+    if width - indent < 8:
+        return [fit(before, width), *wrapped((Bit("  "), bit, *after), width)] if before != (Bit("  "),) else [bits]
+    first, *rest = _pieces(bit.text, width - indent)
+    lines: list[Line] = [(*before, replace(bit, text=first))]
+    lines += [(Bit(" " * indent), replace(bit, text=text)) for text in rest]
+    return [*lines, fit(after, width)] if after else lines
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` cells, broken at blanks where there are any."""
+    pieces, line = [], ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if cell_len(joined) > width and line:
+            pieces.append(line)
+            joined = word
+        while cell_len(joined) > width:
+            head = set_cell_size(joined, width).rstrip() or joined[:1]
+            pieces.append(head)
+            joined = joined[len(head) :]
+        line = joined
+    return [*pieces, line]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 from io import StringIO
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from collectors.model.finding import Finding
 from collectors.report.words import safe
-from tui.fit import shorten_middle
+from tui.fit import Line, shorten_middle
 from tui.keys import KEYS, VIEW_KEYS
+from tui.pages import finding, keys_and_signs, sources
 from tui.replay import ReplayActions
+from tui.screens.page import Page
 from tui.widgets.listing import Listing
 
 
@@ -20,9 +24,19 @@ class OutwardActions(ReplayActions):
     _export_to = Path()
 
     def action_help(self) -> None:
-        from tui.screens.help import Help
+        self._page("ullage: keys and signs", keys_and_signs())
 
-        self.push_screen(Help(self.scene.look))
+    def action_coverage(self) -> None:
+        frame = self.scene.frame
+        if frame is not None:
+            self._page("What was asked", sources(frame.report, frame.waiting))
+
+    def explain(self, of: Finding) -> None:
+        """Everything that is known of one finding."""
+        self._page("Finding", finding(of, si=self.scene.scale.si))
+
+    def _page(self, title: str, lines: Iterable[Line]) -> None:
+        self.push_screen(Page(title, list(lines), self.scene.look))
 
     def action_palette(self) -> None:
         self.action_command_palette()

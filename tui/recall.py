@@ -19,7 +19,7 @@ _NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
 
 
-def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[int]) -> Report:
+def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[int] = (80, 90)) -> Report:
     """The report of run `index`, with the trend that the runs before it tell."""
     moment = moments[index]
     origin = Origin("journal", "run", moment.at, 0.0)

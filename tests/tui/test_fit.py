@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.fit import Bit, fit, shorten, shorten_middle, spread, width_of
+from tui.fit import Bit, fit, shorten, shorten_middle, spread, width_of, wrapped
 
 NUMBER = Bit("312.0 GiB", "strong")
 
@@ -41,3 +41,16 @@ def test_the_middle_of_an_id_is_what_goes() -> None:
 def test_a_spread_line_is_exactly_as_wide_as_asked(texts: list[str], width: int) -> None:
     bits = [Bit(text, gives=1, cut=True, least=1) for text in texts]
     assert width_of(spread(bits, [Bit("end")], width)) == width
+
+
+@given(st.text("abcdef ghi", max_size=200), st.integers(12, 60))
+def test_wrapped_text_loses_no_letter_and_fits_every_line(words: str, width: int) -> None:
+    lines = wrapped((Bit(" label  ", "muted"), Bit(words, "text", 1, cut=True)), width)
+    assert all(width_of(line) <= width for line in lines)
+    told = "".join(bit.text for line in lines for bit in line)
+    assert told.replace(" ", "") == f"label{words}".replace(" ", "")
+
+
+def test_wrapped_text_runs_on_below_where_it_began() -> None:
+    lines = wrapped((Bit(" why  "), Bit("one two three", "text", 1, cut=True)), 14)
+    assert ["".join(bit.text for bit in line) for line in lines] == [" why  one two", "      three"]

@@ -8,6 +8,7 @@ from textual.binding import Binding
 from tests.tui.incident import frames, incident
 from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
+from tests.tui.shapes import not_root
 from tui.app import UllageApp
 from tui.feed import ReplayFeed
 from tui.keys import KEYS, VIEW_KEYS
@@ -213,3 +214,21 @@ async def test_q_leaves_with_a_zero_status(key: str) -> None:
     async with shown(app, (120, 36), [key]):
         pass
     assert app.return_value in (0, None)
+
+
+async def test_enter_on_a_finding_explains_all_of_it() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["tab", "tab", "enter"]):
+        seen = text(app)
+        assert "P0 ✖ CRITICAL" in seen
+        assert "5 owner sources read, two listings" in seen
+        assert "delete them: step 1 of the plan" in seen
+
+
+async def test_c_shows_every_source_and_what_it_said() -> None:
+    app = replay(not_root())
+    async with shown(app, (120, 36), ["c"]):
+        seen = text(app)
+        assert "source.11" in seen
+        assert "btrfs.trees" in seen
+        assert "not permitted: needs root" in seen

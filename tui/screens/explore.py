@@ -34,7 +34,7 @@ class Explore(View):
                 with Panel(id="explore-items"):
                     yield ItemTable(id="items")
                 with Panel(id="explore-facts"):
-                    yield Prose(id="facts")
+                    yield Prose(id="facts", wrap=True)
 
     def focus_first(self) -> None:
         self.query_one("#items", ItemTable).focus()

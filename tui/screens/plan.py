@@ -32,7 +32,7 @@ class PlanView(View):
                     yield StepTable(id="steps")
                     yield Gauge(id="gauge")
                 with Panel(id="plan-step"):
-                    yield Prose(id="step")
+                    yield Prose(id="step", wrap=True)
                 with Panel(id="plan-log"):
                     yield Prose(id="log")
 

@@ -9,6 +9,7 @@ from collectors.report.words import age, percent, safe, size
 from tui.bars import dual, sparkline
 from tui.figures import cell, change, number
 from tui.fit import Bit, fit, shorten
+from tui.frame import space_of
 from tui.rows import CategoryRow
 from tui.scene import Scene
 from tui.widgets.listing import Listing
@@ -133,6 +134,8 @@ def _absence(row: CategoryRow, scene: Scene) -> str:
 
 
 def total_text(scene: Scene) -> str:
-    """The sum at the foot of the table: used bytes in the column's unit."""
-    used = sum(row.held_bytes for row in scene.rows if row.face.key not in ("free", "reserved"))
-    return f"used {number(used, scene.scale.divisor)} {scene.scale.label}"
+    """What the rows sum to: used bytes in the column's unit, as statfs says."""
+    space = space_of(scene.report) if scene.report is not None else None
+    return (
+        f"used {number(space.used_bytes, scene.scale.divisor)} {scene.scale.label}" if space is not None else "used ?"
+    )

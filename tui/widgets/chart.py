@@ -29,6 +29,8 @@ class ChartView(Widget):
         size = (self.size.width, self.size.height)
         if self._chart is None or self._look is None:
             return []
+        if self._chart.empty:
+            return [Text(" No run is known yet that says how full it was.", self._look.style("muted"))]
         if self._drawn is None or self._drawn[0] != size:
             from tui.widgets.plot import draw
 

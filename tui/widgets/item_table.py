@@ -15,6 +15,7 @@ from tui.items import ItemRow, age_of
 from tui.scene import Scene
 from tui.widgets.listing import Listing
 
+_NAME = 22
 _AGE = 9
 _STATE = 11
 
@@ -55,10 +56,16 @@ class ItemTable(Listing[ItemRow]):
         if self.brief:
             bar = 10 if room >= 26 else 0
             return Columns(room - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
-        state = _STATE + 1 if room >= 30 else 0
-        old = _AGE + 1 if room >= 40 else 0
-        apparent = number + 3 if room >= 44 + number else 0
-        bar = min(40, room // 5) if room >= 54 + number else 0
+        # What is dropped first stands last; the name keeps enough to be told from its neighbours.
+        wished = (_STATE + 1, _AGE + 1, min(41, max(13, room // 5)), number + 3)
+        state, old, bar, apparent = 0, 0, 0, 0
+        if room - wished[0] >= _NAME:
+            state = wished[0]
+            if room - sum(wished[:2]) >= _NAME:
+                old = wished[1]
+                if room - sum(wished[:3]) >= _NAME:
+                    bar = wished[2] - 1
+                    apparent = wished[3] if room - sum(wished) >= _NAME else 0
         return Columns(room - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state)
 
     def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
