@@ -44,9 +44,9 @@ NOTHING = Builds((), {}, ())
 def recollect(journal: Journal | None, snapshot: Snapshot, request: Request) -> Builds:
     """Ask the engine, within what is left of the deadline. Never raises."""
     images = snapshot.engine.images
-    if journal is None or isinstance(images, Unavailable) or not _worth_asking(journal, images.value):
-        return NOTHING
     now = datetime.now(UTC)
+    if journal is None or isinstance(images, Unavailable) or not _worth_asking(journal, images.value, now):
+        return NOTHING
     left_s = request.deadline_s - (now - snapshot.began_at).total_seconds() - _KEEP_S
     with Past(request.endpoint, deadline_s=min(_LONGEST_S, left_s)) as past:
         given = past.tags_given(since=now - DAY)
@@ -62,12 +62,13 @@ def recollect(journal: Journal | None, snapshot: Snapshot, request: Request) -> 
     return Builds(events, histories, tuple(reports))
 
 
-def _worth_asking(journal: Journal, images: Sequence[Image]) -> bool:
-    """Are there dangling images, or did a tag move between two runs or since the last one?"""
-    if any(not image.tags for image in images) or moves(journal):
+def _worth_asking(journal: Journal, images: Sequence[Image], now: datetime) -> bool:
+    """Are there dangling images, or did a tag move between two runs of a day or since the last one?"""
+    if any(not image.tags for image in images) or any(now - DAY <= at for at, *_ in moves(journal)):
         return True
     last = next((record.tags for record in reversed(journal.records) if record.tags is not None), {})
-    return any(last.get(tag, now) != now for image in images for tag in image.tags for now in (short_id(image.id),))
+    tags = ((tag, short_id(image.id)) for image in images for tag in image.tags)
+    return any(last.get(tag, image) != image for tag, image in tags)
 
 
 def _chosen(repositories: Iterable[Sequence[Image]]) -> list[ImageId]:
