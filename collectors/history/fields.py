@@ -12,6 +12,7 @@ from collectors.model.finding import Severity
 
 Wire = Mapping[str, Any]
 VERSION = 1
+_HUGE = 1 << 63
 
 
 def stamp(at: datetime) -> str:
@@ -159,8 +160,8 @@ def _text(value: Any) -> str:
 def _integer(value: Any) -> int | None:
     if value is None:
         return None
-    if type(value) is not int:
-        raise ValueError("not a whole number")
+    if type(value) is not int or not -_HUGE < value < _HUGE:
+        raise ValueError("not a whole number of bytes")
     return value
 
 

@@ -55,7 +55,7 @@ class Kind(Generic[V]):
 
     def _checked(self, wire: Any) -> dict[str, V]:
         if not isinstance(wire, dict) or not all(type(value) is self._type for value in wire.values()):
-            raise ValueError(f"a map of names to {self._type.__name__}")
+            raise ValueError(f"not a map of names to {self._type.__name__}")
         return wire
 
 
