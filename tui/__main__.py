@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from collectors.cli.arguments import parser
 from collectors.cli.main import headless
 from collectors.cli.signals import UNKNOWN, guarded
+from tui.serve import Refused, in_browser, serve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,10 +23,23 @@ def _run(argv: Sequence[str] | None) -> int:
     status = headless(arguments)
     if status is not None:
         return status
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if arguments.serve:
+        return _serve(arguments)
+    if not (in_browser() or (sys.stdin.isatty() and sys.stdout.isatty())):
         print("ullage: the dashboard needs a terminal; use --preflight for a report", file=sys.stderr)
         return UNKNOWN
     return _dashboard(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    shown = ["--demo"] if arguments.demo else ["--replay", arguments.replay] if arguments.replay else []
+    try:
+        return serve([*shown, *(["--theme", arguments.theme] if arguments.theme else [])], port=arguments.port)
+    except Refused as error:
+        print(f"ullage: {error}", file=sys.stderr)
+    except ImportError:
+        print("ullage: --serve needs textual-serve: pip install 'ullage[serve]'", file=sys.stderr)
+    return UNKNOWN
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:

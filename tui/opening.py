@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from collectors.history.reading import read
 from collectors.model.report import Report
@@ -15,6 +17,9 @@ from tui.machine import ThisMachine
 from tui.moments import of_journal
 from tui.recall import report_of
 
+# A real incident on a real engine, recorded by tests/lab/demo.py.
+DEMO = Path(__file__).with_name("demo.jsonl.gz")
+
 
 class Unplayable(ValueError):
     """What was given is no recording and no folder of journals."""
@@ -22,6 +27,8 @@ class Unplayable(ValueError):
 
 def feed_of(arguments: argparse.Namespace) -> Feed:
     """Raises Unplayable, naming the path."""
+    if arguments.demo:
+        return of_recording(DEMO)
     if arguments.replay is None:
         return LiveFeed(ThisMachine(arguments))
     path = Path(arguments.replay)
@@ -33,17 +40,24 @@ def of_recording(path: Path) -> ReplayFeed:
     reports: list[Report] = []
     reason = "it is empty"
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        with _lines(path) as lines:
             for line in lines:
                 try:
                     reports.append(load(line))
                 except Unreadable as error:
                     reason = str(error)
-    except OSError as error:
-        raise Unplayable(f"{path}: {error.strerror}") from None
+    except (OSError, EOFError) as error:
+        raise Unplayable(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not reports:
         raise Unplayable(f"{path}: {reason}")
     return ReplayFeed.of_reports(reports, origin=path.name)
+
+
+def _lines(path: Path) -> TextIO:
+    """The file's text, unpacked where its name says that it is packed."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+    return path.open(encoding="utf-8", errors="replace")
 
 
 def of_folder(path: Path) -> ReplayFeed:

@@ -20,7 +20,7 @@ from collectors.sources import btrfs as btrfs_source
 from collectors.sources import filesystem as filesystem_source
 
 # What comes after the walk (joining, judging, printing) needs a moment of the deadline too.
-_KEEP_S = 0.5
+_KEEP_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,15 @@ def study(context: Context, mount: Mount) -> tuple[FilesystemStudy, tuple[Source
     mountpoint, clock, host = Path(mount.mountpoint), context.clock, context.request.host
     units = _units(context, mount)
     with ThreadPoolExecutor(4, thread_name_prefix="study") as pool:
-        space = pool.submit(filesystem_source.space, mountpoint, timeout_s=clock.left(at_most=5.0))
         own = pool.submit(filesystem_source.own_blocks, mount, host, timeout_s=clock.left(at_most=10.0))
         opened = pool.submit(filesystem_source.open_deleted, host, mount.device, deadline_s=clock.left(keep=_KEEP_S))
         holders = pool.submit(_btrfs if mount.fstype == "btrfs" else _walk, context, mount, units)
         units, occupancy, btrfs, own_of_btrfs = holders.result()
         own_bytes = own.result() if own_of_btrfs is None else own_of_btrfs
+        # Last, so that it is of the same moment as the holders: their walk may have committed what was dirty.
+        space = filesystem_source.space(mountpoint, timeout_s=clock.left(at_most=5.0))
         answer = FilesystemStudy(
-            Filesystem(mount, space.result()),
+            Filesystem(mount, space),
             units,
             occupancy,
             btrfs,
@@ -88,7 +89,9 @@ def _btrfs(context: Context, mount: Mount, units: tuple[Unit, ...]) -> _Holders:
         deadline_s=clock.left(keep=_KEEP_S),
         cache=cache_folder(host),
     )
-    whole = replace(facts.value, sharing=sharing)
+    # The walk commits first, which moves metadata: the figures beside it are those after it.
+    later = btrfs_source.filesystem(mountpoint, host, timeout_s=clock.left(at_most=5.0))
+    whole = replace(later.value if isinstance(later, Exact) else facts.value, sharing=sharing)
     own = exact.own_bytes(whole, sharing)
     nameless = frozenset({OwnerId("unlinked:")})
     units = (*units, Unit(exact.UNLINKED, UnitKind.UNLINKED, "", "deleted, still open", nameless, False, None))

@@ -20,6 +20,7 @@ examples:
   ullage --history --since 30d                  every figure of the journal, with sparklines
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
   ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
+  ullage --demo                                 a real incident, replayed: no engine, no root, no network
   ullage --print schema                         the JSON Schema of that document
 
 exit status: 0 well (OK, P4, P3) · 1 warning (P2) · 2 critical (P1, P0) · 3 not known, or wrong usage
@@ -73,6 +74,9 @@ def _modes(p: argparse.ArgumentParser) -> None:
 def _dashboard(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("the dashboard")
     group.add_argument("--replay", metavar="PATH", help="a recording, or a folder of journals; read-only")
+    group.add_argument("--demo", action="store_true", help="replay a shipped recording of a real lab incident")
+    group.add_argument("--serve", action="store_true", help="show --replay or --demo in a browser, on loopback only")
+    group.add_argument("--port", metavar="N", type=int, default=8000, help="of --serve (default: 8000)")
     group.add_argument("--read-only", action="store_true", help="look, and never offer to apply")
     group.add_argument("--theme", choices=("dark", "light", "ansi"), help="(default: what the terminal can do)")
 

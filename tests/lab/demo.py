@@ -1,7 +1,7 @@
 """Records the incident that `ullage --demo` replays: a real engine on a real btrfs, filling up over half a day.
 
 `python -m tests.lab.demo OUT.jsonl.gz` plays it and records a report after each act. The bytes, the engine, the leak
-and the reclaim are real. Only the clock is not: each run of ullage sees it set 20 minutes further (faketime), as a
+and the reclaim are real. Only the clock is not: each run of ullage takes it for 20 minutes later, as a
 supervisor would have run it, because nobody wants to wait half a day.
 """
 
@@ -67,7 +67,7 @@ class Story:
         self.lab.docker("start", "api-1", "web-1")
 
     def _log(self, size_bytes: int) -> None:
-        self.lab.docker("exec", "api-1", "sh", "-c", f"yes {'y' * 400} | head -c {size_bytes} > /proc/1/fd/1")
+        self.lab.docker("exec", "web-1", "sh", "-c", f"yes {'y' * 400} | head -c {size_bytes} > /proc/1/fd/1")
 
     def _rebuild(self, frame: int) -> None:
         files = {"Dockerfile": _DOCKERFILE.format(24 * MIB), "version": f"build {frame}"}
@@ -80,18 +80,15 @@ class Story:
 
 
 def ullage(lab: Lab, frame: int, journal: Path, *arguments: str) -> None:
-    """One run, with the clock of its frame."""
-    environ = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "ULLAGE_CONFIG": str(journal / "config.toml")}
-    minutes = STEP_MINUTES * frame
-    subprocess.run(
-        ["faketime", "-f", f"+{minutes}m", sys.executable, "-m", "collectors", "--host", lab.host,
-         "--journal", str(journal), "--state", str(journal / "state"), *arguments],
-        env=environ, check=False, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    """One run, at the time of its frame."""
+    where = ("--host", lab.host, "--journal", str(journal), "--state", str(journal / "state"))
+    command = [sys.executable, "-m", "tests.lab.later", str(STEP_MINUTES * frame), *where, *arguments]
+    environ = {**os.environ, "ULLAGE_CONFIG": str(journal / "config.toml")}
+    subprocess.run(command, env=environ, check=False, stdout=subprocess.DEVNULL)
 
 
 def main(out: Path) -> int:
-    with tempfile.TemporaryDirectory() as folder, Lab.up(driver="btrfs", mess="everyday", size_mib=1792) as lab:
+    with tempfile.TemporaryDirectory() as folder, Lab.up(driver="btrfs", mess="everyday", size_mib=1536) as lab:
         journal, recording = Path(folder), Path(folder) / "demo.jsonl"
         (journal / "config.toml").write_text(CONFIG)
         story = Story(lab)

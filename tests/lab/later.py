@@ -1,0 +1,36 @@
+"""Runs ullage as if it were so many minutes later: `python -m tests.lab.later MINUTES ARGUMENT…`. For the demo only.
+
+Shifts what this one process takes for the time of day; files, engine and kernel keep theirs, and no deadline is touched
+(those run on the monotonic clock).
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+
+
+def shift(minutes: float) -> None:
+    """From now on, `datetime.now` and `time.time` are `minutes` ahead. Before anything else is imported."""
+    seconds = 60 * minutes
+    real_time, real_class = time.time, datetime.datetime
+
+    class Later(real_class):  # type: ignore[valid-type,misc]
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            later: datetime.datetime = cls.fromtimestamp(real_time() + seconds, tz)
+            return later
+
+    time.time = lambda: real_time() + seconds
+    datetime.datetime = Later  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    shift(float(sys.argv[1]))
+    from collectors.cli.main import main
+    from collectors.sources.engine import past
+
+    # The engine is asked about its past in its own time: about the future it would keep silent until it came.
+    setattr(past, "datetime", datetime.datetime.__mro__[1])  # noqa: B010 - another module's name, on purpose
+    sys.exit(main(sys.argv[2:]))
