@@ -122,7 +122,7 @@ class Shared:
     """One row of the sharing table: bytes held by exactly this set of units.
 
     Trees that are no subvolume are holders too, in angle brackets: "<extent tree>", "<checksum tree>", "<root tree>"
-    (which also holds the free space cache's data) …
+    (which also holds the free space cache's data) … Files that are deleted and still open are held by "<unlinked>".
     """
 
     holders: frozenset[UnitId]

@@ -104,7 +104,7 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
 ) -> None:
     parents, rules = tree
     sets = RootSets()
-    splitter = Splitter((Split(0, rules),), sets)
+    splitter = Splitter((Split(0, rules, {999: 5}),), sets)
     mine, shared = sets.number(1), sets.number(1 | 1 << 9)
     links = list(parents.items())
     splitter.add_links(
@@ -129,7 +129,7 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
         at = inode
         while at not in rules and at in parents and at != 256:
             at = parents[at]
-        mask = 1 << rules.get(at, 0) | (1 << 9 if both else 0)
+        mask = 1 << (5 if inode == 999 else rules.get(at, 0)) | (1 << 9 if both else 0)
         expected[mask] = expected.get(mask, 0) + 4096
     assert {sets.masks[number]: size for number, size in enumerate(found.bytes_by_set()) if size} == expected
 

@@ -49,20 +49,20 @@ class Findings:
 
     def take(self, batch: Batch, sets: I64) -> None:
         """Enter a batch whose rows belong to these sets."""
-        split = self.splitter.concerned(sets)
         inodes = batch.inodes()
-        late = split[inodes.rows]
+        late = self.splitter.late(sets, inodes.rows, inodes.inodes)
         self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
         self.tally.add_inodes(sets[inodes.rows[~late]], inodes.apparent[~late])
-        if split.any():
-            links = batch.links(split)
+        named = self.splitter.named(sets)
+        if named.any():
+            links = batch.links(named)
             self.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
         extents = batch.extents()
         plain = extents.ram == 0
         begin = extents.addresses[plain] + extents.starts[plain]
         self.referenced.add(begin, begin + extents.lengths[plain])
-        holders, late = sets[extents.rows], split[extents.rows]
-        addresses, disk, ram = extents.addresses, extents.disk, extents.ram
+        holders, addresses, disk, ram = sets[extents.rows], extents.addresses, extents.disk, extents.ram
+        late = self.splitter.late(sets, extents.rows, extents.inodes)
         if late.any():
             self.splitter.add_extents(holders[late], extents.inodes[late], addresses[late], disk[late], ram[late])
             addresses, disk, ram, holders = addresses[~late], disk[~late], ram[~late], holders[~late]
@@ -78,7 +78,12 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
     meanings = list(units)
     bits: dict[UnitId, int] = {}
     inside: dict[int, dict[int, int]] = {}
+    nameless: dict[int, dict[int, int]] = {}
     unresolved = []
+
+    def bit_of(unit: UnitId) -> int:
+        return bits.setdefault(unit, len(units) + len(bits))
+
     for rule in rules:
         place = names.inode(rule.path)
         if place is None or place[0] not in trees:
@@ -86,13 +91,13 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
         elif place[1] == layout.SUBVOLUME_DIRECTORY:
             meanings[trees[place[0]]] = rule.unit
         else:
-            bit = bits.setdefault(rule.unit, len(units) + len(bits))
-            inside.setdefault(trees[place[0]], {})[place[1]] = bit
+            inside.setdefault(trees[place[0]], {})[place[1]] = bit_of(rule.unit)
     for tree, bit in trees.items():
         if layout.is_subvolume(tree) and not units[bit].startswith("<"):
             for inode in names.unlinked(tree):
-                target = bits.setdefault(UnitId(layout.UNLINKED), len(units) + len(bits))
-                inside.setdefault(bit, {})[inode] = target
+                nameless.setdefault(bit, {})[inode] = bit_of(UnitId(layout.UNLINKED))
     sets = RootSets()
-    splitter = Splitter(tuple(Split(bit, found) for bit, found in inside.items()), sets)
-    return Findings((*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), Tally(), Intervals(), splitter)
+    splits = tuple(Split(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
+    return Findings(
+        (*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), Tally(), Intervals(), Splitter(splits, sets)
+    )

@@ -90,7 +90,9 @@ class Entries:
             if item is None:
                 break
             inode = item[0][2]
-            found.append(inode)
+            named = (inode, layout.INODE_REF, 0), (inode, layout.INODE_EXTREF, U64_MAX)
+            if self._first(subvolume, *named) is None:  # older kernels also mark files that are being truncated
+                found.append(inode)
             low = (layout.ORPHANS, layout.ORPHAN_ITEM, inode + 1)
         return found
 
