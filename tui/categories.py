@@ -25,6 +25,9 @@ FREE = Face("free", "F", "Free", "free", "What a user of this filesystem can sti
 RESERVED = Face(
     "reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m)."
 )
+SUBVOLUMES = Face(
+    "subvolumes", "=", "All subvolumes", "subvolumes", "Every btrfs subvolume. They overlap, so they sum to nothing."
+)
 
 _FACES = {
     Category.ORPHANS: Face(
@@ -100,11 +103,13 @@ def face(category: Category) -> Face:
 
 
 def by_key(key: str) -> Face:
-    """The face of a category's identifier, or of `free` and `reserved`. KeyError for any other."""
+    """The face of a category's identifier, or of `free`, `reserved`, `subvolumes`. ValueError for any other."""
     if key == FREE.key:
         return FREE
     if key == RESERVED.key:
         return RESERVED
+    if key == SUBVOLUMES.key:
+        return SUBVOLUMES
     return _FACES[Category(key)]
 
 

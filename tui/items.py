@@ -13,6 +13,8 @@ from enum import StrEnum
 from collectors.model.ledger import Category, Item
 from collectors.model.report import Report
 from collectors.model.sums import charged, floor
+from tui.categories import SUBVOLUMES
+from tui.subvolumes import subvolume_items
 
 
 class ItemOrder(StrEnum):
@@ -79,7 +81,9 @@ def _sorted_rows(items: Sequence[Item], order: ItemOrder, needle: str) -> tuple[
 
 
 def items_of(report: Report, key: str) -> tuple[Item, ...]:
-    """The items of a category's key; none for free space."""
+    """The items of a category's key, or the subvolumes; none for free space."""
+    if key == SUBVOLUMES.key:
+        return subvolume_items(report)
     if report.ledger is None or key not in set(Category):
         return ()
     return report.ledger.items.get(Category(key), ())

@@ -12,11 +12,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Origin, Size, Unavailable
+from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
-from tui.categories import FREE, RESERVED, Face, face
+from tui.categories import FREE, RESERVED, SUBVOLUMES, Face, face
 from tui.frame import Frame, LastGood, space_of
+from tui.subvolumes import subvolume_items
 
 _DAY = timedelta(days=1)
 
@@ -84,6 +85,16 @@ def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow,
             )
         )
     return (*sorted(rows, key=lambda row: _place(row, order)), *_room(frame, whole))
+
+
+def extra_rows(frame: Frame) -> tuple[CategoryRow, ...]:
+    """What Explore lists beside the categories. Its bytes are in them already: it holds none in the bar."""
+    items = subvolume_items(frame.report)
+    if not items:
+        return ()
+    origin = items[0].referenced.origin
+    none = Unavailable(Why.NOT_APPLICABLE, "subvolumes overlap", origin)
+    return (CategoryRow(SUBVOLUMES, none, 0, 0, None, None, None, (), len(items), "", None),)
 
 
 def _change(frame: Frame, key: str, now_bytes: int, grown: Mapping[str, int | None]) -> int | None:

@@ -20,7 +20,7 @@ from tui.frame import Event, Frame, percent_of, space_of
 from tui.items import ItemOrder
 from tui.look import Look
 from tui.progress import Run
-from tui.rows import CategoryRow, Order, category_rows
+from tui.rows import CategoryRow, Order, category_rows, extra_rows
 
 
 class Mode(StrEnum):
@@ -108,15 +108,24 @@ class Scene:
         return After(len(ahead), freed, used, percent_of(used, space))
 
     @cached_property
+    def shelves(self) -> tuple[CategoryRow, ...]:
+        """What Explore lists: the categories that may have items, and the subvolumes."""
+        if self.frame is None:
+            return ()
+        used = tuple(row for row in self.rows if row.face.key not in ("free", "reserved"))
+        return (*used, *extra_rows(self.frame))
+
+    @cached_property
     def row(self) -> CategoryRow | None:
         """The selected category; the first one where nothing is selected."""
-        rows = self.rows
+        rows = (*self.rows, *self.shelves)
         return next((row for row in rows if row.face.key == self.selected), rows[0] if rows else None)
 
 
 _DERIVED = {
     "scale": {"frame", "units"},
     "rows": {"frame", "order"},
+    "shelves": {"frame", "order"},
     "after": {"frame", "plan", "chosen", "run"},
     "row": {"frame", "order", "selected"},
 }

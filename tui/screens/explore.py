@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from collectors.model.ledger import Item
+from collectors.model.reading import Unavailable
 from collectors.report.words import bytes_, doubt, unread
 from tui.categories import by_key
 from tui.facts import facts
@@ -41,9 +42,8 @@ class Explore(View):
 
     def show(self, scene: Scene) -> None:
         self._scene = scene
-        rows = [row for row in scene.rows if row.face.key not in ("free", "reserved")]
         categories = self.query_one(CategoryList)
-        categories.fill(rows, scene)
+        categories.fill(scene.shelves, scene)
         row = scene.row
         if row is None or scene.report is None:
             return
@@ -103,7 +103,7 @@ def _note(row: CategoryRow, shown: tuple[ItemRow, ...], scene: Scene) -> str:
     own = sum(one.freed_bytes for one in shown)
     shared = row.held_bytes - own
     order = f"by {scene.item_order}"
-    if scene.needle or shared <= 0 or not shown:
+    if scene.needle or shared <= 0 or not shown or isinstance(row.size, Unavailable):
         return order
     si = scene.scale.si
     return f"{order} · {bytes_(own, si=si)} exclusive + {bytes_(shared, si=si)} shared, counted once"
