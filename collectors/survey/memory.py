@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from collectors.accounting.books import freed_bytes
+from collectors.accounting.categories import kind_of
 from collectors.accounting.ledger import Account
+from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
@@ -76,22 +78,29 @@ def with_churn(memory: Memory, snapshot: Snapshot, account: Account | None, buil
         images.value,
         now=snapshot.ended_at,
         events=builds.events,
-        freed=_freed(account, snapshot),
+        freed=_left_behind(account, snapshot),
         histories=steps,
     )
     return replace(memory.trend, churn=found)
 
 
-def _freed(account: Account | None, snapshot: Snapshot) -> Callable[[frozenset[ImageId]], Size] | None:
+def _left_behind(account: Account | None, snapshot: Snapshot) -> Callable[[frozenset[ImageId]], Size] | None:
+    """What images hold alone, or only together with unused build cache or with subvolumes that are going already.
+
+    With BuildKit each layer of an image is in the cache as well: removing one of the two frees nothing.
+    """
     if account is None or not account.books.releases:
         return None
     books, origin = account.books, Origin("accounting", "churn", snapshot.ended_at, 0.0)
+    leaving = {owner for one in books.releases for owner in one.owners if kind_of(owner) == "deleted"}
+    beside = removable(snapshot).get("build", frozenset()) | leaving
+    anyway = freed_bytes(books, beside)
 
-    def freed(images: frozenset[ImageId]) -> Size:
-        count = freed_bytes(books, (OwnerId(f"image:{image}") for image in images))
+    def left(images: frozenset[ImageId]) -> Size:
+        count = freed_bytes(books, beside | {OwnerId(f"image:{image}") for image in images}) - anyway
         return Exact(count, origin) if isinstance(books.unread, Exact) else AtLeast(count, (books.unread,), origin)
 
-    return freed
+    return left
 
 
 def settle(

@@ -41,7 +41,7 @@ def churn(case: Case) -> Iterable[Finding]:
         if one.rebuilds >= 3 and case.notable(charged(one.dangling_bytes)):
             claim = f"{one.repository} rebuilt {one.rebuilds} times since {one.since.strftime('%H:%M UTC')}"
             evidence = (("new bytes come from", one.busting_step),) if one.busting_step else ()
-            remedy = "order the Dockerfile so that what changes most comes last; prune dangling images"
+            remedy = "order the Dockerfile so that what changes most comes last; prune dangling images and build cache"
             yield Finding("churn", Severity.P3, claim, one.dangling_bytes, evidence, remedy, (), True)
 
 
