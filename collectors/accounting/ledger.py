@@ -114,7 +114,7 @@ def _known_without_a_walk(snapshot: Snapshot, study: FilesystemStudy, origin: Or
     store = snapshot.store
     if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
         sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
-    if study.filesystem.mount.fstype not in ("btrfs", "?"):
+    if study.filesystem.mount.fstype not in ("btrfs", "unknown"):
         sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
     return sizes
 

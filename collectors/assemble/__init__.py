@@ -109,7 +109,7 @@ class _Look:
         if isinstance(root, Unavailable):
             view = self.snapshot.engine
             found = None
-            if not (isinstance(view.local, Exact) and not view.local.value):
+            if roots.elsewhere(self.request, view.engine, view.local) is None:
                 found = from_container(self.request, mounts, view, self.clock)
             self._add(*(found or remote_study(root)))
             self._update(store=root)

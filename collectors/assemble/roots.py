@@ -19,8 +19,8 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     """The flag, else what a local engine says, else the usual places. A remote engine has none here."""
     origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
     asked = request.host.docker_root
-    if isinstance(local, Exact) and not local.value:
-        return Unavailable(Why.NOT_REACHABLE, "the engine runs on another machine", origin)
+    if (where := elsewhere(request, engine, local)) is not None:
+        return Unavailable(Why.NOT_REACHABLE, where, origin)
     if asked is not None:
         named, source = [str(asked)], "--docker-root"
     elif isinstance(engine, Exact) and engine.value.root:
@@ -35,6 +35,19 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
         raise bounded.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
     return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=clock.left(at_most=5.0))
+
+
+def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -> str | None:
+    """Why the engine that was asked has no root here, in words; None where it has one, or may have.
+
+    A directory of the same name proves nothing: behind a tunnel on localhost there may be any machine's engine.
+    """
+    if request.endpoint.remote or (isinstance(local, Exact) and not local.value):
+        return "the engine runs on another machine"
+    if isinstance(engine, Unavailable) or isinstance(local, Exact):
+        return None
+    unproven = request.endpoint.socket is None and request.host.docker_root is None
+    return local.detail if unproven or local.why is Why.INCONSISTENT else None
 
 
 def containerd_root(request: Request, clock: Clock) -> Path | None:

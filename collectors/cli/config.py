@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -36,7 +37,9 @@ def load(flag: str | None, environ: Mapping[str, str]) -> Config:
             if named:
                 raise BadConfig(f"{path}: no such file") from None
         except OSError as error:
-            raise BadConfig(f"{path}: {error.strerror}") from None
+            # A home that may not be searched (ProtectHome=, another user's) is no reason to look at nothing.
+            if named or os.path.lexists(path):
+                raise BadConfig(f"{path}: {error.strerror}") from None
     return Config("", Thresholds(), Rules())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from collectors.cli.signals import complain, discard_stdout
 from collectors.report import document, recording, text, words
 from collectors.report.redaction import redacted
 from collectors.survey import Options, Outcome
@@ -21,6 +22,24 @@ Looked = Sequence[tuple[str | None, Outcome]]
 def forgetful(options: Options) -> Options:
     """The same run without a memory."""
     return replace(options, journal=None, vault=None)
+
+
+def deliver(arguments: argparse.Namespace, looked: Looked) -> bool:
+    """Write the reports; True where they did not all get there: said on stderr, unless the reader just went away.
+
+    The run goes on: the journal is to have it all the same, and a critical stays one.
+    """
+    try:
+        write(arguments, looked)
+    except BrokenPipeError:
+        discard_stdout()
+    except OSError as error:
+        discard_stdout()
+        name = f"{words.quoted(str(error.filename), None)}: " if error.filename else ""
+        complain(f"the report could not be written: {name}{error.strerror}")
+    else:
+        return False
+    return True
 
 
 def write(arguments: argparse.Namespace, looked: Looked) -> None:

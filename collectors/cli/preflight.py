@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from collectors.assemble import Request
 from collectors.cli import output
 from collectors.cli.config import Config
+from collectors.cli.signals import UNKNOWN, complain
 from collectors.history import folder
 from collectors.sources.engine.endpoint import endpoint
 from collectors.sources.host import Host, state_folder, this_host
@@ -42,11 +42,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         chosen = [output.forgetful(one) for one in chosen]
     with ThreadPoolExecutor(len(chosen), thread_name_prefix="host") as pool:
         outcomes = list(pool.map(survey, chosen))
-    output.write(arguments, list(zip(hosts, outcomes, strict=True)))
+    undelivered = output.deliver(arguments, list(zip(hosts, outcomes, strict=True)))
     for one, outcome in zip(chosen, outcomes, strict=True):
         for note in remember(outcome, one):
-            print(f"ullage: {note}", file=sys.stderr)
-    return worst([outcome.report.exit_status for outcome in outcomes])
+            complain(note)
+    statuses = [outcome.report.exit_status for outcome in outcomes]
+    return worst([*statuses, UNKNOWN] if undelivered else statuses)
 
 
 def worst(statuses: Sequence[int]) -> int:

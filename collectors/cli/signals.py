@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -10,23 +11,55 @@ from collections.abc import Callable
 UNKNOWN = 3
 
 
+def discard_stdout() -> None:
+    """The reader has seen enough, or is gone. Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(line: str) -> None:
+    """One line on stderr, if that takes it: a log on a full disk must not change how the run ends."""
+    with contextlib.suppress(OSError):
+        print(f"ullage: {line}", file=sys.stderr)
+
+
 def guarded(run: Callable[[], int]) -> int:
     """The exit status of `run`; whatever it raises becomes 3 and one line on stderr."""
+    _open_closed_streams()
     try:
         status = run()
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return UNKNOWN
     except KeyboardInterrupt:
-        print("ullage: interrupted", file=sys.stderr)
+        complain("interrupted")
         return UNKNOWN
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else UNKNOWN
+    except OSError as error:
+        discard_stdout()
+        complain(str(error))
+        return UNKNOWN
     except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is loud and never a warning
-        print(f"ullage: a defect of ours: {error!r}", file=sys.stderr)
+        complain(f"a defect of ours: {error!r}")
         if os.environ.get("ULLAGE_DEBUG"):
             traceback.print_exc()
         return UNKNOWN
     return status
+
+
+def _open_closed_streams() -> None:
+    """Give a closed stream (`>&-`) its number back before a file or socket of ours gets it, and `print` a place.
+
+    stdout becomes one that refuses what is written, as it did; Python's own stand-in would be None, and what is said
+    to a stderr of None ends up on stdout, in the middle of the report.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
