@@ -48,7 +48,8 @@ class RunLog:
             if self._path.stat().st_size > _KEEP_BYTES:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
         self._titles = dict(steps)
-        self._write("begin", steps=list(self._titles), target_percent=target_percent, pid=os.getpid())
+        # A crash may have torn the last line; a line of its own keeps this one whole.
+        self._write("begin", before="\n", steps=list(self._titles), target_percent=target_percent, pid=os.getpid())
 
     def means(self, step: str, target: OwnerId | None, tags: Iterable[str] = ()) -> None:
         """The next thing to be removed."""
@@ -62,13 +63,13 @@ class RunLog:
         """The run is over, and says why."""
         self._write("end", ended=ended)
 
-    def _write(self, what: str, **facts: Any) -> None:
+    def _write(self, what: str, *, before: str = "", **facts: Any) -> None:
         line = json.dumps({"v": _VERSION, "at": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **facts})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, f"{line}\n".encode())
+                os.write(fd, f"{before}{line}\n".encode())
                 os.fdatasync(fd)
             finally:
                 os.close(fd)

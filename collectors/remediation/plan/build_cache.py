@@ -30,9 +30,12 @@ def build_cache(case: Case) -> Found:
         return Found(left_out=(explain.unread("Build cache", case.engine.build_cache),))
     records = {record.id: record for record in case.engine.build_cache.value}
     children = _children(records)
+    kinds = {i: record.kind for i, record in records.items()}
     group = _groups(case, records, children)
     drafts = [
-        _draft(case, name, _youngest_first([records[i] for i, g in group.items() if g == name], children), children)
+        _draft(
+            case, name, _youngest_first([records[i] for i, g in group.items() if g == name], children), children, kinds
+        )
         for name in (OLD, MOUNTS, SHARED)
         if name in group.values()
     ]
@@ -73,10 +76,17 @@ def _wanted(case: Case, record: BuildRecord) -> str:
     return SHARED if record.shared or record.kind in _ONLY_WITH_ALL else OLD
 
 
-def _draft(case: Case, name: str, records: tuple[BuildRecord, ...], children: Mapping[str, frozenset[str]]) -> Draft:
+def _draft(
+    case: Case,
+    name: str,
+    records: tuple[BuildRecord, ...],
+    children: Mapping[str, frozenset[str]],
+    kinds: Mapping[str, str],
+) -> Draft:
     targets = tuple(owner("build", record.id) for record in records)
     inside = {record.id for record in records}
     own = [record.size for record in records if not record.shared]
+    before = _groups_before(name, inside, children, kinds)
     title, needs, costs, risk, rank = _WORDS[name]
     return Draft(
         id=name,
@@ -92,9 +102,10 @@ def _draft(case: Case, name: str, records: tuple[BuildRecord, ...], children: Ma
         undo="none needed: the next build makes it again",
         automatic=True,
         rules=("build-cache",),
-        requires=_groups_before(name, inside, children, case),
+        requires=frozenset[str]().union(*before.values()),
         claimed=total(own, Origin("plan", "sizes as the engine counts them", case.snapshot.ended_at, 0.0)),
         trim=_descendants(inside, children) if name == SHARED else None,
+        requires_for=before if name == SHARED else None,
         command_for=lambda left: commands.each_record(case.tool, (t.partition(":")[2] for t in left), all_=True),
     )
 
@@ -125,14 +136,17 @@ _WORDS: Mapping[str, tuple[str, str, str, Risk, Rank]] = {
 
 
 def _groups_before(
-    name: str, inside: Iterable[str], children: Mapping[str, frozenset[str]], case: Case
-) -> frozenset[str]:
-    """The steps that remove the descendants of these records, which have to run first."""
-    outside = {child for i in inside for child in children.get(i, frozenset())} - set(inside)
-    if not outside or not isinstance(case.engine.build_cache, Exact):
-        return frozenset()
-    kinds = {record.id: record.kind for record in case.engine.build_cache.value}
-    return frozenset(MOUNTS if kinds[i] == _MOUNT_KIND else OLD for i in outside) - {name}
+    name: str, inside: Iterable[str], children: Mapping[str, frozenset[str]], kinds: Mapping[str, str]
+) -> Mapping[OwnerId, frozenset[str]]:
+    """Per record, the other steps that remove what was built on it, which have to run first."""
+    mine = frozenset(inside)
+    return {
+        owner("build", i): frozenset(
+            MOUNTS if kinds[child] == _MOUNT_KIND else OLD for child in children.get(i, frozenset()) - mine
+        )
+        - {name}
+        for i in mine
+    }
 
 
 def _command(tool: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:

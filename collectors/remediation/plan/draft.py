@@ -37,8 +37,9 @@ class Draft:
     """`claimed` is what the engine says its targets hold, for where nothing was measured; None: it says nothing.
 
     `requires` are steps without which this one cannot work. `trim` marks a group from which targets that free nothing
-    are taken out again; it maps a target to the targets that have to go before it. `frees_elsewhere` marks a remedy
-    whose point is not bytes of statfs `used` (a balance), so that freeing none is no reason to leave it out.
+    are taken out again; it maps a target to the targets that have to go before it, as `requires_for` maps it to the
+    steps that have to. `frees_elsewhere` marks a remedy whose point is not bytes of statfs `used` (a balance), so that
+    freeing none is no reason to leave it out.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Draft:
     claimed: Size | None = None
     estimate: Size | None = None  # for a remedy that removes no owner: what it may free
     trim: Mapping[OwnerId, frozenset[OwnerId]] | None = None
+    requires_for: Mapping[OwnerId, frozenset[str]] | None = None
     command_for: Callable[[tuple[OwnerId, ...]], str] | None = None  # the command after targets were taken out
     frees_elsewhere: bool = False
     rules: tuple[str, ...] = ()  # findings that ask for it without naming a target

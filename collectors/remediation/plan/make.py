@@ -96,6 +96,7 @@ def _useful(
     if not isinstance(case.books.unread, Exact):
         return drafts, reduced, ()
     trimmed = tuple(_trim(draft, reduced.useful | ladder.useful) for draft in drafts)
+    reduced = reduce(case.books.releases, trimmed, aliases)
     helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
     kept = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
     kept += [for_metadata(d) for d in trimmed if d.id in ladder.helps and d not in kept]
@@ -116,7 +117,11 @@ def _trim(draft: Draft, useful: frozenset[OwnerId]) -> Draft:
     left = tuple(target for target in draft.targets if target in wanted)
     if left == draft.targets or not left:
         return draft
-    return replace(draft, targets=left, command=draft.command_for(left) if draft.command_for else draft.command)
+    requires = draft.requires
+    if draft.requires_for is not None:
+        requires = frozenset[str]().union(*(draft.requires_for[target] for target in left))
+    command = draft.command_for(left) if draft.command_for else draft.command
+    return replace(draft, targets=left, requires=requires, command=command)
 
 
 def _steps(case: Case, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]:
