@@ -6,7 +6,7 @@ is said from fewer than 6 samples or 2 hours, and a disk that is full already is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,13 +39,24 @@ class Forecast:
 
     def crosses(self, percent: int, within: timedelta) -> bool:
         """Is `percent` to be expected `within` this time? The test that alarms are made of."""
-        return self.watched_s >= _WATCHED_SHARE * within.total_seconds() and any(
-            crossing.percent == percent
-            and crossing.at <= self.now + within
-            and crossing.latest is not None
-            and crossing.latest <= self.now + _SURE_WITHIN * within
-            for crossing in self.crossings
-        )
+        return imminent(self.crossings, percent, now=self.now, within=within, watched_s=self.watched_s)
+
+
+def imminent(
+    crossings: Iterable[Crossing], percent: int, *, now: datetime, within: timedelta, watched_s: float
+) -> bool:
+    """Will `percent` be crossed `within` this time, by the best guess, and for certain in the end?
+
+    `watched_s` is how long the history behind the forecast is. Held against a fleet of simulated hosts: a crossing that
+    is merely likely is an alarm that people learn to ignore.
+    """
+    return watched_s >= _WATCHED_SHARE * within.total_seconds() and any(
+        crossing.percent == percent
+        and crossing.at <= now + within
+        and crossing.latest is not None
+        and crossing.latest <= now + _SURE_WITHIN * within
+        for crossing in crossings
+    )
 
 
 def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: datetime) -> Forecast:

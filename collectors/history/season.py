@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import sqrt
+from math import ceil, floor, sqrt
 
 from collectors.history.ramp import Ramp, Reach, edges
 from collectors.history.scatter import quantile
@@ -18,6 +18,7 @@ from collectors.history.segments import HOUR, Run
 
 DAY = 24 * HOUR
 PART_S = 4 * HOUR
+_CLOSE_S = PART_S / 2
 # (period, least history): a pattern has to be seen twice, and a bit.
 _PERIODS = ((7 * DAY, 14.5 * DAY), (DAY, 3.5 * DAY))
 # The pattern's error on a part that it has not seen, against that of the mean rate.
@@ -98,20 +99,18 @@ def _pattern(grown: dict[int, float], parts: int, ahead: Ramp, now_s: float) -> 
 
 
 def _parts(runs: Sequence[Run]) -> dict[int, float]:
-    """Growth in each whole part of the day that lies inside a run, in bytes, by number since the epoch."""
+    """Growth in each whole part of the day that lies inside a run, in bytes, by number since the epoch.
+
+    A part whose ends lie between samples that are far apart is not known.
+    """
     grown: dict[int, float] = {}
     for run in runs:
-        index = 0
-        first, last = int(-(-run[0][0] // PART_S)), int(run[-1][0] // PART_S)
-        values: list[float] = []
-        for edge in range(first, last + 1):
-            at_s = edge * PART_S
-            while index + 1 < len(run) - 1 and run[index + 1][0] < at_s:
-                index += 1
-            (t0, y0), (t1, y1) = run[index], run[index + 1]
-            values.append(y0 + (y1 - y0) * (at_s - t0) / (t1 - t0))
-        for number, (begin, end) in enumerate(pairwise(values)):
-            grown[first + number] = end - begin
+        known: dict[int, float] = {}
+        for (t0, y0), (t1, y1) in pairwise(run):
+            if t1 - t0 <= _CLOSE_S:
+                for edge in range(ceil(t0 / PART_S), floor(t1 / PART_S) + 1):
+                    known[edge] = y0 + (y1 - y0) * (edge * PART_S - t0) / (t1 - t0)
+        grown |= {edge: known[edge + 1] - value for edge, value in known.items() if edge + 1 in known}
     return grown
 
 
