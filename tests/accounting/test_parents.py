@@ -62,6 +62,16 @@ def test_a_parent_with_two_children_goes_with_the_last_of_them() -> None:
     assert freed_bytes(books, [app, other]) == 23
 
 
+def test_a_recorded_parent_goes_with_its_own_children_only() -> None:
+    seen = world(
+        stored("base", BASE, tags=("base:1",)),
+        stored("step", BASE, parent="base"),
+        stored("app", BASE, COPY, parent="step"),
+        listed=(image("base", "base:1"), image("app")),
+    )
+    assert hidden_parents(seen) == {OwnerId("image:sha256:step"): {OwnerId("image:sha256:app")}}
+
+
 def test_without_a_record_of_the_parent_its_layers_tell() -> None:
     seen = world(stored("step", BASE, COPY), stored("app", BASE, COPY, MAKE), listed=(image("app"),))
     assert hidden_parents(seen) == {OwnerId("image:sha256:step"): {OwnerId("image:sha256:app")}}
