@@ -22,7 +22,14 @@ def shift(minutes: float) -> None:
             later: datetime.datetime = cls.fromtimestamp(real_time() + seconds, tz)
             return later
 
+    real_clock = time.clock_gettime
+
+    def clock(which: int) -> float:
+        # The journal would tell a clock that was set from time that passed; here time is to have passed.
+        return real_clock(which) + (seconds if which == time.CLOCK_BOOTTIME else 0)
+
     time.time = lambda: real_time() + seconds
+    time.clock_gettime = clock
     datetime.datetime = Later  # type: ignore[misc]
 
 

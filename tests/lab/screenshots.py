@@ -1,0 +1,138 @@
+"""Makes the pictures in `screenshots/`: `python -m tests.lab.screenshots` (root, rsvg-convert; about two minutes).
+
+Most show the shipped demo, which is a recording of a real lab; those of applying and of a user without privileges are
+taken of a lab that is up meanwhile. Each is an SVG and the same as a PNG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+from textual.pilot import Pilot
+
+from collectors.cli.arguments import parser
+from tests.lab import Lab
+from tui.app import UllageApp
+from tui.export import local
+from tui.feed import LiveFeed
+from tui.machine import ThisMachine
+from tui.opening import DEMO, of_recording
+
+FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
+WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)
+BEFORE_RECLAIM = ("left",)
+
+# name → size, theme, keys
+OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
+    "overview": (WIDE, "dark", BEFORE_RECLAIM),
+    "explore": (WIDE, "dark", (*BEFORE_RECLAIM, "2", "down", "down", "down")),
+    "history": (WIDE, "dark", (*BEFORE_RECLAIM, "3")),
+    "plan": (WIDE, "dark", (*BEFORE_RECLAIM, "4")),
+    "churn": (WIDE, "dark", (*BEFORE_RECLAIM, "5")),
+    "help": (WIDE, "dark", ("question_mark",)),
+    "80x24": (USUAL, "dark", BEFORE_RECLAIM),
+    "60x20": (SMALL, "dark", BEFORE_RECLAIM),
+    "light": (WIDE, "light", BEFORE_RECLAIM),
+    "ansi": (WIDE, "ansi", BEFORE_RECLAIM),
+    "after-reclaim": (WIDE, "dark", ()),
+}
+
+
+async def settle(pilot: Pilot[int], seconds: float = 0.3) -> None:
+    for _ in range(3):
+        await pilot.pause(seconds / 3)
+
+
+async def of_the_demo(name: str) -> None:
+    size, theme, keys = OF_THE_DEMO[name]
+    app = UllageApp(of_recording(DEMO), theme=f"ullage-{theme}")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+        await settle(pilot)
+        save(name, app.export_screenshot(title="ullage --demo"))
+
+
+async def of_a_lab(arguments: argparse.Namespace) -> None:
+    """The way from a full disk to a freed one, on a real engine."""
+    app = UllageApp(LiveFeed(ThisMachine(arguments)), theme="ullage-dark")
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot, 12)
+        await pilot.press("4")
+        await settle(pilot)
+        for _ in range(3):
+            await pilot.press("down", "space")
+        await settle(pilot)
+        save("plan-live", app.export_screenshot(title="ullage"))
+        await pilot.press("a")
+        await settle(pilot, 1)
+        save("apply", app.export_screenshot(title="ullage"))
+        await pilot.press(*os.uname().nodename.lower(), "enter")
+        await settle(pilot, 3)
+        save("applying", app.export_screenshot(title="ullage"))
+        await settle(pilot, 25)
+        save("applied", app.export_screenshot(title="ullage"))
+
+
+async def of_a_recording(name: str, recording: Path, title: str) -> None:
+    app = UllageApp(of_recording(recording), theme="ullage-dark")
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        save(name, app.export_screenshot(title=title))
+
+
+def preflight_text(text: str) -> None:
+    console = Console(record=True, width=150, file=io.StringIO())
+    console.print(Text(text), soft_wrap=False, overflow="ellipsis", no_wrap=True)
+    save("preflight", console.export_svg(title="ullage --preflight"))
+
+
+def save(name: str, svg: str) -> None:
+    drawing = FOLDER / f"{name}.svg"
+    drawing.write_text(local(svg))
+    subprocess.run(["rsvg-convert", "--zoom", "1.2", drawing, "-o", drawing.with_suffix(".png")], check=True)
+    print(drawing.with_suffix(".png").name, file=sys.stderr)
+
+
+def main() -> int:
+    if shutil.which("rsvg-convert") is None:
+        print("rsvg-convert is missing: install librsvg2-bin", file=sys.stderr)
+        return 3
+    FOLDER.mkdir(exist_ok=True)
+    for name in OF_THE_DEMO:
+        asyncio.run(of_the_demo(name))
+    with tempfile.TemporaryDirectory() as folder, Lab.up(driver="btrfs", mess="incident", size_mib=1536) as lab:
+        base = Path(folder)
+        base.chmod(0o777)
+        config = base / "config.toml"
+        ages = ("build_cache", "cache_mount", "dangling", "image", "container")
+        config.write_text("[thresholds]\ngrace_s = 1\n[keep]\n" + "".join(f"{age}_age_s = 0\n" for age in ages))
+        common = ["--host", lab.host, "--config", str(config), "--journal", str(base / "j"), "--state", str(base / "s")]
+        command = [sys.executable, "-m", "collectors", "--preflight", *common]
+        preflight_text(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+        recording = base / "nobody.jsonl"
+        nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        subprocess.run(
+            [*nobody, *command, "--no-journal", "--no-state", "--record", str(recording)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+        )
+        asyncio.run(of_a_recording("degraded", recording, "ullage, without any privilege"))
+        asyncio.run(of_a_lab(parser("ullage").parse_args(common)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
