@@ -15,6 +15,8 @@ import pytest
 
 from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
+from collectors.sources.filesystem import HOST_UNIT
+from collectors.sources.filesystem.layer_cache import file_for, load
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk
 from tests.sources.walking import a_unit, du, fill, of, walked
@@ -138,6 +140,48 @@ def test_without_its_device_nothing_that_may_change_is_believed(root: Path, tmp_
         time.sleep(QUIET_S)
         for _ in range(2):
             assert not kept(walked(other, [a_unit(volume)], cache=tmp_path), volume)
+
+
+def remembered(cache: Path, root: Path) -> dict[str, float]:
+    """When each part of the host's own files was measured."""
+    layers = load(file_for(cache, str(root))).layers
+    return {unit: figure.measured_at for unit, figure in layers.items() if unit.startswith(HOST_UNIT)}
+
+
+def test_the_hosts_own_files_are_remembered_in_parts_and_add_up(tmp_path: Path) -> None:
+    with a_disk("ext4") as root:
+        for name in ("usr/lib", "usr/share", "home/u", "var/lib/other", "var/lib/docker/volumes/v", "srv/x"):
+            a_volume(root, name)
+        fill(root / "home" / "u" / "film", 40 << 20)
+        volume = a_unit(root / "var" / "lib" / "docker" / "volumes" / "v")
+        time.sleep(QUIET_S)
+        run("sync", "-f", root)
+        first = walked(root, [volume], cache=tmp_path)
+        before = remembered(tmp_path, root)
+        assert set(before) == {
+            f"{HOST_UNIT}/{name}" for name in ("usr/lib", "usr/share", "home/u", "var/lib/other", "srv/x")
+        }
+        again = walked(root, [volume], cache=tmp_path)
+        assert remembered(tmp_path, root) == before
+        assert of(again) == of(first)
+        assert again.largest_others == first.largest_others
+        assert str(root / "home" / "u") == again.largest_others[0].path
+        grow(root / "usr" / "lib")
+        (root / "srv" / "x").rename(root / "srv" / "y")
+        (root / "home" / "linked").hardlink_to(root / "usr" / "share" / "_data" / "7" / "17")
+        inside = a_unit(root / "home" / "u" / "_data")
+        fill(root / "var" / "new", 30_000)
+        after = walked(root, [volume, inside], cache=tmp_path)
+        assert sum(share.bytes for share in after.shares) == du(root)
+        assert of(after, root / "home" / "u" / "_data")[0] == du(root / "home" / "u" / "_data")
+        kept_parts = {unit for unit, at in remembered(tmp_path, root).items() if before.get(unit) == at}
+        assert kept_parts == {f"{HOST_UNIT}/var/lib/other"}
+        with a_disk("ext4") as other:
+            fill(other / "elsewhere", 5 << 20)
+            run("mount", "--bind", other, root / "var" / "lib" / "other" / "_data" / "3")
+            covered = walked(root, [volume, inside], cache=tmp_path)
+            run("umount", root / "var" / "lib" / "other" / "_data" / "3")
+        assert sum(share.bytes for share in covered.shares) == du(root)
 
 
 def test_any_sequence_of_changes_leaves_the_figures_right(root: Path, tmp_path: Path) -> None:

@@ -63,4 +63,4 @@ def devices(folder: Path, content: Blocks) -> Devices:
 def walk(folder: Path, content: Blocks, rules: Sequence[SplitRule] = RULES) -> Measured:
     """One walk over these blocks."""
     with devices(folder, content) as found:
-        return walked(found, rules, time.monotonic() + 60)
+        return walked(found, found.superblock(), rules, time.monotonic() + 60)

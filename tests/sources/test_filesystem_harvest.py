@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.sources.bounded import Malformed
-from collectors.sources.filesystem.harvest import Count, Harvest
+from collectors.sources.filesystem.count import Count
+from collectors.sources.filesystem.harvest import Harvest
 from collectors.sources.filesystem.sharing import split
 
 NO_UNITS = 3  # the host's index
-FOUND: tuple[object, ...] = ("found", True, 7, [], [], [])
+FOUND: tuple[object, ...] = ("found", True, 7, [], [], [], [])
 
 
 def row(index: int, blocks: int, inodes: int = 1) -> tuple[object, ...]:
-    return index, blocks, blocks * 512, inodes, 0.0, [], [], None, []
+    return index, blocks, blocks * 512, inodes, 0.0, [], [], None, [], []
 
 
 def a_harvest(*frames: tuple[str, tuple[object, ...]]) -> Harvest:

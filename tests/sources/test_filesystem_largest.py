@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.model.filesystem import Directory
-from collectors.sources.filesystem.harvest import Row
 from collectors.sources.filesystem.largest import largest
 
 MIB_BLOCKS = 2048
@@ -16,7 +15,7 @@ MIB_BLOCKS = 2048
 
 def named(rows: dict[str, tuple[int, int]], top: int, covered: tuple[str, ...] = ()) -> dict[str, Directory]:
     """`rows`: path → (MiB, inodes)."""
-    plain = {os.fsencode(path): Row(mib * MIB_BLOCKS, mib << 20, inodes) for path, (mib, inodes) in rows.items()}
+    plain = [(os.fsencode(path), mib * MIB_BLOCKS, mib << 20, inodes) for path, (mib, inodes) in rows.items()]
     return {directory.path: directory for directory in largest(plain, "/mnt", covered, top)}
 
 

@@ -165,7 +165,17 @@ def test_layers_finished_before_a_time_out_are_not_measured_again(tmp_path: Path
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     unit = a_unit(Path(os.fsdecode(b"/x/\xff\xfe"))).id
-    figure = LayerFigure((("", 1, 2), ("diff", 3, 1 << 62)), 4, 5, 6, 7.5, ((8, 1, 16, 9, 2),), ((((4096, 8192),), 77),), 10.0)
+    figure = LayerFigure(
+        (("", 1, 2), ("diff", 3, 1 << 62)),
+        4,
+        5,
+        6,
+        7.5,
+        ((8, 1, 16, 9, 2),),
+        ((((4096, 8192),), 77),),
+        ((b"a/\xff", 8, 9, 1),),
+        10.0,
+    )
     cache = LayerCache(1 << 63, {unit: figure}, {8: 2})
     assert save(tmp_path / "a" / "b" / "layers.json", cache)
     assert load(tmp_path / "a" / "b" / "layers.json") == cache

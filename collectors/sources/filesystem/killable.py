@@ -95,7 +95,7 @@ class Asking:
                 pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, str(_HOME)],
-                    {},
+                    _environment(),
                     file_actions=actions,
                     setpgroup=0,
                     setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
@@ -189,6 +189,11 @@ def _high(fd: int, opened: contextlib.ExitStack) -> int:
         os.close(fd)
     opened.callback(os.close, moved)
     return moved
+
+
+def _environment() -> dict[str, str]:
+    # Some interpreters do not even start without it.
+    return {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"}
 
 
 def _readable(fds: list[int], timeout_s: float) -> list[int]:

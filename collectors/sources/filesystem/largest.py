@@ -1,31 +1,46 @@
 """Which host directories to name. Pure.
 
-The rows add up to all host files, each a directory with everything below it that no other row holds. So few are kept
-that a person reads them, and what is kept adds up to the same.
+The rows add up to all host files (but for hard links between them), each a directory with everything below it that no
+other row holds. So few are kept that a person reads them, and what is kept adds up to the same.
 """
 
 from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from collectors.model.filesystem import Directory
-from collectors.sources.filesystem.harvest import BLOCK_BYTES, Row
+from collectors.sources.filesystem.count import BLOCK_BYTES, Row
 from collectors.sources.filesystem.locate import within
 
-Rows = dict[bytes, Row]
+_HIDDEN_LEAST_BYTES = 1 << 20  # some device nodes under /dev are no finding
 
 
-def largest(rows: Mapping[bytes, Row], mountpoint: str, covered: tuple[str, ...], top: int) -> tuple[Directory, ...]:
+@dataclass(slots=True)
+class _Sums:
+    blocks: int = 0
+    apparent: int = 0
+    inodes: int = 0
+
+
+Rows = dict[bytes, _Sums]
+
+
+def largest(rows: Iterable[Row], mountpoint: str, covered: tuple[str, ...], top: int) -> tuple[Directory, ...]:
     """About `top` directories, the root among them, largest first. `covered` are paths below the mountpoint.
 
     What another mount hides is never folded into what can be seen, so those may be more.
     """
-    kept = {path: Row(row.blocks, row.apparent, row.inodes) for path, row in rows.items()}
-    for path in rows:
+    kept: Rows = {}
+    for path, blocks, apparent, inodes in rows:
+        sums = kept.setdefault(path, _Sums())
+        sums.blocks += blocks
+        sums.apparent += apparent
+        sums.inodes += inodes
         for parent in _above(path):
-            kept.setdefault(parent, Row())
+            kept.setdefault(parent, _Sums())
     hidden = _hiding({os.fsencode(path) for path in covered}, kept)
     # From the leaves up, so that many small directories become the one that holds them all; then those in between that
     # hold little themselves.
@@ -37,9 +52,13 @@ def largest(rows: Mapping[bytes, Row], mountpoint: str, covered: tuple[str, ...]
 
 
 def _hiding(covered: set[bytes], rows: Rows) -> set[bytes]:
-    """Those of `covered` that hide something: an empty mountpoint is only a directory of its parent's."""
-    above = {parent for path in rows for parent in _above(path)}
-    return {path for path in covered if path in rows and (rows[path].inodes > 1 or path in above)}
+    """Those of `covered` that hide something to speak of: an empty mountpoint is only a directory of its parent's."""
+    blocks = dict.fromkeys(covered & rows.keys(), 0)
+    for path, row in rows.items():
+        for cover in (path, *_above(path)):
+            if cover in blocks:
+                blocks[cover] += row.blocks
+    return {path for path, count in blocks.items() if count * BLOCK_BYTES >= _HIDDEN_LEAST_BYTES}
 
 
 def _fold_leaves(rows: Rows, fixed: set[bytes], limit: int) -> None:
@@ -82,7 +101,7 @@ def _fold(rows: Rows, path: bytes, parent: bytes) -> None:
     rows[parent].inodes += row.inodes
 
 
-def _directory(path: bytes, row: Row, mountpoint: str, hidden: set[bytes]) -> Directory:
+def _directory(path: bytes, row: _Sums, mountpoint: str, hidden: set[bytes]) -> Directory:
     name = os.fsdecode(path)
     over = next((os.fsdecode(cover) for cover in hidden if within(name, os.fsdecode(cover))), None)
     return Directory(

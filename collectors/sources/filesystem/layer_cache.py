@@ -24,6 +24,7 @@ _MAX_BYTES = 256 << 20
 
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
 Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
+Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes
 Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
 
 
@@ -38,6 +39,7 @@ class LayerFigure:
     newest: float
     links: tuple[Link, ...]  # inodes that have links outside it
     proofs: tuple[Proof, ...]  # of what may change: how its inodes read; () for a layer, which does not
+    rows: tuple[Row, ...]  # of a part of the host: its directories; () for a unit
     measured_at: float  # Unix seconds
 
 
@@ -116,13 +118,24 @@ def _row(figure: LayerFigure) -> list[object]:
         figure.newest,
         figure.links,
         figure.proofs,
+        [(os.fsdecode(path), *sums) for path, *sums in figure.rows],
         figure.measured_at,
     ]
 
 
 def _figure(row: list[object]) -> LayerFigure:
     match row:
-        case [list(evidence), int(blocks), int(apparent), int(inodes), newest, list(links), list(proofs), measured_at]:
+        case [
+            list(evidence),
+            int(blocks),
+            int(apparent),
+            int(inodes),
+            newest,
+            list(links),
+            list(proofs),
+            list(rows),
+            measured_at,
+        ]:
             return LayerFigure(
                 evidence=tuple((str(name), int(inode), int(changed)) for name, inode, changed in evidence),
                 blocks=blocks,
@@ -131,6 +144,7 @@ def _figure(row: list[object]) -> LayerFigure:
                 newest=_number(newest),
                 links=tuple(_link(link) for link in links),
                 proofs=tuple(_proof(proof) for proof in proofs),
+                rows=tuple(_host_row(found) for found in rows),
                 measured_at=_number(measured_at),
             )
     raise ValueError(f"not a layer's figure: {row!r}")
@@ -148,6 +162,13 @@ def _proof(row: object) -> Proof:
         case [list(runs), int(checksum)]:
             return tuple((int(offset), int(count)) for offset, count in runs), checksum
     raise ValueError(f"not a proof: {row!r}")
+
+
+def _host_row(row: object) -> Row:
+    match row:
+        case [str(path), int(blocks), int(apparent), int(inodes)]:
+            return os.fsencode(path), blocks, apparent, inodes
+    raise ValueError(f"not a directory: {row!r}")
 
 
 def _number(value: object) -> float:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from collectors.model.ids import UnitId
 from collectors.model.store import Unit
-from collectors.sources.filesystem.harvest import Count, Harvest
+from collectors.sources.filesystem.count import Count
+from collectors.sources.filesystem.harvest import Harvest
 from collectors.sources.filesystem.layer_cache import LayerCache, LayerFigure
+from collectors.sources.filesystem.occupancy import HOST_UNIT
 from collectors.sources.filesystem.sharing import Split
 from collectors.sources.filesystem.targets import Targets
 
 _LINKS_MAX = 10_000  # a unit with more links into others is measured each time
 _PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
+
+
+def part_id(path: bytes) -> UnitId:
+    """Under which name a part of the host is kept."""
+    return UnitId(f"{HOST_UNIT}/{os.fsdecode(path)}")
+
+
+def candidate_parts(before: LayerCache) -> dict[bytes, LayerFigure]:
+    """Figures of parts of the host that hold if the walker finds their evidence, by path below the root."""
+    prefix = part_id(b"")
+    return {
+        os.fsencode(unit.removeprefix(prefix)): figure
+        for unit, figure in before.layers.items()
+        if unit.startswith(prefix) and figure.proofs
+    }
 
 
 def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> dict[int, LayerFigure]:
@@ -31,22 +49,33 @@ def remember(harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, 
     now = time.time()
     layers: dict[UnitId, LayerFigure] = {}
     for index, count, complete in harvest.counts():
-        proved = index in aims.tracked and bool(count.proofs) and len(count.proofs) == count.parts
-        if complete and (index in aims.immutable or proved) and _plain(count):
-            layers[units[index].id] = LayerFigure(
-                count.evidence or (),
-                count.blocks,
-                count.apparent,
-                count.inodes,
-                count.newest,
-                tuple(count.links),
-                tuple(count.proofs),
-                count.measured_at or now,
-            )
+        if complete and (index in aims.immutable or (index in aims.tracked and _proved(count))) and _plain(count):
+            layers[units[index].id] = _figure(count, now)
+    for path, count, complete in harvest.parts():
+        if complete and _proved(count) and _plain(count):
+            layers[part_id(path)] = _figure(count, now)
     unplaced = dict(before.unplaced) if harvest.fsid == before.fsid else {}
     if harvest.complete:
         unplaced = {inode: links for inode, links in result.unplaced.items() if inode < _PLAIN_KEYS}
     return LayerCache(harvest.fsid, layers, unplaced)
+
+
+def _figure(count: Count, now: float) -> LayerFigure:
+    return LayerFigure(
+        evidence=count.evidence or (),
+        blocks=count.blocks,
+        apparent=count.apparent,
+        inodes=count.inodes,
+        newest=count.newest,
+        links=tuple(count.links),
+        proofs=tuple(count.proofs),
+        rows=tuple(count.rows),
+        measured_at=count.measured_at or now,
+    )
+
+
+def _proved(count: Count) -> bool:
+    return bool(count.proofs) and len(count.proofs) == count.parts
 
 
 def _plain(count: Count) -> bool:

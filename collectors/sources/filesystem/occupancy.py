@@ -12,7 +12,8 @@ from collectors.model.ids import UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.sources import bounded
-from collectors.sources.filesystem.harvest import BLOCK_BYTES, Count, Harvest
+from collectors.sources.filesystem.count import BLOCK_BYTES, Count
+from collectors.sources.filesystem.harvest import Harvest
 from collectors.sources.filesystem.largest import largest
 from collectors.sources.filesystem.sharing import Split
 from collectors.sources.filesystem.targets import Targets

@@ -20,7 +20,7 @@ from collectors.model.reading import Origin, Reading, Unavailable, Why
 from collectors.sources import bounded
 from collectors.sources.bounded import Malformed
 from collectors.sources.filesystem import killable, mountinfo
-from collectors.sources.filesystem.harvest import BLOCK_BYTES
+from collectors.sources.filesystem.count import BLOCK_BYTES
 from collectors.sources.filesystem.killable import Asking
 from collectors.sources.filesystem.overlays import Overlays
 from collectors.sources.host import Host

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from collectors.sources.filesystem.harvest import Count
+from collectors.sources.filesystem.count import Count
 
 
 @dataclass(slots=True)

@@ -55,11 +55,12 @@ def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
-    harvest = _harvest(mountpoint, aims, memory.candidates(aims, units, before), before.fsid, deadline)
+    kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
+    harvest = _harvest(mountpoint, aims, kept, before.fsid, deadline)
     result = split(_all_counts(harvest))
-    if harvest.kept and result.unplaced.keys() - before.unplaced.keys():
+    if harvest.reused and result.unplaced.keys() - before.unplaced.keys():
         # An inode has a link that was not met: it may have been made in a layer that was not read this time.
-        again = _harvest(mountpoint, aims, {}, before.fsid, deadline)
+        again = _harvest(mountpoint, aims, ({}, {}), before.fsid, deadline)
         if again.complete or not harvest.complete:
             harvest = again
             result = split(_all_counts(harvest))
@@ -75,11 +76,17 @@ def _all_counts(harvest: Harvest) -> list[tuple[int, Any]]:
     return [*counts, (harvest.host, harvest.host_count())]
 
 
-def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fsid: int, deadline: float) -> Harvest:
-    """One pass."""
+def _harvest(
+    mountpoint: str,
+    aims: Targets,
+    kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
+    fsid: int,
+    deadline: float,
+) -> Harvest:
+    """One pass. `kept`: the figures, of units and of parts of the host, that need not be counted again if they hold."""
     left_s = deadline - time.monotonic()
     device = _device(aims.mount)
-    harvest = Harvest(len(aims.units), kept)
+    harvest = Harvest(len(aims.units), *kept)
     request = {
         "task": "walk",
         "mountpoint": os.fsencode(mountpoint),
@@ -95,7 +102,8 @@ def _harvest(mountpoint: str, aims: Targets, kept: Mapping[int, LayerFigure], fs
         "covered": [os.fsencode(path) for path in aims.covered],
         "btrfs": aims.mount.fstype == "btrfs",
         "fsid": fsid,
-        "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept.items()},
+        "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept[0].items()},
+        "kept_parts": {path: (figure.evidence, list(figure.proofs)) for path, figure in kept[1].items()},
     }
     with shared_work() as shared, Asking(f"walk {mountpoint}", deadline) as asking:
         first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)

@@ -12,45 +12,63 @@ from collectors.sources.filesystem.child.tally import Level, Tally, note
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collectors.sources.filesystem.child.inodes import InodeTables
+    from collectors.sources.filesystem.child.tally import Row, Sums
 
 # The name went, or became something else, between readdir and here.
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
 
 class Books:
-    """`host` is the index of what lies in no unit; directories of `fold_blocks` and more keep their own name."""
+    """Units are indexes below `host`; that one is what lies in no unit, and those above it are parts of it."""
 
     def __init__(self, host: int, fold_blocks: int, tracked: frozenset[int], tables: InodeTables | None) -> None:
-        """`tracked`: the units for which `tables` shall prove, next time, that nothing has changed."""
-        self.host = Tally(host)
+        """The host's directories of `fold_blocks` and more keep their own name.
+
+        `tracked`: the units for which `tables` shall prove next time that nothing has changed, as for the host's parts.
+        """
+        self.host = Tally(host, folds=True)
         self.open: dict[int, Tally] = {}  # begun and not finished
         self.finished: list[Tally] = []
-        self.directories: list[tuple[bytes, int, int, int]] = []  # the host's: path, blocks, apparent bytes, inodes
         self._fold_blocks = fold_blocks
-        self._tracked = tracked if tables is not None else frozenset()
+        self._tracked = tracked
         self._tables = tables
         self._began_at = time()
 
-    def tally(self, index: int) -> Tally | None:
-        """The unit's, begun if need be; None for the host, whose sums are kept by directory."""
+    def tally(self, index: int) -> Tally:
+        """The unit's or part's, begun if need be."""
         if index == self.host.index:
-            return None
+            return self.host
         tally = self.open.get(index)
         if tally is None:
-            tally = self.open[index] = Tally(index)
-            if index in self._tracked:
+            tally = self.open[index] = Tally(index, folds=index > self.host.index)
+            if self._tables is not None and (tally.folds or index in self._tracked):
                 tally.inodes_met = array("Q")
         return tally
 
+    def close(self, level: Level) -> None:
+        """Everything below a directory was counted: a small one of the host becomes part of the one above."""
+        tally, above = level.tally, level.above
+        if tally.folds:
+            into: Sums = tally if above is None else above
+            if level.named or level.blocks >= self._fold_blocks:
+                tally.rows.append(level.row())
+                into = tally
+            into.blocks += level.blocks
+            into.apparent += level.apparent
+            into.inodes += level.inodes
+        if level.is_root:
+            self.finish(tally)
+
     def finish(self, tally: Tally) -> None:
-        """Everything below the unit's root was counted, by this walker at least."""
-        if not tally.shared:  # else the other may still be at it: known when both have ended
-            self.prove(tally)
-            self.finished.append(tally)
-            self.open.pop(tally.index, None)
+        """Everything below the root of a unit or part was counted, by this walker at least."""
+        if tally.shared or tally is self.host:
+            return  # the other may still be at it: known when both have ended
+        self.prove(tally)
+        self.finished.append(tally)
+        self.open.pop(tally.index, None)
 
     def prove(self, tally: Tally) -> None:
-        """Note how the inodes read that this walker has met in a unit."""
+        """Note how the inodes read that this walker has met in a unit or part."""
         if self._tables is None or tally.inodes_met is None or tally.errors:
             return
         try:
@@ -59,37 +77,20 @@ class Books:
             tally.proof = None  # walked again next time
         tally.inodes_met = None
 
-    def close(self, level: Level) -> None:
-        """Everything below a directory was counted: a small one of the host becomes part of the one above."""
-        above = level.above
-        if level.tally is not None:
-            if level.is_root:
-                self.finish(level.tally)
-        elif level.named or above is None or level.blocks >= self._fold_blocks:
-            self.directories.append(_row(level))
-        else:
-            above.blocks += level.blocks
-            above.apparent += level.apparent
-            above.inodes += level.inodes
-
-    def failed(self, level: Level | None, tally: Tally | None, name: str, error: OSError) -> bool:
+    def failed(self, level: Level | None, tally: Tally, name: str, error: OSError) -> bool:
         """Note what could not be read, unless it has only vanished; whether it has not."""
         if error.errno in _VANISHED:
             return False
         path = "" if level is None else level.path()
-        note((tally or self.host).errors, error.errno, os.fsencode(f"{path}/{name}".strip("/")))
+        note(tally.errors, error.errno, os.fsencode(f"{path}/{name}".strip("/")))
         return True
 
 
-def under_way(bottom: Level | None) -> list[tuple[bytes, int, int, int]]:
+def under_way(bottom: Level | None) -> list[Row]:
     """The host's directories that are not closed yet, from the one that the walk is at."""
     rows = []
     while bottom is not None:
-        if bottom.tally is None:
-            rows.append(_row(bottom))
+        if bottom.tally.folds:
+            rows.append(bottom.row())
         bottom = bottom.above
     return rows
-
-
-def _row(level: Level) -> tuple[bytes, int, int, int]:
-    return os.fsencode(level.path()), level.blocks, level.apparent, level.inodes

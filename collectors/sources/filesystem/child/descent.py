@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collectors.sources.filesystem.child.books import Books
     from collectors.sources.filesystem.child.pool import Item
     from collectors.sources.filesystem.child.survey import Known
-    from collectors.sources.filesystem.child.tally import Sums, Tally
+    from collectors.sources.filesystem.child.tally import Tally
 
 _OPEN_MAX = 400  # directories held open on the way down
 
@@ -45,7 +45,7 @@ class Descent:
         """Walk everything below one path."""
         path, index, is_root = item
         tally = self._books.tally(index)
-        if tally is not None and not is_root:
+        if not is_root:
             tally.shared = True
         level = self._enter(None, path, tally, is_root)
         while level is not None:
@@ -65,7 +65,7 @@ class Descent:
         if self.spare is not None:
             self.spare()
 
-    def _enter(self, above: Level | None, name: str, tally: Tally | None, is_root: bool = False) -> Level | None:
+    def _enter(self, above: Level | None, name: str, tally: Tally, is_root: bool = False) -> Level | None:
         """Open and count one directory. None: there is nothing below it, or it is not to be entered from here."""
         known = self._known
         try:
@@ -83,16 +83,14 @@ class Descent:
                 tally, is_root = self._books.tally(known.met[key]), True
         level = Level(above, name, tally, is_root)
         level.named = above is None or key in known.covered
-        sums: Sums = level
-        if tally is not None:
-            sums = tally
-            if is_root or (above is not None and above.is_root):
-                tally.newest = max(tally.newest, status.st_mtime)
-            if is_root:
-                # Taken before anything is counted: a layer that changes from here on is another one next time.
-                tally.evidence = evidence_of(fd, status)
-            if tally.inodes_met is not None:
-                tally.inodes_met.append(status.st_ino)
+        if is_root or (above is not None and above.is_root):
+            tally.newest = max(tally.newest, status.st_mtime)
+        if is_root:
+            # Taken before anything is counted: a layer that changes from here on is another one next time.
+            tally.evidence = evidence_of(fd, status)
+        if tally.inodes_met is not None:
+            tally.inodes_met.append(status.st_ino)
+        sums = level.sums()
         sums.blocks += status.st_blocks
         sums.inodes += 1
         scan(level, fd, key, known, self._books, self._pause)
@@ -124,7 +122,7 @@ class Descent:
             os.close(level.fd)
             level.fd = -1
 
-    def _unreadable(self, above: Level | None, name: str, tally: Tally | None, error: OSError) -> None:
+    def _unreadable(self, above: Level | None, name: str, tally: Tally, error: OSError) -> None:
         """A directory that cannot be opened still takes its own blocks."""
         if not self._books.failed(above, tally, name, error) or above is None or above.fd < 0:
             return
@@ -132,6 +130,6 @@ class Descent:
             status = os.stat(name, dir_fd=above.fd, follow_symlinks=False)
         except OSError:
             return
-        sums: Sums = above if tally is None else tally
+        sums = above.sums()
         sums.blocks += status.st_blocks
         sums.inodes += 1

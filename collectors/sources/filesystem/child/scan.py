@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from collectors.sources.filesystem.child.books import Books
     from collectors.sources.filesystem.child.survey import Known, Special
-    from collectors.sources.filesystem.child.tally import Level, Sums
+    from collectors.sources.filesystem.child.tally import Level
 
 LEAVE = -1  # in `Known.special`: a name that another mount covers
 _BATCH = 4096  # entries held at once
@@ -27,8 +27,7 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
     """
     special = known.special.get(key)
     names = level.names
-    sums: Sums = level if level.tally is None else level.tally
-    tally = level.tally or books.host
+    tally, sums = level.tally, level.sums()
     links, met = tally.links, tally.inodes_met
     try:
         with os.scandir(fd) as entries:
@@ -47,7 +46,7 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
                             continue
                         status = entry.stat(follow_symlinks=False)
                     except OSError as error:
-                        books.failed(level, level.tally, entry.name, error)
+                        books.failed(level, tally, entry.name, error)
                         continue
                     if status.st_nlink > 1 and not first_met(links, known.key(status), status):
                         continue
@@ -63,12 +62,10 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
                     break
                 pause(level)
     except OSError as error:
-        books.failed(level, level.tally, "", error)
+        books.failed(level, tally, "", error)
     if special is not None:
         for index in set(special.values()) - {LEAVE}:
-            alone = books.tally(index)
-            if alone is not None:
-                books.finish(alone)
+            books.finish(books.tally(index))
 
 
 def _set_apart(batch: list[os.DirEntry[str]], special: Special, known: Known, books: Books) -> list[os.DirEntry[str]]:
@@ -79,9 +76,9 @@ def _set_apart(batch: list[os.DirEntry[str]], special: Special, known: Known, bo
         if index is None:
             rest.append(entry)
             continue
-        tally = None if index == LEAVE else books.tally(index)
-        if tally is None:
+        if index == LEAVE:
             continue
+        tally = books.tally(index)
         try:
             status = entry.stat(follow_symlinks=False)
         except OSError as error:

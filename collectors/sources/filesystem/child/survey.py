@@ -89,9 +89,28 @@ class Survey:
         except FileNotFoundError:
             self.gone.append(index)
         except OSError as error:
-            tally = Tally(index)
+            tally = Tally(index, folds=False)
             note(tally.errors, error.errno, path)
             self.failed.append(tally)
+
+    def part(self, index: int, below: str, before: Before | None) -> None:
+        """A part of what lies in no unit. One that cannot be opened is walked with the rest."""
+        try:
+            fd = open_below(self._root, below)
+        except OSError:
+            return
+        try:
+            status = os.fstat(fd)
+            if self._known.listed.setdefault(self._known.key(status), index) != index:
+                return
+            if before is not None and self._unchanged(fd, status, *before):
+                self.kept.append(index)
+            else:
+                self.items.append((below, index, True))
+        except OSError:
+            return
+        finally:
+            os.close(fd)
 
     def _by_tree(self, index: int, below: str, before: Before | None) -> bool:
         folder, _, name = below.rpartition("/")

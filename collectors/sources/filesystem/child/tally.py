@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     # errno → (how often, where first)
     Errors: TypeAlias = dict[int, tuple[int, bytes]]
     Evidence: TypeAlias = tuple[tuple[str, int, int], ...]
+    # path, blocks, apparent bytes, inodes
+    Row: TypeAlias = tuple[bytes, int, int, int]
 
 
 class Sums:
@@ -28,13 +30,15 @@ class Sums:
 
 
 class Tally(Sums):
-    """One unit, as far as this walker has met it."""
+    """One unit, or a part of the host, as far as this walker has met it."""
 
-    __slots__ = ("errors", "evidence", "index", "inodes_met", "links", "newest", "proof", "shared")
+    __slots__ = ("errors", "evidence", "folds", "index", "inodes_met", "links", "newest", "proof", "rows", "shared")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, folds: bool) -> None:
         super().__init__()
         self.index = index
+        self.folds = folds  # the host's: counted by directory, to name the large ones
+        self.rows: list[Row] = []  # those, once everything below them is counted
         self.links: Links = {}
         self.errors: Errors = {}
         self.newest = 0.0  # mtime of its root and of the directories right below; 0: its root was not met
@@ -48,23 +52,31 @@ class Tally(Sums):
         links = [(key, *rest) for key, rest in self.links.items()]
         errors = [(number, *rest) for number, rest in self.errors.items()]
         figures = self.index, self.blocks, self.apparent, self.inodes, self.newest
-        return *figures, links, errors, self.evidence, [] if self.proof is None else [self.proof]
+        return *figures, links, errors, self.evidence, [] if self.proof is None else [self.proof], self.rows
 
 
 class Level(Sums):
-    """One directory on the way down. The sums are a host directory's, with what was folded into it."""
+    """One directory on the way down. The sums are a directory's of the host, with what was folded into it."""
 
     __slots__ = ("above", "fd", "is_root", "name", "named", "names", "tally")
 
-    def __init__(self, above: Level | None, name: str, tally: Tally | None, is_root: bool) -> None:
+    def __init__(self, above: Level | None, name: str, tally: Tally, is_root: bool) -> None:
         super().__init__()
         self.above = above
         self.name = name  # a path below the root of the filesystem where nothing is above
-        self.tally = tally  # None: a host directory
-        self.is_root = is_root  # of its unit
+        self.tally = tally
+        self.is_root = is_root  # of its unit, or part of the host
         self.named = False  # reported by its own name, however small
         self.fd = -1
         self.names: list[str] = []  # directories below that were not entered yet
+
+    def sums(self) -> Sums:
+        """Where what lies in this directory is counted."""
+        return self if self.tally.folds else self.tally
+
+    def row(self) -> Row:
+        """As it is named."""
+        return os.fsencode(self.path()), self.blocks, self.apparent, self.inodes
 
     def path(self) -> str:
         """Below the root of the filesystem. Built where needed only: at depth 2,000 it is long."""

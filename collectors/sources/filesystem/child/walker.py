@@ -9,6 +9,7 @@ from collectors.sources.filesystem.child.books import Books, under_way
 from collectors.sources.filesystem.child.descent import Descent
 from collectors.sources.filesystem.child.frames import send
 from collectors.sources.filesystem.child.inodes import open_tables
+from collectors.sources.filesystem.child.parts import find_parts
 from collectors.sources.filesystem.child.survey import Known, Survey
 from collectors.sources.filesystem.child.tree import open_root
 
@@ -87,19 +88,35 @@ class Walker:
 
     def _look_around(self) -> None:
         survey = Survey(self._root, self._known, self._tables)
-        kept = self._request["kept"] if self._request["fsid"] == self._fsid else {}
+        same = self._request["fsid"] == self._fsid
+        kept, kept_parts = (self._request["kept"], self._request["kept_parts"]) if same else ({}, {})
         for path in self._request["covered"]:
             survey.mountpoint(os.fsdecode(path), self._whole)
         for index, place in enumerate(self._request["units"]):
             if place is not None:
                 path, below = place
                 survey.unit(index, path, below, kept.get(index))
+        parts = self._parts()
+        for position, path in enumerate(parts, 1):
+            before = kept_parts.get(os.fsencode(path))
+            survey.part(self._known.host + position, path, before)
         # Taken from the end: layers that can be remembered first, the host's own files last.
-        self._todo = sorted(survey.items, key=lambda item: item[1] in self._known.immutable)
+        self._todo = sorted(survey.items, key=self._urgency)
         if self._root_key not in self._known.listed:
             self._todo.insert(0, ("", self._known.host, True))
         self._books.finished += survey.failed
-        send(("found", self._whole, self._fsid, survey.kept, survey.gone, survey.same))
+        found = survey.kept, survey.gone, survey.same, [os.fsencode(path) for path in parts]
+        send(("found", self._whole, self._fsid, *found))
+
+    def _parts(self) -> list[str]:
+        """Of the host's own files, where they can be remembered, and where it is known by path what lies in units."""
+        if self._tables is None or self._known.met or self._root_key in self._known.listed:
+            return []
+        places = [place[1] for place in self._request["units"] if place is not None and place[1] is not None]
+        return find_parts(self._root, map(os.fsdecode, (*places, *self._request["covered"])))
+
+    def _urgency(self, item: Item) -> int:
+        return -1 if item[1] > self._known.host else item[1] in self._known.immutable
 
     def _next(self) -> Item | None:
         if self._todo:
@@ -140,17 +157,16 @@ class Walker:
             return
         path = top.path()
         for _ in range(min(_GIVE_MAX, -(-len(top.names) // 2))):
-            index = self._known.host if top.tally is None else top.tally.index
-            if not pool.give((f"{path}/{top.names[-1]}".lstrip("/"), index, False)):
+            if not pool.give((f"{path}/{top.names[-1]}".lstrip("/"), top.tally.index, False)):
                 return
             top.names.pop()
-            if top.tally is not None:
-                top.tally.shared = True
+            top.tally.shared = True
 
     def _report(self) -> None:
         books = self._books
         finished = [tally.plain() for tally in books.finished]
-        begun = [(tally.index, tally.blocks, tally.apparent, tally.inodes) for tally in books.open.values()]
-        send(("part", finished, books.directories, begun, under_way(self._descent.bottom)))
-        books.finished, books.directories = [], []
+        units = [tally for tally in books.open.values() if not tally.folds]
+        begun = [(tally.index, tally.blocks, tally.apparent, tally.inodes) for tally in units]
+        send(("part", finished, books.host.rows, begun, under_way(self._descent.bottom)))
+        books.finished, books.host.rows = [], []
         self._reported_at = monotonic()
