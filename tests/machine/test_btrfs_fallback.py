@@ -223,3 +223,31 @@ def test_a_device_that_the_kernel_calls_dev_root_is_found_by_its_own_name(made: 
     found = btrfs.sharing(made.at, this_host(), facts, (), deadline_s=60, cache=None)
     assert isinstance(found, Exact), found
     assert found.value.method == "device trees", found.value.fallback
+
+
+def test_a_degraded_mirror_is_walked_from_what_is_left(tmp_path: Path) -> None:
+    require_machine()
+    with lab(tmp_path / "lab", devices=2) as made:
+        shape(made)
+        exact = sharing(made.at)
+        facts = figures(made.at)
+        assert isinstance(facts.devices, Exact)
+        gone = tuple(dataclasses.replace(one, path="" if one.devid == 1 else one.path) for one in facts.devices.value)
+        facts = dataclasses.replace(facts, devices=Exact(gone, facts.devices.origin))
+        found = btrfs.sharing(made.at, this_host(), facts, (), deadline_s=60, cache=None)
+        assert isinstance(found, Exact), found
+        assert found.value.method == "device trees", found.value.fallback
+        assert found.value.rows == exact.rows
+
+
+def test_a_missing_device_without_a_copy_is_left_to_the_tree_search(tmp_path: Path) -> None:
+    require_machine()
+    with lab(tmp_path / "lab", devices=2, mkfs=("-d", "raid0", "-m", "raid0")) as made:
+        shape(made)
+        facts = figures(made.at)
+        assert isinstance(facts.devices, Exact)
+        gone = tuple(dataclasses.replace(one, path="" if one.devid == 2 else one.path) for one in facts.devices.value)
+        facts = dataclasses.replace(facts, devices=Exact(gone, facts.devices.origin))
+        found = btrfs.sharing(made.at, this_host(), facts, (), deadline_s=60, cache=None)
+        assert isinstance(found, Exact), found
+        assert (found.value.method, found.value.fallback) == ("tree search", "device 2 is missing")

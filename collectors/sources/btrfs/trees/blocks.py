@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ ITEM_BYTES = 25
 
 _BATCH_BYTES = 16 << 20
 _RUN_BYTES = 1 << 20  # of one read
-_READERS = 8  # requests in flight
+READERS = 8  # requests in flight
 
 
 class Pointer(NamedTuple):
@@ -109,23 +110,31 @@ class Blocks:
     def _read(self, buffer: memoryview, runs: list[tuple[int, int, int, int]]) -> None:
         def work(mine: list[tuple[int, int, int, int]]) -> None:
             for devid, place, start, end in mine:
-                self._devices.read(devid, place, [buffer[start:end]])
+                with suppress(OSError):  # a bad sector, a missing device: found out below, block by block
+                    self._devices.read(devid, place, [buffer[start:end]])
 
         if len(runs) == 1:
             work(runs)
             return
-        for _ in self._readers.map(work, [runs[n::_READERS] for n in range(min(_READERS, len(runs)))]):
+        for _ in self._readers.map(work, [runs[n::READERS] for n in range(min(READERS, len(runs)))]):
             pass
 
     def _mend(self, row: memoryview, wanted: Pointers) -> None:
-        """Take another copy of one block whose first copy is wrong."""
+        """Read one block again, from each copy until one is right. Raises OSError where none can be read."""
         address = int(wanted.addresses[0])
-        for copy in range(1, self.chunks.copies(address)):
+        failure: OSError | None = None
+        for copy in range(self.chunks.copies(address)):
             devids, places = self.chunks.locate(wanted.addresses, copy)
-            self._devices.read(int(devids[0]), int(places[0]), [row])
             self.read_count += 1
+            try:
+                self._devices.read(int(devids[0]), int(places[0]), [row])
+            except OSError as error:
+                failure = error
+                continue
             if sound(np.frombuffer(row, np.uint8).reshape(1, self._size), wanted, self.top)[0]:
                 return
+        if failure is not None:
+            raise failure
         raise Stale(f"block {address} of level {wanted.level} is no longer what generation {self.top.generation} left")
 
 

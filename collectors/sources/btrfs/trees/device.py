@@ -46,10 +46,10 @@ class Devices:
         return self._descriptors.pop(devid)
 
     def read(self, devid: int, offset: int, into: Sequence[memoryview]) -> None:
-        """Fill page-aligned buffers from one place of one device. Unsupported for a device that is not there."""
+        """Fill page-aligned buffers from one place of one device. OSError where it is missing or fails."""
         fd = self._descriptors.get(devid)
         if fd is None:
-            raise Unsupported(f"device {devid} is missing")
+            raise OSError(errno.ENODEV, f"device {devid} is missing")
         wanted = sum(len(part) for part in into)
         got = os.preadv(fd, into, offset) if offset < 1 << 63 else 0
         if got != wanted:
@@ -59,7 +59,7 @@ class Devices:
         """The newest one. A commit writes them one after the other, when all that they point to is on disk."""
         found = [self._superblock(devid) for devid in self._descriptors]
         if len({block.fsid for block in found}) != 1:
-            raise Unsupported("the devices belong to different filesystems")
+            raise Unsupported("no device is there" if not found else "the devices belong to different filesystems")
         return max(found, key=lambda block: block.generation)
 
     def _superblock(self, devid: int) -> Superblock:
@@ -79,14 +79,16 @@ class Devices:
 
 
 def opened(host: Host, devices: Iterable[Device], uuid: str) -> Devices:
-    """All devices, read-only. OSError where one cannot be opened; Unsupported where one is missing or another one's."""
-    wanted = [device for device in devices if device.devid != 0]  # the target of a replacement: its source has it all
+    """All devices that are there, read-only: of a degraded filesystem, the others may have every block.
+
+    OSError where one cannot be opened; Unsupported where one is another filesystem's, or none is there.
+    """
+    # 0 is the target of a replacement: its source has everything.
+    wanted = [device for device in devices if device.devid != 0 and device.path]
     descriptors: dict[int, int] = {}
     found = Devices(descriptors)
     try:
         for device in wanted:
-            if not device.path:
-                raise Unsupported(f"device {device.devid} is missing")
             descriptors[device.devid] = _descriptor(host, uuid, device)
         if found.superblock().fsid.hex() != uuid.replace("-", ""):
             raise Unsupported("the device nodes show another filesystem")

@@ -10,4 +10,8 @@ class Stale(Malformed):
 
 
 class Unsupported(Exception):
-    """This layout cannot be read from the devices; the kernel's tree search can. The text says what it is."""
+    """This filesystem cannot be read from its devices; the kernel's tree search may do. The text says why."""
+
+    def __init__(self, why: str, restarts: int = 0) -> None:
+        super().__init__(why)
+        self.restarts = restarts

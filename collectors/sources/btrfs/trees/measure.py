@@ -13,18 +13,18 @@ from collectors.sources.bounded import Declined, Malformed
 from collectors.sources.btrfs import decode, ioctl, search
 from collectors.sources.btrfs.trees import device, findings, forest, search_walk, table
 from collectors.sources.btrfs.trees.balance import Fill
-from collectors.sources.btrfs.trees.blocks import Blocks
+from collectors.sources.btrfs.trees.blocks import READERS, Blocks
 from collectors.sources.btrfs.trees.chunkmap import ChunkMap
 from collectors.sources.btrfs.trees.device import Devices
 from collectors.sources.btrfs.trees.faults import Unsupported
 from collectors.sources.btrfs.trees.findings import Findings
 from collectors.sources.btrfs.trees.small import Trees
+from collectors.sources.btrfs.trees.superblock import Superblock
 from collectors.sources.btrfs.trees.table import Table
 from collectors.sources.btrfs.trees.walk import Walk
 from collectors.sources.host import Host
 
 RESTARTS = 3
-_READERS = 8  # requests in flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +45,39 @@ class Measured:
 
 def measured(fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
     """From the devices if they can be read, else by tree search. Raises Declined, OSError, TimeoutError, Malformed."""
-    restarts, why = 0, ""
+    restarts = 0
     try:
-        if isinstance(btrfs.devices, Unavailable):
-            raise Unsupported(btrfs.devices.detail)
-        with device.opened(host, btrfs.devices.value, btrfs.uuid) as devices:
-            while restarts <= RESTARTS:
-                try:
-                    return walked(devices, rules, ends, restarts)
-                except Malformed as stale:
-                    restarts, why = restarts + 1, str(stale)
-            why += f", after {RESTARTS} restarts"
+        return _from_devices(host, btrfs, rules, ends)
     except TimeoutError:  # before OSError: it is one
         raise
-    except (Unsupported, OSError, Malformed) as cause:
-        why = bounded.reason(cause)[1] if isinstance(cause, OSError) else str(cause)
+    except Unsupported as unsupported:
+        why, restarts = str(unsupported), unsupported.restarts
+    except (OSError, Malformed) as cause:
+        why = bounded.reason(cause)[1]
     try:
         return _searched(fd, rules, ends, why, restarts)
     except Declined as denied:
         raise Declined(denied.why, f"{why}; {denied.detail}") from denied
 
 
-def walked(devices: Devices, rules: Sequence[SplitRule], ends: float, restarts: int = 0) -> Measured:
-    """Walk the newest committed generation once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
-    top = devices.superblock()
-    with ThreadPoolExecutor(_READERS, "btrfs read") as readers:
+def _from_devices(host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
+    if isinstance(btrfs.devices, Unavailable):
+        raise Unsupported(btrfs.devices.detail)
+    with device.opened(host, btrfs.devices.value, btrfs.uuid) as devices:
+        top, why = devices.superblock(), ""
+        for restarts in range(RESTARTS + 1):
+            try:
+                return walked(devices, top, rules, ends, restarts)
+            except Malformed as stale:
+                before, top, why = top, devices.superblock(), str(stale)
+                if top.generation == before.generation:
+                    raise Unsupported(f"{why}: damaged, for nothing was committed since", restarts) from stale
+    raise Unsupported(f"{why}, after {RESTARTS} restarts", RESTARTS)
+
+
+def walked(devices: Devices, top: Superblock, rules: Sequence[SplitRule], ends: float, restarts: int = 0) -> Measured:
+    """Walk the generation of `top` once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
+    with ThreadPoolExecutor(READERS, "btrfs read") as readers:
         system = Blocks(devices, top, ChunkMap(top.system_chunks, top.node_bytes), readers)
         chunks = ChunkMap(forest.chunks(Trees(system), top), top.node_bytes)
         blocks = Blocks(devices, top, chunks, readers)

@@ -54,7 +54,7 @@ def _now(asked: Question, ends: float) -> Sharing:
         found = measured(fd, asked.host, asked.btrfs, asked.rules, ends)
         now = _live(fd)
     shared = _sharing(found, now, 0.0)
-    if asked.folder is not None and not shared.residual_data_bytes and not shared.residual_metadata_bytes:
+    if asked.folder is not None and shared.residual_data_bytes == 0 and not shared.residual_metadata_bytes:
         cache.store(asked.folder, asked.btrfs.uuid, Kept(found, cache.digest(asked.rules), time.time()))
     return shared
 

@@ -7,7 +7,6 @@ hold no files are counted without being read.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from collectors.sources.btrfs import layout
 from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, POINTER_BYTES, U8, Blocks, Pointers
 from collectors.sources.btrfs.trees.findings import Findings
 from collectors.sources.btrfs.trees.forest import Forest
+from collectors.sources.btrfs.trees.held import Held
 from collectors.sources.btrfs.trees.leaves import Leaves
 from collectors.sources.btrfs.trees.rootsets import I64, U64
 
@@ -23,20 +23,6 @@ _POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("a
 _RECENT = 16  # commits
 # Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
 _WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
-
-
-@dataclass(slots=True)
-class _Level:
-    """Blocks of one level that something points to; not yet distinct."""
-
-    addresses: list[U64] = field(default_factory=list)
-    generations: list[U64] = field(default_factory=list)
-    sets: list[I64] = field(default_factory=list)
-
-    def add(self, addresses: U64, generations: U64, sets: I64) -> None:
-        self.addresses.append(addresses)
-        self.generations.append(generations)
-        self.sets.append(sets)
 
 
 class Walk:
@@ -55,8 +41,8 @@ class Walk:
         for level in range(max(levels), -1, -1):
             self._level(level, levels)
 
-    def _roots(self) -> dict[int, _Level]:
-        levels: dict[int, _Level] = {}
+    def _roots(self) -> dict[int, Held]:
+        levels: dict[int, Held] = {}
         for bit, tree in enumerate(self._forest.trees):
             if tree.pointer.owner:
                 self._owners[bit] = tree.pointer.owner
@@ -64,20 +50,17 @@ class Walk:
             number = np.array([self._found.sets.number(1 << bit)], np.int64)
             address, generation = (np.array([part], np.uint64) for part in tree.pointer[:2])
             for at in range(tree.pointer.level + 1):
-                levels.setdefault(at, _Level())
-            levels[tree.pointer.level].add(address, generation, number)
+                levels.setdefault(at, Held(self._found.sets))
+            levels[tree.pointer.level].add(number, address, generation)
         return levels
 
-    def _level(self, level: int, levels: dict[int, _Level]) -> None:
-        waiting = levels.pop(level)
-        if not waiting.addresses:
+    def _level(self, level: int, levels: dict[int, Held]) -> None:
+        sets, columns = levels.pop(level).whole()
+        if not columns:
             return
-        addresses, generations = np.concatenate(waiting.addresses), np.concatenate(waiting.generations)
-        rows, sets = self._found.sets.united(addresses, np.concatenate(waiting.sets), agreed=generations)
-        del waiting
+        addresses, generations = columns
         self._found.tally.add_blocks(sets)
         owners = self._expected_owners(sets)
-        addresses, generations = addresses[rows], generations[rows]
         if level == 0:
             read = np.isin(owners, _WITH_FILES)
             addresses, generations, sets, owners = addresses[read], generations[read], sets[read], owners[read]
@@ -87,7 +70,7 @@ class Walk:
             wanted = Pointers(addresses[chosen], generations[chosen], owners[chosen], level)
             self._read(wanted, sets[chosen], levels)
 
-    def _read(self, wanted: Pointers, sets: I64, levels: dict[int, _Level]) -> None:
+    def _read(self, wanted: Pointers, sets: I64, levels: dict[int, Held]) -> None:
         for part, blocks in self._blocks.batches(wanted):
             if time.monotonic() > self._ends:
                 raise TimeoutError("the deadline ran out during the walk")
@@ -108,7 +91,7 @@ class Walk:
                 expected[number] = self._owners[bit]
         return expected[sets]
 
-    def _children(self, blocks: U8, addresses: U64, sets: I64) -> tuple[U64, U64, I64]:
+    def _children(self, blocks: U8, addresses: U64, sets: I64) -> tuple[I64, U64, U64]:
         counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
         most = int(counts.max())
         there = np.arange(most, dtype=np.uint32) < counts[:, None]
@@ -117,4 +100,4 @@ class Walk:
         packed = blocks[:, HEADER_BYTES : HEADER_BYTES + most * POINTER_BYTES]
         found = np.ascontiguousarray(packed).view(_POINTER)[there]
         rows = np.nonzero(there)[0]
-        return found["address"].astype(np.uint64), found["generation"].astype(np.uint64), sets[rows]
+        return sets[rows], found["address"].astype(np.uint64), found["generation"].astype(np.uint64)
