@@ -25,6 +25,13 @@ FREE = Face("free", "F", "Free", "free", "What a user of this filesystem can sti
 RESERVED = Face(
     "reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m)."
 )
+KEPT = Face(
+    "reserved",
+    "R",
+    "Free, not for files",
+    "kept",
+    "Unused bytes that the filesystem keeps for itself, its metadata above all.",
+)
 SUBVOLUMES = Face(
     "subvolumes", "=", "All subvolumes", "subvolumes", "Every btrfs subvolume. They overlap, so they sum to nothing."
 )

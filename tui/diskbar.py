@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from collectors.report.words import bytes_, percent
+from collectors.report.words import bytes_, percent, safe
 from tui.apportion import apportion
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
+from tui.headline import docker_blindness
 from tui.look import Look
 from tui.rows import CategoryRow
 from tui.scene import After, Scene
@@ -96,32 +98,44 @@ def scale_line(scene: Scene, width: int) -> tuple[Bit, ...]:
         if all(begin + len(text) < at or begin > at + len(bit.text) for at, bit in taken):
             taken.append((begin, Bit(text, role)))
     taken.sort(key=lambda mark: mark[0])
-    room = (taken[0][0] if taken else width) - 2
-    title = _title(frame, room, si=scene.scale.si)
-    line, at = [*title], sum(len(bit.text) for bit in title)
-    for begin, bit in taken:
+    begin, title = _title_place(frame, [(at, len(bit.text)) for at, bit in taken], width, si=scene.scale.si)
+    for bit in title:
+        taken.append((begin, bit))
+        begin += len(bit.text)
+    line: list[Bit] = []
+    at = 0
+    for begin, bit in sorted(taken, key=lambda mark: mark[0]):
         line += [Bit(" " * (begin - at)), bit]
         at = begin + len(bit.text)
     return tuple(line)
 
 
-def _title(frame: Frame, room: int, *, si: bool) -> tuple[Bit, ...]:
-    from tui.headline import docker_blindness
+def _title_place(
+    frame: Frame, marks: Sequence[tuple[int, int]], width: int, *, si: bool
+) -> tuple[int, tuple[Bit, ...]]:
+    """The longest title that fits between two marks, as far left as there is room for it."""
+    edges = [(0, 0), *((begin, begin + cells + 2) for begin, cells in marks), (width + 1, 0)]
+    gaps = [(start, end - 1 - start) for (_, start), (end, _) in pairwise(edges)]
+    for whole, rest in _titles(frame, si=si):
+        for start, room in gaps:
+            if len(whole) + len(rest) <= room:
+                return start, (Bit(whole, "text"), Bit(rest, "muted"))
+    return 0, ()
 
+
+def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
+    """What the bar is of, longest first: the size, and what stands behind it."""
     space = space_of(frame.report)
     if space is None or frame.report.ledger is None:
-        return ()
-    mount = frame.report.ledger.filesystem.mount
+        return []
     whole = bytes_(space.total_bytes, si=si)
+    kind = f" {safe(frame.report.ledger.filesystem.mount.fstype, 20)}"
     blind = docker_blindness(frame.report)
-    tail = ""
+    found = [(whole, kind), (whole, "")]
     if blind is not None:
-        seen, used = blind
-        tail = f"   Docker's own categories explain {bytes_(seen, si=si)} of {bytes_(used, si=si)} used"
-    for text in (f"{whole} {mount.fstype}{tail}", f"{whole} {mount.fstype}", whole):
-        if len(text) <= room:
-            return (Bit(text[: len(whole)], "text"), Bit(text[len(whole) :], "muted"))
-    return ()
+        seen, used = (bytes_(count, si=si) for count in blind)
+        found = [(whole, f"{kind}   Docker's own categories explain {seen} of {used} used"), *found]
+    return found
 
 
 def after_line(

@@ -91,13 +91,14 @@ _ROLES = {
 def _line(event: Event) -> Line:
     glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
     count = f" {event.done}/{event.total}" if event.total else ""
-    what = safe(event.text or (event.target or "") or event.kind.value)
+    what = safe(event.text or event.target or "")
     bits = [
         Bit(f" {event.at:%H:%M:%S} ", "muted"),
         Bit(f"{glyph} ", role),
         Bit(f"{event.kind.value}{count} ", "muted", 2),
     ]
-    bits.append(Bit(what, "text", 1, cut=True))
+    if what != event.kind.value:
+        bits.append(Bit(what, "text", 1, cut=True))
     if event.freed_bytes is not None:
         bits.append(Bit(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
     return tuple(bits)

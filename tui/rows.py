@@ -15,7 +15,7 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
-from tui.categories import FREE, RESERVED, SUBVOLUMES, Face, face
+from tui.categories import FREE, KEPT, RESERVED, SUBVOLUMES, Face, face
 from tui.frame import Frame, LastGood, space_of
 from tui.subvolumes import subvolume_items
 
@@ -121,7 +121,8 @@ def _room(frame: Frame, whole: int) -> tuple[CategoryRow, ...]:
     free = _room_row(FREE, space.available_bytes, whole, origin, None if used is None else -used)
     if kept <= 0:
         return (free,)
-    return (_room_row(RESERVED, kept, whole, origin, None), free)
+    of = RESERVED if ledger.filesystem.mount.fstype.startswith("ext") else KEPT
+    return (_room_row(of, kept, whole, origin, None), free)
 
 
 def _room_row(of: Face, count: int, whole: int, origin: Origin, change: int | None) -> CategoryRow:

@@ -51,7 +51,8 @@ class PlanView(View):
         wanted = scene.needle.casefold()
         table.fill([step for step in plan.steps if wanted in f"{step.title} {step.command}".casefold()], scene)
         panel = self.query_one("#plan-steps", Panel)
-        panel.name_it("Plan" if not scene.applying else "Plan, running")
+        ended = scene.run is not None and scene.run.ended
+        panel.name_it("Plan, running" if scene.applying else "Plan, done" if ended else "Plan")
         panel.note_it(_note(scene))
         self.query_one(Gauge).show(scene)
         self.set_heights()

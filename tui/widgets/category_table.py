@@ -79,7 +79,7 @@ class CategoryTable(Listing[CategoryRow]):
             used = 4 + c.name + c.number + 2
             return [(*bits, *fit((Bit(_absence(row, scene), "muted", 1, cut=True, least=4),), width - used - 1))]
         bits.append(Bit(f"{cell(row.size, scene.scale):>{c.number}}", "strong" if row.held_bytes else "muted"))
-        share = "" if row.share_percent is None else percent(row.share_percent)[:-1]
+        share = percent(row.share_percent)[:-1] if row.share_percent is not None and row.held_bytes else ""
         bits.append(Bit(f" {share:>{_SHARE}}", "muted"))
         if c.bar:
             bits += self._bar(row, scene, c.bar)
@@ -94,10 +94,10 @@ class CategoryTable(Listing[CategoryRow]):
 
     @staticmethod
     def _bar(row: CategoryRow, scene: Scene, width: int) -> list[Bit]:
-        largest = max((other.held_bytes for other in scene.rows), default=0)
-        letter = row.face.letter
-        role = f"cat:{letter}" if letter not in "FR" else "faint"
-        bits = dual(row.held_bytes, row.freed_bytes, largest, width, role)
+        used = [other.held_bytes for other in scene.rows if other.reclaimable is not None]
+        # Free space has no bar: beside it, what is used would shrink to nothing on an empty disk.
+        held = row.held_bytes if row.reclaimable is not None else 0
+        bits = dual(held, row.freed_bytes, max(used, default=0), width, f"cat:{row.face.letter}")
         drawn = sum(len(bit.text) for bit in bits)
         return [Bit("  "), *bits, Bit(" " * (width - drawn))]
 

@@ -24,17 +24,26 @@ class Gauge(Drawn):
         room = max(4, width - 16)
         yield _bar(" now  ", now, percent(now), bad, room)
         yield _bar(" after", after.percent, percent(after.percent), "good", room)
-        promised = bytes_(after.freed_bytes, si=scene.scale.si)
-        sentence = [
-            Bit(f" {promised} ", "goodstrong"),
-            Bit("to come free" if scene.run is None else "still promised", "text"),
-        ]
-        freed = _measured(scene)
-        if freed is not None:
-            sentence += [Bit(" · ", "muted"), Bit(f"{bytes_(freed, si=scene.scale.si)} measured so far", "goodstrong")]
-        if scene.run is not None and scene.run.waiting:
-            sentence.append(Bit(f" · {scene.run.waiting}", "warn", 1, cut=True))
-        yield fit(sentence, width)
+        yield fit(_sentence(scene, after.freed_bytes), width)
+
+
+def _sentence(scene: Scene, ahead_bytes: int) -> list[Bit]:
+    """What is promised, what is measured, what is waited for: three figures that are never mixed."""
+    si = scene.scale.si
+    run = scene.run
+    if run is None:
+        return [Bit(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Bit("to come free", "text")]
+    bits: list[Bit] = []
+    if not run.ended:
+        bits += [Bit(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Bit("still promised ·", "text")]
+    freed = _measured(scene)
+    if freed is not None:
+        bits.append(Bit(f" {bytes_(freed, si=si)} measured", "goodstrong"))
+    if run.ended:
+        bits.append(Bit(" · r looks again and makes a new plan", "muted", 2))
+    elif run.waiting:
+        bits.append(Bit(f" · {run.waiting}", "warn", 1, cut=True))
+    return bits
 
 
 def _measured(scene: Scene) -> int | None:

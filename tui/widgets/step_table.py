@@ -30,14 +30,14 @@ class StepTable(Listing[Step]):
 
     def columns(self, width: int, number_cells: int) -> tuple[int, int]:
         """Cells of (title, undo); undo goes where room is short."""
-        room = width - 5 - (number_cells + 1) - (_RISK + 2) - 1
+        room = width - 5 - number_cells - (_RISK + 2) - 1
         undo = _UNDO if room >= 34 + _UNDO else 0
         return room - undo - (2 if undo else 0), undo
 
     def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
-        title, undo = self.columns(width, scene.scale.width)
-        running = "Freed" if scene.run is not None else "Frees"
-        text = f"     {'Step':<{title}}{running:>{scene.scale.width + 1}}  {'Risk':<{_RISK}}"
+        title, undo = self.columns(width, self.number(scene))
+        running = f"{'Freed' if scene.run is not None else 'Frees'} {scene.scale.label}"
+        text = f"     {'Step':<{title}}{running:>{self.number(scene)}}  {'Risk':<{_RISK}}"
         return (Bit(text + (f"  {'Way back':<{undo}}" if undo else ""), "head"),)
 
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
@@ -46,7 +46,7 @@ class StepTable(Listing[Step]):
         return (Bit(" Nothing that was measured can be taken back safely.", "muted"),)
 
     def draw(self, row: Step, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
-        title, undo = self.columns(width, scene.scale.width)
+        title, undo = self.columns(width, self.number(scene))
         run = scene.run.steps.get(row.id) if scene.run is not None else None
         on = row.id in scene.chosen
         mark, role = _mark(on, run)
@@ -65,9 +65,14 @@ class StepTable(Listing[Step]):
         return [tuple(bits)]
 
     @staticmethod
-    def _freed(row: Step, scene: Scene, run: StepRun | None, on: bool) -> Bit:
+    def number(scene: Scene) -> int:
+        """Cells of the column of bytes: its header names the unit."""
+        return max(scene.scale.width, len(f"Frees {scene.scale.label}")) + 1
+
+    @classmethod
+    def _freed(cls, row: Step, scene: Scene, run: StepRun | None, on: bool) -> Bit:
         """Measured where it ran, else promised."""
-        width = scene.scale.width + 1
+        width = cls.number(scene)
         if run is not None and run.measured_bytes is not None:
             return Bit(f"{number(run.measured_bytes, scene.scale.divisor):>{width}}", "goodstrong")
         text = cell(row.frees, scene.scale)
