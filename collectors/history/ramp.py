@@ -75,6 +75,8 @@ class Ramp:
         # Growth comes in bursts, and a stretch with few of them looks slow and even: the doubt is judged at the true
         # rate, not at the measured one (as Wilson's interval does), which reaches farther up than down.
         half = self.line.reach
+        if half <= 0:  # a series that never moved leaves no doubt
+            return 0.0
         skew = half * half / max(self.line.slope, half / 2)
         return skew / 2 + sqrt(half * half + skew * skew / 4)
 
@@ -115,7 +117,7 @@ def _first(value: Callable[[float], float], wall: float) -> float | None:
         low, high = high, high * 1.25
         if high > HORIZON_S:
             return None
-    for _ in range(24):
+    for _ in range(16):
         middle = (low + high) / 2
         low, high = (low, middle) if value(middle) >= wall else (middle, high)
     return high
