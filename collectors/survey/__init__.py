@@ -20,7 +20,7 @@ from collectors.remediation.plan.keep import Rules
 from collectors.sources.boot import boot
 from collectors.survey.builds import recollect
 from collectors.survey.judge import Judged, Ruling, judge, report
-from collectors.survey.memory import Memory, recall, with_churn
+from collectors.survey.memory import Memory, journal_line, recall, with_churn
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
 
@@ -70,6 +70,8 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
             on_progress(Progress(partial, False, waiting))
 
     snapshot = assemble(options.request, part if on_progress else None)
+    if options.journal is not None:
+        snapshot = replace(snapshot, reports=(*snapshot.reports, journal_line(memory)))
     builds = recollect(memory.journal, snapshot, options.request)
     if builds.reports:
         snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))

@@ -20,9 +20,9 @@ from collectors.history.record import Journal
 from collectors.history.view import look_back
 from collectors.model.finding import Finding, Severity
 from collectors.model.ids import ImageId, OwnerId
-from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import TrendView
-from collectors.model.snapshot import Snapshot
+from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.survey.builds import Builds
 
 # An earlier run confirms or settles an alarm only while it is part of the same story.
@@ -47,8 +47,18 @@ def recall(folder: Folder | None, now: datetime, limits: Thresholds) -> Memory:
     """What the journal says up to `now`."""
     if folder is None:
         return blank("no journal is kept (--no-journal)")
-    trend, journal = look_back(folder, now=now, levels=levels(limits))
+    try:
+        trend, journal = look_back(folder, now=now, levels=levels(limits))
+    except Exception as error:  # noqa: BLE001 - a defect in looking back must not cost the look at what is
+        return blank(f"{Why.DEFECT}: {error!r}")
     return Memory(trend, journal)
+
+
+def journal_line(memory: Memory) -> SourceReport:
+    """What looking back did, for the coverage. Skipped lines are told in the trend."""
+    if memory.journal is None:
+        return SourceReport("journal", Outcome.UNREAD, memory.trend.reason, 0.0)
+    return SourceReport("journal", Outcome.READ, "", 0.0)
 
 
 def levels(limits: Thresholds) -> Levels:
