@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from collectors.accounting.books import freed_bytes, keep_books
 from collectors.accounting.charge import charge
 from collectors.accounting.claims import METHOD as CLAIMED
-from collectors.accounting.claims import claims
 from collectors.accounting.desk import desk
 from collectors.accounting.figures import figures
 from collectors.accounting.items import items as make_items
 from collectors.accounting.parents import hidden_parents, without_parents
+from collectors.accounting.partial import behind_a_closed_root, either_way, nameless, without_a_walk
 from collectors.accounting.use import removable
 from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
@@ -68,7 +68,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
             sizes[category],
             apparent.get(category),
             method,
-            _reclaimable(category, snapshot, books, items, origin),
+            _reclaimable(category, snapshot, study, books, items, origin),
             origin,
         )
         for category in Category
@@ -97,26 +97,15 @@ def _sizes(
             if gap is not None and category is not Category.OTHER_FILES:
                 sizes[category] = total([sizes.get(category, absent), gap], origin)
             sizes.setdefault(category, absent)
+        if gap is not None:
+            sizes.update(behind_a_closed_root(snapshot, study, gap, used, origin))
+        sizes.update(either_way(study, occupancy, sizes, origin))
         return sizes, apparent, occupancy.method
-    local = not (isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value)
-    if local and charged(used):
-        sizes.update(claims(snapshot.engine, charged(used), origin))
-    sizes.update(_known_without_a_walk(snapshot, study, origin))
+    sizes.update(without_a_walk(snapshot, study, used, origin))
     unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
     for category in Category:
         sizes.setdefault(category, unread)
     return sizes, apparent, CLAIMED
-
-
-def _known_without_a_walk(snapshot: Snapshot, study: FilesystemStudy, origin: Origin) -> dict[Category, Size]:
-    """Logs were measured file by file; snapshots exist on btrfs only."""
-    sizes: dict[Category, Size] = {}
-    store = snapshot.store
-    if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
-        sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
-    if study.filesystem.mount.fstype not in ("btrfs", "unknown"):
-        sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
-    return sizes
 
 
 def _store_gap(snapshot: Snapshot) -> Unavailable | None:
@@ -128,6 +117,8 @@ def _store_gap(snapshot: Snapshot) -> Unavailable | None:
 
 def _row(category: Category, size: Size, apparent: Size | None, method: str, reclaimable: Size, origin: Origin) -> Row:
     unknown = Unavailable(Why.NOT_APPLICABLE, "no files behind this category", origin)
+    if isinstance(size, Between):
+        method = size.method
     how = {Category.METADATA: "the filesystem's own figures", Category.DELETED_OPEN: "open descriptors"}.get(
         category, method
     )
@@ -152,13 +143,18 @@ def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: O
 def _reclaimable(
     category: Category,
     snapshot: Snapshot,
+    study: FilesystemStudy,
     books: Books,
     items: Mapping[Category, tuple[Item, ...]],
     origin: Origin,
 ) -> Size:
     """What removing everything of the category that can go would free, shared extents counted as sets."""
     if category is Category.DELETED_OPEN:
-        return total((item.exclusive for item in items.get(category, ())), origin)
+        unseen = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else (study.open_deleted,)
+        return total([*(item.exclusive for item in items.get(category, ())), *unseen], origin)
+    unnamed = nameless(study)
+    if category is Category.SNAPSHOTS and unnamed is not None:
+        return unnamed
     if isinstance(books.unread, Unavailable) and not books.releases:
         return books.unread
     kind = _REMOVED_BY.get(category)

@@ -8,7 +8,15 @@ from pathlib import Path
 
 from collectors.assemble import coverage, exact
 from collectors.assemble.request import Clock, Request, cache_folder
-from collectors.assemble.units import Places, bind_units, docker_units, host_directories, split_rules, subvolume_units
+from collectors.assemble.units import (
+    Places,
+    bind_units,
+    docker_units,
+    host_directories,
+    split_rules,
+    subvolume_units,
+    unlisted_units,
+)
 from collectors.model.btrfs import Btrfs, Sharing
 from collectors.model.engine import Container
 from collectors.model.filesystem import Filesystem, Mount, Occupancy
@@ -97,6 +105,8 @@ def _btrfs(context: Context, mount: Mount, units: tuple[Unit, ...]) -> _Holders:
     units = (*units, Unit(exact.UNLINKED, UnitKind.UNLINKED, "", "deleted, still open", nameless, False, None))
     if isinstance(sharing, Unavailable):
         return units, sharing, Exact(whole, facts.origin), own
+    if isinstance(facts.value.subvolumes, Unavailable):
+        units = (*units, *unlisted_units(sharing.value, units))
     return units, Exact(exact.occupancy(sharing), sharing.origin), Exact(whole, facts.origin), own
 
 

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 
-from collectors.model.btrfs import Btrfs, SplitRule, Subvolume
+from collectors.assemble import exact
+from collectors.model.btrfs import Btrfs, Sharing, SplitRule, Subvolume
 from collectors.model.engine import Container
 from collectors.model.filesystem import Mount
 from collectors.model.ids import OwnerId, UnitId
@@ -85,6 +86,23 @@ def _outside(subvolume: Subvolume, mounted: bool) -> Unit:
     owners = frozenset({OwnerId(f"snapshot:{subvolume.path}")}) if is_snapshot else frozenset[OwnerId]()
     name = subvolume.path or "top level"
     return Unit(subvolume.unit, kind, subvolume.path, name, owners, subvolume.read_only, subvolume.created_at)
+
+
+def unlisted_units(sharing: Sharing, units: Iterable[Unit]) -> tuple[Unit, ...]:
+    """The subvolumes that only the exact walk met, where they could not be listed: snapshots or not, nobody knows."""
+    named = {unit.id for unit in units}
+    answer = []
+    for holding in sharing.holdings:
+        name = holding.unit
+        if name in named or name == exact.UNLINKED or exact.is_tree(name):
+            continue
+        number = name.removeprefix("<deleted>/")
+        if number != name:
+            owners = frozenset({OwnerId(f"deleted:{number}")})
+            answer.append(Unit(name, UnitKind.DELETED, "", f"subvolume {number}", owners, False, None))
+        elif name:  # the top level is no snapshot
+            answer.append(Unit(name, UnitKind.SUBVOLUME, name, name, frozenset(), False, None))
+    return tuple(answer)
 
 
 def split_rules(units: Iterable[Unit], places: Places) -> tuple[SplitRule, ...]:

@@ -7,7 +7,7 @@ string stands at the start of a line, and every one goes through `words.quoted`.
 from __future__ import annotations
 
 from collectors.model.ledger import Category, Ledger
-from collectors.model.reading import Exact, Size, Unavailable, Why
+from collectors.model.reading import Between, Exact, Size, Unavailable, Why
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.model.sums import charged
@@ -55,7 +55,7 @@ def _summary(report: Report, si: bool) -> list[str]:
         lines.append(f"Engine: {words.quoted(words.unread(engine), None)}")
     explained = report.explained_percent
     lines.append(
-        f"Explained: {words.percent(explained.value)}"
+        f"Explained: {words.percent(explained.value)}{_estimated(report.ledger)}"
         if isinstance(explained, Exact)
         else f"Explained: {words.unknown(explained)}"
     )
@@ -67,12 +67,24 @@ def _summary(report: Report, si: bool) -> list[str]:
     return lines
 
 
+def _estimated(ledger: Ledger | None) -> str:
+    """How much of what is explained was not measured: claims of an engine explain nothing for certain."""
+    space = ledger.filesystem.space if ledger is not None else None
+    if ledger is None or not isinstance(space, Exact) or not space.value.used_bytes:
+        return ""
+    guessed = sum(row.charged.best for row in ledger.rows if isinstance(row.charged, Between))
+    share = 100 * guessed / space.value.used_bytes
+    return f" ({words.percent(share)} of the used bytes by estimate)" if share >= 0.1 else ""
+
+
 def _disk(report: Report, root: str, si: bool) -> str:
     if report.ledger is None:
         return "unknown (no filesystem was found)"
     filesystem = report.ledger.filesystem
     space = filesystem.space
-    where = root or words.quoted(filesystem.mount.mountpoint)
+    # Inside a container the room is seen through a file that the engine bound from its root: that root is meant.
+    engine = words.quoted(report.engine.value.root) if isinstance(report.engine, Exact) else ""
+    where = root or engine or words.quoted(filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
         return words.unknown(space)
     figures = space.value
@@ -92,7 +104,9 @@ def _filesystem(ledger: Ledger | None, si: bool) -> str:
     if figures.inodes:
         share = 100 * (figures.inodes - figures.inodes_free) / figures.inodes
         text += f", inodes {words.percent(share)} used"
-    return text + (", read-only" if figures.read_only else "")
+    if "ro" in mount.super_options:
+        return text + ", read-only"
+    return text + (", seen read-only" if figures.read_only else "")
 
 
 def _categories(report: Report, si: bool) -> list[str]:

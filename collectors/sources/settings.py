@@ -1,4 +1,7 @@
-"""daemon.json: does anything bound the logs and the build cache? Reads one small file, follows nothing in it."""
+"""daemon.json: does anything bound the logs and the build cache? Reads one small file, follows nothing in it.
+
+Refuses to take a container's own /etc for the host's: a file that is missing there says nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from collectors.model.reading import Reading
+from collectors.model.reading import Reading, Why
 from collectors.model.settings import Settings
 from collectors.sources import bounded
-from collectors.sources.bounded import Malformed
+from collectors.sources.bounded import Declined, Malformed
+from collectors.sources.engine.locality import own_container
 from collectors.sources.host import Host
 
 _PATH = "/etc/docker/daemon.json"
@@ -20,9 +24,11 @@ _ROTATING = frozenset({"local", "journald", "syslog", "none", "gelf", "fluentd",
 
 
 def settings(host: Host, *, timeout_s: float) -> Reading[Settings]:
-    """What is configured. A missing file is an answer: nothing is."""
+    """What is configured. A missing file is an answer, nothing is; inside a container it is none."""
     path = host.here(_PATH)
-    return bounded.read("engine.settings", f"read {path}", lambda: decode(str(path), _read(path)), timeout_s=timeout_s)
+    return bounded.read(
+        "engine.settings", f"read {path}", lambda: decode(str(path), _read(path, host)), timeout_s=timeout_s
+    )
 
 
 def decode(path: str, content: bytes) -> Settings:
@@ -47,9 +53,12 @@ def _table(table: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, host: Host) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(_LIMIT_BYTES)
     except FileNotFoundError:
+        if host.root == Path("/") and own_container(host) is not None:
+            told = f"{path} of the host is not seen from inside this container: bind it read-only"
+            raise Declined(Why.NOT_REACHABLE, told) from None
         return b""

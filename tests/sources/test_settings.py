@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.model.reading import Exact, Unavailable, Why
 from collectors.sources.bounded import Malformed
-from collectors.sources.settings import decode
+from collectors.sources.host import this_host
+from collectors.sources.settings import decode, settings
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,17 @@ def test_only_a_size_bounds_growth(content: bytes, logs: bool, cache: bool) -> N
 def test_anything_else_is_refused_not_guessed(content: bytes) -> None:
     with contextlib.suppress(Malformed):
         decode("daemon.json", content)
+
+
+def test_a_containers_own_etc_says_nothing_of_the_host(tmp_path: Path) -> None:
+    if Path("/etc/docker/daemon.json").exists():
+        pytest.skip("this machine configures an engine")
+    (tmp_path / "self").mkdir()
+    host = replace(this_host(), proc=tmp_path)
+    (tmp_path / "self" / "mountinfo").write_text("")
+    assert isinstance(settings(host, timeout_s=5), Exact)
+    bound = f"30 22 254:1 /docker/containers/{'c' * 64}/hostname /etc/hostname rw - ext4 /dev/vda1 rw\n"
+    (tmp_path / "self" / "mountinfo").write_text(bound)
+    found = settings(host, timeout_s=5)
+    assert isinstance(found, Unavailable)
+    assert found.why is Why.NOT_REACHABLE

@@ -1,0 +1,73 @@
+"""What is known of the categories all the same where the disk, or a part of it, could not be read.
+
+Refuses to turn a gap into a zero, and to mix claims into what was measured: a claim stays an estimate with its bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from collectors.accounting.charge import charge
+from collectors.accounting.claims import claims
+from collectors.model.filesystem import Occupancy
+from collectors.model.ledger import Category
+from collectors.model.reading import Between, Exact, Origin, Size, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import UnitKind
+from collectors.model.sums import charged
+
+# What only the Docker root tells: nothing of it was seen, so not even a floor is known.
+_INSIDE = (Category.LOGS, Category.ORPHANS, Category.DOCKER_OTHER)
+_EITHER_WAY = "it cannot be told which subvolumes are snapshots without CAP_SYS_ADMIN"
+
+
+def without_a_walk(snapshot: Snapshot, study: FilesystemStudy, used: Size, origin: Origin) -> dict[Category, Size]:
+    """The engine's claims if it runs here, logs that were measured file by file, and what this filesystem never has."""
+    sizes: dict[Category, Size] = {}
+    local = not (isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value)
+    if local and charged(used):
+        sizes.update(claims(snapshot.engine, charged(used), origin))
+    store = snapshot.store
+    if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
+        sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
+    if study.filesystem.mount.fstype not in ("btrfs", "unknown"):
+        sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
+    return sizes
+
+
+def behind_a_closed_root(
+    snapshot: Snapshot, study: FilesystemStudy, gap: Unavailable, used: Size, origin: Origin
+) -> dict[Category, Size]:
+    """The same beside a walk that could not enter the Docker root; nothing where it did: its bytes were counted."""
+    if gap.why is not Why.NOT_PERMITTED:
+        return {}
+    return {**dict.fromkeys(_INSIDE, gap), **without_a_walk(snapshot, study, used, origin)}
+
+
+def either_way(
+    study: FilesystemStudy, occupancy: Occupancy, found: Mapping[Category, Size], origin: Origin
+) -> dict[Category, Size]:
+    """Bounds of snapshots and other files where the subvolumes could not be listed: each may be a snapshot."""
+    if nameless(study) is None:
+        return {}
+    units = tuple(
+        replace(unit, kind=UnitKind.SNAPSHOT) if unit.kind is UnitKind.SUBVOLUME else unit for unit in study.units
+    )
+    otherwise = charge(units, occupancy, origin).charged
+    nothing = Exact(0, origin)
+    sizes: dict[Category, Size] = {}
+    for category in (Category.SNAPSHOTS, Category.OTHER_FILES):
+        here, there = found.get(category, nothing), otherwise.get(category, nothing)
+        if isinstance(here, Exact) and here != there:
+            low, high = sorted((here.value, charged(there)))
+            sizes[category] = Between(here.value, low, high, 1.0, _EITHER_WAY, origin)
+    return sizes
+
+
+def nameless(study: FilesystemStudy) -> Unavailable | None:
+    """Why it is not known which subvolumes are snapshots; None where it is, or there are no others than Docker's."""
+    btrfs = study.btrfs
+    if not isinstance(btrfs, Exact) or not isinstance(btrfs.value.subvolumes, Unavailable):
+        return None
+    return btrfs.value.subvolumes if any(unit.kind is UnitKind.SUBVOLUME for unit in study.units) else None
