@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -254,6 +255,34 @@ def test_at_the_deadline_what_was_counted_is_kept_as_a_lower_bound(tmp_path: Pat
             assert isinstance(found.usages[HOST_UNIT].allocated, AtLeast)
             low = max(low, total)
     assert of(walked(tmp_path, [unit]), Path(unit.path))[0] == du(Path(unit.path))
+
+
+def test_a_walker_that_is_killed_leaves_what_it_had_sent_and_a_reason(tmp_path: Path) -> None:
+    for number in range(30_000):
+        folder = tmp_path / f"{number // 100}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}").touch()
+
+    def kill_one() -> None:
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            for pid in children():
+                if b"sys.modules" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    time.sleep(0.05)
+                    os.kill(pid, signal.SIGKILL)
+                    return
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    began = time.monotonic()
+    reading = walk(tmp_path, (), deadline_s=20, cache=None)
+    killer.join()
+    assert time.monotonic() - began < 10, "the other one does not wait for it"
+    if isinstance(reading, Unavailable):
+        assert reading.why is Why.FAILED
+        return
+    assert {missing.why for missing in reading.value.unread} <= {Why.FAILED}
+    assert sum(share.bytes for share in reading.value.shares) <= du(tmp_path)
 
 
 def test_a_directory_that_is_not_there_is_a_reason_and_no_zero(tmp_path: Path) -> None:

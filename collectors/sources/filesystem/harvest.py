@@ -31,6 +31,7 @@ class Harvest:
         self.gone: frozenset[int] = frozenset()
         self.same: dict[int, int] = {}  # unit → the earlier one that is the same directory
         self.reused = False  # some of the cache's figures
+        self.broke_off = False  # incomplete, and not because time was up
         self._kept: dict[int, LayerFigure] = {}
         self._cached, self._cached_parts = kept, kept_parts or {}
         self._parts: list[bytes] = []
@@ -71,11 +72,6 @@ class Harvest:
     def complete(self) -> bool:
         """Whether every walker came to its end."""
         return bool(self._ended) and all(self._ended.values())
-
-    @property
-    def lost(self) -> bool:
-        """Whether a walker has gone without a word."""
-        return any(not ended and lane not in self._under_way for lane, ended in self._ended.items())
 
     def counts(self) -> Iterator[tuple[int, Count, bool]]:
         """Every unit that was met: its index, its sums, whether they are all of it."""

@@ -78,38 +78,22 @@ class Asking:
 
     def start(self, request: dict[str, Any], shared: tuple[int, ...] = ()) -> int:
         """Start a child on `request`; `shared` become its descriptors 3 and up. Returns the number of its frames."""
-        if not sys.executable:
-            raise Declined(Why.FAILED, "this interpreter does not know its own path")
-        with contextlib.ExitStack() as opened:
-            question = _high(os.memfd_create("request"), opened)
-            with open(question, "wb", closefd=False) as file:
-                file.write(marshal.dumps({**request, "parent": os.getpid()}))
-            os.lseek(question, 0, os.SEEK_SET)
-            ours, theirs = os.pipe()
-            answers = _high(theirs, opened)
-            moved = [question, answers, *(_high(os.dup(fd), opened) for fd in shared)]
-            targets = [0, 1, *range(3, 3 + len(shared))]
-            actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
-            actions += [(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in zip(moved, targets, strict=True)]
-            try:
-                pid = os.posix_spawn(
-                    sys.executable,
-                    [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, str(_HOME)],
-                    _environment(),
-                    file_actions=actions,
-                    setpgroup=0,
-                    setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
-                )
-            except OSError:
-                os.close(ours)
-                raise
+        ours, theirs = os.pipe()
+        try:
+            pid = _spawn(request, theirs, shared)
+        except BaseException:
+            os.close(ours)
+            raise
         os.set_blocking(ours, False)
         self._children[ours] = pid
         self._buffers[ours] = bytearray()
         return ours
 
     def frames(self) -> Iterator[tuple[int, Frame]]:
-        """Frames as they arrive, each with the number of its child, until all children have ended or time is up."""
+        """Frames as they arrive, each with the number of its child, until all children have ended or time is up.
+
+        A child that has ended, however it did, sends ("ended",) last.
+        """
         while self._buffers:
             left = self._deadline - time.monotonic()
             if left <= 0:
@@ -126,6 +110,7 @@ class Asking:
             data = os.read(fd, 1 << 20)
         if not data:
             del self._buffers[fd]
+            yield fd, ("ended",)
             return
         buffer = self._buffers[fd]
         buffer += data
@@ -163,22 +148,46 @@ def still_hangs(about: str) -> bool:
 
 
 def ask(request: dict[str, Any], about: str, timeout_s: float) -> Frame:
-    """Ask one child for one frame. Raises Declined when time runs out, OSError and Defect as the child met them."""
+    """Ask one child for one frame. Raises Declined when time runs out, and what the child met (see `check`)."""
     with Asking(about, time.monotonic() + timeout_s) as asking:
         asking.start(request)
         for _, frame in asking.frames():
             check(frame)
+            if frame == ("ended",):
+                raise Declined(Why.FAILED, "the child that was asked has ended without an answer")
             return frame
     raise Declined(Why.TIMED_OUT, f"no answer in {timeout_s:.3g} s")
 
 
 def check(frame: Frame) -> None:
-    """Raise what went wrong in the child, if this frame says so."""
+    """Raise what went wrong in the child, if this frame says so: OSError, or RuntimeError for a defect."""
     match frame:
         case ("failed", int(number), bytes(path)):
             raise OSError(number, os.strerror(number), os.fsdecode(path) or None)
         case ("defect", str(what)):
             raise RuntimeError(what)
+
+
+def _spawn(request: dict[str, Any], answers: int, shared: tuple[int, ...]) -> int:
+    """Start the interpreter on `request`. Takes `answers` over. Returns the process."""
+    with contextlib.ExitStack() as opened:
+        theirs = _high(answers, opened)
+        question = _high(os.memfd_create("request"), opened)
+        with open(question, "wb", closefd=False) as file:
+            file.write(marshal.dumps({**request, "parent": os.getpid()}))
+        os.lseek(question, 0, os.SEEK_SET)
+        sources = [question, theirs, *(_high(os.dup(fd), opened) for fd in shared)]
+        targets = [0, 1, *range(3, 3 + len(shared))]
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
+        actions += [(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in zip(sources, targets, strict=True)]
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, str(_HOME)],
+            _environment(),
+            file_actions=actions,
+            setpgroup=0,
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+        )
 
 
 def _high(fd: int, opened: contextlib.ExitStack) -> int:

@@ -26,7 +26,7 @@ def occupancy(
     mountpoint: str, units: tuple[Unit, ...], aims: Targets, harvest: Harvest, result: Split, top: int
 ) -> Occupancy:
     """`result` is the harvest's split; units are known by their place in `units`, the host by the place behind them."""
-    words = _Words(mountpoint)
+    words = _Words(mountpoint, harvest.broke_off)
     ids = [*(unit.id for unit in units), HOST_UNIT]
     counts = [*harvest.counts(), (harvest.host, harvest.host_count(), harvest.complete)]
     hidden = words.hidden(aims, harvest)
@@ -75,7 +75,8 @@ def _shares(ids: list[UnitId], same: Mapping[int, int], result: Split) -> tuple[
 class _Words:
     """Readings of one walk, with one origin."""
 
-    def __init__(self, mountpoint: str) -> None:
+    def __init__(self, mountpoint: str, broke_off: bool) -> None:
+        self._broke_off = broke_off
         self._call = f"walk of {mountpoint}"
         self.origin = Origin("filesystem.walk", self._call, datetime.now(UTC), 0.0)
 
@@ -101,6 +102,8 @@ class _Words:
         )
 
     def late(self) -> Unavailable:
+        if self._broke_off:
+            return Unavailable(Why.FAILED, "a walker was ended before it was done", self.origin)
         return Unavailable(Why.TIMED_OUT, "the walk was not finished in time", self.origin)
 
     def refused(self, number: int, often: int, where: str = "") -> Unavailable:

@@ -24,7 +24,7 @@ from collectors.sources.filesystem.layer_cache import LayerFigure
 from collectors.sources.filesystem.occupancy import occupancy
 from collectors.sources.filesystem.sharing import split
 from collectors.sources.filesystem.targets import Targets, targets
-from collectors.sources.filesystem.work import shared_work
+from collectors.sources.filesystem.work import leave, shared_work
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
 _SOFT_SHARE = 0.9  # of the deadline: then the walkers stop by themselves and send what they have
@@ -87,7 +87,7 @@ def _harvest(
     left_s = deadline - time.monotonic()
     device = _device(aims.mount)
     harvest = Harvest(len(aims.units), *kept)
-    request = {
+    request: dict[str, Any] = {
         "task": "walk",
         "mountpoint": os.fsencode(mountpoint),
         "stop_at": deadline - min(_SOFT_LEAST_S, left_s * (1 - _SOFT_SHARE)),
@@ -116,10 +116,16 @@ def _harvest(
                     harvest.started(helper)
                 case ("done",):
                     continue
+                case ("ended",):
+                    if shared:
+                        leave(shared, 0 if lane == first else 1)
                 case _:
                     harvest.take(lane, frame)
+    harvest.broke_off = not harvest.complete and time.monotonic() < request["stop_at"]
     if not harvest.surveyed:
-        raise Declined(Why.TIMED_OUT, "it did not even let itself be opened in time")
+        if harvest.broke_off:
+            raise Declined(Why.FAILED, "the walker was ended before it had begun")
+        raise Declined(Why.TIMED_OUT, "it did not even let itself be opened within the deadline")
     return harvest
 
 

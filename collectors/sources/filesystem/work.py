@@ -7,6 +7,8 @@ import mmap
 import os
 from collections.abc import Iterator
 
+from collectors.sources.filesystem.child.pool import GONE
+
 
 @contextlib.contextmanager
 def shared_work() -> Iterator[tuple[int, ...]]:
@@ -23,3 +25,8 @@ def shared_work() -> Iterator[tuple[int, ...]]:
     finally:
         for fd in opened:
             os.close(fd)
+
+
+def leave(shared: tuple[int, ...], lane: int) -> None:
+    """Mark a walker as gone: one that was killed cannot do that itself, and the other would wait for it."""
+    os.pwrite(shared[2], bytes([GONE]), lane)

@@ -12,9 +12,13 @@ import os
 import select
 
 TAKE, GIVE, STATES = 3, 4, 5  # descriptors
-_GONE, _BUSY, _HUNGRY = 0, 1, 2
+GONE, BUSY, HUNGRY = 0, 1, 2
 _WAIT_MS = 2
 _PACKET_BYTES = 4096  # PIPE_BUF: more would not be one packet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Item = tuple[str, int, bool]  # path below the root, index of the unit, whether it is the unit's root
 
@@ -25,11 +29,14 @@ class Pool:
     def __init__(self, lane: int) -> None:
         self._states = mmap.mmap(STATES, mmap.PAGESIZE)
         self._mine, self._other = lane, 1 - lane
-        self._states[lane] = _BUSY
+        self._poll = select.poll()
+        self._poll.register(TAKE, select.POLLIN)
+        self._states[lane] = BUSY
 
     def wanted(self) -> bool:
         """Whether the other walker has nothing to do."""
-        return self._states[self._other] == _HUNGRY
+        # What was given and not yet taken is enough for now.
+        return self._states[self._other] == HUNGRY and not self._poll.poll(0)
 
     def give(self, item: Item) -> bool:
         """Hand over; False where it does not fit."""
@@ -40,22 +47,23 @@ class Pool:
             os.write(GIVE, packet)
         except BlockingIOError:
             return False
-        self._states[self._other] = _BUSY
         return True
 
-    def take(self) -> Item | None:
-        """Work from the other walker; waits while it may still come. None: there will be none."""
-        poll = select.poll()
-        poll.register(TAKE, select.POLLIN)
+    def take(self, pause: Callable[[], None]) -> Item | None:
+        """Work from the other walker; waits while it may still come. None: there will be none.
+
+        `pause` is called while it waits, and may raise to stop.
+        """
         while True:
-            self._states[self._mine] = _BUSY
+            self._states[self._mine] = BUSY
             try:
                 item: Item = marshal.loads(os.read(TAKE, _PACKET_BYTES))
             except BlockingIOError:
-                self._states[self._mine] = _HUNGRY
+                self._states[self._mine] = HUNGRY
             else:
                 return item
-            if self._states[self._other] != _BUSY and not poll.poll(0):
-                self._states[self._mine] = _GONE
+            if self._states[self._other] != BUSY and not self._poll.poll(0):
+                self._states[self._mine] = GONE
                 return None
-            poll.poll(_WAIT_MS)
+            self._poll.poll(_WAIT_MS)
+            pause()

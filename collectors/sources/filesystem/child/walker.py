@@ -121,7 +121,7 @@ class Walker:
     def _next(self) -> Item | None:
         if self._todo:
             return self._todo.pop()
-        return self._pool.take() if self._pool is not None else None
+        return self._pool.take(self._wake) if self._pool is not None else None
 
     def _wake(self) -> None:
         now = monotonic()
