@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.model.ids import OwnerId
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply import btrfs_actions, measure
@@ -13,6 +15,7 @@ from collectors.remediation.apply.act import REMOVED, Act, failed, skipped
 from collectors.remediation.apply.outcome import EventKind
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan.balance import Squeeze, pressure, squeeze
+from collectors.sources.bounded import Declined
 from collectors.sources.btrfs import filesystem
 
 _ASK_S = 60.0
@@ -20,16 +23,21 @@ _ROUNDS = 10
 _IDLE_ROUNDS = 2
 
 
-def wait(tools: Tools, step: Step) -> Act:
-    """Until everything that is deleted by now has been cleaned up."""
+def wait(tools: Tools, step: Step) -> Mapping[OwnerId, Act]:
+    """Until everything that is deleted by now has been cleaned up; which of the step's subvolumes were."""
+    mountpoint = tools.context.mountpoint
 
     def waiting(left: int, total: int) -> bool:
         text = "subvolumes wait for the cleaner"
         tools.tell(EventKind.WAITING, step, text=text, done=total - left, total=total)
         return not tools.cancelled()
 
-    left = measure.settle(tools.context.mountpoint, tools.context.cleaner_timeout_s, waiting)
-    return failed(left) if left else REMOVED
+    said = measure.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
+    try:
+        left = {f"deleted:{number}" for number in btrfs_actions.pending(Path(mountpoint))}
+    except (OSError, Declined) as error:
+        return dict.fromkeys(step.targets, failed(said or str(error)))
+    return {target: failed(said or "still pending") if target in left else REMOVED for target in step.targets}
 
 
 def compact(tools: Tools, step: Step) -> Act:

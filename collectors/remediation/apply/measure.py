@@ -25,6 +25,7 @@ _COMMIT_S = 600.0  # a commit on a busy disk takes as long as it takes; a run th
 _STEADY_S = 0.6  # two equal figures this far apart: nothing is being freed in the background any more
 _STEADY_AT_MOST_S = 8.0
 _POLL_S = 0.3
+_STUCK_S = 15.0  # without a byte freed: the cleaner was woken by a commit and is not at these
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,37 +86,51 @@ def flush(mountpoint: str) -> str:
     return f"the filesystem could not be flushed: {done.detail}" if isinstance(done, Unavailable) else ""
 
 
-def settle(mountpoint: str, timeout_s: float, waiting: Callable[[int, int], bool]) -> str:
+def settle(mountpoint: str, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
     """Flush, and wait until what was removed has really come free; "" or what is still to come.
 
-    `waiting(left, total)` is told how many dropped subvolumes are left and may give up (False).
+    `waiting(left, total)` is told how many dropped subvolumes are left and may give up (False). Those that do not move
+    (a process has a file in them open) are added to `stuck` and not waited for again.
     """
     path = Path(mountpoint)
     flushed = bounded.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(path), timeout_s=_COMMIT_S)
     if isinstance(flushed, Unavailable):
         return f"the filesystem could not be flushed: {flushed.detail}"
     if flushed.value:
-        return _cleaned(path, timeout_s, waiting)
+        return _cleaned(path, timeout_s, stuck, waiting)
     return _steady(mountpoint, min(timeout_s, _STEADY_AT_MOST_S))
 
 
-def _cleaned(path: Path, timeout_s: float, waiting: Callable[[int, int], bool]) -> str:
+def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
     ends = time.monotonic() + timeout_s
     try:
-        first = left = btrfs_actions.pending(path)
+        first = left = btrfs_actions.pending(path) - stuck
+        seen, moved_at = _progress(path, left), time.monotonic()
         while left:
             if time.monotonic() >= ends:
                 return f"{len(left)} deleted subvolumes still wait for the cleaner"
+            if time.monotonic() - moved_at > _STUCK_S:
+                stuck |= left
+                return f"{len(left)} deleted subvolumes stay for now: something in them is still open"
             if not waiting(len(left), len(first)):
                 return f"not waited for: {len(left)} deleted subvolumes"
             time.sleep(_POLL_S)
             left = btrfs_actions.pending(path) & first
+            now = _progress(path, left)
+            if now != seen:
+                seen, moved_at = now, time.monotonic()
         btrfs_actions.commit(path)  # what the cleaner freed counts once its transaction is in
         return ""
     except Declined:
         return _steady(str(path), min(timeout_s, _STEADY_AT_MOST_S))
     except OSError as error:
         return f"the cleaner could not be waited for: {error.strerror}"
+
+
+def _progress(path: Path, left: frozenset[int]) -> tuple[int, int]:
+    """Changes while the cleaner works, even while it is at one large subvolume."""
+    found = os.statvfs(path)
+    return len(left), found.f_bfree
 
 
 def _steady(mountpoint: str, timeout_s: float) -> str:

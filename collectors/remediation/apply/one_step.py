@@ -36,10 +36,6 @@ _HANDLERS: Mapping[str, Callable[[Tools], Handler]] = {
     "orphan.remove": Orphans,
     "snapshot.remove": Snapshots,
 }
-_WHOLE: Mapping[str, Callable[[Tools, Step], Act]] = {
-    "btrfs.wait": filesystem_steps.wait,
-    "btrfs.balance": filesystem_steps.compact,
-}
 
 
 class Stop(Enum):
@@ -69,7 +65,8 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
         note, stop = _targets(tools, step, acts)
     except (Lost, Away) as lost:
         stop, reason = Stop.ENGINE_LOST, str(lost)
-    left = measure.settle(tools.context.mountpoint, tools.context.cleaner_timeout_s, _waiting(tools, step))
+    limit = tools.context.cleaner_timeout_s
+    left = measure.settle(tools.context.mountpoint, limit, tools.stuck, _waiting(tools, step))
     after = room(tools.context.mountpoint)
     if stop is None and tools.cancelled():
         stop = Stop.CANCELLED
@@ -93,11 +90,12 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
 
 def _targets(tools: Tools, step: Step, acts: dict[OwnerId, Act]) -> tuple[str, Stop | None]:
     """Fills `acts`; the step's note and why it stopped early. Raises Lost, Away."""
-    whole = _WHOLE.get(step.action)
-    if whole is not None:
+    if step.action == "btrfs.wait":
+        acts.update(filesystem_steps.wait(tools, step))
+        return "; ".join(dict.fromkeys(act.reason for act in acts.values() if act.reason)), None
+    if step.action == "btrfs.balance":
         tools.log.means(step.id, None)
-        act = whole(tools, step)
-        acts.update(dict.fromkeys(step.targets, act))
+        act = filesystem_steps.compact(tools, step)
         tools.log.did(step.id, None, act.removed, act.reason)
         return act.reason, None
     make = _HANDLERS.get(step.action)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +19,14 @@ from collectors.remediation.apply.wire import Wire
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Shared by all steps of a run."""
+    """Shared by all steps of a run. `stuck` are deleted subvolumes that the cleaner cannot get at for now."""
 
     context: Context
     wire: Wire
     log: RunLog
     on_event: Callable[[Event], None]
     cancelled: Callable[[], bool]
+    stuck: set[int] = field(default_factory=set)
 
     def tell(
         self,
