@@ -16,7 +16,7 @@ from collectors.model.filesystem import Share
 from collectors.model.ids import OwnerId, UnitId
 from collectors.model.ledger import Books, Release
 from collectors.model.reading import Exact, Origin, Reading, Unavailable
-from collectors.model.store import Unit
+from collectors.model.store import Unit, UnitKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,16 @@ class Held:
 def keep_books(
     units: Iterable[Unit], shares: Iterable[Share], unread: tuple[Unavailable, ...], origin: Origin
 ) -> Books:
-    """The release table of one filesystem. A unit without owners never goes, and neither does what it holds."""
-    owners_of = {unit.id: unit.owners for unit in units}
+    """The release table of one filesystem. A unit without owners never goes, and neither does what it holds.
+
+    A dropped subvolume goes by itself, whoever else does: beside other holders it holds nothing up.
+    """
+    everything = tuple(units)
+    owners_of = {unit.id: unit.owners for unit in everything}
+    leaving = frozenset(unit.id for unit in everything if unit.kind is UnitKind.DELETED)
     table: defaultdict[frozenset[OwnerId], int] = defaultdict(int)
     for share in shares:
-        owners = _last_owners(share, owners_of)
+        owners = _last_owners(share.holders - leaving or share.holders, owners_of)
         if owners is not None:
             table[owners] += share.bytes
     whole: Reading[None] = unread[0] if unread else Exact(None, origin)
@@ -46,6 +51,12 @@ def freed_bytes(books: Books, removed: Iterable[OwnerId]) -> int:
     """What removing all of `removed` together frees, in bytes. A container takes its log with it."""
     gone = closure(removed)
     return sum(release.bytes for release in books.releases if release.owners <= gone)
+
+
+def freed_beside(books: Books, removed: Iterable[OwnerId], beside: Iterable[OwnerId]) -> int:
+    """What removing `removed` frees once `beside` is gone: the images' part of what images and build cache share."""
+    others = frozenset(beside)
+    return freed_bytes(books, others | frozenset(removed)) - freed_bytes(books, others)
 
 
 def closure(removed: Iterable[OwnerId]) -> frozenset[OwnerId]:
@@ -69,9 +80,11 @@ def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     return Held(dict(referenced), exclusive)
 
 
-def _last_owners(share: Share, owners_of: Mapping[UnitId, frozenset[OwnerId]]) -> frozenset[OwnerId] | None:
+def _last_owners(
+    holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozenset[OwnerId]]
+) -> frozenset[OwnerId] | None:
     owners: set[OwnerId] = set()
-    for holder in share.holders:
+    for holder in holders:
         mine = owners_of.get(holder)
         if not mine:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.accounting.books import freed_bytes, keep_books
+from collectors.accounting.books import freed_beside, keep_books
 from collectors.accounting.charge import charge
 from collectors.accounting.claims import METHOD as CLAIMED
 from collectors.accounting.desk import desk
@@ -15,6 +15,7 @@ from collectors.accounting.parents import hidden_parents, without_parents
 from collectors.accounting.partial import behind_a_closed_root, either_way, nameless, without_a_walk
 from collectors.accounting.use import removable
 from collectors.model.filesystem import Occupancy
+from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
@@ -167,7 +168,9 @@ def _reclaimable(
         owners = frozenset(o for release in books.releases for o in release.owners if o.startswith(prefix))
     else:
         return Exact(0, origin)
-    freed = Exact(freed_bytes(books, owners), origin)
+    # With BuildKit each layer of an image is in the build cache too: alone, neither of the two would free anything.
+    beside = removable(snapshot).get("build", frozenset()) if category is Category.IMAGES else frozenset[OwnerId]()
+    freed = Exact(freed_beside(books, owners, beside), origin)
     return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from collectors.accounting.books import freed_bytes
+from collectors.accounting.books import freed_beside, freed_bytes
+from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
@@ -56,7 +57,15 @@ class Case:
 
     def freed(self, owners: Iterable[OwnerId]) -> Size:
         """What removing all of `owners` together frees: a set, not a sum of exclusive sizes."""
-        count = self.exact(freed_bytes(self.books, owners))
+        return self._measured(freed_bytes(self.books, owners))
+
+    def freed_beside_cache(self, images: Iterable[OwnerId]) -> Size:
+        """What removing images frees once the unused build cache, which holds the same layers, is gone."""
+        cache = removable(self.snapshot).get("build", frozenset())
+        return self._measured(freed_beside(self.books, images, cache))
+
+    def _measured(self, bytes_: int) -> Size:
+        count = self.exact(bytes_)
         unread = self.books.unread
         return AtLeast(count.value, (unread,), count.origin) if isinstance(unread, Unavailable) else count
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from collectors.accounting.books import freed_bytes
+from collectors.accounting.books import freed_beside
 from collectors.accounting.categories import kind_of
 from collectors.accounting.ledger import Account
 from collectors.accounting.use import removable
@@ -104,10 +104,9 @@ def _left_behind(account: Account | None, snapshot: Snapshot) -> Callable[[froze
     books, origin = account.books, Origin("accounting", "churn", snapshot.ended_at, 0.0)
     leaving = {owner for one in books.releases for owner in one.owners if kind_of(owner) == "deleted"}
     beside = removable(snapshot).get("build", frozenset()) | leaving
-    anyway = freed_bytes(books, beside)
 
     def left(images: frozenset[ImageId]) -> Size:
-        count = freed_bytes(books, beside | {OwnerId(f"image:{image}") for image in images}) - anyway
+        count = freed_beside(books, (OwnerId(f"image:{image}") for image in images), beside)
         return Exact(count, origin) if isinstance(books.unread, Exact) else AtLeast(count, (books.unread,), origin)
 
     return left

@@ -39,18 +39,18 @@ def build_cache(case: Case) -> Iterable[Finding]:
 def dangling_images(case: Case) -> Iterable[Finding]:
     """Images without a tag that no container uses: what rebuilding the same tag leaves behind."""
     dangling = _some(case, Category.IMAGES, ("dangling",))
-    freed = case.freed(_owners(dangling))
+    freed = case.freed_beside_cache(_owners(dangling))
     if dangling and case.notable(charged(freed)):
         severity = Severity.P2 if case.leak(charged(freed)) else Severity.P3
         claim = f"{count(len(dangling), 'image')} without a tag that no container uses"
-        remedy = "docker image prune"
+        remedy = "docker image prune, and docker builder prune for what the build cache holds of them"
         yield Finding("dangling-images", severity, claim, freed, largest(dangling), remedy, _owners(dangling), True)
 
 
 def unused_images(case: Case) -> Iterable[Finding]:
     """Tagged images that no container uses."""
     unused = _some(case, Category.IMAGES, ("unused",))
-    freed = case.freed(_owners(unused))
+    freed = case.freed_beside_cache(_owners(unused))
     if unused and case.notable(charged(freed)):
         claim = f"{count(len(unused), 'tagged image')} that no container uses"
         remedy = "remove those that are not needed any more, by id"
