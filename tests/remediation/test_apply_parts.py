@@ -17,6 +17,7 @@ from collectors.remediation.apply import btrfs_actions, earlier_run, log_truncat
 from collectors.remediation.apply.inflight import ingests, writers
 from collectors.remediation.apply.recheck import moment
 from collectors.remediation.apply.run_log import NAME, RunLog, unfinished
+from collectors.remediation.apply.tree import remove_tree
 from collectors.remediation.plan import commands
 from collectors.remediation.plan.keep import Rules, from_table, has_label, image_names, matches
 
@@ -191,6 +192,38 @@ def test_an_image_pattern_matches_tag_repository_digest_and_id() -> None:
 def test_an_engine_s_never_is_no_moment(text: object, year: int | None) -> None:
     found = moment(text)
     assert (found.year if found else None) == year
+
+
+def test_a_tree_of_any_depth_goes_and_links_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("x")
+    top = tmp_path / "tree"
+    top.mkdir()
+    (top / "link").symlink_to(outside)
+    (top / "wide").mkdir()
+    for number in range(300):
+        (top / "wide" / str(number)).mkdir()
+        (top / "wide" / str(number) / "file").write_text("y")
+    fd = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("deep", dir_fd=fd)
+        os.symlink("/", "root", dir_fd=fd)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    remove_tree(top)
+    assert not top.exists()
+    assert (outside / "precious").read_text() == "x"
+
+
+def test_a_link_in_place_of_a_tree_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(OSError, match="Not a directory|Too many levels"):
+        remove_tree(tmp_path / "link")
+    assert (tmp_path / "real").is_dir()
 
 
 def test_a_directory_of_another_filesystem_is_no_subvolume(tmp_path: Path) -> None:

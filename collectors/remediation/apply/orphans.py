@@ -7,7 +7,6 @@ for a directory with anything mounted in it. A directory is deleted without foll
 from __future__ import annotations
 
 import errno
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from collectors.remediation.apply import btrfs_actions
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
 from collectors.remediation.apply.context import Context
 from collectors.remediation.apply.inflight import ingests, writers
+from collectors.remediation.apply.tree import remove_tree
 from collectors.remediation.apply.wire import Lost, Wire
 from collectors.sources import docker_root, filesystem
 
@@ -123,13 +123,13 @@ def remove(path: Path) -> Act:
         if path.is_symlink() or not path.is_dir():
             return skipped("it is not a directory")
         link = _short_link(path)
-        shutil.rmtree(path)
+        remove_tree(path)
         if link is not None:
             link.unlink(missing_ok=True)
         return REMOVED
     except OSError as error:
-        if error.errno == errno.ENOTEMPTY:
-            return skipped("another subvolume lies inside it")
+        if error.errno in (errno.ENOTEMPTY, errno.EXDEV):
+            return skipped("another filesystem or subvolume lies inside it")
         return failed(f"{error.strerror}: {error.filename or path}")
 
 
