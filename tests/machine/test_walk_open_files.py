@@ -114,3 +114,26 @@ def test_a_million_descriptors_of_one_process_do_not_hide_another(
     assert named(found, "/hidden-behind")
     if Why.TIMED_OUT not in {missing.why for missing in found.unread}:
         assert deadline_s > 1
+
+
+def test_in_a_container_only_what_was_written_there_takes_space_when_it_is_unlinked(tmp_path: Path) -> None:
+    require_machine()
+    for name in ("low", "up", "work", "merged"):
+        (tmp_path / "driver" / "layer" / name).mkdir(parents=True)
+    layer = tmp_path / "driver" / "layer"
+    fill(layer / "low" / "from-the-image", 500_000)
+    merged = layer / "merged"
+    options = f"lowerdir={layer / 'low'},upperdir={layer / 'up'},workdir={layer / 'work'}"
+    run("mount", "-t", "overlay", "overlay", "-o", options, merged)
+    try:
+        fill(merged / "written", 300_000)
+        with (merged / "from-the-image").open(), (merged / "written").open():
+            (merged / "from-the-image").unlink()
+            (merged / "written").unlink()
+            number = layer.stat().st_dev
+            on_disk = open_deleted(this_host(), f"{os.major(number)}:{os.minor(number)}", deadline_s=20)
+    finally:
+        run("umount", merged)
+    assert isinstance(on_disk, Exact)
+    assert named(on_disk.value, "/written"), "it lies on the disk below the overlay"
+    assert not named(on_disk.value, "/from-the-image"), "the image still has it"

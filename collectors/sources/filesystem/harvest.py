@@ -30,7 +30,6 @@ class Harvest:
         self.fsid = 0
         self.gone: frozenset[int] = frozenset()
         self.same: dict[int, int] = {}  # unit → the earlier one that is the same directory
-        self.reused = False  # some of the cache's figures
         self.broke_off = False  # incomplete, and not because time was up
         self._kept: dict[int, LayerFigure] = {}
         self._cached, self._cached_parts = kept, kept_parts or {}
@@ -51,7 +50,6 @@ class Harvest:
             case ("found", bool(whole), int(fsid), list(kept), list(gone), list(same), list(parts)):
                 self.surveyed, self.whole_view, self.fsid, self._parts = True, whole, fsid, parts
                 self._kept = {index: self._figure(index) for index in kept}
-                self.reused = bool(kept)
                 self.gone = frozenset(gone)
                 self.same = {index: holder for index, holder in same if holder >= 0}
             case ("part", list(finished), list(rows), list(begun), list(under_way)):
@@ -72,6 +70,10 @@ class Harvest:
     def complete(self) -> bool:
         """Whether every walker came to its end."""
         return bool(self._ended) and all(self._ended.values())
+
+    def kept_layers(self) -> list[int]:
+        """Units whose figures were taken from the cache on the word that they never change."""
+        return [index for index, figure in self._kept.items() if index < self.host and not figure.proofs]
 
     def counts(self) -> Iterator[tuple[int, Count, bool]]:
         """Every unit that was met: its index, its sums, whether they are all of it."""

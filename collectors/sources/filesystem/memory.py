@@ -44,6 +44,21 @@ def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> di
     }
 
 
+def hides_a_link(harvest: Harvest, result: Split, units: tuple[Unit, ...], before: LayerCache) -> bool:
+    """Whether a link may have been made into a layer that was not read this time.
+
+    A link changes neither the layer's directory nor what we know of the layer; but the inode then has a link that was
+    met nowhere. Engines link files of layers into other layers only, which lie next to them.
+    """
+    folders = {os.path.dirname(units[index].path) for index in harvest.kept_layers()}  # noqa: PTH120 - only names
+    return any(
+        os.path.dirname(units[index].path) in folders  # noqa: PTH120
+        for inode in result.unplaced.keys() - before.unplaced.keys()
+        for index in result.unplaced_in[inode]
+        if index < harvest.host
+    )
+
+
 def remember(harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> LayerCache:
     """What to keep for the next run: what still holds, and what was measured whole."""
     now = time.time()

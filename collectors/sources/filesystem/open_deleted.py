@@ -18,7 +18,7 @@ from typing import Any
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Origin, Reading, Unavailable, Why
 from collectors.sources import bounded
-from collectors.sources.bounded import Malformed
+from collectors.sources.bounded import Declined, Malformed
 from collectors.sources.filesystem import killable, mountinfo
 from collectors.sources.filesystem.count import BLOCK_BYTES
 from collectors.sources.filesystem.killable import Asking
@@ -77,10 +77,18 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
                 case ("end", bool(clean), list(failures)):
                     pass
     overlays = Overlays(_host_table(host))
-    held = _not_in_a_layer([_on_disk(item, overlays) for item in held], overlays, call, until)
-    files = [item.file for item in held if device in (None, item.file.device)]
-    files.sort(key=lambda file: (-file.allocated_bytes, file.device, file.inode))
-    return OpenFiles(tuple(files), tuple(_unread(host, call, clean, failures)))
+    held = [_on_disk(item, overlays) for item in held]
+    held = [item for item in held if device in (None, item.file.device)]
+    unread = _unread(host, call, clean, failures)
+    try:
+        held = _not_in_a_layer(held, overlays, host, call, until)
+    except (Declined, OSError) as error:
+        # Whether these bytes are an image's was not to be found out: what is reported is there for certain.
+        held = [item for item in held if not _paths_in_layers(item, overlays, host)]
+        why, detail = bounded.reason(error)
+        unread.append(Unavailable(why, f"files of containers were not looked up in layers: {detail}", _now(call)))
+    files = sorted((item.file for item in held), key=lambda file: (-file.allocated_bytes, file.device, file.inode))
+    return OpenFiles(tuple(files), tuple(unread))
 
 
 def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Held:
@@ -126,13 +134,16 @@ def _on_disk(item: Held, overlays: Overlays) -> Held:
     return replace(item, file=replace(item.file, device=overlays.device_of(item.mount)))
 
 
-def _not_in_a_layer(held: list[Held], overlays: Overlays, call: str, until: float) -> list[Held]:
-    """Without the files whose bytes an image layer still holds."""
-    asked: list[tuple[Held, list[bytes]]] = []
-    for item in held:
-        paths = overlays.lower_paths(item.mount, item.file.path) if item.mount is not None and item.file.inode else []
-        if paths:
-            asked.append((item, [os.fsencode(path) for path in paths]))
+def _paths_in_layers(item: Held, overlays: Overlays, host: Host) -> list[bytes]:
+    """Where the file may lie in a layer, unlinked in the container only."""
+    if item.mount is None or not item.file.inode:
+        return []
+    return [os.fsencode(host.here(path)) for path in overlays.lower_paths(item.mount, item.file.path)]
+
+
+def _not_in_a_layer(held: list[Held], overlays: Overlays, host: Host, call: str, until: float) -> list[Held]:
+    """Without the files whose bytes an image layer still holds. Raises Declined, OSError, Malformed."""
+    asked = [(item, paths) for item in held if (paths := _paths_in_layers(item, overlays, host))]
     if not asked:
         return held
     request = {"task": "still there", "questions": [(item.file.inode, paths) for item, paths in asked]}
@@ -153,7 +164,7 @@ def _host_table(host: Host) -> tuple[Mount, ...]:
 
 
 def _unread(host: Host, call: str, clean: bool, failures: list[tuple[int, int]]) -> list[Unavailable]:
-    origin = Origin(_SOURCE, call, datetime.now(UTC), 0.0)
+    origin = _now(call)
     unread = []
     if not clean:
         unread.append(Unavailable(Why.TIMED_OUT, "the search was not finished in time", origin))
@@ -164,6 +175,10 @@ def _unread(host: Host, call: str, clean: bool, failures: list[tuple[int, int]])
         why, detail = bounded.reason(OSError(number, os.strerror(number)))
         unread.append(Unavailable(why, f"{detail}: {count} process{'es' if count > 1 else ''} not looked into", origin))
     return unread
+
+
+def _now(call: str) -> Origin:
+    return Origin(_SOURCE, call, datetime.now(UTC), 0.0)
 
 
 def _sees_all(host: Host) -> bool:

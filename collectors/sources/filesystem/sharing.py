@@ -17,6 +17,7 @@ class Split:
     charged: dict[int, Count] = field(default_factory=dict)  # own, and what is shared with units that come later
     shared: dict[frozenset[int], int] = field(default_factory=lambda: defaultdict(int))
     unplaced: dict[int, int] = field(default_factory=dict)  # inode → links, where some link was met nowhere
+    unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
 
 
 def split(counts: Iterable[tuple[int, Count]]) -> Split:
@@ -30,11 +31,12 @@ def split(counts: Iterable[tuple[int, Count]]) -> Split:
             holders[inode].append((index, remaining, blocks, apparent, links))
     for inode, entries in holders.items():
         links = max(entry[4] for entry in entries)
+        units = frozenset(entry[0] for entry in entries)
         if sum(links - entry[1] for entry in entries) < links:
             result.unplaced[inode] = links
+            result.unplaced_in[inode] = units
         if len(entries) == 1:
             continue
-        units = frozenset(entry[0] for entry in entries)
         first, blocks, apparent = min(entries)[0], entries[0][2], entries[0][3]
         for index, _, counted, size, _ in entries:
             for figures in (result.own[index], result.charged[index]):

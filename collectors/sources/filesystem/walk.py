@@ -29,6 +29,7 @@ from collectors.sources.filesystem.work import leave, shared_work
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
 _SOFT_SHARE = 0.9  # of the deadline: then the walkers stop by themselves and send what they have
 _SOFT_LEAST_S = 0.2
+_Device = tuple[bytes, tuple[int, int]]  # node, and its number
 _SYS, _DEV = Path("/sys"), Path("/dev")
 
 
@@ -38,8 +39,9 @@ def walk(
     """Who holds the bytes of the filesystem mounted at `mountpoint`: each of `units`, and HOST_UNIT for the rest.
 
     Every inode is charged to the deepest unit around it. Units on other filesystems are left out of the answer; one
-    that is gone is an exact 0. At the deadline what was counted is kept, as AtLeast. `cache` is the folder where
-    figures of immutable units are kept; None keeps none. `top`: how many host directories to name.
+    that is gone is an exact 0. At the deadline what was counted is kept, as AtLeast. `cache` is the folder for figures
+    that need not be measured again: of layers, and of whatever provably did not change; None keeps none. `top`: how
+    many host directories to name.
     """
     place = os.path.normpath(mountpoint)
 
@@ -56,11 +58,11 @@ def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
     kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
-    harvest = _harvest(mountpoint, aims, kept, before.fsid, deadline)
+    device = _device(aims.mount) if file is not None else None
+    harvest = _harvest(mountpoint, aims, kept, (before.fsid, device), deadline)
     result = split(_all_counts(harvest))
-    if harvest.reused and result.unplaced.keys() - before.unplaced.keys():
-        # An inode has a link that was not met: it may have been made in a layer that was not read this time.
-        again = _harvest(mountpoint, aims, ({}, {}), before.fsid, deadline)
+    if memory.hides_a_link(harvest, result, units, before):
+        again = _harvest(mountpoint, aims, ({}, {}), (before.fsid, device), deadline)
         if again.complete or not harvest.complete:
             harvest = again
             result = split(_all_counts(harvest))
@@ -80,12 +82,16 @@ def _harvest(
     mountpoint: str,
     aims: Targets,
     kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
-    fsid: int,
+    filesystem: tuple[int, _Device | None],
     deadline: float,
 ) -> Harvest:
-    """One pass. `kept`: the figures, of units and of parts of the host, that need not be counted again if they hold."""
+    """One pass.
+
+    `kept`: figures, of units and of parts of the host, that need not be counted again if they hold. `filesystem`: the
+    one that they are of, and the device that shall prove it.
+    """
     left_s = deadline - time.monotonic()
-    device = _device(aims.mount)
+    fsid, device = filesystem
     harvest = Harvest(len(aims.units), *kept)
     request: dict[str, Any] = {
         "task": "walk",
@@ -129,7 +135,7 @@ def _harvest(
     return harvest
 
 
-def _device(mount: Mount) -> tuple[bytes, tuple[int, int]] | None:
+def _device(mount: Mount) -> _Device | None:
     """The disk of an ext4, whose tables can prove that nothing has changed; None for any other.
 
     With lazytime the kernel keeps times of change to itself for hours.

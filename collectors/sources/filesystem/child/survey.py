@@ -76,6 +76,7 @@ class Survey:
         self.gone: list[int] = []  # nothing is there any more
         self.same: list[tuple[int, int]] = []  # unit, and the earlier unit that is the same directory
         self.failed: list[Tally] = []
+        self.all_by_tree = True  # no unit lies where only a link leads
         self._root = root
         self._known = known
         self._tables = tables
@@ -141,12 +142,15 @@ class Survey:
     def _unchanged(self, fd: int, status: os.stat_result, evidence: Evidence, proofs: list[Proof]) -> bool:
         if evidence_of(fd, status) != evidence:
             return False
-        if not proofs:
-            return True
-        return self._tables is not None and all(self._tables.holds(proof) for proof in proofs)
+        tables = self._tables
+        try:
+            return not proofs or (tables is not None and all(tables.holds(proof) for proof in proofs))
+        except OSError:
+            return False
 
     def _by_path(self, index: int, path: bytes) -> None:
         status = os.stat(path)
+        self.all_by_tree = False
         if stat.S_ISDIR(status.st_mode):
             self._claim(index, self._known.met.setdefault(self._known.key(status), index))
         else:

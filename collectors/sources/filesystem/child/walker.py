@@ -31,7 +31,7 @@ class Stop(Exception):
 
 
 def run(request: dict[str, Any]) -> None:
-    """Walk. Frames: tree, found, more?, part…, end."""
+    """Walk. Frames, as `Harvest.take` knows them: found, part…, end, and ("more", known) to ask for a second walker."""
     Walker(request).run()
 
 
@@ -96,7 +96,7 @@ class Walker:
             if place is not None:
                 path, below = place
                 survey.unit(index, path, below, kept.get(index))
-        parts = self._parts()
+        parts = self._parts() if survey.all_by_tree else []
         for position, path in enumerate(parts, 1):
             before = kept_parts.get(os.fsencode(path))
             survey.part(self._known.host + position, path, before)
@@ -110,7 +110,7 @@ class Walker:
 
     def _parts(self) -> list[str]:
         """Of the host's own files, where they can be remembered, and where it is known by path what lies in units."""
-        if self._tables is None or self._known.met or self._root_key in self._known.listed:
+        if self._tables is None or self._root_key in self._known.listed:
             return []
         places = [place[1] for place in self._request["units"] if place is not None and place[1] is not None]
         return find_parts(self._root, map(os.fsdecode, (*places, *self._request["covered"])))
