@@ -135,13 +135,21 @@ def settle(
             settled.append(finding)
         elif finding.rule == "disk-full":
             stands = hysteresis.fill([*(record.used_percent for record in earlier), used_percent], how)
-            settled.append(_as(finding, stands))
+            settled.append(_as(_lingering(finding, stands, how), stands))
         else:
             stands = hysteresis.rule([*hysteresis.raws(recent, finding.rule), finding.severity], how)
             settled.append(_as(finding, stands))
     if not any(finding.rule == "disk-full" for finding in findings):
         settled += _still_full([*(record.used_percent for record in earlier), used_percent], how)
     return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
+
+
+def _lingering(finding: Finding, stands: Severity, how: Levels) -> Finding:
+    """A fill that was worse a moment ago keeps its severity for a while; the claim says so."""
+    if stands <= finding.severity:
+        return finding
+    held = f"it was worse, and has not been {how.clear_points:g} points below that for {how.clear_runs} runs yet"
+    return replace(finding, claim=f"{finding.claim}; {held}")
 
 
 def _as(finding: Finding, stands: Severity) -> Finding:
