@@ -221,7 +221,7 @@ def test_a_tree_of_any_depth_goes_and_links_are_not_followed(tmp_path: Path) -> 
 def test_a_link_in_place_of_a_tree_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(OSError, match="Not a directory|Too many levels"):
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
         remove_tree(tmp_path / "link")
     assert (tmp_path / "real").is_dir()
 

@@ -63,12 +63,13 @@ def _enter(fd: int, name: str, device: int | None, path: Path) -> _Level:
     if device is not None and identity[0] != device:
         raise OSError(errno.EXDEV, "another filesystem or subvolume lies inside it", str(path))
     folders = []
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.name)
-            else:
-                os.unlink(entry.name, dir_fd=fd)
+    with os.scandir(fd) as listing:
+        entries = list(listing)  # first, since a listing that loses entries under way may pass others over
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.name)
+        else:
+            os.unlink(entry.name, dir_fd=fd)
     return _Level(name, identity, folders)
 
 

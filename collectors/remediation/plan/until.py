@@ -1,4 +1,4 @@
-"""The shortest safest plan that reaches a target: no step riskier than it must be, none that is not needed."""
+"""The shortest safest plan that reaches a target: no step riskier than it must be, no risk that can be spared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from collectors.model.filesystem import FsSpace
 from collectors.remediation.plan.draft import Draft
+from collectors.remediation.plan.order import risk_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ def percent_after(space: FsSpace, freed_bytes: int) -> int:
 
 
 def choose(drafts: Sequence[Draft], needed_bytes: int, freed: Callable[[frozenset[str]], int]) -> Chosen:
-    """The first steps, safest first, that free enough; then, from the riskiest on, without those that can be spared.
+    """The first steps, safest first, that free enough; then, from the last on, without those that can be spared.
 
-    A step that others require goes only together with them. Steps whose point is not bytes stay.
+    Only steps of the riskiest kind that is needed are spared: whoever runs just the safer tiers of this plan gets all
+    that those can do. A step that others require goes only together with them. Steps whose point is not bytes stay.
     """
     kept: list[Draft] = []
     for draft in drafts:
@@ -47,13 +49,19 @@ def choose(drafts: Sequence[Draft], needed_bytes: int, freed: Callable[[frozense
     reaches = freed(_ids(kept)) >= needed_bytes
     kept += [draft for draft in drafts if draft.frees_elsewhere and draft not in kept]
     if reaches:
+        riskiest = max((_kind(draft) for draft in kept), default=(0, False))
         for draft in reversed(tuple(kept)):
             without = [d for d in kept if d.id not in _dependents(draft, kept)]
-            if not draft.frees_elsewhere and freed(_ids(without)) >= needed_bytes:
+            spare = _kind(draft) == riskiest and not draft.frees_elsewhere
+            if spare and freed(_ids(without)) >= needed_bytes:
                 kept = without
     order = {draft.id: index for index, draft in enumerate(drafts)}
     kept.sort(key=lambda draft: order[draft.id])
     return Chosen(tuple(kept), freed(_ids(kept)), reaches)
+
+
+def _kind(draft: Draft) -> tuple[int, bool]:
+    return risk_rank(draft.risk), not draft.automatic
 
 
 def _dependents(draft: Draft, drafts: Sequence[Draft]) -> frozenset[str]:
