@@ -59,7 +59,10 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
 
 def whole(path: Path, content: str) -> None:
     """Write beside and rename: who reads the file sees the old or the new one, never half of one."""
-    fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:  # names a file that nobody asked for
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(content)
