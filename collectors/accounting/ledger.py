@@ -12,7 +12,13 @@ from collectors.accounting.desk import desk
 from collectors.accounting.figures import figures
 from collectors.accounting.items import items as make_items
 from collectors.accounting.parents import hidden_parents, without_parents
-from collectors.accounting.partial import behind_a_closed_root, either_way, nameless, without_a_walk
+from collectors.accounting.partial import (
+    behind_a_closed_root,
+    beyond_the_bind,
+    either_way,
+    nameless,
+    without_a_walk,
+)
 from collectors.accounting.use import removable
 from collectors.model.filesystem import Occupancy
 from collectors.model.ids import OwnerId
@@ -101,6 +107,9 @@ def _sizes(
         if gap is not None:
             sizes.update(behind_a_closed_root(snapshot, study, gap, used, origin))
         sizes.update(either_way(study, occupancy, sizes, origin))
+        elsewhere = beyond_the_bind(study)
+        if elsewhere is not None:
+            sizes[Category.OTHER_FILES] = total([sizes[Category.OTHER_FILES], elsewhere], origin)
         return sizes, apparent, occupancy.method
     sizes.update(without_a_walk(snapshot, study, used, origin))
     unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)

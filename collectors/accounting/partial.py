@@ -45,6 +45,15 @@ def behind_a_closed_root(
     return {**dict.fromkeys(_INSIDE, gap), **without_a_walk(snapshot, study, used, origin)}
 
 
+def beyond_the_bind(study: FilesystemStudy) -> Unavailable | None:
+    """Why other files are more than a walk by name met: a bind of one directory shows no other. The trees show all."""
+    mount = study.filesystem.mount
+    if study.btrfs is not None or mount.root == "/":
+        return None
+    detail = f"only {mount.root} of this filesystem is mounted here: what lies elsewhere on it is not seen"
+    return Unavailable(Why.NOT_REACHABLE, detail, study.occupancy.origin)
+
+
 def either_way(
     study: FilesystemStudy, occupancy: Occupancy, found: Mapping[Category, Size], origin: Origin
 ) -> dict[Category, Size]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from collectors.assemble import coverage, exact
 from collectors.assemble.request import Clock, Request
+from collectors.assemble.study import btrfs_report
 from collectors.model.engine import EngineView
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Unavailable, Why
@@ -38,9 +39,15 @@ def from_container(request: Request, mounts: tuple[Mount, ...], view: EngineView
         btrfs = btrfs_source.filesystem(Path(inside.path), request.host, timeout_s=clock.left(at_most=5.0))
         own = exact.own_bytes(btrfs.value, unseen) if isinstance(btrfs, Exact) else btrfs
     study = FilesystemStudy(Filesystem(mount, space), (), unseen, btrfs, own, unseen, ())
-    lines = [coverage.line("statvfs through /etc/hostname", space), coverage.line("bytes by holder", unseen)]
+    lines = [
+        coverage.line("docker root", unseen),
+        coverage.line(f"statvfs through {inside.path}", space),
+        coverage.line("bytes by holder", unseen),
+        coverage.line("filesystem's own bytes", own),
+        coverage.line("deleted but open", unseen),
+    ]
     if btrfs is not None:
-        lines.append(coverage.line("btrfs", btrfs))
+        lines.append(btrfs_report(btrfs))
     return study, tuple(lines)
 
 

@@ -126,11 +126,12 @@ def _reports(study: FilesystemStudy) -> tuple[SourceReport, ...]:
     open_gaps = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else ()
     lines.append(coverage.line("deleted but open", study.open_deleted, open_gaps))
     if study.btrfs is not None:
-        lines.append(_btrfs_report(study.btrfs))
+        lines.append(btrfs_report(study.btrfs))
     return tuple(lines)
 
 
-def _btrfs_report(btrfs: Reading[Btrfs]) -> SourceReport:
+def btrfs_report(btrfs: Reading[Btrfs]) -> SourceReport:
+    """The coverage line of btrfs' own figures, with those parts that lacked a privilege."""
     if isinstance(btrfs, Unavailable):
         return coverage.line("btrfs", btrfs)
     facts = btrfs.value

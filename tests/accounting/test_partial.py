@@ -61,3 +61,12 @@ def test_where_processes_were_not_looked_into_nothing_exact_is_said_of_what_they
     row = account(snapshot(one), one).ledger.row(Category.DELETED_OPEN)
     assert isinstance(row.charged, AtLeast)
     assert isinstance(row.reclaimable, AtLeast)
+
+
+def test_a_bind_of_one_directory_makes_other_files_a_floor() -> None:
+    one = study((), Exact(occupancy((share(5, "<host>"),)), HERE), used=400)
+    mount = replace(one.filesystem.mount, root="/docker")
+    one = replace(one, filesystem=replace(one.filesystem, mount=mount))
+    row = account(snapshot(one), one).ledger.row(Category.OTHER_FILES)
+    assert isinstance(row.charged, AtLeast)
+    assert "only /docker of this filesystem" in row.reason
