@@ -118,7 +118,7 @@ class _Look:
         if mount is not None:
             space = filesystem_source.space(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
             self._early(mount, space)
-        store = self._store(root.value)
+        store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers = listed(self.snapshot.engine.containers)
         context = Context(self.request, self.clock, places, root.value, store, containers)
@@ -126,7 +126,7 @@ class _Look:
         for one in self._mounts(root.value, store, places):
             self._add(*study(context, one))
 
-    def _store(self, root: str) -> Reading[Store]:
+    def _store(self, root: str, places: Places) -> Reading[Store]:
         engine = self.snapshot.engine.engine
         store = store_source.store(
             Path(root),
@@ -138,7 +138,7 @@ class _Look:
         )
         gaps: tuple[Unavailable, ...] = ()
         if isinstance(store, Exact):
-            store = Exact(self._with_inner(store.value), store.origin)
+            store = Exact(self._with_inner(store.value, root, places), store.origin)
             its = store.value
             parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
             gaps = coverage.missing(*parts)
@@ -147,15 +147,15 @@ class _Look:
         self._update(store=store)
         return store
 
-    def _with_inner(self, store: Store) -> Store:
+    def _with_inner(self, store: Store, root: str, places: Places) -> Store:
         """The store with the units that lie inside others; without them where they could not be listed in time."""
         if isinstance(store.units, Unavailable):
             return store
-        units = store.units
+        units, mount = store.units, places.mount_of(root)
         found = bounded.read(
             "docker_root.inner",
             "inside units",
-            lambda: inner_units(units.value),
+            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount)),
             timeout_s=self.clock.left(at_most=10.0),
         )
         if isinstance(found, Unavailable):

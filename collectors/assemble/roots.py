@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from collectors.assemble.request import Clock, Request
 from collectors.model.engine import Engine
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.sources import bounded
+from collectors.sources.filesystem import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 _CONTAINERD = "/var/lib/containerd"
@@ -28,13 +30,17 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     else:
         named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
 
+    timeout_s = clock.left(at_most=5.0)
+
     def find() -> str:
         for path in named:
+            with suppress(OSError):
+                must_answer(Path(path), timeout_s=max(0.0, timeout_s - 0.5))
             if Path(path).is_dir():
                 return os.path.realpath(path)
         raise bounded.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
-    return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=clock.left(at_most=5.0))
+    return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=timeout_s)
 
 
 def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -> str | None:

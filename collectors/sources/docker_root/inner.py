@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from collectors.model.ids import UnitId
@@ -21,10 +21,16 @@ _DRIVERS = frozenset({"overlay2", "btrfs", "vfs", "fuse-overlayfs", "containerd"
 _ENGINE = frozenset({"containers", "image", "volumes"})
 
 
-def inner_units(units: Iterable[Unit]) -> tuple[Unit, ...]:
-    """The units inside `units`. What cannot be listed has none: its bytes stay with the unit that holds them."""
+def inner_units(units: Iterable[Unit], here: Callable[[str], bool]) -> tuple[Unit, ...]:
+    """The units inside `units`. What cannot be listed has none: its bytes stay with the unit that holds them.
+
+    `here` says whether a folder lies on the Docker root's own filesystem. Others are not listed: a volume may be a
+    network mount that hangs, and a thread that hangs on it would keep this process from ever ending.
+    """
     found: list[Unit] = []
     for unit in units:
+        if not here(str(Path(unit.path, "_data"))):
+            continue
         if unit.kind is UnitKind.WRITABLE_LAYER:
             top = _top(unit.path)
             found += _core_dumps(unit, top)

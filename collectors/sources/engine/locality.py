@@ -16,6 +16,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from collectors.model.engine import Engine
@@ -23,6 +24,7 @@ from collectors.model.ids import ContainerId
 from collectors.model.reading import Why
 from collectors.sources.bounded import Declined
 from collectors.sources.engine.endpoint import Endpoint
+from collectors.sources.filesystem import must_answer
 from collectors.sources.host import Host
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
@@ -39,6 +41,8 @@ def is_local(endpoint: Endpoint, host: Host, engine: Engine, listed: Callable[[]
     if endpoint.remote:
         return False
     root = host.docker_root or host.here(engine.root)
+    with suppress(OSError):
+        must_answer(root, timeout_s=_CONNECT_S)
     if _same_id(root, engine) or (endpoint.socket is not None and _same_machine(endpoint.socket, host, engine, root)):
         return True
     own = own_container(host)

@@ -10,7 +10,7 @@ from collectors.sources.filesystem.mountinfo import mounts
 from collectors.sources.filesystem.occupancy import HOST_UNIT
 from collectors.sources.filesystem.open_deleted import open_deleted
 from collectors.sources.filesystem.reserved import own_blocks
-from collectors.sources.filesystem.statvfs import space
+from collectors.sources.filesystem.statvfs import must_answer, space
 from collectors.sources.filesystem.walk import walk
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "filesystem_of",
     "host_view_from_container",
     "mounts",
+    "must_answer",
     "open_deleted",
     "own_blocks",
     "space",

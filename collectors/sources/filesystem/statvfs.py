@@ -27,6 +27,14 @@ def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
     )
 
 
+def must_answer(path: Path, *, timeout_s: float) -> None:
+    """Have a child ask for `path` first, before this process does: Declined where its mount does not answer.
+
+    Raises OSError as statvfs does. A thread of ours that hangs there would keep us from ever ending.
+    """
+    killable.ask({"task": "room", "path": os.fsencode(path)}, f"statvfs {path}", timeout_s)
+
+
 def decode(frame: tuple[object, ...]) -> FsSpace:
     """The child's answer. Raises Malformed."""
     match frame:
