@@ -15,7 +15,8 @@ from typing import Any
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.sources.btrfs.trees.device import Devices
-from collectors.sources.btrfs.trees.measure import Measured, walked
+from collectors.sources.btrfs.trees.measure import walked
+from collectors.sources.btrfs.trees.outcome import Measured
 
 BYTES = Path(__file__).parents[1] / "bytes" / "btrfs"
 SHAPES = ("layers", "mixed", "raid10")

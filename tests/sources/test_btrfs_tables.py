@@ -17,7 +17,7 @@ from collectors.sources.btrfs.trees import cache, table
 from collectors.sources.btrfs.trees.balance import Fill, remainder
 from collectors.sources.btrfs.trees.bookends import Intervals
 from collectors.sources.btrfs.trees.extents import ExtentTable
-from collectors.sources.btrfs.trees.measure import Measured
+from collectors.sources.btrfs.trees.outcome import Measured
 from collectors.sources.btrfs.trees.rootsets import RootSets
 from collectors.sources.btrfs.trees.splitting import Split, Splitter
 from collectors.sources.btrfs.trees.table import Table

@@ -14,7 +14,7 @@ from collectors.model.btrfs import Holding
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs.trees import balance, checksum, table
 from collectors.sources.btrfs.trees.faults import Unsupported
-from collectors.sources.btrfs.trees.measure import Measured
+from collectors.sources.btrfs.trees.outcome import Measured
 from tests.sources import btrfs_replay as replay
 
 SUPERBLOCK_AT = 64 * 1024

@@ -11,6 +11,7 @@ from pathlib import Path
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.reading import Reading
 from collectors.sources.btrfs.figures import filesystem
+from collectors.sources.btrfs.trees import share
 from collectors.sources.host import Host
 
 __all__ = ["filesystem", "sharing"]
@@ -30,8 +31,5 @@ def sharing(
     Every subvolume is a holder, named by its path (`Subvolume.unit`); `units` splits directories off.
     When the deadline runs out: the last exact result with its age, else TIMED_OUT.
     """
-
-    # Numpy takes a tenth of a second to load; who only asks for the figures does without.
-    from collectors.sources.btrfs.trees import share
 
     return share.answered(share.Question(mountpoint, host, btrfs, units, cache), deadline_s)

@@ -17,7 +17,7 @@ from typing import Any
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.sources.btrfs.trees.balance import Fill
-from collectors.sources.btrfs.trees.measure import Measured
+from collectors.sources.btrfs.trees.outcome import Measured
 from collectors.sources.btrfs.trees.table import Table
 
 _VERSION = 1

@@ -17,6 +17,7 @@ from collectors.sources.btrfs.trees.bookends import Intervals
 from collectors.sources.btrfs.trees.extents import ExtentTable
 from collectors.sources.btrfs.trees.rootsets import I64, RootSets
 from collectors.sources.btrfs.trees.splitting import Split, Splitter
+from collectors.sources.btrfs.trees.table import Table
 from collectors.sources.btrfs.trees.tally import Tally
 
 
@@ -101,3 +102,31 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
     return Findings(
         (*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), Tally(), Intervals(), Splitter(splits, sets)
     )
+
+
+def tabled(findings: Findings, node_bytes: int | None) -> Table:
+    """The sets that hold anything; settles `findings`. Without a node size, tree blocks were not seen."""
+    findings.settle()
+    data = findings.extents.bytes_by_set()
+    tally = findings.tally
+    units = tuple(dict.fromkeys(findings.units))
+    merged: dict[int, list[int]] = {}
+    for number, mask in enumerate(findings.sets.masks):
+        found = (data[number], tally.blocks[number] * (node_bytes or 0), tally.apparent[number], tally.inodes[number])
+        if any(found):
+            row = merged.setdefault(_by_unit(mask, findings.units, units), [0, 0, 0, 0])
+            row[:] = map(sum, zip(row, found, strict=True))
+    columns = [tuple(column) for column in zip(*merged.values(), strict=True)] or [()] * 4
+    return Table(units, tuple(merged), columns[0], columns[1] if node_bytes else None, columns[2], columns[3])
+
+
+def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> int:
+    """The mask by unit, where several bits may have meant the same one."""
+    if len(meanings) == len(units):
+        return mask
+    number = {unit: bit for bit, unit in enumerate(units)}
+    found = 0
+    for bit, unit in enumerate(meanings):
+        if mask >> bit & 1:
+            found |= 1 << number[unit]
+    return found

@@ -4,43 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from collectors.model.btrfs import Btrfs, SplitRule
 from collectors.model.reading import Unavailable
 from collectors.sources import bounded
 from collectors.sources.bounded import Declined, Malformed
 from collectors.sources.btrfs import decode, ioctl, search
-from collectors.sources.btrfs.trees import device, findings, forest, search_walk, table
+from collectors.sources.btrfs.trees import device, findings, forest, search_walk
 from collectors.sources.btrfs.trees.balance import Fill
 from collectors.sources.btrfs.trees.blocks import READERS, Blocks
 from collectors.sources.btrfs.trees.chunkmap import ChunkMap
 from collectors.sources.btrfs.trees.device import Devices
 from collectors.sources.btrfs.trees.faults import Unsupported
 from collectors.sources.btrfs.trees.findings import Findings
+from collectors.sources.btrfs.trees.outcome import Measured
 from collectors.sources.btrfs.trees.small import Trees
 from collectors.sources.btrfs.trees.superblock import Superblock
-from collectors.sources.btrfs.trees.table import Table
 from collectors.sources.btrfs.trees.walk import Walk
 from collectors.sources.host import Host
 
 RESTARTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one walk found. `fill` is of the same generation; None where only the running kernel's figures exist."""
-
-    generation: int | None  # None: searched on a kernel before 5.10, which does not tell
-    table: Table
-    fill: Fill | None
-    fallback: str
-    bookend_bytes: int
-    compressed_bytes: int
-    uncompressed_bytes: int
-    unresolved: tuple[str, ...]
-    blocks_read: int
-    restarts: int
 
 
 def measured(fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
@@ -103,7 +86,7 @@ def _concluded(
     fallback: str,
     restarts: int,
 ) -> Measured:
-    tabled = table.tabled(found, node_bytes)
+    tabled = findings.tabled(found, node_bytes)
     compressed, uncompressed = found.extents.compressed_bytes()
     return Measured(
         generation=generation,

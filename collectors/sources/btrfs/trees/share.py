@@ -16,7 +16,7 @@ from collectors.sources.btrfs import decode, ioctl
 from collectors.sources.btrfs.trees import balance, cache, table
 from collectors.sources.btrfs.trees.balance import Fill
 from collectors.sources.btrfs.trees.cache import Kept
-from collectors.sources.btrfs.trees.measure import Measured, measured
+from collectors.sources.btrfs.trees.outcome import Measured
 from collectors.sources.host import Host
 
 SOURCE = "btrfs.sharing"
@@ -51,6 +51,9 @@ def _now(asked: Question, ends: float) -> Sharing:
         if kept is not None and _still_true(kept, asked, fd):
             return _sharing(kept.measured, _live(fd), _age_s(kept))
         _sync(asked, ends)
+        # Numpy takes a tenth of a second to load; who reuses a result does without.
+        from collectors.sources.btrfs.trees.measure import measured
+
         found = measured(fd, asked.host, asked.btrfs, asked.rules, ends)
         now = _live(fd)
     shared = _sharing(found, now, 0.0)

@@ -1,17 +1,18 @@
-"""The result of a walk in its smallest form: bytes by set of units. What follows from it is worked out here."""
+"""The result of a walk in its smallest form: bytes by set of units; and what follows from it.
+
+It is kept between runs, so nothing here loads numpy unless the table is so large that plain loops would take longer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import compress
 
 from collectors.model.btrfs import Holding, Shared
 from collectors.model.ids import UnitId
-from collectors.sources.btrfs.trees.findings import Findings
 
+_LARGE = 300_000  # memberships (set, unit), summed by plain loops in a tenth of a second
 _CHUNK = 1024  # sets at a time, when masks become a matrix of bits
 
 
@@ -27,31 +28,14 @@ class Table:
     inodes: tuple[int, ...]
 
 
-def tabled(findings: Findings, node_bytes: int | None) -> Table:
-    """The sets that hold anything; settles `findings`. Without a node size, tree blocks were not seen."""
-    findings.settle()
-    data = findings.extents.bytes_by_set()
-    tally = findings.tally
-    units = tuple(dict.fromkeys(findings.units))
-    merged: dict[int, list[int]] = {}
-    for number, mask in enumerate(findings.sets.masks):
-        found = (data[number], tally.blocks[number] * (node_bytes or 0), tally.apparent[number], tally.inodes[number])
-        if any(found):
-            row = merged.setdefault(_by_unit(mask, findings.units, units), [0, 0, 0, 0])
-            row[:] = map(sum, zip(row, found, strict=True))
-    columns = [tuple(column) for column in zip(*merged.values(), strict=True)] or [()] * 4
-    return Table(units, tuple(merged), columns[0], columns[1] if node_bytes else None, columns[2], columns[3])
-
-
 def rows(table: Table) -> tuple[Shared, ...]:
     """Every set that holds data or metadata, the largest first."""
     metadata: Sequence[int | None] = table.metadata or [None] * len(table.masks)
-    found = []
-    for part, bits in _bits(table):
-        for row, data, meta in zip(bits, table.data[part], metadata[part], strict=True):
-            if data or meta:
-                holders = frozenset(map(table.units.__getitem__, np.flatnonzero(row).tolist()))
-                found.append(Shared(holders, data, meta))
+    found = [
+        Shared(frozenset(compress(table.units, _bits(mask))), data, meta)
+        for mask, data, meta in zip(table.masks, table.data, metadata, strict=True)
+        if data or meta
+    ]
     return tuple(sorted(found, key=lambda row: -(row.data_bytes + (row.metadata_bytes or 0))))
 
 
@@ -81,37 +65,36 @@ def _exclusive(column: Sequence[int] | None, row: int | None) -> int | None:
     return 0 if row is None else column[row]
 
 
-def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> int:
-    """The mask by unit, where several bits may have meant the same one."""
-    if len(meanings) == len(units):
-        return mask
-    number = {unit: bit for bit, unit in enumerate(units)}
-    found = 0
-    for bit, unit in enumerate(meanings):
-        if mask >> bit & 1:
-            found |= 1 << number[unit]
-    return found
+def _bits(mask: int) -> Iterator[int]:
+    """A 0 or 1 for each unit up to the last holder."""
+    return (character == "1" for character in reversed(f"{mask:b}"))
 
 
-def _bits(table: Table) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
-    """Some rows at a time, and a matrix of rows × units with a 1 for each holder."""
+def _sums(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
+    """For each column and unit, the sum over the sets that contain the unit. Exact for integers of any size."""
+    if sum(mask.bit_count() for mask in table.masks) > _LARGE:
+        return _sums_by_matrix(table, columns)
+    sums = [[0] * len(table.units) for _ in columns]
+    numbers = range(len(table.units))
+    for at, mask in enumerate(table.masks):
+        for bit in compress(numbers, _bits(mask)):
+            for column, totals in zip(columns, sums, strict=True):
+                totals[bit] += column[at]
+    return sums
+
+
+def _sums_by_matrix(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Digits of 32 bits are summed apart: 1,024 of them stay below 2^53, where floating point still counts in ones."""
+    import numpy as np
+
     count = len(table.units)
     width = (count + 7) // 8
+    sums = [[0] * count for _ in columns]
     for at in range(0, len(table.masks), _CHUNK):
         part = slice(at, at + _CHUNK)
         packed = b"".join(mask.to_bytes(width, "little") for mask in table.masks[part])
         raw = np.frombuffer(packed, np.uint8).reshape(-1, width)
-        yield part, np.unpackbits(raw, axis=1, count=count, bitorder="little")
-
-
-def _sums(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
-    """For each column and unit, the sum over the sets that contain the unit. Exact for integers of any size.
-
-    Digits of 32 bits are summed apart: 1,024 of them stay below 2^53, where floating point still counts in ones.
-    """
-    sums = [[0] * len(table.units) for _ in columns]
-    for part, bits in _bits(table):
-        matrix = bits.astype(np.float64)
+        matrix = np.unpackbits(raw, axis=1, count=count, bitorder="little").astype(np.float64)
         for column, totals in zip(columns, sums, strict=True):
             shift, left = 0, list(column[part])
             while any(left):
