@@ -26,7 +26,9 @@ _LATE = 1.5
 _GONE = 3.0
 # With few peaks their scatter is not known: at least this share of what a prune takes.
 _LEAST_SCATTER = 0.02
-_CYCLES_AHEAD = 1000
+# How many standard deviations the time of a coming prune may stray.
+_JITTER = 1.3
+_CYCLES_AHEAD = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Sawtooth:
             over = self._peak(number) + side * self._doubt(number) - wall
             if over >= 0:
                 within_s = max(end_s - over / self.climb, end_s - self.period_s)
-                jitter_s = self.period_error_s * sqrt(number + 1)
+                jitter_s = _JITTER * self.period_error_s * sqrt(number + 1)
                 return max(0.0, within_s - side * jitter_s)
         return None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 
-_SPACES = {"\n", "\r", "\t", "\v", "\f", "\x85", "\u2028", "\u2029"}
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # What would begin a header, a fence or a rule, or make the line above a header.
 _BLOCKS = ("#", "```", "~~~", "===", "---")
@@ -25,6 +24,6 @@ def line(text: str) -> str:
 
 
 def _harmless(char: str) -> str:
-    if char in _SPACES:
+    if char.isspace():  # line breaks of every kind too
         return " "
     return "\ufffd" if unicodedata.category(char) in _UNSAFE else char

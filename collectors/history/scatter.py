@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from collectors.history.segments import Run
@@ -57,6 +58,7 @@ def measure(runs: Sequence[Run]) -> Scatter | None:
     return Scatter(white, walk, max(1.5, 0.4 * far.blocks))
 
 
+@lru_cache(maxsize=256)
 def quantile(freedom: float) -> float:
     """How many standard errors a 90 % interval reaches to each side."""
     for (low, high_t), (high, low_t) in pairwise(_T90):

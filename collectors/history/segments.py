@@ -6,9 +6,12 @@ otherwise, takes at most four samples, and does not keep coming back: pulls that
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
+from operator import itemgetter
 from statistics import median
 from typing import TypeAlias
 
@@ -71,7 +74,8 @@ def split(points: Sequence[Point]) -> Split:
         for index, (earlier, later) in enumerate(pairwise(points))
         if later.at_s - earlier.at_s > gap_s or _rebooted(earlier, later)
     }
-    falls = _falls(rises, jump)
+    # Against the usual pace: what shrinks all the time does not fall.
+    falls = _falls([rise - min(pace, 0.0) * span for rise, span in zip(rises, spans, strict=True)], jump)
     cuts = breaks | {index for begin, end in falls for index in range(begin, end)}
     steps = _steps(rises, spans, pace, jump, cuts)
     lift = [0.0] * len(points)  # what was stepped over by then
@@ -94,9 +98,13 @@ def split(points: Sequence[Point]) -> Split:
     )
 
 
-def recent(runs: Sequence[Run], since_s: float) -> list[Run]:
-    """The parts of the runs from `since_s` on that have at least two points."""
-    kept = ([point for point in run if point[0] >= since_s] if run[0][0] < since_s else run for run in runs)
+def recent(runs: Sequence[Run], since_s: float, until_s: float = inf) -> list[Run]:
+    """The parts of the runs from `since_s` to `until_s` that have at least two points."""
+    kept = (
+        run[bisect_left(run, since_s, key=itemgetter(0)) : bisect_right(run, until_s, key=itemgetter(0))]
+        for run in runs
+        if run[-1][0] >= since_s and run[0][0] <= until_s
+    )
     return [run for run in kept if len(run) >= 2]
 
 

@@ -66,34 +66,31 @@ def adaptive(runs: Sequence[Run], now_s: float) -> Line | None:
         return None
     best: Line | None = None
     for window_s in WINDOWS_S:
-        line = fit(recent(runs, now_s - window_s), window_s, usual)
-        if line is None or (best is not None and line.span_s < _LONGER * best.span_s):
+        inside = recent(runs, now_s - window_s)
+        if best is not None and _span_s(inside) < _LONGER * best.span_s:
             continue
         if best is not None and not _agree(best, runs, now_s, usual):
             break
-        best = line
+        best = fit(inside, window_s, usual) or best
     return best
 
 
 def _agree(newer: Line, runs: Sequence[Run], now_s: float, usual: Scatter) -> bool:
     """Did it grow as fast before the window of `newer`, as far as can be told?"""
     until_s = now_s - newer.window_s
-    before = [run for run in (_until(run, until_s) for run in recent(runs, until_s - _BEFORE * newer.window_s)) if run]
-    older = fit(before, newer.window_s, usual)
+    older = fit(recent(runs, until_s - _BEFORE * newer.window_s, until_s), newer.window_s, usual)
     if older is None:
         return True
     return abs(newer.slope - older.slope) <= _AGREES * sqrt(newer.reach**2 + older.reach**2)
 
 
-def _until(run: Run, until_s: float) -> Run:
-    kept = [point for point in run if point[0] <= until_s]
-    return kept if len(kept) >= 2 else []
+def _span_s(runs: Sequence[Run]) -> float:
+    return sum(run[-1][0] - run[0][0] for run in runs)
 
 
 def fit(runs: Sequence[Run], window_s: float, usual: Scatter) -> Line | None:
     """The line through these runs; `usual` is the longer history's scatter, which a quiet hour does not undercut."""
     samples = sum(map(len, runs))
-    span_s = sum(run[-1][0] - run[0][0] for run in runs)
     if samples < FEWEST:
         return None
     own = measure(runs)
@@ -108,7 +105,7 @@ def fit(runs: Sequence[Run], window_s: float, usual: Scatter) -> Line | None:
         # A random walk of variance w a second moves the slope of a span S by a variance of 1.2 w / S.
         walk += own_leverage**2 * 1.2 / (run[-1][0] - run[0][0])
     white = scatter.white / leverage * sum(map(len, thinned)) / samples
-    return Line(slope, sqrt(white + scatter.walk * walk / leverage**2), scatter, window_s, span_s, samples)
+    return Line(slope, sqrt(white + scatter.walk * walk / leverage**2), scatter, window_s, _span_s(runs), samples)
 
 
 def _slopes(run: Run) -> list[tuple[float, float]]:
