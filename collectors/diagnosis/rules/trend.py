@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from collectors.diagnosis.case import Case
+from collectors.history.forecast import imminent
+from collectors.history.series import USED
 from collectors.model.finding import Finding, Severity
 from collectors.model.sums import charged
 
@@ -17,12 +20,14 @@ def forecast(case: Case) -> Iterable[Finding]:
         (limits.p0_percent, limits.forecast_p1_hours, Severity.P1),
         (limits.p1_percent, limits.forecast_p2_hours, Severity.P2),
     )
+    now = case.snapshot.ended_at
+    watched_s = max((growth.span_s for growth in case.trend.growth if growth.key == USED), default=0.0)
     for percent, hours, severity in levels:
         crossing = ahead.get(percent)
         if crossing is None:
             continue
-        left_h = (crossing.at - case.snapshot.ended_at).total_seconds() / 3600
-        if 0 <= left_h <= hours:
+        left_h = max(0.0, (crossing.at - now).total_seconds() / 3600)
+        if imminent((crossing,), percent, now=now, within=timedelta(hours=hours), watched_s=watched_s):
             when = crossing.at.strftime("%H:%M UTC")
             growth = max(case.trend.growth, key=lambda g: g.bytes_per_day if g.key != "used" else -1, default=None)
             evidence = (
