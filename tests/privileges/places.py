@@ -1,4 +1,4 @@
-"""The eight situations of the table, and the command line that puts the program into each.
+"""The situations of the table, and the command line that puts the program into each.
 
 Outside of containers privileges are dropped by setpriv before the interpreter starts; inside, the lab's own engine
 runs a container from an image that holds nothing. Refuses to lend the program anything that the place would not have.
@@ -36,7 +36,7 @@ class Place:
 
 def prepare(lab: Lab) -> None:
     """The empty image, and a socket that a group may use as on a real host."""
-    lab.client.import_image(IMAGE, {"tmp/.keep": b""})
+    lab.client.import_image(IMAGE, {"empty": b""})
     os.chown(lab.socket, 0, DOCKER_GROUP)
     lab.socket.chmod(0o660)
 
@@ -71,13 +71,18 @@ def _inside(*options: str, root: bool = False, device: bool = False) -> Callable
 
 
 _USER = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--inh-caps=-all")
+_HARDENED = (
+    *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
+    *("--user", f"{NOBODY}:{DOCKER_GROUP}"),
+)
 PLACES = (
     Place("root", "root", False, _on_host()),
     Place("no-sys-admin", "root without CAP_SYS_ADMIN", False, _on_host("--bounding-set=-sys_admin")),
     Place("docker-group", "member of the docker group", False, _on_host(*_USER, f"--groups={DOCKER_GROUP}")),
     Place("nobody", "nobody", False, _on_host(*_USER, "--clear-groups", root=True)),
     Place("socket", "container: the socket only", True, _inside()),
+    Place("hardened", "the same, hardened", True, _inside(*_HARDENED)),
     Place("bind", "container: Docker root bound read-only", True, _inside(root=True)),
-    Place("sys-admin", "the same with `--cap-add SYS_ADMIN`", True, _inside("--cap-add", "SYS_ADMIN", root=True)),
-    Place("device", "the same with `--device`", True, _inside(root=True, device=True)),
+    Place("sys-admin", "the bind and `--cap-add SYS_ADMIN`", True, _inside("--cap-add", "SYS_ADMIN", root=True)),
+    Place("device", "the bind and `--device`", True, _inside(root=True, device=True)),
 )
