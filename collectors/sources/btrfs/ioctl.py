@@ -23,6 +23,8 @@ SEARCH_HEAD_BYTES = 112  # the search key (104) and the size of the buffer behin
 U64_MAX = 2**64 - 1
 
 Key = tuple[int, int, int]  # objectid, type, offset, in the order in which trees sort
+LOWEST: Key = (0, 0, 0)
+HIGHEST: Key = (U64_MAX, 255, U64_MAX)
 
 _FS_INFO_WANTED = 1 << 0 | 1 << 1 | 1 << 2  # checksum type, generation, metadata uuid
 _SEARCH_KEY = struct.Struct("<7Q3I4x32xQ")

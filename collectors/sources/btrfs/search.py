@@ -15,10 +15,8 @@ from collectors.model.ids import SubvolumeId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.sources.bounded import Declined, Malformed
 from collectors.sources.btrfs import decode, ioctl, items, layout
-from collectors.sources.btrfs.ioctl import SEARCH_HEAD_BYTES, U64_MAX, Key
+from collectors.sources.btrfs.ioctl import HIGHEST, LOWEST, SEARCH_HEAD_BYTES, U64_MAX, Key
 
-LOWEST: Key = (0, 0, 0)
-HIGHEST: Key = (U64_MAX, 255, U64_MAX)
 ANSWER = struct.Struct("<QQQII")  # transid, objectid, offset, type, size; the item follows
 _BUFFER_BYTES = 1 << 18
 

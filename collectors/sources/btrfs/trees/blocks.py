@@ -8,7 +8,7 @@ overwritten has a wrong checksum. So whatever passes is the committed block, how
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
@@ -64,11 +64,15 @@ class Blocks:
         self._readers = readers
         self._size = top.node_bytes
 
-    def one(self, pointer: Pointer) -> bytes:
-        """One block."""
-        address, generation, owner = (np.array([part], np.uint64) for part in (pointer[0], pointer[1], pointer[3]))
-        page = memoryview(mmap.mmap(-1, self._size))
-        return self._filled(page, Pointers(address, generation, owner, pointer.level)).tobytes()
+    def many(self, pointers: Iterable[Pointer], level: int) -> dict[Pointer, bytes]:
+        """Some blocks of one level, few enough to be kept."""
+        ordered = sorted(pointers)
+        if not ordered:
+            return {}
+        columns = [np.array(column, np.uint64) for column in zip(*ordered, strict=True)]
+        buffer = memoryview(mmap.mmap(-1, len(ordered) * self._size))
+        blocks = self._filled(buffer, Pointers(columns[0], columns[1], columns[3], level))
+        return {pointer: block.tobytes() for pointer, block in zip(ordered, blocks, strict=True)}
 
     def batches(self, wanted: Pointers) -> Iterator[tuple[slice, U8]]:
         """(which of `wanted`, blocks × bytes) in order; the next batch is read while the caller works on this one.

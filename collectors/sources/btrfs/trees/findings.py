@@ -30,10 +30,10 @@ class Batch(Protocol):
 
 
 class Inodes(Protocol):
-    """(subvolume, inode) of a path, or None; and the inodes of a subvolume that have no path."""
+    """(subvolume, inode) of a path, or None; and the inodes that have no path, by subvolume."""
 
     def inode(self, path: str) -> tuple[int, int] | None: ...
-    def unlinked(self, subvolume: int) -> list[int]: ...
+    def unlinked(self, subvolumes: Sequence[int]) -> Mapping[int, Sequence[int]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,9 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
             meanings[trees[place[0]]] = rule.unit
         else:
             inside.setdefault(trees[place[0]], {})[place[1]] = bit_of(rule.unit)
-    for tree, bit in trees.items():
-        if layout.is_subvolume(tree) and not units[bit].startswith("<"):
-            for inode in names.unlinked(tree):
-                nameless.setdefault(bit, {})[inode] = bit_of(UnitId(layout.UNLINKED))
+    living = [tree for tree, bit in trees.items() if layout.is_subvolume(tree) and not units[bit].startswith("<")]
+    for tree, inodes in names.unlinked(living).items():
+        nameless[trees[tree]] = dict.fromkeys(inodes, bit_of(UnitId(layout.UNLINKED)))
     sets = RootSets()
     splits = tuple(Split(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
     return Findings(

@@ -6,7 +6,7 @@ Read from the root tree and the chunk tree alone, so that names, roots and count
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.model.ids import UnitId
@@ -98,7 +98,11 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
     if groups is None:
         raise Malformed("there is no extent tree")
     owner = layout.BLOCK_GROUP_TREE if layout.BLOCK_GROUP_TREE in roots else layout.EXTENT_TREE
-    entries = Entries(first, {number: place[0] for number, place in places.items()})
+
+    def ahead(wanted: Sequence[int], key: Key) -> None:
+        trees.ahead((subvolumes[number] for number in wanted if number in subvolumes), key)
+
+    entries = Entries(first, {number: place[0] for number, place in places.items()}, ahead)
     return Forest(tuple(found), entries, live_from, _fill(trees, _pointer(groups, owner), chunk_map))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import layout
@@ -12,10 +13,14 @@ from collectors.sources.btrfs.trees import crc32c
 
 # The first item of a subvolume between two keys, or None; None too for a subvolume that is not there.
 First = Callable[[int, Key, Key], tuple[Key, bytes] | None]
+Ahead = Callable[[Sequence[int], Key], None]
 
 _REF_HEAD = struct.Struct("<QH")
 _DIR_HEAD = struct.Struct("<QBQQHHB")
 _MOST_UNLINKED = 100_000  # the rest stays with its subvolume
+_TOGETHER = 100  # subvolumes
+_FIRST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
+_LAST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
 _DEEPEST = 4096  # directories above one another; more is a loop
 
 
@@ -61,10 +66,14 @@ class Paths:
 
 
 class Entries:
-    """Directory entries. `parents`: subvolume → the subvolume that it really lies in."""
+    """Directory entries. `parents`: subvolume → the subvolume that it really lies in.
 
-    def __init__(self, first: First, parents: Mapping[int, int]) -> None:
+    `ahead` may fetch what leads to one key in many subvolumes at once, before it is asked for.
+    """
+
+    def __init__(self, first: First, parents: Mapping[int, int], ahead: Ahead) -> None:
         self._first = first
+        self._ahead = ahead
         self._parents = parents
         self._known: dict[tuple[int, int, str], tuple[int, int] | None] = {}
 
@@ -80,21 +89,26 @@ class Entries:
             at = self._known[step]
         return at
 
-    def unlinked(self, subvolume: int) -> list[int]:
-        """Inodes without a name: deleted files that somebody has open, and files that never had a name."""
-        found: list[int] = []
-        low: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
-        high: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
-        while len(found) < _MOST_UNLINKED:
-            item = self._first(subvolume, low, high)
-            if item is None:
-                break
+    def unlinked(self, subvolumes: Sequence[int]) -> dict[int, list[int]]:
+        """Inodes without a name, by subvolume: deleted files that are still open, and files that never had a name."""
+        found: dict[int, list[int]] = {}
+        for at in range(0, len(subvolumes), _TOGETHER):
+            self._ahead(subvolumes[at : at + _TOGETHER], _FIRST_ORPHAN)
+            for subvolume in subvolumes[at : at + _TOGETHER]:
+                if inodes := list(islice(self._nameless(subvolume), _MOST_UNLINKED)):
+                    found[subvolume] = inodes
+        return found
+
+    def _nameless(self, subvolume: int) -> Iterator[int]:
+        low = _FIRST_ORPHAN
+        while (item := self._first(subvolume, low, _LAST_ORPHAN)) is not None:
             inode = item[0][2]
             named = (inode, layout.INODE_REF, 0), (inode, layout.INODE_EXTREF, U64_MAX)
             if self._first(subvolume, *named) is None:  # older kernels also mark files that are being truncated
-                found.append(inode)
+                yield inode
+            if inode == U64_MAX:
+                return
             low = (layout.ORPHANS, layout.ORPHAN_ITEM, inode + 1)
-        return found
 
     def _entry(self, subvolume: int, directory: int, name: str) -> tuple[int, int] | None:
         raw = name.encode("utf-8", "surrogateescape")

@@ -83,7 +83,7 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
 
     parents = {int(subvolume.id): int(subvolume.parent) for subvolume in living if subvolume.parent is not None}
     bits = {tree: bit for bit, tree in enumerate(trees)}
-    found = findings.empty(bits, units, Entries(first, parents), rules)
+    found = findings.empty(bits, units, Entries(first, parents, lambda subvolumes, key: None), rules)
     for tree, bit in bits.items():
         holder = np.array([found.sets.number(1 << bit)], np.int64)
         for answer in _answers(fd, tree, ends):
@@ -93,12 +93,12 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
 
 def _answers(fd: int, tree: int, ends: float) -> Iterator[Answer]:
     buffer = bytearray(SEARCH_HEAD_BYTES + _BUFFER_BYTES)
-    low: Key | None = search.LOWEST
+    low: Key | None = ioctl.LOWEST
     while low is not None:
         if time.monotonic() > ends:
             raise TimeoutError("the deadline ran out during the tree search")
         try:
-            count = ioctl.tree_search(fd, tree, low, search.HIGHEST, buffer)
+            count = ioctl.tree_search(fd, tree, low, ioctl.HIGHEST, buffer)
         except PermissionError:
             raise Declined(Why.NOT_PERMITTED, "searching btrfs trees needs CAP_SYS_ADMIN") from None
         except FileNotFoundError:  # deleted since the subvolumes were listed

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collectors.sources.bounded import Malformed
-from collectors.sources.btrfs.ioctl import U64_MAX, Key
+from collectors.sources.btrfs.ioctl import HIGHEST, LOWEST, Key
 from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES, Blocks, Pointer
-
-LOWEST: Key = (0, 0, 0)
-HIGHEST: Key = (U64_MAX, 255, U64_MAX)
 
 _KEY = struct.Struct("<QBQ")
 _TARGET = struct.Struct("<QQ")  # of a pointer: address, generation
@@ -27,7 +24,8 @@ class Trees:
     """Look-ups in trees of one generation."""
 
     def __init__(self, blocks: Blocks) -> None:
-        self._block = lru_cache(_KEPT)(blocks.one)
+        self._blocks = blocks
+        self._kept: OrderedDict[Pointer, bytes] = OrderedDict()
 
     def between(self, root: Pointer, low: Key = LOWEST, high: Key = HIGHEST) -> Iterator[tuple[Key, bytes]]:
         """Items whose compound keys lie within, in order."""
@@ -44,6 +42,15 @@ class Trees:
         """The first item within, or None."""
         return next(self.between(root, low, high), None)
 
+    def ahead(self, roots: Iterable[Pointer], key: Key) -> None:
+        """Read what leads to one key in each of these trees, level by level, all at once, so that it is kept."""
+        waiting = set(roots)
+        for level in range(max((root.level for root in waiting), default=-1), -1, -1):
+            here = {pointer for pointer in waiting if pointer.level == level}
+            self._keep(self._blocks.many([pointer for pointer in here if pointer not in self._kept], level))
+            if level:
+                waiting = waiting - here | {self._towards(pointer, key) for pointer in here}
+
     def on_the_way(self, root: Pointer, key: Key, lowest: int) -> Iterator[tuple[Pointer, int]]:
         """(block, number of the child that leads on) from the root down to level `lowest`, which is 1 or higher."""
         pointer = root
@@ -52,6 +59,21 @@ class Trees:
             number = max(0, bisect_right(Keys(block, pointer.level), key) - 1)
             yield pointer, number
             pointer = _child(block, pointer, number)
+
+    def _towards(self, pointer: Pointer, key: Key) -> Pointer:
+        block = self._block(pointer)
+        return _child(block, pointer, max(0, bisect_right(Keys(block, pointer.level), key) - 1))
+
+    def _block(self, pointer: Pointer) -> bytes:
+        if pointer not in self._kept:
+            self._keep(self._blocks.many([pointer], pointer.level))
+        self._kept.move_to_end(pointer)
+        return self._kept[pointer]
+
+    def _keep(self, blocks: Mapping[Pointer, bytes]) -> None:
+        self._kept.update(blocks)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
 
 
 class Keys(Sequence[Key]):
