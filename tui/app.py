@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +24,16 @@ def read_only_here(feed: Feed, *, asked: bool) -> bool:
     return asked or in_browser() or isinstance(feed, ReplayFeed)
 
 
-# Not 1 or 2: those are a warning and a critical to whoever calls this.
+# Not 1 or 2: those are a warning and a critical to whoever calls this; also where it did not end by a key.
 _DEFECT = 3
+
+
+async def _shown(app: UllageApp) -> int | None:
+    """The dashboard, left in good order also where the terminal hangs up or somebody ends the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, app.exit, _DEFECT)
+    return await app.run_async()
 
 
 def run(
@@ -53,7 +63,7 @@ def run(
         marks=marks,
         export_to=export_to,
     )
-    status = app.run()
+    status = asyncio.run(_shown(app))
     if status is not None:
         return status
     return _DEFECT if app.return_code else 0

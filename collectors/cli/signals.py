@@ -45,7 +45,17 @@ def guarded(run: Callable[[], int]) -> int:
         if os.environ.get("ULLAGE_DEBUG"):
             traceback.print_exc()
         return UNKNOWN
+    finally:
+        _settle_stderr()
     return status
+
+
+def _settle_stderr() -> None:
+    # A terminal that died refuses also what Python flushes at exit, and the status would be 120.
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _open_closed_streams() -> None:

@@ -36,9 +36,7 @@ def _hostile(value: Any) -> Any:
 
 @pytest.mark.fault(19)
 @pytest.mark.parametrize("form", ["text", "json", "openmetrics"])
-def test_hostile_names_act_on_no_terminal_and_forge_no_line(
-    form: str, room: Room, tmp_path: Path, told: Told
-) -> None:
+def test_hostile_names_act_on_no_terminal_and_forge_no_line(form: str, room: Room, tmp_path: Path, told: Told) -> None:
     keys = ("df", "df_verbose", "images", "containers", "volumes", "inspect")
     name = "26.1.5-overlay2"
     typed = [key for key in recording(name) if key.startswith("df_type_")]

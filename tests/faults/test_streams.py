@@ -38,7 +38,9 @@ def test_a_reader_that_went_away_is_no_error_and_the_run_is_journaled(
     assert journaled(tmp_path) == 1
 
 
-@pytest.mark.parametrize("closed", [(1,), (1, 2), (0, 1, 2), (2,), (0,)], ids=lambda n: "closed " + " and ".join(map(str, n)))
+@pytest.mark.parametrize(
+    "closed", [(1,), (1, 2), (0, 1, 2), (2,), (0,)], ids=lambda n: "closed " + " and ".join(map(str, n))
+)
 def test_closed_streams_change_nothing_but_the_delivery(
     closed: tuple[int, ...], room: Room, tmp_path: Path, told: Told
 ) -> None:
@@ -93,9 +95,7 @@ def test_the_other_modes_end_the_same_way(words: tuple[str, ...], how: str, told
     assert ended.stderr.count("\n") == int(how == "full")
 
 
-def test_an_output_file_that_cannot_be_made_is_said_by_its_name(
-    room: Room, tmp_path: Path, told: Told
-) -> None:
+def test_an_output_file_that_cannot_be_made_is_said_by_its_name(room: Room, tmp_path: Path, told: Told) -> None:
     with room.engine() as server:
         ended = start(*arguments(room, server.url, tmp_path), "--output", "/dev/full/report").end(30).check()
     told("journaled, although the report could not be written", ended)
