@@ -97,8 +97,8 @@ class Started:
                 raise TimeoutError(f"still running after {timeout_s:g} s")
             time.sleep(0.01)
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        said = [self._read(file) for file in (self.out, self.err)]
-        return Ended(self.process.returncode, *said, took_s, usage.ru_maxrss * 1024)
+        said = self._read(self.out), self._read(self.err)
+        return Ended(self.process.returncode, said[0], said[1], took_s, usage.ru_maxrss * 1024)
 
     def kill(self) -> None:
         """SIGKILL. Not Popen's own: that would take the status which `end` waits for."""
@@ -124,8 +124,8 @@ def start(
 ) -> Started:
     """Start it with a clean environment. `user` takes root's rights away; `stdout` replaces ours; `close` closes."""
     clean = {key: os.environ[key] for key in _KEPT if key in os.environ} | {"PYTHONUTF8": "1"}
-    out: Any = tempfile.TemporaryFile() if stdout is None else stdout
-    err: Any = tempfile.TemporaryFile()
+    out: Any = tempfile.TemporaryFile() if stdout is None else stdout  # noqa: SIM115 - `end` closes them
+    err: Any = tempfile.TemporaryFile()  # noqa: SIM115
     interpreter, libraries = (sys.executable, {}) if user is None else _anybodys_python()
     command = [interpreter, *(program or ("-m", module)), *map(str, arguments)]
     if close:
@@ -141,7 +141,7 @@ def start(
         user=user,
         group=user,
         extra_groups=None if user is None else (),
-        preexec_fn=_ordinary_signals,  # noqa: PLW1509
+        preexec_fn=_ordinary_signals,
     )
     return Started(process, out, err, time.monotonic())
 

@@ -12,9 +12,9 @@ import sys
 
 def shift(seconds: float) -> None:
     """From now on, `datetime.now` is `seconds` ahead."""
-    by, true = library.timedelta(seconds=seconds), library.datetime
+    by = library.timedelta(seconds=seconds)
 
-    class Shifted(true):
+    class Shifted(library.datetime):
         @classmethod
         def now(cls, tz: library.tzinfo | None = None) -> Shifted:
             return super().now(tz) + by

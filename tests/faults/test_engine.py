@@ -75,7 +75,7 @@ def test_an_engine_that_is_too_slow_costs_the_deadline_and_no_more(fault: Mute |
     assert ended.coverage("bytes by holder")["outcome"] == "read"
 
 
-BAD = {
+BAD: dict[str, tuple[Reply | Flood, str]] = {
     "truncated JSON": (Reply(b'[{"Id": "sha256:12'), "not JSON"),
     "a page with status 500": (Reply(HTML, status=500, content_type="text/html"), "status 500"),
     "a page with status 200": (Reply(HTML, content_type="text/html"), "not JSON"),

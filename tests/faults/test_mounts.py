@@ -75,11 +75,10 @@ def test_twenty_runs_on_a_mute_mount_hold_no_more_than_one(room: Room, told: Tol
 @pytest.mark.fault(10)
 def test_runs_that_met_a_mute_mount_leave_no_process_behind_once_it_is_gone(room: Room, told: Told) -> None:
     with mute(room.folder / "mute", takes=True) as mount:
-        for _ in range(3):
-            ended = preflight("--host", room.absent, "--docker-root", mount, deadline_s=1)
-            assert (ended.status, ended.stderr) == (3, "")
+        runs = [preflight("--host", room.absent, "--docker-root", mount, deadline_s=1) for _ in range(3)]
+        assert [(ended.status, ended.stderr) for ended in runs] == [(3, "")] * 3
         stuck = str(mount)
-    told("three runs; no process is left that names the mount", ended)
+    told("three runs; no process is left that names the mount", runs[-1])
     left = [path for path in Path("/proc").glob("[0-9]*") if stuck in _arguments(path)]
     assert left == []
 
