@@ -1,4 +1,7 @@
-"""`python -m tests.faults`: run the fault tests and write `table.md` from their results. Exits as pytest does."""
+"""`python -m tests.faults`: run the fault tests and write `table.md` from their results. Exits as pytest does.
+
+Arguments are pytest's (`-k journal`); then only the rows of the tests that run are written anew.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,10 @@ from tests.faults.table import PATH, Table
 
 
 def main(*arguments: str) -> int:
-    table = Table()
+    table = Table(merge=bool(arguments))
     status = pytest.main([str(Path(__file__).parent), "-q", *arguments], plugins=[table])
-    if arguments:  # a part of the tests is no table of all faults
-        print(table.render(), end="")
-    else:
-        PATH.write_text(table.render())
-        print(f"{PATH.name}: {len(table.cases)} cases, faults that no test met: {table.missing or 'none'}")
-    return int(status) or bool(table.missing and not arguments)
+    print(f"{PATH.name}: {len(table.rows)} cases, faults that no test met: {table.missing or 'none'}")
+    return int(status) or bool(table.missing)
 
 
 if __name__ == "__main__":

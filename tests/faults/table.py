@@ -35,10 +35,18 @@ class Case:
 
 
 class Table:
-    """A pytest plugin. `missing` are the faults that no test met."""
+    """A pytest plugin that keeps `table.md` up to date from test to test. `missing` are the faults that no test met.
 
-    def __init__(self) -> None:
+    With `merge` the rows of cases that are not run now stay as they are.
+    """
+
+    def __init__(self, merge: bool) -> None:
         self.cases: dict[str, Case] = {}
+        self.rows: dict[tuple[int, str], tuple[str, ...]] = {}
+        for line in PATH.read_text().splitlines() if merge and PATH.exists() else ():
+            cells = tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+            if len(cells) == 7 and cells[0].isdecimal():
+                self.rows[int(cells[0]), cells[2]] = cells[3:]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = dict(report.user_properties)
@@ -48,21 +56,23 @@ class Table:
         case = Case(int(str(told["fault"])), _sentence(report.nodeid), verdict)
         case.told = [value for key, value in report.user_properties if key == "told" and isinstance(value, tuple)]
         self.cases[report.nodeid] = case
+        what, status, stderr = (_joined(column) for column in zip(*case.told, strict=True)) if case.told else "–––"
+        cells = (what, status, stderr or "nothing", case.verdict)
+        self.rows[case.number, case.name] = tuple(cell.replace("|", r"\|") for cell in cells)
+        PATH.write_text(self.render())
 
     @property
     def missing(self) -> list[int]:
-        return sorted(set(FAULTS) - {case.number for case in self.cases.values()})
+        return sorted(set(FAULTS) - {number for number, _ in self.rows})
 
     def render(self) -> str:
         """The whole page."""
         lines = []
         last = 0
-        for case in sorted(self.cases.values(), key=lambda case: case.number):
-            fault = FAULTS[case.number] if case.number != last else ""
-            last = case.number
-            what, status, stderr = (_joined(column) for column in zip(*case.told, strict=True)) if case.told else "–––"
-            cells = (str(case.number), fault, case.name, what, status, stderr or "nothing", case.verdict)
-            lines.append(" | ".join(("", *(cell.replace("|", r"\|") for cell in cells), "")).strip())
+        for (number, name), cells in sorted(self.rows.items(), key=lambda row: row[0][0]):
+            fault = FAULTS[number].replace("|", r"\|") if number != last else ""
+            last = number
+            lines.append(f"| {' | '.join((str(number), fault, name, *cells))} |")
         return _HEAD + "\n".join(lines) + "\n"
 
 
