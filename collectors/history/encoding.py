@@ -27,7 +27,7 @@ WHOLE_LINE_BYTES = 150_000
 RUN_BYTES = 11_000
 _ID_KEPT = 16
 Name: TypeAlias = tuple[str | None, str]
-_MAPS = ("owners", "orphans", "dangling", "tags")
+_MAPS = ("owners", "orphans", "dangling", "tags", "in_use")
 
 
 def budget_bytes(lines: int, spent_bytes: int) -> int:
@@ -50,6 +50,7 @@ def bounded(record: Record) -> Record:
         dangling=None if record.dangling is None else _largest(record.dangling, OWNERS_KEPT),
         tags=None if record.tags is None else {clip(tag): short_id(id_) for tag, id_ in sorted(record.tags.items())},
         orphans=orphans,
+        in_use=None if record.in_use is None else frozenset(map(short_id, record.in_use)),
         actions=tuple(replace(did, target=clip(did.target)) for did in actions),
         trimmed=(*record.trimmed, *(name for name, is_cut in cut.items() if is_cut)),
     )

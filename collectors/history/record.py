@@ -74,6 +74,7 @@ class Record:
     findings: tuple[Noted, ...]
     actions: tuple[Action, ...]
     trimmed: tuple[str, ...] = ()
+    in_use: frozenset[str] | None = None  # ids of the images that a container held; None: not known, or an older line
 
     @property
     def used_percent(self) -> float | None:

@@ -20,7 +20,7 @@ from collectors.remediation.plan.keep import Rules
 from collectors.sources.boot import boot
 from collectors.survey.builds import recollect
 from collectors.survey.judge import Judged, Ruling, judge, report
-from collectors.survey.memory import Memory, journal_line, recall, with_churn
+from collectors.survey.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
 
@@ -77,6 +77,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
         snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))
     first = account(snapshot, snapshot.studies[0]) if snapshot.studies else None
     memory = replace(memory, trend=with_churn(memory, snapshot, first, builds))
+    ruling = replace(ruling, last_used=last_used(memory, snapshot))
     judged = judge(snapshot, memory, ruling)
     final = report(snapshot, judged, memory.trend)
     if on_progress is not None:

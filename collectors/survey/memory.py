@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
+from collectors.history.encoding import short_id
 from collectors.history.folder import Folder
 from collectors.history.layers import build_steps
 from collectors.history.points import Levels
@@ -59,6 +60,17 @@ def journal_line(memory: Memory) -> SourceReport:
     if memory.journal is None:
         return SourceReport("journal", Outcome.UNREAD, memory.trend.reason, 0.0)
     return SourceReport("journal", Outcome.READ, "", 0.0)
+
+
+def last_used(memory: Memory, snapshot: Snapshot) -> Mapping[OwnerId, datetime]:
+    """When the journal last saw each image held by a container: what "least recently used" goes by."""
+    images = snapshot.engine.images
+    if memory.journal is None or isinstance(images, Unavailable):
+        return {}
+    seen = {known: record.at for record in memory.journal.records for known in record.in_use or ()}
+    return {
+        OwnerId(f"image:{image.id}"): seen[short_id(image.id)] for image in images.value if short_id(image.id) in seen
+    }
 
 
 def levels(limits: Thresholds) -> Levels:

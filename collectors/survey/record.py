@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from collectors.accounting.use import uses
 from collectors.history.attribution import repository_of
 from collectors.history.record import Action, Allocation, Noted, Record
 from collectors.model.finding import Finding, Severity
@@ -43,6 +44,7 @@ def record_of(
         orphans=frozenset(item.name for item in ledger.items.get(Category.ORPHANS, ())) if ledger else None,
         findings=_noted(report.findings, raw),
         actions=actions,
+        in_use=_in_use(snapshot),
     )
 
 
@@ -96,6 +98,11 @@ def _tags(snapshot: Snapshot) -> Mapping[str, str] | None:
     if isinstance(images, Unavailable):
         return None
     return {tag: image.id for image in images.value for tag in image.tags}
+
+
+def _in_use(snapshot: Snapshot) -> frozenset[str] | None:
+    use = uses(snapshot.engine)
+    return frozenset(use.containers_of_image) if use.known else None
 
 
 def _dangling(report: Report) -> Mapping[str, int] | None:
