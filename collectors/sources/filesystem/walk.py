@@ -27,8 +27,8 @@ from collectors.sources.filesystem.targets import Targets, targets
 from collectors.sources.filesystem.work import leave, shared_work
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
-_SOFT_SHARE = 0.9  # of the deadline: then the walkers stop by themselves and send what they have
-_SOFT_LEAST_S = 0.2
+# Before the deadline the walkers stop by themselves and send what they have; half of that time is for who does not.
+_SPARE_SHARE, _SPARE_MOST_S = 0.1, 1.0
 _Device = tuple[bytes, tuple[int, int]]  # node, and its number
 _SYS, _DEV = Path("/sys"), Path("/dev")
 
@@ -90,13 +90,13 @@ def _harvest(
     `kept`: figures, of units and of parts of the host, that need not be counted again if they hold. `filesystem`: the
     one that they are of, and the device that shall prove it.
     """
-    left_s = deadline - time.monotonic()
+    spare_s = min(_SPARE_MOST_S, _SPARE_SHARE * (deadline - time.monotonic()))
     fsid, device = filesystem
     harvest = Harvest(len(aims.units), *kept)
     request: dict[str, Any] = {
         "task": "walk",
         "mountpoint": os.fsencode(mountpoint),
-        "stop_at": deadline - min(_SOFT_LEAST_S, left_s * (1 - _SOFT_SHARE)),
+        "stop_at": deadline - spare_s,
         "units": [
             None if unit is None else (os.fsencode(unit[0]), None if unit[1] is None else os.fsencode(unit[1]))
             for unit in aims.units
@@ -111,7 +111,7 @@ def _harvest(
         "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept[0].items()},
         "kept_parts": {path: (figure.evidence, list(figure.proofs)) for path, figure in kept[1].items()},
     }
-    with shared_work() as shared, Asking(f"walk {mountpoint}", deadline) as asking:
+    with shared_work() as shared, Asking(f"walk {mountpoint}", deadline - spare_s / 2) as asking:
         first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)
         harvest.started(first)
         for lane, frame in asking.frames():

@@ -49,6 +49,7 @@ def _settle(parent: int) -> None:
     if os.getppid() != parent:  # it died before we asked to be told
         os._exit(1)
     os.nice(_NICENESS)
+    os.chdir("/")  # a child that hangs holds no other folder
 
 
 def _task(request: dict[str, Any]) -> None:
