@@ -18,7 +18,7 @@ from collectors.history.segments import HOUR, Run
 
 DAY = 24 * HOUR
 PART_S = 4 * HOUR
-_CLOSE_S = PART_S / 2
+_CLOSE_S = 0.75 * PART_S
 # (period, least history): a pattern has to be seen twice, and a bit.
 _PERIODS = ((7 * DAY, 14.5 * DAY), (DAY, 3.5 * DAY))
 # The pattern's error on a part that it has not seen, against that of the mean rate.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from datetime import timedelta
 
@@ -69,5 +70,5 @@ def _foreign(journal: Journal, own: tuple[Record, ...]) -> tuple[Point, ...]:
     return tuple(
         Point(point.at.timestamp(), math.ceil(point.used_percent), None)
         for point in journal.foreign
-        if not any(abs(at - point.at) <= _SAME_RUN for at in taken)
+        if bisect_left(taken, point.at - _SAME_RUN) == bisect_right(taken, point.at + _SAME_RUN)
     )

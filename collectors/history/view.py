@@ -15,18 +15,19 @@ from collectors.history.forecast import forecast, path_of
 from collectors.history.points import Levels, Point
 from collectors.history.reading import read, sample
 from collectors.history.record import Journal
-from collectors.history.series import OWNER, USED, USED_PERCENT, keys, only, series
+from collectors.history.series import OWNER, USED, USED_PERCENT, figure, keys, only, series
 from collectors.history.trend import study
 from collectors.model.report import Growth, Sample, TrendView
 
 DAY_S = 86400.0
-# Every run of a week, and beside it the weeks before in hourly samples: enough to know a Sunday.
+# Every run of a week, and the weeks before in samples: close enough to know a Sunday.
 _CLOSELY = timedelta(days=8)
 _FROM_AFAR = timedelta(days=35)
-_SAMPLES = 35 * 24
+_SAMPLES = 27 * 16
 _SPARK = 200
 # Owners are many: only those that moved most are studied.
 _OWNERS_STUDIED = 8
+_LOOKS = 12
 _GROWTH_SHOWN = 8
 
 
@@ -38,9 +39,8 @@ def look_back(
     `filesystem`: only its records, where the caller knows it; else those of the newest record's.
     """
     near = read(folder, since=now - _CLOSELY, now=now)
-    far = sample(folder, since=now - _FROM_AFAR, count=_SAMPLES, now=now)
-    older = [record for record in far.records if not near.records or record.at < near.records[0].at]
-    whole = replace(near, records=(*older, *near.records), foreign=far.foreign or near.foreign)
+    far = sample(folder, since=now - _FROM_AFAR, count=_SAMPLES, now=now - _CLOSELY)
+    whole = replace(near, records=(*far.records, *near.records), foreign=(*far.foreign, *near.foreign))
     if filesystem is not None:
         whole, near = only(whole, filesystem), only(near, filesystem)
     return view(whole, now=now, levels=levels), near
@@ -70,10 +70,9 @@ def view(journal: Journal, *, now: datetime, levels: Levels) -> TrendView:
 
 def growth(journal: Journal, *, now: datetime) -> tuple[Growth, ...]:
     """Growth of used first, then of the categories and owners that grow or shrink for certain, fastest first."""
-    figures = {key: series(journal, key) for key in keys(journal)}
-    moved = sorted((key for key in figures if key.startswith(OWNER)), key=lambda key: -_moved(figures[key]))
-    studied = [key for key in figures if not key.startswith(OWNER)] + moved[:_OWNERS_STUDIED]
-    found = [one for key in studied if (one := _growth(key, figures[key], now)) is not None]
+    known = keys(journal)
+    studied = [key for key in known if not key.startswith(OWNER)] + _movers(journal, known)
+    found = [one for key in studied if (one := _growth(key, series(journal, key), now)) is not None]
     used = [one for one in found if one.key == USED]
     parts = [one for one in found if one.key != USED and (one.low_bytes_per_day > 0 or one.high_bytes_per_day < 0)]
     return (*used, *sorted(parts, key=lambda one: -abs(one.bytes_per_day))[:_GROWTH_SHOWN])
@@ -95,8 +94,16 @@ def change(points: Sequence[Point], now_s: float, over_s: float = DAY_S) -> int 
     return points[-1].value - before[-1].value if before else None
 
 
-def _moved(points: Sequence[Point]) -> int:
-    return max(point.value for point in points) - min(point.value for point in points) if points else 0
+def _movers(journal: Journal, known: Sequence[str]) -> list[str]:
+    """The owners whose bytes differ most between a few runs spread over the journal."""
+    told = [record for record in journal.records if record.owners is not None]
+    looks = [told[len(told) * share // _LOOKS] for share in range(_LOOKS) if told] + told[-1:]
+    moved: dict[str, int] = {}
+    for key in known:
+        if key.startswith(OWNER):
+            values = [value for record in looks if (value := figure(record, key)) is not None]
+            moved[key] = max(values) - min(values)
+    return sorted(moved, key=lambda key: -moved[key])[:_OWNERS_STUDIED]
 
 
 def _thinned(points: Sequence[Point]) -> tuple[Sample, ...]:
