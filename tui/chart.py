@@ -70,6 +70,8 @@ def chart_of(
     oldest = -points[0][0] if points else 0.0
     shown = min(back_h, max(1.0, oldest))
     second, letter, text = _category(report, past.series.get(category, ()), category, shown)
+    # Half of what is known is as far as a look ahead is worth its room.
+    ahead_h = min(ahead_h, max(2.0, shown / 2))
     ahead = _ahead(report, ahead_h)
     known = [y for _, y in (*points, *second)] + [point.low for point in ahead]
     lowest = min(known, default=0.0)
@@ -78,7 +80,7 @@ def chart_of(
     goal = "" if crossing is None else "full" if crossing.percent >= 100 else f"{crossing.percent}%"
     return Chart(
         from_h=-shown,
-        to_h=ahead_h if ahead else min(ahead_h, max(0.5, shown / 24)),
+        to_h=ahead_h if ahead else max(0.5, shown / 24),
         low=0.0 if second else max(0.0, min(lowest - 3.0, 97.0)),
         high=101.0,
         curve=points,
@@ -127,10 +129,13 @@ def _ahead(report: Report, ahead_h: float) -> tuple[Forecast, ...]:
         for rate in (growth.low_bytes_per_day, growth.bytes_per_day, growth.high_bytes_per_day)
     ]
     steps = 96
-    return tuple(
-        Forecast(x, *(min(100.0, max(0.0, now + slope * x)) for slope in per_hour))
-        for x in (ahead_h * step / steps for step in range(steps + 1))
-    )
+    points: list[Forecast] = []
+    for x in (ahead_h * step / steps for step in range(steps + 1)):
+        point = Forecast(x, *(min(100.0, max(0.0, now + slope * x)) for slope in per_hour))
+        points.append(point)
+        if point.low >= 100.0:
+            break  # full for certain: beyond it there is nothing to draw
+    return tuple(points)
 
 
 def clear_runs(chart: Chart, mark: int) -> tuple[XY, ...]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Unavailable, Why
+from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Crossing, Report
 from collectors.model.sums import charged
 from collectors.report.words import age, bytes_, percent, safe
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
+
+JOURNAL = "journal"  # the source of every figure of a frame that was made from a journal
 
 
 def fullness(report: Report) -> tuple[Bit, ...]:
@@ -75,11 +77,9 @@ def troubles(frame: Frame) -> str:
     report = frame.report
     unread = _unread(report)
     said = []
-    if report.ledger is not None and report.ledger.note:
-        said.append(safe(report.ledger.note))
     if not frame.done:
         return ""  # what is still being read is not missing yet
-    if isinstance(report.engine, Unavailable) and report.engine.why is not Why.NOT_REPORTED:
+    if isinstance(report.engine, Unavailable) and report.engine.origin.source != JOURNAL:
         said.append(f"No engine ({report.engine.why}): sizes hold, owners do not, so nothing is called an orphan")
     if unread:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
@@ -88,7 +88,13 @@ def troubles(frame: Frame) -> str:
     return ". ".join(said)
 
 
+def remark(report: Report) -> str:
+    """What the whole ledger says of itself, "" for nothing."""
+    return safe(report.ledger.note) if report.ledger is not None else ""
+
+
 def _unread(report: Report) -> list[Unavailable]:
-    if report.ledger is None:
-        return []
-    return [row.charged for row in report.ledger.rows if isinstance(row.charged, Unavailable)]
+    """What was asked and not answered; what a journal does not keep was never asked."""
+    rows = report.ledger.rows if report.ledger is not None else ()
+    missing = [row.charged for row in rows if isinstance(row.charged, Unavailable)]
+    return [one for one in missing if one.origin.source != JOURNAL]

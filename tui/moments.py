@@ -22,6 +22,10 @@ from tui.frame import Event, Kind, percent_of, space_of
 _FALL_PERCENT = 2.0
 
 
+# Crossings tell when these begin, and better.
+_TOLD = frozenset({"disk-full"})
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     severity: Severity
@@ -160,11 +164,13 @@ def _known(key: str) -> bool:
 def _findings(before: Moment, moment: Moment) -> list[Event]:
     found = []
     for rule, finding in moment.findings.items():
+        if rule in _TOLD:
+            continue
         old = before.findings.get(rule)
         if old is None or finding.severity > old.severity:
             amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
             found.append(Event(moment.at, Kind.FOUND, f"{finding.claim}{amount}", moment.percent, finding.severity))
     for rule, finding in before.findings.items():
-        if rule not in moment.findings:
+        if rule not in moment.findings and rule not in _TOLD:
             found.append(Event(moment.at, Kind.RESOLVED, f"resolved: {finding.claim}", moment.percent, Severity.P4))
     return found

@@ -13,6 +13,7 @@ from collectors.model.ledger import Category, Ledger, Row
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
+from tui.headline import JOURNAL
 from tui.moments import Moment
 
 _NOTE = "a run of the journal: totals, categories and findings"
@@ -22,7 +23,7 @@ _NOT_KEPT = "the journal does not keep it"
 def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[int] = (80, 90)) -> Report:
     """The report of run `index`, with the trend that the runs before it tell."""
     moment = moments[index]
-    origin = Origin("journal", "run", moment.at, 0.0)
+    origin = Origin(JOURNAL, "run", moment.at, 0.0)
 
     def unknown() -> Unavailable:
         return Unavailable(Why.NOT_REPORTED, _NOT_KEPT, origin)

@@ -13,6 +13,7 @@ from tui.frame import Kind
 from tui.moments import events, of_report
 from tui.past import past_of, until
 from tui.timeline import Timeline
+from tui.widgets.category_table import CategoryTable
 
 
 def a_timeline() -> Timeline:
@@ -184,3 +185,15 @@ def test_points_that_supervisors_wrote_lengthen_the_curve_and_are_no_frames() ->
 def test_an_empty_recording_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing to replay"):
         ReplayFeed.of_reports([])
+
+
+async def test_until_somebody_chooses_the_cursor_follows_the_largest_category() -> None:
+    late, early = incident(), incident(400.0)
+    app = replay(early, late)
+    async with shown(app, (120, 36)) as pilot:
+        assert app.query_one(CategoryTable).key == "orphans"
+        await pilot.press("left")
+        await settle(pilot)
+        table = app.query_one(CategoryTable)
+        assert app.scene.row is not None
+        assert table.key == app.scene.row.face.key == table.rows[0].face.key != "orphans"

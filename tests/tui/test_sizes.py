@@ -5,7 +5,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from tests.tui import shapes
-from tests.tui.incident import incident
+from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
 from tui.look import Look
 
@@ -39,10 +39,10 @@ async def test_every_category_shows_its_size_and_what_comes_free(size: tuple[int
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_what_goes_when_room_is_short_is_the_curve_then_the_change_then_the_bar(size: tuple[int, int]) -> None:
-    app = replay(incident())
+    app = replay(*frames(12.0))
     async with shown(app, size):
         seen = text(app)
-        assert ("7 d" in seen) == (size[0] >= 78)
+        assert ("  6 d" in seen) == (size[0] >= 78)
         assert ("Δ 24 h" in seen) == (size[0] >= 78)
 
 
@@ -79,3 +79,6 @@ async def test_an_odd_size_breaks_nothing(size: tuple[int, int]) -> None:
             await pilot.press(key)
         await settle(pilot)
         assert app.is_running
+        if size[0] >= 43:
+            assert "98.1%" in text(app)
+            assert ("a larger window shows more" in text(app)) == (size[1] < 12)

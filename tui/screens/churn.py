@@ -31,7 +31,7 @@ class ChurnView(View):
         with Panel(id="churn-list"):
             yield ChurnTable(id="repositories")
         with Panel(id="churn-detail"):
-            yield Prose(id="repository")
+            yield Prose(id="repository", wrap=True)
 
     def focus_first(self) -> None:
         self.query_one(ChurnTable).focus()
@@ -55,7 +55,7 @@ class ChurnView(View):
     def _detail(self, scene: Scene) -> None:
         table, panel = self.query_one(ChurnTable), self.query_one("#churn-detail", Panel)
         row = table.row
-        panel.name_it(safe(row.churn.repository, 80) if row is not None else "Repository")
+        panel.name_it((safe(row.churn.repository, 80) or "(untagged)") if row is not None else "Repository")
         lines = (
             list(_about(row, scene.report, si=scene.scale.si)) if row is not None and scene.report is not None else []
         )

@@ -59,8 +59,8 @@ class Overview(View):
         self.set_heights(scene)
         table = self.query_one(CategoryTable)
         table.fill(scene.rows, scene)
-        if scene.selected:
-            table.point_at(scene.selected)
+        if scene.row is not None:
+            table.point_at(scene.row.face.key)  # the largest, until somebody has chosen
         self.query_one("#where", Panel).name_it("Where is it?")
         self.query_one("#where", Panel).note_it(f"{total_text(scene)} · {SOLID} comes free  {THIN} in use or shared")
         self._detail(scene)
@@ -80,7 +80,7 @@ class Overview(View):
             return
         chart = chart_of(frame.report, frame.past, back_h=_BACK_H, ahead_h=_AHEAD_H, marks=scene.marks)
         self.query_one(ChartView).show(chart, scene.look)
-        panel.name_it(f"% used, {-chart.from_h:.0f} h" + (f" + {_AHEAD_H} h forecast" if chart.ahead else ""))
+        panel.name_it(f"% used, {-chart.from_h:.0f} h" + (f" + {chart.to_h:.0f} h forecast" if chart.ahead else ""))
         panel.note_it(outlook_words(frame.report, scene.marks))
 
     def _detail(self, scene: Scene) -> None:

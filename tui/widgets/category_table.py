@@ -18,6 +18,7 @@ _NAME = 19
 _SHARE = 5
 _BAR = 8
 _SPARK = 8
+_WEEK = 7.0  # days
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class CategoryTable(Listing[CategoryRow]):
         text += f"  {'':<{c.bar}}" if c.bar else ""
         text += f" {'Reclaim':>{c.number}}"[-c.number - 1 :]
         text += f" {'Δ 24 h':>{c.change - 1}} " if c.change else ""
-        text += "  7 d" if c.spark else ""
+        text += f"  {shorten(span_words(scene), c.spark)}" if c.spark else ""
         return (Bit(text, "head"),)
 
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
@@ -88,7 +89,7 @@ class CategoryTable(Listing[CategoryRow]):
             bits.append(self._change(row, scene, c.change))
         if c.spark and scene.report is not None:
             floor_span = max(1, sum(other.held_bytes for other in scene.rows) // 200)
-            curve = sparkline(row.samples, c.spark, scene.report.taken_at, 7.0, floor_span)
+            curve = sparkline(row.samples, c.spark, scene.report.taken_at, span_days(scene), floor_span)
             bits.append(Bit(f"  {curve}", f"cat:{letter}" if letter not in "FR" else "muted"))
         return [tuple(bits)]
 
@@ -131,6 +132,19 @@ def _absence(row: CategoryRow, scene: Scene) -> str:
         since = age((scene.report.taken_at - row.last_good.at).total_seconds())
         return f"{held} {scene.scale.label} {since} ago · {text}"
     return text
+
+
+def span_days(scene: Scene) -> float:
+    """What the curves span: a week, or all there is where the journal is younger."""
+    if scene.frame is None or not scene.frame.past.used:
+        return _WEEK
+    known = scene.frame.report.taken_at - scene.frame.past.used[0].at
+    return min(_WEEK, max(1 / 24, known.total_seconds() / 86400))
+
+
+def span_words(scene: Scene) -> str:
+    days = span_days(scene)
+    return f"{days:.0f} d" if days >= 2 else f"{days * 24:.0f} h"
 
 
 def total_text(scene: Scene) -> str:

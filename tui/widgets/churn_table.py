@@ -51,7 +51,7 @@ class ChurnTable(Listing[ChurnRow]):
         figures = scene.scale.width
         name, daily, shared, bar = self.columns(width, figures)
         new = "?" if row.per_build_bytes is None else number(row.per_build_bytes, scene.scale.divisor)
-        title = shorten_middle(safe(row.churn.repository, 4 * width), name - 1)
+        title = shorten_middle(safe(row.churn.repository, 4 * width) or "(untagged)", name - 1)
         bits = [Bit(f" {set_cell_size(title, name)}", "strong"), Bit(f"{row.churn.rebuilds:>{_BUILDS},}", "text")]
         if daily:
             bits.append(Bit(f"{row.builds_per_day:>{daily}.1f}", "muted"))

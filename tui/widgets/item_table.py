@@ -17,7 +17,7 @@ from tui.widgets.listing import Listing
 
 _NAME = 22
 _AGE = 9
-_STATE = 11
+_STATE = 13
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from textual import events
 
-from tui.fit import Bit
+from tui.fit import Bit, fit
 from tui.keys import KEYS, Key, action_name, foot
 from tui.scene import Mode, Scene
 from tui.widgets.drawn import Drawn
@@ -18,6 +18,9 @@ class KeyBar(Drawn):
         self._spans: list[tuple[int, int, Key]] = []
 
     def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
+        if self.app.screen_stack[0].has_class("-hopeless"):
+            yield fit((Bit(" q", "key"), Bit(" Quit", "muted"), Bit("  a larger window shows more", "muted", 1)), width)
+            return
         names = {action_name(key) for key in KEYS}
         allowed = [name for name in names if self.app.check_action(name, ()) is True]
         keys = list(foot(scene.view, replay=scene.mode is Mode.REPLAY, allowed=allowed))

@@ -120,10 +120,14 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         return None if row is None else self.key_of(row)
 
     def point_at(self, key: str) -> None:
-        """Put the cursor on the row of `key`, if there is one."""
+        """Put the cursor on the row of `key`, if there is one. No message: the scene that asks for it knows."""
         at = next((at for at, row in enumerate(self.rows) if self.key_of(row) == key), None)
         if at is not None and at != self.cursor:
-            self.cursor = at
+            before = self.cursor
+            self.set_reactive(Listing.cursor, at)
+            self._repaint(before)
+            self._repaint(at)
+            self._reveal()
 
     @property
     def _head_lines(self) -> int:

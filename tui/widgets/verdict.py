@@ -8,7 +8,7 @@ from collectors.model.finding import Severity
 from collectors.report.words import bytes_, safe
 from tui.claims import culprit
 from tui.fit import Bit, fit
-from tui.headline import fullness, outlook, troubles
+from tui.headline import fullness, outlook, remark, troubles
 from tui.scene import Scene
 from tui.severity import chip
 from tui.widgets.drawn import Drawn
@@ -52,6 +52,9 @@ class Verdict(Drawn):
             yield Bit(trouble, "warn", 2, cut=True, least=24)
         elif scene.after is not None and scene.after.freed_bytes > 0:
             yield Bit(f"   p → plan frees {bytes_(scene.after.freed_bytes, si=scene.scale.si)}", "good", 4)
+        if said := remark(frame.report):
+            yield Bit("   ", "muted", 5)
+            yield Bit(said, "muted", 5, cut=True, least=20)
 
 
 def _broke(scene: Scene) -> str:

@@ -1,0 +1,74 @@
+"""The demo in a real browser: it is drawn, keys work, nothing can be applied, and no request leaves the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.machine,
+    pytest.mark.skipif(find_spec("textual_serve") is None, reason="textual-serve is not installed"),
+    pytest.mark.skipif(not any(map(shutil.which, CHROMIUM)), reason="no Chromium is here"),
+]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def answering(port: int) -> None:
+    for _ in range(400):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise TimeoutError("the server did not start")
+
+
+async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: Path) -> None:
+    from tests.tui.browser import open_page
+
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--serve", "--demo", "--port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    try:
+        await answering(port)
+        async with open_page(f"http://127.0.0.1:{port}/", tmp_path / "profile") as browser:
+            await browser.until("REPLAY")
+            await browser.click(700, 400)
+            await browser.press("p")
+            await browser.until("to come free")
+            await browser.press("d")
+            await browser.until("nothing has run")
+            await browser.press("a")
+            await asyncio.sleep(0.5)
+            assert b"Apply the plan" not in browser.terminal
+            await browser.press("1")
+            await browser.until("Where is it?")
+            await asyncio.sleep(0.5)
+            await browser.picture(Path(os.environ.get("ULLAGE_BROWSER_PICTURE", str(tmp_path / "browser.png"))))
+            assert browser.requests
+            hosts = {urlsplit(url).hostname for url in browser.requests if not url.startswith("data:")}
+            assert hosts == {"127.0.0.1"}
+            assert [text for text in browser.refused if "Content Security Policy" in text] == []
+    finally:
+        server.terminate()
+        server.wait(20)

@@ -1,0 +1,69 @@
+"""The shipped recording of a real lab incident, on every view: what an engine and a kernel really say fits."""
+
+from __future__ import annotations
+
+import gzip
+from functools import cache
+from pathlib import Path
+
+import pytest
+from rich.segment import Segment
+from textual.strip import Strip
+
+from collectors.model.report import Report
+from collectors.report.recording import load
+from tests.tui.screen import SIZES, VIEW_KEYS, replay, settle, shown, text
+from tui.diskbar import segments
+from tui.frame import NO_PAST, Frame, space_of
+from tui.look import Look
+from tui.rows import category_rows
+
+DEMO = Path(__file__).parents[2] / "tui" / "demo.jsonl.gz"
+pytestmark = pytest.mark.skipif(not DEMO.exists(), reason="no demo is shipped")
+
+
+@cache
+def demo() -> tuple[Report, ...]:
+    with gzip.open(DEMO, "rt", encoding="utf-8") as lines:
+        return tuple(load(line) for line in lines)
+
+
+def test_every_frame_of_the_demo_balances_on_the_screen() -> None:
+    for report in demo():
+        space = space_of(report)
+        rows = category_rows(Frame(report, NO_PAST))
+        assert space is not None
+        assert sum(row.held_bytes for row in rows) == space.total_bytes
+        assert sum(part.cells for part in segments(rows, 118)) == 118
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_line_of_the_demo_is_cut_on_any_view(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[str] = []
+    plain = Look.strip
+
+    def watched(self: Look, bits: object, width: int, base: object) -> Strip:
+        line = list(bits)  # type: ignore[call-overload]
+        strip = Strip([Segment(bit.text) for bit in line])
+        if width >= 20 and strip.cell_length > width:
+            cut.append(f"{width}: {strip.text}")
+        return plain(self, line, width, base)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Look, "strip", watched)
+    app = replay(*demo())
+    async with shown(app, size) as pilot:
+        for key in (*VIEW_KEYS, "home", "1", "2", "4", "d", "c"):
+            await pilot.press(key)
+            await settle(pilot)
+    assert cut == []
+
+
+async def test_the_demo_shows_its_worst_moment_by_walking_back_from_event_to_event() -> None:
+    app = replay(*demo())
+    async with shown(app, (120, 36), ["3"]) as pilot:
+        seen: set[str] = set()
+        for _ in range(12):
+            await pilot.press("left_square_bracket")
+            await settle(pilot)
+            seen.update(word for word in ("P0", "P1") if word in text(app))
+        assert seen
