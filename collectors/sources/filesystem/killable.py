@@ -149,13 +149,15 @@ def still_hangs(about: str) -> bool:
 
 def ask(request: dict[str, Any], about: str, timeout_s: float) -> Frame:
     """Ask one child for one frame. Raises Declined when time runs out, and what the child met (see `check`)."""
-    with Asking(about, time.monotonic() + timeout_s) as asking:
+    deadline = time.monotonic() + timeout_s
+    with Asking(about, deadline) as asking:
         asking.start(request)
         for _, frame in asking.frames():
             check(frame)
-            if frame == ("ended",):
+            if frame != ("ended",):
+                return frame
+            if time.monotonic() < deadline:  # else it was we who ended it
                 raise Declined(Why.FAILED, "the child that was asked has ended without an answer")
-            return frame
     raise Declined(Why.TIMED_OUT, f"no answer in {timeout_s:.3g} s")
 
 

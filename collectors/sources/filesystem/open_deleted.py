@@ -60,7 +60,7 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
     failures: list[tuple[int, int]] = []
     clean = False
     left_s = until - time.monotonic()
-    request = {
+    request: dict[str, Any] = {
         "task": "open files",
         "proc": os.fsencode(host.proc),
         "stop_at": time.monotonic() + left_s * _SOFT_SHARE,
@@ -79,7 +79,11 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
     overlays = Overlays(_host_table(host))
     held = [_on_disk(item, overlays) for item in held]
     held = [item for item in held if device in (None, item.file.device)]
-    unread = _unread(host, call, clean, failures)
+    unread = _unread(host, call, failures)
+    if not clean and time.monotonic() < request["stop_at"]:
+        unread.append(Unavailable(Why.FAILED, "the search was ended before it was done", _now(call)))
+    elif not clean:
+        unread.append(Unavailable(Why.TIMED_OUT, "the search was not finished in time", _now(call)))
     try:
         held = _not_in_a_layer(held, overlays, host, call, until)
     except (Declined, OSError) as error:
@@ -163,11 +167,9 @@ def _host_table(host: Host) -> tuple[Mount, ...]:
     return ()
 
 
-def _unread(host: Host, call: str, clean: bool, failures: list[tuple[int, int]]) -> list[Unavailable]:
+def _unread(host: Host, call: str, failures: list[tuple[int, int]]) -> list[Unavailable]:
     origin = _now(call)
     unread = []
-    if not clean:
-        unread.append(Unavailable(Why.TIMED_OUT, "the search was not finished in time", origin))
     if not _sees_all(host):
         detail = "only processes of this container can be seen, not the host's"
         unread.append(Unavailable(Why.NOT_REACHABLE, detail, origin))
