@@ -45,7 +45,7 @@ class UnitKind(StrEnum):
 class Unit:
     id: UnitId  # its path
     kind: UnitKind
-    path: str  # absolute, as this process can open it; a directory, or one file. What lies in a deeper unit is not its own
+    path: str  # absolute, as this process can open it: a directory or one file, less what lies in a deeper unit
     name: str  # for people: the driver's directory name, volume name, container id …
     owners: frozenset[OwnerId]  # may go when the last of them goes; empty: nobody that was read knows it
     immutable: bool  # its bytes never change while it lives: may be measured once in its life

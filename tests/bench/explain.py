@@ -65,8 +65,8 @@ def preflight(lab: Lab) -> dict[str, Any]:
 def table(rows: list[Explained]) -> str:
     """The comparison as Markdown."""
     lines = [
-        f"Mess `{MESS}`. Shares of what the filesystem calls used. `docker system df` counts logical bytes, `du -sx` only",
-        "the Docker root (on btrfs each subvolume in full): both may say more than there is.",
+        f"Mess `{MESS}`. Shares of what the filesystem calls used. `docker system df` counts logical bytes, `du -sx`",
+        "only the Docker root (on btrfs each subvolume in full): both may say more than there is.",
         "",
         "| Lab | Used | ullage explains | `docker system df` says | `du -sx` of the Docker root says |",
         "|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Makes the pictures in `screenshots/`: `python -m tests.lab.screenshots` (root, rsvg-convert; about two minutes).
+"""Makes the pictures in `screenshots/`: `python -m tests.lab.screenshots` (root, Chromium; about two minutes).
 
 Most show the shipped demo, which is a recording of a real lab; those of applying and of a user without privileges are
 taken of a lab that is up meanwhile. Each is an SVG and the same as a PNG.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,7 @@ OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
     "60x20": (SMALL, "dark", BEFORE_RECLAIM),
     "light": (WIDE, "light", BEFORE_RECLAIM),
     "ansi": (WIDE, "ansi", BEFORE_RECLAIM),
+    "200x50": ((200, 50), "dark", BEFORE_RECLAIM),
     "after-reclaim": (WIDE, "dark", ()),
 }
 
@@ -94,21 +97,41 @@ async def of_a_recording(name: str, recording: Path, title: str) -> None:
 
 
 def preflight_text(text: str) -> None:
-    console = Console(record=True, width=150, file=io.StringIO())
-    console.print(Text(text), soft_wrap=False, overflow="ellipsis", no_wrap=True)
+    page = "\n".join(text.splitlines()[:58])
+    console = Console(record=True, width=130, file=io.StringIO())
+    console.print(Text(page), soft_wrap=False, overflow="ellipsis", no_wrap=True)
     save("preflight", console.export_svg(title="ullage --preflight"))
 
 
 def save(name: str, svg: str) -> None:
     drawing = FOLDER / f"{name}.svg"
     drawing.write_text(local(svg))
-    subprocess.run(["rsvg-convert", "--zoom", "1.2", drawing, "-o", drawing.with_suffix(".png")], check=True)
+    rasterise(drawing, svg)
     print(drawing.with_suffix(".png").name, file=sys.stderr)
 
 
+def rasterise(drawing: Path, svg: str) -> None:
+    """A PNG beside the SVG. A browser draws text where the SVG says; simpler converters do not."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert found is not None
+    width, height = (math.ceil(float(side)) for side in found.groups())
+    with tempfile.TemporaryDirectory() as profile:
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+        ]
+        where = [f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+        shot = [f"--screenshot={drawing.with_suffix('.png')}", drawing.as_uri()]
+        command = ["chromium", *options, *where, *shot]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
 def main() -> int:
-    if shutil.which("rsvg-convert") is None:
-        print("rsvg-convert is missing: install librsvg2-bin", file=sys.stderr)
+    if shutil.which("chromium") is None:
+        print("chromium is missing", file=sys.stderr)
         return 3
     FOLDER.mkdir(exist_ok=True)
     for name in OF_THE_DEMO:
