@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from collectors.diagnosis import culprit as diagnosis
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
@@ -14,9 +15,6 @@ from collectors.model.report import Report
 from collectors.model.sums import charged, floor
 from collectors.report.words import bytes_, safe
 from tui.categories import face
-
-# Findings that say how bad it is, not who it is; the sentence of the preflight page leaves out the same.
-_SYMPTOMS = frozenset({"disk-full", "disk-forecast", "disk-unknown", "inodes-exhausted", "ext-reserve", "unattributed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,9 @@ class Culprit:
 
 
 def culprit(report: Report) -> Culprit | None:
-    """The weightiest finding about bytes, else the largest category that was measured."""
-    named = [finding for finding in claimed(report) if finding.certain and finding.rule not in _SYMPTOMS]
-    weighty = [finding for finding in named if _bytes(finding) > 0]
-    if weighty:
-        worst = max(weighty, key=lambda finding: (_bytes(finding), finding.severity))
+    """The finding that the verdict of the preflight page names too, else the largest category that was measured."""
+    worst = diagnosis.culprit(finding for finding in claimed(report) if _bytes(finding) > 0)
+    if worst is not None:
         return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
     if report.ledger is None:
         return None

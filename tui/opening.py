@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gzip
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -14,8 +13,6 @@ from collectors.model.report import Report
 from collectors.report.recording import Unreadable, load
 from tui.feed import Feed, LiveFeed, ReplayFeed
 from tui.machine import ThisMachine
-from tui.moments import of_journal
-from tui.recall import report_of
 
 # A real incident on a real engine, recorded by tests/lab/demo.py.
 DEMO = Path(__file__).with_name("demo.jsonl.gz")
@@ -62,7 +59,7 @@ def _lines(path: Path) -> TextIO:
 
 def of_folder(path: Path) -> ReplayFeed:
     """A folder of daily journals; their records keep totals, categories and findings."""
-    moments = of_journal(read(path, now=datetime.now(UTC)))
-    if not moments:
+    journal = read(path, now=datetime.now(UTC))
+    if not journal.records:
         raise Unplayable(f"{path}: no runs in its journals")
-    return ReplayFeed(moments, partial(report_of, moments, host=path.name), origin=path.name)
+    return ReplayFeed.of_journal(journal, host=path.name)
