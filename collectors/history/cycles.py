@@ -126,7 +126,7 @@ def sawtooth(drops: Sequence[Drop], tooth: Ramp, now_s: float) -> Sawtooth | Non
     scatter = max(strayed, _LEAST_SCATTER * taken)
     found = Sawtooth(tooth, max(0.0, due_s), period_s, period_error_s, peak, rise, scatter, len(peaks), climb)
     since = (now_s - prunes[-1].at_s) / max(spans)
-    above = tooth.level - peak - found.unsure
+    above = tooth.level - max(peak + found.unsure, *peaks)
     if since > _GONE or (at_a_mark and above > taken / 2) or (since > _LATE and above > 0):
         return None
     return found
