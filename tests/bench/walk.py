@@ -27,7 +27,7 @@ from collectors.sources import docker_root
 from collectors.sources.filesystem import walk
 from collectors.sources.host import this_host
 from tests.lab import Lab
-from tests.lab.commands import run
+from tests.lab.commands import CommandFailed, run
 
 IMAGES, LAYERS, CONTAINERS, VOLUMES = 5, 4, 5, 30
 FILES_PER_FOLDER = 12
@@ -114,13 +114,20 @@ def walked(lab: Lab, units: tuple[Unit, ...], cache: Path | None) -> Occupancy:
 def cold(lab: Lab) -> None:
     """Forget the filesystem: mount it anew, and drop its disk from the page cache, which others need for theirs."""
     lab.stop_engine()
-    options = "relatime"
-    run("umount", lab.mount)
+    until = time.monotonic() + 60
+    while True:
+        try:
+            run("umount", lab.mount)
+            break
+        except CommandFailed:  # what the engine started may take a moment to end, too
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
     image = lab.base / "disk0.img"
     with image.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    run("mount", "-o", options, lab.device, lab.mount)
+    run("mount", lab.device, lab.mount)
     run("mount", "--make-shared", lab.mount)
 
 

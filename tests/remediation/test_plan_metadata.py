@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collectors.model.plan import Risk
+from collectors.model.reading import Between
 from collectors.model.store import UnitKind
 from collectors.remediation.plan.balance import pressure, squeeze
 from tests.remediation.build import MIB, Scene, btrfs, finding, ids, proof, record, release, step, unit
@@ -59,6 +60,9 @@ def test_a_step_that_frees_only_metadata_stays_while_metadata_is_lacking() -> No
     lacking = a_scene(releases=only_data, btrfs=btrfs(data=HALF, metadata=FULL, reserve=RESERVE, rows=rows)).plan()
     assert ids(lacking) == ["build-cache.old", "orphans", "btrfs.balance"]
     assert "frees metadata" in step(lacking, "orphans").title
+    about = step(lacking, "orphans").frees
+    assert isinstance(about, Between)
+    assert about.best == 40 * MIB, "DUP holds each block twice"
     roomy = a_scene(releases=only_data, btrfs=btrfs(data=HALF, metadata=ROOMY, reserve=RESERVE, rows=rows)).plan()
     assert "orphans" not in ids(roomy)
 

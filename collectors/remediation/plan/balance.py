@@ -31,6 +31,7 @@ class Pressure:
     metadata_fill: float
     headroom_bytes: int  # metadata that a relocation may use: free, or still to be allocated
     headroom_needed_bytes: int
+    copies: tuple[int, int]  # of metadata: (2, 1) for DUP and RAID1
 
     @property
     def lacking_bytes(self) -> int:
@@ -79,6 +80,7 @@ def pressure(btrfs: Btrfs, *, decided: bool = False) -> Pressure | None:
         metadata_fill=fill,
         headroom_bytes=metadata.total - metadata.used - reserve + unallocated * metadata.copies_of // metadata.copies,
         headroom_needed_bytes=RELOCATION_NODES * btrfs.node_bytes,
+        copies=(metadata.copies, metadata.copies_of),
     )
 
 

@@ -99,7 +99,7 @@ def _useful(
     reduced = reduce(case.books.releases, trimmed, aliases)
     helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
     kept = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
-    kept += [for_metadata(d) for d in trimmed if d.id in ladder.helps and d not in kept]
+    kept += [for_metadata(d, ladder, case) for d in trimmed if d.id in ladder.helps and d not in kept]
     left = {draft.id for draft in kept}
     useless: defaultdict[str, list[str]] = defaultdict(list)
     for draft in trimmed:

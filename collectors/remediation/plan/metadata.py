@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
 from collectors.model.plan import Unlock
-from collectors.model.reading import Exact
+from collectors.model.reading import Between, Exact, Origin
 from collectors.remediation.plan import explain
 from collectors.remediation.plan.btrfs import compaction
 from collectors.remediation.plan.case import Case
@@ -30,6 +30,7 @@ class Ladder:
     unlocks: tuple[Unlock, ...]  # in bytes of metadata; empty where nothing is lacking
     useful: frozenset[OwnerId]
     refused: tuple[str, ...]
+    copies: tuple[int, int] = (1, 1)  # what a byte of metadata takes on the devices
 
     @property
     def helps(self) -> frozenset[str]:
@@ -54,12 +55,16 @@ def climb(case: Case, drafts: Sequence[Draft], aliases: Aliases) -> Ladder:
     if not now.lacking_bytes:
         return Ladder(balance, 0, (), frozenset(), ())
     reduced = reduce(_releases(case), drafts, aliases)
-    return Ladder(balance, now.lacking_bytes, reduced.unlocks, reduced.useful, ())
+    return Ladder(balance, now.lacking_bytes, reduced.unlocks, reduced.useful, (), now.copies)
 
 
-def for_metadata(draft: Draft) -> Draft:
-    """A step that is there only for the metadata it frees."""
-    return replace(draft, title=f"{draft.title}, which frees metadata", frees_elsewhere=True)
+def for_metadata(draft: Draft, ladder: Ladder, case: Case) -> Draft:
+    """A step that is there only for the metadata it frees; an estimate, since the trees that refer to it shrink too."""
+    alone = sum(unlock.bytes for unlock in ladder.unlocks if unlock.steps == {draft.id})
+    best = alone * ladder.copies[0] // ladder.copies[1]
+    origin = Origin("plan", draft.id, case.snapshot.ended_at, 0.0)
+    estimate = Between(best, 0, 2 * best, 0.9, "metadata blocks in all their copies", origin)
+    return replace(draft, title=f"{draft.title}, which frees metadata", estimate=estimate, frees_elsewhere=True)
 
 
 def with_balance(drafts: Sequence[Draft], ladder: Ladder) -> Order:
