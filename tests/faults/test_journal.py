@@ -225,7 +225,9 @@ def test_what_others_left_in_a_journal_is_kept_skipped_and_written_behind(
 
 
 @pytest.mark.fault(18)
-def test_a_journal_with_windows_line_ends_is_skipped_counted_and_written_on(run: Callable[..., Ended], tmp_path: Path, told: Told) -> None:
+def test_a_journal_with_windows_line_ends_is_skipped_counted_and_written_on(
+    run: Callable[..., Ended], tmp_path: Path, told: Told
+) -> None:
     run(-1200)
     path = files(tmp_path)[-1]
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
