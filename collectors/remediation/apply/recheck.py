@@ -68,7 +68,8 @@ def volume(
     if kept := has_label(_strings(detail.get("Labels")), rules) or matches((name,), rules.volumes):
         return f"the rule {kept} keeps it"
     made = moment(detail.get("CreatedAt"))
-    if made is not None and made > planned_at:
+    # The engine tells whole seconds: what was made within the second of the plan may have been made after it.
+    if made is not None and made >= planned_at.replace(microsecond=0):
         return "it was made after the plan"
     for one in containers:
         if any(isinstance(m, dict) and m.get("Name") == name for m in one.get("Mounts") or ()):
