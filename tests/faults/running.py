@@ -169,3 +169,9 @@ def preflight(*arguments: str | Path, deadline_s: float = 20.0, text: bool = Fal
     if not text and "--format" not in arguments:
         words += ["--format", "json"]
     return start(*words, *arguments, **how).end(deadline_s + START_S).check()
+
+
+def nobody_can_run() -> bool:
+    """May the user nobody read the interpreter, its packages and this checkout? Not below a folder that is closed."""
+    places = [Path(sys.prefix), Path(__file__)]
+    return all(above.stat().st_mode & 0o001 for place in places for above in place.resolve().parents)

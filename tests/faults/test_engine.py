@@ -11,7 +11,7 @@ from tests.fakes.recordings import recording
 from tests.fakes.server import Drip, Flood, Mute, Reply
 from tests.faults.conftest import Told
 from tests.faults.room import Room
-from tests.faults.running import NOBODY, START_S, Ended, preflight
+from tests.faults.running import NOBODY, START_S, Ended, nobody_can_run, preflight
 
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 ENGINE_ROWS = ("images", "containers", "volumes", "build_cache")
@@ -42,6 +42,7 @@ def test_without_an_engine_the_text_keeps_the_line_that_supervisors_match(room: 
     assert "\nEngine: not reachable: no socket at" in ended.stdout
 
 
+@pytest.mark.skipif(not nobody_can_run(), reason="nobody may not enter the folder of the checkout or venv")
 @pytest.mark.fault(2)
 def test_a_socket_that_may_not_be_opened_is_said_with_who_may(room: Room, told: Told) -> None:
     with room.engine() as server:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import Told
 from tests.faults.room import Room
-from tests.faults.running import NOBODY, START_S, Ended, preflight
+from tests.faults.running import NOBODY, START_S, Ended, nobody_can_run, preflight
 from tests.lab import Lab
 from tests.lab.require import require_machine
 
@@ -154,6 +154,7 @@ def test_a_known_critical_beats_not_knowing_also_without_root(full: Lab, told: T
     assert ended.rows()["images"]["reason"]
 
 
+@pytest.mark.skipif(not nobody_can_run(), reason="nobody may not enter the folder of the checkout or venv")
 @pytest.mark.fault(21)
 @pytest.mark.parametrize("reachable", [True, False], ids=["engine reachable", "no engine"])
 def test_nobody_gets_nulls_with_reasons_and_3_only_where_it_matters(reachable: bool, room: Room, told: Told) -> None:
