@@ -18,14 +18,14 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
     if btrfs is None:
         return None
     if isinstance(btrfs, Unavailable):
-        return {"reason": _reason(btrfs)}
+        return {"reason": reason(btrfs)}
     facts = btrfs.value
     unallocated = facts.unallocated_bytes
     reasons: dict[str, str] = {}
 
     def listed(name: str, reading: Reading[tuple[T, ...]], encode: Callable[[T], Json]) -> list[Json] | None:
         if isinstance(reading, Unavailable):
-            reasons[name] = _reason(reading)
+            reasons[name] = reason(reading)
             return None
         return [encode(one) for one in reading.value]
 
@@ -41,16 +41,16 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
         "sharing": None,
     }
     if isinstance(unallocated, Unavailable):
-        reasons["unallocated_bytes"] = _reason(unallocated)
+        reasons["unallocated_bytes"] = reason(unallocated)
     if isinstance(facts.quotas, Exact):
         quotas = facts.quotas.value
         fields["quotas"] = {"mode": quotas.mode.value, "consistent": quotas.consistent, "rescanning": quotas.rescanning}
     else:
-        reasons["quotas"] = _reason(facts.quotas)
+        reasons["quotas"] = reason(facts.quotas)
     if isinstance(facts.sharing, Exact):
         fields["sharing"] = _sharing(facts.sharing.value)
     else:
-        reasons["sharing"] = _reason(facts.sharing)
+        reasons["sharing"] = reason(facts.sharing)
     fields["reason"] = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     return fields
 
@@ -118,5 +118,6 @@ def _subvolume(subvolume: Subvolume) -> Json:
     }
 
 
-def _reason(unread: Unavailable) -> str:
+def reason(unread: Unavailable) -> str:
+    """An absence in the document: `not permitted: Operation not permitted`, foreign text as it is."""
     return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)

@@ -19,7 +19,7 @@ from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.model.sums import ceiling, charged, floor
 from collectors.report import words
-from collectors.report.btrfs_document import btrfs_fields
+from collectors.report.btrfs_document import btrfs_fields, reason
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -58,7 +58,7 @@ def _filesystem(filesystem: Filesystem) -> Json:
     if isinstance(space, Unavailable):
         keys = ("total_bytes", "used_bytes", "available_bytes", "used_percent", "inodes_used_percent")
         unknown: Json = dict.fromkeys(keys)
-        return {"mount": mount.mountpoint, "type": mount.fstype, **unknown, "reason": _reason(space)}
+        return {"mount": mount.mountpoint, "type": mount.fstype, **unknown, "reason": reason(space)}
     figures = space.value
     inodes: int | None = None
     if figures.inodes:
@@ -79,7 +79,7 @@ def _engine(engine: Reading[Engine], root: Reading[str]) -> Json:
     where = root.value if isinstance(root, Exact) else None
     if isinstance(engine, Unavailable):
         unknown: Json = {"version": None, "api_version": None, "driver": None}
-        return {"reachable": False, **unknown, "root": where, "reason": _reason(engine)}
+        return {"reachable": False, **unknown, "root": where, "reason": reason(engine)}
     facts = engine.value
     return {
         "reachable": True,
@@ -227,18 +227,14 @@ def _gaps(*sizes: Size) -> str:
     for size in sizes:
         match size:
             case Unavailable():
-                told[_reason(size)] = None
+                told[reason(size)] = None
             case AtLeast(missing=missing):
-                told.update((f"at least: {_reason(part)}", None) for part in missing)
+                told.update((f"at least: {reason(part)}", None) for part in missing)
             case Between(method=method):
                 told[f"estimate: {method}"] = None
             case Exact():
                 pass
     return "; ".join(list(told)[:4])
-
-
-def _reason(unread: Unavailable) -> str:
-    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)
 
 
 def _moment(at: datetime | None) -> str | None:

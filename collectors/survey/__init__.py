@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.accounting.ledger import account
 from collectors.assemble import Request, assemble
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.appending import Place, append
@@ -19,7 +18,7 @@ from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan.keep import Rules
 from collectors.sources.boot import boot
 from collectors.survey.builds import recollect
-from collectors.survey.judge import Judged, Ruling, judge, report
+from collectors.survey.judge import Judged, Ruling, close_books, judge, report
 from collectors.survey.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
@@ -66,7 +65,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
 
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            partial = report(snapshot, judge(snapshot, memory, ruling), memory.trend)
+            partial = report(snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend)
             on_progress(Progress(partial, False, waiting))
 
     snapshot = assemble(options.request, part if on_progress else None)
@@ -75,10 +74,10 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     builds = recollect(memory.journal, snapshot, options.request)
     if builds.reports:
         snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))
-    first = account(snapshot, snapshot.studies[0]) if snapshot.studies else None
-    memory = replace(memory, trend=with_churn(memory, snapshot, first, builds))
+    accounts = close_books(snapshot)
+    memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
     ruling = replace(ruling, last_used=last_used(memory, snapshot))
-    judged = judge(snapshot, memory, ruling)
+    judged = judge(snapshot, accounts, memory, ruling)
     final = report(snapshot, judged, memory.trend)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))

@@ -46,9 +46,13 @@ class Ruling:
     until_percent: float | None
 
 
-def judge(snapshot: Snapshot, memory: Memory, ruling: Ruling) -> Judged:
-    """Books, findings, severity and plan."""
-    accounts = tuple(account(snapshot, study) for study in snapshot.studies)
+def close_books(snapshot: Snapshot) -> tuple[Account, ...]:
+    """The account of every filesystem, in the order of the snapshot's studies."""
+    return tuple(account(snapshot, study) for study in snapshot.studies)
+
+
+def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, ruling: Ruling) -> Judged:
+    """Findings, severity and plan from the closed books."""
     if not accounts:
         return Judged((), (), (), Plan((), (), ()), Severity.P2)
     # The Docker root's filesystem is judged; the others are shown.
