@@ -155,6 +155,20 @@ def clear_runs(chart: Chart, mark: int) -> tuple[XY, ...]:
     return tuple(run for run in runs if run[1] > run[0])
 
 
+def levels(chart: Chart, rows: int) -> tuple[float, ...]:
+    """What the percent axis names: the ends and the thresholds first, then round values, no two in one row."""
+    found: dict[int, float] = {}
+    even = (60, 40, 20) if rows >= 12 else (50, 25)
+    for level in (100, *reversed(chart.marks), 0, *even):
+        if not chart.low <= level <= chart.high:
+            continue
+        row = round((level - chart.low) / (chart.high - chart.low) * (rows - 1))
+        near = 0 if level in (100, *chart.marks) else 1
+        if not any(row + off in found for off in range(-near, near + 1)):
+            found[row] = float(level)
+    return tuple(sorted(found.values()))
+
+
 def ticks(chart: Chart, width: int) -> tuple[tuple[float, str], ...]:
     """Hours and their labels along the bottom, as many as `width` cells hold."""
     span = chart.to_h - chart.from_h

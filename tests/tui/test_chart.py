@@ -6,10 +6,11 @@ from collectors.model.report import Growth
 from tests.tui import shapes
 from tests.tui.build import NOW, a_filesystem, a_ledger, a_report, gib
 from tests.tui.incident import a_past, incident
-from tui.chart import Chart, chart_of, clear_runs, outlook_words, ticks
+from tui.chart import Chart, chart_of, clear_runs, levels, outlook_words, ticks
 from tui.frame import NO_PAST
 from tui.look import look_of
 from tui.palette import PALETTES
+from tui.silhouette import FULL, Canvas, silhouette
 
 
 def a_chart(hours: float = 0.0, **more: object) -> Chart:
@@ -53,6 +54,26 @@ def test_ticks_are_few_enough_to_be_read_and_one_of_them_is_now(width: int) -> N
     found = ticks(a_chart(), width)
     assert 2 <= len(found) <= width // 8
     assert "now" in [text for _, text in found]
+
+
+@pytest.mark.parametrize("rows", [3, 7, 12, 30])
+def test_the_percent_axis_names_the_end_and_the_thresholds_and_no_row_twice(rows: int) -> None:
+    chart = a_chart(category="orphans")
+    found = levels(chart, rows)
+    places = [round((level - chart.low) / (chart.high - chart.low) * (rows - 1)) for level in found]
+    assert len(set(places)) == len(places)
+    assert found[-1] == 100.0
+    assert rows < 12 or {0.0, 80.0, 90.0} <= set(found)
+
+
+def test_a_silhouette_has_the_curve_as_its_edge_to_an_eighth_of_a_row() -> None:
+    canvas = Canvas(columns=5, rows=4, from_x=0.0, to_x=4.0, low=0.0, high=3.0)
+    rows = silhouette(((1.0, 0.5), (3.0, 3.0)), canvas)
+    assert rows == (" ███ ", "  ██ ", "  ▂█ ", "   ▄ ")
+    filled = [sum(" ▁▂▃▄▅▆▇█".index(row[column]) for row in rows) / 8 for column in range(5)]
+    assert filled == [0.0, canvas.height(0.5), canvas.height(1.75), canvas.height(3.0), 0.0]
+    assert silhouette((), canvas) == (" " * 5,) * 4
+    assert all(row == FULL * 5 for row in silhouette(((0.0, 9.0), (4.0, 9.0)), canvas))
 
 
 def test_a_young_journal_gives_a_short_axis_and_not_an_empty_one() -> None:

@@ -6,19 +6,23 @@ chart is first shown, so that the answer is on screen before the drawing library
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from rich.color import Color
 from rich.text import Text
 from textual_plotext import Plot
 
 from collectors.report.words import percent
-from tui.chart import Chart, clear_runs, ticks
+from tui.chart import XY, Chart, clear_runs, levels, ticks
 from tui.look import Look
+from tui.silhouette import FULL, Canvas, silhouette
 
 _Ink = tuple[int, int, int] | str
+_QUARTERS = "⣀⠤⠒⠉"  # a line low to high in its cell
 
 
 def draw(chart: Chart, look: Look, width: int, height: int) -> list[Text]:
-    """`height` lines of at most `width` cells. Braille dots: two to a cell across, four down."""
+    """`height` lines of at most `width` cells."""
     if width < 20 or height < 4:
         return []
     plot = Plot()
@@ -29,20 +33,18 @@ def draw(chart: Chart, look: Look, width: int, height: int) -> list[Text]:
     plot.xlim(chart.from_h, chart.to_h)
     plot.ylim(chart.low, chart.high)
     plot.ticks_color(_ink(look, "muted"))
-    plot.yticks(*_levels(chart, height))
+    up = levels(chart, height - 1)
+    labels = [f"{level:.0f}" for level in up]
+    plot.yticks(list(up), labels)
     along = ticks(chart, width)
     plot.xticks([x for x, _ in along], [text for _, text in along])
+    columns = width - max(map(len, labels), default=0)
+    canvas = Canvas(columns, height - 1, chart.from_h, chart.to_h, chart.low, chart.high)
     _marks(plot, chart, look)
-    _curve(plot, chart, look)
-    _forecast(plot, chart, look, height)
+    _curves(plot, chart, look, canvas)
+    _forecast(plot, chart, look, canvas)
     _words(plot, chart, look)
     return list(Text.from_ansi(plot.build()).split("\n"))[:height]
-
-
-def _levels(chart: Chart, height: int) -> tuple[list[float], list[str]]:
-    step = next((step for step in (5, 10, 20, 25, 50) if (chart.high - chart.low) / step <= max(2, height // 2)), 50)
-    levels = [float(level) for level in range(0, 101, step) if level >= chart.low]
-    return levels, [f"{level:.0f}" for level in levels]
 
 
 def _marks(plot: Plot, chart: Chart, look: Look) -> None:
@@ -50,42 +52,55 @@ def _marks(plot: Plot, chart: Chart, look: Look) -> None:
     for mark in (*chart.marks, 100):
         for begin, end in clear_runs(chart, mark):
             role = "bad" if mark >= 90 else "warn"
-            plot.plot([begin, end], [mark, mark], marker="braille", color=_dim(look, role))
+            plot.plot([begin, end], [mark, mark], marker="─", color=_dim(look, role))
 
 
-def _curve(plot: Plot, chart: Chart, look: Look) -> None:
-    if not chart.curve:
+def _curves(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:
+    """Used, and the chosen category before it. A silhouette each; a line of dots where the terminal has few colours."""
+    other = f"cat:{chart.second_letter}"
+    if look.flat_cursor:
+        if chart.second:
+            _line(plot, chart.second, _ink(look, other))
+        _line(plot, chart.curve, _ink(look, "accent"))
         return
-    xs, ys = [x for x, _ in chart.curve], [y for _, y in chart.curve]
-    if not look.flat_cursor:
-        plot.plot(xs, ys, marker="braille", color=_area(look, "accent"), fillx=chart.low)
+    behind = _area(look, "accent")
+    _solid(plot, chart.curve, behind, "default", canvas)
     if chart.second:
-        other = f"cat:{chart.second_letter}"
-        xs2, ys2 = [x for x, _ in chart.second], [y for _, y in chart.second]
-        if not look.flat_cursor:
-            plot.plot(xs2, ys2, marker="braille", color=_area(look, other), fillx=chart.low)
-        plot.plot(xs2, ys2, marker="braille", color=_ink(look, other))
-    plot.plot(xs, ys, marker="braille", color=_ink(look, "accent"))
+        _solid(plot, chart.second, _area(look, other), behind, canvas)
 
 
-def _forecast(plot: Plot, chart: Chart, look: Look, height: int) -> None:
-    """The band as a dither, its middle as dashes."""
-    xs: list[float] = []
-    ys: list[float] = []
-    step = (chart.high - chart.low) / (4 * height)
-    for number, point in enumerate(chart.ahead):
-        level = point.low + (step if number % 2 else 0.0)
-        while level <= point.high:
-            xs.append(point.x)
-            ys.append(level)
-            level += 2 * step
-    if xs:
-        plot.scatter(xs, ys, marker="braille", color=_dim(look, "rise"))
-    for number in range(0, len(chart.ahead) - 3, 6):
-        part = chart.ahead[number : number + 4]
-        plot.plot(
-            [point.x for point in part], [point.mid for point in part], marker="braille", color=_ink(look, "rise")
-        )
+def _line(plot: Plot, curve: tuple[XY, ...], ink: _Ink) -> None:
+    if curve:
+        plot.plot([x for x, _ in curve], [y for _, y in curve], marker="braille", color=ink)
+
+
+def _solid(plot: Plot, curve: tuple[XY, ...], ink: _Ink, ground: _Ink, canvas: Canvas) -> None:
+    for row, line in enumerate(silhouette(curve, canvas)):
+        column = 0
+        for kind, run in groupby(line, key=lambda glyph: glyph if glyph in (" ", FULL) else "edge"):
+            text = "".join(run)
+            where = canvas.x(column), canvas.y(row)
+            column += len(text)
+            if kind == FULL:  # blanks on a ground of colour: full blocks leave seams between rows in many fonts
+                plot.text(" " * len(text), *where, background=ink)
+            elif kind == "edge":
+                plot.text(text, *where, color=ink, background=ground)
+
+
+def _forecast(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:
+    """The band as a shade, its middle as a line of dots over it."""
+    few, shade = look.flat_cursor, _mixed(look, "rise", 0.22)
+    for column in range(canvas.columns):
+        x = canvas.x(column)
+        point = next((point for point in chart.ahead if point.x >= x), None)
+        if point is None or x <= 0:
+            continue
+        for row in range(canvas.row(point.low), canvas.row(point.high) + 1):
+            plot.text("░" if few else " ", x, canvas.y(row), color=shade, background="default" if few else shade)
+        height = canvas.height(point.mid)
+        dots = _QUARTERS[min(3, int(4 * (height - canvas.row(point.mid))))]
+        ground = "default" if few else shade
+        plot.text(dots, x, canvas.y(canvas.row(point.mid)), color=_ink(look, "rise"), background=ground)
 
 
 def _words(plot: Plot, chart: Chart, look: Look) -> None:
@@ -108,7 +123,7 @@ def _dim(look: Look, role: str) -> _Ink:
 
 
 def _area(look: Look, role: str) -> _Ink:
-    return _mixed(look, role, 0.28)
+    return _mixed(look, role, 0.5)
 
 
 def _mixed(look: Look, role: str, share: float) -> _Ink:
