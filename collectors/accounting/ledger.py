@@ -13,6 +13,7 @@ from collectors.accounting.figures import figures
 from collectors.accounting.items import items as make_items
 from collectors.accounting.parents import hidden_parents, without_parents
 from collectors.accounting.partial import (
+    INSIDE,
     behind_a_closed_root,
     beyond_the_bind,
     either_way,
@@ -167,6 +168,9 @@ def _reclaimable(
         return unnamed
     if isinstance(books.unread, Unavailable) and not books.releases:
         return books.unread
+    gap = _store_gap(snapshot)
+    if gap is not None and category in INSIDE:
+        return gap
     kind = _REMOVED_BY.get(category)
     if kind is not None:
         owners = removable(snapshot).get(kind)

@@ -18,7 +18,7 @@ from collectors.model.store import UnitKind
 from collectors.model.sums import charged
 
 # What only the Docker root tells: nothing of it was seen, so not even a floor is known.
-_INSIDE = (Category.LOGS, Category.ORPHANS, Category.DOCKER_OTHER)
+INSIDE = (Category.LOGS, Category.ORPHANS, Category.DOCKER_OTHER)
 _EITHER_WAY = "it cannot be told which subvolumes are snapshots without CAP_SYS_ADMIN"
 
 
@@ -39,10 +39,10 @@ def without_a_walk(snapshot: Snapshot, study: FilesystemStudy, used: Size, origi
 def behind_a_closed_root(
     snapshot: Snapshot, study: FilesystemStudy, gap: Unavailable, used: Size, origin: Origin
 ) -> dict[Category, Size]:
-    """The same beside a walk that could not enter the Docker root; nothing where it did: its bytes were counted."""
-    if gap.why is not Why.NOT_PERMITTED:
+    """The same beside a walk that did not enter the Docker root; nothing where it did: its bytes were counted."""
+    if gap.why not in (Why.NOT_PERMITTED, Why.NOT_REACHABLE):
         return {}
-    return {**dict.fromkeys(_INSIDE, gap), **without_a_walk(snapshot, study, used, origin)}
+    return {**dict.fromkeys(INSIDE, gap), **without_a_walk(snapshot, study, used, origin)}
 
 
 def beyond_the_bind(study: FilesystemStudy) -> Unavailable | None:

@@ -14,7 +14,7 @@ from collectors.assemble.request import Clock, OnPart, Request
 from collectors.assemble.study import Context, study
 from collectors.assemble.units import Places, listed
 from collectors.model.engine import EngineView
-from collectors.model.filesystem import Filesystem, FsSpace, Mount
+from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
@@ -107,17 +107,12 @@ class _Look:
     def _disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
         places = Places(mounts)
         if isinstance(root, Unavailable):
-            view = self.snapshot.engine
-            found = None
-            if roots.elsewhere(self.request, view.engine, view.local) is None:
-                found = from_container(self.request, mounts, view, self.clock)
-            self._add(*(found or remote_study(root)))
             self._update(store=root)
+            self._rootless(root, mounts, places)
             return
         mount = places.mount_of(root.value)
         if mount is not None:
-            space = filesystem_source.space(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
-            self._early(mount, space)
+            self._early(mount)
         store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers = listed(self.snapshot.engine.containers)
@@ -125,6 +120,20 @@ class _Look:
         self._update(studies=())
         for one in self._mounts(root.value, store, places):
             self._add(*study(context, one))
+
+    def _rootless(self, root: Unavailable, mounts: tuple[Mount, ...], places: Places) -> None:
+        """No Docker root that this process can open: say what can be said of the disk it would be on."""
+        view, request = self.snapshot.engine, self.request
+        here = roots.elsewhere(request, view.engine, view.local) is None
+        found = from_container(request, mounts, view, self.clock) if here else None
+        likely = roots.likely_home(request, view.engine, places) if here and found is None else None
+        if likely is not None:
+            path, mount = likely
+            self._early(mount)
+            self._update(studies=())
+            self._report(coverage.line("docker root", root))
+            found = study(Context(request, self.clock, places, path, root, ()), mount)
+        self._add(*(found or remote_study(root)))
 
     def _store(self, root: str, places: Places) -> Reading[Store]:
         engine = self.snapshot.engine.engine
@@ -175,8 +184,9 @@ class _Look:
                 found[mount.device] = mount
         return list(found.values())
 
-    def _early(self, mount: Mount, space: Reading[FsSpace]) -> None:
+    def _early(self, mount: Mount) -> None:
         """The filesystem's fill at once, before anybody knows who holds it."""
+        space = filesystem_source.space(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
         pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
         self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, ()),))
 

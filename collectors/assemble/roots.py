@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.assemble.request import Clock, Request
+from collectors.assemble.units import Places
 from collectors.model.engine import Engine
+from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.sources import bounded
 from collectors.sources.filesystem import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 _CONTAINERD = "/var/lib/containerd"
+# The root of a container is one of these, and its fill says nothing of the host's.
+_LAYERED = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
 def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
@@ -54,6 +58,18 @@ def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -
         return None
     unproven = request.endpoint.socket is None and request.host.docker_root is None
     return local.detail if unproven or local.why is Why.INCONSISTENT else None
+
+
+def likely_home(request: Request, engine: Reading[Engine], places: Places) -> tuple[str, Mount] | None:
+    """Where a Docker root would usually be, and the filesystem there: of use where neither it nor an engine was found.
+
+    None where somebody said where the root is, or where this looks like the inside of a container.
+    """
+    if request.host.docker_root is not None or isinstance(engine, Exact):
+        return None
+    path = str(request.host.here(_USUAL[0]))
+    mount = places.mount_of(path)
+    return None if mount is None or mount.fstype in _LAYERED else (path, mount)
 
 
 def containerd_root(request: Request, clock: Clock) -> Path | None:

@@ -55,3 +55,9 @@ def test_what_is_named_always_adds_up(rows: dict[str, tuple[int, int]], top: int
     if all(inodes for _, inodes in named_rows):
         assert sum(d.allocated_bytes for d in found.values()) == sum(mib for mib, _ in named_rows) << 20
     assert sum(not directory.hidden_by for directory in found.values()) <= max(top, 1)
+
+
+def test_on_the_root_filesystem_a_path_starts_with_one_slash() -> None:
+    rows = [(b"", 8, 4096, 1), (b"data/old", 5 * MIB_BLOCKS, 5 << 20, 1)]
+    found = {d.path: d.hidden_by for d in largest(rows, "/", ("data",), top=5)}
+    assert found == {"/": "", "/data/old": "/data"}

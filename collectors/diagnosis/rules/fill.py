@@ -45,6 +45,23 @@ def disk_full(case: Case) -> Iterable[Finding]:
             return
 
 
+def no_root(case: Case) -> Iterable[Finding]:
+    """The figures of a filesystem on which no Docker root was found: true, but perhaps not those that matter."""
+    root = case.snapshot.docker_root
+    if isinstance(root, Unavailable) and isinstance(case.study.occupancy, Exact):
+        where = case.study.filesystem.mount.mountpoint
+        yield Finding(
+            "no-docker-root",
+            Severity.P4,
+            f"no Docker root was found: these are the figures of {where}, where it would usually be",
+            None,
+            (("reason", f"{root.why}: {root.detail}"),),
+            "name it with --docker-root, or run where it can be seen",
+            (),
+            False,
+        )
+
+
 def inodes(case: Case) -> Iterable[Finding]:
     """Inodes run out while bytes are left; btrfs has no fixed number."""
     space = case.space
@@ -120,4 +137,4 @@ def unattributed(case: Case) -> Iterable[Finding]:
             )
 
 
-RULES = (disk_full, inodes, reserve, read_only, unattributed)
+RULES = (disk_full, no_root, inodes, reserve, read_only, unattributed)

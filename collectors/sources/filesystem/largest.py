@@ -102,14 +102,14 @@ def _fold(rows: Rows, path: bytes, parent: bytes) -> None:
 
 
 def _directory(path: bytes, row: _Sums, mountpoint: str, hidden: set[bytes]) -> Directory:
-    name = os.fsdecode(path)
+    name, above = os.fsdecode(path), mountpoint.rstrip("/")
     over = next((os.fsdecode(cover) for cover in hidden if within(name, os.fsdecode(cover))), None)
     return Directory(
-        path=os.path.normpath(f"{mountpoint}/{name}"),
+        path=f"{above}/{name}".rstrip("/") or "/",
         allocated_bytes=row.blocks * BLOCK_BYTES,
         apparent_bytes=row.apparent,
         inodes=row.inodes,
-        hidden_by="" if over is None else os.path.normpath(f"{mountpoint}/{over}"),
+        hidden_by="" if over is None else f"{above}/{over}",
     )
 
 
