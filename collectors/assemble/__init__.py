@@ -110,7 +110,7 @@ class _Look:
             self._update(store=root)
             self._rootless(root, mounts, places)
             return
-        mount = places.mount_of(root.value)
+        mount = places.home_of(root.value)
         if mount is not None:
             self._early(mount)
         store = self._store(root.value, places)
@@ -179,7 +179,7 @@ class _Look:
             paths += [unit.path for unit in store.value.units.value]
         found: dict[str, Mount] = {}
         for path in paths:
-            mount = places.mount_of(path)
+            mount = places.home_of(path)
             if mount is not None and mount.device not in found:
                 found[mount.device] = mount
         return list(found.values())

@@ -162,6 +162,20 @@ class Places:
                 return found
             path = path.rpartition("/")[0] or "/"
 
+    def widest(self, mount: Mount) -> Mount:
+        """The mount that shows the most of the same filesystem and all that `mount` shows; often itself.
+
+        Engines bind their root over itself: seen through that bind, a filesystem would end at the Docker root.
+        """
+        around = (m for m in self.mounts if m.device == mount.device and within(mount.root, m.root))
+        seen = [m for m in around if self._at[m.mountpoint] is m]
+        return min(seen, key=lambda m: (len(m.root), not within(mount.mountpoint, m.mountpoint)), default=mount)
+
+    def home_of(self, path: str) -> Mount | None:
+        """Through which mount the filesystem of `path` is best studied."""
+        mount = self.mount_of(path)
+        return None if mount is None else self.widest(mount)
+
     def on(self, path: str, mount: Mount) -> bool:
         """Whether `path` lies on the filesystem of `mount`, through whatever mount of it.
 
