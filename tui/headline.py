@@ -11,7 +11,7 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Crossing, Report
 from collectors.model.sums import charged
-from collectors.report.words import age, bytes_, percent, safe
+from collectors.report.words import age, bytes_, count, percent, safe
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
 
@@ -84,7 +84,8 @@ def troubles(frame: Frame) -> str:
     if unread:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
         reasons = sorted({row.why.value for row in unread})
-        said.append(f"{len(unread)} categories not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be named")
+        missing = count(len(unread), "category", "categories")
+        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be named")
     return ". ".join(said)
 
 

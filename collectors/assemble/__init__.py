@@ -53,11 +53,14 @@ class _Look:
         view = EngineView(pending, pending, pending, pending, pending, pending, pending)
         self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), ())
         self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
+        self.early = False  # is the study in the snapshot only the fill, until the first whole one?
 
     def run(self) -> Snapshot:
         engine = threading.Thread(target=self._engine, name="engine", daemon=True)
         engine.start()
         mounts = filesystem_source.mounts(self.request.host, timeout_s=self.clock.left(at_most=5.0))
+        if isinstance(mounts, Exact) and (path := roots.without_asking(self.request, self.clock)) is not None:
+            self._early(Places(mounts.value).home_of(path))
         self.engine_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE))
         view = self.snapshot.engine
         root = roots.docker_root(self.request, view.engine, view.local, self.clock)
@@ -110,14 +113,11 @@ class _Look:
             self._update(store=root)
             self._rootless(root, mounts, places)
             return
-        mount = places.home_of(root.value)
-        if mount is not None:
-            self._early(mount)
+        self._early(places.home_of(root.value))
         store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers = listed(self.snapshot.engine.containers)
         context = Context(self.request, self.clock, places, root.value, store, containers)
-        self._update(studies=())
         for one in self._mounts(root.value, store, places):
             self._add(*study(context, one))
 
@@ -130,7 +130,6 @@ class _Look:
         if likely is not None:
             path, mount = likely
             self._early(mount)
-            self._update(studies=())
             self._report(coverage.line("docker root", root))
             found = study(Context(request, self.clock, places, path, root, ()), mount)
         self._add(*(found or remote_study(root)))
@@ -184,14 +183,19 @@ class _Look:
                 found[mount.device] = mount
         return list(found.values())
 
-    def _early(self, mount: Mount) -> None:
+    def _early(self, mount: Mount | None) -> None:
         """The filesystem's fill at once, before anybody knows who holds it."""
+        if mount is None or (self.early and self.snapshot.studies[0].filesystem.mount == mount):
+            return
         space = filesystem_source.space(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
         pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
+        self.early = True
         self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, ()),))
 
     def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
-        self._update(studies=(*self.snapshot.studies, one), reports=(*self.snapshot.reports, *reports))
+        before = () if self.early else self.snapshot.studies
+        self.early = False
+        self._update(studies=(*before, one), reports=(*self.snapshot.reports, *reports))
 
     def _report(self, line: SourceReport) -> None:
         self._update(reports=(*self.snapshot.reports, line))

@@ -13,6 +13,7 @@ from collectors.model.engine import Engine
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.sources import bounded
+from collectors.sources.engine.endpoint import DEFAULT
 from collectors.sources.filesystem import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
@@ -45,6 +46,20 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
         raise bounded.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
     return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=timeout_s)
+
+
+def without_asking(request: Request, clock: Clock) -> str | None:
+    """Where the root is before the engine has said so: named by the user, or the usual place of the usual engine."""
+    asked = request.host.docker_root
+    if asked is None and (request.endpoint.remote or request.endpoint.source != DEFAULT):
+        return None
+    path = str(asked if asked is not None else request.host.here(_USUAL[0]))
+
+    def find() -> str | None:
+        return os.path.realpath(path) if Path(path).is_dir() else None
+
+    found = bounded.read("docker.root", f"stat {path}", find, timeout_s=clock.left(at_most=1.0))
+    return found.value if isinstance(found, Exact) else None
 
 
 def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -> str | None:

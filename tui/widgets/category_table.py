@@ -66,6 +66,8 @@ class CategoryTable(Listing[CategoryRow]):
         return (Bit(text, "head"),)
 
     def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        if scene.frame is not None and not scene.frame.done:
+            return (Bit(" The filesystem is still being read.", "muted"),)
         return (Bit(" No filesystem was found: there is nothing to divide.", "muted"),)
 
     def draw(self, row: CategoryRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:

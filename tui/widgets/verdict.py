@@ -8,6 +8,7 @@ from collectors.model.finding import Severity
 from collectors.report.words import bytes_, safe
 from tui.claims import culprit
 from tui.fit import Bit, fit
+from tui.frame import space_of
 from tui.headline import fullness, outlook, remark, troubles
 from tui.scene import Scene
 from tui.severity import chip
@@ -25,11 +26,13 @@ class Verdict(Drawn):
         report = frame.report
         gap = (Bit(" "),)
         pending = scene.scanning and not frame.done
-        if pending and report.severity is Severity.OK:
+        unknown = pending and space_of(report) is None  # not read yet is not unreadable
+        if pending and (unknown or report.severity is Severity.OK):
             mark: tuple[Bit, ...] = (Bit(" ◌ reading ", "muted"),)
         else:
             mark = (Bit(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
-        yield fit((*gap, *mark, Bit("  "), *fullness(report), *outlook(report)), room)
+        how_full = (Bit("how full the disk is …", "muted", 1, cut=True),) if unknown else fullness(report)
+        yield fit((*gap, *mark, Bit("  "), *how_full, *outlook(report)), room)
         yield fit((*gap, *self._who(scene)), room)
 
     def _who(self, scene: Scene) -> Iterable[Bit]:

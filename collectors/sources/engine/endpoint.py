@@ -16,6 +16,7 @@ from collectors.sources.engine.address import BadAddress, is_loopback, uniform
 from collectors.sources.engine.tls import Tls
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+DEFAULT = "the default socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _at(text: str, source: str, secure: Tls | None) -> Endpoint:
 def _default(environ: Mapping[str, str], home: Path, root: Path, uid: int) -> Endpoint:
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
     for path, source in (
-        (DEFAULT_SOCKET, "the default socket"),
+        (DEFAULT_SOCKET, DEFAULT),
         (f"{runtime}/docker.sock", "the rootless socket"),
         (f"{home}/.docker/run/docker.sock", "the rootless socket"),
         (f"{home}/.docker/desktop/docker.sock", "Docker Desktop's socket"),
@@ -87,7 +88,7 @@ def _default(environ: Mapping[str, str], home: Path, root: Path, uid: int) -> En
         there = root / path.lstrip("/")
         if _is_socket(there):
             return Endpoint(f"unix://{there}", source, False, None, "")
-    return Endpoint(f"unix://{root / DEFAULT_SOCKET.lstrip('/')}", "the default socket", False, None, "")
+    return Endpoint(f"unix://{root / DEFAULT_SOCKET.lstrip('/')}", DEFAULT, False, None, "")
 
 
 def _is_socket(path: Path) -> bool:
