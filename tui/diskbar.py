@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from collectors.report.words import bytes_, percent, safe
+from collectors.report.words import bytes_, count, percent, safe
 from tui.apportion import apportion
 from tui.fit import Bit
 from tui.frame import Frame, percent_of, space_of
@@ -33,10 +33,10 @@ def segments(rows: Sequence[CategoryRow], width: int) -> tuple[Segment, ...]:
     """The runs of cells from left to right; their cells sum to `width` where the rows hold any bytes."""
     cells = apportion([row.held_bytes for row in rows], width)
     found, at = [], 0
-    for row, count in zip(rows, cells, strict=True):
-        if count:
-            found.append(Segment(row, at, count))
-        at += count
+    for row, taken in zip(rows, cells, strict=True):
+        if taken:
+            found.append(Segment(row, at, taken))
+        at += taken
     return tuple(found)
 
 
@@ -145,9 +145,9 @@ def after_line(
     stays = min(width, round(width * after.used_bytes / total_bytes)) if total_bytes else 0
     freed = min(width - stays, round(width * after.freed_bytes / total_bytes)) if total_bytes else 0
     rest = width - stays - freed
-    steps = f"{after.step_count} step" + ("" if after.step_count == 1 else "s")
+    steps = count(after.step_count, "step") + (" frees" if after.step_count == 1 else " free")
     texts = (
-        f" {percent(after.percent)} after the plan: {steps} free {bytes_(after.freed_bytes, si=si)} ",
+        f" {percent(after.percent)} after the plan: {steps} {bytes_(after.freed_bytes, si=si)} ",
         f" {percent(after.percent)} after the plan ",
         f" {percent(after.percent)} ",
     )

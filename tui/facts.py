@@ -28,8 +28,10 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
     yield _fact("referenced", _size(item.referenced, si=si), "text", "shared bytes counted too")
     yield _fact("apparent", _size(item.apparent, si=si), "muted", "sum of file lengths")
     yield _fact("reclaimable", _size(item.reclaimable, si=si), "text", "freed by removing it now")
+    if item.category is Category.ORPHANS:
+        yield from _proof(item)
     state = safe(item.state)
-    if item.owner:
+    if item.owner and item.owner != item.id:
         state = f"{state}, {safe(item.owner)}" if state else safe(item.owner)
     if state:
         yield _fact("state", state)
@@ -40,8 +42,6 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
         yield _fact(
             "last used", f"{age((now - item.last_used_at).total_seconds())} ago", "text", moment(item.last_used_at)
         )
-    if item.category is Category.ORPHANS:
-        yield from _proof(item)
     if item.note:
         yield _fact("note", safe(item.note), "muted")
 
@@ -62,7 +62,8 @@ def _frees(item: Item) -> bool:
 def _size(value: Size, *, si: bool) -> str:
     """In words and to the byte; the reason where it is not exact."""
     if isinstance(value, Exact):
-        return f"{size(value, si=si)}  {value.value:,} B"
+        said, exact = size(value, si=si), f"{value.value:,} B"
+        return said if said == exact else f"{said}  {exact}"
     if isinstance(value, Unavailable):
         return f"? {unread(value)}"
     return f"{size(value, si=si)}  {doubt(value, si=si)}"

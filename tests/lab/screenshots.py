@@ -38,7 +38,7 @@ BEFORE_RECLAIM = ("left",)
 # name → size, theme, keys
 OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
     "overview": (WIDE, "dark", BEFORE_RECLAIM),
-    "explore": (WIDE, "dark", (*BEFORE_RECLAIM, "2", "down", "down", "down")),
+    "explore": (WIDE, "dark", (*BEFORE_RECLAIM, "down", "down", "2")),
     "history": (WIDE, "dark", (*BEFORE_RECLAIM, "3")),
     "plan": (WIDE, "dark", (*BEFORE_RECLAIM, "4")),
     "churn": (WIDE, "dark", (*BEFORE_RECLAIM, "5")),

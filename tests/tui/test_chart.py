@@ -1,6 +1,9 @@
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
+from rich.style import Style
+from rich.text import Text
 
 from collectors.model.report import Growth
 from tests.tui import shapes
@@ -119,3 +122,32 @@ def test_the_drawing_names_when_it_will_be_full() -> None:
     assert "full 10:19Z" in drawn
     assert "now" in drawn
     assert "100" in drawn
+
+
+@pytest.mark.parametrize("size", [(66, 12), (118, 16), (190, 30)])
+def test_the_area_is_drawn_where_the_curve_lies(size: tuple[int, int]) -> None:
+    """The lowest line is coloured from the axis to now and nowhere else; each above lies over the one below."""
+    from tui.widgets.plot import draw
+
+    chart, look = a_chart(), look_of("ullage-dark", False)
+    lines = draw(chart, look, *size)[:-1]
+    grounds = [
+        [style.bgcolor is not None and not style.bgcolor.is_default for style in cells(line, size[0])] for line in lines
+    ]
+    axis = max(len(f"{level:.0f}") for level in levels(chart, size[1] - 1))
+    now = axis + round((size[0] - axis - 1) * -chart.from_h / (chart.to_h - chart.from_h))
+    lowest = grounds[-1]
+    assert lowest[axis : now - 1] == [True] * (now - 1 - axis)
+    assert not any(lowest[now + 1 :])
+    for above, below in pairwise(line[axis:now] for line in grounds):
+        assert all(b for a, b in zip(above, below, strict=True) if a)
+
+
+def cells(line: Text, width: int) -> list[Style]:
+    """The style of every cell of a line of narrow characters."""
+    found = [Style.null()] * width
+    for span in line.spans:
+        style = span.style if isinstance(span.style, Style) else Style.parse(span.style)
+        for at in range(span.start, min(span.end, width)):
+            found[at] += style
+    return found

@@ -16,7 +16,7 @@ from tui.scene import Scene
 from tui.widgets.listing import Listing
 
 _NAME = 22
-_AGE = 9
+_AGE = 11
 _STATE = 13
 
 
@@ -54,7 +54,7 @@ class ItemTable(Listing[ItemRow]):
         whole = number + 1 if room >= number + 1 + 10 else 0
         room -= whole
         if self.brief:
-            bar = 10 if room >= 26 else 0
+            bar = 10 if room >= 26 else 6 if room >= 22 else 0
             return Columns(room - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
         # What is dropped first stands last; the name keeps enough to be told from its neighbours.
         wished = (_STATE + 1, _AGE + 1, min(41, max(13, room // 5)), number + 3)

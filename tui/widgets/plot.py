@@ -82,9 +82,9 @@ def _solid(plot: Plot, curve: tuple[XY, ...], ink: _Ink, ground: _Ink, canvas: C
             where = canvas.x(column), canvas.y(row)
             column += len(text)
             if kind == FULL:  # blanks on a ground of colour: full blocks leave seams between rows in many fonts
-                plot.text(" " * len(text), *where, background=ink)
+                plot.text(" " * len(text), *where, background=ink, alignment="left")
             elif kind == "edge":
-                plot.text(text, *where, color=ink, background=ground)
+                plot.text(text, *where, color=ink, background=ground, alignment="left")
 
 
 def _forecast(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:

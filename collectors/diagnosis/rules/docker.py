@@ -42,7 +42,7 @@ def dangling_images(case: Case) -> Iterable[Finding]:
     freed = case.freed_beside_cache(_owners(dangling))
     if dangling and case.notable(charged(freed)):
         severity = Severity.P2 if case.leak(charged(freed)) else Severity.P3
-        claim = f"{count(len(dangling), 'image')} without a tag that no container uses"
+        claim = f"{count(len(dangling), 'dangling image')} that no container uses"
         remedy = "docker image prune, and docker builder prune for what the build cache holds of them"
         yield Finding("dangling-images", severity, claim, freed, largest(dangling), remedy, _owners(dangling), True)
 
@@ -97,7 +97,7 @@ def logs(case: Case) -> Iterable[Finding]:
     large = charged(amount) >= case.limits.log_bytes or case.leak(charged(amount))
     if large or case.notable(charged(amount)):
         severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3
-        claim = f"logs of {count(len(free), 'container')} that no size limits"
+        claim = f"{count(len(free), 'container log')} without a size limit"
         remedy = "set log-opts max-size and max-file, recreate the containers"
         yield Finding("logs-unbounded", severity, claim, amount, largest(free), remedy, _owners(free), True)
 
@@ -108,8 +108,7 @@ def orphans(case: Case) -> Iterable[Finding]:
     if found:
         row = case.ledger.row(Category.ORPHANS)
         severity = Severity.P2 if case.leak(charged(row.reclaimable)) else Severity.P3
-        directories = count(len(found), "layer directory", "layer directories")
-        claim = f"{directories} that no image, container, build or mount knows"
+        claim = f"{count(len(found), 'orphaned layer')} that no image, container, build or mount knows"
         proof = (("checked", ", ".join(found[0].proof)),)
         remedy = "stop the engine, prove it again, delete just these"
         evidence = (*largest(found), *proof)
