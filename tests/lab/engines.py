@@ -1,7 +1,7 @@
 """Which engines there are, and the command line that starts each.
 
-The host's own package serves where its version is the wanted one; every other engine lies unpacked in a cache folder
-(see `tests.lab.fetch`). Refuses combinations that do not exist, with the reason.
+The host's own package serves where its version is the wanted one; every other engine lies unpacked in a cache folder,
+and is fetched into it the first time (see `tests.lab.fetch`). Refuses combinations that do not exist, with the reason.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ def _major(version: str) -> int:
 
 def _inside(version: str, place: Place) -> tuple[str, ...]:
     """The words that lead into the root folder of an engine from the cache; the process stays the same throughout."""
-    if not fetch.is_here(version):
-        raise NoSuchEngine(f"engine {version} is not here: python -m tests.lab fetch {version}")
-    root = fetch.root_of(version)
+    try:
+        root = fetch.fetch(version)  # at once where it is here already
+    except (fetch.CannotFetch, CommandFailed) as error:
+        raise NoSuchEngine(f"engine {version} is not here and cannot be fetched: {error}") from error
     stage = root.with_name("stage")
     stage.mkdir(exist_ok=True)
     apart = ("unshare", "--mount", "--propagation", "unchanged")

@@ -16,7 +16,7 @@ from collectors.model.engine import EngineView, ImageStore
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.sources.engine import endpoint, view
 from collectors.sources.host import this_host
-from tests.lab import Lab, engines, fetch
+from tests.lab import Lab
 from tests.lab.require import require_machine
 
 pytestmark = pytest.mark.machine
@@ -34,8 +34,6 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     require_machine()
     version, driver = request.param
-    if not engines.is_host(version) and not fetch.is_here(version):
-        pytest.skip(f"engine {version} is not unpacked here: python -m tests.lab fetch {version}")
     with Lab.up(engine=version, driver=driver, mess="everyday", size_mib=1024) as lab:
         yield lab
 
