@@ -67,7 +67,7 @@ class UllageApp(OutwardActions):
         self.query_one("#filter", Input).display = False
         if self._recording is not None:
             feed = self._recording
-            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks, feed.beside))
+            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks, feed.beside), feed.opens_at)
         else:
             self.spread()
         self.query_one(Overview).focus_first()

@@ -101,7 +101,11 @@ class LiveFeed:
 
 
 class ReplayFeed:
-    """A recording: reports oldest first, or moments of a journal with a way to make a report of each."""
+    """A recording: reports oldest first, or moments of a journal with a way to make a report of each.
+
+    `opens_at`: the moment that is shown first. Of a recording, which somebody made of an incident, that is the fullest;
+    of a journal, which goes on, the newest.
+    """
 
     def __init__(
         self,
@@ -117,11 +121,14 @@ class ReplayFeed:
         self.beside = tuple(beside)
         self.report_at = report_at
         self.origin = origin
+        self.opens_at = len(self.moments) - 1
 
     @classmethod
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
-        return cls([of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
+        feed = cls([of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
+        feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.moments[index].percent or 0.0, index))
+        return feed
 
     @classmethod
     def of_journal(cls, journal: Journal, *, host: str, marks: Sequence[int] = (80, 90)) -> ReplayFeed:

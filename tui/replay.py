@@ -19,10 +19,10 @@ class ReplayActions(LiveActions):
     timeline: Timeline | None = None
     _at = 0
 
-    def start_replay(self, timeline: Timeline) -> None:
-        """Show the newest run of a recording."""
+    def start_replay(self, timeline: Timeline, index: int) -> None:
+        """Show one run of a recording, and move on from there."""
         self.timeline = timeline
-        self._go(len(timeline) - 1)
+        self._go(index)
 
     def _go(self, index: int) -> None:
         """Put run `index` on screen; the newest of a live journal is the present."""

@@ -33,22 +33,21 @@ from tui.opening import DEMO, of_recording
 
 FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
 WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)
-BEFORE_RECLAIM = ("left",)
 
 # name → size, theme, keys
 OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
-    "overview": (WIDE, "dark", BEFORE_RECLAIM),
-    "explore": (WIDE, "dark", (*BEFORE_RECLAIM, "down", "down", "2")),
-    "history": (WIDE, "dark", (*BEFORE_RECLAIM, "3")),
-    "plan": (WIDE, "dark", (*BEFORE_RECLAIM, "4")),
-    "churn": (WIDE, "dark", (*BEFORE_RECLAIM, "5")),
+    "overview": (WIDE, "dark", ()),
+    "explore": (WIDE, "dark", ("down", "down", "2")),
+    "history": (WIDE, "dark", ("3",)),
+    "plan": (WIDE, "dark", ("4",)),
+    "churn": (WIDE, "dark", ("5",)),
     "help": (WIDE, "dark", ("question_mark",)),
-    "80x24": (USUAL, "dark", BEFORE_RECLAIM),
-    "60x20": (SMALL, "dark", BEFORE_RECLAIM),
-    "light": (WIDE, "light", BEFORE_RECLAIM),
-    "ansi": (WIDE, "ansi", BEFORE_RECLAIM),
-    "200x50": ((200, 50), "dark", BEFORE_RECLAIM),
-    "after-reclaim": (WIDE, "dark", ()),
+    "80x24": (USUAL, "dark", ()),
+    "60x20": (SMALL, "dark", ()),
+    "light": (WIDE, "light", ()),
+    "ansi": (WIDE, "ansi", ()),
+    "200x50": ((200, 50), "dark", ()),
+    "after-reclaim": (WIDE, "dark", ("end",)),
 }
 
 

@@ -1,5 +1,7 @@
 """Walking through a recording: every panel shows one moment, and nothing that came after it."""
 
+import dataclasses
+
 import pytest
 
 from collectors.history.record import Journal, Record, UsedPoint
@@ -29,6 +31,16 @@ async def test_replay_is_written_on_every_view(size: tuple[int, int]) -> None:
             await pilot.press(key)
             await settle(pilot)
             assert "REPLAY" in text(app)
+
+
+async def test_a_recording_opens_at_its_fullest_moment_and_end_leads_to_the_newest() -> None:
+    emptied = dataclasses.replace(incident(60.0), taken_at=at_hours(-1.0))
+    app = replay(*frames(2.0), emptied)
+    async with shown(app, (120, 36), ["3"]) as pilot:
+        assert "run 73 of 74" in text(app)
+        await pilot.press("end")
+        await settle(pilot)
+        assert "run 74 of 74" in text(app)
 
 
 async def test_an_hour_back_shows_that_hour_on_every_panel() -> None:
