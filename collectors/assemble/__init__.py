@@ -135,13 +135,14 @@ class _Look:
         self._add(*(found or remote_study(root)))
 
     def _store(self, root: str, places: Places) -> Reading[Store]:
-        engine = self.snapshot.engine.engine
+        engine, bound = self.snapshot.engine.engine, self.request.bound
         store = store_source.store(
             Path(root),
             self.request.host,
-            driver_hint=engine.value.driver if isinstance(engine, Exact) else None,
+            driver_hint=engine.value.driver if isinstance(engine, Exact) else bound.driver if bound else None,
             containerd_root=roots.containerd_root(self.request, self.clock),
             grace_s=self.request.grace_s,
+            freshly_bound=bound is not None,
             deadline_s=self.clock.left(at_most=self.deadline_s / 2),
         )
         gaps: tuple[Unavailable, ...] = ()

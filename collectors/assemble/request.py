@@ -7,11 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.model.ids import ContainerId
 from collectors.model.snapshot import Snapshot
 from collectors.sources.engine.endpoint import Endpoint
 from collectors.sources.host import Host
 
 OnPart = Callable[[Snapshot, tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """This process lives in a container that was started moments ago, with the Docker root bound into it by the engine.
+
+    So its own mount table shows what is mounted below the root.
+    """
+
+    driver: str  # the engine's, which is not asked from here
+    container: ContainerId | None  # this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,7 @@ class Request:
     host: Host
     deadline_s: float
     grace_s: float  # a directory that nobody knows is no orphan before this age
+    bound: Bound | None = None
 
 
 class Clock:

@@ -25,6 +25,7 @@ from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.snapshot import FilesystemStudy, SourceReport
 from collectors.model.store import Store, Unit, UnitKind
 from collectors.sources import btrfs as btrfs_source
+from collectors.sources import docker_root as store_source
 from collectors.sources import filesystem as filesystem_source
 
 # What comes after the walk (joining, judging, printing) needs a moment of the deadline too.
@@ -116,6 +117,8 @@ def _units(context: Context, mount: Mount) -> tuple[Unit, ...]:
     units: tuple[Unit, ...] = ()
     if isinstance(context.store, Exact):
         units = docker_units(context.store.value, mount, context.places)
+        if (bound := context.request.bound) is not None and bound.container is not None:
+            units = (*units, *store_source.records_of(context.store.value, bound.container))
     return (*units, *bind_units(context.containers, context.docker_root, mount, context.places))
 
 

@@ -56,3 +56,13 @@ class Snapshot:
     settings: Reading[Settings]
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What a look at the disk alone found, without a word of the engine's: the answer of a probe container."""
+
+    root: Reading[str]
+    store: Reading[Store]
+    studies: tuple[FilesystemStudy, ...]  # as in Snapshot
+    reports: tuple[SourceReport, ...]

@@ -13,10 +13,11 @@ from collectors.model.store import Store
 from collectors.sources.bounded import Declined, read
 from collectors.sources.docker_root.ask import Asker
 from collectors.sources.docker_root.layout import find_layout
+from collectors.sources.docker_root.leftovers import records_of
 from collectors.sources.docker_root.survey import read_store
 from collectors.sources.host import Host
 
-__all__ = ["store"]
+__all__ = ["records_of", "store"]
 
 # What the joins may take of the deadline, so that what was read in time is also returned in time.
 _RESERVE_S = 0.25
@@ -29,13 +30,15 @@ def store(
     driver_hint: str | None,
     containerd_root: Path | None = None,
     grace_s: float = 3600.0,
+    freshly_bound: bool = False,
     deadline_s: float,
 ) -> Reading[Store]:
     """What lies under the Docker root and who knows it.
 
     `root` and `containerd_root` as this process can open them; `driver_hint` the engine's `Driver`
     (`containerd:<name>`, or the bare snapshotter's name, for the containerd store), None when no engine answers.
-    `grace_s`: how old something that nobody knows must be. `deadline_s`: seconds for everything; parts that come too
+    `grace_s`: how old something that nobody knows must be. `freshly_bound`: the engine bound `root` into this process's
+    container moments ago, with all that was mounted below it. `deadline_s`: seconds for everything; parts that come too
     late say so, the others are there.
     """
 
@@ -46,6 +49,6 @@ def store(
         )
         if isinstance(found, Unavailable):
             raise Declined(found.why, found.detail)
-        return read_store(found.value, host, ask, grace_s)
+        return read_store(found.value, host, ask, grace_s, freshly_bound=freshly_bound)
 
     return read("docker_root", str(root), work, timeout_s=deadline_s)

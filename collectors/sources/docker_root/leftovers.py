@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from collectors.model.ids import OwnerId
-from collectors.model.store import Unit, UnitKind
+from collectors.model.ids import ContainerId, OwnerId
+from collectors.model.store import Store, Unit, UnitKind
 from collectors.sources.docker_root import logs
 from collectors.sources.docker_root.layout import Family, Layout
 from collectors.sources.docker_root.listing import entries, entries_if_there, unit, unit_at
@@ -34,6 +34,13 @@ def rest(layout: Layout) -> tuple[Unit, ...]:
         *volume_units(root),
         *_plugins(root),
     )
+
+
+def records_of(store: Store, container: ContainerId) -> tuple[Unit, ...]:
+    """What the layer database keeps of one container, apart from the database itself. Empty in other stores."""
+    row = Path(store.root, "image", store.driver, "layerdb", "mounts", container)
+    owner = frozenset({OwnerId(f"container:{container}")})
+    return unit_at(row, UnitKind.CONTAINER_FILES, owners=owner)
 
 
 def _outside(layout: Layout) -> tuple[Unit, ...]:

@@ -32,7 +32,6 @@ def live(proc: Path, folders: frozenset[str]) -> frozenset[Pair]:
     processes = sorted((path for path in proc.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
     if not _sees_the_engine(proc, processes):
         raise Declined(Why.NOT_REACHABLE, f"{proc} shows the processes of a container, not the host's")
-    needles = tuple(f"{folder}/".encode() for folder in folders)
     pairs: set[Pair] = set()
     namespaces: set[str] = set()
     tables: set[bytes] = set()
@@ -48,12 +47,26 @@ def live(proc: Path, folders: frozenset[str]) -> frozenset[Pair]:
             namespaces.add(namespace)
         if table not in tables:
             tables.add(table)
-            for line in table.splitlines():
-                if any(needle in line for needle in needles):
-                    pairs.update(pair for path in _paths(line) for pair in _pairs(path) if pair[0] in folders)
+            pairs.update(_named(table, folders))
     if not tables:
         raise Declined(Why.NOT_PERMITTED, f"the mounts of no process under {proc} can be read")
     return frozenset(pairs)
+
+
+def bound(proc: Path, folders: frozenset[str]) -> frozenset[Pair]:
+    """As `live`, from this process's own table: of a container into which the engine has just bound the Docker root.
+
+    An engine binds recursively, so everything that is mounted below the root where the engine itself mounts is here.
+    Graph drivers mount nowhere else; containerd's snapshotters do. OSError when the table cannot be read.
+    """
+    return frozenset(_named((proc / "self" / "mountinfo").read_bytes(), folders))
+
+
+def _named(table: bytes, folders: frozenset[str]) -> Iterator[Pair]:
+    needles = tuple(f"{folder}/".encode() for folder in folders)
+    for line in table.splitlines():
+        if any(needle in line for needle in needles):
+            yield from (pair for path in _paths(line) for pair in _pairs(path) if pair[0] in folders)
 
 
 def _sees_the_engine(proc: Path, processes: list[Path]) -> bool:

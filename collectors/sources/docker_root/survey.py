@@ -24,11 +24,14 @@ _PARTS = {Family.GRAPH: graph.parts, Family.CONTAINERD: containerd_store.parts, 
 _LINKS = "l"
 
 
-def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float) -> Store:
+def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshly_bound: bool = False) -> Store:
     """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
     before = ask.witness("first listing", layout.root, lambda: _keys(layout))
     parts = _PARTS[layout.family](layout, ask, grace_s)
-    mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
+    if freshly_bound and layout.family is Family.GRAPH:
+        mounted = ask.witness("mounts below the root", host.proc, lambda: livemounts.bound(host.proc, _folders(layout)))
+    else:
+        mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
     after = ask.witness("second listing", layout.root, lambda: _list(layout))
     links = value(ask.part("short links", layout.root, lambda: _links(layout)), {})
     known = value(parts.known, {})

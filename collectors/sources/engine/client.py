@@ -13,7 +13,7 @@ import socket
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -79,11 +79,21 @@ class Line:
 
         Raises Declined with the reason, Malformed for a body that is no JSON by its first byte or is too large.
         """
-        what = f"GET {path[:100]}"
+        with self._answered("GET", path, query, timeout_s=timeout_s) as answer:
+            return _body(answer, f"GET {path[:100]}", limit_bytes)
+
+    @contextlib.contextmanager
+    def _answered(
+        self, method: str, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, content: Any = None
+    ) -> Iterator[Any]:
+        """The response to one request, its body unread; whatever goes wrong until the end of the block is named."""
+        what = f"{method} {path[:100]}"
         try:
-            answer = self._api._get(
+            answer = self._api.request(
+                method,
                 f"{self._api.base_url}{quote(path, safe='/:')}",
                 params=list(query),
+                json=content,
                 stream=True,
                 timeout=timeout_s,
                 allow_redirects=False,
@@ -94,7 +104,7 @@ class Line:
             with contextlib.closing(answer):
                 if answer.status_code // 100 != 2:
                     raise faults.refused(answer.status_code, _beginning(answer), what)
-                body = _body(answer, what, limit_bytes)
+                yield answer
         except Exception as error:
             if self._is_cut:  # whatever it looks like from inside: we did it
                 raise TimeoutError from error
@@ -103,7 +113,6 @@ class Line:
             raise faults.named(error, self.place) from error
         if self._is_cut:  # half a status line, and then the end, reads as an answer without a body
             raise TimeoutError
-        return body
 
     def cut(self) -> None:
         """Shut every connection, now and later. Returns at once."""
