@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from collectors.cli.arguments import parser
 from collectors.cli.main import headless
@@ -53,7 +54,17 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
     units = Units.SI if arguments.si else Units.IEC
-    return run(feed, read_only=arguments.read_only, theme=arguments.theme, units=units)
+    with _probes_ended(arguments):
+        return run(feed, read_only=arguments.read_only, theme=arguments.theme, units=units)
+
+
+def _probes_ended(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """A dashboard that may start probes ends them with itself."""
+    if arguments.probe_container is None:
+        return nullcontext()
+    from collectors.probe import watched
+
+    return watched()
 
 
 if __name__ == "__main__":

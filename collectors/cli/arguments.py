@@ -16,6 +16,7 @@ examples:
   ullage --preflight                            one report as text; the exit status tells how bad it is
   ullage --preflight --format json              the same as one JSON document
   ullage --preflight --docker-root /host/docker where the Docker root is bound in this container
+  ullage --preflight --probe-container          with the socket alone: one short-lived container reads the Docker root
   ullage --preflight --host ssh://root@db-1     another machine's engine: its own words only, no local claims
   ullage --history --since 30d                  every figure of the journal, with sparklines
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
@@ -90,6 +91,15 @@ def _where(p: argparse.ArgumentParser) -> None:
         help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST); several with --preflight",
     )
     group.add_argument("--docker-root", metavar="DIR", help="where the Docker root is (else what the engine says)")
+    group.add_argument(
+        "--probe-container",
+        metavar="IMAGE",
+        nargs="?",
+        const="",
+        help="where the Docker root cannot be read: have the engine start one short-lived container that can,"
+        " read-only, without network, from this container's own image or from IMAGE",
+    )
+    group.add_argument("--as-probe", help=argparse.SUPPRESS)  # what that container is started with
     group.add_argument("--state", metavar="DIR", help="where measured figures are kept (else /var/lib/ullage or XDG)")
     group.add_argument("--no-state", action="store_true", help="keep no figures between runs")
     group.add_argument("--journal", metavar="DIR", help="where the journal is (else $OPS_JOURNAL_ROOT …)")

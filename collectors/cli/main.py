@@ -46,6 +46,10 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
         print(SNIPPETS[arguments.print_], end="")
         return 0
+    if arguments.as_probe is not None:
+        from collectors.probe import inside
+
+        return inside.run(arguments.as_probe)
     if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
         return None
     from collectors.cli import config
@@ -55,7 +59,12 @@ def headless(arguments: argparse.Namespace) -> int | None:
     except config.BadConfig as error:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
-    return _look(arguments, chosen)
+    if arguments.probe_container is None:
+        return _look(arguments, chosen)
+    from collectors.probe import watched
+
+    with watched():
+        return _look(arguments, chosen)
 
 
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:

@@ -13,6 +13,7 @@ from collectors.cli import output
 from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain
 from collectors.history import folder
+from collectors.probe import Wish
 from collectors.sources.engine.endpoint import endpoint
 from collectors.sources.host import Host, state_folder, this_host
 from collectors.survey import Options, remember, survey
@@ -30,7 +31,8 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         arguments.deadline,
         config.limits.grace_s,
     )
-    return Options(request, config.limits, config.rules, journal, vault, arguments.until)
+    wish = None if arguments.probe_container is None else Wish(arguments.probe_container)
+    return Options(request, config.limits, config.rules, journal, vault, arguments.until, wish)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:

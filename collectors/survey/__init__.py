@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.assemble import Request, assemble
+from collectors.assemble.request import Clock, OnPart
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.appending import Place, append
 from collectors.history.folder import Folder
@@ -15,6 +16,7 @@ from collectors.history.record import Action
 from collectors.history.vault import keep
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
+from collectors.probe import Wish, probed
 from collectors.remediation.plan.keep import Rules
 from collectors.sources.boot import boot
 from collectors.survey.builds import recollect
@@ -24,6 +26,9 @@ from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
 
 __all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
+
+# For judging and printing.
+_KEEP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Options:
     journal: Folder | None
     vault: Path | None
     until_percent: float | None
+    probe: Wish | None = None  # None: no container is ever started
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
             partial = report(snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend)
             on_progress(Progress(partial, False, waiting))
 
-    snapshot = assemble(options.request, part if on_progress else None)
+    snapshot = _look(options, part if on_progress else None)
     if options.journal is not None:
         snapshot = replace(snapshot, reports=(*snapshot.reports, journal_line(memory)))
     builds = recollect(memory.journal, snapshot, options.request)
@@ -82,6 +88,15 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
     return Outcome(final, snapshot, judged, memory, ruling)
+
+
+def _look(options: Options, on_part: OnPart | None) -> Snapshot:
+    """What can be seen from here; then, only if told to, what a probe container sees. Half of the time is its."""
+    if options.probe is None:
+        return assemble(options.request, on_part)
+    clock = Clock(options.request.deadline_s)
+    seen = assemble(replace(options.request, deadline_s=options.request.deadline_s / 2), on_part)
+    return probed(seen, options.request, options.probe, left_s=clock.left(keep=_KEEP_S))
 
 
 def remember(outcome: Outcome, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collectors.model.finding import Severity
 from collectors.model.reading import Reading, Unavailable, Why
-from collectors.model.snapshot import Snapshot
+from collectors.model.snapshot import Outcome, Snapshot, SourceReport
+from collectors.probe.look import SOURCE as PROBE
 
 UNKNOWN = 3
 # A source that broke, as against one that this user or place simply has no access to.
@@ -39,4 +40,9 @@ def _undecided(snapshot: Snapshot) -> bool:
     )
     if any(isinstance(one, Unavailable) and one.why in _BROKEN for one in others):
         return True
-    return any("defect" in row.reason for row in snapshot.reports)
+    return any("defect" in row.reason or _broken_probe(row) for row in snapshot.reports)
+
+
+def _broken_probe(row: SourceReport) -> bool:
+    """A container that was to read the disk, and broke: what it was asked for is not known."""
+    return row.source == PROBE and row.outcome is Outcome.UNREAD and row.reason.partition(":")[0] in _BROKEN

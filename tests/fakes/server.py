@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from urllib.parse import parse_qsl, urlsplit
 
 _PIECE = bytes(64 * 1024)
@@ -139,7 +140,7 @@ class Server:
 
     def _serve(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError), self._secured(line) as secured, secured.makefile("rb") as lines:
-            while request := _request(lines.readline(), lines.readline):
+            while request := _request(lines):
                 self.requests.append(request)
                 if not self._act(secured, self.answer(request)):
                     break
@@ -187,15 +188,19 @@ def _head(status: int, content_type: str, length: int | None) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _request(line: bytes, next_line: Callable[[], bytes]) -> Request | None:
+def _request(lines: IO[bytes]) -> Request | None:
+    line = lines.readline()
     if not line:
         return None
     try:
         method, target, _ = line.decode("ascii").split(" ", 2)
     except ValueError:  # not HTTP
         return None
-    while next_line().strip():
-        pass
+    body_bytes = 0
+    while header := lines.readline().strip().lower():
+        if header.startswith(b"content-length:"):
+            body_bytes = int(header.partition(b":")[2])
+    lines.read(body_bytes)
     parts = urlsplit(target)
     return Request(method, parts.path, tuple(parse_qsl(parts.query)))
 

@@ -1,0 +1,169 @@
+"""The only code that starts a container: one, attached to, waited for, and removed whatever happens.
+
+It creates one container under a name of its own (`ullage-probe-…`, label `ullage.probe=true`, see `creation.py` for
+all that it may do), starts it, reads what it says until it ends, and removes it: by id, by force, with any anonymous
+volume. Nothing else is ever created, started or removed; no image is pulled. The engine removes it too as soon as it
+ends, which it does by its own deadline: so one whose parent was killed outright leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from collectors.model.reading import Why
+from collectors.probe.creation import Json
+from collectors.probe.frames import Streams
+from collectors.sources.bounded import Declined, Malformed, reason
+from collectors.sources.engine.endpoint import Endpoint
+from collectors.sources.engine.parts import soon
+from collectors.sources.engine.transport import BODY_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from collectors.probe.line import WritingLine
+
+REMOVE_S = 8.0  # an engine that takes longer to kill and remove one is not waited for
+_PAUSE_S = 0.1
+_STATUS_S = 1.0
+_ATTACHED = (("stream", "1"), ("stdout", "1"), ("stderr", "1"))
+_FORCED = (("force", "1"), ("v", "1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What the container said. `status` None: the engine did not tell how it ended. `left`: why it may be there yet."""
+
+    id: str
+    stdout: bytes
+    stderr: str
+    status: int | None
+    left: str
+
+
+class ProbeContainer:
+    """One container's life. `run` once; `interrupt` from another thread ends it early."""
+
+    def __init__(self, endpoint: Endpoint, api: str, body: Json) -> None:
+        self.name = f"ullage-probe-{secrets.token_hex(4)}"
+        self.ended = threading.Event()  # nothing of it is left to do
+        self._endpoint = endpoint
+        self._api = f"/v{api}"
+        self._body = body
+        self._interrupted = threading.Event()
+        self._line: WritingLine | None = None
+        self._id = ""
+
+    def run(self, *, seconds: float) -> Spoken:
+        """Until it ends, for at most so long; then some seconds more until it is removed.
+
+        Raises Declined: then it is removed as well, or the sentence says that it is not.
+        """
+        try:
+            spoken = self._live(seconds)
+        except Exception as error:
+            left = self._remove()
+            why, detail = reason(self._named(error, seconds))
+            raise Declined(why, f"{detail}; {left}" if left else detail) from error
+        else:
+            return Spoken(spoken.id, spoken.stdout, spoken.stderr, spoken.status, self._remove())
+        finally:
+            self.ended.set()
+
+    def interrupt(self) -> None:
+        """Have it end now. Returns at once; `ended` is set when it is removed."""
+        self._interrupted.set()
+        line = self._line
+        if line is not None and self._id:  # an answer to the creation is waited for: it may have been carried out
+            line.cut()
+
+    def _live(self, seconds: float) -> Spoken:
+        with opened(self._endpoint, seconds) as line:
+            self._line = line
+            self._id = self._created(line, seconds)
+            place = f"{self._api}/containers/{self._id}"
+            streams = Streams(BODY_LIMIT_BYTES)
+            with line.stream(f"{place}/attach", _ATTACHED, timeout_s=seconds) as pieces:
+                self._go_on()
+                waited = soon("probe container", lambda: line.post(f"{place}/wait", (), None, timeout_s=seconds))
+                line.post(f"{place}/start", (), None, timeout_s=seconds)
+                for piece in pieces:
+                    self._go_on()
+                    streams.feed(piece)
+            said = bytes(streams.stdout), streams.stderr.decode("utf-8", "replace").strip()
+            return Spoken(self._id, *said, _status(waited), "")
+
+    def _created(self, line: WritingLine, seconds: float) -> str:
+        self._go_on()
+        answer = line.post(f"{self._api}/containers/create", (("name", self.name),), self._body, timeout_s=seconds)
+        found = answer.get("Id") if isinstance(answer, dict) else None
+        if not isinstance(found, str) or not found.isalnum():
+            raise Malformed("the engine created a container and does not tell its id")
+        return found
+
+    def _go_on(self) -> None:
+        if self._interrupted.is_set():
+            raise Declined(Why.NOT_ASKED, "interrupted")
+
+    def _named(self, error: Exception, seconds: float) -> Exception:
+        if not isinstance(error, TimeoutError):
+            return error
+        # We cut the line: because somebody wanted it to end, or because its time was over.
+        if self._interrupted.is_set():
+            return Declined(Why.NOT_ASKED, "interrupted")
+        return TimeoutError(f"it gave no answer in {seconds:.3g} s")
+
+    def _remove(self) -> str:
+        """Gone afterwards: "", or why not. On a line of its own: that of its life may have been cut."""
+        path = f"{self._api}/containers/{self._id or self.name}"
+        ends_at, why = time.monotonic() + REMOVE_S, "the engine keeps it"
+        with opened(self._endpoint, REMOVE_S) as line:
+            while (left_s := ends_at - time.monotonic()) > 0:
+                try:
+                    line.delete(path, _FORCED, timeout_s=left_s)
+                except (Declined, Malformed, TimeoutError) as error:  # under way already, or gone: looked at next
+                    why = str(error) or why
+                try:
+                    line.read(f"{path}/json", timeout_s=left_s)
+                except Declined as refusal:
+                    if refusal.why is Why.NOT_REPORTED:  # 404
+                        return ""
+                    why = refusal.detail
+                except (Malformed, TimeoutError) as error:
+                    why = str(error) or why
+                time.sleep(_PAUSE_S)
+        return f"container {self.name} may be left: {why}"
+
+
+class opened:  # a context manager that reads as a function
+    """A line that is cut after so many seconds."""
+
+    def __init__(self, endpoint: Endpoint, seconds: float) -> None:
+        from collectors.probe.line import WritingLine  # loads the SDK, which who never probes does without
+
+        self._line = WritingLine(endpoint, timeout_s=seconds)
+        self._timer = threading.Timer(seconds, self._line.cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> WritingLine:
+        self._timer.start()
+        return self._line
+
+    def __exit__(self, *error: object) -> None:
+        self._timer.cancel()
+        self._line.cut()
+        self._line.close()
+
+
+def _status(waited: Future[Any]) -> int | None:
+    """How the container ended, if the engine says so in time."""
+    try:
+        answer = waited.result(_STATUS_S)
+    except Exception:  # noqa: BLE001 - it only completes a sentence
+        return None
+    status = answer.get("StatusCode") if isinstance(answer, dict) else None
+    return status if isinstance(status, int) else None
