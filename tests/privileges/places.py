@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.lab import Lab
 from tests.lab.client import docker_tool
-from tests.privileges import program
+from tests.privileges import image, program
 
 NOBODY = 65534
 DOCKER_GROUP = 64990  # any number serves: the lab's socket is given to it
@@ -35,8 +35,10 @@ class Place:
 
 
 def prepare(lab: Lab) -> None:
-    """The empty image, and a socket that a group may use as on a real host."""
+    """The empty image, one that holds the program, and a socket that a group may use as on a real host."""
     lab.client.import_image(IMAGE, {"empty": b""})
+    image.build(lab)
+    lab.measure()
     os.chown(lab.socket, 0, DOCKER_GROUP)
     lab.socket.chmod(0o660)
 
@@ -70,6 +72,16 @@ def _inside(*options: str, root: bool = False, device: bool = False) -> Callable
     return words
 
 
+def _probing() -> Callable[[Lab], tuple[str, ...]]:
+    """From an image that holds the program, as a probe can be started from no other."""
+
+    def words(lab: Lab) -> tuple[str, ...]:
+        client = (docker_tool() or "docker", "--host", lab.host, "run", "--rm", "--network", "none", "--label", LABEL)
+        return (*client, "-v", f"{lab.socket}:{_SOCKET_INSIDE}", image.IMAGE, *program.ARGUMENTS, "--probe-container")
+
+    return words
+
+
 _USER = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--inh-caps=-all")
 _HARDENED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -82,6 +94,7 @@ PLACES = (
     Place("nobody", "nobody", False, _on_host(*_USER, "--clear-groups", root=True)),
     Place("socket", "container: the socket only", True, _inside()),
     Place("hardened", "the same, hardened", True, _inside(*_HARDENED)),
+    Place("probe", "the socket and `--probe-container`", True, _probing()),
     Place("bind", "container: Docker root bound read-only", True, _inside(root=True)),
     Place("sys-admin", "the bind and `--cap-add SYS_ADMIN`", True, _inside("--cap-add", "SYS_ADMIN", root=True)),
     Place("device", "the bind and `--device`", True, _inside(root=True, device=True)),

@@ -11,7 +11,8 @@ import sysconfig
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_ARGUMENTS = ("-m", "collectors", "--preflight", "--no-journal", "--no-state")
+MODULE = ("-m", "collectors")
+ARGUMENTS = ("--preflight", "--no-journal", "--no-state")
 
 
 def binds(below: str = "") -> dict[str, str]:
@@ -26,9 +27,13 @@ def binds(below: str = "") -> dict[str, str]:
 
 def command(below: str = "") -> tuple[str, ...]:
     """The words that start a report, where `binds(below)` are in place. Ends where arguments may follow."""
+    return (f"{below}{interpreter()}", *MODULE, *ARGUMENTS)
+
+
+def interpreter() -> str:
+    """The interpreter itself, past the links of a virtual environment."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    interpreter = Path(os.path.realpath(sys.base_prefix), "bin", name)
-    return (f"{below}{interpreter}", *_ARGUMENTS)
+    return str(Path(os.path.realpath(sys.base_prefix), "bin", name))
 
 
 def environment(below: str = "") -> dict[str, str]:

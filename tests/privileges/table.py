@@ -29,6 +29,7 @@ Written by `python -m tests.privileges`: the program ran in each of these places
 - a number is the reason as the report gives it, below the tables
 - hardened: `--read-only --cap-drop ALL --security-opt no-new-privileges` and a user who is only in the socket's group
 - every container has the socket of its engine, the last three also the Docker root, bound read-only at another path
+- `--probe-container`: from an image that holds the program; it reads the Docker root in a container of its own
 - the user nobody may not ask the engine, and is given `--docker-root`: a lab's is not in the usual place
 - exit status: 0 well · 1 warning · 2 critical · 3 not known
 """
