@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from collectors.accounting.categories import category_of
+from collectors.accounting.categories import category_of, kind_of
 from collectors.accounting.desk import Desk
 from collectors.model.filesystem import OpenDeleted
 from collectors.model.ids import ContainerId, OwnerId
@@ -29,7 +29,7 @@ def units(desk: Desk) -> Iterable[Item]:
         proof = proofs.get(unit.id)
         free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
         owner = next(iter(sorted(unit.owners)), OwnerId(f"unit:{unit.id}"))
-        item = _unit_item(desk, unit, owner, category, free)
+        item = _unit_item(desk, unit, owner, category, free or kind_of(owner) == "leftover")
         if proof is not None:
             item = _with_proof(item, proof.verdict, proof.checked, proof.note)
         yield item

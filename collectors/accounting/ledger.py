@@ -37,6 +37,7 @@ _REMOVED_BY = {
 }
 _KINDS = {
     Category.ORPHANS: "orphan:",
+    Category.DOCKER_OTHER: "leftover:",
     Category.LOGS: "log:",
     Category.SNAPSHOTS: "snapshot:",
     Category.DELETED_PENDING: "deleted:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,10 +162,11 @@ class _Look:
         if isinstance(store.units, Unavailable):
             return store
         units, mount = store.units, places.mount_of(root)
+        proc, oldest_s = self.request.host.proc, time.time() - self.request.grace_s
         found = bounded.read(
             "docker_root.inner",
             "inside units",
-            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount)),
+            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount), proc, oldest_s),
             timeout_s=self.clock.left(at_most=10.0),
         )
         if isinstance(found, Unavailable):

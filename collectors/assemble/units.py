@@ -1,7 +1,8 @@
 """The units of one filesystem: Docker's directories, bind mounts, btrfs subvolumes. A pure join by path.
 
 Owners that only make sense across sources are named here: a log belongs to `log:<container>`, so that it can be cut
-while its container lives; a proven orphan belongs to itself.
+while its container lives; a proven orphan belongs to itself, and so does what an interrupted write or a former driver
+left behind.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]
     if isinstance(store.orphans, Exact):
         orphans = frozenset(p.unit for p in store.orphans.value if p.verdict is Orphanhood.ORPHAN)
     here = (unit for unit in store.units.value if places.on(unit.path, mount))
-    return tuple(_owned(unit, orphans) for unit in here)
+    # Podman and containerd clear away by themselves what they did not finish; the graph drivers' engine may not.
+    database = f"image/{store.driver}"
+    stays = any(u.kind is UnitKind.LAYER_DATABASE and u.name == database for u in store.units.value)
+    return tuple(_owned(unit, orphans, stays) for unit in here)
 
 
-def _owned(unit: Unit, orphans: frozenset[UnitId]) -> Unit:
+def _owned(unit: Unit, orphans: frozenset[UnitId], stays: bool) -> Unit:
     if unit.kind is UnitKind.LOG:
         names = (owner.partition(":")[2] for owner in unit.owners if owner.startswith("container:"))
         return replace(unit, owners=frozenset(OwnerId(f"log:{name}") for name in names))
     if unit.id in orphans:
         return replace(unit, owners=frozenset({OwnerId(f"orphan:{unit.path}")}))
+    if unit.kind is UnitKind.OTHER_DRIVER or (unit.kind is UnitKind.INTERRUPTED_WRITE and stays):
+        return replace(unit, owners=frozenset({OwnerId(f"leftover:{unit.path}")}))
     return unit
 
 
@@ -65,7 +71,8 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
     """The subvolumes that no unit of Docker's names: snapshots, others, and those that wait for the cleaner."""
     if not isinstance(btrfs.subvolumes, Exact):
         return ()
-    named = {places.inside(unit.path) for unit in units}
+    named = {places.inside(unit.path): unit for unit in units}
+    former = {path: unit for path, unit in named.items() if unit.kind is UnitKind.OTHER_DRIVER}
     mounted = {m.root.strip("/") for m in places.mounts if m.fstype == "btrfs"}
     answer = []
     for subvolume in btrfs.subvolumes.value:
@@ -75,8 +82,15 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
             unit = Unit(subvolume.unit, UnitKind.DELETED, "", name, frozenset({owner}), False, subvolume.created_at)
             answer.append(unit)
         elif subvolume.path not in named:
-            answer.append(_outside(subvolume, subvolume.path in mounted))
+            home = next((unit for path, unit in former.items() if within(subvolume.path, path)), None)
+            answer.append(_of_former(subvolume, home) if home else _outside(subvolume, subvolume.path in mounted))
     return tuple(answer)
+
+
+def _of_former(subvolume: Subvolume, home: Unit) -> Unit:
+    """A layer of the btrfs driver that is not in use any more: it goes with its driver's directory."""
+    name = f"{home.name}: {subvolume.path.rpartition('/')[2]}"
+    return replace(home, id=subvolume.unit, path=subvolume.path, name=name, created_at=subvolume.created_at)
 
 
 def _outside(subvolume: Subvolume, mounted: bool) -> Unit:

@@ -14,7 +14,7 @@ from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import Orphanhood
 from collectors.model.sums import charged
 
-_BUILDER = re.compile(r"buildx_buildkit_.+_state")
+BUILDER_VOLUME = re.compile(r"buildx_buildkit_.+_state")
 
 
 def _some(case: Case, category: Category, states: tuple[str, ...]) -> tuple[Item, ...]:
@@ -79,7 +79,7 @@ def unused_volumes(case: Case) -> Iterable[Finding]:
 
 def builders(case: Case) -> Iterable[Finding]:
     """Builders that run in containers keep their cache in a volume that no prune of the engine's looks at."""
-    states = [i for i in case.items(Category.VOLUMES) if _BUILDER.fullmatch(i.name)]
+    states = [i for i in case.items(Category.VOLUMES) if BUILDER_VOLUME.fullmatch(i.name)]
     amount = case.sum(item.referenced for item in states)
     if states and case.notable(charged(amount)):
         severity = Severity.P2 if case.leak(charged(amount)) else Severity.P3

@@ -13,7 +13,9 @@ from collectors.model.sums import charged
 
 
 def _of_kind(case: Case, kind: UnitKind) -> tuple[Item, ...]:
-    return tuple(item for item in case.items(Category.DOCKER_OTHER) if item.state == kind.value)
+    """Of temporary files only those that nobody has open and nothing touched for long."""
+    items = (item for item in case.items(Category.DOCKER_OTHER) if item.state == kind.value)
+    return tuple(i for i in items if kind is not UnitKind.TEMPORARY or i.owner_id.startswith("leftover:"))
 
 
 def _leftover(case: Case, rule: str, kind: UnitKind, claim: str, remedy: str) -> Iterable[Finding]:

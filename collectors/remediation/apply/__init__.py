@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collectors.remediation.apply.context import Context, for_snapshot
 from collectors.remediation.apply.history import earlier_run
+from collectors.remediation.apply.one_step import by_hand
 from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome, StepResult, TargetResult
 from collectors.remediation.apply.run import apply, refused
 
@@ -16,6 +17,7 @@ __all__ = [
     "StepResult",
     "TargetResult",
     "apply",
+    "by_hand",
     "earlier_run",
     "for_snapshot",
     "refused",

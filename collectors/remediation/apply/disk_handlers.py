@@ -9,24 +9,18 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply import btrfs_actions, log_truncate, orphans, recheck
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
-from collectors.remediation.apply.handler import name_of
+from collectors.remediation.apply.handler import Handler, name_of
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan.leftovers import reachable
 from collectors.sources import filesystem
 from collectors.sources.btrfs import filesystem as btrfs_filesystem
 
 
-class Logs:
+class Logs(Handler):
     """Truncated in place; the container goes on writing."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
 
     def before(self, step: Step) -> str:
         return "" if self._tools.context.docker_root else "the Docker root is not known"
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         context, name = self._tools.context, name_of(target)
@@ -42,23 +36,17 @@ class Logs:
             return GONE
         return log_truncate.truncate(live, context.state, name, context.rules.log_tail_bytes)
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        return None
 
-
-class Orphans:
+class Orphans(Handler):
     """Each proved again; the engine idle or stopped."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        super().__init__(tools)
         self._prover = orphans.Prover(tools.context, tools.wire)
 
     def before(self, step: Step) -> str:
         # What a probe saw under the root may be another directory under the same path here, or none: not "gone".
         return "" if self._tools.context.docker_root else "the Docker root is not known"
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         path = name_of(target)
@@ -72,17 +60,8 @@ class Orphans:
         return Path(name_of(target)).exists()
 
 
-class Snapshots:
+class Snapshots(Handler):
     """A read-only copy that is mounted nowhere, which a person named."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-
-    def before(self, step: Step) -> str:
-        return ""
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         context, name = self._tools.context, name_of(target)
@@ -107,6 +86,3 @@ class Snapshots:
         except OSError as error:
             return failed(error.strerror or str(error))
         return REMOVED
-
-    def still_there(self, target: OwnerId) -> bool | None:
-        return None

@@ -9,7 +9,7 @@ from collectors.model.ids import OwnerId
 from collectors.model.plan import Risk, Step
 from collectors.remediation.apply import engine_actions, recheck
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
-from collectors.remediation.apply.handler import name_of
+from collectors.remediation.apply.handler import Handler, name_of
 from collectors.remediation.apply.inflight import ingests
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan import build_cache
@@ -18,11 +18,11 @@ from collectors.remediation.plan.images import DANGLING
 _SYSTEM_CONTAINERD = "/var/lib/containerd"
 
 
-class Images:
+class Images(Handler):
     """By id, never forced; on the containerd store only while no pull is in flight."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        super().__init__(tools)
         self._content: tuple[Path, ...] | None = None
 
     def before(self, step: Step) -> str:
@@ -73,18 +73,12 @@ class Images:
         return "whether a pull is in flight cannot be told from here" if seen is None else seen
 
 
-class Containers:
+class Containers(Handler):
     """Ended ones, with their logs; their volumes stay."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        super().__init__(tools)
         self._last: dict[str, Act] = {}
-
-    def before(self, step: Step) -> str:
-        return ""
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         name = name_of(target)
@@ -112,17 +106,8 @@ class Containers:
         return engine_actions.remove_container(self._tools.wire, name)
 
 
-class Volumes:
+class Volumes(Handler):
     """One by name, for a person who named it."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-
-    def before(self, step: Step) -> str:
-        return ""
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         reply = self._tools.wire.get(f"/volumes/{name_of(target)}")
@@ -140,17 +125,8 @@ class Volumes:
         return _exists(self._tools, f"/volumes/{name_of(target)}")
 
 
-class Records:
+class Records(Handler):
     """Build-cache records. Age and use are the builder's own conditions of the request, so nothing can slip between."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-
-    def before(self, step: Step) -> str:
-        return ""
-
-    def names(self, target: OwnerId) -> tuple[str, ...]:
-        return ()
 
     def act(self, step: Step, target: OwnerId) -> Act:
         rules = self._tools.context.rules

@@ -17,6 +17,7 @@ from collectors.remediation.apply.act import Act, failed, skipped
 from collectors.remediation.apply.disk_handlers import Logs, Orphans, Snapshots
 from collectors.remediation.apply.engine_handlers import Containers, Images, Records, Volumes
 from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.leftover_handlers import Interrupted, Temporary
 from collectors.remediation.apply.measure import Room, room
 from collectors.remediation.apply.outcome import EventKind, StepResult, TargetResult
 from collectors.remediation.apply.tools import Tools
@@ -35,7 +36,14 @@ _HANDLERS: Mapping[str, Callable[[Tools], Handler]] = {
     "log.truncate": Logs,
     "orphan.remove": Orphans,
     "snapshot.remove": Snapshots,
+    "temporary.remove": Temporary,
+    "interrupted.remove": Interrupted,
 }
+
+
+def by_hand(step: Step) -> bool:
+    """Only a person can do it: nothing here runs its command."""
+    return step.action not in _HANDLERS and step.action not in ("btrfs.wait", "btrfs.balance")
 
 
 class Stop(Enum):

@@ -7,7 +7,6 @@ for a directory with anything mounted in it. A directory is deleted without foll
 from __future__ import annotations
 
 import errno
-import socket
 import time
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from collectors.remediation.apply import btrfs_actions
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
 from collectors.remediation.apply.context import Context
 from collectors.remediation.apply.inflight import ingests, writers
+from collectors.remediation.apply.last_look import mounted_inside, read_again, stopped
 from collectors.remediation.apply.tree import remove_tree
 from collectors.remediation.apply.wire import Lost, Wire
-from collectors.sources import docker_root, filesystem
 
 _PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
 _PROOF_AT_MOST_S = 120.0
@@ -45,7 +44,7 @@ class Prover:
         if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
             if reason := busy(self._wire, Path(root), self._context.grace_s):
                 return reason
-            self._store = self._prove(Path(root))
+            self._store = read_again(self._context, self._wire, Path(root))
             self._proved_at = time.monotonic()
         store = self._store
         if not isinstance(store, Exact) or not isinstance(store.value.orphans, Exact):
@@ -55,38 +54,11 @@ class Prover:
             return "it is known to somebody now, or gone"
         if proof.verdict is not Orphanhood.ORPHAN:
             return f"it is not proved any more: {proof.note}"
-        return self._mounted(path)
-
-    def _prove(self, root: Path) -> Reading[Store]:
-        driver = self._driver()
-        own = self._context.host.here(_CONTAINERD)
-        return docker_root.store(
-            root,
-            self._context.host,
-            driver_hint=driver,
-            containerd_root=own if own.is_dir() else None,
-            grace_s=self._context.grace_s,
-            deadline_s=_PROOF_AT_MOST_S,
-        )
-
-    def _driver(self) -> str | None:
-        try:
-            body = self._wire.get("/info").body
-        except Lost:
-            return None
-        driver = body.get("Driver") if isinstance(body, dict) else None
-        return driver if isinstance(driver, str) and driver else None
+        return mounted_inside(self._context.host, path)
 
     def _path(self, store: Store, unit_id: str) -> str:
         units: tuple[Unit, ...] = store.units.value if isinstance(store.units, Exact) else ()
         return next((unit.path for unit in units if unit.id == unit_id), unit_id)
-
-    def _mounted(self, path: str) -> str:
-        mounts = filesystem.mounts(self._context.host, timeout_s=5.0)
-        if not isinstance(mounts, Exact):
-            return "the mount table could not be read"
-        inside = [m.mountpoint for m in mounts.value if f"{m.mountpoint}/".startswith(f"{path}/")]
-        return f"something is mounted at {inside[0]}" if inside else ""
 
 
 def busy(wire: Wire, root: Path, grace_s: float) -> str:
@@ -102,7 +74,7 @@ def busy(wire: Wire, root: Path, grace_s: float) -> str:
     try:
         listed = wire.get("/containers/json", {"all": "1"})
     except Lost:
-        return "" if _stopped(wire) else "the engine does not answer, and it is not known to be stopped"
+        return "" if stopped(wire) else "the engine does not answer, and it is not known to be stopped"
     if not listed.ok or not isinstance(listed.body, list):
         return "the engine does not list its containers"
     for container in listed.body:
@@ -143,22 +115,6 @@ def _short_link(path: Path) -> Path | None:
     except OSError:
         return None
     return None
-
-
-def _stopped(wire: Wire) -> bool:
-    """Nobody listens on the engine's socket, or there is none: not merely silent."""
-    path = wire.endpoint.socket
-    if path is None:
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(2.0)
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return True
-        except OSError:
-            return False
-    return False
 
 
 def _building(wire: Wire) -> str:

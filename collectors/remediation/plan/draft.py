@@ -18,18 +18,24 @@ class Rank(IntEnum):
     BALANCE = 1
     BUILD_CACHE = 2
     CACHE_MOUNTS = 3
-    DANGLING = 4
-    CONTAINER = 5
-    IMAGE = 6
-    SHARED_CACHE = 7
-    UNAGED_IMAGE = 8
-    REWRITE = 9
-    ORPHANS = 10
-    LOG = 11
-    LARGE_CONTAINER = 12
-    ANONYMOUS_VOLUME = 13
-    NAMED_VOLUME = 14
-    SNAPSHOT = 15
+    TEMPORARY = 4
+    DANGLING = 5
+    CONTAINER = 6
+    IMAGE = 7
+    SHARED_CACHE = 8
+    UNAGED_IMAGE = 9
+    REWRITE = 10
+    ORPHANS = 11
+    INTERRUPTED = 12
+    LOG = 13
+    HOST = 14
+    BUILDER = 15
+    HOLDER = 16
+    LARGE_CONTAINER = 17
+    ANONYMOUS_VOLUME = 18
+    NAMED_VOLUME = 19
+    SNAPSHOT = 20
+    FORMER_DRIVER = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one kind of thing offers, and one sentence for each remedy that it does not."""
+    """What one kind of thing offers, and one sentence for each remedy that it does not.
+
+    `answered` are the findings that one of the sentences is about.
+    """
 
     drafts: tuple[Draft, ...] = ()
     left_out: tuple[str, ...] = ()
+    answered: frozenset[str] = frozenset()

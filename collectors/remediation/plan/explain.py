@@ -16,6 +16,8 @@ _KINDS = {
     "snapshot": "btrfs snapshots",
     "deleted": "subvolumes that wait for the cleaner",
     "plugin": "plugins",
+    "leftover": "leftovers",
+    "open": "processes",
 }
 
 
@@ -69,11 +71,29 @@ def unproved_orphans(count: int) -> str:
     )
 
 
-def deleted_but_open(count: int) -> str:
+def small_deleted_but_open(count: int) -> str:
     return (
-        f"{count} deleted {'file is' if count == 1 else 'files are'} kept open by processes: only restarting "
-        f"{'its' if count == 1 else 'their'} holders frees that, which is not done here."
+        f"{count} deleted {'file is' if count == 1 else 'files are'} kept open by processes, too small to restart "
+        f"{'its' if count == 1 else 'their'} holders for."
     )
+
+
+def collected_by_containerd(count: int) -> str:
+    """Beside its leases a collector's own work needs nobody."""
+    return (
+        f"{count} {'write' if count == 1 else 'writes'} that containerd did not finish: left to its own collector, "
+        "which takes them once their lease has run out (a day at most); `ctr --namespace moby leases ls` and "
+        "`ctr --namespace moby content active` show what they wait for, and removing by hand comes last."
+    )
+
+
+def nothing_to_vacuum(kept: str) -> str:
+    return f"The system journal: vacuuming it to the usual {kept} would free nothing, since it holds less."
+
+
+def no_step(claim: str, remedy: str) -> str:
+    """For what only a person can judge. Both parts as the finding says them."""
+    return f"{claim[:1].upper()}{claim[1:]}: no step here is for that; {remedy}."
 
 
 def target_reached(percent: str, used: str) -> str:

@@ -21,7 +21,9 @@ def leftovers(case: Case) -> Found:
     orphans, unproved = _proved(case)
     drafts = [_orphans(case, orphans)] if orphans else []
     drafts += [_snapshot(case, unit) for unit in case.units if unit.kind is UnitKind.SNAPSHOT and unit.owners]
-    return Found(tuple(drafts), (explain.unproved_orphans(unproved),) if unproved else ())
+    if not unproved:
+        return Found(tuple(drafts))
+    return Found(tuple(drafts), (explain.unproved_orphans(unproved),), frozenset({"orphan-candidates"}))
 
 
 def _proved(case: Case) -> tuple[Mapping[OwnerId, Unit], int]:

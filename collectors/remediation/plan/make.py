@@ -16,17 +16,22 @@ from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan import explain
 from collectors.remediation.plan.btrfs import filesystem
 from collectors.remediation.plan.build_cache import build_cache
+from collectors.remediation.plan.builders import builders
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.containers import containers, removed_by
 from collectors.remediation.plan.cut import cut
 from collectors.remediation.plan.draft import Draft, Found
+from collectors.remediation.plan.half_done import half_done
+from collectors.remediation.plan.host_logs import host_logs
 from collectors.remediation.plan.images import hidden, images
 from collectors.remediation.plan.keep import Rules
 from collectors.remediation.plan.leftovers import leftovers
 from collectors.remediation.plan.logs import logs
 from collectors.remediation.plan.metadata import Ladder, climb, for_metadata, with_balance
+from collectors.remediation.plan.open_files import open_files, with_open_files
 from collectors.remediation.plan.order import promote
 from collectors.remediation.plan.sizes import Sizes
+from collectors.remediation.plan.unanswered import unanswered
 from collectors.remediation.plan.unlocks import Aliases, Reduced, in_turn, reduce
 from collectors.remediation.plan.volumes import volumes
 
@@ -48,6 +53,7 @@ def plan(
     `until_percent` keeps only the shortest safest steps that bring used down to it, and says so where nothing can.
     """
     case = Case(snapshot, ledger, books, findings, rules, last_used, now)
+    case = replace(case, books=with_open_files(books, case.study))
     if isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value:
         return Plan((), (), (explain.remote(),))
     found = _offers(case)
@@ -58,12 +64,12 @@ def plan(
     order = with_balance(promote(drafts, reduced.unlocks), ladder)
     if order.refused:
         left_out.append(order.refused)
+    left_out += unanswered(case, order.steps, found.answered)
     sizes = Sizes(case, reduced.unlocks)
     steps = order.steps
     if until_percent is not None:
         steps, said = cut(case.space, until_percent, steps, sizes)
         left_out += said
-    left_out += _others(case)
     return Plan(_steps(case, steps, sizes), _kept(reduced.unlocks, steps), tuple(dict.fromkeys(left_out)))
 
 
@@ -76,12 +82,17 @@ def _offers(case: Case) -> Found:
         stopped,
         images(case, removed_by(stopped)),
         logs(case, gone),
+        half_done(case),
         leftovers(case),
+        open_files(case),
+        builders(case, (t for draft in stopped.drafts for t in draft.targets)),
         volumes(case),
+        host_logs(case),
     )
     return Found(
         tuple(draft for part in parts for draft in part.drafts),
         tuple(sentence for part in parts for sentence in part.left_out),
+        frozenset[str]().union(*(part.answered for part in parts)),
     )
 
 
@@ -148,11 +159,3 @@ def _steps(case: Case, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]
 def _kept(unlocks: Sequence[Unlock], order: Sequence[Draft]) -> tuple[Unlock, ...]:
     steps = {draft.id for draft in order}
     return tuple(unlock for unlock in unlocks if unlock.steps <= steps)
-
-
-def _others(case: Case) -> tuple[str, ...]:
-    """Remedies that nobody but a person can do."""
-    opened = case.study.open_deleted if case.study else None
-    if isinstance(opened, Exact) and opened.value.files:
-        return (explain.deleted_but_open(len(opened.value.files)),)
-    return ()

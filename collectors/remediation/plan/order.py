@@ -3,12 +3,14 @@
 1. What is already deleted only needs waiting for.
 2. A balance changes no file; it stands first only where it can work, else after what frees metadata.
 3. Old build cache makes itself again; cache mounts need a network for it.
-4. Dangling images may be a way back; stopped containers take logs and what they wrote with them, and make their images
-   removable; tagged images, longest unused first, may have to be built or pulled; cache that images shared frees its
-   bytes only after them.
+4. Forgotten downloads and build contexts are copies of what somebody else has; dangling images may be a way back;
+   stopped containers take logs and what they wrote with them, and make their images removable; tagged images, longest
+   unused first, may have to be built or pulled; cache that images shared frees its bytes only after them.
 5. Orphans with proof stand before truncated logs: nothing refers to them, while a log is evidence. The rule never to
    touch orphans is about unproved ones, and those are never here.
-6. Large stopped containers, volumes and snapshots may hold somebody's data: a person names each.
+6. Interrupted writes come after orphans: they are small, and need the engine stopped.
+7. Old journals, a builder's cache, a process that holds deleted files, large stopped containers, volumes, snapshots
+   and a former driver's directories may hold somebody's data: a person does, or names, each.
 
 A step that only frees something together with a riskier one takes that one's place and risk.
 """

@@ -8,10 +8,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from collectors.model.ids import UnitId
+from collectors.model.ids import OwnerId, UnitId
 from collectors.model.store import Unit, UnitKind
+from collectors.sources.docker_root.tmpfiles import forgotten
 
 # The kernel's default names: core, core.<pid>; others are set by core_pattern and lie where it says.
 _CORE = re.compile(r"core(\.\d+)?")
@@ -21,8 +23,10 @@ _DRIVERS = frozenset({"overlay2", "btrfs", "vfs", "fuse-overlayfs", "containerd"
 _ENGINE = frozenset({"containers", "image", "volumes"})
 
 
-def inner_units(units: Iterable[Unit], here: Callable[[str], bool]) -> tuple[Unit, ...]:
+def inner_units(units: Iterable[Unit], here: Callable[[str], bool], proc: Path, oldest_s: float) -> tuple[Unit, ...]:
     """The units inside `units`. What cannot be listed has none: its bytes stay with the unit that holds them.
+
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) and nobody has open is a leftover.
 
     `here` says whether a folder lies on the Docker root's own filesystem. Others are not listed: a volume may be a
     network mount that hangs, and a thread that hangs on it would keep this process from ever ending.
@@ -38,8 +42,15 @@ def inner_units(units: Iterable[Unit], here: Callable[[str], bool]) -> tuple[Uni
         elif unit.kind is UnitKind.VOLUME:
             found += _nested_root(unit, Path(unit.path, "_data"))
         elif unit.kind is UnitKind.TEMPORARY and Path(unit.path).name == "tmp":
-            found += [_of(unit, UnitKind.TEMPORARY, path, Path(path).name) for path in _names(unit.path).values()]
+            found += _temporary(unit, proc, oldest_s)
     return tuple(found)
+
+
+def _temporary(folder: Unit, proc: Path, oldest_s: float) -> Iterator[Unit]:
+    over = forgotten(Path(folder.path), proc, oldest_s)
+    for name, path in _names(folder.path).items():
+        owners = frozenset({OwnerId(f"leftover:{path}")}) if path in over else folder.owners
+        yield replace(_of(folder, UnitKind.TEMPORARY, path, name), owners=owners)
 
 
 def _core_dumps(unit: Unit, top: str) -> Iterator[Unit]:

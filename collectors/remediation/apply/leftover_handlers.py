@@ -1,0 +1,70 @@
+"""What the engine never finished: temporary files beside a running engine, interrupted writes once it is stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from collectors.model.ids import OwnerId
+from collectors.model.plan import Step
+from collectors.model.reading import Exact
+from collectors.model.store import UnitKind
+from collectors.remediation.apply import last_look, orphans, temporary
+from collectors.remediation.apply.act import GONE, Act, skipped
+from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.tools import Tools
+
+
+class Temporary(Handler):
+    """Forgotten downloads and build contexts; the engine may run."""
+
+    def before(self, step: Step) -> str:
+        return "" if self._tools.context.docker_root else "the Docker root is not known"
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        context, path = self._tools.context, name_of(target)
+        if reason := last_look.mounted_inside(context.host, path):
+            return skipped(reason)
+        return temporary.remove(
+            Path(path),
+            Path(context.docker_root or "", "tmp"),
+            oldest_s=time.time() - context.grace_s,
+            planned_s=context.planned_at.timestamp(),
+        )
+
+
+class Interrupted(Handler):
+    """Layer writes and removals that a crash cut short; each must still be one, and the engine stopped."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._interrupted: frozenset[str] = frozenset()
+
+    def before(self, step: Step) -> str:
+        """Reads the store again, once: nobody changes it while the engine is stopped."""
+        context, wire = self._tools.context, self._tools.wire
+        if context.docker_root is None:
+            return "the Docker root is not known"
+        if not last_look.stopped(wire):
+            return "the engine runs, or is not known to be stopped: stop it, and its socket unit, then run this again"
+        store = last_look.read_again(context, wire, Path(context.docker_root))
+        units = store.value.units if isinstance(store, Exact) else store
+        if not isinstance(units, Exact):
+            return f"the layer database could not be read again: {units.detail}"
+        self._interrupted = frozenset(u.path for u in units.value if u.kind is UnitKind.INTERRUPTED_WRITE)
+        return ""
+
+    def act(self, step: Step, target: OwnerId) -> Act:
+        path = name_of(target)
+        if not last_look.stopped(self._tools.wire):
+            return skipped("the engine was started meanwhile")
+        if not Path(path).exists():
+            return GONE
+        if path not in self._interrupted:
+            return skipped("it is no interrupted write any more")
+        if reason := last_look.mounted_inside(self._tools.context.host, path):
+            return skipped(reason)
+        return orphans.remove(Path(path))
+
+    def still_there(self, target: OwnerId) -> bool | None:
+        return Path(name_of(target)).exists()
