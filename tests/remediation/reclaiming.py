@@ -50,6 +50,10 @@ class Reclaiming:
         request = Request(where, host, 120.0, self.grace_s)
         return survey(Options(request, Thresholds(), self.rules, None, None, until))
 
+    def planned(self, looked: Looked, plan: Plan) -> Looked:
+        """This moment, with a plan that was made before."""
+        return replace(looked, report=replace(looked.report, plan=plan))
+
     def context(
         self, looked: Looked, tier: Risk, *, until: float | None = None, named: frozenset[str] = frozenset()
     ) -> Context:
@@ -70,8 +74,9 @@ class Reclaiming:
         cancelled: Callable[[], bool] = never,
         on_event: Callable[[Event], None] | None = None,
         context: Context | None = None,
+        steps: frozenset[str] | None = None,
     ) -> Outcome:
-        """Everything that the plan holds; what the tier forbids has to be refused by the run itself."""
+        """Everything that the plan holds, or `steps`; what the tier forbids has to be refused by the run itself."""
         self.heard.clear()
 
         def hear(event: Event) -> None:
@@ -80,7 +85,7 @@ class Reclaiming:
                 on_event(event)
 
         made: Plan = looked.report.plan
-        chosen = frozenset(step.id for step in made.steps)
+        chosen = frozenset(step.id for step in made.steps) if steps is None else steps
         told = context or self.context(looked, tier, until=until, named=named)
         return apply(made, chosen, told, on_event=hear, cancelled=cancelled)
 

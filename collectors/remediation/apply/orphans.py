@@ -21,9 +21,7 @@ from collectors.remediation.apply.tree import remove_tree
 from collectors.remediation.apply.wire import Lost, Wire
 
 _PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
-_PROOF_AT_MOST_S = 120.0
 _LINKS = "l"
-_CONTAINERD = "/var/lib/containerd"
 _QUIET_STATES = frozenset({"running", "paused", "exited", "dead", "created"})
 
 

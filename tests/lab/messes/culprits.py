@@ -26,6 +26,7 @@ def make(lab: Lab) -> list[Planted]:
     """Each group of causes in turn; the numbers in the notes are those of the list of causes."""
     lab.client.base_image()
     planted = [*_containers(lab), *_leftovers(lab), *_other_stores(lab), *_others(lab), *_held_by_host(lab)]
+    _container_builder(lab)
     lab.docker("volume", "create", "buildx_buildkit_builder0_state")
     random_file(lab.docker_root / "volumes/buildx_buildkit_builder0_state/_data/cache", 4 * MIB)
     planted.append(_under_a_mount(lab))
@@ -37,7 +38,9 @@ def _containers(lab: Lab) -> list[Planted]:
     line = "x" * 500
     log = f"yes {line} | head -n {_LOG_LINES_COUNT}; "
     lab.client.run("base:1", "noisy-1", f"{log} exec sleep 100000", "--log-driver", "json-file")
-    held = f"exec 3>/tmp/held; head -c {_HELD_BY_CONTAINER_BYTES} /dev/urandom >&3; rm /tmp/held; exec sleep 100000"
+    # It writes once: restarted, it holds nothing any more.
+    write = f"exec 3>/tmp/held; head -c {_HELD_BY_CONTAINER_BYTES} /dev/urandom >&3; rm /tmp/held; touch /tmp/wrote"
+    held = f"test -e /tmp/wrote || {{ {write}; }}; exec sleep 100000"
     holder = lab.client.run("base:1", "holder-1", held)
     shared = random_file(lab.mount / "srv/shared/data", 11 * MIB)
     lab.client.run("base:1", "binder-1", "exec sleep 100000", "-v", f"{shared.parent}:/data")
@@ -54,6 +57,14 @@ def _containers(lab: Lab) -> list[Planted]:
         describe.placed(lab, "other_files", "bind mount", shared.parent, note="cause 22; binder-1, at /data"),
         describe.placed(lab, "containers", "core dump", core, note="cause 24; dumper-1"),
     ]
+
+
+def _container_builder(lab: Lab) -> None:
+    """8: a builder in a container, with its cache in a volume."""
+    volume = "buildx_buildkit_shop0_state"
+    script = f"head -c {5 * MIB} /dev/urandom > /var/lib/buildkit/cache; exec sleep 100000"
+    lab.client.run("base:1", "buildx_buildkit_shop0", script, "-v", f"{volume}:/var/lib/buildkit")
+    until_asleep(lab, "buildx_buildkit_shop0")
 
 
 def _open_file(name: str, id: str, size_bytes: int, note: str, pid: int) -> Planted:
@@ -85,6 +96,10 @@ def _leftovers(lab: Lab) -> list[Planted]:
         random_file(written / "tar-split.json.gz", 300 * KIB)
         measure.flush(lab.mount)
         planted.append(describe.placed(lab, "docker_other", "interrupted write", age(written), note="cause 4"))
+        removing = written.parents[1] / "sha256" / f"{secrets.token_hex(32)}-1234567890-removing"
+        random_file(removing / "tar-split.json.gz", 200 * KIB)
+        measure.flush(lab.mount)
+        planted.append(describe.placed(lab, "docker_other", "interrupted removal", age(removing), note="cause 4"))
     return planted
 
 
