@@ -18,7 +18,7 @@ from collectors.model.engine import (
     ImageStore,
     Volume,
 )
-from collectors.model.filesystem import Filesystem, FsSpace, Mount, OpenFiles
+from collectors.model.filesystem import Filesystem, FsSpace, Mount, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity
 from collectors.model.ids import ContainerId, ImageId, OwnerId, UnitId
 from collectors.model.ledger import Books, Category, Ledger, Release
@@ -134,8 +134,17 @@ def proof(path: str, verdict: Orphanhood = Orphanhood.ORPHAN) -> OrphanProof:
     return OrphanProof(UnitId(path), verdict, ("layerdb",), (), 1e6, "")
 
 
-def finding(rule: str, *owners: str, certain: bool = True) -> Finding:
-    return Finding(rule, Severity.P2, rule, None, (), "", tuple(OwnerId(who) for who in owners), certain)
+def finding(
+    rule: str, *owners: str, certain: bool = True, count: int | None = None, evidence: tuple[str, ...] = ()
+) -> Finding:
+    """`count`: bytes that it names; `evidence`: names of what shows it."""
+    named = exact(count) if count is not None else None
+    shown = tuple((name, exact(0)) for name in evidence)
+    return Finding(rule, Severity.P2, rule, named, shown, f"{rule}!", tuple(OwnerId(who) for who in owners), certain)
+
+
+def held_open(pid: int, count: int, *, inode: int = 0, container: str = "", command: str = "logger") -> OpenDeleted:
+    return OpenDeleted("254:0", inode, count, count, "/var/log/gone", pid, command, container)
 
 
 def release(count: int, *owners: str) -> Release:
@@ -201,6 +210,7 @@ class Scene:
         self.last_used: dict[OwnerId, datetime] = {}
         self.rules = Rules()
         self.btrfs: Btrfs | None = None
+        self.opened: tuple[OpenDeleted, ...] = ()
         self.driver = "overlay2"
         self.fstype = "ext4"
         self.flavour = Flavour.DOCKER
@@ -260,7 +270,7 @@ class Scene:
         )
         own: Exact[Btrfs] | None = Exact(self.btrfs, HERE) if self.btrfs else None
         study = FilesystemStudy(
-            self.filesystem(), self.units, UNREAD, own, exact(0), Exact(OpenFiles((), ()), HERE), ()
+            self.filesystem(), self.units, UNREAD, own, exact(0), Exact(OpenFiles(self.opened, ()), HERE), ()
         )
         return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), ())
 
