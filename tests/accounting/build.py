@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from collectors.model.engine import EngineView
-from collectors.model.filesystem import Filesystem, FsSpace, Mount, Occupancy, OpenFiles, Share, Usage
+from collectors.model.filesystem import Occupancy, OpenFiles, Share, Usage
 from collectors.model.ids import OwnerId, UnitId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind
+from tests.world import a_filesystem, a_view
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Origin("test", "built", NOW, 0.0)
@@ -40,10 +41,8 @@ def occupancy(shares: tuple[Share, ...], unread: tuple[Unavailable, ...] = ()) -
 def study(
     units: tuple[Unit, ...], holders: Reading[Occupancy], *, used: int, total: int = 10_000, own: int = 0
 ) -> FilesystemStudy:
-    space = FsSpace(1, 1, total, total - used, total - used, 100, 50, 50, False)
-    mount = Mount(1, 0, "8:1", "/", "/d", ("rw",), "ext4", "/dev/sda1", ("rw",))
     return FilesystemStudy(
-        Filesystem(mount, Exact(space, HERE)),
+        a_filesystem(total, used, HERE, mountpoint="/d", fstype="ext4", block=1),
         units,
         holders,
         None,
@@ -54,6 +53,5 @@ def study(
 
 
 def snapshot(one: FilesystemStudy, view: EngineView | None = None) -> Snapshot:
-    nobody = EngineView(NOT_READ, Exact(True, HERE), NOT_READ, NOT_READ, NOT_READ, NOT_READ, NOT_READ)
     store = Unavailable(Why.NOT_ASKED, "built by hand", HERE)
-    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or nobody, store, store, (one,), ())
+    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or a_view(NOT_READ), store, store, (one,), ())

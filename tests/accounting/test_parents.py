@@ -7,7 +7,7 @@ from dataclasses import replace
 from collectors.accounting.books import freed_bytes
 from collectors.accounting.ledger import account
 from collectors.accounting.parents import hidden_parents
-from collectors.model.engine import EngineView, Image
+from collectors.model.engine import Image
 from collectors.model.ids import ChainId, ImageId, OwnerId
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact
@@ -15,6 +15,7 @@ from collectors.model.snapshot import Snapshot
 from collectors.model.store import Store, StoredImage, UnitKind
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
 from tests.remediation.build import image
+from tests.world import a_view
 
 BASE, COPY, MAKE = ChainId("base"), ChainId("copy"), ChainId("make")
 
@@ -31,7 +32,7 @@ def world(*images: StoredImage, listed: tuple[Image, ...]) -> Snapshot:
         for layer in chains
     )
     made = study(units, Exact(occupancy(tuple(share(size, layer) for layer, size in chains.items())), HERE), used=123)
-    view = EngineView(NOT_READ, NOT_READ, Exact(listed, HERE), Exact((), HERE), NOT_READ, NOT_READ, NOT_READ)
+    view = a_view(NOT_READ, images=listed, containers=())
     nothing = Exact((), HERE)
     store = Store("/d", "overlay2", Exact(images, HERE), nothing, nothing, nothing, nothing, nothing, nothing)
     return replace(snapshot(made, view), store=Exact(store, HERE))

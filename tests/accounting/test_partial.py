@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from collectors.accounting.ledger import account
 from collectors.model.btrfs import Btrfs
-from collectors.model.engine import EngineView
 from collectors.model.filesystem import OpenFiles
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Between, Exact, Unavailable, Why
 from collectors.model.store import Store, UnitKind
 from collectors.model.sums import charged
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
+from tests.world import a_view
 
-LAYERS = EngineView(NOT_READ, Exact(True, HERE), NOT_READ, NOT_READ, NOT_READ, NOT_READ, Exact(700, HERE))
+LAYERS = a_view(NOT_READ, layers_size=700)
 MALFORMED = Unavailable(Why.MALFORMED, "layer database", HERE)
 
 

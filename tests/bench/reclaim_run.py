@@ -45,6 +45,7 @@ class Whole:
 def whole_plan(lab: Lab, state: Path) -> Whole:
     """Everything that the plan of this lab holds."""
     reclaiming = Reclaiming(lab, state)
+    time.sleep(1.1)  # the engine dates volumes in whole seconds; those as young as the plan are left alone
     looked = reclaiming.look()
     plan = looked.report.plan
     run = _Run(reclaiming, plan)

@@ -13,8 +13,10 @@ import pytest
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply import Ended, EventKind, Outcome, earlier_run
+from collectors.remediation.apply.measure import freed_data, room, settle
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
+from tests.lab.commands import run
 from tests.lab.messes._write import KIB, MIB, age, random_file
 from tests.lab.require import require_machine
 from tests.machine.test_reclaim_crash import at, die, killed
@@ -213,3 +215,30 @@ def test_a_former_drivers_directory_goes_by_no_tier_and_no_name(
         outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=chosen, named=named)
         assert not any(r.removed for r in outcome.steps)
         assert layer.exists()
+
+
+def test_the_command_for_a_former_btrfs_driver_removes_its_subvolumes_too_and_frees_what_it_says(
+    tmp_path: Path,
+) -> None:
+    require_machine()
+    with Lab.up(driver="vfs", fs="btrfs", mess="empty", size_mib=512) as lab:
+        lab.client.base_image()
+        layers = lab.docker_root / "btrfs" / "subvolumes"
+        layers.mkdir(parents=True)
+        run("btrfs", "subvolume", "create", layers / "base")
+        random_file(layers / "base/bin/tool", 3 * MIB)
+        run("btrfs", "subvolume", "snapshot", layers / "base", layers / "next")
+        random_file(layers / "next/bin/more", 2 * MIB)
+        os.sync()
+        looked = Reclaiming(lab, tmp_path).look()
+        assert not [one for one in looked.report.plan.steps if one.action == "snapshot.remove"]
+        proposed = step(looked, "other-driver:btrfs")
+        lab.stop_engine()
+        before = room(str(lab.mount))
+        run("/bin/bash", "-c", proposed.command)
+        settle(str(lab.mount), 60.0, set(), lambda left, total: True)
+        freed = freed_data(before, room(str(lab.mount)))
+        assert not layers.parent.exists()
+        assert isinstance(proposed.frees, Exact)
+        assert isinstance(freed, Exact)
+        assert freed.value == proposed.frees.value == 5 * MIB

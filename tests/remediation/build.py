@@ -12,13 +12,12 @@ from collectors.model.engine import (
     BuildRecord,
     Container,
     Engine,
-    EngineView,
     Flavour,
     Image,
     ImageStore,
     Volume,
 )
-from collectors.model.filesystem import Filesystem, FsSpace, Mount, OpenDeleted, OpenFiles
+from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity
 from collectors.model.ids import ContainerId, ImageId, OwnerId, UnitId
 from collectors.model.ledger import Books, Category, Ledger, Release
@@ -27,6 +26,7 @@ from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import ContainerLog, Orphanhood, OrphanProof, Store, StoredImage, Unit, UnitKind
 from collectors.remediation.plan import Rules, plan
+from tests.world import a_filesystem, a_view
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HERE = Origin("test", "made up", NOW, 0.0)
@@ -236,27 +236,18 @@ class Scene:
         )
 
     def filesystem(self) -> Filesystem:
-        mount = Mount(1, 0, "254:0", "/", "/docker", (), self.fstype, "/dev/vdb", ())
-        free = self.total - self.used
-        return Filesystem(mount, Exact(FsSpace(1, 4096, self.total, free, free, 0, 0, 0, False), HERE))
+        return a_filesystem(self.total, self.used, HERE, mountpoint="/docker", fstype=self.fstype)
 
     def ledger(self) -> Ledger:
         items: dict[Category, tuple[()]] = {category: () for category in Category}
         return Ledger(self.filesystem(), (), items, True, "")
 
     def snapshot(self) -> Snapshot:
-        listed: Reading[tuple[Container, ...]] = self.containers_unread or Exact(self.containers, HERE)
         engine = Engine("id", "host", self.flavour, "28", "1.51", self.driver, (), ImageStore.GRAPH_DRIVER, "/docker",
                         "json-file", ())  # fmt: skip
-        view = EngineView(
-            engine=Exact(engine, HERE),
-            local=self.local,
-            images=Exact(self.images, HERE),
-            containers=listed,
-            volumes=Exact(self.volumes, HERE),
-            build_cache=Exact(self.build_cache, HERE),
-            layers_size=exact(0),
-        )
+        view = a_view(UNREAD, engine=engine, images=self.images, volumes=self.volumes, build_cache=self.build_cache,
+                      layers_size=0)  # fmt: skip
+        view = replace(view, local=self.local, containers=self.containers_unread or Exact(self.containers, HERE))
         store = Store(
             root="/docker",
             driver=self.driver,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collectors.assemble import Request
 from collectors.history.record import Journal
-from collectors.model.engine import EngineView, Image
+from collectors.model.engine import Image
 from collectors.model.ids import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import Outcome, Snapshot
@@ -22,6 +22,7 @@ from tests.fakes.engine import Fault, engine
 from tests.fakes.server import Mute, Reply, Server
 from tests.fakes.server import Request as Asked
 from tests.report.test_hostile import a_record
+from tests.world import a_view
 
 NOW = datetime.now(UTC)
 HERE = Origin("test", "made up", NOW, 0.0)
@@ -44,7 +45,7 @@ def journal(*images: Image) -> Journal:
 
 
 def look(server: Server, images: Sequence[Image], past: Journal | None, *, deadline_s: float = 60.0) -> Builds:
-    view = EngineView(UNREAD, UNREAD, Exact(tuple(images), HERE), UNREAD, UNREAD, UNREAD, UNREAD)
+    view = a_view(UNREAD, images=tuple(images))
     began = datetime.now(UTC)
     snapshot = Snapshot("host", began, began, UNREAD, view, UNREAD, UNREAD, (), ())
     where = endpoint(server.url, {}, Path("/nowhere"))

@@ -8,13 +8,14 @@ import pytest
 
 from collectors.accounting.ledger import account
 from collectors.history.record import Journal
-from collectors.model.engine import BuildRecord, EngineView
+from collectors.model.engine import BuildRecord
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.survey.builds import NOTHING
 from collectors.survey.memory import blank, with_churn
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
 from tests.remediation.build import image
+from tests.world import a_view
 
 CACHE = "build:layer"
 
@@ -24,9 +25,8 @@ def left(*owners: str, in_use: bool = False) -> int:
     layer = unit("layer", UnitKind.IMAGE_LAYER, "image:sha256:old", *owners)
     cache = unit("cache", UnitKind.BUILD_SNAPSHOT, "build:other")
     held = Exact(occupancy((share(40, "layer"), share(7, "cache"))), HERE)
-    records = Exact((record("layer", in_use), record("other", False)), HERE)
-    images = Exact((image("old"), image("new", "shop/app:latest")), HERE)
-    view = EngineView(NOT_READ, NOT_READ, images, Exact((), HERE), NOT_READ, records, NOT_READ)
+    records = (record("layer", in_use), record("other", False))
+    view = a_view(NOT_READ, images=(image("old"), image("new", "shop/app:latest")), containers=(), build_cache=records)
     seen = snapshot(study((layer, cache), held, used=47), view)
     memory = replace(blank(""), journal=Journal((), (), 0, 0))
     (churned,) = with_churn(memory, seen, account(seen, seen.studies[0]), NOTHING).churn

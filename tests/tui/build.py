@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from collectors.model.engine import Engine, Flavour, ImageStore
-from collectors.model.filesystem import Filesystem, FsSpace, Mount
+from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding, Severity
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item, Ledger, Row
@@ -14,6 +14,7 @@ from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import Outcome, SourceReport
+from tests import world
 
 GIB = 1024**3
 NOW = datetime(2025, 11, 23, 3, 12, 47, tzinfo=UTC)
@@ -36,20 +37,7 @@ def missing(why: Why = Why.NOT_PERMITTED, detail: str = "needs root") -> Unavail
 
 
 def a_filesystem(total: int, used: int, *, reserved: int = 0, fstype: str = "btrfs") -> Filesystem:
-    free = total - used
-    mount = Mount(
-        mount_id=31,
-        parent_id=1,
-        device="254:0",
-        root="/",
-        mountpoint="/var/lib/docker",
-        options=("rw",),
-        fstype=fstype,
-        source="/dev/vda",
-        super_options=("rw",),
-    )
-    space = FsSpace(1, 4096, total, free, free - reserved, 0, 0, 0, False)
-    return Filesystem(mount, Exact(space, HERE))
+    return world.a_filesystem(total, used, HERE, mountpoint="/var/lib/docker", fstype=fstype, reserved=reserved)
 
 
 def a_row(category: Category, charged: Size, reclaimable: int | Size = 0, reason: str = "") -> Row:
