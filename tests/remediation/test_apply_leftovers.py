@@ -137,3 +137,10 @@ def test_interrupted_writes_stay_while_an_engine_answers(tmp_path: Path) -> None
     outcome = run(FakeEngine(), tmp_path, step)
     assert "stop it" in reasons(outcome)[f"leftover:{write}"]
     assert write.is_dir()
+
+
+def test_what_only_a_person_can_do_is_refused_at_every_tier_and_under_every_name(tmp_path: Path) -> None:
+    step = a_step("holder:7", "holder.restart", "open:254:0:1", automatic=False)
+    outcome = run(FakeEngine(), tmp_path, step, named=frozenset({"holder:7"}))
+    assert outcome.steps == ()
+    assert any("nothing here does it" in note for note in outcome.notes)

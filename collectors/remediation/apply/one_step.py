@@ -106,10 +106,7 @@ def _targets(tools: Tools, step: Step, acts: dict[OwnerId, Act]) -> tuple[str, S
         act = filesystem_steps.compact(tools, step)
         tools.log.did(step.id, None, act.removed, act.reason)
         return act.reason, None
-    make = _HANDLERS.get(step.action)
-    if make is None:
-        return "a person has to do this", None
-    handler = make(tools)
+    handler = _HANDLERS[step.action](tools)  # what only a person can do was refused before
     if reason := _patiently(tools, step, lambda: handler.before(step)):
         acts.update(dict.fromkeys(step.targets, skipped(reason)))
         return reason, None

@@ -16,7 +16,7 @@ from collectors.remediation.apply.context import Context
 from collectors.remediation.apply.history import put_right
 from collectors.remediation.apply.lock import Busy, NoLock, only_one
 from collectors.remediation.apply.measure import Room, flush, freed, freed_data, room
-from collectors.remediation.apply.one_step import Stop, run_step
+from collectors.remediation.apply.one_step import Stop, by_hand, run_step
 from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome, StepResult
 from collectors.remediation.apply.predicted import predicted
 from collectors.remediation.apply.run_log import RunLog
@@ -70,6 +70,8 @@ def refused(step: Step, context: Context) -> str:
     """Why this step may not run under this context, "" when it may."""
     if _RISKS.index(step.risk) > _RISKS.index(context.tier):
         return f"it is {step.risk}, and only the {context.tier} tier is open"
+    if by_hand(step):
+        return "nothing here does it: a person has to, for example by its command"
     if not step.automatic and step.id not in context.named:
         return "it never runs by itself: a person has to name it"
     return ""
