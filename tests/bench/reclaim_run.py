@@ -90,6 +90,7 @@ class _Run:
         for step in steps:
             before, began = room(mountpoint), time.monotonic()
             done = _shell(self._reclaiming.lab, step)
+            _ended(step)
             note = settle(mountpoint, 60.0, set(), lambda left, of: True)
             after = room(mountpoint)
             silent = Unavailable(Why.NOT_REPORTED, "a command was typed", _origin())
@@ -142,7 +143,9 @@ def _own(looked: Looked, gone: set[OwnerId]) -> int:
 
 
 def _all(sizes: list[Size]) -> Size:
-    """Their sum; not applicable where they are (another filesystem than btrfs)."""
+    """Their sum; not applicable where they are (another filesystem than btrfs), or where nothing was done."""
+    if not sizes:
+        return Unavailable(Why.NOT_APPLICABLE, "nothing was done", _origin())
     return next((size for size in sizes if isinstance(size, Unavailable)), None) or total(sizes, _origin())
 
 
@@ -153,6 +156,19 @@ def _shell(lab: Lab, step: Step) -> str:
         ["/bin/bash", "-c", step.command], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     return f"{step.id}: {done.stderr.strip() or done.returncode}" if done.returncode else ""
+
+
+def _ended(step: Step, timeout_s: float = 30.0) -> None:
+    """`kill` only asks: wait until the process is through with closing its files."""
+    status = Path("/proc", step.id.removeprefix("holder:"), "stat")
+    ends = time.monotonic() + timeout_s
+    while step.command.startswith("kill ") and time.monotonic() < ends:
+        try:
+            if status.read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(0.05)
 
 
 def _origin() -> Origin:
