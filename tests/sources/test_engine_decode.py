@@ -161,6 +161,8 @@ def test_both_ways_to_write_a_date_are_read(value: Any, moment: datetime) -> Non
         ("", Why.NOT_REPORTED),
         ("0001-01-01T00:00:00Z", Why.NOT_REPORTED),
         ("0001-01-01T00:00:00+23:59", Why.NOT_REPORTED),
+        ("1969-12-31T23:59:59Z", Why.NOT_REPORTED),
+        ("1970-01-01T00:30:00+01:00", Why.NOT_REPORTED),
         ("9999-12-31T23:59:59-23:59", Why.MALFORMED),
         ("2026-11-23T10:29:14", Why.MALFORMED),  # in which zone?
         ("yesterday", Why.MALFORMED),

@@ -6,45 +6,14 @@ import contextlib
 import copy
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.model.reading import AtLeast, Between, Exact, Origin, Unavailable, Why
 from collectors.sources.bounded import Declined, Malformed
-from collectors.sources.engine.decode import build_cache, containers, images, inspection, usage, volumes
-from collectors.sources.engine.decode.engine import engine, greeting
-from tests.fakes.recordings import NAMES, recording
-
-HERE = Origin("test", "GET /test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
-CONTAINER = containers.containers(b'[{"Id": "c1"}]', HERE)[0]
-
-
-def of_usage(decode: Callable[[Any], Any]) -> Callable[[bytes], Any]:
-    return lambda body: decode(usage.usage(body, HERE))
-
-
-DECODERS: tuple[tuple[str, Callable[[bytes], Any]], ...] = (
-    ("version", lambda body: greeting(body, HERE)),
-    ("info", lambda body: engine(body, greeting(json.dumps({"ApiVersion": "1.45"}).encode(), HERE), HERE)),
-    ("images", lambda body: images.images(body, HERE)),
-    ("containers", lambda body: containers.containers(body, HERE)),
-    ("containers", lambda body: containers.sizes(body, HERE)),
-    ("volumes", lambda body: volumes.volumes(body, HERE)),
-    ("inspect", lambda body: inspection.inspected(CONTAINER, body, HERE)),
-    ("layers", lambda body: images.diff_ids(body, HERE)),
-    ("df", of_usage(usage.images)),
-    ("df", of_usage(usage.containers)),
-    ("df", of_usage(usage.volumes)),
-    ("df", of_usage(usage.layers_size)),
-    ("df", of_usage(build_cache.build_cache)),
-    ("df_verbose", of_usage(usage.images)),
-    ("df_verbose", of_usage(usage.layers_size)),
-    ("df_verbose", of_usage(build_cache.build_cache)),
-)
+from tests.fakes.recordings import NAMES
+from tests.sources.engine_replies import DECODERS, reply, sound
 
 anything = st.recursive(
     st.none()
@@ -58,14 +27,6 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-
-
-def reply(name: str, key: str) -> Any:
-    if key == "layers":
-        return {"Id": "sha256:1", "RootFS": {"Type": "layers", "Layers": ["sha256:a", "sha256:b"]}}
-    if key == "inspect":
-        return recording(name)["inspect"]["/web"]
-    return recording(name)[key]
 
 
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -119,31 +80,3 @@ def test_a_reply_with_damaged_bytes_is_decoded_or_malformed(
 def test_any_json_at_all_is_decoded_or_malformed(value: Any, decoder: tuple[str, Callable[[bytes], Any]]) -> None:
     with contextlib.suppress(Malformed, Declined):
         sound(decoder[1](json.dumps(value).encode()))
-
-
-def sound(value: Any) -> None:
-    """No sentinel in what came out: no negative count, no date before 1970, no text that cannot be written."""
-    match value:
-        case Exact(value=inner):
-            sound(inner)
-        case Unavailable(why=why, detail=detail):
-            assert why is not Why.DEFECT
-            assert detail
-        case Between() | AtLeast():
-            raise AssertionError("an engine's figure is exact or unavailable")
-        case bool() | None:
-            pass
-        case int():
-            assert value >= 0
-        case datetime():
-            assert value.year >= 1970
-            assert value.tzinfo is UTC
-        case str():
-            value.encode()
-        case dict():
-            sound(tuple(value.items()))
-        case tuple():
-            for item in value:
-                sound(item)
-        case _ if is_dataclass(value):
-            sound(tuple(getattr(value, field.name) for field in fields(value) if field.name != "origin"))

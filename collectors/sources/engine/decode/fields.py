@@ -78,7 +78,7 @@ class Record:
         return self._count(key)
 
     def moment(self, key: str) -> Reading[datetime]:
-        """A point in time (UTC) from seconds since 1970 or RFC 3339. 0, and year 1, are "no date"."""
+        """A point in time (UTC) from seconds since 1970 or RFC 3339. 0, year 1 and all before 1970 are "no date"."""
         value = self.fields.get(key)
         if value is None or value == "" or value == 0:
             return self.missing(Why.NOT_REPORTED, f"no {key}")
@@ -153,4 +153,5 @@ def _moment(value: object) -> datetime | None:
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
         raise ValueError
-    return found.astimezone(UTC) if found.year > 1 else None
+    # Year 1 first: it is nobody's date, and in another zone it may not even be one in UTC.
+    return found.astimezone(UTC) if found.year > 1 and found.timestamp() > 0 else None
