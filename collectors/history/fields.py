@@ -13,6 +13,9 @@ from collectors.model.finding import Severity
 Wire = Mapping[str, Any]
 VERSION = 1
 _HUGE = 1 << 63
+# Sums of times stay within the calendar: a record's time may be moved by as much as an uptime, and to another zone.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9990
+_LONGEST_S = 1e10  # three centuries
 
 
 def stamp(at: datetime) -> str:
@@ -127,6 +130,8 @@ def _moment(wire: Wire) -> datetime:
     at = datetime.fromisoformat(_text(wire.get("at")))
     if at.tzinfo is None:
         raise ValueError("a time without its offset")
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError("a time in which nobody ran this")
     return at.astimezone(UTC)
 
 
@@ -180,6 +185,6 @@ def _count(value: Any) -> int | None:
 def _seconds(value: Any) -> float | None:
     if value is None:
         return None
-    if type(value) not in (int, float) or not 0 <= value < 1e11:
+    if type(value) not in (int, float) or not 0 <= value < _LONGEST_S:
         raise ValueError("not a number of seconds")
     return float(value)

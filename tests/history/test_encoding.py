@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.history import neutral
+from collectors.history import clock, encoding, fields, neutral
 from collectors.history.encoding import (
     OWNERS_KEPT,
     Name,
@@ -266,3 +266,26 @@ def test_a_field_of_the_wrong_kind_makes_the_line_none_of_ours(field: str, value
     wire = fields.wire(bounded(a_record()), None) | {field: value}
     with pytest.raises(ValueError, match=r"."):
         decode(encoding._line(wire), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("at", "0001-01-01T00:00:00+23:59"),
+        ("at", "9999-12-31T23:59:59-23:59"),
+        ("at", "1969-12-31T23:59:59Z"),
+        ("up", 9e10),
+        ("up", float("nan")),
+    ],
+)
+def test_a_time_beyond_the_calendar_is_no_record_whatever_its_checksum(name: str, value: object) -> None:
+    """A clock of one boot moves its records by up to an uptime: neither end of the calendar may be in reach."""
+    wire = fields.wire(a_record(), None) | {name: value}
+    with pytest.raises(ValueError, match=r"time|seconds|value|number"):
+        decode(encoding._line(wire), {})
+
+
+def test_the_oldest_time_and_the_longest_uptime_stay_in_the_calendar() -> None:
+    early = replace(a_record(), at=datetime(1970, 1, 1, tzinfo=UTC), uptime_s=9.9e9)
+    late = replace(early, at=datetime(1970, 1, 2, tzinfo=UTC), uptime_s=0.0)
+    assert len(clock.straightened((late, early))) == 2
