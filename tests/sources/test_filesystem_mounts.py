@@ -42,8 +42,26 @@ def test_names_come_back_as_they_are_on_the_disk() -> None:
     assert mount.mountpoint == "/a b\tc\nd\\e#f\udcc3("
 
 
+def test_a_carriage_return_in_a_name_ends_no_line() -> None:
+    """The kernel escapes blank, tab, newline, backslash, hash; whoever may mount could else blind the whole table."""
+    (mount,) = parse(b"21 1 8:1 / /a\rb\x0bc rw - ext4 /dev/x rw\n")
+    assert mount.mountpoint == "/a\rb\x0bc"
+
+
+def test_what_is_no_byte_is_no_escape() -> None:
+    (mount,) = parse(b"21 1 8:1 / /a\\440 rw - ext4 /dev/x rw\n")
+    assert mount.mountpoint == "/a\\440"
+
+
 @pytest.mark.parametrize(
-    "line", [b"\xff\x00", b"21 1 8:1 / / rw", b"21 1 8:1 / / rw - ext4", b"x 1 8:1 / / rw - a b c"]
+    "line",
+    [
+        b"\xff\x00",
+        b"21 1 8:1 / / rw",
+        b"21 1 8:1 / / rw - ext4",
+        b"x 1 8:1 / / rw - a b c",
+        b"9" * 5000 + b" 1 8:1 / / rw - a b c",
+    ],
 )
 def test_a_line_that_is_not_understood_is_malformed_and_not_skipped(line: bytes) -> None:
     with pytest.raises(Malformed):

@@ -11,7 +11,8 @@ from collectors.sources import bounded
 from collectors.sources.bounded import Malformed
 from collectors.sources.host import Host
 
-_ESCAPE = re.compile(rb"\\([0-7]{3})")
+_ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
+_NUMBER = re.compile(rb"\d{1,10}")
 
 
 def mounts(host: Host, *, timeout_s: float) -> Reading[tuple[Mount, ...]]:
@@ -22,7 +23,8 @@ def mounts(host: Host, *, timeout_s: float) -> Reading[tuple[Mount, ...]]:
 
 def parse(table: bytes) -> tuple[Mount, ...]:
     """Decode the text of a mountinfo file (proc(5)). Raises Malformed."""
-    return tuple(_mount(line) for line in table.splitlines() if line)
+    # Not splitlines: the kernel leaves a carriage return in a name as it is.
+    return tuple(_mount(line) for line in table.split(b"\n") if line)
 
 
 def _mount(line: bytes) -> Mount:
@@ -32,7 +34,7 @@ def _mount(line: bytes) -> Mount:
     if not dash or len(fields) < 6 or len(types) < 3:
         raise Malformed(f"not a line of mountinfo: {line[:200]!r}")
     mount_id, parent_id, device, root, mountpoint, options = fields[:6]
-    if not (mount_id.isdigit() and parent_id.isdigit() and re.fullmatch(rb"\d+:\d+", device)):
+    if not (_NUMBER.fullmatch(mount_id) and _NUMBER.fullmatch(parent_id) and re.fullmatch(rb"\d+:\d+", device)):
         raise Malformed(f"not a line of mountinfo: {line[:200]!r}")
     return Mount(
         mount_id=int(mount_id),
