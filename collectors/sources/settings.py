@@ -35,15 +35,16 @@ def decode(path: str, content: bytes) -> Settings:
     """Raises Malformed for what is no JSON object; an unexpected type of a value counts as not set."""
     try:
         table = json.loads(content) if content.strip() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed(f"{path}: {error}") from None
     if not isinstance(table, dict):
         raise Malformed(f"{path}: no JSON object")
     options, driver = _table(table, "log-opts"), table.get("log-driver", "json-file")
+    rotates = isinstance(driver, str) and driver in _ROTATING
     gc = _table(_table(table, "builder"), "gc")
     return Settings(
         path=path,
-        logs_bounded=driver in _ROTATING or bool(options.get("max-size")),
+        logs_bounded=rotates or bool(options.get("max-size")),
         build_cache_bounded=any(gc.get(key) for key in _SIZES) and gc.get("enabled") is not False,
     )
 

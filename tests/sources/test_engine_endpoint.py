@@ -101,6 +101,13 @@ def test_a_broken_client_configuration_is_ignored_as_the_client_does(home: Path,
     assert choose(home).source == "the default socket"
 
 
+def test_a_context_whose_name_nothing_can_write_is_a_problem_and_no_traceback(home: Path) -> None:
+    (home / ".docker" / "config.json").write_text('{"currentContext": "\\ud800"}')
+    chosen = choose(home)
+    assert chosen.url == ""
+    assert chosen.problem
+
+
 @pytest.mark.parametrize("meta", [None, "", "{", "[]", '{"Endpoints": null}', '{"Endpoints": {"docker": []}}'])
 def test_a_context_that_cannot_be_read_is_a_problem_and_not_another_engine(home: Path, meta: str | None) -> None:
     if meta is not None:

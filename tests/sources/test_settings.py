@@ -25,11 +25,18 @@ from collectors.sources.settings import decode, settings
         (b'{"builder": {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}}', False, True),
         (b'{"builder": {"gc": {"enabled": false, "defaultKeepStorage": "20GB"}}}', False, False),
         (b'{"builder": {"gc": {"enabled": true}}, "log-opts": null}', False, False),
+        (b'{"log-driver": []}', False, False),
+        (b'{"log-driver": {}, "log-opts": {"max-size": "10m"}}', True, False),
     ],
 )
 def test_only_a_size_bounds_growth(content: bytes, logs: bool, cache: bool) -> None:
     found = decode("daemon.json", content)
     assert (found.logs_bounded, found.build_cache_bounded) == (logs, cache)
+
+
+def test_nesting_without_end_is_malformed() -> None:
+    with pytest.raises(Malformed):
+        decode("daemon.json", b"[" * 100_000)
 
 
 @given(st.binary(max_size=60))

@@ -111,14 +111,14 @@ def _rows(layerdb: Path) -> tuple[Path, ...]:
 
 
 def _directory_name(word: str, row: Path) -> CacheId:
-    if not word or "/" in word:
+    if word in ("", ".", "..") or "/" in word or "\0" in word:
         raise Malformed(f"{row}: names no directory")
     return CacheId(word)
 
 
 def _cache_id_or_none(row: Path) -> CacheId | None:
     word = read_word_or_none(f"{row}/cache-id")
-    return CacheId(word) if word else None
+    return _directory_name(word, row) if word else None
 
 
 def _touched_s(folder: Path) -> float | None:

@@ -32,7 +32,8 @@ def stored(config: Path, name: str) -> Context | None:
     """The context called `name`, None if there is no readable one."""
     import hashlib  # here, because most hosts have no context
 
-    key = hashlib.sha256(name.encode()).hexdigest()
+    # A name that JSON can spell and nothing can write is nobody's.
+    key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     meta = _mapping(_load(config / "contexts" / "meta" / key / "meta.json"))
     endpoint = _mapping(_mapping(meta.get("Endpoints")).get("docker"))
     if not endpoint:
