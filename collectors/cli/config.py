@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.remediation.plan.keep import Rules, from_table
+from collectors.remediation.plan.keep import MOST, Rules, from_table
 
 
 class BadConfig(ValueError):
@@ -52,7 +52,7 @@ def _usual(environ: Mapping[str, str]) -> list[Path]:
 def _read(path: Path) -> Config:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number too long, nested too deep
         raise BadConfig(f"{path}: {error}") from None
     unknown = sorted(set(table) - {"thresholds", "keep"})
     if unknown:
@@ -69,6 +69,6 @@ def _limits(table: Mapping[str, Any]) -> Thresholds:
     for key, value in table.items():
         if key not in known:
             raise ValueError(f"thresholds.{key}: no such threshold; there are {', '.join(sorted(known))}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
             raise ValueError(f"thresholds.{key}: a number from 0, not {value!r}")
     return Thresholds(**{key: type(getattr(defaults, key))(value) for key, value in table.items()})

@@ -13,6 +13,7 @@ from typing import Any
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 MIB = 1 << 20
+MOST = 1 << 62  # of a number in the configuration; neither inf nor nan is below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def image_names(tags: tuple[str, ...], digests: tuple[str, ...], image_id: str) 
 
 def _value(key: str, value: Any) -> Any:
     if key.endswith(("_s", "_bytes")):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
             raise ValueError(f"keep.{key}: a number from 0, not {value!r}")
         return float(value) if key.endswith("_s") else int(value)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
