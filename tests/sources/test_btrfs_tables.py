@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
+from collectors.sources import checked
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs.trees import cache, table
 from collectors.sources.btrfs.trees.balance import Fill, remainder
@@ -195,7 +197,41 @@ def test_a_damaged_file_is_no_result(tmp_path_factory: pytest.TempPathFactory, c
     text = file.read_text()
     file.write_text(text[:cut] + inserted + text[cut + 3 :])
     found = cache.load(folder, "uuid")
-    assert found is None or isinstance(found, cache.Kept)
+    assert found in (None, kept)
+
+
+def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> None:
+    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"data":[60', b'"data":[61'))
+    assert file.read_bytes() != content
+    assert cache.load(tmp_path, "uuid") is None
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"metadata": []},
+        {"inodes": [3]},
+        {"units": [[], "b", "c"]},
+        {"masks": ["-1", "5"]},
+        {"masks": ["ff", "5"]},
+        {"bookend_bytes": float("inf")},
+        {"version": 1},
+    ],
+)
+def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
+    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    (file,) = tmp_path.iterdir()
+    document = json.loads(checked.opened(file.read_bytes()))
+    file.write_bytes(checked.sealed(json.dumps(document | harm).encode()))
+    assert cache.load(tmp_path, "uuid") is None
+
+
+def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "btrfs-uuid.json").write_bytes(checked.sealed(b"[" * 100_000))
+    assert cache.load(tmp_path, "uuid") is None
 
 
 def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
-from collectors.sources.filesystem import layer_cache, walk
+from collectors.sources import checked
+from collectors.sources.filesystem import walk
 from collectors.sources.filesystem.layer_cache import EMPTY, LayerCache, LayerFigure, file_for, load, save
 from tests.sources.walking import a_unit, du, fill, of, walked
 
@@ -69,7 +70,9 @@ def test_contents_put_in_anothers_place_are_measured_anew(root: Path, layers: tu
     assert of(walked(root, layers, cache=tmp_path / "state"), root / "one")[0] == du(root / "one")
 
 
-@pytest.mark.parametrize("harm", ["lost", "torn", "altered", "empty", "foreign", "another version", "no document"])
+@pytest.mark.parametrize(
+    "harm", ["lost", "torn", "altered", "empty", "foreign", "another version", "no document", "no end", "no number"]
+)
 def test_a_cache_that_cannot_be_trusted_costs_time_and_no_truth(
     root: Path, layers: tuple[Unit, ...], tmp_path: Path, harm: str
 ) -> None:
@@ -93,10 +96,17 @@ def test_a_cache_that_cannot_be_trusted_costs_time_and_no_truth(
         case "another version":
             body = json.loads(raw.partition(b"\n")[2])
             text = json.dumps({**body, "version": 99}).encode()
-            file.write_bytes(layer_cache._checksum(text) + b"\n" + text)
+            file.write_bytes(checked.sealed(text))
+        case "no end":
+            file.write_bytes(checked.sealed(b"[" * 100_000))
+        case "no number":
+            body = json.loads(raw.partition(b"\n")[2])
+            (unit, row), *_ = body["layers"].items()
+            text = json.dumps({**body, "layers": {unit: [*row[:4], 10**400, *row[5:]]}}).encode()
+            file.write_bytes(checked.sealed(text))
         case "no document":
             text = b'{"version": 1, "fsid": 0, "layers": [1, 2], "unplaced": null}'
-            file.write_bytes(layer_cache._checksum(text) + b"\n" + text)
+            file.write_bytes(checked.sealed(text))
     assert of(walked(root, layers, cache=state), root / "one")[0] == du(root / "one")
     grow_unseen(root / "two")
     assert of(walked(root, layers, cache=state), root / "two")[0] == du(root / "two") - 500 * KIB, "kept again"

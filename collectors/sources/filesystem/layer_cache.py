@@ -12,12 +12,12 @@ import contextlib
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.ids import UnitId
+from collectors.sources import checked
 
 _VERSION = 1
 _MAX_BYTES = 256 << 20
@@ -64,10 +64,7 @@ def load(path: Path) -> LayerCache:
     """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
     try:
         with path.open("rb") as file:
-            checksum, _, body = file.read(_MAX_BYTES).partition(b"\n")
-        if checksum != _checksum(body):
-            return EMPTY
-        document = json.loads(body)
+            document = json.loads(checked.opened(file.read(_MAX_BYTES)))
         if document["version"] != _VERSION:
             return EMPTY
         return LayerCache(
@@ -75,7 +72,7 @@ def load(path: Path) -> LayerCache:
             {UnitId(unit): _figure(row) for unit, row in document["layers"].items()},
             {int(inode): links for inode, links in document["unplaced"].items()},
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return EMPTY
 
 
@@ -96,17 +93,13 @@ def save(path: Path, cache: LayerCache) -> bool:
         with contextlib.suppress(FileNotFoundError):
             beside.unlink()  # left by a process of the same number that was killed
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(_checksum(body) + b"\n" + body)
+            file.write(checked.sealed(body))
         beside.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             beside.unlink()
         return False
     return True
-
-
-def _checksum(body: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(body)
 
 
 def _row(figure: LayerFigure) -> list[object]:

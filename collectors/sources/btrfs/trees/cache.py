@@ -16,11 +16,12 @@ from typing import Any
 
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
+from collectors.sources import checked
 from collectors.sources.btrfs.trees.balance import Fill
 from collectors.sources.btrfs.trees.outcome import Measured
 from collectors.sources.btrfs.trees.table import Table
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ def digest(rules: Sequence[SplitRule]) -> str:
 def load(folder: Path, uuid: str) -> Kept | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
-        return _from_document(json.loads(_file(folder, uuid).read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        return _from_document(json.loads(checked.opened(_file(folder, uuid).read_bytes())))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
 
 
@@ -51,7 +52,7 @@ def store(folder: Path, uuid: str, kept: Kept) -> None:
     new = _file(folder, uuid).with_suffix(f".{os.getpid()}.new")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new.write_text(json.dumps(_document(kept), separators=(",", ":")), "utf-8")
+        new.write_bytes(checked.sealed(json.dumps(_document(kept), separators=(",", ":")).encode()))
         new.replace(_file(folder, uuid))
     except OSError:
         with suppress(OSError):
@@ -97,9 +98,12 @@ def _from_document(document: dict[str, Any]) -> Kept | None:
         apparent=tuple(map(int, document["apparent"])),
         inodes=tuple(map(int, document["inodes"])),
     )
-    if len({len(table.masks), len(table.data), len(table.metadata or table.data), len(table.apparent)}) != 1:
+    columns = (table.data, table.data if table.metadata is None else table.metadata, table.apparent, table.inodes)
+    if {len(table.masks)} != {len(column) for column in columns}:
         return None
-    if any(mask.bit_length() > len(table.units) for mask in table.masks):
+    if not all(isinstance(unit, str) for unit in table.units):
+        return None
+    if any(mask < 0 or mask.bit_length() > len(table.units) for mask in table.masks):
         return None
     measured = Measured(
         generation=document["generation"],
