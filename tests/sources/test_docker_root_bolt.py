@@ -117,6 +117,20 @@ def test_a_file_that_does_not_hold_together_is_malformed(tmp_path: Path, content
         opened(tmp_path, content)
 
 
+@pytest.mark.parametrize(
+    "metas",
+    [
+        meta_page(0, root=2, txid=1) + meta_page(1, root=2, txid=2, page_bytes=8192)[:PAGE_BYTES],
+        meta_page(0, root=2, txid=2, page_bytes=8192)[:PAGE_BYTES] + meta_page(1, root=2, txid=1),
+        meta_page(0, root=2, txid=1) + meta_page(1, root=2, txid=2, page_bytes=1 << 21)[:PAGE_BYTES],
+    ],
+)
+def test_meta_pages_that_disagree_on_the_size_of_pages_are_malformed(tmp_path: Path, metas: bytes) -> None:
+    """Else the older of two states would be read where the newer one's meta page is spoilt behind a right checksum."""
+    with pytest.raises(Malformed, match=r"pages have|size of pages|page size"):
+        opened(tmp_path, metas + leaf_page(2, {b"old": b"1"}))
+
+
 def test_keys_out_of_order_are_malformed(tmp_path: Path) -> None:
     pages = meta_page(0, root=2, txid=1) + bytes(PAGE_BYTES)
     pages += branch_page(2, [(b"m", 3), (b"a", 4)]) + leaf_page(3, {b"m": b"1"}) + leaf_page(4, {b"a": b"2"})

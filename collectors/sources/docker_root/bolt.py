@@ -44,14 +44,17 @@ class Meta:
 
 
 def meta(page: bytes) -> Meta | None:
-    """The meta page in `page`; None when it is torn, foreign or was never written."""
+    """The meta page in `page`; None when it is torn, foreign or was never written.
+
+    Malformed where its checksum vouches for a page size that cannot be: an older state would be read in its place.
+    """
     if len(page) < META_BYTES:
         return None
     magic, version, page_size, _, root, _, _, _, txid, checksum = _META.unpack_from(page, _PAGE.size)
     if magic != _MAGIC or version != _VERSION or checksum != _fnv1a(page[_PAGE.size : _PAGE.size + _SUMMED_BYTES]):
         return None
     if page_size < 512 or page_size > 1 << 20 or page_size & (page_size - 1):
-        return None
+        raise Malformed(f"a page size of {page_size} bytes")
     return Meta(page_size, root, txid)
 
 

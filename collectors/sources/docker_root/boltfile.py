@@ -74,15 +74,19 @@ def _named(path: Path, act: Callable[[], T]) -> T:
 
 def _newest(handle: int, path: Path) -> bolt.Meta:
     """The valid meta page with the highest transaction."""
-    found = [bolt.meta(os.pread(handle, bolt.META_BYTES, 0))]
-    found += [
-        second
-        for size in _PAGE_SIZES
-        if (second := bolt.meta(os.pread(handle, bolt.META_BYTES, size))) is not None and second.page_size_bytes == size
-    ]
-    valid = [meta for meta in found if meta is not None]
+    valid: list[bolt.Meta] = []
+    for place in (0, *_PAGE_SIZES):
+        try:
+            meta = bolt.meta(os.pread(handle, bolt.META_BYTES, place))
+        except Malformed as error:
+            raise Malformed(f"{path}: {error}") from None
+        if meta is not None and place not in (0, meta.page_size_bytes):
+            raise Malformed(f"{path}: a meta page at {place} that says pages have {meta.page_size_bytes} bytes")
+        valid += [] if meta is None else [meta]
     if not valid:
         raise Malformed(f"{path}: no valid meta page: torn, or not a bbolt file")
+    if len({meta.page_size_bytes for meta in valid}) > 1:
+        raise Malformed(f"{path}: its meta pages disagree on the size of pages")
     return max(valid, key=lambda meta: meta.txid)
 
 
