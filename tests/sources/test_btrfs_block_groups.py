@@ -7,8 +7,8 @@ from pathlib import Path
 
 from collectors.sources.btrfs import layout
 from collectors.sources.btrfs.ioctl import Key
+from collectors.sources.btrfs.layout import HEADER_BYTES, ITEM_BYTES
 from collectors.sources.btrfs.trees import balance, crc32c
-from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, ITEM_BYTES
 from tests.sources import btrfs_replay as replay
 
 NODE = 16384

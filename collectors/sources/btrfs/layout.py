@@ -27,6 +27,7 @@ DIR_ITEM = 84
 EXTENT_DATA = 108
 ROOT_ITEM = 132
 ROOT_BACKREF = 144
+ROOT_REF = 156
 BLOCK_GROUP_ITEM = 192
 CHUNK_ITEM = 228
 QGROUP_STATUS = 240
@@ -48,6 +49,10 @@ TREE_NAMES = {
     TREE_RELOC: "<relocation>",
     DATA_RELOC_TREE: "<data relocation>",
 }
+
+HEADER_BYTES = 101  # of a tree block
+POINTER_BYTES = 33  # in a node
+ITEM_BYTES = 25  # in a leaf; the data lies at its end
 
 DATA = 1 << 0
 SYSTEM = 1 << 1

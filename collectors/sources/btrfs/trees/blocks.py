@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.sources.btrfs import layout
-from collectors.sources.btrfs.trees import checksum
+from collectors.sources.btrfs.trees import checksum, order
 from collectors.sources.btrfs.trees.chunkmap import ChunkMap
 from collectors.sources.btrfs.trees.device import Devices
 from collectors.sources.btrfs.trees.faults import Stale
@@ -25,10 +25,6 @@ from collectors.sources.btrfs.trees.superblock import Superblock
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
-
-HEADER_BYTES = 101
-POINTER_BYTES = 33
-ITEM_BYTES = 25
 
 _BATCH_BYTES = 16 << 20
 _RUN_BYTES = 1 << 20  # of one read
@@ -143,20 +139,19 @@ class Blocks:
 
 
 def sound(blocks: U8, wanted: Pointers, top: Superblock) -> NDArray[np.bool_]:
-    """For each block, whether address, filesystem, generation, level, owner, count and checksum are right."""
+    """For each block, whether address, filesystem, generation, level, owner, checksum and inner order are right."""
     quads = blocks.view("<u8")
     fsid = np.frombuffer(top.metadata_fsid, "<u8")
     owner = _unaligned(blocks, 88, "<u8")
     level = blocks[:, 100]
     count = _unaligned(blocks, 96, "<u4")
-    room = (blocks.shape[1] - HEADER_BYTES) // (POINTER_BYTES if wanted.level else ITEM_BYTES)
     shared = (owner == layout.TOP_LEVEL) | ((owner >= layout.FIRST_SUBVOLUME) & (owner <= layout.LAST_SUBVOLUME))
     shared |= (owner == layout.DATA_RELOC_TREE) | (owner == layout.TREE_RELOC)
     good = (quads[:, 4] == fsid[0]) & (quads[:, 5] == fsid[1])
     good &= (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
     good &= np.where(wanted.owners == 0, shared, owner == wanted.owners)
-    good &= (level == wanted.level) & (count <= room) & ((count > 0) | (wanted.level == 0))
-    return np.asarray(good & checksum.right(blocks, top.checksum))
+    good &= (level == wanted.level) & ((count > 0) | (wanted.level == 0))
+    return np.asarray(good & checksum.right(blocks, top.checksum) & order.orderly(blocks, count, wanted.level))
 
 
 def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:

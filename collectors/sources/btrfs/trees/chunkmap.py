@@ -30,6 +30,8 @@ class ChunkMap:
         for start, chunk in ordered:
             if chunk.logical_bytes < node_bytes or start + chunk.logical_bytes >= 1 << 63:
                 raise Malformed(f"a chunk of {chunk.logical_bytes} bytes at {start}")
+            if any(max(stripe) >= 1 << 63 for stripe in chunk.stripes):
+                raise Malformed(f"the chunk at {start} lies on no device")
         self.chunks = tuple(ordered)
         self._starts = np.array([start for start, _ in ordered], np.uint64)
         self._ends = np.array([start + chunk.logical_bytes for start, chunk in ordered], np.uint64)

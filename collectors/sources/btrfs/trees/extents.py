@@ -26,6 +26,14 @@ class ExtentTable:
         np.add.at(totals, sets, disk)
         return [int(total) for total in totals]
 
+    def apart(self) -> bool:
+        """Whether no two extents lie on each other, as on a device none do."""
+        _, columns = self._held.whole()
+        if not columns:
+            return True
+        addresses, disk, _ = columns
+        return not (addresses[:-1] + disk[:-1] > addresses[1:]).any()
+
     def plain_bytes(self) -> int:
         """Bytes on disk of extents that are not compressed."""
         _, disk, ram = self._whole()

@@ -56,6 +56,7 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
     roots: dict[int, items.Root] = {}
     relocating: list[items.Root] = []
     places: dict[int, tuple[int, int, str]] = {}
+    listed: dict[int, tuple[int, int, str]] = {}  # the same, as the parents have it
     orphans: set[int] = set()
     for (objectid, kind, offset), data in trees.between(root_tree):
         if kind == layout.ROOT_ITEM and objectid == layout.TREE_RELOC:
@@ -64,8 +65,12 @@ def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
             roots[objectid] = items.root(data)
         elif kind == layout.ROOT_BACKREF:
             places[objectid] = (offset, *items.reference(data))
+        elif kind == layout.ROOT_REF:
+            listed[offset] = (objectid, *items.reference(data))
         elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
             orphans.add(offset)
+    if places != listed or not places.keys() <= roots.keys():
+        raise Malformed("subvolumes and their parents disagree on where they lie")
     subvolumes = {number: _pointer(root, 0) for number, root in roots.items() if layout.is_subvolume(number)}
     deleted = {
         number
@@ -123,6 +128,8 @@ def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
         if found is None:
             raise Malformed(f"chunk {start} has no block group")
         used_bytes, flags = items.block_group(found[1])
+        if layout.kind(flags) != layout.kind(chunk.flags):
+            raise Malformed(f"chunk {start} and its block group hold different things")
         used[layout.kind(flags)] += used_bytes
     return Fill.of(used)
 

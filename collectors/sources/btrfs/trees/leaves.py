@@ -7,10 +7,15 @@ from numpy.typing import NDArray
 
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import layout
+from collectors.sources.btrfs.layout import HEADER_BYTES, ITEM_BYTES
 from collectors.sources.btrfs.trees import records
-from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, ITEM_BYTES
-from collectors.sources.btrfs.trees.records import U8, Heads
+from collectors.sources.btrfs.trees.records import I64, U8, Heads
 
+# What stands in trees with files, up to Linux 6.18: inodes, names, attributes, verity, orphans, extents; in the root
+# tree roots, their references, what a balance notes.
+_TYPES = np.zeros(256, np.bool_)
+_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108, 132, 144, 156, 248, 249]] = True
+_FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
 _ITEM = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("at", "<u4"), ("size", "<u4")])
 
 
@@ -24,6 +29,15 @@ class Leaves:
             (len(blocks), most), np.uint8, self._flat.data, HEADER_BYTES + 8, (self._size, ITEM_BYTES)
         )
         self._there = np.arange(most, dtype=np.uint32) < counts[:, None]
+        strange = ~_TYPES[self._kinds] & self._there
+        if strange.any():
+            self._check(*np.nonzero(strange))
+
+    def _check(self, rows: I64, slots: I64) -> None:
+        heads = records.gathered(self._flat, rows * self._size + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
+        unknown = (heads["objectid"] != _FREE_SPACE[0]) | (heads["type"] != _FREE_SPACE[1])
+        if unknown.any():
+            raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
 
     def extents(self) -> records.Extents:
         return records.extents(self._flat, self._heads(layout.EXTENT_DATA))

@@ -87,6 +87,9 @@ def _concluded(
     restarts: int,
 ) -> Measured:
     tabled = findings.tabled(found, node_bytes)
+    # A search sees a filesystem that changes: there, what was freed may have been given out again.
+    if fill is not None and not found.extents.apart():
+        raise Malformed("two extents lie on each other")
     compressed, uncompressed = found.extents.compressed_bytes()
     return Measured(
         generation=generation,

@@ -31,10 +31,22 @@ _EXTENT = np.dtype(
         ("length", "<u8"),
     ]
 )
-_INLINE = 0
+_INLINE, _PREALLOCATED = 0, 2
+_ZSTD = 3  # the last kind of compression
+# The head of every extent item. An inline one goes on with its data.
+_HEAD = np.dtype(
+    {
+        "names": ["ram", "compression", "type"],
+        "formats": ["<u8", "u1", "u1"],
+        "offsets": [8, 16, 20],
+        "itemsize": 21,
+    }
+)
+_MOST = np.uint64(62)  # bits of an address or a size
 _INODE = np.dtype({"names": ["size", "mode"], "formats": ["<u8", "<u4"], "offsets": [16, 52], "itemsize": 56})
 _PARENT = np.dtype([("parent", "<u8")])
 _FORMAT, _FILE, _LINK = 0o170000, 0o100000, 0o120000
+_FORMATS = np.array([0o010000, 0o020000, 0o040000, 0o060000, _FILE, _LINK, 0o140000], np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +91,16 @@ class Links:
 
 
 def extents(flat: U8, heads: Heads) -> Extents:
-    """EXTENT_DATA of real extents, preallocated ones included."""
-    whole = heads.sizes >= _EXTENT.itemsize  # inline ones may be shorter
+    """EXTENT_DATA of real extents, preallocated ones included. Refuses what the kernel's tree checker refuses."""
+    _at_least(heads, _HEAD.itemsize)
+    whole = heads.sizes == _EXTENT.itemsize
+    _inline(gathered(flat, heads.starts[~whole], _HEAD), heads.sizes[~whole], heads.offsets[~whole])
     found = gathered(flat, heads.starts[whole], _EXTENT)
-    real = (found["type"] != _INLINE) & (found["address"] != 0)
+    inline = found["type"] == _INLINE
+    _inline(found[inline], heads.sizes[whole][inline], heads.offsets[whole][inline])
+    real = ~inline & (found["address"] != 0)
     found = found[real]
+    _plausible(found)
     return Extents(
         rows=heads.rows[whole][real],
         inodes=heads.objectids[whole][real],
@@ -95,11 +112,31 @@ def extents(flat: U8, heads: Heads) -> Extents:
     )
 
 
+def _inline(found: NDArray[np.void], sizes: I64, offsets: U64) -> None:
+    """What lies in the item itself is a file's beginning, and fills it unless it is compressed."""
+    fits = (found["ram"] == (sizes - _HEAD.itemsize).astype(np.uint64)) | (found["compression"] != 0)
+    if ((found["type"] != _INLINE) | ~fits | (offsets != 0)).any():
+        raise Malformed("an extent item that is neither inline nor whole")
+
+
+def _plausible(found: NDArray[np.void]) -> None:
+    beyond = (found["address"] | found["disk"] | found["offset"] | found["length"]) >> _MOST
+    odd = (found["type"] > _PREALLOCATED) | (found["compression"] > _ZSTD) | (found["disk"] == 0) | (beyond != 0)
+    odd |= (found["encryption"] != 0) | (found["encoding"] != 0)
+    odd |= (found["compression"] != 0) & (found["ram"] == 0)
+    if odd.any():
+        raise Malformed("an extent item that no kernel writes")
+    if ((found["compression"] == 0) & (found["offset"] + found["length"] > found["disk"])).any():
+        raise Malformed("a file uses more of an extent than there is")
+
+
 def inodes(flat: U8, heads: Heads) -> Inodes:
     """INODE_ITEM."""
     _at_least(heads, _INODE.itemsize)
     found = gathered(flat, heads.starts, _INODE)
     form = found["mode"] & _FORMAT
+    if not np.isin(form, _FORMATS).all():
+        raise Malformed("an inode of no kind")
     counted = (form == _FILE) | (form == _LINK)
     return Inodes(heads.rows, heads.objectids, np.where(counted, found["size"], np.uint64(0)).astype(np.uint64))
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs.ioctl import HIGHEST, LOWEST, Key
-from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES, Blocks, Pointer
+from collectors.sources.btrfs.layout import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
+from collectors.sources.btrfs.trees.blocks import Blocks, Pointer
+from collectors.sources.btrfs.trees.faults import Stale
 
 _KEY = struct.Struct("<QBQ")
 _TARGET = struct.Struct("<QQ")  # of a pointer: address, generation
@@ -36,7 +38,7 @@ class Trees:
                 yield keys[number], _item(block, number)
             return
         for number in range(max(0, bisect_right(keys, low) - 1), bisect_right(keys, high)):
-            yield from self.between(_child(block, root, number), low, high)
+            yield from self.between(self._below(block, root, number), low, high)
 
     def first(self, root: Pointer, low: Key, high: Key) -> tuple[Key, bytes] | None:
         """The first item within, or None."""
@@ -59,6 +61,14 @@ class Trees:
             number = max(0, bisect_right(Keys(block, pointer.level), key) - 1)
             yield pointer, number
             pointer = _child(block, pointer, number)
+
+    def _below(self, block: bytes, parent: Pointer, number: int) -> Pointer:
+        """A child that begins with the key that its parent has for it; a search would miss what lies before it."""
+        child = _child(block, parent, number)
+        below = Keys(self._block(child), child.level)
+        if not below or below[0] != Keys(block, parent.level)[number]:
+            raise Stale(f"block {child.address} does not begin where its parent says")
+        return child
 
     def _towards(self, pointer: Pointer, key: Key) -> Pointer:
         block = self._block(pointer)

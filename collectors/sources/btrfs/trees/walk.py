@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collectors.sources.bounded import Malformed
 from collectors.sources.btrfs import layout
-from collectors.sources.btrfs.trees.blocks import HEADER_BYTES, POINTER_BYTES, U8, Blocks, Pointers
+from collectors.sources.btrfs.trees.blocks import U8, Blocks, Pointers
+from collectors.sources.btrfs.trees.faults import Stale
 from collectors.sources.btrfs.trees.findings import Findings
 from collectors.sources.btrfs.trees.forest import Forest
 from collectors.sources.btrfs.trees.held import Held
@@ -20,6 +22,8 @@ from collectors.sources.btrfs.trees.leaves import Leaves
 from collectors.sources.btrfs.trees.rootsets import I64, U64
 
 _POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("address", "<u8"), ("generation", "<u8")])
+_KEY = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8")])
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 _RECENT = 16  # commits
 # Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
 _WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
@@ -49,31 +53,38 @@ class Walk:
                 self._alone |= 1 << bit
             number = np.array([self._found.sets.number(1 << bit)], np.int64)
             address, generation = (np.array([part], np.uint64) for part in tree.pointer[:2])
+            unmarked = generation  # no parent has a key for a root
             for at in range(tree.pointer.level + 1):
                 levels.setdefault(at, Held(self._found.sets))
-            levels[tree.pointer.level].add(number, address, generation)
+            levels[tree.pointer.level].add(number, address, unmarked, generation)
         return levels
 
     def _level(self, level: int, levels: dict[int, Held]) -> None:
         sets, columns = levels.pop(level).whole()
         if not columns:
             return
-        addresses, generations = columns
+        addresses, marks, generations = columns
         self._found.tally.add_blocks(sets)
         owners = self._expected_owners(sets)
         if level == 0:
             read = np.isin(owners, _WITH_FILES)
-            addresses, generations, sets, owners = addresses[read], generations[read], sets[read], owners[read]
+            addresses, marks, generations = addresses[read], marks[read], generations[read]
+            sets, owners = sets[read], owners[read]
         # What changed lately is likely to change next: it is read while it still is what the commit left.
         recent = generations + np.uint64(_RECENT) > self._blocks.top.generation
         for chosen in (recent, ~recent):
             wanted = Pointers(addresses[chosen], generations[chosen], owners[chosen], level)
-            self._read(wanted, sets[chosen], levels)
+            self._read(wanted, marks[chosen], sets[chosen], levels)
 
-    def _read(self, wanted: Pointers, sets: I64, levels: dict[int, Held]) -> None:
+    def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, Held]) -> None:
         for part, blocks in self._blocks.batches(wanted):
             if time.monotonic() > self._ends:
                 raise TimeoutError("the deadline ran out during the walk")
+            generations = wanted.generations[part]
+            begins = np.ascontiguousarray(blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + _KEY.itemsize])
+            expected = _marks(begins.view(_KEY).ravel(), generations)
+            if ((marks[part] != expected) & (marks[part] != generations)).any():
+                raise Stale("a block does not begin where its parent says")
             if wanted.level:
                 levels[wanted.level - 1].add(*self._children(blocks, wanted.addresses[part], sets[part]))
             else:
@@ -91,13 +102,20 @@ class Walk:
                 expected[number] = self._owners[bit]
         return expected[sets]
 
-    def _children(self, blocks: U8, addresses: U64, sets: I64) -> tuple[I64, U64, U64]:
+    def _children(self, blocks: U8, addresses: U64, sets: I64) -> tuple[I64, U64, U64, U64]:
         counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
         most = int(counts.max())
         there = np.arange(most, dtype=np.uint32) < counts[:, None]
         for row in np.flatnonzero(np.isin(addresses, list(self._forest.live_from))).tolist():
             there[row, : self._forest.live_from[int(addresses[row])]] = False
-        packed = blocks[:, HEADER_BYTES : HEADER_BYTES + most * POINTER_BYTES]
+        packed = blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + most * layout.POINTER_BYTES]
         found = np.ascontiguousarray(packed).view(_POINTER)[there]
         rows = np.nonzero(there)[0]
-        return sets[rows], found["address"].astype(np.uint64), found["generation"].astype(np.uint64)
+        generations = found["generation"].astype(np.uint64)
+        return sets[rows], found["address"].astype(np.uint64), _marks(found, generations), generations
+
+
+def _marks(keys: NDArray[np.void], generations: U64) -> U64:
+    """One number for a block's first key and generation: what all pointers to a block, and the block, must agree on."""
+    mixed = keys["objectid"].astype(np.uint64) * _MIX + keys["offset"].astype(np.uint64)
+    return mixed * _MIX + keys["type"].astype(np.uint64) * _MIX + generations
