@@ -1,80 +1,91 @@
 """Whether a value has the type that the model declares for it, all the way down. Pure.
 
-Python checks no annotation: what comes from outside (another image's answer) could hold a text where a count belongs
-and break something far away. Understands the annotations that the model uses; refuses any other, loudly.
+Python checks no annotation: what comes from outside (a recording, another image's answer) could hold a text where a
+count belongs and break something far away. Reads the annotations of the dataclasses, so that a new field needs nothing
+here; refuses an annotation that the model does not use, loudly.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import math
+import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from types import GenericAlias, NoneType, UnionType
+from functools import cache
+from typing import Any, TypeVar, Union
 
-_PLAIN = (str, int, float, bool, NoneType, datetime)
-_Names = dict[object, object]
-_hints: dict[type, tuple[tuple[str, object], ...]] = {}  # asked for once a type: reading annotations is slow
+Check = Callable[[object], bool]
+Bound = tuple[tuple[Any, Any], ...]  # type variables and what they stand for
+
+_MOST = 1 << 100  # sums of apparent sizes pass 2^64; beyond this is no number of bytes
 
 
-def conforms(value: object, declared: object) -> bool:
+def conforms(value: object, declared: Any) -> bool:
     """Is `value` what `declared`, a type or an annotation of the model, says? Raises TypeError for an unknown one."""
-    return _conforms(value, declared, {})
+    return _check(declared, ())(value)
 
 
-def _conforms(value: object, declared: object, bound: _Names) -> bool:
-    if isinstance(declared, typing.TypeVar):
-        return _conforms(value, bound[declared], {})
-    if isinstance(declared, typing.NewType):
-        return _conforms(value, declared.__supertype__, bound)
-    if declared is object:
-        return True
-    if isinstance(declared, type) and not isinstance(declared, GenericAlias):
-        return _is(value, declared)
-    origin, inner = typing.get_origin(declared), typing.get_args(declared)
-    if origin in (typing.Union, UnionType):
-        return any(_conforms(value, one, bound) for one in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and _all(value, inner, bound)
-    if origin is frozenset:
-        return isinstance(value, frozenset) and all(_conforms(one, inner[0], bound) for one in value)
-    if origin is Mapping:
-        return isinstance(value, Mapping) and all(
-            _conforms(key, inner[0], bound) and _conforms(item, inner[1], bound) for key, item in value.items()
-        )
-    if isinstance(origin, type) and dataclasses.is_dataclass(origin):
-        given = {variable: bound.get(one, one) for variable, one in zip(_variables(origin), inner, strict=True)}
-        return type(value) is origin and _fields(value, given)
-    raise TypeError(f"the model declares no {declared}")
+@cache
+def _check(kind: Any, bound: Bound) -> Check:
+    if isinstance(kind, TypeVar):
+        return _check(dict(bound)[kind], ())
+    if isinstance(kind, typing.NewType):
+        return _check(kind.__supertype__, bound)
+    origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin in (Union, types.UnionType):
+        each = [_check(one, bound) for one in arguments]
+        return lambda value: any(check(value) for check in each)
+    if dataclasses.is_dataclass(origin):
+        names = getattr(origin, "__parameters__", ())
+        given = arguments or (object,) * len(names)
+        inside = tuple((name, dict(bound).get(one, one)) for name, one in zip(names, given, strict=True))
+        return _of_dataclass(origin, inside)
+    if origin is typing.Literal:
+        return lambda value: value in arguments
+    if origin in (tuple, frozenset, Mapping):
+        return _of_many(origin, [one if one is ... else _check(one, bound) for one in arguments])
+    if origin in _PLAIN:
+        return _PLAIN[origin]
+    if isinstance(origin, type) and (issubclass(origin, enum.Enum) or origin in (str, bool, types.NoneType)):
+        return lambda value: type(value) is origin
+    raise TypeError(f"the model declares no {kind}")
 
 
-def _is(value: object, declared: type) -> bool:
-    if declared in _PLAIN:
-        # True is an int, and a whole number may stand for a float.
-        return type(value) is declared or (declared is float and type(value) is int)
-    if issubclass(declared, enum.Enum):
-        return type(value) is declared
-    if dataclasses.is_dataclass(declared):
-        return type(value) is declared and _fields(value, dict.fromkeys(_variables(declared), object))
-    raise TypeError(f"the model declares no {declared}")
+def _of_dataclass(kind: Any, bound: Bound) -> Check:
+    fields: list[tuple[str, Check]] = []
+
+    def check(value: object) -> bool:
+        if type(value) is not kind:
+            return False
+        if not fields:  # late: types may hold one another
+            hints = typing.get_type_hints(kind)
+            fields.extend((field.name, _check(hints[field.name], bound)) for field in dataclasses.fields(kind))
+        return all(good(getattr(value, name)) for name, good in fields)
+
+    return check
 
 
-def _fields(value: object, bound: _Names) -> bool:
-    return all(_conforms(getattr(value, name), declared, bound) for name, declared in _declared(type(value)))
+def _of_many(kind: Any, inside: list[Any]) -> Check:
+    if kind is Mapping:
+        key, item = inside
+        return lambda value: isinstance(value, Mapping) and all(key(k) and item(i) for k, i in value.items())
+    if kind is frozenset or inside[-1] is ...:
+        each = inside[0]
+        return lambda value: isinstance(value, kind) and all(each(one) for one in value)
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(inside)
+        and all(good(one) for good, one in zip(inside, value, strict=True))
+    )
 
 
-def _all(value: tuple[object, ...], inner: tuple[object, ...], bound: _Names) -> bool:
-    if len(inner) == 2 and inner[1] is Ellipsis:
-        return all(_conforms(one, inner[0], bound) for one in value)
-    return len(value) == len(inner) and all(map(lambda one, its: _conforms(one, its, bound), value, inner))
-
-
-def _declared(of: type) -> tuple[tuple[str, object], ...]:
-    if of not in _hints:
-        _hints[of] = tuple(typing.get_type_hints(of).items())
-    return _hints[of]
-
-
-def _variables(of: type) -> tuple[object, ...]:
-    return tuple(getattr(of, "__parameters__", ()))
+_PLAIN: dict[Any, Check] = {
+    Any: lambda value: True,
+    object: lambda value: True,
+    int: lambda value: type(value) is int and -_MOST < value < _MOST,
+    float: lambda value: type(value) in (int, float) and -_MOST < value < _MOST and math.isfinite(value),  # type: ignore[operator,arg-type]
+    datetime: lambda value: isinstance(value, datetime) and value.tzinfo is not None and 1 < value.year < 9999,
+}

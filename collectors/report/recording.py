@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from collectors.model import report
+from collectors.model import ledger, report
+from collectors.model.conforms import conforms
 from collectors.model.encoding import FOREIGN, Unreadable, decode, encode
 
 __all__ = ["Unreadable", "decoded", "dump", "encoded", "load"]
@@ -44,4 +45,9 @@ def decoded(value: object) -> report.Report:
     loaded = decode(value)
     if not isinstance(loaded, report.Report):
         raise Unreadable("a recording of something else")
+    if not conforms(loaded, report.Report):
+        raise Unreadable("a recording whose values are not of their kinds")
+    for one in (loaded.ledger, *loaded.other_ledgers):
+        if one is not None and {row.category for row in one.rows} != set(ledger.Category):
+            raise Unreadable("a ledger without a row for each category")
     return loaded

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from collectors.model.reading import Exact, Origin
 from collectors.model.report import Report
 from collectors.report import recording
 from collectors.report.document import encode
@@ -24,6 +27,8 @@ REPORTS: tuple[Callable[[], Report], ...] = (
     incident, not_root, no_engine, not_btrfs, starting, nothing_found, hostile,
 )  # fmt: skip
 
+HERE = Origin("test", "test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
+
 
 @pytest.mark.parametrize("make", REPORTS)
 def test_a_recording_loads_back_to_an_equal_report(make: Callable[[], Report]) -> None:
@@ -34,6 +39,38 @@ def test_a_recording_loads_back_to_an_equal_report(make: Callable[[], Report]) -
     again = load(line)
     assert again == report
     assert dump(again) == line
+
+
+def shorter(report: Report) -> Report:
+    assert report.ledger is not None
+    return replace(report, ledger=replace(report.ledger, rows=report.ledger.rows[1:]))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda report: replace(report, exit_status="0"),
+        lambda report: replace(report, exit_status=True),
+        lambda report: replace(report, exit_status=10**40),
+        lambda report: replace(report, took_s=float("nan")),
+        lambda report: replace(report, severity=None),
+        lambda report: replace(report, severity=report.trend),
+        lambda report: replace(report, taken_at=datetime(2026, 11, 23)),  # noqa: DTZ001 - in which zone?
+        lambda report: replace(report, taken_at=datetime.min.replace(tzinfo=UTC)),
+        lambda report: replace(report, docker_root=Exact(5, HERE)),
+        lambda report: replace(report, explained_percent=Exact("5", HERE)),
+        lambda report: replace(report, findings=("x",)),
+        lambda report: replace(report, findings=None),
+        lambda report: replace(report, trend=replace(report.trend, runs=None)),
+        shorter,
+    ],
+)
+def test_a_recording_whose_values_are_of_another_kind_is_refused_before_it_is_shown(
+    spoil: Callable[[Report], Report],
+) -> None:
+    line = dump(spoil(incident()))
+    with pytest.raises(Unreadable):
+        load(line)
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
@@ -51,7 +88,8 @@ def test_a_recording_that_was_cut_or_changed_is_refused_or_still_a_report(at: in
         report = load(damaged)
     except Unreadable:
         return
-    assert isinstance(report, Report)
+    assert render(report)
+    assert encode(report)
 
 
 @pytest.mark.parametrize("make", REPORTS)
