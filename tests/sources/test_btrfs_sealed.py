@@ -24,6 +24,7 @@ from tests.sources import btrfs_replay as replay
         ("raid10", 31, 15050, "0030000004000000", "a file uses more of an extent than there is"),
         ("raid10", 31, 9736, "00915e0a00000000", "two extents lie on each other"),
         ("mixed", 12, 209, "7f", "an item of unknown type N"),
+        ("layers", 17, 384, "9c", "an item of unknown type N"),
         ("raid10", 16, 12474, "33", "subvolumes and their parents disagree on where they lie"),
         ("layers", 12, 142, "b1", "block N does not begin where its parent says"),
         ("layers", 21, 110, "0002000000000000", "a block does not begin where its parent says"),
@@ -35,6 +36,11 @@ def test_a_spoilt_field_is_refused(shape: str, block: int, at: int, new: str, wo
     case = {"shape": shape, "sealed": True, "damage": [[block, at, new, "a field"]]}
     end = fuzzed.judge(json.dumps(case).encode())
     assert end.partition(": ")[2] == words
+
+
+def test_an_entry_that_leads_to_somebody_elses_inode_leads_nowhere() -> None:
+    case = {"shape": "layers", "sealed": True, "damage": [[29, 161, "00", "a field"]]}
+    assert fuzzed.judge(json.dumps(case).encode()) == "flagged: a directory was not found"
 
 
 def blocks_of(shape: str) -> list[tuple[bytes, int, int]]:

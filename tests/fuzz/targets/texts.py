@@ -18,12 +18,14 @@ from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 from collectors.cli import config
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.sources import settings
 from collectors.sources.bounded import Malformed
 from collectors.sources.docker_root import layerdb
+from collectors.sources.docker_root import rows as rows_of
 from collectors.sources.engine import contexts
 from collectors.sources.filesystem import mountinfo
 from tests.fuzz.change import damaged
@@ -214,8 +216,9 @@ def _judge_layer(case: bytes) -> str:
             row.mkdir(parents=True)
             for name, word in words.items():
                 (row / name.replace("cache-id", "mount-id" if "mounts" in row.parts else "cache-id")).write_bytes(word)
-        found = layerdb.layers(database)
-        mounts = layerdb.container_layers(database)
+        with mock.patch.object(rows_of, "_SECOND_LOOK_S", 0.0):  # nobody writes these files
+            found = layerdb.layers(database)
+            mounts = layerdb.container_layers(database)
         with contextlib.suppress(Malformed):
             layerdb.removing(database)
         with contextlib.suppress(Malformed):

@@ -11,11 +11,13 @@ from collectors.sources.btrfs.layout import HEADER_BYTES, ITEM_BYTES
 from collectors.sources.btrfs.trees import records
 from collectors.sources.btrfs.trees.records import I64, U8, Heads
 
-# What stands in trees with files, up to Linux 6.18: inodes, names, attributes, verity, orphans, extents; in the root
-# tree roots, their references, what a balance notes.
+# What stands in trees with files, up to Linux 6.18: inodes, names, attributes, verity, orphans, extents.
 _TYPES = np.zeros(256, np.bool_)
-_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108, 132, 144, 156, 248, 249]] = True
+_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
+# In the root tree besides: roots, their references, what a balance notes.
+_ROOT_TYPES = (layout.ROOT_ITEM, layout.ROOT_BACKREF, layout.ROOT_REF, 248, 249)
 _FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
+_OWNER = np.dtype([("owner", "<u8")])
 _ITEM = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("at", "<u4"), ("size", "<u4")])
 
 
@@ -35,7 +37,10 @@ class Leaves:
 
     def _check(self, rows: I64, slots: I64) -> None:
         heads = records.gathered(self._flat, rows * self._size + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
-        unknown = (heads["objectid"] != _FREE_SPACE[0]) | (heads["type"] != _FREE_SPACE[1])
+        roots = np.isin(heads["type"], _ROOT_TYPES)
+        roots |= (heads["objectid"] == _FREE_SPACE[0]) & (heads["type"] == _FREE_SPACE[1])
+        owners = records.gathered(self._flat, rows * self._size + 88, _OWNER)["owner"]
+        unknown = ~roots | (owners != layout.ROOT_TREE)
         if unknown.any():
             raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
 

@@ -119,7 +119,9 @@ class Entries:
             return None
         objectid, kind = target
         if kind != layout.ROOT_ITEM:
-            return subvolume, objectid
+            # Both ends must say so: an entry that leads to somebody else's inode leads nowhere.
+            back = (objectid, layout.INODE_REF, directory)
+            return (subvolume, objectid) if self._first(subvolume, back, back) is not None else None
         # In a snapshot, the names of subvolumes that were nested in its source lead to empty directories.
         return (objectid, layout.SUBVOLUME_DIRECTORY) if self._parents.get(objectid) == subvolume else None
 
