@@ -61,8 +61,7 @@ def _of_dataclass(kind: Any, bound: Bound) -> Check:
         if type(value) is not kind:
             return False
         if not fields:  # late: types may hold one another
-            hints = typing.get_type_hints(kind)
-            fields.extend((field.name, _check(hints[field.name], bound)) for field in dataclasses.fields(kind))
+            fields.extend((name, _check(hint, bound)) for name, hint in typing.get_type_hints(kind).items())
         return all(good(getattr(value, name)) for name, good in fields)
 
     return check
