@@ -84,7 +84,7 @@ class InodeTables:
         return high << 32 | low
 
     def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
-        """As `_parts`, short ones put together: where inodes lie scattered, handling each would cost more than reading."""
+        """As `_parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
         short: list[bytes] = []
         room = _WINDOW
         for part in self._parts(runs):
