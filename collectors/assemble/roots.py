@@ -39,10 +39,8 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
 
     def find() -> str:
         for path in named:
-            with suppress(OSError):
-                must_answer(Path(path), timeout_s=max(0.0, timeout_s - 0.5))
-            if Path(path).is_dir():
-                return os.path.realpath(path)
+            if (found := _directory(path, timeout_s)) is not None:
+                return found
         raise bounded.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
     return bounded.read("docker.root", f"stat {named[0]}", find, timeout_s=timeout_s)
@@ -54,12 +52,19 @@ def without_asking(request: Request, clock: Clock) -> str | None:
     if asked is None and (request.endpoint.remote or request.endpoint.source != DEFAULT):
         return None
     path = str(asked if asked is not None else request.host.here(_USUAL[0]))
-
-    def find() -> str | None:
-        return os.path.realpath(path) if Path(path).is_dir() else None
-
-    found = bounded.read("docker.root", f"stat {path}", find, timeout_s=clock.left(at_most=1.0))
+    timeout_s = clock.left(at_most=1.0)
+    found = bounded.read("docker.root", f"stat {path}", lambda: _directory(path, timeout_s), timeout_s=timeout_s)
     return found.value if isinstance(found, Exact) else None
+
+
+def _directory(path: str, timeout_s: float) -> str | None:
+    """The directory, without links; None where there is none.
+
+    A child that can be killed asks first: a mount that never answers would keep this process from ending.
+    """
+    with suppress(OSError):
+        must_answer(Path(path), timeout_s=max(0.0, timeout_s - 0.5))
+    return os.path.realpath(path) if Path(path).is_dir() else None
 
 
 def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -> str | None:
