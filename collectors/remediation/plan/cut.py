@@ -20,13 +20,10 @@ def cut(
     if needed <= 0:
         return tuple(d for d in order if d.frees_elsewhere), (explain.target_reached(target, str(space.used_percent)),)
 
-    def freed(done: frozenset[str]) -> int:
-        return sizes.freed(order, done)
-
-    alone = choose([draft for draft in order if draft.automatic], needed, freed)
+    alone = choose([draft for draft in order if draft.automatic], needed, sizes.tally(order))
     if alone.reaches:
         return alone.steps, ()
-    everything = choose(order, needed, freed)
+    everything = choose(order, needed, sizes.tally(order))
     if everything.reaches:
         return everything.steps, (explain.target_needs_person(target),)
     reached = percent_after(space, everything.freed_bytes)

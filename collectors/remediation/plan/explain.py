@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collectors.model.ids import OwnerId
 from collectors.model.reading import Reading, Unavailable
 
 _SHOWN = 3
@@ -41,11 +40,11 @@ def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     return f"{', '.join(titles[:_SHOWN])}{rest}: would free nothing, since {why}."
 
 
-def blocked(holders: frozenset[OwnerId]) -> str:
-    """Who else holds the bytes, as a reason in lower case."""
+def blocked(holders: frozenset[str]) -> str:
+    """What kinds of owners else hold the bytes, as a reason in lower case."""
     if not holders:
         return "no byte of this filesystem is held by them alone or together"
-    kinds = sorted({_KINDS.get(who.partition(":")[0], "others") for who in holders})
+    kinds = sorted({_KINDS.get(kind, "others") for kind in holders})
     words = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
     return f"their bytes are also held by {words} that stay"
 

@@ -106,11 +106,13 @@ def _useful(
     reduced = reduce(case.books.releases, drafts, aliases)
     if not isinstance(case.books.unread, Exact):
         return drafts, reduced, ()
-    trimmed = tuple(_trim(draft, reduced.useful | ladder.useful) for draft in drafts)
+    useful = reduced.useful | ladder.useful
+    trimmed = tuple(_trim(draft, useful) for draft in drafts)
     reduced = reduce(case.books.releases, trimmed, aliases)
     helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
     kept = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
-    kept += [for_metadata(d, ladder, case) for d in trimmed if d.id in ladder.helps and d not in kept]
+    freeing = {draft.id for draft in kept}
+    kept += [for_metadata(d, ladder, case) for d in trimmed if d.id in ladder.helps and d.id not in freeing]
     left = {draft.id for draft in kept}
     useless: defaultdict[str, list[str]] = defaultdict(list)
     for draft in trimmed:

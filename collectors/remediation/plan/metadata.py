@@ -6,8 +6,8 @@ balance that must fail: it stands where enough has been freed for it, or not in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
@@ -18,7 +18,7 @@ from collectors.remediation.plan.btrfs import compaction
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft
 from collectors.remediation.plan.order import ordered, risk_rank
-from collectors.remediation.plan.unlocks import Aliases, in_turn, reduce
+from collectors.remediation.plan.unlocks import Aliases, alone, in_turn, reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Ladder:
     useful: frozenset[OwnerId]
     refused: tuple[str, ...]
     copies: tuple[int, int] = (1, 1)  # what a byte of metadata takes on the devices
+    # Steps that free metadata while it is lacking, though perhaps no byte of data; and what each frees by itself.
+    helps: frozenset[str] = field(init=False)
+    alone: Mapping[str, int] = field(init=False)
 
-    @property
-    def helps(self) -> frozenset[str]:
-        """Steps that free metadata while it is lacking, though perhaps no byte of data."""
-        return frozenset[str]().union(*(unlock.steps for unlock in self.unlocks))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "helps", frozenset[str]().union(*(unlock.steps for unlock in self.unlocks)))
+        object.__setattr__(self, "alone", alone(self.unlocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,7 @@ def climb(case: Case, drafts: Sequence[Draft], aliases: Aliases) -> Ladder:
 
 def for_metadata(draft: Draft, ladder: Ladder, case: Case) -> Draft:
     """A step that is there only for the metadata it frees; an estimate, since the trees that refer to it shrink too."""
-    alone = sum(unlock.bytes for unlock in ladder.unlocks if unlock.steps == {draft.id})
-    best = alone * ladder.copies[0] // ladder.copies[1]
+    best = ladder.alone.get(draft.id, 0) * ladder.copies[0] // ladder.copies[1]
     origin = Origin("plan", draft.id, case.snapshot.ended_at, 0.0)
     estimate = Between(best, 0, 2 * best, 0.9, "metadata blocks in all their copies", origin)
     return replace(draft, title=f"{draft.title}, which frees metadata", estimate=estimate, frees_elsewhere=True)
@@ -77,8 +78,7 @@ def with_balance(drafts: Sequence[Draft], ladder: Ladder) -> Order:
         return Order(ordered(drafts), "")
     if not ladder.lacking_bytes:
         return Order(ordered((*drafts, balance)), "")
-    alone = {d.id: sum(u.bytes for u in ladder.unlocks if u.steps == {d.id}) for d in drafts}
-    order = ordered(drafts, {step: -count for step, count in alone.items()})
+    order = ordered(drafts, {step: -count for step, count in ladder.alone.items()})
     frees = in_turn(ladder.unlocks, [draft.id for draft in order])
     index = _place_for(order, [frees[draft.id] for draft in order], ladder.lacking_bytes)
     if index is None:

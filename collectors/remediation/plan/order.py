@@ -17,8 +17,10 @@ A step that only frees something together with a riskier one takes that one's pl
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from collectors.model.plan import Risk, Unlock
 from collectors.remediation.plan.draft import Draft, Rank
@@ -61,13 +63,26 @@ def ordered(drafts: Iterable[Draft], place: Mapping[str, int] | None = None) -> 
             draft.id,
         )
 
-    waiting = {draft.id: draft for draft in sorted(drafts, key=key)}
+    wanted = sorted(drafts, key=key)
+    place_of = {draft.id: index for index, draft in enumerate(wanted)}
+    blocks: defaultdict[str, list[int]] = defaultdict(list)
+    lacking = [0] * len(wanted)
+    for index, draft in enumerate(wanted):
+        for before in draft.requires & place_of.keys():
+            blocks[before].append(index)
+            lacking[index] += 1
+    ready = [index for index, count in enumerate(lacking) if not count]  # in order: a heap already
     result: list[Draft] = []
-    while waiting:
-        ready = next((d for d in waiting.values() if not d.requires & waiting.keys()), None)
-        if ready is None:
-            raise ValueError(f"steps require each other: {', '.join(waiting)}")
-        result.append(waiting.pop(ready.id))
+    while ready:
+        draft = wanted[heappop(ready)]
+        result.append(draft)
+        for index in blocks[draft.id]:
+            lacking[index] -= 1
+            if not lacking[index]:
+                heappush(ready, index)
+    if len(result) < len(wanted):
+        stuck = (draft.id for draft, count in zip(wanted, lacking, strict=True) if count)
+        raise ValueError(f"steps require each other: {', '.join(stuck)}")
     return tuple(result)
 
 

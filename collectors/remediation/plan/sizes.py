@@ -11,7 +11,7 @@ from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unav
 from collectors.model.sums import charged
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft
-from collectors.remediation.plan.unlocks import freed
+from collectors.remediation.plan.unlocks import Tally
 
 CLAIMED = "the engine's own count of logical bytes"
 
@@ -44,10 +44,10 @@ class Sizes:
         """Do the books know any of its targets?"""
         return isinstance(self.case.books.unread, Exact) or not self.known.isdisjoint(draft.targets)
 
-    def freed(self, drafts: Sequence[Draft], done: frozenset[str]) -> int:
-        """What these steps free together, claims counted at their best estimate."""
-        claims = (charged(d.claimed) for d in drafts if d.id in done and d.claimed is not None and not self.measured(d))
-        return freed(self.unlocks, done) + sum(claims)
+    def tally(self, drafts: Sequence[Draft]) -> Tally:
+        """Of none of these steps yet; claims count at their best estimate."""
+        claims = {d.id: charged(d.claimed) for d in drafts if d.claimed is not None and not self.measured(d)}
+        return Tally(self.unlocks, claims)
 
     def _claim(self, draft: Draft, unread: Unavailable, origin: Origin) -> Size:
         if draft.claimed is None or isinstance(draft.claimed, Unavailable):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.accounting.categories import kind_of
 from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
 from collectors.model.plan import Unlock
@@ -19,11 +20,11 @@ Aliases = Mapping[OwnerId, frozenset[OwnerId]]
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """`useful` are the owners that some unlock is about; `blockers` what else holds the bytes of each step."""
+    """`useful`: owners that some unlock is about; `blockers`: which kinds of owners else hold each step's bytes."""
 
     unlocks: tuple[Unlock, ...]
     useful: frozenset[OwnerId]
-    blockers: Mapping[str, frozenset[OwnerId]]
+    blockers: Mapping[str, frozenset[str]]
 
 
 def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliases) -> Reduced:
@@ -32,11 +33,12 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
     before = _closures(drafts)
     table: defaultdict[frozenset[str], int] = defaultdict(int)
     useful: set[OwnerId] = set()
-    blockers: defaultdict[str, set[OwnerId]] = defaultdict(set)
+    blockers: defaultdict[str, set[str]] = defaultdict(set)
     for release in releases:
         owners = _expand(release.owners, aliases)
         steps = {step_of[who] for who in owners if who in step_of}
-        stays = {who for who in owners if who not in step_of}
+        # Kinds, not owners: a layer of a thousand images, half of which stay, would else be noted half a million times.
+        stays = {kind_of(who) for who in owners if who not in step_of}
         if not steps or not release.bytes:
             continue
         if stays:
@@ -46,12 +48,51 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
         useful |= owners
         table[frozenset().union(*(before[step] for step in steps))] += release.bytes
     unlocks = tuple(Unlock(steps, count) for steps, count in sorted(table.items(), key=lambda i: (-i[1], sorted(i[0]))))
-    return Reduced(unlocks, frozenset(useful), {step: frozenset(who) for step, who in blockers.items()})
+    return Reduced(unlocks, frozenset(useful), {step: frozenset(kinds) for step, kinds in blockers.items()})
 
 
-def freed(unlocks: Iterable[Unlock], done: frozenset[str]) -> int:
-    """What these steps free together, in bytes."""
-    return sum(unlock.bytes for unlock in unlocks if unlock.steps <= done)
+class Tally:
+    """What a set of steps frees together, in bytes, while steps are added to it and taken out again.
+
+    Each change costs as much as the unlocks that it is about, not as all of them. `claims` are the bytes of steps that
+    no unlock tells of.
+    """
+
+    def __init__(self, unlocks: Iterable[Unlock], claims: Mapping[str, int]) -> None:
+        everything = tuple(unlocks)
+        self.freed_bytes = sum(unlock.bytes for unlock in everything if not unlock.steps)
+        self._bytes = [unlock.bytes for unlock in everything]
+        self._lacking = [len(unlock.steps) for unlock in everything]
+        self._about: defaultdict[str, list[int]] = defaultdict(list)
+        for number, unlock in enumerate(everything):
+            for step in unlock.steps:
+                self._about[step].append(number)
+        self._claims = claims
+
+    def add(self, step: str) -> None:
+        """A step that is not in the set."""
+        self.freed_bytes += self._claims.get(step, 0)
+        for number in self._about.get(step, ()):
+            self._lacking[number] -= 1
+            if not self._lacking[number]:
+                self.freed_bytes += self._bytes[number]
+
+    def drop(self, step: str) -> None:
+        """A step that is in the set."""
+        self.freed_bytes -= self._claims.get(step, 0)
+        for number in self._about.get(step, ()):
+            if not self._lacking[number]:
+                self.freed_bytes -= self._bytes[number]
+            self._lacking[number] += 1
+
+
+def alone(unlocks: Iterable[Unlock]) -> Mapping[str, int]:
+    """What each step frees by itself, in bytes; without those that free nothing by themselves."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for unlock in unlocks:
+        if len(unlock.steps) == 1:
+            sums[next(iter(unlock.steps))] += unlock.bytes
+    return sums
 
 
 def in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.model.filesystem import FsSpace
 from collectors.remediation.plan.draft import Draft
 from collectors.remediation.plan.order import risk_rank
+from collectors.remediation.plan.unlocks import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,45 +37,61 @@ def percent_after(space: FsSpace, freed_bytes: int) -> int:
     return max(0, -(-(space.used_bytes - freed_bytes) * 100 // usable)) if usable > 0 else 0
 
 
-def choose(drafts: Sequence[Draft], needed_bytes: int, freed: Callable[[frozenset[str]], int]) -> Chosen:
+def choose(drafts: Sequence[Draft], needed_bytes: int, tally: Tally) -> Chosen:
     """The first steps, safest first, that free enough; then, from the last on, without those that can be spared.
 
-    Only steps of the riskiest kind that is needed are spared: whoever runs just the safer tiers of this plan gets all
-    that those can do. A step that others require goes only together with them. Steps whose point is not bytes stay.
+    `tally` has none of the steps in it yet. Only steps of the riskiest kind that is needed are spared: whoever runs
+    just the safer tiers of this plan gets all that those can do. A step that others require goes only together with
+    them. Steps whose point is not bytes stay.
     """
-    kept: list[Draft] = []
+    kept: dict[str, Draft] = {}
     for draft in drafts:
-        if freed(_ids(kept)) >= needed_bytes:
+        if tally.freed_bytes >= needed_bytes:
             break
-        kept.append(draft)
-    reaches = freed(_ids(kept)) >= needed_bytes
-    kept += [draft for draft in drafts if draft.frees_elsewhere and draft not in kept]
+        kept[draft.id] = draft
+        tally.add(draft.id)
+    reaches = tally.freed_bytes >= needed_bytes
+    for draft in drafts:
+        if draft.frees_elsewhere and draft.id not in kept:
+            kept[draft.id] = draft
+            tally.add(draft.id)
     if reaches:
-        riskiest = max((_kind(draft) for draft in kept), default=(0, False))
-        for draft in reversed(tuple(kept)):
-            without = [d for d in kept if d.id not in _dependents(draft, kept)]
-            spare = _kind(draft) == riskiest and not draft.frees_elsewhere
-            if spare and freed(_ids(without)) >= needed_bytes:
-                kept = without
-    order = {draft.id: index for index, draft in enumerate(drafts)}
-    kept.sort(key=lambda draft: order[draft.id])
-    return Chosen(tuple(kept), freed(_ids(kept)), reaches)
+        _spare(kept, needed_bytes, tally)
+    return Chosen(tuple(draft for draft in drafts if draft.id in kept), tally.freed_bytes, reaches)
+
+
+def _spare(kept: dict[str, Draft], needed_bytes: int, tally: Tally) -> None:
+    """Take out of `kept`, from the last on, what is not needed."""
+    riskiest = max((_kind(draft) for draft in kept.values()), default=(0, False))
+    requiring: defaultdict[str, list[str]] = defaultdict(list)
+    for draft in kept.values():
+        for before in draft.requires:
+            requiring[before].append(draft.id)
+    for draft in reversed(tuple(kept.values())):
+        if draft.id not in kept or _kind(draft) != riskiest or draft.frees_elsewhere:
+            continue
+        gone = _with_dependents(draft.id, requiring) & kept.keys()
+        for step in gone:
+            tally.drop(step)
+        if tally.freed_bytes >= needed_bytes:
+            for step in gone:
+                del kept[step]
+        else:
+            for step in gone:
+                tally.add(step)
 
 
 def _kind(draft: Draft) -> tuple[int, bool]:
     return risk_rank(draft.risk), not draft.automatic
 
 
-def _dependents(draft: Draft, drafts: Sequence[Draft]) -> frozenset[str]:
-    """The step and everything that requires it."""
-    gone = {draft.id}
-    changed = True
-    while changed:
-        more = {d.id for d in drafts if d.requires & gone} - gone
-        gone |= more
-        changed = bool(more)
+def _with_dependents(step: str, requiring: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The step and everything that requires it, directly or not."""
+    gone: set[str] = set()
+    todo = [step]
+    while todo:
+        one = todo.pop()
+        if one not in gone:
+            gone.add(one)
+            todo.extend(requiring.get(one, ()))
     return frozenset(gone)
-
-
-def _ids(drafts: Sequence[Draft]) -> frozenset[str]:
-    return frozenset(draft.id for draft in drafts)

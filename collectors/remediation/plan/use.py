@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.model.engine import Container, Image
@@ -14,7 +16,11 @@ class Holders:
     """`known` False: containers could not be listed, and nothing may be called unused."""
 
     known: bool
-    containers: tuple[Container, ...]
+    _containers: Sequence[Container]
+    # Places in `_containers`: by id of the image, by the name that they were made from, by volume.
+    _by_id: Mapping[str, Sequence[int]]
+    _by_name: Mapping[str, Sequence[int]]
+    _by_volume: Mapping[str, Sequence[int]]
 
     def of_image(self, image: Image) -> tuple[Container, ...]:
         """The containers that hold this image.
@@ -24,17 +30,27 @@ class Holders:
         """
         ids = {image.id, *(digest.rpartition("@")[2] for digest in image.digests)}
         names = {normal(tag) for tag in image.tags} | set(image.digests)
-        return tuple(c for c in self.containers if c.image_id in ids or normal(c.image) in names)
+        found = {place for one in ids for place in self._by_id.get(one, ())}
+        found |= {place for name in names for place in self._by_name.get(name, ())}
+        return tuple(self._containers[place] for place in sorted(found))
 
     def of_volume(self, name: str) -> tuple[Container, ...]:
         """The containers, stopped ones too, that mount this volume."""
-        return tuple(c for c in self.containers if any(a.volume == name for a in c.attachments))
+        return tuple(self._containers[place] for place in self._by_volume.get(name, ()))
 
 
 def holders(case: Case) -> Holders:
     """Every container of the engine, whatever its state."""
     containers = case.containers()
-    return Holders(containers is not None, containers or ())
+    by_id: defaultdict[str, list[int]] = defaultdict(list)
+    by_name: defaultdict[str, list[int]] = defaultdict(list)
+    by_volume: defaultdict[str, list[int]] = defaultdict(list)
+    for place, container in enumerate(containers or ()):
+        by_id[container.image_id].append(place)
+        by_name[normal(container.image)].append(place)
+        for volume in {attachment.volume for attachment in container.attachments}:
+            by_volume[volume].append(place)
+    return Holders(containers is not None, containers or (), by_id, by_name, by_volume)
 
 
 def counted(image: Image) -> bool:
