@@ -40,14 +40,14 @@ class RootSets:
         Raises Malformed where rows of one key do not agree on their value in `agreed`.
         """
         order = _sorted(keys, sets)
-        ordered_keys, ordered_sets, ordered_agreed = keys[order], sets[order], agreed[order]
-        first = np.ones(len(keys), np.bool_)
-        first[1:] = ordered_keys[1:] != ordered_keys[:-1]
-        if (~first[1:] & (ordered_agreed[1:] != ordered_agreed[:-1])).any():
+        # One ordered column at a time: this is where the walk of a large filesystem needs most memory.
+        first = _changes(keys[order])
+        if (~first & _changes(agreed[order])).any():
             raise Malformed("two pointers to one place disagree on what is there")
-        new = first.copy()
-        new[1:] |= ordered_sets[1:] != ordered_sets[:-1]
+        ordered_sets = sets[order]
+        new = first | _changes(ordered_sets)
         rows, chosen, starts = order[new], ordered_sets[new], np.flatnonzero(first[new])
+        del order, ordered_sets, new, first
         sizes = np.diff(np.append(starts, len(rows)))
         unions = chosen[starts]
         # Groups of more than one, halved until one set is left of each.
@@ -81,6 +81,13 @@ class RootSets:
             union = self.masks[pair >> 32] | self.masks[pair & 0xFFFFFFFF]
             found = self._unions[pair] = self.number(union)
         return found
+
+
+def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """For each value, whether it differs from the one before; the first does."""
+    changes = np.ones(len(ordered), np.bool_)
+    changes[1:] = ordered[1:] != ordered[:-1]
+    return changes
 
 
 def _sorted(keys: U64, sets: I64) -> NDArray[np.intp]:
