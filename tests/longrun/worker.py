@@ -1,0 +1,42 @@
+"""The long-lived process of the long run: one survey for each line on stdin, answered by one line on stdout.
+
+Looks as the dashboard does (with a report of each part) and remembers as a supervisor's run does. It measures nothing
+itself: what it holds is read from outside, while it waits for the next line.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+
+from collectors.cli.arguments import parser
+from collectors.cli.config import Config
+from collectors.cli.preflight import options
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.remediation.plan.keep import Rules
+from collectors.report import document, text
+from collectors.survey import remember, survey
+
+
+def main(argv: list[str]) -> int:
+    """`argv` as for `--preflight`."""
+    told = options(parser("worker").parse_args(argv), Config("", Thresholds(), Rules()))
+    for _ in sys.stdin:
+        outcome = survey(told, lambda progress: None)
+        notes = remember(outcome, told)
+        page, encoded = text.render(outcome.report, si=False), json.dumps(document.encode(outcome.report))
+        answer = {
+            "status": outcome.report.exit_status,
+            "notes": notes,
+            "bytes": len(page) + len(encoded),
+            "unread": [row.reason for row in outcome.report.coverage if "defect" in row.reason],
+        }
+        del outcome, page, encoded
+        gc.collect()  # what only a collection frees is not lost
+        print(json.dumps({**answer, "blocks": sys.getallocatedblocks()}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
