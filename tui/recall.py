@@ -5,7 +5,9 @@ The journal keeps totals, categories and findings; items, plan and apparent size
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from datetime import timedelta
 
 from collectors.model.filesystem import Filesystem, FsSpace, Mount
 from collectors.model.finding import Finding, Severity
@@ -75,11 +77,13 @@ def _finding(rule: str, moment: Moment, origin: Origin) -> Finding:
 
 
 def _trend(moments: Sequence[Moment], index: int, marks: Sequence[int]) -> TrendView:
-    """What the journal said at this run: nothing of a later one is looked at."""
+    """What the journal said at this run: nothing of a later one is looked at, and no more than a live run looks at."""
     from collectors.history.points import Levels
     from collectors.history.record import Journal
+    from collectors.history.trend import LOOK_BACK_S
     from collectors.history.view import view
 
-    records = tuple(one.record for one in moments[: index + 1] if one.record is not None)
+    begin = bisect_left(moments, moments[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
+    records = tuple(one.record for one in moments[begin : index + 1] if one.record is not None)
     worst, bad = (*sorted(marks, reverse=True), 90, 80)[:2]
     return view(Journal(records, (), 0, 0), now=moments[index].at, levels=Levels(p0=worst, p1=bad))

@@ -12,8 +12,9 @@ from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
 from tui.app import UllageApp
 from tui.feed import ReplayFeed
 from tui.frame import Kind
-from tui.moments import events, of_report
+from tui.moments import events, of_journal, of_report
 from tui.past import past_of, until
+from tui.recall import report_of
 from tui.timeline import Timeline
 from tui.widgets.category_table import CategoryTable
 
@@ -209,3 +210,10 @@ async def test_until_somebody_chooses_the_cursor_follows_the_largest_category() 
         table = app.query_one(CategoryTable)
         assert app.scene.row is not None
         assert table.key == app.scene.row.face.key == table.rows[0].face.key != "orphans"
+
+
+def test_a_run_of_a_long_journal_looks_back_as_far_as_a_live_one_and_no_further() -> None:
+    """Else each frame would cost as much as the journal is long, and walking through it the square of that."""
+    moments = of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
+    looked = [report_of(moments, index, "host").trend.runs for index in (10, 3_000, 3_599)]
+    assert looked == [11, 35 * 72 + 1, 35 * 72 + 1]
