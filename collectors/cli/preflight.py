@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +36,18 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
     return Options(request, config.limits, config.rules, journal, vault, arguments.until, wish)
 
 
+def seldom_collect() -> None:
+    """Let the garbage collector look through everything less often: one look is made, and then the process ends.
+
+    A host with a hundred thousand things has millions of objects, nearly none of them in circles; looking through them
+    again and again took a quarter of the time.
+    """
+    gc.set_threshold(100_000, 20, 50)
+
+
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the reports. The worst status counts: critical, then not known, then warning."""
+    seldom_collect()
     hosts: Sequence[str | None] = arguments.host or [None]
     chosen = [options(arguments, config, host=host) for host in hosts]
     if len(chosen) > 1:

@@ -93,6 +93,21 @@ def test_the_document_of_a_bare_machine_validates_against_the_printed_schema(tmp
     assert ended.returncode == document["exit_status"]
 
 
+def test_one_look_is_not_interrupted_by_looking_for_garbage(tmp_path: Path) -> None:
+    """By default, a million objects are all looked through more than ten times while they are made."""
+    program = (
+        "import gc; from collectors.cli.main import main; main();"
+        "full = gc.get_stats()[2]['collections']; kept = [[n] for n in range(2_000_000)];"
+        "print('\\n', gc.get_stats()[2]['collections'] - full)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--preflight", "--no-journal", "--no-state", "--deadline", "20",
+         "--host", f"unix://{tmp_path}/no.sock", "--docker-root", str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert int(ended.stdout.splitlines()[-1]) == 0
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
