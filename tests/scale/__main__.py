@@ -63,7 +63,8 @@ def _head() -> str:
 `python -m tests.scale`, Linux {platform.release().partition("-")[0]}, Python {platform.python_version()}, \
 {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}. Processor seconds and peak memory of fresh
 processes; rows with a dash are steps within one of them. The start is what size 0 costs; the exponent is fitted to
-what is above it, and with it ten times the largest size is foretold. Docker roots, engine replies and trees are made
+what is above it (flat: below 0.5, or within the noise); ten times the largest size is foretold from there, at least
+linearly. Docker roots, engine replies and trees are made
 (`machine.py`, `engine.py`, `trees.py`); every report is checked to list all that was made. A real btrfs
 filesystem of 348k extents in 53 subvolumes is measured in [btrfs_walk.md](../bench/btrfs_walk.md), a million real
 files under a Docker root in [walk.md](../bench/walk.md): 3.7 s of processor time for the first walk, which is linear,

@@ -186,8 +186,9 @@ AXES = (
     Axis(
         "journal points",
         _halves(1_000_000),
-        "what a preflight recalls",
-        "72 a day; a million are 38 years.",
+        "--replay, until it shows",
+        "72 a day; a million are 38 years. A preflight recalls five weeks however long the journal is, `--history`\n"
+        "takes samples; a replay holds every run, and is what breaks.",
         _journal,
     ),
     Axis(
