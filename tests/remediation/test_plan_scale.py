@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from collectors.remediation.plan.order import ordered
 from collectors.remediation.plan.unlocks import Tally
 from collectors.remediation.plan.until import choose
 from tests.remediation.build import GIB, Scene, ago, container, image, release, volume
+from tests.scale.growth import TOO_MUCH, growth
 
 STEPS = tuple(f"s{number}" for number in range(6))
 unlocks_of = st.lists(
@@ -113,14 +113,9 @@ def a_host(count: int) -> Scene:
 
 @pytest.mark.parametrize("until", [None, 78.5])
 def test_four_times_as_many_things_do_not_take_sixteen_times_as_long(until: float | None) -> None:
-    """Linear is 4; what compares each with each took 16 and more. Processor time, the best of three."""
+    def prepared(count: int) -> Callable[[], object]:
+        scene = a_host(count)
+        assert scene.plan(until=until).steps
+        return lambda: scene.plan(until=until)
 
-    def took(count: int) -> float:
-        scene, best = a_host(count), float("inf")
-        for _ in range(3):
-            began = time.process_time()
-            assert scene.plan(until=until).steps
-            best = min(best, time.process_time() - began)
-        return best
-
-    assert took(2000) / took(500) < 9
+    assert growth(prepared, 500) < TOO_MUCH

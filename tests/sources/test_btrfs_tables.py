@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from collectors.sources.btrfs.trees.rootsets import RootSets
 from collectors.sources.btrfs.trees.splitting import Split, Splitter
 from collectors.sources.btrfs.trees.table import Table
 from collectors.sources.btrfs.trees.tally import Tally
+from tests.scale.growth import TOO_MUCH, growth
 
 U64, I64 = np.uint64, np.int64
 references = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2**40)), min_size=1, max_size=60)
@@ -238,3 +241,39 @@ def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_nothing(tmp_p
     (tmp_path / "file").write_text("")
     cache.store(tmp_path / "file" / "below", "uuid", cache.Kept(measured(), "digest", 1.0))
     assert cache.load(tmp_path / "file" / "below", "uuid") is None
+
+
+@given(st.lists(st.integers(0, 2**70), max_size=8), st.lists(st.integers(0, 300), max_size=8))
+def test_sets_are_kept_as_they_were_and_their_holders_found(masks: list[int], alone: list[int]) -> None:
+    units = range(301)
+    for mask in [*masks, *(1 << bit for bit in alone), *(3 << bit for bit in alone if bit < 300)]:
+        assert cache._mask(cache._written(mask), len(units)) == mask
+        assert list(table._held_by(mask, units)) == [bit for bit in units if mask >> bit & 1]
+
+
+@pytest.mark.parametrize("written", ["1@9", "-1@0", "1@-1", "400@0", "1@99999999999999", "x@0", "1", "@"])
+def test_a_set_of_holders_that_are_not_there_is_refused(written: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind: the file is damaged
+        cache._mask(written, 9)
+
+
+def many_alone(count: int) -> Table:
+    """As on a host with so many image layers: each subvolume has something to itself."""
+    ones = tuple(range(1, count + 1))
+    masks = tuple(1 << bit for bit in range(count))
+    return Table(tuple(UnitId(f"{n}") for n in range(count)), masks, ones, ones, ones, ones)
+
+
+def test_a_table_of_many_subvolumes_grows_as_they_do(tmp_path: Path) -> None:
+    def prepared(count: int) -> Callable[[], object]:
+        held = many_alone(count)
+        return lambda: (table.rows(held), table.holdings(held))
+
+    assert growth(prepared, 1_500) < TOO_MUCH
+    sizes = []
+    for count in (1_500, 6_000):
+        kept = cache.Kept(replace(measured(), table=many_alone(count)), "digest", 1.0)
+        cache.store(tmp_path, f"{count}", kept)
+        assert cache.load(tmp_path, f"{count}") == kept
+        sizes.append((tmp_path / f"btrfs-{count}.json").stat().st_size)
+    assert sizes[1] / sizes[0] < 5

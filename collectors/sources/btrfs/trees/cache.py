@@ -71,7 +71,7 @@ def _document(kept: Kept) -> dict[str, Any]:
         "rules": kept.rules,
         "generation": measured.generation,
         "units": table.units,
-        "masks": [f"{mask:x}" for mask in table.masks],
+        "masks": [_written(mask) for mask in table.masks],
         "data": table.data,
         "metadata": table.metadata,
         "apparent": table.apparent,
@@ -92,7 +92,7 @@ def _from_document(document: dict[str, Any]) -> Kept | None:
         return None
     table = Table(
         units=tuple(UnitId(unit) for unit in document["units"]),
-        masks=tuple(int(mask, 16) for mask in document["masks"]),
+        masks=tuple(_mask(written, len(document["units"])) for written in document["masks"]),
         data=tuple(map(int, document["data"])),
         metadata=None if document["metadata"] is None else tuple(map(int, document["metadata"])),
         apparent=tuple(map(int, document["apparent"])),
@@ -118,3 +118,18 @@ def _from_document(document: dict[str, Any]) -> Kept | None:
         restarts=int(document["restarts"]),
     )
     return Kept(measured, str(document["rules"]), float(document["taken_at"]))
+
+
+def _written(mask: int) -> str:
+    """`5@40` for 5 << 40. Most sets are a few neighbours, far from the first: thousands of zeros say nothing."""
+    shift = max(0, (mask & -mask).bit_length() - 1)
+    return f"{mask >> shift:x}@{shift}"
+
+
+def _mask(written: str, units: int) -> int:
+    """ValueError for one that names holders which are not there."""
+    digits, _, shift = written.partition("@")
+    value, by = int(digits, 16), int(shift)
+    if value < 0 or by < 0 or by + value.bit_length() > units:
+        raise ValueError(f"{written}: there are {units} holders")
+    return value << by

@@ -5,14 +5,18 @@ It is kept between runs, so nothing here loads numpy unless the table is so larg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import TypeVar
 
 from collectors.model.btrfs import Holding, Shared
 from collectors.model.ids import UnitId
 
+T = TypeVar("T")
+
 _LARGE = 300_000  # memberships (set, unit), summed by plain loops in a tenth of a second
+_SPARSE = 8  # times as many bits as are set: to find each by itself is quicker than to look at all
 _CHUNK = 1024  # sets at a time, when masks become a matrix of bits
 
 
@@ -32,7 +36,7 @@ def rows(table: Table) -> tuple[Shared, ...]:
     """Every set that holds data or metadata, the largest first."""
     metadata: Sequence[int | None] = table.metadata or [None] * len(table.masks)
     found = [
-        Shared(frozenset(compress(table.units, _bits(mask))), data, meta)
+        Shared(frozenset(_held_by(mask, table.units)), data, meta)
         for mask, data, meta in zip(table.masks, table.data, metadata, strict=True)
         if data or meta
     ]
@@ -65,9 +69,18 @@ def _exclusive(column: Sequence[int] | None, row: int | None) -> int | None:
     return 0 if row is None else column[row]
 
 
-def _bits(mask: int) -> Iterator[int]:
-    """A 0 or 1 for each unit up to the last holder."""
-    return (character == "1" for character in reversed(f"{mask:b}"))
+def _held_by(mask: int, things: Sequence[T]) -> Iterable[T]:
+    """The things whose bits are set. Most sets have few of many: then bit by bit, else all that the mask spans."""
+    if mask.bit_count() * _SPARSE < mask.bit_length():
+        return _one_by_one(mask, things)
+    return compress(things, (character == "1" for character in reversed(f"{mask:b}")))
+
+
+def _one_by_one(mask: int, things: Sequence[T]) -> Iterator[T]:
+    while mask:
+        lowest = mask & -mask
+        yield things[lowest.bit_length() - 1]
+        mask ^= lowest
 
 
 def _sums(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -77,7 +90,7 @@ def _sums(table: Table, columns: Sequence[Sequence[int]]) -> list[list[int]]:
     sums = [[0] * len(table.units) for _ in columns]
     numbers = range(len(table.units))
     for at, mask in enumerate(table.masks):
-        for bit in compress(numbers, _bits(mask)):
+        for bit in _held_by(mask, numbers):
             for column, totals in zip(columns, sums, strict=True):
                 totals[bit] += column[at]
     return sums
