@@ -61,24 +61,44 @@ def attribute(
 
 
 def _by_layers(images: Sequence[Image], known: Mapping[str, Attribution]) -> dict[str, Attribution]:
-    chains: dict[str, list[tuple[str, ...]]] = {}
+    """Of the repositories, the one that shares most layers from the base on; none where several share as many."""
+    chains = _Chains()
     for image in images:
         owner = known.get(short_id(image.id))
         if owner is not None and isinstance(image.diff_ids, Exact):
-            chains.setdefault(owner.repository, []).append(image.diff_ids.value)
+            chains.add(image.diff_ids.value, owner.repository)
     found = {}
     for image in images:
         if short_id(image.id) in known or not isinstance(image.diff_ids, Exact):
             continue
-        shared = sorted(
-            ((max(_common(image.diff_ids.value, chain) for chain in own), name) for name, own in chains.items()),
-            reverse=True,
-        )
-        if shared and shared[0][0] > (shared[1][0] if len(shared) > 1 else 0):
-            found[short_id(image.id)] = Attribution(shared[0][1], By.LAYERS)
+        repository = chains.nearest(image.diff_ids.value)
+        if repository is not None:
+            found[short_id(image.id)] = Attribution(repository, By.LAYERS)
     return found
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many layers two chains share from the base on."""
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+class _Chains:
+    """Chains of layers as a tree from the base on. Each place knows its repository; None where there are several."""
+
+    def __init__(self) -> None:
+        self._next: dict[tuple[int, str], int] = {}
+        self._repository: list[str | None] = [None]
+
+    def add(self, layers: Sequence[str], repository: str) -> None:
+        place = 0
+        for layer in layers:
+            place = self._next.setdefault((place, layer), len(self._repository))
+            if place == len(self._repository):
+                self._repository.append(repository)
+            elif self._repository[place] != repository:
+                self._repository[place] = None
+
+    def nearest(self, layers: Sequence[str]) -> str | None:
+        """The only repository at the end of what these layers share with any chain."""
+        place = 0
+        for layer in layers:
+            following = self._next.get((place, layer))
+            if following is None:
+                break
+            place = following
+        return self._repository[place]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from collectors.history.encoding import short_id
 from collectors.model.ids import ImageId
 from collectors.model.reading import Between, Exact, Size
 from tests.history.build import GIB, HERE, NOON, RUN, a_journal, a_record, an_image, image_id
+from tests.scale.growth import TOO_MUCH, growth
 
 NOW = NOON + timedelta(hours=12)
 TAG = "shop/app:latest"
@@ -168,3 +171,34 @@ def test_layers_name_a_repository_only_where_no_other_has_as_many() -> None:
     assert found[short_id(image_id(3))].repository == "shop/app"
     assert found[short_id(image_id(3))].by is By.LAYERS
     assert {short_id(image_id(4)), short_id(image_id(5))} & found.keys() == set()
+
+
+chains = st.lists(st.sampled_from("abc"), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(chains, st.sampled_from(["x", "y", "z", ""])), min_size=1, max_size=12))
+def test_layers_say_what_comparing_each_image_with_each_says(rows: list[tuple[list[str], str]]) -> None:
+    images = [an_image(n, *([f"{name}:{n}"] if name else []), layers=layers) for n, (layers, name) in enumerate(rows)]
+    found = attribute(a_journal([]), images, [])
+    for number, (layers, name) in enumerate(rows):
+        if not name:
+            best: dict[str, int] = {}
+            for other, owner in rows:
+                if owner:
+                    shared = sum(
+                        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(layers, other, strict=False))
+                    )
+                    best[owner] = max(best.get(owner, 0), shared)
+            most = max(best.values(), default=0)
+            winners = [owner for owner, shared in best.items() if shared == most and most]
+            told = found.get(short_id(image_id(number)))
+            assert (told.repository if told else None) == (winners[0] if len(winners) == 1 else None)
+
+
+def test_naming_images_by_their_layers_grows_as_they_do() -> None:
+    def prepared(count: int) -> Callable[[], object]:
+        tags = [[f"repo-{n}:1"] if n % 2 else [] for n in range(count)]
+        images = [an_image(n, *tags[n], layers=("base", f"own-{n // 2}", f"{n}")) for n in range(count)]
+        return lambda: attribute(a_journal([]), images, [])
+
+    assert growth(prepared, 500) < TOO_MUCH
