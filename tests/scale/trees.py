@@ -228,8 +228,16 @@ def _root_items(roots: dict[int, tuple[int, int]]) -> Iterator[Item]:
         item[247:263] = struct.pack("<QQ", tree, 1)
         yield (tree, layout.ROOT_ITEM, 0), bytes(item)
         if tree >= layout.FIRST_SUBVOLUME:
-            name = f"subvolume-{tree:05d}".encode()
-            yield (tree, layout.ROOT_BACKREF, layout.TOP_LEVEL), struct.pack("<QQH", 256, 0, len(name)) + name
+            yield (tree, layout.ROOT_BACKREF, layout.TOP_LEVEL), _place(tree)
+        if tree == layout.TOP_LEVEL:
+            for child in sorted(child for child in roots if child >= layout.FIRST_SUBVOLUME):
+                yield (tree, layout.ROOT_REF, child), _place(child)
+
+
+def _place(tree: int) -> bytes:
+    """Where a subvolume lies, as it and its parent both have it."""
+    name = f"subvolume-{tree:05d}".encode()
+    return struct.pack("<QQH", 256, 0, len(name)) + name
 
 
 def _blocks_of_root_tree(subvolumes_and_top: int) -> int:

@@ -43,7 +43,7 @@ def load(folder: Path, uuid: str) -> Kept | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
         return _from_document(json.loads(checked.opened(_file(folder, uuid).read_bytes())))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 
@@ -102,8 +102,6 @@ def _from_document(document: dict[str, Any]) -> Kept | None:
     if {len(table.masks)} != {len(column) for column in columns}:
         return None
     if not all(isinstance(unit, str) for unit in table.units):
-        return None
-    if any(mask < 0 or mask.bit_length() > len(table.units) for mask in table.masks):
         return None
     measured = Measured(
         generation=document["generation"],
