@@ -158,11 +158,12 @@ def clear_runs(chart: Chart, mark: int) -> tuple[XY, ...]:
 def levels(chart: Chart, rows: int) -> tuple[float, ...]:
     """What the percent axis names: the ends and the thresholds first, then round values, no two in one row."""
     found: dict[int, float] = {}
-    even = (60, 40, 20) if rows >= 12 else (50, 25)
-    for level in (100, *reversed(chart.marks), 0, *even):
+    span = chart.high - chart.low
+    even = range(0, 100, next((step for step in (5, 10, 20, 25) if span / step <= rows / 2), 50))
+    for level in (100, *reversed(chart.marks), 0, *reversed(even)):
         if not chart.low <= level <= chart.high:
             continue
-        row = round((level - chart.low) / (chart.high - chart.low) * (rows - 1))
+        row = round((level - chart.low) / span * (rows - 1))
         near = 0 if level in (100, *chart.marks) else 1
         if not any(row + off in found for off in range(-near, near + 1)):
             found[row] = float(level)

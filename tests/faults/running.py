@@ -126,7 +126,7 @@ def start(
     clean = {key: os.environ[key] for key in _KEPT if key in os.environ} | {"PYTHONUTF8": "1"}
     out: Any = tempfile.TemporaryFile() if stdout is None else stdout  # noqa: SIM115 - `end` closes them
     err: Any = tempfile.TemporaryFile()  # noqa: SIM115
-    interpreter, libraries = (sys.executable, {}) if user is None else _anybodys_python()
+    interpreter, libraries = (sys.executable, {}) if user is None else anybodys_python()
     command = [interpreter, *(program or ("-m", module)), *map(str, arguments)]
     if close:
         streams = " ".join(f"{number}>&-" for number in close)
@@ -146,7 +146,7 @@ def start(
     return Started(process, out, err, time.monotonic())
 
 
-def _anybodys_python() -> tuple[str, dict[str, str]]:
+def anybodys_python() -> tuple[str, dict[str, str]]:
     """This interpreter if others may start it, else the system's, which must be of the same version."""
     ours = Path(sys.executable).resolve()
     if all(folder.stat().st_mode & 0o001 for folder in (ours, *ours.parents)):

@@ -24,6 +24,7 @@ from rich.text import Text
 from textual.pilot import Pilot
 
 from collectors.cli.arguments import parser
+from tests.faults.running import anybodys_python
 from tests.lab import Lab
 from tui.app import UllageApp
 from tui.export import local
@@ -146,10 +147,13 @@ def main() -> int:
         preflight_text(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
         recording = base / "nobody.jsonl"
         nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        python, environ = anybodys_python()
+        asked = ["--host", lab.host, "--docker-root", str(lab.docker_root), "--config", str(config)]
         subprocess.run(
-            [*nobody, *command, "--no-journal", "--no-state", "--record", str(recording)],
+            [*nobody, python, *command[1:4], *asked, "--no-journal", "--no-state", "--record", str(recording)],
             check=False,
             stdout=subprocess.DEVNULL,
+            env={**os.environ, **environ},
         )
         asyncio.run(of_a_recording("degraded", recording, "ullage, without any privilege"))
         asyncio.run(of_a_lab(parser("ullage").parse_args(common)))
