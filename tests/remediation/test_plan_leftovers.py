@@ -219,7 +219,12 @@ def test_core_dumps_of_the_host_are_a_persons() -> None:
 def test_a_finding_with_bytes_that_no_step_is_for_is_answered_by_what_a_person_has_to_do(rule: str) -> None:
     made = Scene(findings=(finding(rule, count=MIB),)).plan()
     (said,) = made.left_out
-    assert said.endswith(f"no step here is for that; {rule}!.")
+    assert said.startswith("No step here is for this: ")
+    assert said.endswith(f"; {rule}!.")
+
+
+def test_a_finding_of_nothing_needs_no_answer() -> None:
+    assert Scene(findings=(finding("interrupted-writes", count=0),)).plan().left_out == ()
 
 
 def test_a_finding_is_answered_by_the_step_for_its_targets_and_symptoms_need_no_answer() -> None:

@@ -91,8 +91,8 @@ def nothing_to_vacuum(kept: str) -> str:
 
 
 def no_step(claim: str, remedy: str) -> str:
-    """For what only a person can judge. Both parts as the finding says them."""
-    return f"{claim[:1].upper()}{claim[1:]}: no step here is for that; {remedy}."
+    """For what only a person can judge. Both parts as the finding says them: a claim may begin with a foreign name."""
+    return f"No step here is for this: {claim}; {remedy}."
 
 
 def target_reached(percent: str, used: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from collectors.diagnosis.culprit import SYMPTOMS
 from collectors.model.store import UnitKind
+from collectors.model.sums import charged
 from collectors.remediation.plan import explain
 from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft
@@ -26,6 +27,7 @@ def unanswered(case: Case, drafts: Iterable[Draft], answered: frozenset[str]) ->
         explain.no_step(finding.claim, finding.remedy)
         for finding in case.findings
         if finding.bytes is not None
+        and charged(finding.bytes)
         and finding.rule not in _NOT_ABOUT_THINGS
         and finding.rule not in rules
         and targets.isdisjoint(finding.owners)
