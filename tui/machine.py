@@ -83,6 +83,7 @@ class ThisMachine:
             options.rules,
             tier=Risk.DESTRUCTIVE,
             target_percent=None,
+            grace_s=options.request.grace_s,
             named=chosen,
         )
         outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)

@@ -6,6 +6,7 @@ step done before its event says so.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -115,6 +116,10 @@ def outcome_lines(outcome: Outcome, *, si: bool) -> tuple[Line, ...]:
     lines.append(figure("measured   ", outcome.measured, "goodstrong"))
     lines.append(figure("promised   ", outcome.predicted, "text"))
     lines.append(figure("engine says", outcome.engine_reported, "text"))
+    for step in outcome.steps:
+        left = Counter(target.reason for target in step.targets if not target.removed)
+        for reason, number in left.items():
+            lines.append((Bit(f" ○ {number} left alone: ", "warn"), Bit(safe(reason), "text", 1, cut=True)))
     for note in outcome.notes:
         lines.append((Bit(" "), Bit(safe(note), "muted", 1, cut=True)))
     return tuple(lines)

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             config.rules,
             tier=tier,
             target_percent=arguments.until,
+            grace_s=chosen_options.request.grace_s,
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)

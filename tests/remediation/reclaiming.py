@@ -59,10 +59,17 @@ class Reclaiming:
     ) -> Context:
         where = endpoint(self.lab.host, {}, Path("/nonexistent"))
         host = this_host(docker_root=self.lab.docker_root, state=self.state)
-        made = for_snapshot(
-            looked.snapshot, where, host, self.state, self.rules, tier=tier, target_percent=until, named=named
+        return for_snapshot(
+            looked.snapshot,
+            where,
+            host,
+            self.state,
+            self.rules,
+            tier=tier,
+            target_percent=until,
+            grace_s=self.grace_s,
+            named=named,
         )
-        return replace(made, grace_s=self.grace_s)
 
     def apply(
         self,

@@ -2,16 +2,21 @@
 
 import dataclasses
 import re
+from datetime import UTC, datetime
 
 import pytest
 from textual.pilot import Pilot
 
 from collectors.model.finding import Severity
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Exact, Origin
+from collectors.remediation.apply.outcome import Ended, Outcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
 from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tui.app import UllageApp
+from tui.progress import outcome_lines
 from tui.screens.confirm import Confirm
 
 HOST = "docker-prod-07"
@@ -167,3 +172,16 @@ async def test_what_is_gone_after_a_plan_is_named_resolved() -> None:
     async with shown(app, (120, 36), ["r"]) as pilot:
         await settle(pilot)
         assert "P4 ○  resolved: a leak of something" in text(app)
+
+
+def test_what_was_left_alone_is_told_at_the_end_with_its_reason_and_its_number() -> None:
+    here = Origin("test", "test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
+    nothing: Exact[int] = Exact(0, here)
+    left = tuple(
+        TargetResult(OwnerId(f"orphan:/{number}"), False, "the engine is not idle \x1b[31m") for number in (1, 2)
+    )
+    gone = TargetResult(OwnerId("orphan:/3"), True, "")
+    step = StepResult("orphans", "remove", "Orphans", nothing, nothing, nothing, nothing, (*left, gone), 1.0, "")
+    outcome = Outcome(Ended.ALL_DONE, "", (step,), nothing, nothing, nothing, nothing, 90, 90, ())
+    told = ["".join(bit.text for bit in line) for line in outcome_lines(outcome, si=False)]
+    assert [line for line in told if "left alone" in line] == [" ○ 2 left alone: the engine is not idle ␛[31m"]

@@ -48,9 +48,13 @@ def for_snapshot(
     *,
     tier: Risk,
     target_percent: float | None,
+    grace_s: float,
     named: frozenset[str] = frozenset(),
 ) -> Context:
-    """The context of a plan that was made from this snapshot. Raises ValueError where it found no filesystem."""
+    """The context of a plan that was made from this snapshot, with the period of grace that it was made with.
+
+    Raises ValueError where the snapshot found no filesystem.
+    """
     if not snapshot.studies:
         raise ValueError("the snapshot found no filesystem of Docker's: there is nothing to measure on")
     root = snapshot.docker_root.value if isinstance(snapshot.docker_root, Exact) else None
@@ -65,4 +69,5 @@ def for_snapshot(
         tier=tier,
         target_percent=target_percent,
         named=named,
+        grace_s=grace_s,
     )

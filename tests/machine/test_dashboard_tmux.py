@@ -1,0 +1,147 @@
+"""The dashboard as a person drives it: in tmux, on a real engine, from a full disk to a freed one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from collectors.sources.host import this_host
+from tests.lab import Lab
+from tests.lab.commands import run
+from tests.lab.messes.leak import plant
+from tests.lab.require import require_machine
+
+pytestmark = pytest.mark.machine
+
+ROOT = Path(__file__).resolve().parents[2]
+MIB = 1 << 20
+AGES = ("build_cache", "cache_mount", "dangling", "image", "container")
+
+
+class Tmux:
+    """One window of 120x36 on a server of its own."""
+
+    def __init__(self, base: Path, *words: str) -> None:
+        self._server = ("tmux", "-u", "-S", str(base / "tmux"))
+        environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+        environ.pop("TMUX", None)
+        shape = ("new-session", "-d", "-x", "120", "-y", "36", "-c", str(ROOT))
+        subprocess.run((*self._server, "-f", "/dev/null", *shape, *words), check=True, env=environ)
+
+    def screen(self) -> str:
+        """What is on it; "" once the program has ended."""
+        shot = subprocess.run((*self._server, "capture-pane", "-p"), capture_output=True, text=True, check=False)
+        return shot.stdout
+
+    def press(self, *keys: str) -> None:
+        subprocess.run((*self._server, "send-keys", *keys), check=True)
+
+    def until(self, seen: str | Callable[[str], bool], seconds: float = 60.0) -> str:
+        """The screen as soon as it holds `seen`."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            screen = self.screen()
+            if seen in screen if isinstance(seen, str) else seen(screen):
+                return screen
+            time.sleep(0.1)
+        raise AssertionError(f"not seen in {seconds:g} s: {seen}\n{self.screen()}")
+
+    def step_to(self, key: str, wanted: str, most: int = 20) -> str:
+        """Press `key` until the screen holds `wanted`."""
+        for _ in range(most):
+            screen = self.screen()
+            if wanted in screen:
+                return screen
+            self.press(key)
+            time.sleep(0.3)
+        raise AssertionError(f"{wanted} is not reached with {key}\n{self.screen()}")
+
+    def close(self) -> None:
+        subprocess.run((*self._server, "kill-server"), check=False, capture_output=True)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    require_machine()
+    if shutil.which("tmux") is None:
+        pytest.fail("package: tmux")
+    with Lab.up(driver="btrfs", mess="everyday", size_mib=1024) as lab:
+        yield lab
+
+
+def used_bytes(lab: Lab) -> int:
+    run("btrfs", "filesystem", "sync", lab.mount)
+    room = os.statvfs(lab.mount)
+    return (room.f_blocks - room.f_bfree) * room.f_frsize
+
+
+def used_on_screen(screen: str) -> float:
+    """MiB, as the category table sums them up."""
+    found = re.search(r"used ([\d.]+) MiB", screen)
+    assert found is not None, screen
+    return float(found[1])
+
+
+def test_from_the_orphans_through_the_plan_to_a_disk_that_is_freed(lab: Lab, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[thresholds]\ngrace_s = 1\n[keep]\n" + "".join(f"{age}_age_s = 0\n" for age in AGES))
+    planted = [plant(lab, os.urandom(32).hex(), size) for size in (60 * MIB, 25 * MIB)]
+    time.sleep(1.5)  # past the period of grace
+    before = used_bytes(lab)
+    words = (sys.executable, "-m", "tui", "--host", lab.host, "--config", str(config))
+    own = ("--journal", str(tmp_path / "journal"), "--state", str(tmp_path / "state"))
+    tmux = Tmux(tmp_path, *words, *own)
+    try:
+        # Open: the verdict, and what is used is what the filesystem says.
+        screen = tmux.until("● LIVE")
+        assert abs(used_on_screen(screen) - before / MIB) <= 0.2, screen
+
+        # The orphans, and why they are some.
+        tmux.step_to("Down", f"Orphaned layers: {len(planted)}")
+        tmux.press("Enter")
+        screen = tmux.until("none knows it")
+        assert planted[0].name[:12] in screen, screen
+
+        # The plan: take the orphans in, look what would happen.
+        tmux.press("p")
+        tmux.until("Space include")
+        tmux.step_to("Down", "─ Remove layers that no image")
+        tmux.press("Space")
+        tmux.until(lambda screen: "[x] Remove layers that no image" in screen)
+        tmux.press("d")
+        tmux.until("each verified again")
+        assert used_bytes(lab) == before, "a dry run changes nothing"
+
+        # Apply: a wrong name runs nothing, the right one does.
+        tmux.press("a")
+        tmux.until("Type the host's name")
+        tmux.press("-l", "somewhere-else")
+        tmux.press("Enter")
+        time.sleep(1)
+        assert "Type the host's name" in tmux.screen()
+        tmux.press("C-u")
+        tmux.press("-l", this_host().name)
+        tmux.press("Enter")
+        tmux.until("all done", 120)
+
+        # The bar has fallen to what the filesystem says now.
+        tmux.press("1")
+        after = used_bytes(lab)
+        screen = tmux.until(lambda screen: "● LIVE" in screen and "Orphaned layers" in screen)
+        screen = tmux.until(lambda screen: abs(used_on_screen(screen) - used_bytes(lab) / MIB) <= 0.2)
+        assert before - after >= 85 * MIB
+        assert not any(path.exists() for path in planted)
+
+        # Leave.
+        tmux.press("q")
+        tmux.until(lambda screen: not screen.strip(), 10)
+    finally:
+        tmux.close()
