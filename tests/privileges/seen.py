@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from collectors.report.schema import schema
 from tests.lab import Lab
+from tests.lab.commands import run
 from tests.privileges.places import Place
 
 EXACT, AT_LEAST, ESTIMATE, UNREAD = "exact", "at least", "estimate", "unread"
@@ -64,6 +65,9 @@ def look(place: Place, lab: Lab) -> Seen:
 
 
 def _run(place: Place, lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    if lab.fs == "btrfs":  # the container of the place before has left subvolumes to the cleaner
+        run("btrfs", "filesystem", "sync", lab.mount)
+        run("btrfs", "subvolume", "sync", lab.mount)
     words = (*place.words(lab), *arguments)
     ended = subprocess.run(words, capture_output=True, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL)
     # 125 to 127 are docker's own, and setpriv's: the program was never started.
