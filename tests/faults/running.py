@@ -31,7 +31,7 @@ _BROKEN = ("Traceback", "a defect of ours", "Exception ignored", "Fatal Python e
 
 @dataclass(frozen=True)
 class Ended:
-    """One finished run. `peak_bytes` is its largest resident set."""
+    """One finished run. `peak_bytes` is its largest resident set, as seen every hundredth of a second."""
 
     status: int
     stdout: str
@@ -87,8 +87,11 @@ class Started:
 
     def end(self, timeout_s: float) -> Ended:
         """Wait for it; longer than `timeout_s` is a failure, and then it is killed."""
+        peak_bytes = 0
         while True:
-            pid, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            # Not wait4's own figure: that counts what was ours between fork and exec.
+            peak_bytes = max(peak_bytes, _peak_bytes(self.process.pid))
+            pid, status = os.waitpid(self.process.pid, os.WNOHANG)
             took_s = time.monotonic() - self.began
             if pid:
                 break
@@ -98,7 +101,7 @@ class Started:
             time.sleep(0.01)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         said = self._read(self.out), self._read(self.err)
-        return Ended(self.process.returncode, said[0], said[1], took_s, usage.ru_maxrss * 1024)
+        return Ended(self.process.returncode, said[0], said[1], took_s, peak_bytes)
 
     def kill(self) -> None:
         """SIGKILL. Not Popen's own: that would take the status which `end` waits for."""
@@ -144,6 +147,15 @@ def start(
         preexec_fn=_ordinary_signals,
     )
     return Started(process, out, err, time.monotonic())
+
+
+def _peak_bytes(pid: int) -> int:
+    """The largest resident set of what a process is now; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def anybodys_python() -> tuple[str, dict[str, str]]:
