@@ -114,14 +114,16 @@ def _expand(owners: frozenset[OwnerId], aliases: Aliases) -> frozenset[OwnerId]:
 def _closures(drafts: Sequence[Draft]) -> Mapping[str, frozenset[str]]:
     """Each step with all that it requires, directly or not."""
     requires = {draft.id: draft.requires for draft in drafts}
-    answer: dict[str, frozenset[str]] = {}
-    for step in requires:
-        seen: set[str] = set()
-        todo = [step]
-        while todo:
-            one = todo.pop()
-            if one not in seen:
-                seen.add(one)
-                todo.extend(requires.get(one, ()))
-        answer[step] = frozenset(seen)
-    return answer
+    return {step: reached(step, requires) for step in requires}
+
+
+def reached(step: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """The step and everything that `edges` lead to from it, directly or not."""
+    seen: set[str] = set()
+    todo = [step]
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo.extend(edges.get(one, ()))
+    return frozenset(seen)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectors.model.filesystem import FsSpace
 from collectors.remediation.plan.draft import Draft
 from collectors.remediation.plan.order import risk_rank
-from collectors.remediation.plan.unlocks import Tally
+from collectors.remediation.plan.unlocks import Tally, reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _spare(kept: dict[str, Draft], needed_bytes: int, tally: Tally) -> None:
     for draft in reversed(tuple(kept.values())):
         if draft.id not in kept or _kind(draft) != riskiest or draft.frees_elsewhere:
             continue
-        gone = _with_dependents(draft.id, requiring) & kept.keys()
+        gone = reached(draft.id, requiring) & kept.keys()
         for step in gone:
             tally.drop(step)
         if tally.freed_bytes >= needed_bytes:
@@ -83,15 +83,3 @@ def _spare(kept: dict[str, Draft], needed_bytes: int, tally: Tally) -> None:
 
 def _kind(draft: Draft) -> tuple[int, bool]:
     return risk_rank(draft.risk), not draft.automatic
-
-
-def _with_dependents(step: str, requiring: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """The step and everything that requires it, directly or not."""
-    gone: set[str] = set()
-    todo = [step]
-    while todo:
-        one = todo.pop()
-        if one not in gone:
-            gone.add(one)
-            todo.extend(requiring.get(one, ()))
-    return frozenset(gone)
