@@ -127,6 +127,28 @@ def test_every_change_to_a_quiet_volume_is_noticed_and_what_has_none_is_kept(roo
     assert sum(share.bytes for share in after.shares) == du(root)
 
 
+def test_of_many_volumes_whose_inodes_two_threads_read_only_those_that_changed_are_walked(tmp_path: Path) -> None:
+    with a_disk("ext4") as root:
+        volumes = [root / f"large-{number}" for number in range(7)]
+        for volume in volumes:
+            for folder in range(7):
+                (volume / f"{folder}").mkdir(parents=True)
+                for file in range(500):  # 24,500 in all: 6 MiB of inodes
+                    (volume / f"{folder}" / f"{file}").touch()
+        units = [a_unit(volume) for volume in volumes]
+        time.sleep(QUIET_S)
+        run("sync", "-f", root)
+        walked(root, units, cache=tmp_path)
+        for changed in ({volumes[0]}, {volumes[3]}, {volumes[6]}, set(volumes[1:]), set[Path]()):
+            for volume in changed:
+                fill(volume / "4" / "444", 9000 + len(changed))
+            after = walked(root, units, cache=tmp_path)
+            assert {volume for volume in volumes if not kept(after, volume)} == changed
+            assert sum(share.bytes for share in after.shares) == du(root)
+            time.sleep(QUIET_S)  # measured anew, so that the next round finds all of them quiet
+            walked(root, units, cache=tmp_path)
+
+
 def test_a_volume_that_was_changing_when_it_was_measured_is_measured_again(root: Path, tmp_path: Path) -> None:
     volume = a_volume(root, "busy")
     run("sync", "-f", root)

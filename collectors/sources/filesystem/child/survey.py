@@ -68,7 +68,10 @@ class Known:
 
 
 class Survey:
-    """Looks up every unit once. `items` are to be walked, the others are answered already."""
+    """Looks up every unit once, then settles which of them still are as the cache has them.
+
+    After that `items` are to be walked, and the others are answered.
+    """
 
     def __init__(self, root: int, known: Known, tables: InodeTables | None) -> None:
         self.items: list[Item] = []
@@ -77,6 +80,7 @@ class Survey:
         self.same: list[tuple[int, int]] = []  # unit, and the earlier unit that is the same directory
         self.failed: list[Tally] = []
         self.all_by_tree = True  # no unit lies where only a link leads
+        self._unproved: list[tuple[Item, list[Proof]]] = []
         self._root = root
         self._known = known
         self._tables = tables
@@ -104,10 +108,7 @@ class Survey:
             status = os.fstat(fd)
             if self._known.listed.setdefault(self._known.key(status), index) != index:
                 return
-            if before is not None and self._unchanged(fd, status, *before):
-                self.kept.append(index)
-            else:
-                self.items.append((below, index, True))
+            self._sort((below, index, True), fd, status, before)
         except OSError:
             return
         finally:
@@ -131,22 +132,31 @@ class Survey:
             status = os.fstat(fd)
             if not self._claim(index, self._known.listed.setdefault(self._known.key(status), index)):
                 return True
-            if before is not None and self._unchanged(fd, status, *before):
-                self.kept.append(index)
-            else:
-                self.items.append((below, index, True))
+            self._sort((below, index, True), fd, status, before)
         finally:
             os.close(fd)
         return True
 
-    def _unchanged(self, fd: int, status: os.stat_result, evidence: Evidence, proofs: list[Proof]) -> bool:
-        if evidence_of(fd, status) != evidence:
-            return False
-        tables = self._tables
-        try:
-            return not proofs or (tables is not None and all(tables.holds(proof) for proof in proofs))
-        except OSError:
-            return False
+    def _sort(self, item: Item, fd: int, status: os.stat_result, before: Before | None) -> None:
+        """Put a unit or part where it belongs, as far as its own directory tells."""
+        if before is None or evidence_of(fd, status) != before[0]:
+            self.items.append(item)
+        elif before[1]:
+            self._unproved.append((item, before[1]))
+        else:
+            self.kept.append(item[1])
+
+    def settle(self) -> None:
+        """Read the proofs of all that were looked up: together, since that is most of the work of a quiet run."""
+        tables, unproved = self._tables, self._unproved
+        proofs = [proof for _, several in unproved for proof in several]
+        holding = iter([] if tables is None else tables.holding(proofs))
+        for item, several in unproved:
+            if all([next(holding, False) for _ in several]):  # each takes its own, whatever the others say
+                self.kept.append(item[1])
+            else:
+                self.items.append(item)
+        unproved.clear()
 
     def _by_path(self, index: int, path: bytes) -> None:
         status = os.stat(path)

@@ -100,6 +100,7 @@ class Walker:
         for position, path in enumerate(parts, 1):
             before = kept_parts.get(os.fsencode(path))
             survey.part(self._known.host + position, path, before)
+        survey.settle()
         # Taken from the end: layers that can be remembered first, the host's own files last.
         self._todo = sorted(survey.items, key=self._urgency)
         if self._root_key not in self._known.listed:
