@@ -23,6 +23,7 @@ pytestmark = pytest.mark.machine
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
+_SIZE = "#{window_width}x#{window_height}"
 AGES = ("build_cache", "cache_mount", "dangling", "image", "container")
 
 
@@ -32,9 +33,11 @@ class Tmux:
     def __init__(self, base: Path, *words: str) -> None:
         self._server = ("tmux", "-u", "-S", str(base / "tmux"))
         environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-        environ.pop("TMUX", None)
+        for name in ("TMUX", "COLUMNS", "LINES"):
+            environ.pop(name, None)
         shape = ("new-session", "-d", "-x", "120", "-y", "36", "-c", str(ROOT))
         subprocess.run((*self._server, "-f", "/dev/null", *shape, *words), check=True, env=environ)
+        subprocess.run((*self._server, "resize-window", "-x", "120", "-y", "36"), check=True)
 
     def screen(self) -> str:
         """What is on it; "" once the program has ended."""
@@ -52,7 +55,8 @@ class Tmux:
             if seen in screen if isinstance(seen, str) else seen(screen):
                 return screen
             time.sleep(0.1)
-        raise AssertionError(f"not seen in {seconds:g} s: {seen}\n{self.screen()}")
+        size = subprocess.run((*self._server, "display", "-p", _SIZE), capture_output=True, text=True, check=False)
+        raise AssertionError(f"not seen in {seconds:g} s: {seen}\n{size.stdout}{self.screen()}")
 
     def step_to(self, key: str, wanted: str, most: int = 20) -> str:
         """Press `key` until the screen holds `wanted`."""
