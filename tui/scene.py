@@ -6,6 +6,7 @@ changed: a key press, a scan and a freed byte each make a new scene.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -95,6 +96,16 @@ class Scene:
         return self.frame.report.plan if self.frame is not None else None
 
     @cached_property
+    def later(self) -> Mapping[str, int]:
+        """Of each step of the plan, the bytes that it frees only together with steps after it."""
+        return self.steps.later_bytes() if self.steps is not None else {}
+
+    @cached_property
+    def whole_plan_bytes(self) -> int:
+        """What all steps of the plan together would free."""
+        return self.steps.frees_bytes(frozenset(step.id for step in self.steps.steps)) if self.steps is not None else 0
+
+    @cached_property
     def after(self) -> After | None:
         """What is left once the chosen steps that are still to run have run; None without a plan or statvfs."""
         plan = self.steps
@@ -127,6 +138,8 @@ _DERIVED = {
     "rows": {"frame", "order"},
     "shelves": {"frame", "order"},
     "after": {"frame", "plan", "chosen", "run"},
+    "later": {"frame", "plan"},
+    "whole_plan_bytes": {"frame", "plan"},
     "row": {"frame", "order", "selected"},
 }
 

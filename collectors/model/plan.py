@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,3 +52,13 @@ class Plan:
     def frees_bytes(self, chosen: frozenset[str]) -> int:
         """What exactly this set of steps frees together, as far as it is measured."""
         return sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)
+
+    def later_bytes(self) -> Mapping[str, int]:
+        """What each step frees only together with a step after it, as far as it is measured; 0 for none."""
+        place = {step.id: number for number, step in enumerate(self.steps)}
+        found: Counter[str] = Counter()
+        for unlock in self.unlocks:
+            if len(unlock.steps) > 1 and unlock.steps <= place.keys():
+                last = max(unlock.steps, key=place.__getitem__)
+                found.update(dict.fromkeys(unlock.steps - {last}, unlock.bytes))
+        return found

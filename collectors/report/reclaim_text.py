@@ -20,7 +20,7 @@ def plan_page(report: Report, until_percent: float | None, *, si: bool = False) 
         lines.append(f"Target: {until_percent:g}%")
     everything = frozenset(step.id for step in plan.steps)
     lines.append(f"After: {_after(report, plan.frees_bytes(everything), si)}")
-    lines += step_lines(plan.steps, si)
+    lines += step_lines(plan, plan.steps, si)
     lines += [f"- Left out: {words.quoted(why, 300)}" for why in plan.left_out]
     return "\n".join(lines) + "\n"
 
@@ -38,7 +38,7 @@ def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = Fa
         f"Frees: {words.bytes_(freed, si=si)}",
         f"After: {_after(report, freed, si)}",
     ]
-    lines += step_lines(steps, si)
+    lines += step_lines(report.plan, steps, si)
     for step in report.plan.steps:
         if step not in steps:
             title, frees = words.quoted(step.title, 200), words.size(step.frees, si=si)

@@ -189,7 +189,7 @@ def _plan(report: Report, si: bool) -> list[str]:
         everything = frozenset(step.id for step in steps)
         lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(everything), si=si)}")
         lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
-    lines += step_lines(steps, si)
+    lines += step_lines(report.plan, steps, si)
     lines.extend(f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out)
     return lines
 

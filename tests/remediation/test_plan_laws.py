@@ -128,6 +128,17 @@ def test_the_prediction_of_any_set_of_steps_equals_removing_their_targets_by_han
     )
 
 
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_what_a_step_frees_and_what_it_leads_to_is_all_that_the_plan_would_lack_without_it(scene: Scene) -> None:
+    made = scene.plan()
+    everything, later = frozenset(ids(made)), made.later_bytes()
+    for one in made.steps:
+        lacking = made.frees_bytes(everything) - made.frees_bytes(everything - {one.id})
+        if isinstance(one.frees, Exact):
+            assert lacking == one.frees.value + later.get(one.id, 0)
+
+
 def _descendants_gone(scene: Scene, records: tuple[str, ...], gone: set[str]) -> bool:
     after = gone | set(records)
     return not any(

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from collectors.model.plan import Plan, Step
+from collectors.report.plan_text import leads_to
 from collectors.report.words import safe
 from tui.fit import Bit, Line
 from tui.scene import Scene
@@ -69,10 +70,10 @@ class PlanView(View):
     def set_heights(self) -> None:
         """Give the steps the lines they need, and leave some to what is below."""
         low = self.screen.has_class("-low")
-        around = 1 + (3 if low else 4) + 2  # header, gauge, frame
+        around = 1 + 3 + 2  # header, gauge, frame
         wanted = len(self.query_one(StepTable).rows) + around
         self.query_one("#plan-steps").styles.height = max(
-            around + 1, min(wanted, self.size.height - (6 if low else 14))
+            around + 1, min(wanted, self.size.height - (6 if low else 13))
         )
 
     def on_resize(self) -> None:
@@ -90,7 +91,7 @@ class PlanView(View):
     def _step(self, table: StepTable, scene: Scene) -> None:
         step = self.step()
         self.query_one("#plan-step", Panel).name_it(safe(step.title, 80) if step is not None else "Step")
-        self.query_one("#step", Prose).set_lines(_about(step) if step is not None else (), scene.look)
+        self.query_one("#step", Prose).set_lines(_about(step, scene) if step is not None else (), scene.look)
 
     def _log(self, plan: Plan, scene: Scene) -> None:
         panel, prose = self.query_one("#plan-log", Panel), self.query_one("#log", Prose)
@@ -115,9 +116,11 @@ def _note(scene: Scene) -> str:
     return "Space include · d dry run · a apply"
 
 
-def _about(step: Step) -> list[Line]:
-    rows = [("command", f"$ {step.command}", "strong"), ("needs", step.needs, "text"), ("costs", step.costs, "text"),
-            ("way back", step.undo, "text"), ("because", step.rule.replace("-", " "), "muted")]  # fmt: skip
+def _about(step: Step, scene: Scene) -> list[Line]:
+    later = leads_to(step, scene.later.get(step.id, 0), scene.scale.si)
+    rows = [("command", f"$ {step.command}", "strong"), ("leads to", later, "text"), ("needs", step.needs, "text"),
+            ("costs", step.costs, "text"), ("way back", step.undo, "text"),
+            ("because", step.rule.replace("-", " "), "muted")]  # fmt: skip
     if step.targets:
         rows.append(("removes", f"{len(step.targets):,} items, each verified again just before it goes", "muted"))
     return [(Bit(f" {label:<10}", "muted"), Bit(safe(text), role, 1, cut=True)) for label, text, role in rows if text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import set_cell_size
 
 from collectors.model.plan import Risk, Step
-from collectors.model.reading import Unavailable
+from collectors.model.reading import Exact, Unavailable
 from collectors.report.words import safe
 from tui.figures import cell, number
 from tui.fit import Bit, shorten
@@ -71,10 +71,13 @@ class StepTable(Listing[Step]):
 
     @classmethod
     def _freed(cls, row: Step, scene: Scene, run: StepRun | None, on: bool) -> Bit:
-        """Measured where it ran, else promised."""
+        """Measured where it ran, else promised; behind an arrow what only a step after it will free."""
         width = cls.number(scene)
         if run is not None and run.measured_bytes is not None:
             return Bit(f"{number(run.measured_bytes, scene.scale.divisor):>{width}}", "goodstrong")
+        later = scene.later.get(row.id, 0)
+        if later and isinstance(row.frees, Exact) and not row.frees.value:
+            return Bit(f"{'→' + number(later, scene.scale.divisor):>{width}}", "good" if on else "muted")
         text = cell(row.frees, scene.scale)
         role = "warn" if isinstance(row.frees, Unavailable) else "good" if on else "muted"
         return Bit(f"{text:>{width}}", role)

@@ -53,11 +53,23 @@ class Verdict(Drawn):
         elif trouble:
             yield Bit("  ? ", "warn", 2)
             yield Bit(trouble, "warn", 2, cut=True, least=24)
-        elif scene.after is not None and scene.after.freed_bytes > 0:
-            yield Bit(f"   p → plan frees {bytes_(scene.after.freed_bytes, si=scene.scale.si)}", "good", 4)
+        elif promised := _promise(scene):
+            yield Bit(f"   p → {promised}", "good", 4)
         if said := remark(frame.report):
             yield Bit("   ", "muted", 5)
             yield Bit(said, "muted", 5, cut=True, least=20)
+
+
+def _promise(scene: Scene) -> str:
+    """What the chosen steps of the plan free, and what all of them would; "" where that is nothing."""
+    after, si = scene.after, scene.scale.si
+    if after is None:
+        return ""
+    chosen = f"plan frees {bytes_(after.freed_bytes, si=si)}" if after.freed_bytes else ""
+    if scene.run is not None or scene.whole_plan_bytes <= after.freed_bytes:
+        return chosen
+    most = f"could free {bytes_(scene.whole_plan_bytes, si=si)}"
+    return f"{chosen}, {most}" if chosen else f"plan {most}"
 
 
 def _broke(scene: Scene) -> str:
