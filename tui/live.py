@@ -14,7 +14,7 @@ from tui.feed import LiveFeed
 from tui.fit import Bit
 from tui.frame import NO_PAST, Frame, LastGood, Past
 from tui.messages import Applied, Applying, Remembered, ScanBroke, Scanned
-from tui.moments import Moment, of_report
+from tui.moments import Moment, came_true, of_report
 from tui.past import past_of
 from tui.progress import Run, outcome_lines
 from tui.scene import Mode, preselected
@@ -166,7 +166,12 @@ def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:
     if before is None:
         return ()
     still = {finding.rule for finding in report.findings}
-    gone = [finding for finding in before.report.findings if finding.rule not in still and finding.certain]
+    full = max((finding.severity for finding in report.findings if finding.rule == "disk-full"), default=None)
+    gone = [
+        finding
+        for finding in before.report.findings
+        if finding.rule not in still and finding.certain and not came_true(finding.rule, finding.severity, full)
+    ]
     kept = [finding for finding in before.resolved if finding.rule not in still]
     new = [
         replace(finding, severity=Severity.P4, claim=f"resolved: {finding.claim}", bytes=None, owners=())

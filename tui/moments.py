@@ -51,6 +51,11 @@ class Moment:
     record: Record | None = None
 
 
+def came_true(rule: str, severity: Severity, full: Severity | None) -> bool:
+    """Whether something that is not found any more is a forecast of what the disk is by now; `full`: how bad it is."""
+    return rule == "disk-forecast" and full is not None and full > severity
+
+
 def of_report(report: Report) -> Moment:
     space = space_of(report)
     rows = report.ledger.rows if report.ledger is not None else ()
@@ -170,7 +175,8 @@ def _findings(before: Moment, moment: Moment) -> list[Event]:
         if old is None or finding.severity > old.severity:
             amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
             found.append(Event(moment.at, Kind.FOUND, f"{finding.claim}{amount}", moment.percent, finding.severity))
+    full = moment.findings["disk-full"].severity if "disk-full" in moment.findings else None
     for rule, finding in before.findings.items():
-        if rule not in moment.findings and rule not in _TOLD:
+        if rule not in moment.findings and rule not in _TOLD and not came_true(rule, finding.severity, full):
             found.append(Event(moment.at, Kind.RESOLVED, f"resolved: {finding.claim}", moment.percent, Severity.P4))
     return found

@@ -12,7 +12,7 @@ from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
 from tui.app import UllageApp
 from tui.feed import ReplayFeed
 from tui.frame import Kind
-from tui.moments import events, of_journal, of_report
+from tui.moments import Found, Moment, events, of_journal, of_report
 from tui.past import past_of, until
 from tui.recall import report_of
 from tui.timeline import Timeline
@@ -125,6 +125,17 @@ def test_events_are_crossings_falls_findings_and_what_resolved() -> None:
         Kind.CROSSED,
     ]
     assert "Build cache" in next(event.text for event in told if event.kind is Kind.FREED)
+
+
+def test_a_forecast_that_came_true_is_not_called_resolved_and_one_that_did_not_is() -> None:
+    def at(hours: float, **findings: Severity) -> Moment:
+        found = {rule.replace("_", "-"): Found(severity, rule, None) for rule, severity in findings.items()}
+        return dataclasses.replace(of_report(incident(hours)), findings=found)
+
+    ahead = at(2.0, disk_full=Severity.P1, disk_forecast=Severity.P1)
+    for now, wanted in ((at(1.0, disk_full=Severity.P0), []), (at(1.0, disk_full=Severity.P1), ["disk_forecast"])):
+        told = [event.text for event in events([ahead, now], (80, 90)) if event.kind is Kind.RESOLVED]
+        assert told == [f"resolved: {claim}" for claim in wanted]
 
 
 def test_until_cuts_every_curve_at_the_same_moment() -> None:
