@@ -35,7 +35,8 @@ def forecast(case: Case) -> Iterable[Finding]:
                 ("latest", crossing.latest.strftime("%Y-%m-%dT%H:%M:%SZ") if crossing.latest else "never"),
                 ("grows most", growth.key if growth else "not known"),
             )
-            claim = f"at this rate {percent}% is crossed at {when}, in {left_h:.1f} h"
+            left = f"{left_h:.1f} h" if left_h >= 1 else f"{left_h * 60:.0f} min"
+            claim = f"at this rate {percent}% is crossed at {when}, in {left}"
             yield Finding("disk-forecast", severity, claim, None, evidence, "follow the plan before that", (), True)
             return
 
