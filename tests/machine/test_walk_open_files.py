@@ -35,6 +35,22 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 
+# The descriptor is closed, and no two mappings lie side by side in the file, so that the kernel keeps each.
+MAPPER = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+fd = os.open(sys.argv[1], os.O_RDONLY)
+os.unlink(sys.argv[1])
+for number in range(int(sys.argv[2])):
+    if libc.mmap(None, 4096, 1, 1, fd, number % 2 * 8192) in (None, 2**64 - 1):
+        sys.exit(f"{number} mappings")
+os.close(fd)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
 
 def search(host: Host, deadline_s: float) -> OpenFiles:
     began = time.monotonic()
@@ -81,6 +97,21 @@ def test_one_with_all_that_a_process_may_open_is_searched_in_time(holder: int, t
         short = search(this_host(), 0.2)
     assert named(short, "/in-another-process") or Why.TIMED_OUT in {missing.why for missing in short.unread}
     assert holder > 1000
+
+
+def test_a_file_that_is_mapped_as_often_as_a_process_may_is_found_once_and_in_time(tmp_path: Path) -> None:
+    require_machine()
+    most = int(Path("/proc/sys/vm/max_map_count").read_text())
+    path = fill(tmp_path / "mapped", 1 << 20)
+    words = [sys.executable, "-c", MAPPER, str(path), str(min(most, MANY) - 2000)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        found = search(this_host(), 20)
+        assert len([file for file in found.files if file.path.endswith("/mapped")]) == 1
+        short = search(this_host(), 0.2)
+        assert named(short, "/mapped") or Why.TIMED_OUT in {missing.why for missing in short.unread}
+        process.communicate()
 
 
 @pytest.fixture(scope="module")

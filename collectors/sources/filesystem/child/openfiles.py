@@ -16,11 +16,11 @@ from collectors.sources.filesystem.child.statx import statx
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 _DELETED = b" (deleted)"
-_SHARE = 4096  # descriptors of one process looked at in one turn
+_SHARE = 4096  # descriptors of one process, or its mappings, looked at in one turn
 # Memory that only looks like a file.
 _NO_FILES = (b"/memfd:", b"/SYSV", b"/dev/zero", b"/anon_hugepage", b"/[aio]", b"/drm ", b"/i915")
 _GONE = (errno.ENOENT, errno.ESRCH)  # the process ended, the descriptor was closed
@@ -66,17 +66,22 @@ class _Search:
             self._in_time()
             try:
                 with open(self._of(pid, "maps"), "rb") as file:
-                    lines = [line for line in file if line.endswith(_DELETED + b"\n")]
+                    self._in(pid, file)
             except OSError as error:
                 self._fail(pid, error)
-                continue
-            seen = set()
-            for line in lines:
-                area, _, _, device, inode, path = line.split(None, 5)
-                if (device, inode) not in seen:
-                    seen.add((device, inode))
-                    self._look(pid, path.removesuffix(b"\n"), self._of(pid, "map_files/") + area)
         self.tell()
+
+    def _in(self, pid: int, maps: Iterable[bytes]) -> None:
+        seen = set()
+        for number, line in enumerate(maps, 1):
+            if number % _SHARE == 0:
+                self._in_time()  # some programs map a file a million times
+            if not line.endswith(_DELETED + b"\n"):
+                continue
+            area, _, _, device, inode, path = line.split(None, 5)
+            if (device, inode) not in seen:
+                seen.add((device, inode))
+                self._look(pid, path.removesuffix(b"\n"), self._of(pid, "map_files/") + area)
 
     def tell(self) -> None:
         """Send what was found since the last time."""
