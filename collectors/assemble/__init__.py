@@ -14,7 +14,7 @@ from collectors.assemble.away import from_container, remote_study
 from collectors.assemble.request import Clock, OnPart, Request
 from collectors.assemble.study import Context, study
 from collectors.assemble.units import Places, listed
-from collectors.model.engine import EngineView
+from collectors.model.engine import Engine, EngineView
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
@@ -25,6 +25,7 @@ from collectors.sources import engine as engine_source
 from collectors.sources import filesystem as filesystem_source
 from collectors.sources.docker_root.inner import inner_units
 from collectors.sources.engine import Part
+from collectors.sources.host import reads_every_file
 from collectors.sources.settings import settings
 
 __all__ = ["Request", "assemble"]
@@ -80,10 +81,17 @@ class _Look:
             self.request.host,
             deadline_s=self.clock.left(keep=_KEEP_S),
             on_part=self._engine_part,
+            volume_sizes=self._engine_measures,
         )
         self._update(engine=view)
         self.engine_known.set()
         self.containers_known.set()
+
+    def _engine_measures(self, engine: Reading[Engine], local: Reading[bool]) -> bool:
+        """Whether the engine shall walk through all volumes to measure them: where we cannot do that ourselves."""
+        if not reads_every_file(self.request.host.proc):
+            return True
+        return isinstance(roots.docker_root(self.request, engine, local, self.clock), Unavailable)
 
     def _engine_part(self, part: Part, reading: Reading[Any] | Size) -> None:
         changed: dict[str, Any] = {part.value: reading}

@@ -7,6 +7,9 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+_READ_ANYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+_ALL_USERS = str((1 << 32) - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -40,6 +43,19 @@ def this_host(*, docker_root: Path | None = None, state: Path | None = None) -> 
         docker_root=docker_root,
         state=state,
     )
+
+
+def reads_every_file(proc: Path) -> bool:
+    """Whether permissions hide nothing from this process: the capability for that, and over every user of the machine.
+
+    In a user namespace capabilities reach the users that it knows of, and no others. False where neither can be read.
+    """
+    try:
+        held = [line for line in (proc / "self" / "status").read_text().splitlines() if line.startswith("CapEff:")]
+        users = [line.split() for line in (proc / "self" / "uid_map").read_text().splitlines()]
+        return bool(int(held[0].split()[1], 16) & _READ_ANYTHING) and users == [["0", "0", _ALL_USERS]]
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def state_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -42,3 +43,20 @@ def test_the_fill_comes_at_once_and_stays(room: Room, mute: bool) -> None:
     assert told[first][0] < 2.0
     assert all(filled(snapshot) for _, snapshot in told[first:])
     assert len(told) > first + 3
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["we read all files", "permissions hide some"])
+def test_the_engine_walks_through_volumes_only_where_we_cannot(room: Room, tmp_path: Path, reads: bool) -> None:
+    proc = tmp_path / "proc"
+    shutil.copytree("/proc/self", proc / "self", ignore=lambda _, names: {*names} - {"mountinfo"}, symlinks=True)
+    (proc / "self" / "status").write_text(f"Name:\tullage\nCapEff:\t{4 if reads else 0:016x}\n")
+    (proc / "self" / "uid_map").write_text("         0          0 4294967295\n")
+    with room.engine() as server:
+        host = replace(this_host(), docker_root=room.root, proc=proc)
+        request = Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0)
+        seen = assemble(request).engine
+        kinds = {dict(asked.query).get("type") for asked in server.requests if asked.path.endswith("/system/df")}
+    assert ("volume" in kinds) is not reads
+    assert {"image", "build-cache"} <= kinds
+    assert isinstance(seen.volumes, Exact)
+    assert any(isinstance(volume.size, Exact) for volume in seen.volumes.value) is not reads

@@ -111,7 +111,7 @@ def test_memory_that_looks_like_a_file_is_not_on_a_disk() -> None:
 
 
 def test_a_search_without_time_says_so() -> None:
-    assert Why.TIMED_OUT in {missing.why for missing in search(deadline_s=0.02).unread}
+    assert Why.TIMED_OUT in {missing.why for missing in search(deadline_s=0.001).unread}
 
 
 def test_processes_that_cannot_be_seen_are_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from collectors.model.engine import EngineView
+from collectors.model.engine import Engine, EngineView
 from collectors.model.reading import Reading, Size, Unavailable, Why
 from collectors.sources.bounded import reason
 from collectors.sources.engine import parts
@@ -30,6 +30,12 @@ from collectors.sources.host import Host
 __all__ = ["Endpoint", "Part", "endpoint", "view"]
 
 OnPart = Callable[[Part, Reading[Any] | Size], None]
+WantsSizes = Callable[[Reading[Engine], Reading[bool]], bool]
+
+
+def always(engine: Reading[Engine], local: Reading[bool]) -> bool:
+    """Have the engine measure whatever it can."""
+    return True
 
 
 def view(
@@ -37,14 +43,15 @@ def view(
     host: Host,
     *,
     deadline_s: float,
-    volumes: bool = True,
+    volume_sizes: WantsSizes = always,
     inspect: bool = True,
     on_part: OnPart | None = None,
     body_limit_bytes: int = BODY_LIMIT_BYTES,
 ) -> EngineView:
     """Everything that the engine tells, within `deadline_s` seconds and a grace of less than one.
 
-    `volumes`: have volume sizes measured (the slow part: the engine walks every file). `inspect`: ask for each
+    `volume_sizes`: whether to have volumes measured (the slow part: the engine walks every file), asked in a thread as
+    soon as it is known which engine this is and whether it runs here. `inspect`: ask for each
     container (log, process, writable layer, mounts) and each image (layers) by itself, a few at a time; what there
     was no time for is NOT_ASKED. `on_part` is called in this thread with each part as it arrives; a part whose list
     comes before its sizes comes again, fuller, and the last one is that of the returned view.
@@ -62,22 +69,31 @@ def view(
             for part in Part:
                 arrived(part, hello)
         else:
-            for part, reading in _side_by_side(session, _jobs(Questions(session, hello.value), host, volumes, inspect)):
+            for part, reading in _side_by_side(
+                session, _jobs(Questions(session, hello.value), host, volume_sizes, inspect)
+            ):
                 arrived(part, reading)
     late = missing(Why.TIMED_OUT, f"no answer in {deadline_s:.3g} s", "engine", endpoint.url)
     return EngineView(**{part.value: found.get(part, late) for part in Part})
 
 
-def _jobs(ask: Questions, host: Host, volumes: bool, inspect: bool) -> dict[tuple[Part, ...], Iterator[Piece]]:
+def _jobs(
+    ask: Questions, host: Host, volume_sizes: WantsSizes, inspect: bool
+) -> dict[tuple[Part, ...], Iterator[Piece]]:
     """What is asked side by side, and which parts each job is to deliver."""
     listed: ListedContainers = Future()
+    wanted: Future[bool] = Future()
+
+    def decide(engine: Reading[Engine], local: Reading[bool]) -> None:
+        wanted.set_result(volume_sizes(engine, local))
+
     return {
-        (Part.ENGINE, Part.LOCAL): parts.of_engine(ask, host, listed),
+        (Part.ENGINE, Part.LOCAL): parts.of_engine(ask, host, listed, decide),
         (Part.CONTAINERS,): parts.of_containers(ask, listed, inspect=inspect),
         (Part.IMAGES,): parts.of_images(ask, inspect=inspect),
         (Part.LAYERS_SIZE,): parts.of_layers_size(ask),
         (Part.BUILD_CACHE,): parts.of_build_cache(ask),
-        (Part.VOLUMES,): parts.of_volumes(ask, sizes=volumes),
+        (Part.VOLUMES,): parts.of_volumes(ask, wanted),
     }
 
 

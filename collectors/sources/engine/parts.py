@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
@@ -42,10 +43,18 @@ Piece: TypeAlias = tuple[Part, Reading[Any] | Size]
 ListedContainers: TypeAlias = "Future[Reading[tuple[Container, ...]]]"
 
 
-def of_engine(ask: Questions, host: Host, listed: ListedContainers) -> Iterator[Piece]:
+def of_engine(
+    ask: Questions,
+    host: Host,
+    listed: ListedContainers,
+    known: Callable[[Reading[Engine], Reading[bool]], None],
+) -> Iterator[Piece]:
+    """`known` is told both before the second is delivered."""
     engine = ask.engine()
     yield Part.ENGINE, engine
-    yield Part.LOCAL, engine if isinstance(engine, Unavailable) else _local(ask, host, engine.value, listed)
+    local = engine if isinstance(engine, Unavailable) else _local(ask, host, engine.value, listed)
+    known(engine, local)
+    yield Part.LOCAL, local
 
 
 def of_images(ask: Questions, *, inspect: bool) -> Iterator[Piece]:
@@ -83,12 +92,13 @@ def of_containers(ask: Questions, listed_to: ListedContainers, *, inspect: bool)
         yield Part.CONTAINERS, replace(listed, value=found)
 
 
-def of_volumes(ask: Questions, *, sizes: bool) -> Iterator[Piece]:
-    measured = soon("engine volume sizes", ask.volume_usage) if sizes else None
+def of_volumes(ask: Questions, sizes_wanted: Future[bool]) -> Iterator[Piece]:
     listed = ask.volumes()
     yield Part.VOLUMES, listed
-    if measured is not None and not isinstance(listed, Unavailable):
-        yield Part.VOLUMES, replace(listed, value=volumes.with_usage(listed.value, measured.result(), listed.origin))
+    with suppress(TimeoutError):
+        if not isinstance(listed, Unavailable) and sizes_wanted.result(max(0.0, ask.session.left_s)):
+            measured = ask.volume_usage()
+            yield Part.VOLUMES, replace(listed, value=volumes.with_usage(listed.value, measured, listed.origin))
 
 
 def of_build_cache(ask: Questions) -> Iterator[Piece]:

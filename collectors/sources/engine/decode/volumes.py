@@ -17,8 +17,8 @@ _GENERATED_NAME = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def volumes(body: bytes, origin: Origin) -> tuple[Volume, ...]:
-    """The list. Sizes and references are not asked yet."""
-    later = Unavailable(Why.NOT_ASKED, "the list of volumes does not tell", origin)
+    """The list. Sizes and references come with another question, which costs a walk through every file in them."""
+    later = Unavailable(Why.NOT_ASKED, "the engine was not asked to measure it", origin)
     found = []
     answer = top(body, "/volumes", origin)
     if "Volumes" not in answer.fields:
