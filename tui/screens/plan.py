@@ -59,9 +59,8 @@ class PlanView(View):
         self.set_heights()
         if self.screen.has_class("-low"):
             # Room for one of the two: what one step does, until there is a log.
-            logged = bool(scene.run is not None or scene.dry)
-            self.query_one("#plan-step", Panel).display = not logged
-            self.query_one("#plan-log", Panel).display = logged
+            self.query_one("#plan-step", Panel).display = not self._logged
+            self.query_one("#plan-log", Panel).display = self._logged
         else:
             self.query_one("#plan-step", Panel).display = self.query_one("#plan-log", Panel).display = True
         self._step(table, scene)
@@ -72,9 +71,13 @@ class PlanView(View):
         low = self.screen.has_class("-low")
         around = 1 + 3 + 2  # header, gauge, frame
         wanted = len(self.query_one(StepTable).rows) + around
-        self.query_one("#plan-steps").styles.height = max(
-            around + 1, min(wanted, self.size.height - (6 if low else 13))
-        )
+        below = 6 if low else 14 if self._logged else 13  # a log ends in four lines
+        self.query_one("#plan-steps").styles.height = max(around + 1, min(wanted, self.size.height - below))
+
+    @property
+    def _logged(self) -> bool:
+        """Whether there is a log to read: of a run, or of a dry one."""
+        return self._scene is not None and bool(self._scene.run is not None or self._scene.dry)
 
     def on_resize(self) -> None:
         self.set_heights()
