@@ -14,7 +14,7 @@ from tui.feed import LiveFeed
 from tui.fit import Bit
 from tui.frame import NO_PAST, Frame, LastGood, Past
 from tui.messages import Applied, Applying, Remembered, ScanBroke, Scanned
-from tui.moments import Moment, came_true, of_report
+from tui.moments import Moment, came_true, of_report, worst_of
 from tui.past import past_of
 from tui.progress import Run, outcome_lines
 from tui.scene import Mode, preselected
@@ -64,9 +64,9 @@ class LiveActions(SceneApp):
         self._latest = frame
         chosen = self.scene.chosen
         if self.scene.plan is None and (
-            before is None or not before.done or _steps(before.report) != _steps(message.report)
+            before is None or not before.done or before.report.plan.ids != message.report.plan.ids
         ):
-            kept = chosen & _steps(message.report) if before is not None and before.done else frozenset()
+            kept = chosen & message.report.plan.ids if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
         if self.scene.mode is Mode.REPLAY:
             self.change(scanning=not message.done)  # the past is on screen; the new run waits for End
@@ -157,20 +157,16 @@ class LiveActions(SceneApp):
             self._stopped("stopped by x; r looks again")
 
 
-def _steps(report: Report) -> frozenset[str]:
-    return frozenset(step.id for step in report.plan.steps)
-
-
 def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:
     """What an earlier look of this session found and this one does not any more, as P4."""
     if before is None:
         return ()
     still = {finding.rule for finding in report.findings}
-    full = max((finding.severity for finding in report.findings if finding.rule == "disk-full"), default=None)
+    worst = worst_of(report)
     gone = [
         finding
         for finding in before.report.findings
-        if finding.rule not in still and finding.certain and not came_true(finding.rule, finding.severity, full)
+        if finding.rule not in still and finding.certain and not came_true(finding.rule, finding.severity, worst)
     ]
     kept = [finding for finding in before.resolved if finding.rule not in still]
     new = [

@@ -51,9 +51,9 @@ class Moment:
     record: Record | None = None
 
 
-def came_true(rule: str, severity: Severity, full: Severity | None) -> bool:
-    """Whether something that is not found any more is a forecast of what the disk is by now; `full`: how bad it is."""
-    return rule == "disk-forecast" and full is not None and full > severity
+def came_true(rule: str, severity: Severity, now: Mapping[str, Found]) -> bool:
+    """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
+    return rule == "disk-forecast" and "disk-full" in now and now["disk-full"].severity > severity
 
 
 def of_report(report: Report) -> Moment:
@@ -68,12 +68,12 @@ def of_report(report: Report) -> Moment:
         categories={
             row.category.value: charged(row.charged) for row in rows if not isinstance(row.charged, Unavailable)
         },
-        findings=_worst(report),
+        findings=worst_of(report),
         actions=(),
     )
 
 
-def _worst(report: Report) -> dict[str, Found]:
+def worst_of(report: Report) -> dict[str, Found]:
     """The worst finding of each rule; the diagnosis lists them worst first."""
     found: dict[str, Found] = {}
     for finding in report.findings:
@@ -175,8 +175,8 @@ def _findings(before: Moment, moment: Moment) -> list[Event]:
         if old is None or finding.severity > old.severity:
             amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
             found.append(Event(moment.at, Kind.FOUND, f"{finding.claim}{amount}", moment.percent, finding.severity))
-    full = moment.findings["disk-full"].severity if "disk-full" in moment.findings else None
     for rule, finding in before.findings.items():
-        if rule not in moment.findings and rule not in _TOLD and not came_true(rule, finding.severity, full):
+        gone = rule not in moment.findings and rule not in _TOLD
+        if gone and not came_true(rule, finding.severity, moment.findings):
             found.append(Event(moment.at, Kind.RESOLVED, f"resolved: {finding.claim}", moment.percent, Severity.P4))
     return found

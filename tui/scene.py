@@ -103,7 +103,7 @@ class Scene:
     @cached_property
     def whole_plan_bytes(self) -> int:
         """What all steps of the plan together would free."""
-        return self.steps.frees_bytes(frozenset(step.id for step in self.steps.steps)) if self.steps is not None else 0
+        return self.steps.frees_bytes(self.steps.ids) if self.steps is not None else 0
 
     @cached_property
     def after(self) -> After | None:

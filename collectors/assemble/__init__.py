@@ -49,6 +49,8 @@ class _Look:
         self.clock = Clock(request.deadline_s)
         self.deadline_s = request.deadline_s
         self.lock = threading.Lock()
+        self.root: Reading[str] | None = None
+        self.root_lock = threading.Lock()
         self.engine_known, self.containers_known = threading.Event(), threading.Event()
         now = datetime.now(UTC)
         pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
@@ -65,7 +67,7 @@ class _Look:
             self._early(Places(mounts.value).home_of(path))
         self.engine_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE))
         view = self.snapshot.engine
-        root = roots.docker_root(self.request, view.engine, view.local, self.clock)
+        root = self._root(view.engine, view.local)
         self._update(docker_root=root)
         if isinstance(mounts, Exact):
             self._settings(root)
@@ -91,7 +93,14 @@ class _Look:
         """Whether the engine shall walk through all volumes to measure them: where we cannot do that ourselves."""
         if not reads_every_file(self.request.host.proc):
             return True
-        return isinstance(roots.docker_root(self.request, engine, local, self.clock), Unavailable)
+        return isinstance(self._root(engine, local), Unavailable)
+
+    def _root(self, engine: Reading[Engine], local: Reading[bool]) -> Reading[str]:
+        """Looked for once, by whoever needs it first: the question costs a process."""
+        with self.root_lock:
+            if self.root is None:
+                self.root = roots.docker_root(self.request, engine, local, self.clock)
+            return self.root
 
     def _engine_part(self, part: Part, reading: Reading[Any] | Size) -> None:
         changed: dict[str, Any] = {part.value: reading}

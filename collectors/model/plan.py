@@ -49,6 +49,11 @@ class Plan:
     unlocks: tuple[Unlock, ...]
     left_out: tuple[str, ...]  # one sentence for each remedy that would free nothing or cannot work, with the reason
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """Those of all steps."""
+        return frozenset(step.id for step in self.steps)
+
     def frees_bytes(self, chosen: frozenset[str]) -> int:
         """What exactly this set of steps frees together, as far as it is measured."""
         return sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)

@@ -18,8 +18,7 @@ def plan_page(report: Report, until_percent: float | None, *, si: bool = False) 
     lines = ["## Docker Storage Plan", f"Disk: {_disk(report, si)}"]
     if until_percent is not None:
         lines.append(f"Target: {until_percent:g}%")
-    everything = frozenset(step.id for step in plan.steps)
-    lines.append(f"After: {_after(report, plan.frees_bytes(everything), si)}")
+    lines.append(f"After: {_after(report, plan.frees_bytes(plan.ids), si)}")
     lines += step_lines(plan, plan.steps, si)
     lines += [f"- Left out: {words.quoted(why, 300)}" for why in plan.left_out]
     return "\n".join(lines) + "\n"

@@ -186,8 +186,7 @@ def _plan(report: Report, si: bool) -> list[str]:
     automatic = frozenset(step.id for step in steps if step.automatic)
     lines = [f"Plan: {words.count(len(steps), 'step')}"]
     if steps:
-        everything = frozenset(step.id for step in steps)
-        lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(everything), si=si)}")
+        lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(report.plan.ids), si=si)}")
         lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
     lines += step_lines(report.plan, steps, si)
     lines.extend(f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out)

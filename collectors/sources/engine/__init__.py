@@ -51,10 +51,10 @@ def view(
     """Everything that the engine tells, within `deadline_s` seconds and a grace of less than one.
 
     `volume_sizes`: whether to have volumes measured (the slow part: the engine walks every file), asked in a thread as
-    soon as it is known which engine this is and whether it runs here. `inspect`: ask for each
-    container (log, process, writable layer, mounts) and each image (layers) by itself, a few at a time; what there
-    was no time for is NOT_ASKED. `on_part` is called in this thread with each part as it arrives; a part whose list
-    comes before its sizes comes again, fuller, and the last one is that of the returned view.
+    soon as it is known which engine this is and whether it runs here. `inspect`: ask for each container (log, process,
+    writable layer, mounts) and each image (layers) by itself, a few at a time; what there was no time for is NOT_ASKED.
+    `on_part` is called in this thread with each part as it arrives; a part whose list comes before its sizes comes
+    again, fuller, and the last one is that of the returned view.
     """
     found: dict[Part, Any] = {}
 

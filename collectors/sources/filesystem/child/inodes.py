@@ -64,15 +64,12 @@ class InodeTables:
         """Of each, whether everything still reads as it did. What cannot be read does not hold."""
         found = [False] * len(proofs)
         weights = [sum(count for _, count in runs) for runs, _ in proofs]
-        todo = sorted(range(len(proofs)), key=weights.__getitem__)  # the largest are taken first
+        # The largest first; each goes to the thread that asks for it first.
+        todo = iter(sorted(range(len(proofs)), key=weights.__getitem__, reverse=True))
 
         def check() -> None:
             reader = self._reader()
-            while todo:
-                try:
-                    index = todo.pop()
-                except IndexError:  # the other thread was quicker
-                    return
+            for index in todo:
                 runs, expected = proofs[index]
                 try:
                     found[index] = reader.checksum(runs) == expected

@@ -66,12 +66,12 @@ class _Search:
             self._in_time()
             try:
                 with open(self._of(pid, "maps"), "rb") as file:
-                    self._in(pid, file)
+                    self._mapped(pid, file)
             except OSError as error:
                 self._fail(pid, error)
         self.tell()
 
-    def _in(self, pid: int, maps: Iterable[bytes]) -> None:
+    def _mapped(self, pid: int, maps: Iterable[bytes]) -> None:
         seen = set()
         for number, line in enumerate(maps, 1):
             if number % _SHARE == 0:
