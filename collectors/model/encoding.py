@@ -1,8 +1,9 @@
 """The model as plain JSON values that load back to equal objects: what recordings and the probe's answer are made of.
 
-Every dataclass and enum is written with its type's name and its fields in order. Refuses what is not of the model.
-`conforms.py` says whether something loaded has the types that the model declares; a fingerprint, whether both sides
-mean the same model.
+Every dataclass and enum is written with its type's name and its fields in order. Whoever writes for another version
+of the program also writes the order (`fields_by_type`), and reads it back by names (`object_named`). Refuses what is
+not of the model. `conforms.py` says whether something loaded has the types that the model declares; a fingerprint,
+whether both sides mean the same model.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
+from typing import Any
 
 from collectors.model import (
     btrfs,
@@ -74,23 +78,84 @@ def encode(value: object) -> object:
     raise TypeError(f"the model holds no {type(value).__name__}")
 
 
-def decode(value: object) -> object:
-    """What `encode` gave, as objects again. Raises Unreadable or one of FOREIGN."""
+@dataclass(frozen=True, slots=True)
+class Builders:
+    """How what was written under the name of a type becomes an object: from its parts, not yet decoded."""
+
+    objects: Mapping[str, Callable[[list[object], Builders], object]]
+    enums: Mapping[str, Callable[[object], object]]
+
+
+def decode(value: object, builders: Builders | None = None) -> object:
+    """What `encode` gave, as objects again; else of today's model. Raises Unreadable or one of FOREIGN."""
+    builders = builders or MODEL
     if isinstance(value, list):
-        return tuple(decode(item) for item in value)
+        return tuple(decode(item, builders) for item in value)
     if not isinstance(value, dict):
         return value
     if "e" in value:
-        return _TYPES[value["e"]](value["v"])
+        return builders.enums[value["e"]](value["v"])
     if "t" in value:
-        return _TYPES[value["t"]](*(decode(item) for item in value["f"]))
+        return builders.objects[value["t"]](value["f"], builders)
     if "d" in value:
         return datetime.fromisoformat(value["d"])
     if "m" in value:
-        return {decode(key): decode(item) for key, item in value["m"]}
+        return {decode(key, builders): decode(item, builders) for key, item in value["m"]}
     if "s" in value:
-        return frozenset(decode(item) for item in value["s"])
+        return frozenset(decode(item, builders) for item in value["s"])
     raise Unreadable("an unknown mark")
+
+
+def _object(kind: type) -> Callable[[list[object], Builders], object]:
+    return lambda parts, builders: kind(*(decode(part, builders) for part in parts))
+
+
+Changed = Callable[[dict[str, object]], dict[str, object]]
+
+
+def object_named(
+    name: str, fields: tuple[str, ...], dropped: frozenset[str] = frozenset(), changed: Changed = dict
+) -> Callable[[list[object], Builders], object]:
+    """Builds today's type `name` from parts in the order of `fields`, less the dropped ones, through `changed`."""
+
+    def build(parts: list[object], builders: Builders) -> object:
+        kind = _TYPES.get(name)
+        if kind is None or not dataclasses.is_dataclass(kind) or len(parts) != len(fields):
+            raise Unreadable(f"the model has no such {name}")
+        named = {
+            field: decode(part, builders) for field, part in zip(fields, parts, strict=True) if field not in dropped
+        }
+        return kind(**changed(named))
+
+    return build
+
+
+def enum_named(name: str, values: Mapping[object, object]) -> Callable[[object], object]:
+    """Builds today's enum `name` from a former value; what `values` does not name has not changed."""
+    return lambda value: _TYPES[name](values.get(value, value))
+
+
+MODEL = Builders(
+    {name: _object(kind) for name, kind in _TYPES.items() if dataclasses.is_dataclass(kind)},
+    {name: kind for name, kind in _TYPES.items() if issubclass(kind, enum.Enum)},
+)
+
+
+def fields_by_type(kind: Any) -> Mapping[str, tuple[str, ...]]:
+    """The dataclasses that an object of `kind` can hold, itself too, with the names of their fields in order."""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def add(declared: Any) -> None:
+        for argument in typing.get_args(declared):
+            add(argument)
+        origin = typing.get_origin(declared) or declared
+        if dataclasses.is_dataclass(origin) and isinstance(origin, type) and origin.__name__ not in found:
+            found[origin.__name__] = tuple(field.name for field in dataclasses.fields(origin))
+            for hint in typing.get_type_hints(origin).values():
+                add(hint)
+
+    add(kind)
+    return dict(sorted(found.items()))
 
 
 def fingerprint() -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,6 +40,41 @@ def test_a_recording_loads_back_to_an_equal_report(make: Callable[[], Report]) -
     again = load(line)
     assert again == report
     assert dump(again) == line
+
+
+def test_a_recording_is_read_by_the_names_of_its_fields_whatever_their_order() -> None:
+    report = not_btrfs()
+    document = json.loads(dump(report))
+    document["fields"] = {name: fields[::-1] for name, fields in document["fields"].items()}
+    assert load(json.dumps(_reversed(document))) == report
+
+
+def _reversed(value: Any) -> Any:
+    """The fields of every object the other way round."""
+    if isinstance(value, list):
+        return [_reversed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if "t" in value:
+        return {"t": value["t"], "f": [_reversed(one) for one in value["f"][::-1]]}
+    return {key: one if key == "fields" else _reversed(one) for key, one in value.items()}
+
+
+@pytest.mark.parametrize("fields", [{}, [], None, {"Report": []}, {"Report": "host"}, {"Report": [[]]}])
+def test_a_recording_with_other_fields_is_refused(fields: object) -> None:
+    document = json.loads(dump(not_btrfs()))
+    with pytest.raises(Unreadable):
+        load(json.dumps({**document, "fields": fields}))
+
+
+def test_a_recording_of_a_later_model_is_refused_and_not_half_understood() -> None:
+    document = json.loads(dump(not_btrfs()))
+    document["fields"]["Report"].append("mood")
+    document["report"]["f"].append("good")
+    with pytest.raises(Unreadable):
+        load(json.dumps(document))
+    with pytest.raises(Unreadable):
+        load(json.dumps({**document, "ullage_recording": 3}))
 
 
 def shorter(report: Report) -> Report:

@@ -1,0 +1,66 @@
+"""What recordings of version 1 hold: fields by their place alone. Which they were, and what became of them since.
+
+`FIELDS` is frozen: the model as those recordings were written with. Whoever changes the model writes here what a
+recording of that time means today, and nowhere else:
+
+- a type has another name: `RENAMED`, old name → new name;
+- a field is gone: `DROPPED`, by the old name of its type; what stood in it is not even decoded;
+- a value of an enum is another: `VALUES`, by the old name of the enum, old value → new value;
+- anything else (a new field, another name or kind of a field): a function in `CHANGED`, by the old name of the type,
+  from the fields by name, decoded, without the dropped ones, to the fields of today's type by name.
+
+What comes of it has the types that the model declares, or the recording is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+FIELDS: Mapping[str, str] = {
+    "AtLeast": "low missing origin",
+    "Between": "best low high confidence method origin",
+    "Btrfs": "uuid generation node_bytes sector_bytes devices spaces chunks unallocated_bytes subvolumes quotas "
+    "sharing",
+    "Chunk": "kind profile logical_start logical_bytes used_bytes",
+    "Crossing": "percent at earliest latest",
+    "Device": "devid path uuid total_bytes allocated_bytes errors",
+    "Engine": "id name flavour version api_version driver driver_status image_store root logging_driver warnings",
+    "Exact": "value origin",
+    "Filesystem": "mount space",
+    "Finding": "rule severity claim bytes evidence remedy owners certain",
+    "FsSpace": "fsid block_bytes total_bytes free_bytes available_bytes inodes inodes_free inodes_available read_only",
+    "Growth": "key bytes_per_day low_bytes_per_day high_bytes_per_day runs span_s change_24h_bytes",
+    "Holding": "unit referenced_data_bytes exclusive_data_bytes referenced_metadata_bytes exclusive_metadata_bytes "
+    "apparent_bytes inodes",
+    "Item": "id owner_id category name referenced exclusive apparent reclaimable owner state created_at last_used_at "
+    "proof note",
+    "Ledger": "filesystem rows items balanced note",
+    "Mount": "mount_id parent_id device root mountpoint options fstype source super_options",
+    "Origin": "source call at took_s",
+    "Plan": "steps unlocks left_out",
+    "Qgroup": "subvolume referenced_bytes exclusive_bytes",
+    "Quotas": "mode consistent rescanning groups",
+    "Report": "tool_version host taken_at took_s severity exit_status verdict docker_root engine explained_percent "
+    "ledger other_ledgers btrfs findings trend plan coverage",
+    "RepositoryChurn": "repository rebuilds since dangling_images dangling_bytes busting_step",
+    "Row": "category charged apparent reclaimable method reason",
+    "Sample": "at value",
+    "Shared": "holders data_bytes metadata_bytes",
+    "Sharing": "generation method fallback rows holdings tree_metadata_bytes residual_data_bytes "
+    "residual_metadata_bytes drift_data_bytes drift_metadata_bytes bookend_bytes compressed_bytes uncompressed_bytes "
+    "unresolved blocks_read restarts age_s",
+    "SourceReport": "source outcome reason took_s",
+    "Space": "kind profile logical_total_bytes logical_used_bytes copies copies_of",
+    "Step": "id action title command targets frees risk needs costs undo rule automatic",
+    "Subvolume": "id parent path uuid parent_uuid generation read_only created_at deleted",
+    "TrendView": "runs oldest growth crossings churn used_percent reason skipped_lines",
+    "Unavailable": "why detail origin",
+    "Unlock": "steps bytes",
+}
+
+Fields = dict[str, object]
+
+RENAMED: Mapping[str, str] = {}
+DROPPED: Mapping[str, frozenset[str]] = {}
+VALUES: Mapping[str, Mapping[object, object]] = {}
+CHANGED: Mapping[str, Callable[[Fields], Fields]] = {}
