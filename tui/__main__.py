@@ -44,9 +44,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    from tui.app import run
-    from tui.figures import Units
-    from tui.opening import Unplayable, feed_of
+    from tui.feed.replay import Unplayable
+    from tui.launch import feed_of, run
+    from tui.view_models.units import Units
 
     try:
         feed = feed_of(arguments)

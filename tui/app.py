@@ -1,80 +1,221 @@
-"""`run`: what the command line calls. It finds out what the terminal can show and hands over to the dashboard."""
+"""The application on screen: its layout, its views, and what the keys of each do."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tui.charset import Charset, charset_of
-from tui.dashboard import UllageApp
-from tui.feed import Feed, ReplayFeed
-from tui.figures import Units
-from tui.palette import ANSI, DARK, PALETTES
-from tui.serve import in_browser
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Input
 
-__all__ = ["UllageApp", "read_only_here", "run"]
-
-
-def read_only_here(feed: Feed, *, asked: bool) -> bool:
-    """May this screen change nothing? Asked for, a recording, or in a browser, where nobody knows who presses keys."""
-    return asked or in_browser() or isinstance(feed, ReplayFeed)
-
-
-# Not 1 or 2: those are a warning and a critical to whoever calls this; also where it did not end by a key.
-_DEFECT = 3
-
-
-async def _shown(app: UllageApp) -> int | None:
-    """The dashboard, left in good order also where the terminal hangs up or somebody ends the process."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, app.exit, _DEFECT)
-    return await app.run_async()
+from tui.actions.output import OutwardActions
+from tui.drawing.palette import DARK
+from tui.drawing.styles import look_of
+from tui.drawing.terminal import Charset
+from tui.feed import Feed
+from tui.feed.live import LiveFeed
+from tui.feed.replay import ReplayFeed, Timeline
+from tui.keys import belongs
+from tui.screens.overview import Overview
+from tui.screens.view import View
+from tui.view_models.frame import space_of
+from tui.view_models.plan_run import dry_run
+from tui.view_models.state import Mode, Scene
+from tui.view_models.units import Units
+from tui.widgets.footer import KeyBar
+from tui.widgets.header import VIEWS, DiskBar, Tabs, Verdict
+from tui.widgets.listing import Listing
 
 
-def run(
-    feed: Feed,
-    *,
-    read_only: bool = False,
-    theme: str | None = None,
-    units: Units = Units.IEC,
-    marks: Sequence[int] = (80, 90),
-    export_to: Path | None = None,
-) -> int:
-    """Show the dashboard until it is left; the exit status.
+class UllageApp(OutwardActions):
+    """`feed` live or recorded; `export_to` the folder that `e` writes to."""
 
-    `theme` "dark", "light", "ansi" or None: what the terminal can do. `marks` are the percentages that judge.
-    """
-    web = in_browser()
-    charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
-    name = f"ullage-{theme}" if theme is not None else _theme()
-    if name not in PALETTES:
-        raise ValueError(f"no theme {theme!r}; there are dark, light, ansi")
-    app = UllageApp(
-        feed,
-        read_only=read_only_here(feed, asked=read_only),
-        theme=name,
-        charset=charset,
-        units=units,
-        marks=marks,
-        export_to=export_to,
-    )
-    status = asyncio.run(_shown(app))
-    if status is not None:
-        return status
-    return _DEFECT if app.return_code else 0
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        read_only: bool = False,
+        theme: str = DARK.name,
+        charset: Charset = Charset.FULL,
+        units: Units = Units.IEC,
+        marks: Sequence[int] = (80, 90),
+        export_to: Path | None = None,
+    ) -> None:
+        mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
+        scene = Scene(
+            look_of(theme, False), mode, units=units, marks=tuple(marks), read_only=read_only or mode is Mode.REPLAY
+        )
+        super().__init__(scene, charset=charset, theme=theme)
+        self.live = feed if isinstance(feed, LiveFeed) else None
+        self._recording = feed if isinstance(feed, ReplayFeed) else None
+        self._export_to = export_to if export_to is not None else Path.cwd()
+
+    def compose(self) -> ComposeResult:
+        yield Tabs()
+        yield Verdict(id="verdict", classes="mast")
+        yield DiskBar()
+        with Container(id="views"):
+            yield Overview(id="overview")
+        yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._measure(self.size.width, self.size.height)
+        self.query_one("#filter", Input).display = False
+        if self._recording is not None:
+            feed = self._recording
+            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks, feed.beside), feed.opens_at)
+        else:
+            self.spread()
+        self.query_one(Overview).focus_first()
+        self.call_after_refresh(self.start_live)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._measure(event.size.width, event.size.height)
+        self.spread()
+
+    def _measure(self, width: int, height: int) -> None:
+        screen = self.screen_stack[0]
+        screen.set_class(width < 100, "-narrow")
+        screen.set_class(height < 32, "-low")
+        screen.set_class(height < 24 or width < 78, "-tiny")
+        screen.set_class(height < 12 or width < 44, "-hopeless")
+
+    # Views.
+
+    async def action_view(self, name: str) -> None:
+        """Show a view; it is made when it is first wanted."""
+        if name not in _VIEWS:
+            return
+        views = self.screen_stack[0].query_one("#views", Container)
+        if not views.query(f"#{name}"):
+            await views.mount(_make(name))
+        for view in views.query(View):
+            view.display = view.id == name
+        self.change(view=name, needle="")
+        self._hide_filter()
+        shown = self.view
+        if shown is not None:
+            shown.focus_first()
+
+    async def on_tabs_picked(self, message: Tabs.Picked) -> None:
+        await self.action_view(message.view)
+
+    def on_disk_bar_picked(self, message: DiskBar.Picked) -> None:
+        self.change(selected=message.key)
+
+    def on_listing_moved(self, message: Listing.Moved) -> None:
+        if message.listing.id in ("categories", "category-list") and message.key != self.scene.selected:
+            self.change(selected=message.key)
+
+    async def on_listing_chosen(self, message: Listing.Chosen) -> None:
+        match message.listing.id:
+            case "categories" | "category-list" | "brief":
+                await self.action_view("explore")
+            case "findings" | "plan-findings-list":
+                finding = message.listing.row
+                if finding is not None:
+                    self.explain(finding)
+            case "steps":
+                self.action_include()
+            case "events":
+                event = message.listing.row
+                if event is not None:
+                    self.seek(event.at)
+
+    async def action_back(self) -> None:
+        if self.scene.needle or self.query_one("#filter", Input).display:
+            self._hide_filter()
+            self.change(needle="")
+            if self.view is not None:
+                self.view.focus_first()
+        elif self.scene.view != "overview":
+            await self.action_view("overview")
+
+    # Filter, order, units.
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.value = self.scene.needle
+        field.focus()
+
+    def _hide_filter(self) -> None:
+        field = self.screen_stack[0].query_one("#filter", Input)
+        field.display = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter" and event.input.display:
+            self.change(needle=event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            self._hide_filter()
+            if self.view is not None:
+                self.view.focus_first()
+
+    def action_sort(self) -> None:
+        scene = self.scene
+        match scene.view:
+            case "overview":
+                self.change(order=scene.order.after())
+            case "explore":
+                self.change(item_order=scene.item_order.after())
+            case "churn":
+                self.change(churn_order=scene.churn_order.after())
+
+    def action_units(self) -> None:
+        self.change(units=self.scene.units.after())
+
+    # The plan, without running it.
+
+    def action_include(self) -> None:
+        from tui.screens.plan import PlanView
+
+        view = self.view
+        step = view.step() if isinstance(view, PlanView) else None
+        if step is None or self.scene.applying:
+            return
+        self.change(chosen=self.scene.chosen ^ {step.id}, dry=())
+
+    def action_dry_run(self) -> None:
+        scene = self.scene
+        space = space_of(scene.report) if scene.report is not None else None
+        if scene.steps is not None and space is not None and not scene.applying:
+            self.change(dry=dry_run(scene.steps, scene.chosen, space, si=scene.scale.si), run=None, plan=None)
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    async def action_drill(self) -> None:
+        focused = self.focused
+        if isinstance(focused, Listing):
+            focused.action_choose()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        scene = self.scene
+        if not belongs(action, scene.view, replay=scene.mode is Mode.REPLAY):
+            return False
+        match action:
+            case "apply":
+                return self.live is not None and not scene.read_only and scene.mode is Mode.LIVE and not scene.applying
+            case "stop":
+                return self.live is not None and (scene.applying or scene.scanning)
+            case "rescan":
+                return self.live is not None and not scene.scanning and scene.mode is Mode.LIVE
+        return True
 
 
-def _theme() -> str:
-    """Dark where the terminal has colours to spare, its own sixteen where not, or none at all."""
-    from rich.console import Console
+_VIEWS = tuple(view for view, _ in VIEWS)
 
-    if os.environ.get("NO_COLOR"):
-        return ANSI.name
-    if in_browser():
-        return DARK.name
-    return DARK.name if Console(file=sys.__stderr__).color_system in ("256", "truecolor") else ANSI.name
+
+def _make(name: str) -> View:
+    from tui.screens.churn import ChurnView
+    from tui.screens.explore import Explore
+    from tui.screens.history import History
+    from tui.screens.plan import PlanView
+
+    makers: dict[str, type[View]] = {"explore": Explore, "history": History, "plan": PlanView, "churn": ChurnView}
+    return makers[name]()

@@ -10,9 +10,9 @@ from pathlib import Path
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.report.words import age, bytes_, count, moment, percent, quoted, size
-from tui.categories import face
-from tui.frame import Past, percent_of, space_of
-from tui.severity import word
+from tui.view_models.categories import face
+from tui.view_models.findings import word
+from tui.view_models.frame import Past, percent_of, space_of
 
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 

@@ -8,11 +8,11 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report.words import doubt, safe, size
-from tui.bars import SOLID, THIN
-from tui.categories import ALL
-from tui.fit import Bit, Line, shorten
+from tui.drawing.bars import SOLID, THIN
+from tui.drawing.spans import Bit, Line, shorten
 from tui.keys import KEYS, MOVES
-from tui.severity import chip
+from tui.view_models.categories import ALL
+from tui.view_models.findings import chip
 
 _MEANING = {
     Severity.P0: "90% full or more, or writes are about to fail",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 def main(mode: str, facts: str) -> int:
     from tui.app import UllageApp
-    from tui.feed import LiveFeed, OnReport
-    from tui.moments import Moment
+    from tui.feed.live import LiveFeed, OnReport
+    from tui.view_models.runs import Moment
 
     class Hanging:
         """Says how full the disk is, then sits in a call that nothing interrupts."""

@@ -28,9 +28,10 @@ from tests.faults.running import anybodys_python
 from tests.lab import Lab
 from tui.app import UllageApp
 from tui.export import local
-from tui.feed import LiveFeed
-from tui.machine import ThisMachine
-from tui.opening import DEMO, of_recording
+from tui.feed.live import LiveFeed
+from tui.feed.replay import of_recording
+from tui.feed.this_machine import ThisMachine
+from tui.launch import DEMO
 
 FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
 WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)

@@ -20,9 +20,9 @@ from collectors.history.record import Noted, Record
 from collectors.history.view import look_back
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
-from tui.moments import of_journal
-from tui.recall import report_of
-from tui.timeline import Timeline
+from tui.feed.journal_report import report_of
+from tui.feed.replay import Timeline
+from tui.view_models.runs import of_journal
 
 RUNS_A_DAY = 72
 _RUN = timedelta(days=1) / RUNS_A_DAY

@@ -26,9 +26,9 @@ from collectors.survey import survey
 from collectors.survey.judge import close_books, judge, report
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets
-from tui.frame import NO_PAST, Frame
-from tui.items import ItemOrder, item_rows, items_of
-from tui.rows import category_rows, extra_rows
+from tui.view_models.category_rows import category_rows, extra_rows
+from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.items import ItemOrder, item_rows, items_of
 
 T = TypeVar("T")
 

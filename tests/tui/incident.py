@@ -21,9 +21,9 @@ from tests.tui.build import (
     gib,
 )
 from tests.tui.incident_parts import containers, findings, images, logs, orphans_of, plan_of, volumes
-from tui.frame import Past
-from tui.moments import of_report
-from tui.past import past_of
+from tui.view_models.frame import Past
+from tui.view_models.history import past_of
+from tui.view_models.runs import of_report
 
 TOTAL = gib(931.5)
 C = Category

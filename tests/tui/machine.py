@@ -11,8 +11,8 @@ from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.remediation.apply.outcome import Ended, Event, EventKind, Outcome
 from tests.tui.build import HERE, NOW, missing
-from tui.feed import OnReport
-from tui.moments import Moment
+from tui.feed.live import OnReport
+from tui.view_models.runs import Moment
 
 
 class FakeMachine:

@@ -11,12 +11,13 @@ from textual.pilot import Pilot
 from collectors.model.report import Report
 from tests.tui.machine import FakeMachine
 from tui.app import UllageApp
-from tui.charset import Charset
-from tui.feed import LiveFeed, ReplayFeed
-from tui.frame import NO_PAST, Frame
-from tui.look import look_of
-from tui.palette import DARK
-from tui.scene import Mode, Scene, preselected
+from tui.drawing.palette import DARK
+from tui.drawing.styles import look_of
+from tui.drawing.terminal import Charset
+from tui.feed.live import LiveFeed
+from tui.feed.replay import ReplayFeed
+from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.state import Mode, Scene, preselected
 
 SIZES = ((60, 20), (80, 24), (120, 36), (200, 50))
 VIEW_KEYS = ("1", "2", "3", "4", "5")

@@ -16,8 +16,8 @@ from tests.tui.incident import incident
 from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tui.app import UllageApp
-from tui.progress import outcome_lines
-from tui.screens.confirm import Confirm
+from tui.screens.modals import Confirm
+from tui.view_models.plan_run import outcome_lines
 
 HOST = "docker-prod-07"
 
@@ -103,7 +103,7 @@ async def test_read_only_cannot_open_the_question() -> None:
 
 
 async def test_looking_back_cannot_open_the_question() -> None:
-    from tui.moments import of_report
+    from tui.view_models.runs import of_report
 
     machine = FakeMachine.showing(incident(), moments=[of_report(incident(hours)) for hours in (8.0, 4.0)])
     app = live(machine)

@@ -4,7 +4,7 @@ import pytest
 
 from collectors.model.report import Sample
 from tests.tui.build import NOW
-from tui.bars import SOLID, THIN, dual, sparkline
+from tui.drawing.bars import SOLID, THIN, dual, sparkline
 
 
 def drawn(held: int, freed: int, largest: int, width: int) -> str:

@@ -9,11 +9,11 @@ from collectors.model.report import Growth
 from tests.tui import shapes
 from tests.tui.build import NOW, a_filesystem, a_ledger, a_report, gib
 from tests.tui.incident import a_past, incident
-from tui.chart import Chart, chart_of, clear_runs, levels, outlook_words, ticks
-from tui.frame import NO_PAST
-from tui.look import look_of
-from tui.palette import PALETTES
-from tui.silhouette import FULL, Canvas, silhouette
+from tui.drawing.chart import FULL, Canvas, Chart, clear_runs, levels, silhouette, ticks
+from tui.drawing.palette import PALETTES
+from tui.drawing.styles import look_of
+from tui.view_models.chart import chart_of, outlook_words
+from tui.view_models.frame import NO_PAST
 
 
 def a_chart(hours: float = 0.0, **more: object) -> Chart:
@@ -108,7 +108,7 @@ def test_shrinking_space_forecasts_nothing_below_zero() -> None:
 def test_the_drawing_has_exactly_its_lines_and_never_more_cells_than_its_room(
     theme: str, mono: bool, size: tuple[int, int]
 ) -> None:
-    from tui.widgets.plot import draw
+    from tui.drawing.plot import draw
 
     lines = draw(a_chart(category="orphans"), look_of(theme, mono), *size)
     assert all(line.cell_len <= size[0] for line in lines)
@@ -116,7 +116,7 @@ def test_the_drawing_has_exactly_its_lines_and_never_more_cells_than_its_room(
 
 
 def test_the_drawing_names_when_it_will_be_full() -> None:
-    from tui.widgets.plot import draw
+    from tui.drawing.plot import draw
 
     drawn = "\n".join(line.plain for line in draw(a_chart(), look_of("ullage-dark", False), 66, 12))
     assert "full 10:19Z" in drawn
@@ -127,7 +127,7 @@ def test_the_drawing_names_when_it_will_be_full() -> None:
 @pytest.mark.parametrize("size", [(66, 12), (118, 16), (190, 30)])
 def test_the_area_is_drawn_where_the_curve_lies(size: tuple[int, int]) -> None:
     """The lowest line is coloured from the axis to now and nowhere else; each above lies over the one below."""
-    from tui.widgets.plot import draw
+    from tui.drawing.plot import draw
 
     chart, look = a_chart(), look_of("ullage-dark", False)
     lines = draw(chart, look, *size)[:-1]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from collectors.model.report import Report
 from collectors.report.recording import load
 from tests.tui.screen import SIZES, VIEW_KEYS, replay, settle, shown, text
-from tui.diskbar import segments
-from tui.frame import NO_PAST, Frame, space_of
-from tui.look import Look
-from tui.rows import category_rows
+from tui.drawing.spans import Bit
+from tui.drawing.styles import Look
+from tui.view_models.category_rows import category_rows
+from tui.view_models.disk_bar import segments
+from tui.view_models.frame import NO_PAST, Frame, space_of
+from tui.widgets import lines as line_widgets
+from tui.widgets import listing
+from tui.widgets.lines import strip_of
 
 DEMO = Path(__file__).parents[2] / "tui" / "demo.jsonl.gz"
 pytestmark = pytest.mark.skipif(not DEMO.exists(), reason="no demo is shipped")
@@ -40,16 +46,17 @@ def test_every_frame_of_the_demo_balances_on_the_screen() -> None:
 @pytest.mark.parametrize("size", SIZES)
 async def test_no_line_of_the_demo_is_cut_on_any_view(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     cut: list[str] = []
-    plain = Look.strip
+    plain = strip_of
 
-    def watched(self: Look, bits: object, width: int, base: object) -> Strip:
-        line = list(bits)  # type: ignore[call-overload]
+    def watched(bits: Iterable[Bit], look: Look, width: int, base: Style) -> Strip:
+        line = list(bits)
         strip = Strip([Segment(bit.text) for bit in line])
         if width >= 20 and strip.cell_length > width:
             cut.append(f"{width}: {strip.text}")
-        return plain(self, line, width, base)  # type: ignore[arg-type]
+        return plain(line, look, width, base)
 
-    monkeypatch.setattr(Look, "strip", watched)
+    for module in (line_widgets, listing):
+        monkeypatch.setattr(module, "strip_of", watched)
     app = replay(*demo())
     async with shown(app, size) as pilot:
         for key in (*VIEW_KEYS, "home", "1", "2", "4", "d", "c"):

@@ -8,7 +8,7 @@ import pytest
 from tests.tui import shapes
 from tests.tui.incident import a_past, incident
 from tui.export import markdown, write
-from tui.frame import NO_PAST
+from tui.view_models.frame import NO_PAST
 
 
 def test_the_page_tells_verdict_books_findings_plan_and_events() -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.fit import Bit, fit, shorten, shorten_middle, spread, width_of, wrapped
+from tui.drawing.spans import Bit, fit, shorten, shorten_middle, spread, width_of, wrapped
 
 NUMBER = Bit("312.0 GiB", "strong")
 

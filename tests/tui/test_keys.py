@@ -10,7 +10,7 @@ from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tests.tui.shapes import not_root
 from tui.app import UllageApp
-from tui.feed import ReplayFeed
+from tui.feed.replay import ReplayFeed
 from tui.keys import KEYS, VIEW_KEYS
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable

@@ -7,10 +7,10 @@ from rich.style import Style
 from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
 from tests.tui.shapes import hostile
-from tui.categories import ALL
-from tui.charset import Charset, charset_of, plain
-from tui.look import Look
-from tui.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
+from tui.drawing.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
+from tui.drawing.styles import Look
+from tui.drawing.terminal import Charset, charset_of, plain
+from tui.view_models.categories import ALL
 
 # Decoration only: frames, tracks.
 _QUIET = {"faint", "track"}

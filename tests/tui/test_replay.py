@@ -10,12 +10,11 @@ from tests.tui.build import gib
 from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
 from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
 from tui.app import UllageApp
-from tui.feed import ReplayFeed
-from tui.frame import Kind
-from tui.moments import Found, Moment, events, of_journal, of_report
-from tui.past import past_of, until
-from tui.recall import report_of
-from tui.timeline import Timeline
+from tui.feed.journal_report import report_of
+from tui.feed.replay import ReplayFeed, Timeline
+from tui.view_models.frame import Kind
+from tui.view_models.history import events, past_of, until
+from tui.view_models.runs import Found, Moment, of_journal, of_report
 from tui.widgets.category_table import CategoryTable
 
 

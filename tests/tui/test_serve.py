@@ -10,8 +10,10 @@ import pytest
 
 from tests.tui.incident import incident
 from tests.tui.machine import FakeMachine
-from tui.app import UllageApp, read_only_here
-from tui.feed import LiveFeed, ReplayFeed
+from tui.app import UllageApp
+from tui.feed.live import LiveFeed
+from tui.feed.replay import ReplayFeed
+from tui.launch import read_only_here
 from tui.serve import Refused, command, in_browser, loopback, own_origin
 
 TEMPLATE = Path(__file__).parents[2] / "tui" / "templates" / "app_index.html"

@@ -1,13 +1,20 @@
 """The answer without a key, at four sizes of terminal; and no number is ever cut."""
 
+from collections.abc import Iterable
+
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
-from tui.look import Look
+from tui.drawing.spans import Bit
+from tui.drawing.styles import Look
+from tui.widgets import lines as line_widgets
+from tui.widgets import listing
+from tui.widgets.lines import strip_of
 
 SIZE_WORDS = ("312.0", "214.6", "121.3", "74.9", "61.7", "41.8", "38.4", "21.2", "14.9", "9.6", "1.9", "0.6")
 
@@ -53,16 +60,17 @@ async def test_no_line_of_any_view_is_longer_than_its_room(
 ) -> None:
     """A line that is longer than its widget would be cut wherever it happens to end: in a number."""
     cut: list[str] = []
-    plain = Look.strip
+    plain = strip_of
 
-    def watched(self: Look, bits: object, width: int, base: object) -> Strip:
-        line = list(bits)  # type: ignore[call-overload]
+    def watched(bits: Iterable[Bit], look: Look, width: int, base: Style) -> Strip:
+        line = list(bits)
         strip = Strip([Segment(bit.text) for bit in line])
         if width >= 20 and strip.cell_length > width:
             cut.append(f"{width}: {strip.text}")
-        return plain(self, line, width, base)  # type: ignore[arg-type]
+        return plain(line, look, width, base)
 
-    monkeypatch.setattr(Look, "strip", watched)
+    for module in (line_widgets, listing):
+        monkeypatch.setattr(module, "strip_of", watched)
     app = replay(report())  # type: ignore[operator]
     async with shown(app, size) as pilot:
         for key in (*VIEW_KEYS, "question_mark"):

@@ -7,9 +7,9 @@ from collectors.model.report import Report
 from tests.tui.build import HERE, exact, gib, missing
 from tests.tui.incident import incident
 from tests.tui.screen import replay, settle, shown, text
-from tui.frame import NO_PAST, Frame
-from tui.rows import category_rows, extra_rows
-from tui.subvolumes import subvolume_items
+from tui.view_models.category_rows import category_rows, extra_rows
+from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.subvolumes import subvolume_items
 
 
 def a_subvolume(number: int, path: str, *, parent_uuid: str = "", deleted: bool = False) -> Subvolume:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from rich.cells import set_cell_size
 from textual.app import ComposeResult
 
-from collectors.model.report import Report
-from collectors.model.sums import charged, floor
-from collectors.report.words import age, count, safe, size
-from tui.bars import dual
-from tui.churn import ChurnRow, churn_rows
-from tui.fit import Bit, Line
-from tui.scene import Scene
+from collectors.report.words import count, percent, safe
+from tui.drawing.bars import dual
+from tui.drawing.spans import Bit, shorten_middle
 from tui.screens.view import View
-from tui.widgets.churn_table import ChurnTable
+from tui.view_models.churn import ChurnRow, _about, churn_rows
+from tui.view_models.state import Scene
+from tui.view_models.units import cell, number
+from tui.widgets.lines import Panel, Prose
 from tui.widgets.listing import Listing
-from tui.widgets.panel import Panel
-from tui.widgets.prose import Prose
-
-_BAR = 24
 
 
 class ChurnView(View):
@@ -62,42 +56,55 @@ class ChurnView(View):
         self.query_one("#repository", Prose).set_lines(lines, scene.look)
 
 
-def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
-    churn = row.churn
-    span = age((report.taken_at - churn.since).total_seconds())
-    yield (
-        Bit(f" {count(churn.rebuilds, 'rebuild')} in {span}", "strong"),
-        Bit(f" left {count(churn.dangling_images, 'image')} behind: ", "text", 1),
-        Bit(size(churn.dangling_bytes, si=si), "goodstrong"),
-    )
-    if churn.busting_step:
-        yield (Bit(" cache breaks at  ", "muted"), Bit(safe(churn.busting_step), "rise", 1, cut=True))
-        yield (
-            Bit(" ", "muted"),
-            Bit("every layer from there on is written anew with each build", "muted", 1, cut=True),
-        )
-    else:
-        yield (Bit(" which step breaks the cache is not known: no build record names it", "muted", 1, cut=True),)
-    remedy = next(
-        (
-            finding.remedy
-            for finding in report.findings
-            if finding.rule == "churn" and churn.repository in finding.claim
-        ),
-        "",
-    )
-    if remedy:
-        yield (Bit(" fix              ", "goodstrong"), Bit(safe(remedy), "text", 1, cut=True))
-    if row.images:
-        yield ()
-        yield (Bit(" images that are still here", "head"), Bit(": exclusive, then shared", "head", 1))
-        largest = max(charged(item.referenced) for item in row.images)
-        for item in row.images:
-            bar = dual(charged(item.referenced), floor(item.exclusive), largest, _BAR, "cat:I")
-            used = sum(len(bit.text) for bit in bar)
-            yield (
-                Bit(f"{size(item.exclusive, si=si):>12}  ", "strong"),
-                *bar,
-                Bit(" " * (_BAR + 2 - used), "text", 9),
-                Bit(safe(item.name), "text", 1, cut=True, middle=True),
-            )
+_BUILDS = 7
+_DAILY = 8
+_SHARED = 8
+
+
+class ChurnTable(Listing[ChurnRow]):
+    def key_of(self, row: ChurnRow) -> str:
+        return row.churn.repository
+
+    def copy_text(self, row: ChurnRow) -> str:
+        return row.churn.repository
+
+    def columns(self, width: int, figures: int) -> tuple[int, int, int, int]:
+        """Cells of (name, per day, shared, bar); builds, new per build and cost are always there."""
+        room = width - _BUILDS - 2 * (figures + 3) - 2
+        daily = _DAILY if room >= 30 else 0
+        shared = _SHARED if room >= 40 else 0
+        bar = min(30, (room - 48) if room >= 62 else 0)
+        return room - daily - shared - (bar + 2 if bar else 0), daily, shared, bar
+
+    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        figures = scene.scale.width
+        name, daily, shared, _ = self.columns(width, figures)
+        text = f" {'Repository':<{name}}{'Builds':>{_BUILDS}}"
+        text += f"{'a day':>{daily}}" if daily else ""
+        text += f"{'a build':>{figures + 3}}"
+        text += f"{'shared':>{shared}}" if shared else ""
+        return (Bit(text + f"{'cost':>{figures + 3}}", "head"),)
+
+    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        reason = "no repository was rebuilt in the runs of the journal"
+        if scene.report is not None and scene.report.trend.reason:
+            reason = safe(scene.report.trend.reason)
+        return (Bit(f" Nothing to show: {reason}.", "muted", 1, cut=True),)
+
+    def draw(self, row: ChurnRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        figures = scene.scale.width
+        name, daily, shared, bar = self.columns(width, figures)
+        new = "?" if row.per_build_bytes is None else number(row.per_build_bytes, scene.scale.divisor)
+        title = shorten_middle(safe(row.churn.repository, 4 * width) or "(untagged)", name - 1)
+        bits = [Bit(f" {set_cell_size(title, name)}", "strong"), Bit(f"{row.churn.rebuilds:>{_BUILDS},}", "text")]
+        if daily:
+            bits.append(Bit(f"{row.builds_per_day:>{daily}.1f}", "muted"))
+        bits.append(Bit(f"{new:>{figures + 3}}", "text"))
+        if shared:
+            text = "?" if row.shared_percent is None else percent(row.shared_percent, 0)
+            bits.append(Bit(f"{text:>{shared}}", "muted"))
+        bits.append(Bit(f"{cell(row.cost, scene.scale):>{figures + 3}}", "goodstrong"))
+        if bar:
+            largest = max((other.cost_bytes for other in self.rows), default=0)
+            bits += [Bit("  "), *dual(row.cost_bytes, row.cost_bytes, largest, bar, "cat:I")]
+        return [tuple(bits)]

@@ -8,18 +8,16 @@ from textual.containers import Horizontal, Vertical
 from collectors.model.ledger import Item
 from collectors.model.reading import Unavailable
 from collectors.report.words import bytes_, doubt, unread
-from tui.categories import by_key
-from tui.facts import facts
-from tui.fit import Bit, Line
-from tui.items import ItemRow, item_rows, items_of
-from tui.rows import CategoryRow
-from tui.scene import Scene
+from tui.drawing.spans import Bit, Line
 from tui.screens.view import View
-from tui.widgets.category_list import CategoryList
+from tui.view_models.categories import by_key
+from tui.view_models.category_rows import CategoryRow
+from tui.view_models.items import ItemRow, facts, item_rows, items_of
+from tui.view_models.state import Scene
+from tui.widgets.category_table import CategoryList
 from tui.widgets.item_table import ItemTable
+from tui.widgets.lines import Panel, Prose
 from tui.widgets.listing import Listing
-from tui.widgets.panel import Panel
-from tui.widgets.prose import Prose
 
 
 class Explore(View):

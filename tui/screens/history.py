@@ -5,13 +5,11 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from collectors.report.words import count
-from tui.chart import chart_of, outlook_words
-from tui.scene import Scene
 from tui.screens.view import View
-from tui.widgets.chart import ChartView
-from tui.widgets.event_table import EventTable
-from tui.widgets.panel import Panel
-from tui.widgets.slider import Slider
+from tui.view_models.chart import chart_of, outlook_words
+from tui.view_models.state import Scene
+from tui.widgets.history import ChartView, EventTable, Slider
+from tui.widgets.lines import Panel
 
 _WEEK_H = 168.0
 _AHEAD_H = 24.0

@@ -6,17 +6,18 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from collectors.report.words import count
-from tui.bars import SOLID, THIN
-from tui.categories import by_key
-from tui.chart import chart_of, outlook_words
-from tui.items import ItemOrder, item_rows, items_of
-from tui.scene import Scene
+from tui.drawing.bars import SOLID, THIN
 from tui.screens.view import View
+from tui.view_models.categories import by_key
+from tui.view_models.chart import chart_of, outlook_words
+from tui.view_models.findings import ordered
+from tui.view_models.items import ItemOrder, item_rows, items_of
+from tui.view_models.state import Scene
 from tui.widgets.category_table import CategoryTable, total_text
-from tui.widgets.chart import ChartView
-from tui.widgets.findings import FindingsList, ordered
+from tui.widgets.findings import FindingsList
+from tui.widgets.history import ChartView
 from tui.widgets.item_table import ItemTable
-from tui.widgets.panel import Panel
+from tui.widgets.lines import Panel
 
 # More items than a glance takes are in Explore.
 _BRIEF = 200

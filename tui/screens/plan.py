@@ -8,15 +8,14 @@ from textual.containers import Horizontal, Vertical
 from collectors.model.plan import Plan, Step
 from collectors.report.plan_text import leads_to
 from collectors.report.words import safe
-from tui.fit import Bit, Line
-from tui.scene import Scene
+from tui.drawing.spans import Bit, Line
 from tui.screens.view import View
-from tui.widgets.findings import FindingsList, ordered
-from tui.widgets.gauge import Gauge
+from tui.view_models.findings import ordered
+from tui.view_models.state import Scene
+from tui.widgets.findings import FindingsList
+from tui.widgets.lines import Panel, Prose
 from tui.widgets.listing import Listing
-from tui.widgets.panel import Panel
-from tui.widgets.prose import Prose
-from tui.widgets.step_table import StepTable
+from tui.widgets.plan import Gauge, StepTable
 
 
 class PlanView(View):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.containers import Container
 
-from tui.scene import Scene
+from tui.view_models.state import Scene
 
 
 class View(Container):

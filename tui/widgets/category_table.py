@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, percent, safe, size
-from tui.bars import dual, sparkline
-from tui.figures import cell, change, number
-from tui.fit import Bit, fit, shorten
-from tui.frame import space_of
-from tui.rows import CategoryRow
-from tui.scene import Scene
+from tui.drawing.bars import dual, sparkline
+from tui.drawing.spans import Bit, fit, shorten
+from tui.view_models.categories import SUBVOLUMES
+from tui.view_models.category_rows import CategoryRow
+from tui.view_models.frame import space_of
+from tui.view_models.state import Scene
+from tui.view_models.units import cell, change, number
 from tui.widgets.listing import Listing
 
 _NAME = 19
@@ -155,3 +156,30 @@ def total_text(scene: Scene) -> str:
     return (
         f"used {number(space.used_bytes, scene.scale.divisor)} {scene.scale.label}" if space is not None else "used ?"
     )
+
+
+class CategoryList(Listing[CategoryRow]):
+    def key_of(self, row: CategoryRow) -> str:
+        return row.face.key
+
+    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+        number = scene.scale.width
+        return (Bit(f"    {'Category':<{width - number - 5}}{scene.scale.label:>{number}}", "head"),)
+
+    def draw(self, row: CategoryRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+        number = scene.scale.width
+        unread = isinstance(row.size, Unavailable)
+        amount = cell(row.size, scene.scale)
+        if row.face is SUBVOLUMES:
+            unread, amount = False, f"{row.item_count:,} ×"
+        name = shorten(row.face.title, width - number - 5)
+        return [
+            (
+                Bit(f" {row.face.letter}{scene.look.fill(row.face.letter)}", f"on:{row.face.letter}"),
+                Bit(f" {name:<{width - number - 5}}", "text" if row.held_bytes or unread else "muted"),
+                Bit(
+                    f"{amount:>{number}}",
+                    "warn" if unread else "strong" if row.held_bytes or row.face is SUBVOLUMES else "muted",
+                ),
+            )
+        ]

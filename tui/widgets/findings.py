@@ -5,20 +5,13 @@ from __future__ import annotations
 from collectors.model.finding import Finding
 from collectors.model.reading import Size
 from collectors.report.words import safe, size
-from tui.claims import claimed
-from tui.fit import Bit, fit
-from tui.frame import Frame
-from tui.scene import Scene
-from tui.severity import chip
+from tui.drawing.spans import Bit, fit
+from tui.view_models.findings import chip
+from tui.view_models.state import Scene
 from tui.widgets.listing import Listing
 
 _CHIP = 6
 _BYTES = 10
-
-
-def ordered(frame: Frame) -> tuple[Finding, ...]:
-    """Worst first; among equals in the order of the diagnosis; what is resolved after them."""
-    return (*sorted(claimed(frame.report), key=lambda finding: -finding.severity), *frame.resolved)
 
 
 class FindingsList(Listing[Finding]):

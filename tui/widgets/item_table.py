@@ -8,11 +8,11 @@ from rich.cells import set_cell_size
 
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, safe
-from tui.bars import dual
-from tui.figures import cell
-from tui.fit import Bit, shorten, shorten_middle
-from tui.items import ItemRow, age_of
-from tui.scene import Scene
+from tui.drawing.bars import dual
+from tui.drawing.spans import Bit, shorten, shorten_middle
+from tui.view_models.items import ItemRow, age_of
+from tui.view_models.state import Scene
+from tui.view_models.units import cell
 from tui.widgets.listing import Listing
 
 _NAME = 22

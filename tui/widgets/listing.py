@@ -18,9 +18,10 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.fit import Bit
-from tui.look import Look
-from tui.scene import Scene
+from tui.drawing.spans import Bit
+from tui.drawing.styles import Look
+from tui.view_models.state import Scene
+from tui.widgets.lines import strip_of
 
 R = TypeVar("R")
 
@@ -146,21 +147,21 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         if scene is None:
             return Strip.blank(width, base)
         if y < self._head_lines:
-            return scene.look.strip(self.head(scene, width), width, base)
+            return strip_of(self.head(scene, width), scene.look, width, base)
         at, part = divmod(y - self._head_lines + self.scroll_offset.y, self.row_height)
         if at >= len(self.rows):
             bits = self.empty(scene, width) if not self.rows and y == self._head_lines else ()
-            return scene.look.strip(bits, width, base)
+            return strip_of(bits, scene.look, width, base)
         lines = self._cache.get((at, width))
         if lines is None:
             lines = self._cache[(at, width)] = self.draw(self.rows[at], scene, width)
         bits = lines[part] if part < len(lines) else ()
         if at != self.cursor:
-            return scene.look.strip(bits, width, base)
+            return strip_of(bits, scene.look, width, base)
         style = scene.look.cursor if self.has_focus else scene.look.cursor_blurred
         if not scene.look.flat_cursor:
-            return scene.look.strip(bits, width, base + style)
-        return Strip(Segment.apply_style(scene.look.strip(bits, width, base), post_style=style), width)
+            return strip_of(bits, scene.look, width, base + style)
+        return Strip(Segment.apply_style(strip_of(bits, scene.look, width, base), post_style=style), width)
 
     def on_resize(self) -> None:
         self._cache.clear()

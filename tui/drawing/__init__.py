@@ -1,0 +1,1 @@
+"""How things look: spans of text that fit, bars, charts, colours. Without state."""

@@ -1,0 +1,154 @@
+"""The live machine as a source of reports. Worker threads look at it and tell the application in messages.
+
+The threads are daemons, not executor workers: Python waits for an executor's threads when it exits, and one that sits
+in a system call would hold the terminal. What is slow to import (the engine's client, numpy) is imported in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from textual.message import Message
+
+from collectors.model.plan import Plan
+from collectors.model.report import Report
+from tui.view_models.runs import Moment
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from collectors.remediation.apply.outcome import Event, Outcome
+
+
+class Scanned(Message):
+    """A report, whole or in part. `run` tells one scan from the one before it."""
+
+    def __init__(self, run: int, report: Report, done: bool, waiting: tuple[str, ...]) -> None:
+        super().__init__()
+        self.run, self.report, self.done, self.waiting = run, report, done, waiting
+
+
+class ScanBroke(Message):
+    """A scan ended without a report."""
+
+    def __init__(self, run: int, reason: str) -> None:
+        super().__init__()
+        self.run, self.reason = run, reason
+
+
+class Remembered(Message):
+    """The journal was read."""
+
+    def __init__(self, moments: Sequence[Moment]) -> None:
+        super().__init__()
+        self.moments = tuple(moments)
+
+
+class Applying(Message):
+    """One event of a plan that runs."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self.event = event
+
+
+class Applied(Message):
+    """A plan ended; `outcome` None: it broke, and `reason` says why."""
+
+    def __init__(self, outcome: Outcome | None, reason: str) -> None:
+        super().__init__()
+        self.outcome, self.reason = outcome, reason
+
+
+Deliver = Callable[["Message"], object]
+# report, is it the last one, sources that are still being asked
+OnReport = Callable[[Report, bool, tuple[str, ...]], None]
+
+
+class Machine(Protocol):
+    """What a live feed needs; the command line builds it. Methods run in worker threads and may import what is slow."""
+
+    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
+        """Look once; `on_report` gets partial reports and then the whole one. It may raise, then the scan stops."""
+
+    def past(self) -> Sequence[Moment]:
+        """The runs of the journal, oldest first; empty without one."""
+
+    def apply(
+        self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Run the chosen steps."""
+
+
+class Stopped(BaseException):
+    """Raised inside a worker at its next sign of life once it is not wanted any more."""
+
+
+class LiveFeed:
+    """One machine. At most one scan and one plan run at a time; a newer scan silences the one before it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._run = 0
+        self._stop_plan = threading.Event()
+
+    def remember(self, deliver: Deliver) -> None:
+        """Read the journal in the background."""
+        _start("journal", lambda: deliver(Remembered(self._machine.past())), lambda _: None)
+
+    def scan(self, deliver: Deliver) -> int:
+        """Look at the machine in the background; the number tells its messages from those of another scan."""
+        self._run += 1
+        run = self._run
+
+        def cancelled() -> bool:
+            return run != self._run
+
+        def on_report(report: Report, done: bool, waiting: tuple[str, ...]) -> None:
+            if cancelled():
+                raise Stopped
+            deliver(Scanned(run, report, done, waiting))
+
+        _start(
+            "scan",
+            lambda: self._machine.survey(on_report, cancelled),
+            lambda reason: None if cancelled() else deliver(ScanBroke(run, reason)),
+        )
+        return run
+
+    def stop_scan(self) -> None:
+        """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""
+        self._run += 1
+
+    def apply(self, plan: Plan, chosen: frozenset[str], deliver: Deliver) -> None:
+        """Run the chosen steps in the background."""
+        self._stop_plan = stop = threading.Event()
+
+        def tell(event: Event) -> None:
+            deliver(Applying(event))
+
+        def work() -> None:
+            outcome = self._machine.apply(plan, chosen, tell, stop.is_set)
+            deliver(Applied(outcome, ""))
+
+        _start("apply", work, lambda reason: deliver(Applied(None, reason)))
+
+    def stop_plan(self) -> None:
+        """Stop after the item that is being removed now."""
+        self._stop_plan.set()
+
+
+def _start(name: str, work: Callable[[], object], broke: Callable[[str], object]) -> None:
+    def run() -> None:
+        try:
+            work()
+        except Stopped:
+            pass
+        except Exception as error:  # noqa: BLE001 - a broken worker must say so on screen, not die in silence
+            with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
+                broke(f"{type(error).__name__}: {error}")
+
+    threading.Thread(target=run, name=f"ullage {name}", daemon=True).start()

@@ -1,0 +1,96 @@
+"""This machine as a live feed sees it: surveys, the journal, and the one way to run a plan. Built by the command line.
+
+Everything slow (the engine's client, numpy, the remedies) is imported in the worker threads that call these methods.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from collectors.model.plan import Plan, Risk
+from tui.feed.live import OnReport
+from tui.view_models.runs import Moment, of_journal
+
+if TYPE_CHECKING:
+    import argparse
+
+    from collectors.remediation.apply.outcome import Event, Outcome
+    from collectors.survey import Options
+    from collectors.survey import Outcome as Survey
+
+_PAST = timedelta(days=35)
+_SAMPLES = 1200
+
+
+class ThisMachine:
+    """What `tui.feed.Machine` asks for, from the command line's arguments."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._last: Survey | None = None
+
+    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
+        """Look once, and write the run to the journal unless it was cancelled."""
+        from collectors.survey import Progress, survey
+
+        chosen = self._options()
+        finished: list[Progress] = []
+
+        def tell(progress: Progress) -> None:
+            if progress.done:
+                finished.append(progress)
+            else:
+                on_report(progress.report, False, progress.waiting)
+
+        self._last = survey(chosen, tell)
+        on_report(finished[-1].report, True, ())
+
+    def past(self) -> Sequence[Moment]:
+        """The runs of the journal, oldest first: the last days whole, the weeks before in samples."""
+        from collectors.history.reading import read, sample
+
+        folder = self._options().journal
+        if folder is None:
+            return ()
+        now = datetime.now(UTC)
+        near = read(folder, since=now - timedelta(days=3), now=now)
+        far = sample(folder, since=now - _PAST, count=_SAMPLES, now=now)
+        first = near.records[0].at if near.records else now
+        older = tuple(record for record in far.records if record.at < first)
+        return of_journal(replace(near, records=(*older, *near.records)))
+
+    def apply(
+        self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
+        from collectors.cli.reclaim import actions_of, state_of
+        from collectors.remediation.apply.context import for_snapshot
+        from collectors.remediation.apply.run import apply
+        from collectors.survey import remember
+
+        if self._last is None:
+            raise RuntimeError("nothing was looked at yet")
+        options = self._options()
+        context = for_snapshot(
+            self._last.snapshot,
+            options.request.endpoint,
+            options.request.host,
+            state_of(options),
+            options.rules,
+            tier=Risk.DESTRUCTIVE,
+            target_percent=None,
+            grace_s=options.request.grace_s,
+            named=chosen,
+        )
+        outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)
+        remember(self._last, options, actions_of(outcome, plan.steps))
+        return outcome
+
+    def _options(self) -> Options:
+        from collectors.cli import config, preflight
+
+        return preflight.options(self._arguments, config.load(self._arguments.config, os.environ))

@@ -1,0 +1,95 @@
+"""From the command line's arguments to a dashboard on screen: the feed, what the terminal can show, the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tui.app import UllageApp
+from tui.drawing.palette import ANSI, DARK, PALETTES
+from tui.drawing.terminal import Charset, charset_of
+from tui.feed import Feed
+from tui.feed.live import LiveFeed
+from tui.feed.replay import ReplayFeed, of_folder, of_recording
+from tui.feed.this_machine import ThisMachine
+from tui.serve import in_browser
+from tui.view_models.units import Units
+
+# A real incident on a real engine, recorded by tests/lab/demo.py.
+DEMO = Path(__file__).with_name("demo.jsonl.gz")
+
+
+def feed_of(arguments: argparse.Namespace) -> Feed:
+    """Raises Unplayable, naming the path."""
+    if arguments.demo:
+        return of_recording(DEMO)
+    if arguments.replay is None:
+        return LiveFeed(ThisMachine(arguments))
+    path = Path(arguments.replay)
+    return of_folder(path) if path.is_dir() else of_recording(path)
+
+
+def read_only_here(feed: Feed, *, asked: bool) -> bool:
+    """May this screen change nothing? Asked for, a recording, or in a browser, where nobody knows who presses keys."""
+    return asked or in_browser() or isinstance(feed, ReplayFeed)
+
+
+# Not 1 or 2: those are a warning and a critical to whoever calls this; also where it did not end by a key.
+_DEFECT = 3
+
+
+async def _shown(app: UllageApp) -> int | None:
+    """The dashboard, left in good order also where the terminal hangs up or somebody ends the process."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, app.exit, _DEFECT)
+    return await app.run_async()
+
+
+def run(
+    feed: Feed,
+    *,
+    read_only: bool = False,
+    theme: str | None = None,
+    units: Units = Units.IEC,
+    marks: Sequence[int] = (80, 90),
+    export_to: Path | None = None,
+) -> int:
+    """Show the dashboard until it is left; the exit status.
+
+    `theme` "dark", "light", "ansi" or None: what the terminal can do. `marks` are the percentages that judge.
+    """
+    web = in_browser()
+    charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
+    name = f"ullage-{theme}" if theme is not None else _theme()
+    if name not in PALETTES:
+        raise ValueError(f"no theme {theme!r}; there are dark, light, ansi")
+    app = UllageApp(
+        feed,
+        read_only=read_only_here(feed, asked=read_only),
+        theme=name,
+        charset=charset,
+        units=units,
+        marks=marks,
+        export_to=export_to,
+    )
+    status = asyncio.run(_shown(app))
+    if status is not None:
+        return status
+    return _DEFECT if app.return_code else 0
+
+
+def _theme() -> str:
+    """Dark where the terminal has colours to spare, its own sixteen where not, or none at all."""
+    from rich.console import Console
+
+    if os.environ.get("NO_COLOR"):
+        return ANSI.name
+    if in_browser():
+        return DARK.name
+    return DARK.name if Console(file=sys.__stderr__).color_system in ("256", "truecolor") else ANSI.name

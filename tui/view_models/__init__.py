@@ -1,0 +1,1 @@
+"""What a report becomes on screen, in values and lines: pure, no terminal toolkit."""

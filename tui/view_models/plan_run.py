@@ -1,0 +1,163 @@
+"""A plan that runs, as the screen needs it, and what it would do without running it. Pure.
+
+Three figures stay apart: what the plan promised, what the engine says, what the filesystem shows. Refuses to call a
+step done before its event says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from collectors.model.filesystem import FsSpace
+from collectors.model.plan import Plan
+from collectors.model.reading import Size
+from collectors.report.words import bytes_, count, percent, safe, size
+from tui.drawing.spans import Bit, Line
+from tui.view_models.frame import percent_of
+
+if TYPE_CHECKING:
+    from collectors.remediation.apply.outcome import Event, Outcome
+
+
+class State(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    LEFT = "left"  # reached, and nothing of it was removed
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """`measured_bytes` None: not measured yet. `removed`, `skipped`, `failed` count targets."""
+
+    state: State
+    done: int
+    total: int
+    removed: int
+    skipped: int
+    failed: int
+    measured_bytes: int | None
+
+
+_FRESH = StepRun(State.RUNNING, 0, 0, 0, 0, 0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One application of a plan. `lines` is the log, oldest first."""
+
+    steps: Mapping[str, StepRun] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
+    waiting: str = ""
+    ended: bool = False
+
+    def after(self, event: Event) -> Run:
+        """The run once `event` has happened."""
+        steps = dict(self.steps)
+        if event.step:
+            steps[event.step] = _step(steps.get(event.step, _FRESH), event)
+        line = _line(event)
+        waiting = safe(event.text) if event.kind.value == "waiting" else ""
+        return replace(self, steps=steps, lines=(*self.lines, line) if line else self.lines, waiting=waiting)
+
+    @property
+    def finished(self) -> frozenset[str]:
+        return frozenset(key for key, step in self.steps.items() if step.state is not State.RUNNING)
+
+
+def _step(step: StepRun, event: Event) -> StepRun:
+    measured = event.freed_bytes if event.freed_bytes is not None else step.measured_bytes
+    step = replace(step, done=event.done, total=event.total, measured_bytes=measured)
+    match event.kind.value:
+        case "target removed":
+            return replace(step, removed=step.removed + 1)
+        case "target skipped":
+            return replace(step, skipped=step.skipped + 1)
+        case "target failed":
+            return replace(step, failed=step.failed + 1)
+        case "step finished":
+            nothing = step.removed == 0 and step.skipped + step.failed > 0
+            return replace(step, state=State.LEFT if nothing else State.DONE)
+        case _:
+            return step
+
+
+_ROLES = {
+    "target removed": ("✔", "good"), "target skipped": ("○", "warn"), "target failed": ("✖", "bad"),
+    "step started": ("▶", "accent"), "step finished": ("■", "strong"), "run started": ("▶", "strong"),
+    "run finished": ("■", "strong"), "waiting": ("…", "muted"), "earlier run": ("!", "warn"),
+}  # fmt: skip
+
+
+def _line(event: Event) -> Line:
+    glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
+    count = f" {event.done}/{event.total}" if event.total else ""
+    what = safe(event.text or event.target or "")
+    bits = [
+        Bit(f" {event.at:%H:%M:%S} ", "muted"),
+        Bit(f"{glyph} ", role),
+        Bit(f"{event.kind.value}{count} ", "muted", 2),
+    ]
+    if what != event.kind.value:
+        bits.append(Bit(what, "text", 1, cut=True))
+    if event.freed_bytes is not None:
+        bits.append(Bit(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
+    return tuple(bits)
+
+
+def outcome_lines(outcome: Outcome, *, si: bool) -> tuple[Line, ...]:
+    """How it ended: predicted, engine-reported and measured side by side, and every note."""
+
+    def figure(label: str, value: Size, role: str) -> tuple[Bit, Bit]:
+        return Bit(f"   {label}  ", "muted"), Bit(size(value, si=si), role, 0 if role == "goodstrong" else 1, cut=True)
+
+    words = outcome.ended.value + (f": {safe(outcome.reason)}" if outcome.reason else "")
+    lines: list[Line] = [(Bit(" "), Bit(words, "strong", 1, cut=True))]
+    lines.append(figure("measured   ", outcome.measured, "goodstrong"))
+    lines.append(figure("promised   ", outcome.predicted, "text"))
+    lines.append(figure("engine says", outcome.engine_reported, "text"))
+    for step in outcome.steps:
+        left = Counter(target.reason for target in step.targets if not target.removed)
+        for reason, number in left.items():
+            lines.append((Bit(f" ○ {number} left alone: ", "warn"), Bit(safe(reason), "text", 1, cut=True)))
+    for note in outcome.notes:
+        lines.append((Bit(" "), Bit(safe(note), "muted", 1, cut=True)))
+    return tuple(lines)
+
+
+def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> tuple[Line, ...]:
+    """Two lines a step: what comes free by then, and the command. Sets, not sums: shared bytes count once."""
+    lines: list[Line] = []
+    done: frozenset[str] = frozenset()
+    for number, step in enumerate((step for step in plan.steps if step.id in chosen), 1):
+        before = plan.frees_bytes(done)
+        done |= {step.id}
+        freed = plan.frees_bytes(done)
+        used = max(0, space.used_bytes - freed)
+        lines.append(
+            (
+                Bit(f" {number} ", "muted"),
+                Bit("frees ", "muted"),
+                Bit(bytes_(freed - before, si=si), "goodstrong"),
+                Bit(f" → {percent(percent_of(used, space))} used", "text"),
+                Bit(f"  {safe(step.title)}", "text", 1, cut=True),
+            )
+        )
+        lines.append((Bit("   $ ", "muted"), Bit(safe(step.command), "muted", 1, cut=True)))
+        if step.targets:
+            each = f"   {count(len(step.targets), 'item')}, each verified again just before it goes"
+            lines.append((Bit(each, "muted", 1, cut=True),))
+    if not lines:
+        return ((Bit(" No step is chosen: Space includes one.", "muted"),),)
+    promised = bytes_(plan.frees_bytes(done), si=si)
+    lines.append(
+        (
+            Bit(f" {count(len(done), 'step')}: ", "muted"),
+            Bit(promised, "goodstrong"),
+            Bit(" promised. Nothing has run.", "muted", 1),
+        )
+    )
+    return tuple(lines)

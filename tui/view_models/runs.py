@@ -1,0 +1,101 @@
+"""One run in the few figures that a history needs, from a report or from the journal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.history.record import Journal, Record
+from collectors.model.finding import Severity
+from collectors.model.reading import Unavailable
+from collectors.model.report import Report
+from collectors.model.sums import charged, floor
+from collectors.report.words import bytes_
+from tui.view_models.frame import percent_of, space_of
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    severity: Severity
+    claim: str
+    bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences.
+
+    `record` is the journal's own, where the run comes from one.
+    """
+
+    at: datetime
+    percent: float | None
+    used_bytes: int | None
+    available_bytes: int | None
+    total_bytes: int | None
+    categories: Mapping[str, int]
+    findings: Mapping[str, Found]
+    actions: tuple[str, ...]
+    record: Record | None = None
+
+
+def came_true(rule: str, severity: Severity, now: Mapping[str, Found]) -> bool:
+    """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
+    return rule == "disk-forecast" and "disk-full" in now and now["disk-full"].severity > severity
+
+
+def of_report(report: Report) -> Moment:
+    space = space_of(report)
+    rows = report.ledger.rows if report.ledger is not None else ()
+    return Moment(
+        at=report.taken_at,
+        percent=percent_of(space.used_bytes, space) if space is not None else None,
+        used_bytes=space.used_bytes if space is not None else None,
+        available_bytes=space.available_bytes if space is not None else None,
+        total_bytes=space.total_bytes if space is not None else None,
+        categories={
+            row.category.value: charged(row.charged) for row in rows if not isinstance(row.charged, Unavailable)
+        },
+        findings=worst_of(report),
+        actions=(),
+    )
+
+
+def worst_of(report: Report) -> dict[str, Found]:
+    """The worst finding of each rule; the diagnosis lists them worst first."""
+    found: dict[str, Found] = {}
+    for finding in report.findings:
+        if finding.certain:
+            amount = None if finding.bytes is None else floor(finding.bytes)
+            found.setdefault(finding.rule, Found(finding.severity, finding.claim, amount))
+    return found
+
+
+def of_record(record: Record) -> Moment:
+    return Moment(
+        at=record.at,
+        percent=record.used_percent,
+        used_bytes=record.used_bytes,
+        available_bytes=record.available_bytes,
+        total_bytes=record.total_bytes,
+        categories={key: value for key, value in record.categories.items() if value is not None},
+        findings={
+            noted.rule: Found(noted.severity, noted.rule.replace("-", " "), noted.bytes)
+            for noted in record.findings
+            if noted.severity is not Severity.OK
+        },
+        actions=tuple(
+            f"{action.action} {action.target}".strip()
+            + ("" if action.measured_bytes is None else f": {bytes_(action.measured_bytes)} measured")
+            for action in record.actions
+        ),
+        record=record,
+    )
+
+
+def of_journal(journal: Journal) -> tuple[Moment, ...]:
+    """Our own runs and what supervisors wrote as points of used %, oldest first."""
+    own = [of_record(record) for record in journal.records]
+    foreign = [Moment(point.at, point.used_percent, None, None, None, {}, {}, ()) for point in journal.foreign]
+    return tuple(sorted((*own, *foreign), key=lambda moment: moment.at))

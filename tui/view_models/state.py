@@ -1,0 +1,149 @@
+"""Everything that one drawing of the screen depends on, in one frozen value.
+
+Every widget draws from the same scene, so no two figures on a screen can come from different moments. Refuses to be
+changed: a key press, a scan and a freed byte each make a new scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from collectors.model.plan import Plan, Risk
+from collectors.model.report import Report
+from tui.drawing.spans import Line
+from tui.drawing.styles import Look
+from tui.view_models.category_rows import CategoryRow, Order, category_rows, extra_rows
+from tui.view_models.churn import ChurnOrder
+from tui.view_models.frame import Event, Frame, percent_of, space_of
+from tui.view_models.items import ItemOrder
+from tui.view_models.plan_run import Run
+from tui.view_models.units import Scale, Units, scale_for
+
+
+class Mode(StrEnum):
+    LIVE = "live"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
+
+    step_count: int
+    freed_bytes: int
+    used_bytes: int
+    percent: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`marks` are the percentages that judge, `selected` a category's key, `chosen` ids of plan steps."""
+
+    look: Look
+    mode: Mode
+    frame: Frame | None = None
+    units: Units = Units.IEC
+    order: Order = Order.SIZE
+    item_order: ItemOrder = ItemOrder.EXCLUSIVE
+    churn_order: ChurnOrder = ChurnOrder.COST
+    needle: str = ""
+    marks: tuple[int, ...] = (80, 90)
+    selected: str = ""
+    chosen: frozenset[str] = frozenset()
+    plan: Plan | None = None  # the plan being applied; None: that of the report
+    run: Run | None = None  # how far it is, or how it ended
+    dry: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
+    scanning: bool = False
+    failure: str = ""  # why the last scan broke off
+    applying: bool = False
+    read_only: bool = False
+    view: str = "overview"
+    position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
+    span: tuple[datetime, datetime] | None = None  # of everything that can be shown
+    marked: tuple[Event, ...] = ()  # every event of that span, for the slider
+
+    def but(self, **changes: object) -> Scene:
+        """The same scene with some fields changed."""
+        new = replace(self, **changes)  # type: ignore[arg-type]
+        # What was worked out from fields that did not change is carried over: moving a cursor must cost nothing.
+        for name, inputs in _DERIVED.items():
+            if name in self.__dict__ and not inputs & changes.keys():
+                new.__dict__[name] = self.__dict__[name]
+        return new
+
+    @property
+    def report(self) -> Report | None:
+        return self.frame.report if self.frame is not None else None
+
+    @cached_property
+    def scale(self) -> Scale:
+        space = space_of(self.frame.report) if self.frame is not None else None
+        return scale_for(space.total_bytes if space is not None else 0, self.units)
+
+    @cached_property
+    def rows(self) -> tuple[CategoryRow, ...]:
+        return category_rows(self.frame, self.order) if self.frame is not None else ()
+
+    @property
+    def steps(self) -> Plan | None:
+        """The plan on screen: the one being applied, else the report's."""
+        if self.plan is not None:
+            return self.plan
+        return self.frame.report.plan if self.frame is not None else None
+
+    @cached_property
+    def later(self) -> Mapping[str, int]:
+        """Of each step of the plan, the bytes that it frees only together with steps after it."""
+        return self.steps.later_bytes() if self.steps is not None else {}
+
+    @cached_property
+    def whole_plan_bytes(self) -> int:
+        """What all steps of the plan together would free."""
+        return self.steps.frees_bytes(self.steps.ids) if self.steps is not None else 0
+
+    @cached_property
+    def after(self) -> After | None:
+        """What is left once the chosen steps that are still to run have run; None without a plan or statvfs."""
+        plan = self.steps
+        space = space_of(self.frame.report) if self.frame is not None else None
+        if plan is None or space is None:
+            return None
+        gone = self.chosen & (self.run.finished if self.run is not None else frozenset())
+        ahead = self.chosen - gone
+        freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(gone))
+        used = space.used_bytes - freed
+        return After(len(ahead), freed, used, percent_of(used, space))
+
+    @cached_property
+    def shelves(self) -> tuple[CategoryRow, ...]:
+        """What Explore lists: the categories that may have items, and the subvolumes."""
+        if self.frame is None:
+            return ()
+        used = tuple(row for row in self.rows if row.face.key not in ("free", "reserved"))
+        return (*used, *extra_rows(self.frame))
+
+    @cached_property
+    def row(self) -> CategoryRow | None:
+        """The selected category; the first one where nothing is selected."""
+        rows = (*self.rows, *self.shelves)
+        return next((row for row in rows if row.face.key == self.selected), rows[0] if rows else None)
+
+
+_DERIVED = {
+    "scale": {"frame", "units"},
+    "rows": {"frame", "order"},
+    "shelves": {"frame", "order"},
+    "after": {"frame", "plan", "chosen", "run"},
+    "later": {"frame", "plan"},
+    "whole_plan_bytes": {"frame", "plan"},
+    "row": {"frame", "order", "selected"},
+}
+
+
+def preselected(plan: Plan) -> frozenset[str]:
+    """The steps that are on from the start: those that can be made again by themselves and may run unasked."""
+    return frozenset(step.id for step in plan.steps if step.risk is Risk.SAFE and step.automatic)

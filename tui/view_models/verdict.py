@@ -1,0 +1,138 @@
+"""The answer before any key is pressed: how full, until when, and who took it. Pure.
+
+Refuses to name a culprit that was not measured, and to forecast where the journal has nothing to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.diagnosis import culprit as diagnosis
+from collectors.model.finding import Finding
+from collectors.model.ledger import Category
+from collectors.model.reading import Exact, Unavailable
+from collectors.model.report import Crossing, Report
+from collectors.model.sums import charged, floor
+from collectors.report.words import age, bytes_, count, percent, safe
+from tui.drawing.spans import Bit
+from tui.view_models.categories import face
+from tui.view_models.findings import category_of, claimed
+from tui.view_models.frame import Frame, percent_of, space_of
+
+JOURNAL = "journal"  # the source of every figure of a frame that was made from a journal
+
+
+def fullness(report: Report) -> tuple[Bit, ...]:
+    """`98.1% full, 18.0 GiB left`; the two numbers never give way."""
+    space = space_of(report)
+    if space is None:
+        reason = "the filesystem was not found"
+        if report.ledger is not None and isinstance(report.ledger.filesystem.space, Unavailable):
+            reason = report.ledger.filesystem.space.detail
+        return (Bit("? full", "strong"), Bit(f"  {safe(reason)}", "muted", 2, cut=True))
+    full = percent(percent_of(space.used_bytes, space))
+    left = f"{bytes_(space.available_bytes)} left"
+    return (Bit(full, "strong"), Bit(" full", "strong", 2), Bit(f", {left}", "strong"))
+
+
+def next_crossing(report: Report) -> Crossing | None:
+    """The crossing that matters: running full where that is forecast, else the nearest one ahead."""
+    ahead = [crossing for crossing in report.trend.crossings if crossing.at > report.taken_at]
+    full = [crossing for crossing in ahead if crossing.percent >= 100]
+    return min(full or ahead, key=lambda crossing: crossing.at, default=None)
+
+
+def clock(at: datetime, today: datetime) -> str:
+    """`10:21Z`, with the day in front where it is another one."""
+    return at.strftime("%H:%MZ") if at.date() == today.date() else at.strftime("%d %b %H:%MZ")
+
+
+def outlook(report: Report) -> tuple[Bit, ...]:
+    """`full in 7 h 08 min (10:21Z) at +2.5 GiB/h`; empty where nothing is forecast."""
+    crossing = next_crossing(report)
+    used = next((growth for growth in report.trend.growth if growth.key == "used"), None)
+    if crossing is None or used is None:
+        return ()
+    goal = "full" if crossing.percent >= 100 else f"{crossing.percent}%"
+    left = age((crossing.at - report.taken_at).total_seconds())
+    return (
+        Bit(f" · {goal} in {left}", "text", 1),
+        Bit(f" ({clock(crossing.at, report.taken_at)})", "text", 3),
+        Bit(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24)}/h", "muted", 4),
+    )
+
+
+def docker_blindness(report: Report) -> tuple[int, int] | None:
+    """(bytes that the engine's own categories explain, used bytes); None where either was not measured."""
+    space = space_of(report)
+    if space is None or report.ledger is None or not isinstance(report.engine, Exact):
+        return None
+    seen = 0
+    for category in (Category.IMAGES, Category.CONTAINERS, Category.VOLUMES, Category.BUILD_CACHE):
+        row = report.ledger.row(category)
+        if isinstance(row.charged, Unavailable):
+            return None
+        seen += charged(row.charged)
+    return seen, space.used_bytes
+
+
+def troubles(frame: Frame) -> str:
+    """One sentence on what this report cannot tell, "" where everything was read."""
+    report = frame.report
+    unread = _unread(report)
+    said = []
+    if not frame.done:
+        return ""  # what is still being read is not missing yet
+    if isinstance(report.engine, Unavailable) and report.engine.origin.source != JOURNAL:
+        said.append(f"No engine ({report.engine.why}): sizes hold, owners do not, so nothing is called an orphan")
+    if unread:
+        hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
+        reasons = sorted({row.why.value for row in unread})
+        missing = count(len(unread), "category", "categories")
+        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be named")
+    return ". ".join(said)
+
+
+def remark(report: Report) -> str:
+    """What the whole ledger says of itself, "" for nothing."""
+    return safe(report.ledger.note) if report.ledger is not None else ""
+
+
+def _unread(report: Report) -> list[Unavailable]:
+    """What was asked and not answered; what a journal does not keep was never asked."""
+    rows = report.ledger.rows if report.ledger is not None else ()
+    missing = [row.charged for row in rows if isinstance(row.charged, Unavailable)]
+    return [one for one in missing if one.origin.source != JOURNAL]
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """What took the most that need not be there. `key` is the category to look at."""
+
+    key: str
+    amount: str
+    claim: str
+    certain: bool
+
+
+def culprit(report: Report) -> Culprit | None:
+    """The finding that the verdict of the preflight page names too, else the largest category that was measured."""
+    worst = diagnosis.culprit(finding for finding in claimed(report) if _bytes(finding) > 0)
+    if worst is not None:
+        return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
+    if report.ledger is None:
+        return None
+    read = [row for row in report.ledger.rows if not isinstance(row.charged, Unavailable) and charged(row.charged) > 0]
+    read = [row for row in read if row.category is not Category.UNATTRIBUTED] or read
+    if not read:
+        return None
+    largest = max(read, key=lambda row: charged(row.charged))
+    title = face(largest.category).title
+    return Culprit(
+        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False
+    )
+
+
+def _bytes(finding: Finding) -> int:
+    return 0 if finding.bytes is None else floor(finding.bytes)
