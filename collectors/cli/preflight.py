@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from collectors.assemble import Request
 from collectors.cli import output
 from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain
+from collectors.engine.endpoint import endpoint
 from collectors.history import folder
+from collectors.inventory import Request
 from collectors.probe import Wish
-from collectors.sources.engine.endpoint import endpoint
-from collectors.sources.host import Host, state_folder, this_host
 from collectors.survey import Options, remember, survey
+from collectors.system.host import Host, state_folder, this_host
 
 
 def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:

@@ -19,8 +19,8 @@ from collectors.remediation.apply.outcome import Ended, Event, Outcome
 from collectors.remediation.apply.run import apply
 from collectors.report import reclaim_text, words
 from collectors.report.reclaim_text import exact_or_none
-from collectors.sources.host import state_folder
 from collectors.survey import Options, remember, survey
+from collectors.system.host import state_folder
 
 _ORDER = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 

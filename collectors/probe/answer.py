@@ -12,7 +12,7 @@ from collectors.model.conforms import conforms
 from collectors.model.encoding import FOREIGN, decode, encode, fingerprint
 from collectors.model.reading import Exact, Why
 from collectors.model.snapshot import Disk
-from collectors.sources.bounded import Declined, Malformed
+from collectors.system.deadline import Declined, Malformed
 from collectors.version import tool_version
 
 _MARK = "ullage_probe"

@@ -14,13 +14,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from collectors.engine.endpoint import Endpoint
+from collectors.engine.parts import soon
+from collectors.engine.transport import BODY_LIMIT_BYTES
 from collectors.model.reading import Why
 from collectors.probe.creation import Json
 from collectors.probe.frames import Streams
-from collectors.sources.bounded import Declined, Malformed, reason
-from collectors.sources.engine.endpoint import Endpoint
-from collectors.sources.engine.parts import soon
-from collectors.sources.engine.transport import BODY_LIMIT_BYTES
+from collectors.system.deadline import Declined, Malformed, reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-from collectors.sources.bounded import Malformed
+from collectors.system.deadline import Malformed
 
 _HEAD = struct.Struct(">BxxxI")
 _STDOUT, _STDERR = 1, 2

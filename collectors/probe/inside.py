@@ -12,13 +12,13 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from collectors.assemble import Request, assemble
-from collectors.assemble.request import Bound
+from collectors.engine.endpoint import Endpoint
+from collectors.engine.locality import own_container
+from collectors.inventory import Request, assemble
+from collectors.inventory.request import Bound
 from collectors.model.snapshot import Disk
 from collectors.probe import answer
-from collectors.sources.engine.endpoint import Endpoint
-from collectors.sources.engine.locality import own_container
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 
 _GRACE_S = 3.0
 _NO_QUESTION, _LATE = 3, 4

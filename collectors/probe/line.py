@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from collectors.sources.bounded import Malformed
-from collectors.sources.engine.client import Line
+from collectors.engine.client import Line
+from collectors.system.deadline import Malformed
 
 _ANSWER_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 16

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from collectors.assemble import Request, coverage
+from collectors.engine.dialect import Api, parse
+from collectors.inventory import Request, coverage
 from collectors.model.engine import Engine, ImageStore
 from collectors.model.ids import ContainerId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
@@ -20,9 +21,8 @@ from collectors.probe.excluding import without
 from collectors.probe.inside import Question
 from collectors.probe.merging import merged
 from collectors.probe.program import image_of, program
-from collectors.sources import bounded
-from collectors.sources.bounded import Declined
-from collectors.sources.engine.dialect import Api, parse
+from collectors.system import deadline
+from collectors.system.deadline import Declined
 
 SOURCE = "probe container"
 _OLDEST = Api(1, 30)  # before, an engine does not wait for what it removes by itself
@@ -50,7 +50,7 @@ class _Answer:
 
 def probed(snapshot: Snapshot, request: Request, wish: Wish, *, left_s: float) -> Snapshot:
     """The snapshot with what a probe found; without it, and why, where none was called for or none answered."""
-    found = bounded.read(
+    found = deadline.read(
         "probe",
         f"container of {wish.image or 'this image'}",
         lambda: _ask(snapshot, request, wish, left_s),

@@ -11,8 +11,8 @@ from dataclasses import replace
 from collectors.model.filesystem import FsSpace, Occupancy
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.snapshot import Disk, FilesystemStudy, Snapshot
-from collectors.sources.bounded import Declined
-from collectors.sources.filesystem import HOST_UNIT
+from collectors.system.deadline import Declined
+from collectors.system.occupancy import HOST_UNIT
 
 _UNKNOWN = "unknown"  # the kind of a filesystem that we could not even find
 # Lines of coverage that the probe's own stand in for.

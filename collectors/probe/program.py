@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import collectors
+from collectors.engine.locality import own_container
 from collectors.model.engine import Container
 from collectors.model.reading import Exact, Reading, Why
 from collectors.probe.creation import Program
-from collectors.sources.bounded import Declined, Malformed
-from collectors.sources.engine.locality import own_container
-from collectors.sources.host import Host
+from collectors.system.deadline import Declined, Malformed
+from collectors.system.host import Host
 
 _COMMAND = "ullage"
 _FLAG = "--as-probe"

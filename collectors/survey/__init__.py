@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.assemble import Request, assemble
-from collectors.assemble.request import Clock, OnPart
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.appending import Place, append
 from collectors.history.folder import Folder
 from collectors.history.record import Action
 from collectors.history.vault import keep
+from collectors.inventory import Request, assemble
+from collectors.inventory.request import Clock, OnPart
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.probe import Wish, probed
 from collectors.remediation.plan.keep import Rules
-from collectors.sources.boot import boot
 from collectors.survey.builds import recollect
 from collectors.survey.judge import Judged, Ruling, close_books, judge, report
 from collectors.survey.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
+from collectors.system.boot import boot
 
 __all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
 

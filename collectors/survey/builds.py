@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice, zip_longest
 
-from collectors.assemble import Request, coverage
+from collectors.engine.past import Past
 from collectors.history.churn import DAY, moves, rebuilt
 from collectors.history.encoding import short_id
 from collectors.history.record import Journal
+from collectors.inventory import Request, coverage
 from collectors.model.engine import HistoryStep, Image, TagEvent
 from collectors.model.ids import ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable
 from collectors.model.snapshot import Snapshot, SourceReport
-from collectors.sources.engine.past import Past
 
 # Enough to see the pattern of a dozen repositories; each is one request.
 _HISTORIES = 60

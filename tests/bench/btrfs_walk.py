@@ -51,9 +51,9 @@ def measured(*words: str) -> Run:
 
 def ours(at: Path, state: Path) -> None:
     """In a process of its own: what `ullage` does for one filesystem, imports and all."""
+    from collectors.filesystems import btrfs
     from collectors.model.reading import Exact
-    from collectors.sources import btrfs
-    from collectors.sources.host import this_host
+    from collectors.system.host import this_host
 
     facts = btrfs.filesystem(at, this_host(), timeout_s=30)
     assert isinstance(facts, Exact), facts

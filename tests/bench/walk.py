@@ -21,12 +21,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors import drivers
 from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
-from collectors.sources import docker_root
-from collectors.sources.filesystem import walk
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
+from collectors.system.walk import walk
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 
@@ -111,7 +111,7 @@ def _layer(image: int, layer: int, files: int) -> dict[str, bytes | int]:
 
 def units_of(lab: Lab) -> tuple[Unit, ...]:
     """As the product finds them."""
-    store = docker_root.store(lab.docker_root, this_host(), driver_hint=lab.driver, deadline_s=120)
+    store = drivers.store(lab.docker_root, this_host(), driver_hint=lab.driver, deadline_s=120)
     assert isinstance(store, Exact), store
     assert isinstance(store.value.units, Exact), store.value.units
     return store.value.units.value

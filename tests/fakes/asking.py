@@ -10,9 +10,9 @@ from dataclasses import dataclass
 _ASK = """
 import json, os, resource, sys, threading, time
 from pathlib import Path
-from collectors.sources.engine import endpoint, view
-from collectors.sources.host import this_host
-import collectors.sources.engine.client  # while its files may be read
+from collectors.engine import endpoint, view
+from collectors.system.host import this_host
+import collectors.engine.client  # while its files may be read
 url, deadline_s, runs, uid = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if uid:
     os.setgroups([]); os.setgid(uid); os.setuid(uid)

@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.model.reading import Exact
-from collectors.sources.btrfs import ioctl
-from collectors.sources.btrfs.trees.device import Devices
 from tests.lab.commands import run
 from tests.machine.btrfs_lab import MIB, Lab, figures, lab, qgroups, sharing
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.filesystems import btrfs
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.ids import SubvolumeId, UnitId
 from collectors.model.reading import Exact
-from collectors.sources import btrfs
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.lab import disk
 from tests.lab.commands import run
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from collectors.filesystems import btrfs
+from collectors.filesystems.btrfs import ioctl, items, layout, search
+from collectors.filesystems.btrfs.trees import measure
+from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.model.reading import Exact
-from collectors.sources import btrfs
-from collectors.sources.btrfs import ioctl, items, layout, search
-from collectors.sources.btrfs.trees import measure
-from collectors.sources.btrfs.trees.device import Devices
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import Lab, assert_books_close, figures, freed_by, lab, sharing, wait_until

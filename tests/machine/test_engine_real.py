@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from collectors.engine import endpoint, view
 from collectors.model.engine import EngineView, ImageStore
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.sources.engine import endpoint, view
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.require import require_machine
 

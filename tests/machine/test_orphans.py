@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from collectors.drivers import store
+from collectors.drivers.ages import times
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, OrphanProof, Store, Unit, UnitKind
-from collectors.sources.docker_root import store
-from collectors.sources.docker_root.ages import times
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.lab import Lab, graph_layout
 from tests.lab.require import require_machine
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from collectors.drivers import store
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, Store
-from collectors.sources.docker_root import store
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed
 from tests.lab.messes.leak import plant

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from collectors.filesystems.reserved import own_blocks
 from collectors.model.reading import Between, Exact
-from collectors.sources.filesystem import filesystem_of, mounts, own_blocks, space
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
+from collectors.system.locate import filesystem_of
+from collectors.system.mountinfo import mounts
+from collectors.system.statvfs import space
 from tests.lab import disk
 from tests.lab.commands import run
 from tests.lab.require import require_machine
-from tests.sources.walking import a_unit, du, fill, of, walked
+from tests.system.walking import a_unit, du, fill, of, walked
 
 pytestmark = pytest.mark.machine
 
@@ -167,8 +170,9 @@ UNPRIVILEGED = """
 import json, sys
 from pathlib import Path
 from collectors.model.reading import AtLeast
-from collectors.sources.filesystem import HOST_UNIT, walk
-from tests.sources.walking import a_unit
+from collectors.system.occupancy import HOST_UNIT
+from collectors.system.walk import walk
+from tests.system.walking import a_unit
 root = Path(sys.argv[1])
 found = walk(root, tuple(a_unit(root / name) for name in sys.argv[2:]), deadline_s=20, cache=None).value
 print(json.dumps({

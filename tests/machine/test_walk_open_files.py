@@ -16,11 +16,11 @@ import pytest
 
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact, Why
-from collectors.sources.filesystem import open_deleted
-from collectors.sources.host import Host, this_host
+from collectors.system.host import Host, this_host
+from collectors.system.open_deleted import open_deleted
 from tests.lab.commands import run
 from tests.lab.require import require_machine
-from tests.sources.walking import fill
+from tests.system.walking import fill
 
 pytestmark = pytest.mark.machine
 

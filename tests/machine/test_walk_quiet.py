@@ -15,11 +15,11 @@ import pytest
 
 from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
-from collectors.sources.filesystem import HOST_UNIT
-from collectors.sources.filesystem.layer_cache import file_for, load
+from collectors.system.layer_cache import file_for, load
+from collectors.system.occupancy import HOST_UNIT
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk
-from tests.sources.walking import a_unit, du, fill, of, walked
+from tests.system.walking import a_unit, du, fill, of, walked
 
 pytestmark = pytest.mark.machine
 

@@ -14,7 +14,7 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Disk, FilesystemStudy
 from collectors.probe import answer
-from collectors.sources.bounded import Declined, Malformed
+from collectors.system.deadline import Declined, Malformed
 from tests.accounting.build import HERE, share
 from tests.probe.build import disk, seen, with_space
 

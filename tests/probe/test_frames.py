@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.probe.frames import Streams
-from collectors.sources.bounded import Malformed
+from collectors.system.deadline import Malformed
 
 
 def frame(stream: int, data: bytes) -> bytes:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.assemble import Request
+from collectors.engine.endpoint import Endpoint
+from collectors.inventory import Request
 from collectors.model.engine import Container, Engine, Flavour, ImageStore
 from collectors.model.finding import Severity
 from collectors.model.ids import ContainerId, ImageId
@@ -19,10 +20,9 @@ from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.probe import Wish, answer, ending, probed
 from collectors.probe.creation import creation
 from collectors.probe.program import image_of, program
-from collectors.sources.bounded import Declined
-from collectors.sources.engine.endpoint import Endpoint
-from collectors.sources.host import Host, this_host
 from collectors.survey.status import exit_status
+from collectors.system.deadline import Declined
+from collectors.system.host import Host, this_host
 from tests.accounting.build import HERE, NOT_READ
 from tests.fakes.server import Drip, Flood, Mute, Reply, Reset, Verbatim, wait_until
 from tests.probe.build import disk

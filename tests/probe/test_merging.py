@@ -15,8 +15,8 @@ from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, Source
 from collectors.model.sums import charged
 from collectors.probe.excluding import without
 from collectors.probe.merging import merged
-from collectors.sources.bounded import Declined
-from collectors.sources.filesystem import HOST_UNIT
+from collectors.system.deadline import Declined
+from collectors.system.occupancy import HOST_UNIT
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study
 from tests.probe.build import PROBE, disk, seen
 

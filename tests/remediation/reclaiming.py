@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from collectors.assemble import Request
 from collectors.diagnosis.thresholds import Thresholds
+from collectors.engine import endpoint
+from collectors.inventory import Request
 from collectors.model.plan import Plan, Risk
 from collectors.remediation.apply import Context, Event, Outcome, apply, for_snapshot
 from collectors.remediation.plan import Rules
-from collectors.sources.engine import endpoint
-from collectors.sources.host import this_host
 from collectors.survey import Options, survey
 from collectors.survey import Outcome as Looked
+from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.engine import get
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.engine import endpoint
 from collectors.model.ids import OwnerId
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
@@ -17,8 +18,7 @@ from collectors.remediation.apply import Context, Ended, Event, EventKind, Outco
 from collectors.remediation.plan import Rules
 from collectors.remediation.plan.build_cache import OLD, SHARED
 from collectors.remediation.plan.images import DANGLING
-from collectors.sources.engine import endpoint
-from collectors.sources.host import this_host
+from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
 from tests.remediation.build import NOW, exact
 from tests.remediation.fake_engine import FakeEngine, container, image

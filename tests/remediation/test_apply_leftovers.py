@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from collectors.drivers.tmpfiles import forgotten
 from collectors.remediation.apply import temporary
 from collectors.remediation.apply.act import Act
-from collectors.sources.docker_root.tmpfiles import forgotten
 from tests.remediation.fake_engine import FakeEngine
 from tests.remediation.test_apply_engine import a_step, reasons, run
 

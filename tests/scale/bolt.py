@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.sources.docker_root_trees import PAGE_BYTES, Node, branch_page, leaf_page, meta_page
+from tests.drivers.docker_root_trees import PAGE_BYTES, Node, branch_page, leaf_page, meta_page
 
 _KEYS = 100
 _CHILDREN = 80  # of 41 bytes each in a page

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.drivers.docker_root_trees import GraphRoot, Node, build_name, hex64, write
 from tests.scale import engine
 from tests.scale.bolt import bolt_file
-from tests.sources.docker_root_trees import GraphRoot, Node, build_name, hex64, write
 
 _DISTRIBUTIONS, _DEPTH, _FAMILY = 10, 3, 20
 _LOG_LINES = '{"log":"a line","stream":"stdout","time":"2026-10-01T00:00:00Z"}\n' * 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.sources.docker_root import buildkit
+from collectors.drivers import buildkit
 from tests.lab.require import require_machine
 from tests.scale.axes import AXES
 from tests.scale.bolt import bolt_file

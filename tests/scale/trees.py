@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.sources.btrfs import layout
-from collectors.sources.btrfs.trees import crc32c
+from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs.trees import crc32c
 
 U8 = NDArray[np.uint8]
 

@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs.trees import balance, table
+from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.filesystems.btrfs.trees.measure import walked
+from collectors.filesystems.btrfs.trees.outcome import Measured
 from collectors.model.btrfs import Holding
 from collectors.model.ids import UnitId
-from collectors.sources.btrfs import layout
-from collectors.sources.btrfs.trees import balance, table
-from collectors.sources.btrfs.trees.device import Devices
-from collectors.sources.btrfs.trees.measure import walked
-from collectors.sources.btrfs.trees.outcome import Measured
 from tests.scale import trees
 
 

@@ -9,15 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.assemble import Request
+from collectors.engine import endpoint
 from collectors.history.record import Journal
+from collectors.inventory import Request
 from collectors.model.engine import Image
 from collectors.model.ids import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import Outcome, Snapshot
-from collectors.sources.engine import endpoint
-from collectors.sources.host import this_host
 from collectors.survey.builds import Builds, recollect
+from collectors.system.host import this_host
 from tests.fakes.engine import Fault, engine
 from tests.fakes.server import Mute, Reply, Server
 from tests.fakes.server import Request as Asked

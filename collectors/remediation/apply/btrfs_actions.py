@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.sources.btrfs import layout, search
-from collectors.sources.btrfs.ioctl import U64_MAX, call, fs_info, opened
+from collectors.filesystems.btrfs import layout, search
+from collectors.filesystems.btrfs.ioctl import U64_MAX, call, fs_info, opened
 
 SNAP_DESTROY = 0x5000940F  # _IOW(0x94, 15, struct btrfs_ioctl_vol_args)
 SYNC = 0x00009408  # _IO(0x94, 8): start writeback, commit, wake the cleaner

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 
 from collectors.diagnosis.thresholds import DEFAULT
+from collectors.engine.endpoint import Endpoint
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.remediation.plan.keep import Rules
-from collectors.sources.engine.endpoint import Endpoint
-from collectors.sources.host import Host
+from collectors.system.host import Host
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
 from collectors.model.ids import OwnerId
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -12,8 +13,7 @@ from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
 from collectors.remediation.apply.handler import Handler, name_of
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan.leftovers import reachable
-from collectors.sources import filesystem
-from collectors.sources.btrfs import filesystem as btrfs_filesystem
+from collectors.system.mountinfo import mounts as mount_table
 
 
 class Logs(Handler):
@@ -65,7 +65,7 @@ class Snapshots(Handler):
 
     def act(self, step: Step, target: OwnerId) -> Act:
         context, name = self._tools.context, name_of(target)
-        mounts = filesystem.mounts(context.host, timeout_s=5.0)
+        mounts = mount_table(context.host, timeout_s=5.0)
         facts = btrfs_filesystem(Path(context.mountpoint), context.host, timeout_s=20.0)
         if not isinstance(mounts, Exact) or not isinstance(facts, Exact):
             return skipped("the mounts and subvolumes could not be read again")

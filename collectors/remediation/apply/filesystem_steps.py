@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.filesystems.btrfs import filesystem
 from collectors.model.ids import OwnerId
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -15,8 +16,7 @@ from collectors.remediation.apply.act import REMOVED, Act, failed, skipped
 from collectors.remediation.apply.outcome import EventKind
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan.balance import Squeeze, pressure, squeeze
-from collectors.sources.bounded import Declined
-from collectors.sources.btrfs import filesystem
+from collectors.system.deadline import Declined
 
 _ASK_S = 60.0
 _ROUNDS = 10

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from collectors import drivers
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.remediation.apply.context import Context
 from collectors.remediation.apply.wire import Lost, Wire
-from collectors.sources import docker_root, filesystem
-from collectors.sources.host import Host
+from collectors.system.host import Host
+from collectors.system.mountinfo import mounts as mount_table
 
 _PROOF_AT_MOST_S = 120.0
 _CONTAINERD = "/var/lib/containerd"
@@ -19,7 +20,7 @@ _CONTAINERD = "/var/lib/containerd"
 def read_again(context: Context, wire: Wire, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
     own = context.host.here(_CONTAINERD)
-    return docker_root.store(
+    return drivers.store(
         root,
         context.host,
         driver_hint=_driver(wire),
@@ -40,7 +41,7 @@ def _driver(wire: Wire) -> str | None:
 
 def mounted_inside(host: Host, path: str) -> str:
     """What is mounted at `path` or below, as a reason to leave it alone; "" for nothing."""
-    mounts = filesystem.mounts(host, timeout_s=5.0)
+    mounts = mount_table(host, timeout_s=5.0)
     if not isinstance(mounts, Exact):
         return "the mount table could not be read"
     inside = [m.mountpoint for m in mounts.value if f"{m.mountpoint}/".startswith(f"{path}/")]

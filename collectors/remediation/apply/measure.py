@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.filesystems.btrfs import decode, ioctl
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.remediation.apply import btrfs_actions
-from collectors.sources import bounded
-from collectors.sources.bounded import Declined
-from collectors.sources.btrfs import decode, ioctl
+from collectors.system import deadline
+from collectors.system.deadline import Declined
 
 _BTRFS_MAGIC = 0x9123683E
 _ASK_S = 20.0
@@ -54,7 +54,7 @@ class Room:
 
 def room(mountpoint: str) -> Reading[Room]:
     """The filesystem's figures now, within seconds or with a reason."""
-    return bounded.read("apply.room", f"statvfs {mountpoint}", lambda: _room(Path(mountpoint)), timeout_s=_ASK_S)
+    return deadline.read("apply.room", f"statvfs {mountpoint}", lambda: _room(Path(mountpoint)), timeout_s=_ASK_S)
 
 
 def freed(before: Reading[Room], after: Reading[Room]) -> Size:
@@ -82,7 +82,7 @@ def freed_data(before: Reading[Room], after: Reading[Room]) -> Size:
 
 def flush(mountpoint: str) -> str:
     """Write back what is dirty, so that the first figure counts it; "" or why that was not possible."""
-    done = bounded.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(Path(mountpoint)), timeout_s=_COMMIT_S)
+    done = deadline.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(Path(mountpoint)), timeout_s=_COMMIT_S)
     return f"the filesystem could not be flushed: {done.detail}" if isinstance(done, Unavailable) else ""
 
 
@@ -93,7 +93,7 @@ def settle(mountpoint: str, timeout_s: float, stuck: set[int], waiting: Callable
     (a process has a file in them open) are added to `stuck` and not waited for again.
     """
     path = Path(mountpoint)
-    flushed = bounded.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(path), timeout_s=_COMMIT_S)
+    flushed = deadline.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(path), timeout_s=_COMMIT_S)
     if isinstance(flushed, Unavailable):
         return f"the filesystem could not be flushed: {flushed.detail}"
     if flushed.value:
@@ -168,7 +168,7 @@ def _data(path: Path) -> Reading[int] | None:
                 return None
             spaces = decode.spaces(ioctl.space_info(fd), decode.fs_info(ioctl.fs_info(fd)).device_count)
     except (OSError, ValueError) as error:
-        return Unavailable(*bounded.reason(error), origin)
+        return Unavailable(*deadline.reason(error), origin)
     return Exact(sum(s.logical_used_bytes for s in spaces if s.kind in ("data", "mixed")), origin)
 
 

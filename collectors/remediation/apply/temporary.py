@@ -13,9 +13,9 @@ import signal
 import stat
 from pathlib import Path
 
+from collectors.drivers.tmpfiles import NAMES, tree
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
 from collectors.remediation.apply.tree import remove_tree
-from collectors.sources.docker_root.tmpfiles import NAMES, tree
 
 _TICK_S = 0.02  # the kernel dates changes by its last timer tick
 _UNTOLD = "whether a process has it open cannot be told"

@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from collectors.engine import faults
+from collectors.engine.dialect import OLDEST, Api, negotiate, parse
+from collectors.engine.endpoint import Endpoint
 from collectors.model.reading import Why
-from collectors.sources.engine import faults
-from collectors.sources.engine.dialect import OLDEST, Api, negotiate, parse
-from collectors.sources.engine.endpoint import Endpoint
 
 _PING_S = 2.0
 _PAUSE_S = 0.5

@@ -17,8 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collectors.sources.bounded import Declined, Malformed
-from collectors.sources.docker_root import bolt, boltfile, buildkit, containerd
+from collectors.drivers import bolt, boltfile, buildkit, containerd
+from collectors.system.deadline import Declined, Malformed
 from tests.fuzz.change import damaged
 from tests.fuzz.target import Target
 

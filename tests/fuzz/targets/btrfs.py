@@ -30,17 +30,17 @@ from typing import Any
 
 import numpy as np
 
-from collectors.sources.bounded import Malformed
-from collectors.sources.btrfs.trees import balance, checksum, crc32c, superblock
-from collectors.sources.btrfs.trees.device import Devices
-from collectors.sources.btrfs.trees.faults import Unsupported
-from collectors.sources.btrfs.trees.measure import walked
-from collectors.sources.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees import balance, checksum, crc32c, superblock
+from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.filesystems.btrfs.trees.faults import Unsupported
+from collectors.filesystems.btrfs.trees.measure import walked
+from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.system.deadline import Malformed
+from tests.filesystems import btrfs_replay as replay
+from tests.filesystems.btrfs_replay import PAGE, Blocks
 from tests.fuzz.target import Target
 from tests.fuzz.targets import btrfs_fields as fields
 from tests.fuzz.targets.btrfs_fields import Field
-from tests.sources import btrfs_replay as replay
-from tests.sources.btrfs_replay import PAGE, Blocks
 
 Place = tuple[int, int]
 

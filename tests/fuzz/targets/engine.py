@@ -12,14 +12,14 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from collectors.sources.bounded import Declined, Malformed
+from collectors.system.deadline import Declined, Malformed
+from tests.engine.engine_replies import DECODERS, reply, sound
 from tests.fakes.recordings import NAMES
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target
-from tests.sources.engine_replies import DECODERS, reply, sound
 
 _MOST_ITEMS = 2  # of a list: what a decoder does with the tenth, it does with the second
-_DECODE = "collectors.sources.engine.decode"
+_DECODE = "collectors.engine.decode"
 
 
 def small(value: Any) -> Any:

@@ -16,20 +16,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from collectors.filesystems.btrfs.trees import cache as btrfs_cache
+from collectors.filesystems.btrfs.trees import table
+from collectors.filesystems.btrfs.trees.balance import Fill
+from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.model.ledger import Category
 from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render
-from collectors.sources import checked
-from collectors.sources.btrfs.trees import cache as btrfs_cache
-from collectors.sources.btrfs.trees import table
-from collectors.sources.btrfs.trees.balance import Fill
-from collectors.sources.btrfs.trees.outcome import Measured
-from collectors.sources.btrfs.trees.table import Table
-from collectors.sources.filesystem import layer_cache
-from collectors.sources.filesystem.layer_cache import LayerCache, LayerFigure
+from collectors.system import checked, layer_cache
+from collectors.system.layer_cache import LayerCache, LayerFigure
 from tests.fuzz.change import damaged
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target

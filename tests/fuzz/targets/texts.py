@@ -22,12 +22,11 @@ from unittest import mock
 
 from collectors.cli import config
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.sources import settings
-from collectors.sources.bounded import Malformed
-from collectors.sources.docker_root import layerdb
-from collectors.sources.docker_root import rows as rows_of
-from collectors.sources.engine import contexts
-from collectors.sources.filesystem import mountinfo
+from collectors.drivers import layerdb
+from collectors.drivers import rows as rows_of
+from collectors.engine import contexts, settings
+from collectors.system import mountinfo
+from collectors.system.deadline import Malformed
 from tests.fuzz.change import damaged
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target
@@ -302,7 +301,7 @@ TARGETS = (
         _given(b"-" + _MOUNTS),
         _mutate_mounts,
         _judge_mounts,
-        ("collectors.sources.filesystem.mountinfo",),
+        ("collectors.system.mountinfo",),
     ),
     Target(
         "daemon.json",
@@ -310,7 +309,7 @@ TARGETS = (
         _given(_DAEMON),
         _changed,
         _judge_settings,
-        ("collectors.sources.settings",),
+        ("collectors.engine.settings",),
     ),
     Target(
         "contexts",

@@ -1,0 +1,135 @@
+"""The containerd image store: images, layers and blobs of Docker's namespace, and whose each directory and blob is.
+
+Refuses to take what only a lease or another client's namespace holds for nobody's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from collectors.drivers import buildkit, containerd, containerd_images, reachability
+from collectors.drivers.ask import Asker, derived, needs, value
+from collectors.drivers.containerd import CONTENT, SNAPSHOTTER_PREFIX, Directory, Kind, Namespace
+from collectors.drivers.files import folders_if_there
+from collectors.drivers.known import NOBODY, Known, Parts
+from collectors.drivers.layout import SNAPSHOT_SHELVES, Layout
+from collectors.drivers.listing import born_s, entries_if_there, unit, unit_at
+from collectors.model.ids import OwnerId
+from collectors.model.reading import Exact
+from collectors.model.store import Unit, UnitKind
+
+_INIT = "-init"
+
+
+def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
+    """Everything that containerd's databases tell. An ingest touched within the last `grace_s` is taken to go on."""
+    snapshotter = layout.driver.partition(":")[2]
+    rows = layout.database / (SNAPSHOTTER_PREFIX + snapshotter) / containerd.SNAPSHOTTER_METADATA
+    metadata = layout.database / containerd.METADATA
+    bolts = layout.root / "buildkit" / f"containerd-{snapshotter}" / "metadata_v2.db"
+    # A snapshot is numbered before its namespace names it: asked in the reverse order, each name finds its number.
+    spaces = ask.witness("containerd metadata", metadata, lambda: containerd.namespaces(metadata))
+    directories = ask.witness(
+        "snapshotter metadata", rows, lambda: containerd.directories(rows) if rows.exists() else {}
+    )
+    containers = ask.part(
+        "containers", layout.root / "containers", lambda: folders_if_there(layout.root / "containers")
+    )
+    records = ask.part("BuildKit records", bolts, lambda: buildkit.records(bolts) if bolts.exists() else ())
+    view = containerd_images.View(layout.database, snapshotter, value(spaces, ()), value(directories, {}))
+    unpacked = ask.part("images", layout.database / CONTENT, view.unpacked) if isinstance(spaces, Exact) else spaces
+    found = value(records, ())
+    holders = [
+        (space, reachability.holders(space, value(containers, ()), (record.id for record in found)))
+        for space in value(spaces, ())
+    ]
+    if isinstance(unpacked, Exact):
+        ask.notes.extend(unpacked.value.images.broken)
+    numbered = directories if isinstance(spaces, Exact) else spaces
+    return Parts(
+        images=derived(unpacked, lambda found: found.images.good),
+        layers=derived(unpacked, lambda found: found.layers) if isinstance(directories, Exact) else directories,
+        container_layers=derived(numbered, lambda _: view.container_layers(value(containers, ()))),
+        build_snapshots=derived(records, view.build_snapshots),
+        known=needs(
+            {**_directories(snapshotter, holders, value(directories, {}), found), **_blobs(holders)},
+            spaces,
+            directories,
+        ),
+        names=frozenset(),
+        writes=(),
+        born_s=born_s(rows),
+        units=_units(layout, rows, grace_s),
+    )
+
+
+def _directories(
+    snapshotter: str,
+    holders: Iterable[tuple[Namespace, reachability.Holders]],
+    directories: Mapping[str, Directory],
+    records: Iterable[buildkit.Record],
+) -> dict[str, Known]:
+    """Every directory that the snapshotter has numbered."""
+    owners: defaultdict[str, frozenset[OwnerId]] = defaultdict(frozenset)
+    keys: dict[str, str] = {}
+    for space, held in holders:
+        for node, snapshot in space.snapshots.items():
+            if node[0] == snapshotter:
+                owners[snapshot.stored_key] |= held.snapshots.get(node, NOBODY)
+                keys[snapshot.stored_key] = node[1]
+    building = frozenset(record.snapshot for record in records)
+    found: dict[str, Known] = {}
+    for row in directories.values():
+        key = keys.get(row.key, "")
+        one = Known(_kind(key, row, owners[row.key], building), owners[row.key], row.kind is Kind.COMMITTED)
+        for shelf in SNAPSHOT_SHELVES:
+            found[f"{SNAPSHOTTER_PREFIX}{snapshotter}/{shelf}/{row.number}"] = one
+    return found
+
+
+def _kind(key: str, row: Directory, owners: frozenset[OwnerId], building: frozenset[str]) -> UnitKind:
+    if any(owner.startswith("container:") and key.startswith(owner.removeprefix("container:")) for owner in owners):
+        return UnitKind.INIT_LAYER if key.endswith(_INIT) else UnitKind.WRITABLE_LAYER
+    if any(owner.startswith("image:") for owner in owners):
+        return UnitKind.IMAGE_LAYER
+    if key in building or any(owner.startswith("build:") for owner in owners):
+        return UnitKind.BUILD_SNAPSHOT
+    return UnitKind.WRITABLE_LAYER if row.kind is Kind.ACTIVE else UnitKind.IMAGE_LAYER
+
+
+def _blobs(holders: Iterable[tuple[Namespace, reachability.Holders]]) -> dict[str, Known]:
+    """Every blob that some namespace has."""
+    owners: defaultdict[str, frozenset[OwnerId]] = defaultdict(frozenset)
+    for space, held in holders:
+        for digest in space.content:
+            owners[digest] |= held.content.get(digest, NOBODY)
+    return {
+        f"{CONTENT}/blobs/{digest.replace(':', '/', 1)}": Known(UnitKind.CONTENT, held_by, immutable=True)
+        for digest, held_by in owners.items()
+    }
+
+
+def _units(layout: Layout, rows: Path, grace_s: float) -> tuple[Unit, ...]:
+    oldest_s = time.time() - grace_s
+    ingests = entries_if_there(layout.database / CONTENT, "ingest")
+    return (
+        *unit_at((layout.database / containerd.METADATA).parent, UnitKind.LAYER_DATABASE, name="containerd metadata"),
+        *unit_at(rows, UnitKind.LAYER_DATABASE, name="snapshotter metadata"),
+        *(
+            unit(one, UnitKind.INTERRUPTED_WRITE if _touched_s(one.path) < oldest_s else UnitKind.TEMPORARY)
+            for one in ingests
+        ),
+    )
+
+
+def _touched_s(ingest: str) -> float:
+    """When the last byte of a download arrived, seconds since the epoch."""
+    for name in ("data", ""):
+        try:
+            return (Path(ingest) / name).stat().st_mtime
+        except FileNotFoundError:
+            continue
+    return time.time()  # gone: finished this moment

@@ -1,0 +1,109 @@
+"""Small files and listings under the Docker root, with a ceiling on every read.
+
+Refuses to follow a symbolic link as the last component and to read more than it was told to: whatever lies there was
+written by others, and a layer database has no large files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from collectors.system.deadline import Malformed
+
+WORD_LIMIT_BYTES = 4096  # cache-id, parent, size, link … are one word each
+_FIRST_BYTES, _NEXT_BYTES = 1 << 16, 1 << 20
+DOCUMENT_LIMIT_BYTES = 32 << 20  # an image config with thousands of history entries is below one MiB
+
+
+def read_bytes(path: str | Path, limit_bytes: int) -> bytes:
+    """The whole file. Malformed when it is longer than `limit_bytes`; OSError as the kernel gives it."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        content = os.read(handle, min(limit_bytes + 1, _FIRST_BYTES))
+        while content and len(content) <= limit_bytes and (more := os.read(handle, _NEXT_BYTES)):
+            content += more
+    except OSError as error:
+        error.filename = str(path)  # os.read knows only the descriptor
+        raise
+    finally:
+        os.close(handle)
+    if len(content) > limit_bytes:
+        raise Malformed(f"{path}: longer than {limit_bytes} bytes")
+    return content
+
+
+def read_word(path: str | Path) -> str:
+    """A file that holds one word, without surrounding white space."""
+    try:
+        return read_bytes(path, WORD_LIMIT_BYTES).decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise Malformed(f"{path}: not plain text") from None
+
+
+def read_word_or_none(path: str | Path) -> str | None:
+    """As `read_word`; None when there is no such file."""
+    try:
+        return read_word(path)
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: str | Path) -> Any:
+    """A JSON document. Malformed when it is none."""
+    return parse_json(read_bytes(path, DOCUMENT_LIMIT_BYTES), str(path))
+
+
+def parse_json(document: bytes, where: str) -> Any:
+    """`document` decoded; Malformed names `where`."""
+    try:
+        return json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{where}: {error}") from None
+
+
+def mapping(value: object, where: str) -> dict[str, Any]:
+    """`value` as a JSON object; null counts as an empty one, because that is how Go writes an empty map."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{where}: an object was expected")
+    return value
+
+
+def sequence(value: object, where: str) -> list[Any]:
+    """`value` as a JSON array; null counts as an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Malformed(f"{where}: an array was expected")
+    return value
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """The names in a folder, sorted. OSError as the kernel gives it: an unreadable folder is not an empty one."""
+    return tuple(sorted(os.listdir(folder)))  # noqa: PTH208 - names, not paths
+
+
+def names_if_there(folder: Path) -> tuple[str, ...]:
+    """As `names`; empty when there is no such folder."""
+    try:
+        return names(folder)
+    except FileNotFoundError:
+        return ()
+
+
+def folders(folder: Path) -> tuple[str, ...]:
+    """The names of the real directories (not links to some) in a folder, sorted."""
+    with os.scandir(folder) as entries:
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False)))
+
+
+def folders_if_there(folder: Path) -> tuple[str, ...]:
+    """As `folders`; empty when there is no such folder."""
+    try:
+        return folders(folder)
+    except FileNotFoundError:
+        return ()

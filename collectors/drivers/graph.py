@@ -1,0 +1,93 @@
+"""A store of Docker's graph drivers (overlay2, btrfs, vfs, fuse-overlayfs …): layer database, images, mounts,
+BuildKit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from collectors.drivers import buildkit, images, layerdb, ownership
+from collectors.drivers.ask import Asker, needs, value
+from collectors.drivers.known import Parts
+from collectors.drivers.layout import Layout
+from collectors.drivers.listing import born_s, unit_at
+from collectors.model.reading import Exact, Reading
+from collectors.model.store import BuildSnapshot, Unit, UnitKind
+
+_METADATA_FILES = ("metadata_v2.db", "metadata.db")  # the second before Docker 20.10
+
+
+def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
+    """Everything that the databases of this store tell. A write touched within the last `grace_s` is taken to go on."""
+    database = layout.database / "layerdb"
+    bolts = layout.root / "buildkit"
+    # A layer goes from a write to the database to a removal: asked in this order, none slips through in between.
+    writes = value(ask.witness("layer writes", database, lambda: layerdb.writes(database)), ())
+    layers = ask.witness_rows("layer database", database, lambda: layerdb.layers(database))
+    removing = value(ask.witness("layer removals", database, lambda: layerdb.removing(database)), ())
+    containers = ask.witness_rows("container layers", database, lambda: layerdb.container_layers(database))
+    snapshots = ask.witness("BuildKit", bolts, lambda: _snapshots(bolts))
+    records = ask.part("BuildKit records", bolts, lambda: _records(bolts))
+    stored = ask.rows("images", layout.database, lambda: images.images(layout.database))
+    oldest_s = time.time() - grace_s
+    live_writes = tuple(write for write in writes if write.touched_s > oldest_s)
+    return Parts(
+        images=stored,
+        layers=layers,
+        container_layers=containers,
+        build_snapshots=_build_snapshots(snapshots, records),
+        known=needs(
+            ownership.known(
+                layers=value(layers, ()),
+                containers=value(containers, ()),
+                images=value(stored, ()),
+                records=value(records, ()),
+                snapshots=value(snapshots, {}),
+                removing=removing,
+                live_writes=live_writes,
+            ),
+            layers,
+            containers,
+        ),
+        names=frozenset(value(snapshots, {})),
+        writes=writes,
+        born_s=born_s(database),
+        units=_units(
+            layout,
+            [write.path for write in writes if write.touched_s <= oldest_s]
+            + [one.path for one in removing if one.touched_s <= oldest_s],
+        ),
+    )
+
+
+def _snapshots(bolts: Path) -> Mapping[str, buildkit.Snapshot]:
+    """Empty where BuildKit never ran."""
+    database = bolts / "snapshots.db"
+    return buildkit.snapshots(database) if database.exists() else {}
+
+
+def _records(bolts: Path) -> tuple[buildkit.Record, ...]:
+    for name in _METADATA_FILES:
+        if (bolts / name).exists():
+            return buildkit.records(bolts / name)
+    return ()
+
+
+def _build_snapshots(
+    snapshots: Reading[Mapping[str, buildkit.Snapshot]], records: Reading[tuple[buildkit.Record, ...]]
+) -> Reading[tuple[BuildSnapshot, ...]]:
+    if not isinstance(snapshots, Exact):
+        return snapshots
+    if not isinstance(records, Exact):
+        return records
+    return Exact(ownership.build_snapshots(records.value, snapshots.value), snapshots.origin)
+
+
+def _units(layout: Layout, interrupted: Iterable[str]) -> tuple[Unit, ...]:
+    return (
+        *unit_at(layout.database, UnitKind.LAYER_DATABASE, name=f"image/{layout.driver}"),
+        *(unit_at(layout.base / "l", UnitKind.LAYER_DATABASE) if layout.base is not None else ()),
+        *(one for path in interrupted for one in unit_at(Path(path), UnitKind.INTERRUPTED_WRITE)),
+    )

@@ -1,0 +1,91 @@
+"""Things inside units that deserve a name of their own: core dumps in writable layers, unfinished downloads in tmp, and
+Docker roots inside Docker (an engine in a container). Lists one or two folders of each unit and looks no deeper.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from collectors.drivers.tmpfiles import forgotten
+from collectors.model.ids import OwnerId, UnitId
+from collectors.model.store import Unit, UnitKind
+
+# The kernel's default names: core, core.<pid>; others are set by core_pattern and lie where it says.
+_CORE = re.compile(r"core(\.\d+)?")
+# Where a layer's files begin, below the directory of each driver.
+_INSIDE = ("diff", "fs", "")
+_DRIVERS = frozenset({"overlay2", "btrfs", "vfs", "fuse-overlayfs", "containerd"})
+_ENGINE = frozenset({"containers", "image", "volumes"})
+
+
+def inner_units(units: Iterable[Unit], here: Callable[[str], bool], proc: Path, oldest_s: float) -> tuple[Unit, ...]:
+    """The units inside `units`. What cannot be listed has none: its bytes stay with the unit that holds them.
+
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) and nobody has open is a leftover.
+
+    `here` says whether a folder lies on the Docker root's own filesystem. Others are not listed: a volume may be a
+    network mount that hangs, and a thread that hangs on it would keep this process from ever ending.
+    """
+    found: list[Unit] = []
+    for unit in units:
+        if not here(str(Path(unit.path, "_data"))):
+            continue
+        if unit.kind is UnitKind.WRITABLE_LAYER:
+            top = _top(unit.path)
+            found += _core_dumps(unit, top)
+            found += _nested_root(unit, Path(top, "var/lib/docker"))
+        elif unit.kind is UnitKind.VOLUME:
+            found += _nested_root(unit, Path(unit.path, "_data"))
+        elif unit.kind is UnitKind.TEMPORARY and Path(unit.path).name == "tmp":
+            found += _temporary(unit, proc, oldest_s)
+    return tuple(found)
+
+
+def _temporary(folder: Unit, proc: Path, oldest_s: float) -> Iterator[Unit]:
+    over = forgotten(Path(folder.path), proc, oldest_s)
+    for name, path in _names(folder.path).items():
+        owners = frozenset({OwnerId(f"leftover:{path}")}) if path in over else folder.owners
+        yield replace(_of(folder, UnitKind.TEMPORARY, path, name), owners=owners)
+
+
+def _core_dumps(unit: Unit, top: str) -> Iterator[Unit]:
+    for name, path in _names(top).items():
+        if _CORE.fullmatch(name) and _is_file(path):
+            yield _of(unit, UnitKind.CORE_DUMP, path, f"{name} in {unit.name}")
+
+
+def _nested_root(unit: Unit, folder: Path) -> Iterator[Unit]:
+    names = _names(str(folder)).keys()
+    if names & _DRIVERS and len(names & _ENGINE) >= 2:
+        yield _of(unit, UnitKind.NESTED_ROOT, str(folder), f"Docker root in {unit.name}")
+
+
+def _of(unit: Unit, kind: UnitKind, path: str, name: str) -> Unit:
+    return Unit(UnitId(path), kind, path, name, unit.owners, False, None)
+
+
+def _top(layer: str) -> str:
+    for inside in _INSIDE:
+        if Path(layer, inside).is_dir():
+            return f"{layer}/{inside}".rstrip("/")
+    return layer
+
+
+def _names(folder: str) -> dict[str, str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.path for entry in entries}
+    except OSError:
+        return {}
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,158 @@
+"""Podman's store (containers/storage): `<driver>-layers`, `-images` and `-containers`, each one JSON document.
+
+Layer ids are directory names. Refuses to guess a damaged document: with one unread, nothing below can be an orphan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from collectors.drivers.ask import Asker, derived, needs, value
+from collectors.drivers.files import mapping, read_json, sequence
+from collectors.drivers.known import NOBODY, Known, Parts
+from collectors.drivers.layout import Layout
+from collectors.drivers.listing import born_s, unit_at
+from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, OwnerId
+from collectors.model.store import ContainerLayers, Layer, StoredImage, UnitKind
+from collectors.system.deadline import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    id: str
+    parent: str | None
+    diff_id: str | None  # None: a container's
+    size_bytes: int | None
+    incomplete: bool  # interrupted while it was being written
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """An image or a container: what holds layers."""
+
+    id: str
+    names: tuple[str, ...]
+    tops: tuple[str, ...]  # layer ids, the main one first
+
+
+def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
+    """Everything that the three documents tell. `grace_s` is not needed: an unfinished layer says so itself."""
+    del grace_s
+    places = {room: layout.root / f"{layout.driver}-{room}" for room in ("layers", "images", "containers")}
+    layers = ask.witness("layers.json", places["layers"], lambda: _layers(places["layers"]))
+    images = ask.witness("images.json", places["images"], lambda: _holders(places["images"], "images"))
+    containers = ask.witness(
+        "containers.json", places["containers"], lambda: _holders(places["containers"], "containers")
+    )
+    rows = {layer.id: layer for layer in value(layers, ())}
+    return Parts(
+        images=derived(images, lambda found: tuple(_image(image, rows) for image in found)),
+        layers=derived(layers, lambda found: tuple(_model(found))),
+        container_layers=derived(containers, lambda found: tuple(_container(one, rows) for one in found if one.tops)),
+        build_snapshots=derived(layers, lambda _: ()),  # Podman's build cache is made of images
+        known=needs(_known(rows, value(images, ()), value(containers, ())), layers, containers),
+        names=frozenset(),
+        writes=(),
+        born_s=born_s(places["layers"]),  # the document itself is replaced at each change
+        units=tuple(unit for room in ("layers", "images") for unit in unit_at(places[room], UnitKind.LAYER_DATABASE)),
+    )
+
+
+def _documents(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
+    """The rows of `<stem>.json`, and of what does not survive a reboot. None of either: a store that was never used."""
+    for name in (f"{stem}.json", f"volatile-{stem}.json"):
+        path = folder / name
+        try:
+            document = read_json(path)
+        except FileNotFoundError:
+            continue
+        yield from (mapping(row, str(path)) for row in sequence(document, str(path)))
+
+
+def _layers(folder: Path) -> tuple[_Layer, ...]:
+    return tuple(
+        _Layer(
+            id=_text(row, "id"),
+            parent=_text(row, "parent") or None,
+            diff_id=_text(row, "diff-digest") or None,
+            size_bytes=size if isinstance(size := row.get("diff-size"), int) and size >= 0 else None,
+            incomplete=bool(mapping(row.get("flags"), "flags").get("incomplete")),
+        )
+        for row in _documents(folder, "layers")
+    )
+
+
+def _holders(folder: Path, stem: str) -> tuple[_Holder, ...]:
+    return tuple(
+        _Holder(
+            id=_text(row, "id"),
+            names=tuple(str(name) for name in sequence(row.get("names"), "names")),
+            tops=tuple(str(top) for top in (row.get("layer"), *sequence(row.get("mapped-layers"), "layers")) if top),
+        )
+        for row in _documents(folder, stem)
+    )
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    found = row.get(key, "")
+    if not isinstance(found, str) or (key == "id" and (not found or "/" in found)):
+        raise Malformed(f"{key} of a row is not a name")
+    return found
+
+
+def _below(top: str, rows: Mapping[str, _Layer]) -> tuple[str, ...]:
+    """`top` and the layers below it, base last."""
+    found: dict[str, None] = {}
+    layer: str | None = top
+    while layer is not None and layer not in found and layer in rows:
+        found[layer] = None
+        layer = rows[layer].parent
+    return tuple(found)
+
+
+def _model(layers: Iterable[_Layer]) -> Iterator[Layer]:
+    for layer in layers:
+        if layer.diff_id is not None and layer.size_bytes is not None:
+            parent = ChainId(layer.parent) if layer.parent is not None else None
+            yield Layer(ChainId(layer.id), parent, DiffId(layer.diff_id), CacheId(layer.id), layer.size_bytes)
+
+
+def _image(image: _Holder, rows: Mapping[str, _Layer]) -> StoredImage:
+    chain = _below(image.tops[0], rows) if image.tops else ()
+    tags = tuple(name for name in image.names if "@" not in name)
+    return StoredImage(ImageId(f"sha256:{image.id}"), tags, tuple(ChainId(layer) for layer in reversed(chain)))
+
+
+def _container(container: _Holder, rows: Mapping[str, _Layer]) -> ContainerLayers:
+    top = container.tops[0]
+    parent = rows[top].parent if top in rows else None
+    return ContainerLayers(ContainerId(container.id), CacheId(top), None, ChainId(parent) if parent else None)
+
+
+def _known(rows: Mapping[str, _Layer], images: Iterable[_Holder], containers: Iterable[_Holder]) -> dict[str, Known]:
+    owners: dict[str, set[OwnerId]] = {layer: set() for layer in rows}
+    writable: set[str] = set()
+    for image in images:
+        for layer in (layer for top in image.tops for layer in _below(top, rows)):
+            owners[layer].add(OwnerId(f"image:sha256:{image.id}"))
+    for container in containers:
+        writable.update(container.tops)
+        for layer in (layer for top in container.tops for layer in _below(top, rows)):
+            owners[layer].add(OwnerId(f"container:{container.id}"))
+    return {
+        layer: Known(_kind(row, layer in writable), frozenset(owners[layer]) or NOBODY, _sealed(row, layer in writable))
+        for layer, row in rows.items()
+    }
+
+
+def _kind(row: _Layer, writable: bool) -> UnitKind:
+    if row.incomplete:
+        return UnitKind.INTERRUPTED_WRITE
+    return UnitKind.WRITABLE_LAYER if writable else UnitKind.IMAGE_LAYER
+
+
+def _sealed(row: _Layer, writable: bool) -> bool:
+    return not writable and not row.incomplete and row.diff_id is not None

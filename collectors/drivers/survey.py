@@ -1,0 +1,157 @@
+"""One pass over a Docker root: list, ask every owner, list again, join, prove. The order is the proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import chain
+
+from collectors.drivers import containerd_store, graph, livemounts, logs, lowers, podman
+from collectors.drivers.ask import Asker, derived, value
+from collectors.drivers.known import Known, Parts
+from collectors.drivers.layout import OVERLAYS, Family, Layout, shelves
+from collectors.drivers.leftovers import rest
+from collectors.drivers.listing import Entry, entries, keys
+from collectors.drivers.livemounts import Pair
+from collectors.drivers.orphans import Evidence, prove
+from collectors.drivers.rows import Rows
+from collectors.drivers.units import half_done, holds_bytes, layer_units
+from collectors.model.reading import Exact, Reading, Unavailable, Why
+from collectors.model.store import ContainerLog, OrphanProof, Store, Unit, UnitKind
+from collectors.system.host import Host
+
+_PARTS = {Family.GRAPH: graph.parts, Family.CONTAINERD: containerd_store.parts, Family.PODMAN: podman.parts}
+_LINKS = "l"
+
+
+def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshly_bound: bool = False) -> Store:
+    """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
+    before = ask.witness("first listing", layout.root, lambda: _keys(layout))
+    parts = _PARTS[layout.family](layout, ask, grace_s)
+    if freshly_bound and layout.family is Family.GRAPH:
+        mounted = ask.witness("mounts below the root", host.proc, lambda: livemounts.bound(host.proc, _folders(layout)))
+    else:
+        mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
+    after = ask.witness("second listing", layout.root, lambda: _list(layout))
+    links = value(ask.part("short links", layout.root, lambda: _links(layout)), {})
+    known = value(parts.known, {})
+    strangers = tuple(one for one in value(after, ()) if not _accounted(one, known, parts))
+    stood_on = _stood_on(layout, ask, known, links) if strangers else {}
+    now_s = time.time()
+    evidence = Evidence(
+        sources=tuple(ask.sources),
+        mounted=_resolved(value(mounted, frozenset()), links, layout),
+        stood_on=stood_on,
+        known_names=frozenset(known) | parts.names,
+        database_born_s=parts.born_s,
+        listed_before=value(before, frozenset()),
+        writes=parts.writes,
+        now_s=now_s,
+        grace_s=grace_s,
+    )
+    layers = derived(after, lambda found: layer_units(found, known, now_s=now_s, grace_s=grace_s))
+    others = ask.part("other files", layout.root, lambda: rest(layout))
+    return Store(
+        root=str(layout.root),
+        driver=layout.driver,
+        images=parts.images,
+        layers=parts.layers,
+        container_layers=parts.container_layers,
+        build_snapshots=parts.build_snapshots,
+        logs=ask.rows("logs", layout.root, lambda: _logs(layout)),
+        units=_units(parts, layers, others),
+        orphans=_orphans(layout, parts, after, prove(strangers, layout.family, evidence)),
+        notes=(*layout.notes, *ask.notes, *_notes(parts, value(layers, ()), links)),
+    )
+
+
+def _list(layout: Layout) -> tuple[Entry, ...]:
+    """Every unit of the driver or snapshotter. OSError when one of its folders cannot be listed."""
+    base = layout.base
+    if base is None:
+        return ()
+    return tuple(one for shelf in shelves(layout) for one in entries(base, shelf) if holds_bytes(layout, one))
+
+
+def _keys(layout: Layout) -> frozenset[str]:
+    """As `_list`, names alone."""
+    base = layout.base
+    if base is None:
+        return frozenset()
+    return frozenset(key for shelf in shelves(layout) for key in keys(base, shelf))
+
+
+def _folders(layout: Layout) -> frozenset[str]:
+    """The last components of the folders whose entries may be mounted."""
+    if layout.base is None:
+        return frozenset()
+    return frozenset({_LINKS, *((layout.base / shelf).name for shelf in shelves(layout))})
+
+
+def _links(layout: Layout) -> dict[str, str]:
+    return lowers.links(layout.base) if layout.base is not None and layout.driver in OVERLAYS else {}
+
+
+def _accounted(one: Entry, known: Mapping[str, Known], parts: Parts) -> bool:
+    return one.key in known or one.name in parts.names or half_done(one)
+
+
+def _resolved(mounted: frozenset[Pair], links: Mapping[str, str], layout: Layout) -> frozenset[Pair]:
+    """The mounted directories, those that are mounted by their short link included."""
+    if layout.base is None:
+        return mounted
+    folder = layout.base.name
+    return mounted | {(folder, links[name]) for where, name in mounted if where == _LINKS and name in links}
+
+
+def _stood_on(layout: Layout, ask: Asker, known: Mapping[str, Known], links: Mapping[str, str]) -> Mapping[str, str]:
+    base = layout.base
+    if base is None or layout.driver not in OVERLAYS:
+        return {}
+    return value(ask.witness("lower files", base, lambda: lowers.stood_on(base, known, links)), {})
+
+
+def _logs(layout: Layout) -> Rows[ContainerLog]:
+    if layout.family is Family.PODMAN:
+        return logs.podman_logs(layout.root / f"{layout.driver}-containers")
+    return logs.docker_logs(layout.root)
+
+
+def _units(
+    parts: Parts, layers: Reading[tuple[Unit, ...]], others: Reading[tuple[Unit, ...]]
+) -> Reading[tuple[Unit, ...]]:
+    """All units once. Not there as soon as one part is missing: a unit left out would be charged to its neighbour."""
+    if isinstance(parts.known, Unavailable):
+        return parts.known
+    if isinstance(layers, Unavailable):
+        return layers
+    if isinstance(others, Unavailable):
+        return others
+    # Later ones are more specific: a child of the root may turn out to be a database or another driver's.
+    found = {unit.id: unit for unit in chain(others.value, parts.units, layers.value)}
+    return Exact(tuple(found.values()), layers.origin)
+
+
+def _orphans(
+    layout: Layout, parts: Parts, listed: Reading[tuple[Entry, ...]], proofs: tuple[OrphanProof, ...]
+) -> Reading[tuple[OrphanProof, ...]]:
+    if isinstance(parts.known, Unavailable):
+        return parts.known
+    if isinstance(listed, Unavailable):
+        return listed
+    if layout.base is None:
+        return Unavailable(Why.NOT_APPLICABLE, f"{layout.driver} keeps its layers in no directories", listed.origin)
+    return Exact(proofs, listed.origin)
+
+
+def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name, reading in (("images", parts.images), ("build records", parts.build_snapshots)):
+        if isinstance(reading, Unavailable):
+            found.append(f"the {name} could not be read: owners of layers are incomplete")
+    unused = sum(1 for unit in layers if unit.kind is UnitKind.IMAGE_LAYER and not unit.owners)
+    if unused and not found:
+        found.append(f"layers in the database that no image, container or build record uses: {unused}")
+    if dangling := lowers.dangling(links, (unit.name for unit in layers)):
+        found.append(f"short links in l/ that lead to no layer: {len(dangling)}, {dangling[0]} first")
+    return tuple(found)

@@ -1,0 +1,222 @@
+"""The Docker SDK as a line that can be cut. The only module that imports the SDK: import it when first asking.
+
+A socket's own timeout starts anew with every byte, so it cannot hold against an engine that sends one a second. Every
+connection of the SDK's pools is therefore known here, and `cut` shuts all of them from another thread: whoever reads,
+writes or waits on one comes back at once. Refuses to decode, and to follow redirects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from collectors.engine import faults
+from collectors.engine.dialect import OLDEST
+from collectors.engine.endpoint import Endpoint
+from collectors.model.reading import Why
+from collectors.system.deadline import Declined, Malformed
+
+with warnings.catch_warnings():
+    # What the libraries think of each other's versions is no part of a report.
+    warnings.simplefilter("ignore")
+    import docker
+    import docker.tls
+    import urllib3
+    import urllib3.exceptions
+
+for _library in ("docker", "requests", "urllib3", "paramiko"):
+    # Without a handler, Python prints warnings to stderr.
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+# Asked for with DOCKER_TLS and without DOCKER_TLS_VERIFY: the user knows.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+# As many as are ever used at once: what a pool cannot take back is closed.
+_CONNECTIONS = 20
+_PIECE_BYTES = 64 * 1024
+_REFUSAL_BYTES = 8 * 1024
+_JSON_STARTS = b'{["ntf-0123456789'
+
+
+class Line:
+    """An SDK client whose connections can be shut. Safe to use from several threads."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
+        """Raises Declined where the SDK cannot even begin: no paramiko for ssh, TLS files that are not there."""
+        self.place = endpoint.socket or endpoint.url
+        self._lock = threading.Lock()
+        self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._hooked: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._is_cut = False
+        if endpoint.url.startswith("ssh://"):
+            try:
+                import paramiko  # type: ignore[import-untyped,unused-ignore]  # noqa: F401 - the SDK wants it for ssh://
+            except ImportError:
+                raise Declined(Why.NOT_REACHABLE, "ssh:// needs the extra: pip install 'ullage[ssh]'") from None
+        try:
+            self._api: Any = docker.APIClient(
+                base_url=endpoint.url,
+                version=str(OLDEST),
+                timeout=max(1, round(timeout_s)),
+                tls=_tls(endpoint),
+                max_pool_size=_CONNECTIONS,
+            )
+        except Exception as error:
+            raise faults.named(error, self.place) from error
+        # A socket knows no proxies and no netrc; without this, both are looked up for each request.
+        self._api.trust_env = endpoint.socket is None
+        for adapter in self._api.adapters.values():
+            self._hook(adapter)
+
+    def get(self, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, limit_bytes: int) -> bytes:
+        """The body of one GET. `timeout_s` bounds each wait; the whole is bounded by `cut` only.
+
+        Raises Declined with the reason, Malformed for a body that is no JSON by its first byte or is too large.
+        """
+        with self._answered("GET", path, query, timeout_s=timeout_s) as answer:
+            return _body(answer, f"GET {path[:100]}", limit_bytes)
+
+    @contextlib.contextmanager
+    def _answered(
+        self, method: str, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, content: Any = None
+    ) -> Iterator[Any]:
+        """The response to one request, its body unread; whatever goes wrong until the end of the block is named."""
+        what = f"{method} {path[:100]}"
+        try:
+            answer = self._api.request(
+                method,
+                f"{self._api.base_url}{quote(path, safe='/:')}",
+                params=list(query),
+                json=content,
+                stream=True,
+                timeout=timeout_s,
+                allow_redirects=False,
+                headers={"Accept-Encoding": "identity"},
+                # Said again, because REQUESTS_CA_BUNDLE beats what a session says.
+                verify=self._api.verify,
+            )
+            with contextlib.closing(answer):
+                if answer.status_code // 100 != 2:
+                    raise faults.refused(answer.status_code, _beginning(answer), what)
+                yield answer
+        except Exception as error:
+            if self._is_cut:  # whatever it looks like from inside: we did it
+                raise TimeoutError from error
+            if isinstance(error, Declined | Malformed):
+                raise
+            raise faults.named(error, self.place) from error
+        if self._is_cut:  # half a status line, and then the end, reads as an answer without a body
+            raise TimeoutError
+
+    def cut(self) -> None:
+        """Shut every connection, now and later. Returns at once."""
+        with self._lock:
+            self._is_cut = True
+            sockets = list(self._sockets)
+        for connection in sockets:
+            _shut(connection)
+
+    def close(self) -> None:
+        """Give every connection back to the system. Never raises: there is nothing left to lose."""
+        with contextlib.suppress(Exception):
+            for adapter in self._api.adapters.values():
+                # First what the channels run through: to close a channel is to write to it.
+                if (ssh := getattr(adapter, "ssh_client", None)) is not None:
+                    ssh.close()
+        with contextlib.suppress(Exception):
+            self._api.close()
+
+    def _hook(self, adapter: Any) -> None:
+        """Have each connection that the adapter's pools make reported here.
+
+        `requests` asks an adapter for a pool by the first name since 2.32, by the second before; docker's own adapters
+        define the second. Pools make connections with `_new_conn`, which docker's adapters override as well.
+        """
+        docker_own = hasattr(adapter, "pools")
+        for name in ("get_connection_with_tls_context", "get_connection"):
+            pool_for = getattr(adapter, name, None)
+            if pool_for is not None:
+                setattr(adapter, name, self._watching(pool_for, one_pool=docker_own))
+
+    def _watching(self, pool_for: Callable[..., Any], *, one_pool: bool) -> Callable[..., Any]:
+        """`one_pool`: docker's adapters keep a pool, and so a connection, for each URL, all to the same engine."""
+
+        def watched(target: Any, *args: Any, **kwargs: Any) -> Any:
+            if one_pool and isinstance(target, str):
+                target = self._api.base_url
+            pool = pool_for(target, *args, **kwargs)
+            with self._lock:
+                if pool not in self._hooked:
+                    self._hooked.add(pool)
+                    pool._new_conn = self._reporting(pool._new_conn)
+            return pool
+
+        return watched
+
+    def _reporting(self, new: Callable[[], Any]) -> Callable[[], Any]:
+        def make() -> Any:
+            connection = new()
+            connect = connection.connect
+
+            def reported() -> None:
+                if self._is_cut:
+                    raise TimeoutError
+                connect()
+                with self._lock:
+                    self._sockets.add(connection.sock)
+                    too_late = self._is_cut
+                if too_late:
+                    _shut(connection.sock)
+
+            connection.connect = reported
+            return connection
+
+        return make
+
+
+def _tls(endpoint: Endpoint) -> Any:
+    tls = endpoint.tls
+    if tls is None:
+        return False
+    pair = (str(tls.cert), str(tls.key)) if tls.cert is not None and tls.key is not None else None
+    return docker.tls.TLSConfig(
+        client_cert=pair, ca_cert=str(tls.ca) if tls.ca is not None else None, verify=tls.verify
+    )
+
+
+def _shut(connection: Any) -> None:
+    """End a socket under its readers. An SSL socket's own shutdown would first talk to the other side."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        if not isinstance(connection, socket.socket):
+            # A channel of paramiko. To close it would be to write to whoever may not read: end what it runs through.
+            connection = connection.get_transport().sock
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _body(answer: Any, what: str, limit_bytes: int) -> bytes:
+    declared = answer.headers.get("Content-Length", "")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise Malformed(f"the answer to {what} is {declared} bytes, more than the {limit_bytes} that are read")
+    body = bytearray()
+    looked = False
+    for piece in answer.iter_content(_PIECE_BYTES):
+        body += piece
+        if len(body) > limit_bytes:
+            raise Malformed(f"the answer to {what} is more than the {limit_bytes} bytes that are read")
+        if not looked and (start := body.lstrip()[:1]):
+            looked = True
+            if start not in _JSON_STARTS:
+                raise Malformed(f"the answer to {what} is not JSON; it begins {bytes(body[:40])!r}")
+    return bytes(body)
+
+
+def _beginning(answer: Any) -> bytes:
+    for piece in answer.iter_content(_REFUSAL_BYTES):
+        return bytes(piece[:_REFUSAL_BYTES])
+    return b""

@@ -1,0 +1,99 @@
+"""GET /containers/json → Container. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from collectors.engine.decode.fields import Record, document, records
+from collectors.engine.decode.usage import ContainerUsage, container
+from collectors.model.engine import Attachment, Container
+from collectors.model.ids import ContainerId, ImageId
+from collectors.model.reading import Origin, Reading, Unavailable, Why
+
+_STATES = {"up": "running", "exited": "exited", "created": "created", "dead": "dead", "restarting": "restarting"}
+
+
+def containers(body: bytes, origin: Origin) -> tuple[Container, ...]:
+    """The list. What only the disk usage or an inspection can tell is not asked yet."""
+    return tuple(_container(item) for item in records(document(body), "/containers/json", origin))
+
+
+def sizes(body: bytes, origin: Origin) -> Mapping[ContainerId, ContainerUsage]:
+    """The sizes in a list that was asked for with size=1."""
+    return {
+        ContainerId(item.text("Id")): container(item) for item in records(document(body), "/containers/json", origin)
+    }
+
+
+def with_usage(
+    listed: tuple[Container, ...], usage: Reading[Mapping[ContainerId, ContainerUsage]], origin: Origin
+) -> tuple[Container, ...]:
+    """The same containers with their sizes, or with the reason why there are none."""
+    if isinstance(usage, Unavailable):
+        return tuple(replace(item, writable=usage, rootfs=usage) for item in listed)
+    absent = Unavailable(Why.NOT_REPORTED, "the engine's disk usage does not list this container", origin)
+    found = []
+    for item in listed:
+        measured = usage.value.get(item.id)
+        if measured is None:
+            found.append(replace(item, writable=absent, rootfs=absent))
+        else:
+            found.append(replace(item, writable=measured.writable, rootfs=measured.rootfs))
+    return tuple(found)
+
+
+def attachments(item: Record) -> tuple[Attachment, ...]:
+    """Mounts, in the list or in an inspection. An entry without a destination is none."""
+    found = []
+    for mount in item.records("Mounts", "Mounts"):
+        if destination := mount.text_or_empty("Destination"):
+            kind = mount.text_or_empty("Type")
+            name = mount.text_or_empty("Name")
+            found.append(
+                Attachment(
+                    kind=kind or ("volume" if name else "bind"),
+                    source=mount.text_or_empty("Source"),
+                    destination=destination,
+                    volume=name,
+                    writable=mount.fields.get("RW") is not False,
+                )
+            )
+    return tuple(found)
+
+
+def _container(item: Record) -> Container:
+    later = item.missing(Why.NOT_ASKED, "the list of containers does not tell")
+    names = item.texts("Names")
+    return Container(
+        id=ContainerId(item.text("Id")),
+        name=_name(names),
+        image_id=ImageId(item.text_or_empty("ImageID")),
+        image=item.text_or_empty("Image"),
+        state=item.text_or_empty("State") or _state(item.text_or_empty("Status")),
+        created_at=item.moment("Created"),
+        finished_at=later,
+        writable=later,
+        rootfs=later,
+        labels=item.mapping("Labels"),
+        command=item.text_or_empty("Command"),
+        pid=later,
+        log_driver=later,
+        log_path=later,
+        log_options={},
+        attachments=attachments(item),
+        layer_path=later,
+    )
+
+
+def _name(names: tuple[str, ...]) -> str:
+    """The container's own name; the others (/web/db) are the aliases of links."""
+    own = [name for name in names if name.count("/") <= 1]
+    return (own or list(names) or [""])[0].removeprefix("/")
+
+
+def _state(status: str) -> str:
+    """The state in a status sentence ("Up 2 minutes (Paused)"), for engines that send no State."""
+    if status.endswith("(Paused)"):
+        return "paused"
+    return _STATES.get(status.partition(" ")[0].lower(), "unknown")

@@ -1,0 +1,84 @@
+"""What an engine remembers of its images: which tags it gave lately, and by which steps an image was made.
+
+    with Past(where, deadline_s=5) as past:
+        past.tags_given(since=yesterday)
+        past.histories(ids)
+
+Asked by itself, after a view and only when it matters. Read-only, never raises, ends by its deadline. The engine keeps
+its last 256 events of every kind, so a silence about last night proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+
+from collectors.engine import inspecting
+from collectors.engine.attempt import attempt
+from collectors.engine.decode import past
+from collectors.engine.endpoint import Endpoint
+from collectors.engine.questions import greet
+from collectors.engine.transport import Query, Session, said
+from collectors.model.engine import HistoryStep, TagEvent
+from collectors.model.ids import ImageId
+from collectors.model.reading import Exact, Reading, Unavailable
+
+# 256 events with the labels of their images are some 100 KiB; a history is smaller.
+_BODY_LIMIT_BYTES = 8 * 2**20
+_FILTERS = json.dumps({"type": ["image"], "event": ["tag"]}, separators=(",", ":"))
+# An engine whose clock is behind ours keeps the line open until its own time has come; an answer comes at once.
+_PATIENCE_S = 2.0
+
+
+class Past:
+    """Use in `with`: one conversation, which greets at once and ends within `deadline_s` seconds and a short grace."""
+
+    def __init__(self, endpoint: Endpoint, *, deadline_s: float) -> None:
+        self._session = Session(endpoint, deadline_s=deadline_s, body_limit_bytes=_BODY_LIMIT_BYTES)
+
+    def __enter__(self) -> Past:
+        self._session.__enter__()
+        self._hello = greet(self._session)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.__exit__(kind, error, trace)
+
+    def tags_given(self, *, since: datetime) -> Reading[tuple[TagEvent, ...]]:
+        """The tags that were given from `since` until now, oldest first, as far as the engine remembers."""
+        hello = self._hello
+        if isinstance(hello, Unavailable):
+            return hello
+        # `stream` is what Podman wants to be told; Docker ends at a moment that has passed.
+        span = (("since", _seconds(since)), ("until", _seconds(datetime.now(UTC))), ("stream", "false"))
+        query: Query = (*span, ("filters", _FILTERS))
+
+        def ask() -> tuple[TagEvent, ...]:
+            api = hello.value.dialect.api
+            answer = self._session.get("/events", query, source="engine.events", api=api, patience_s=_PATIENCE_S)
+            return past.tag_events(answer.body, answer.origin)
+
+        return attempt("engine.events", said("/events", span), ask)
+
+    def histories(self, images: Sequence[ImageId]) -> Mapping[ImageId, Reading[tuple[HistoryStep, ...]]]:
+        """How each image was made, base first, by one request each, a few at a time."""
+        hello, source, call = self._hello, "engine.history", "GET /images/{id}/history"
+        if isinstance(hello, Unavailable):
+            return dict.fromkeys(images, hello)
+        api = hello.value.dialect.api
+
+        def ask(image: ImageId) -> Reading[tuple[HistoryStep, ...]]:
+            path = f"/images/{image}/history"
+            answer = self._session.get(path, source=source, api=api, call=call, patience_s=inspecting.PATIENCE_S)
+            return Exact(past.history(answer.body, answer.origin), answer.origin)
+
+        return inspecting.each(images, ask, self._session, source=source, call=call)
+
+
+def _seconds(at: datetime) -> str:
+    """A moment as both engines read it: seconds since 1970, with a fraction."""
+    return f"{at.timestamp():.6f}"

@@ -1,0 +1,110 @@
+"""The cheap figures of one btrfs: ioctls, sysfs and small trees, each part a Reading of its own.
+
+Without CAP_SYS_ADMIN the kernel still tells the devices, the allocation and whether quotas are on; the parts that need
+a tree search say so. Walks nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from collectors.filesystems.btrfs import decode, ioctl, search, sysfs
+from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.system import deadline
+from collectors.system.deadline import Declined
+from collectors.system.host import Host
+
+T = TypeVar("T")
+
+
+def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btrfs]:
+    """Everything that is cheap to ask of the btrfs that holds `mountpoint` (a directory or a file), `sharing` left out.
+
+    NOT_APPLICABLE where the filesystem is no btrfs.
+    """
+    ends = time.monotonic() + timeout_s
+
+    def part(name: str, call: str, work: Callable[[int], T]) -> Reading[T]:
+        def opened() -> T:
+            with ioctl.opened(mountpoint) as fd:
+                return work(fd)
+
+        return deadline.read(f"btrfs.{name}", f"{call} {mountpoint}", opened, timeout_s=ends - time.monotonic())
+
+    asked = part("fs_info", "FS_INFO", lambda fd: decode.fs_info(ioctl.fs_info(fd)))
+    if isinstance(asked, Unavailable):
+        return asked
+    info = asked.value
+    devices = part("devices", "DEV_INFO", lambda fd: _devices(fd, info, host))
+    spaces = part("spaces", "SPACE_INFO", lambda fd: decode.spaces(ioctl.space_info(fd), info.device_count))
+    subvolumes = part("subvolumes", "root tree", search.subvolumes)
+    quotas = part("quotas", "quota tree", lambda fd: _quotas(fd, info, host))
+    # Last: one look-up for each chunk, and on a cold disk each may have to be fetched.
+    chunks = part("chunks", "chunk tree", search.chunks)
+    return Exact(
+        Btrfs(
+            uuid=info.uuid,
+            generation=_generation(info, asked.origin),
+            node_bytes=info.node_bytes,
+            sector_bytes=info.sector_bytes,
+            devices=devices,
+            spaces=spaces,
+            chunks=chunks,
+            unallocated_bytes=_unallocated(devices),
+            subvolumes=subvolumes,
+            quotas=quotas,
+            sharing=Unavailable(Why.NOT_ASKED, "the trees were not walked", asked.origin),
+        ),
+        asked.origin,
+    )
+
+
+def _generation(info: decode.FsInfo, origin: Origin) -> Reading[int]:
+    if info.generation is None:
+        return Unavailable(Why.NOT_REPORTED, "FS_INFO tells the generation since Linux 5.10", origin)
+    return Exact(info.generation, origin)
+
+
+def _devices(fd: int, info: decode.FsInfo, host: Host) -> tuple[Device, ...]:
+    found: list[Device] = []
+    for devid in range(info.highest_devid + 1):  # 0 is the target of a running replacement
+        try:
+            device = decode.dev_info(ioctl.dev_info(fd, devid))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            continue
+        errors = _device_errors(host, info.uuid, devid)
+        found.append(Device(devid, device.path, device.uuid, device.total_bytes, device.allocated_bytes, errors))
+    return tuple(found)
+
+
+def _device_errors(host: Host, uuid: str, devid: int) -> Reading[tuple[tuple[str, int], ...]]:
+    origin = Origin("btrfs.device_errors", f"sysfs devinfo/{devid}/error_stats", datetime.now(UTC), 0.0)
+    try:
+        return Exact(sysfs.device_errors(host, uuid, devid), origin)
+    except (OSError, ValueError) as error:
+        return Unavailable(*deadline.reason(error), origin)
+
+
+def _unallocated(devices: Reading[tuple[Device, ...]]) -> Size:
+    """Bytes of the devices in no chunk: what a new chunk can be made of, before the profile's copies."""
+    if isinstance(devices, Unavailable):
+        return devices
+    return Exact(sum(device.total_bytes - device.allocated_bytes for device in devices.value), devices.origin)
+
+
+def _quotas(fd: int, info: decode.FsInfo, host: Host) -> Quotas:
+    origin = Origin("btrfs.quotas", "quota tree", datetime.now(UTC), 0.0)
+    try:
+        return search.quotas(fd, origin)
+    except Declined:
+        if sysfs.quotas_enabled(host, info.uuid):
+            raise
+        return Quotas(QuotaMode.OFF, consistent=True, rescanning=False, groups=Exact((), origin))

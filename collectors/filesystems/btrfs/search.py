@@ -1,0 +1,176 @@
+"""The kernel's tree search over the small trees: subvolumes, deleted ones, quotas, chunks and their fill.
+
+All of it needs CAP_SYS_ADMIN, and shows the running transaction, not the committed one. Bulk reading of subvolumes is
+not done here (see `sharing`).
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterator
+
+from collectors.filesystems.btrfs import decode, ioctl, items, layout
+from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, SEARCH_HEAD_BYTES, U64_MAX, Key
+from collectors.model.btrfs import Chunk, Qgroup, QuotaMode, Quotas, Subvolume
+from collectors.model.ids import SubvolumeId
+from collectors.model.reading import Exact, Origin, Unavailable, Why
+from collectors.system.deadline import Declined, Malformed
+
+ANSWER = struct.Struct("<QQQII")  # transid, objectid, offset, type, size; the item follows
+_BUFFER_BYTES = 1 << 18
+
+
+def subvolumes(fd: int) -> tuple[Subvolume, ...]:
+    """Every subvolume, the top level and those that wait for the cleaner included."""
+    roots: dict[int, items.Root] = {}
+    names: dict[int, tuple[int, int, str]] = {}
+    orphans: set[int] = set()
+    for (objectid, kind, offset), data in found(fd, layout.ROOT_TREE):
+        if kind == layout.ROOT_ITEM and layout.is_subvolume(objectid):
+            roots[objectid] = items.root(data)
+        elif kind == layout.ROOT_BACKREF:
+            names[objectid] = (offset, *items.reference(data))
+        elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
+            orphans.add(offset)
+    paths = _Paths(fd, names)
+    listed = []
+    for number, root in sorted(roots.items()):
+        deleted = number in orphans or (root.references == 0 and number != layout.TOP_LEVEL)
+        path = None if deleted else paths.of(number)
+        parent = names[number][0] if number in names else None
+        listed.append(
+            Subvolume(
+                id=SubvolumeId(number),
+                parent=None if parent is None else SubvolumeId(parent),
+                path="<deleted>" if path is None else path,
+                uuid=root.uuid,
+                parent_uuid=root.parent_uuid,
+                generation=root.generation,
+                read_only=bool(root.flags & items.READ_ONLY),
+                created_at=root.created_at,
+                deleted=path is None,
+            )
+        )
+    return tuple(listed)
+
+
+def quotas(fd: int, origin: Origin) -> Quotas:
+    """The quota tree: whether it is on, may be trusted, and what it says of each subvolume."""
+    status: items.QuotaStatus | None = None
+    groups: list[Qgroup] = []
+    try:
+        for (_, kind, offset), data in found(fd, layout.QUOTA_TREE):
+            if kind == layout.QGROUP_STATUS:
+                status = items.quota_status(data)
+            elif kind == layout.QGROUP_INFO and offset >> 48 == 0:  # above: groups of groups
+                groups.append(Qgroup(SubvolumeId(offset), *items.qgroup(data)))
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # no quota tree
+            raise
+    if status is None or not status.enabled:
+        return Quotas(QuotaMode.OFF, consistent=True, rescanning=False, groups=Exact((), origin))
+    trusted = not (status.inconsistent or status.rescanning)
+    why = "a rescan is running" if status.rescanning else "the kernel flags them inconsistent; they need a rescan"
+    return Quotas(
+        mode=QuotaMode.SIMPLE if status.simple else QuotaMode.FULL,
+        consistent=not status.inconsistent,
+        rescanning=status.rescanning,
+        groups=Exact(tuple(groups), origin) if trusted else Unavailable(Why.INCONSISTENT, why, origin),
+    )
+
+
+def chunks(fd: int) -> tuple[Chunk, ...]:
+    """Every chunk with the used bytes of its block group."""
+    listed = []
+    # One buffer for all: a block group item is 24 bytes, and there is one search for each of them.
+    small = bytearray(SEARCH_HEAD_BYTES + 4096)
+    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
+    tree = layout.BLOCK_GROUP_TREE if _exists(fd, layout.BLOCK_GROUP_TREE) else layout.EXTENT_TREE
+    for (_, _, start), data in found(fd, layout.CHUNK_TREE, low, high):
+        chunk = items.chunk(data)
+        at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
+        for _, group in found(fd, tree, at, at, small):
+            used, _ = items.block_group(group)
+            flags = chunk.flags
+            listed.append(Chunk(layout.kind(flags), layout.profile(flags), start, chunk.logical_bytes, used))
+    return tuple(listed)
+
+
+def found(
+    fd: int, tree: int, low: Key = LOWEST, high: Key = HIGHEST, buffer: bytearray | None = None
+) -> Iterator[tuple[Key, bytes]]:
+    """Each item of one tree from `low` to `high`, in key order. Declines with the capability that is missing."""
+    buffer = bytearray(SEARCH_HEAD_BYTES + _BUFFER_BYTES) if buffer is None else buffer
+    while True:
+        try:
+            count = ioctl.tree_search(fd, tree, low, high, buffer)
+        except PermissionError:
+            raise Declined(Why.NOT_PERMITTED, "searching btrfs trees needs CAP_SYS_ADMIN") from None
+        if not count:
+            return
+        at = SEARCH_HEAD_BYTES
+        key = low
+        for _ in range(count):
+            if at + ANSWER.size > len(buffer):
+                raise Malformed(f"{count} items do not fit into {len(buffer)} bytes")
+            _, objectid, offset, kind, size = ANSWER.unpack_from(buffer, at)
+            key = (objectid, kind, offset)
+            at += ANSWER.size
+            yield key, bytes(buffer[at : at + size])
+            at += size
+        after = following(key)
+        if after is None or after > high:
+            return
+        low = after
+
+
+def following(key: Key) -> Key | None:
+    """The next key in sort order; None after the last one."""
+    objectid, kind, offset = key
+    if offset < U64_MAX:
+        return objectid, kind, offset + 1
+    if kind < 255:
+        return objectid, kind + 1, 0
+    return (objectid + 1, 0, 0) if objectid < U64_MAX else None
+
+
+def _exists(fd: int, tree: int) -> bool:
+    return any(
+        True for _ in found(fd, layout.ROOT_TREE, (tree, layout.ROOT_ITEM, 0), (tree, layout.ROOT_ITEM, U64_MAX))
+    )
+
+
+class _Paths:
+    """Paths of subvolumes below the top level; each directory of a parent is looked up once."""
+
+    def __init__(self, fd: int, names: dict[int, tuple[int, int, str]]) -> None:
+        self._fd = fd
+        self._names = names
+        self._directories: dict[tuple[int, int], str] = {}
+
+    def of(self, subvolume: int) -> str | None:
+        """None: no name leads to it (its parent is being deleted as well)."""
+        parts: list[str] = []
+        seen: set[int] = set()
+        while subvolume != layout.TOP_LEVEL:
+            where = self._names.get(subvolume)
+            if where is None or subvolume in seen:
+                return None
+            seen.add(subvolume)
+            subvolume, directory, name = where
+            try:
+                above = self._directory(subvolume, directory)
+            except FileNotFoundError:  # deleted since the roots were listed
+                return None
+            parts.append(f"{above}/{name}" if above else name)
+        return "/".join(reversed(parts))
+
+    def _directory(self, tree: int, inode: int) -> str:
+        if inode == layout.SUBVOLUME_DIRECTORY:
+            return ""
+        known = self._directories.get((tree, inode))
+        if known is None:
+            known = decode.ino_lookup(ioctl.ino_lookup(self._fd, tree, inode))
+            self._directories[tree, inode] = known
+        return known

@@ -1,0 +1,163 @@
+"""Tree blocks from the devices: each read once, checked against its pointer, taken from another copy where that fails.
+
+A committed block is never changed in place: its address and generation name its content for good. What is read later
+than the next two commits may have been overwritten, and then carries a later generation; a block that is caught half
+overwritten has a wrong checksum. So whatever passes is the committed block, however long the walk takes.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs.trees import checksum, order
+from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
+from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.filesystems.btrfs.trees.faults import Stale
+from collectors.filesystems.btrfs.trees.superblock import Superblock
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+_BATCH_BYTES = 16 << 20
+_RUN_BYTES = 1 << 20  # of one read
+READERS = 8  # requests in flight
+
+
+class Pointer(NamedTuple):
+    """Where a block is and what it must be. `owner` 0: any subvolume, because snapshots share blocks."""
+
+    address: int
+    generation: int
+    level: int
+    owner: int
+
+
+class Pointers(NamedTuple):
+    """Many blocks of one level, in ascending order of address."""
+
+    addresses: U64
+    generations: U64
+    owners: U64
+    level: int
+
+
+class Blocks:
+    """Reads blocks of one committed generation. Raises Stale where every copy of a block fails its checks."""
+
+    def __init__(self, devices: Devices, top: Superblock, chunks: ChunkMap, readers: ThreadPoolExecutor) -> None:
+        self.top = top
+        self.chunks = chunks
+        self.read_count = 0
+        self._devices = devices
+        self._readers = readers
+        self._size = top.node_bytes
+
+    def many(self, pointers: Iterable[Pointer], level: int) -> dict[Pointer, bytes]:
+        """Some blocks of one level, few enough to be kept."""
+        ordered = sorted(pointers)
+        if not ordered:
+            return {}
+        columns = [np.array(column, np.uint64) for column in zip(*ordered, strict=True)]
+        buffer = memoryview(mmap.mmap(-1, len(ordered) * self._size))
+        blocks = self._filled(buffer, Pointers(columns[0], columns[1], columns[3], level))
+        return {pointer: block.tobytes() for pointer, block in zip(ordered, blocks, strict=True)}
+
+    def batches(self, wanted: Pointers) -> Iterator[tuple[slice, U8]]:
+        """(which of `wanted`, blocks × bytes) in order; the next batch is read while the caller works on this one.
+
+        The array is only valid until the next one is asked for: two buffers take turns.
+        """
+        count = len(wanted.addresses)
+        if not count:
+            return
+        step = _BATCH_BYTES // self._size
+        buffers = [memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in range(2 if count > step else 1)]
+        with ThreadPoolExecutor(1, "btrfs read ahead") as ahead:
+            parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
+            coming = [ahead.submit(self._filled, buffers[0], _part(wanted, parts[0]))]
+            for number, part in enumerate(parts):
+                blocks = coming.pop().result()
+                if number + 1 < len(parts):
+                    buffer = buffers[(number + 1) % 2]
+                    coming.append(ahead.submit(self._filled, buffer, _part(wanted, parts[number + 1])))
+                yield part, blocks
+
+    def _filled(self, buffer: memoryview, wanted: Pointers) -> U8:
+        size, count = self._size, len(wanted.addresses)
+        devids, places = self.chunks.locate(wanted.addresses, 0)
+        together = (np.diff(devids) == 0) & (np.diff(wanted.addresses) == size) & (np.diff(places) == size)
+        starts = np.flatnonzero(np.concatenate(([True], ~together)))
+        runs: list[tuple[int, int, int, int]] = []
+        most = max(1, _RUN_BYTES // size)
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), count], strict=True):
+            for at in range(start, end, most):
+                runs.append((int(devids[at]), int(places[at]), at * size, min(at + most, end) * size))
+        self._read(buffer, runs)
+        self.read_count += count
+        blocks = np.frombuffer(buffer, np.uint8, count * size).reshape(count, size)
+        for row in np.flatnonzero(~sound(blocks, wanted, self.top)).tolist():
+            self._mend(buffer[row * size : (row + 1) * size], _part(wanted, slice(row, row + 1)))
+        return blocks
+
+    def _read(self, buffer: memoryview, runs: list[tuple[int, int, int, int]]) -> None:
+        def work(mine: list[tuple[int, int, int, int]]) -> None:
+            for devid, place, start, end in mine:
+                with suppress(OSError):  # a bad sector, a missing device: found out below, block by block
+                    self._devices.read(devid, place, [buffer[start:end]])
+
+        if len(runs) == 1:
+            work(runs)
+            return
+        for _ in self._readers.map(work, [runs[n::READERS] for n in range(min(READERS, len(runs)))]):
+            pass
+
+    def _mend(self, row: memoryview, wanted: Pointers) -> None:
+        """Read one block again, from each copy until one is right. Raises OSError where none can be read."""
+        address = int(wanted.addresses[0])
+        failure: OSError | None = None
+        for copy in range(self.chunks.copies(address)):
+            devids, places = self.chunks.locate(wanted.addresses, copy)
+            self.read_count += 1
+            try:
+                self._devices.read(int(devids[0]), int(places[0]), [row])
+            except OSError as error:
+                failure = error
+                continue
+            if sound(np.frombuffer(row, np.uint8).reshape(1, self._size), wanted, self.top)[0]:
+                return
+        if failure is not None:
+            raise failure
+        raise Stale(f"block {address} of level {wanted.level} is no longer what generation {self.top.generation} left")
+
+
+def sound(blocks: U8, wanted: Pointers, top: Superblock) -> NDArray[np.bool_]:
+    """For each block, whether address, filesystem, generation, level, owner, checksum and inner order are right."""
+    quads = blocks.view("<u8")
+    fsid = np.frombuffer(top.metadata_fsid, "<u8")
+    owner = _unaligned(blocks, 88, "<u8")
+    level = blocks[:, 100]
+    count = _unaligned(blocks, 96, "<u4")
+    shared = (owner == layout.TOP_LEVEL) | ((owner >= layout.FIRST_SUBVOLUME) & (owner <= layout.LAST_SUBVOLUME))
+    shared |= (owner == layout.DATA_RELOC_TREE) | (owner == layout.TREE_RELOC)
+    good = (quads[:, 4] == fsid[0]) & (quads[:, 5] == fsid[1])
+    good &= (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
+    good &= np.where(wanted.owners == 0, shared, owner == wanted.owners)
+    good &= (level == wanted.level) & ((count > 0) | (wanted.level == 0))
+    return np.asarray(good & checksum.right(blocks, top.checksum) & order.orderly(blocks, count, wanted.level))
+
+
+def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:
+    width = int(kind[-1])
+    return np.ascontiguousarray(blocks[:, at : at + width]).view(kind).ravel()
+
+
+def _part(pointers: Pointers, part: slice) -> Pointers:
+    return Pointers(pointers.addresses[part], pointers.generations[part], pointers.owners[part], pointers.level)

@@ -1,0 +1,146 @@
+"""Paths and inodes: what a subvolume is called, and which inode a path leads to. Where items come from is handed in."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
+from collectors.filesystems.btrfs.trees import crc32c
+from collectors.system.deadline import Malformed
+
+# The first item of a subvolume between two keys, or None; None too for a subvolume that is not there.
+First = Callable[[int, Key, Key], tuple[Key, bytes] | None]
+Ahead = Callable[[Sequence[int], Key], None]
+
+_REF_HEAD = struct.Struct("<QH")
+_DIR_HEAD = struct.Struct("<QBQQHHB")
+_MOST_UNLINKED = 100_000  # the rest stays with its subvolume
+_TOGETHER = 100  # subvolumes
+_FIRST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
+_LAST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
+_DEEPEST = 4096  # directories above one another; more is a loop
+
+
+class Paths:
+    """Paths of subvolumes. `places`: subvolume → (parent, inode of the directory in it, name)."""
+
+    def __init__(self, first: First, places: Mapping[int, tuple[int, int, str]]) -> None:
+        self._first = first
+        self._places = places
+        self._known: dict[int, str | None] = {layout.TOP_LEVEL: ""}
+        self._directories: dict[tuple[int, int], str | None] = {}
+
+    def of(self, subvolume: int) -> str | None:
+        """The path below the top level; None where none leads to it."""
+        chain: list[int] = []
+        while subvolume not in self._known:
+            self._known[subvolume] = None  # a loop ends here
+            chain.append(subvolume)
+            subvolume = self._places[subvolume][0] if subvolume in self._places else subvolume
+        path = self._known[subvolume]
+        for below in reversed(chain):  # no recursion: users may nest subvolumes as deep as they like
+            within = None if path is None else self._directory(*self._places[below][:2])
+            if path is not None and within is not None:
+                self._known[below] = "/".join(part for part in (path, within, self._places[below][2]) if part)
+            path = self._known[below]
+        return path
+
+    def _directory(self, subvolume: int, inode: int) -> str | None:
+        """The path of a directory within its subvolume; subvolumes of one driver ask for the same one."""
+        if (subvolume, inode) not in self._directories:
+            self._directories[subvolume, inode] = self._climbed(subvolume, inode)
+        return self._directories[subvolume, inode]
+
+    def _climbed(self, subvolume: int, inode: int) -> str | None:
+        parts: list[str] = []
+        while inode != layout.SUBVOLUME_DIRECTORY:
+            found = self._first(subvolume, (inode, layout.INODE_REF, 0), (inode, layout.INODE_REF, U64_MAX))
+            if found is None or len(parts) > _DEEPEST:
+                return None
+            parts.append(_first_name(found[1]))
+            inode = found[0][2]
+        return "/".join(reversed(parts))
+
+
+class Entries:
+    """Directory entries. `parents`: subvolume → the subvolume that it really lies in.
+
+    `ahead` may fetch what leads to one key in many subvolumes at once, before it is asked for.
+    """
+
+    def __init__(self, first: First, parents: Mapping[int, int], ahead: Ahead) -> None:
+        self._first = first
+        self._ahead = ahead
+        self._parents = parents
+        self._known: dict[tuple[int, int, str], tuple[int, int] | None] = {}
+
+    def inode(self, path: str) -> tuple[int, int] | None:
+        """(subvolume, inode) of a path below the top level; None where it leads nowhere. Follows no symlinks."""
+        at: tuple[int, int] | None = (layout.TOP_LEVEL, layout.SUBVOLUME_DIRECTORY)
+        for name in (part for part in path.split("/") if part and part != "."):
+            if at is None:
+                return None
+            step = (*at, name)
+            if step not in self._known:
+                self._known[step] = self._entry(*step)
+            at = self._known[step]
+        return at
+
+    def unlinked(self, subvolumes: Sequence[int]) -> dict[int, list[int]]:
+        """Inodes without a name, by subvolume: deleted files that are still open, and files that never had a name."""
+        found: dict[int, list[int]] = {}
+        for at in range(0, len(subvolumes), _TOGETHER):
+            self._ahead(subvolumes[at : at + _TOGETHER], _FIRST_ORPHAN)
+            for subvolume in subvolumes[at : at + _TOGETHER]:
+                if inodes := list(islice(self._nameless(subvolume), _MOST_UNLINKED)):
+                    found[subvolume] = inodes
+        return found
+
+    def _nameless(self, subvolume: int) -> Iterator[int]:
+        low = _FIRST_ORPHAN
+        while (item := self._first(subvolume, low, _LAST_ORPHAN)) is not None:
+            inode = item[0][2]
+            named = (inode, layout.INODE_REF, 0), (inode, layout.INODE_EXTREF, U64_MAX)
+            if self._first(subvolume, *named) is None:  # older kernels also mark files that are being truncated
+                yield inode
+            if inode == U64_MAX:
+                return
+            low = (layout.ORPHANS, layout.ORPHAN_ITEM, inode + 1)
+
+    def _entry(self, subvolume: int, directory: int, name: str) -> tuple[int, int] | None:
+        raw = name.encode("utf-8", "surrogateescape")
+        key = (directory, layout.DIR_ITEM, crc32c.name_hash(raw))
+        found = self._first(subvolume, key, key)
+        target = None if found is None else _target(found[1], raw)
+        if target is None:
+            return None
+        objectid, kind = target
+        if kind != layout.ROOT_ITEM:
+            # Both ends must say so: an entry that leads to somebody else's inode leads nowhere.
+            back = (objectid, layout.INODE_REF, directory)
+            return (subvolume, objectid) if self._first(subvolume, back, back) is not None else None
+        # In a snapshot, the names of subvolumes that were nested in its source lead to empty directories.
+        return (objectid, layout.SUBVOLUME_DIRECTORY) if self._parents.get(objectid) == subvolume else None
+
+
+def _first_name(data: bytes) -> str:
+    """INODE_REF: the first of the names that an inode has in one directory."""
+    if len(data) < _REF_HEAD.size:
+        raise Malformed(f"inode reference: {len(data)} bytes")
+    _, length = _REF_HEAD.unpack_from(data, 0)
+    return data[_REF_HEAD.size : _REF_HEAD.size + length].decode("utf-8", "surrogateescape")
+
+
+def _target(data: bytes, wanted: bytes) -> tuple[int, int] | None:
+    """DIR_ITEM: (objectid, type) of the entry of this name; names of one hash share the item."""
+    at = 0
+    while at + _DIR_HEAD.size <= len(data):
+        objectid, kind, _, _, data_length, name_length, _ = _DIR_HEAD.unpack_from(data, at)
+        at += _DIR_HEAD.size
+        if data[at : at + name_length] == wanted:
+            return objectid, kind
+        at += name_length + data_length
+    return None

@@ -1,0 +1,102 @@
+"""What ext2, ext3 and ext4 take for themselves inside statfs `used`: pure decoding of a few structures.
+
+Almost all of their metadata (bitmaps, inode tables, the journal) is not in `used` at all: statfs leaves it out of the
+total. What remains are blocks of inodes that no directory names. Layout: fs/ext4/ext4.h. A mounted ext4 keeps these in
+the page cache of its device, so what is read there is current.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from collectors.system.deadline import Malformed
+
+HEAD_BYTES = 132 << 10  # holds the superblock and the first group's descriptor at every block size
+SECTOR_BYTES = 512
+
+_MAGIC = 0xEF53
+_HAS_JOURNAL, _RESIZE_INODE, _ORPHAN_FILE = 0x4, 0x10, 0x1000  # compat
+_BITS_64, _MMP = 0x80, 0x100  # incompat
+_BIGALLOC = 0x200  # ro_compat
+_HUGE_FILE = 0x40000  # inode flag: blocks are counted in blocks of the filesystem
+_BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _RESIZE, _JOURNAL, _EXCLUDE, _REPLICA = 1, 3, 4, 5, 6, 7, 8, 9, 10
+_NAMELESS = (_BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _EXCLUDE, _REPLICA)
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """Where the nameless inodes are, and what is counted apart."""
+
+    block_bytes: int
+    cluster_bytes: int
+    inode_bytes: int
+    inodes_per_group: int
+    table_offset: int  # of the first group's inode table, in bytes
+    nameless: tuple[int, ...]  # inodes whose blocks are all in `used` and in no directory
+    resizes: bool
+    journals: bool
+    protects: bool  # multiple mount protection takes a block
+
+
+def superblock(head: bytes) -> Superblock:
+    """Decode the first HEAD_BYTES of a device. Raises Malformed."""
+    if len(head) < HEAD_BYTES:
+        raise Malformed(f"{len(head)} bytes where a superblock should be")
+    block = head[1024:2048]
+
+    def field(offset: int) -> int:
+        return int(struct.unpack_from("<I", block, offset)[0])
+
+    if struct.unpack_from("<H", block, 0x38)[0] != _MAGIC:
+        raise Malformed("not a superblock of ext2, ext3 or ext4")
+    block_bytes = 1024 << field(0x18)
+    compat, incompat, ro_compat = field(0x5C), field(0x60), field(0x64)
+    descriptor_bytes = struct.unpack_from("<H", block, 0xFE)[0] if incompat & _BITS_64 else 32
+    descriptor = (field(0x14) + 1) * block_bytes
+    table = struct.unpack_from("<I", head, descriptor + 0x08)[0]
+    if descriptor_bytes >= 64:
+        table |= struct.unpack_from("<I", head, descriptor + 0x28)[0] << 32
+    extra = (field(0x26C), field(0x280) if compat & _ORPHAN_FILE else 0)  # project quota, orphans
+    return Superblock(
+        block_bytes=block_bytes,
+        cluster_bytes=1024 << field(0x1C) if ro_compat & _BIGALLOC else block_bytes,
+        inode_bytes=struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128,
+        inodes_per_group=field(0x28),
+        table_offset=table * block_bytes,
+        nameless=_NAMELESS + tuple(inode for inode in extra if inode),
+        resizes=bool(compat & _RESIZE_INODE),
+        journals=bool(compat & _HAS_JOURNAL) and field(0xE0) == _JOURNAL,
+        protects=bool(incompat & _MMP),
+    )
+
+
+def inode_ranges(sb: Superblock) -> list[tuple[int, int]]:
+    """(offset, bytes) of the inodes that `own_bytes` wants, in its order. Raises Malformed."""
+    inodes = [*sb.nameless, _RESIZE, _JOURNAL]
+    if max(inodes) > sb.inodes_per_group:
+        raise Malformed(f"inode {max(inodes)} lies outside the first group")
+    return [(sb.table_offset + (inode - 1) * sb.inode_bytes, 128) for inode in inodes]
+
+
+def own_bytes(sb: Superblock, inodes: list[bytes]) -> int:
+    """What the filesystem itself holds inside `used`, given the inodes at `inode_ranges`. Raises Malformed."""
+    if len(inodes) != len(sb.nameless) + 2 or any(len(inode) != 128 for inode in inodes):
+        raise Malformed("an inode table ends early")
+    *nameless, resize, journal = inodes
+    own = sum(_allocated(inode, sb.block_bytes) for inode in nameless)
+    if sb.resizes and _allocated(resize, sb.block_bytes):
+        own += sb.cluster_bytes  # its root; the blocks that it reserves are left out of the total
+    if sb.journals:
+        size = struct.unpack_from("<I", journal, 4)[0] | struct.unpack_from("<I", journal, 108)[0] << 32
+        own += max(0, _allocated(journal, sb.block_bytes) - size)  # the log itself is left out of the total
+    if sb.protects:
+        own += sb.cluster_bytes
+    return own
+
+
+def _allocated(inode: bytes, block_bytes: int) -> int:
+    low, high = struct.unpack_from("<I", inode, 28)[0], struct.unpack_from("<H", inode, 116)[0]
+    flags = struct.unpack_from("<I", inode, 32)[0]
+    unit = block_bytes if flags & _HUGE_FILE else SECTOR_BYTES
+    return int(low | high << 32) * unit

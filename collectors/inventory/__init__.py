@@ -1,0 +1,245 @@
+"""All sources side by side under one deadline → one frozen Snapshot. Joins by id and path; judges nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from collectors import drivers
+from collectors import engine as engine_source
+from collectors.drivers.inner import inner_units
+from collectors.engine import Part
+from collectors.engine.settings import settings
+from collectors.inventory import coverage, roots
+from collectors.inventory.away import from_container, remote_study
+from collectors.inventory.request import Clock, OnPart, Request
+from collectors.inventory.study import Context, study
+from collectors.inventory.units import Places, listed
+from collectors.model.engine import Engine, EngineView
+from collectors.model.filesystem import Filesystem, Mount
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
+from collectors.model.store import Store
+from collectors.system import deadline
+from collectors.system.host import reads_every_file
+from collectors.system.mountinfo import mounts as mount_table
+from collectors.system.statvfs import space as statvfs
+
+__all__ = ["Request", "assemble"]
+
+# How long the first questions to the engine may hold up the disk, as a share of the whole deadline.
+_ENGINE_SHARE = 0.4
+# What comes after the last answer (joining, judging, printing) needs a moment of the deadline too.
+_KEEP_S = 0.5
+
+
+def assemble(request: Request, on_part: OnPart | None = None) -> Snapshot:
+    """Read everything. Never raises; what could not be read says why in its place."""
+    return _Look(request, on_part).run()
+
+
+class _Look:
+    """One look in progress: what is known so far, and the order in which things become known."""
+
+    def __init__(self, request: Request, on_part: OnPart | None) -> None:
+        self.request, self.on_part = request, on_part
+        self.clock = Clock(request.deadline_s)
+        self.deadline_s = request.deadline_s
+        self.lock = threading.Lock()
+        self.root: Reading[str] | None = None
+        self.root_lock = threading.Lock()
+        self.engine_known, self.containers_known = threading.Event(), threading.Event()
+        now = datetime.now(UTC)
+        pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
+        view = EngineView(pending, pending, pending, pending, pending, pending, pending)
+        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), ())
+        self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
+        self.early = False  # is the study in the snapshot only the fill, until the first whole one?
+
+    def run(self) -> Snapshot:
+        engine = threading.Thread(target=self._engine, name="engine", daemon=True)
+        engine.start()
+        mounts = mount_table(self.request.host, timeout_s=self.clock.left(at_most=5.0))
+        if isinstance(mounts, Exact) and (path := roots.without_asking(self.request, self.clock)) is not None:
+            self._early(Places(mounts.value).home_of(path))
+        self.engine_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE))
+        view = self.snapshot.engine
+        root = self._root(view.engine, view.local)
+        self._update(docker_root=root)
+        if isinstance(mounts, Exact):
+            self._settings(root)
+            self._guarded_disk(root, mounts.value)
+        else:
+            self._report(coverage.line("mount table", mounts))
+        engine.join(self.clock.left() + 0.2)
+        return self._finish()
+
+    def _engine(self) -> None:
+        view = engine_source.view(
+            self.request.endpoint,
+            self.request.host,
+            deadline_s=self.clock.left(keep=_KEEP_S),
+            on_part=self._engine_part,
+            volume_sizes=self._engine_measures,
+        )
+        self._update(engine=view)
+        self.engine_known.set()
+        self.containers_known.set()
+
+    def _engine_measures(self, engine: Reading[Engine], local: Reading[bool]) -> bool:
+        """Whether the engine shall walk through all volumes to measure them: where we cannot do that ourselves."""
+        if not reads_every_file(self.request.host.proc):
+            return True
+        return isinstance(self._root(engine, local), Unavailable)
+
+    def _root(self, engine: Reading[Engine], local: Reading[bool]) -> Reading[str]:
+        """Looked for once, by whoever needs it first: the question costs a process."""
+        with self.root_lock:
+            if self.root is None:
+                self.root = roots.docker_root(self.request, engine, local, self.clock)
+            return self.root
+
+    def _engine_part(self, part: Part, reading: Reading[Any] | Size) -> None:
+        changed: dict[str, Any] = {part.value: reading}
+        with self.lock:
+            self.snapshot = replace(self.snapshot, engine=replace(self.snapshot.engine, **changed))
+        if part is Part.LOCAL or (part is Part.ENGINE and isinstance(reading, Unavailable)):
+            self.engine_known.set()
+        if part is Part.CONTAINERS:
+            self.containers_known.set()
+        self._tell()
+
+    def _settings(self, root: Reading[str]) -> None:
+        found = settings(self.request.host, timeout_s=self.clock.left(at_most=2.0)) if isinstance(root, Exact) else root
+        self._update(settings=found)
+        self._report(coverage.line("daemon.json", found))
+
+    def _guarded_disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
+        """A defect in one join must not blank the page: it is said, and the exit status is 3."""
+        try:
+            self._disk(root, mounts)
+        except Exception as error:  # noqa: BLE001
+            origin = Origin("assemble", "filesystems", datetime.now(UTC), 0.0)
+            self._report(coverage.line("filesystems", Unavailable(Why.DEFECT, repr(error), origin)))
+
+    def _disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
+        places = Places(mounts)
+        if isinstance(root, Unavailable):
+            self._update(store=root)
+            self._rootless(root, mounts, places)
+            return
+        self._early(places.home_of(root.value))
+        store = self._store(root.value, places)
+        self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
+        containers = listed(self.snapshot.engine.containers)
+        context = Context(self.request, self.clock, places, root.value, store, containers)
+        for one in self._mounts(root.value, store, places):
+            self._add(*study(context, one))
+
+    def _rootless(self, root: Unavailable, mounts: tuple[Mount, ...], places: Places) -> None:
+        """No Docker root that this process can open: say what can be said of the disk it would be on."""
+        view, request = self.snapshot.engine, self.request
+        here = roots.elsewhere(request, view.engine, view.local) is None
+        found = from_container(request, mounts, view, self.clock) if here else None
+        likely = roots.likely_home(request, view.engine, places) if here and found is None else None
+        if likely is not None:
+            path, mount = likely
+            self._early(mount)
+            self._report(coverage.line("docker root", root))
+            found = study(Context(request, self.clock, places, path, root, ()), mount)
+        self._add(*(found or remote_study(root)))
+
+    def _store(self, root: str, places: Places) -> Reading[Store]:
+        engine, bound = self.snapshot.engine.engine, self.request.bound
+        store = drivers.store(
+            Path(root),
+            self.request.host,
+            driver_hint=engine.value.driver if isinstance(engine, Exact) else bound.driver if bound else None,
+            containerd_root=roots.containerd_root(self.request, self.clock),
+            grace_s=self.request.grace_s,
+            freshly_bound=bound is not None,
+            deadline_s=self.clock.left(at_most=self.deadline_s / 2),
+        )
+        gaps: tuple[Unavailable, ...] = ()
+        if isinstance(store, Exact):
+            store = Exact(self._with_inner(store.value, root, places), store.origin)
+            its = store.value
+            parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
+            gaps = coverage.missing(*parts)
+            self._report(coverage.line("orphans", its.orphans))
+        self._report(coverage.line("docker root", store, gaps))
+        self._update(store=store)
+        return store
+
+    def _with_inner(self, store: Store, root: str, places: Places) -> Store:
+        """The store with the units that lie inside others; without them where they could not be listed in time."""
+        if isinstance(store.units, Unavailable):
+            return store
+        units, mount = store.units, places.mount_of(root)
+        proc, oldest_s = self.request.host.proc, time.time() - self.request.grace_s
+        found = deadline.read(
+            "docker_root.inner",
+            "inside units",
+            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount), proc, oldest_s),
+            timeout_s=self.clock.left(at_most=10.0),
+        )
+        if isinstance(found, Unavailable):
+            self._report(coverage.line("core dumps, nested roots", found))
+            return store
+        return replace(store, units=Exact((*units.value, *found.value), units.origin))
+
+    def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
+        """The filesystems that hold Docker's data, that of the root first."""
+        paths = [root]
+        if isinstance(store, Exact) and isinstance(store.value.units, Exact):
+            paths += [unit.path for unit in store.value.units.value]
+        found: dict[str, Mount] = {}
+        for path in paths:
+            mount = places.home_of(path)
+            if mount is not None and mount.device not in found:
+                found[mount.device] = mount
+        return list(found.values())
+
+    def _early(self, mount: Mount | None) -> None:
+        """The filesystem's fill at once, before anybody knows who holds it."""
+        if mount is None or (self.early and self.snapshot.studies[0].filesystem.mount == mount):
+            return
+        space = statvfs(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
+        pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
+        self.early = True
+        self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, ()),))
+
+    def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
+        before = () if self.early else self.snapshot.studies
+        self.early = False
+        self._update(studies=(*before, one), reports=(*self.snapshot.reports, *reports))
+
+    def _report(self, line: SourceReport) -> None:
+        self._update(reports=(*self.snapshot.reports, line))
+
+    def _update(self, **parts: object) -> None:
+        with self.lock:
+            self.snapshot = replace(self.snapshot, ended_at=datetime.now(UTC), **parts)  # type: ignore[arg-type]
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_part is not None:
+            self.on_part(self.snapshot, self.waiting)
+
+    def _finish(self) -> Snapshot:
+        view = self.snapshot.engine
+        lines = [
+            coverage.line("engine", view.engine),
+            coverage.line("engine: same machine", view.local),
+            coverage.line("engine: images", view.images),
+            coverage.line("engine: containers", view.containers),
+            coverage.line("engine: volumes", view.volumes),
+            coverage.line("engine: build cache", view.build_cache),
+        ]
+        with self.lock:
+            self.snapshot = replace(self.snapshot, ended_at=datetime.now(UTC), reports=(*lines, *self.snapshot.reports))
+        return self.snapshot

@@ -1,0 +1,102 @@
+"""Where Docker keeps its data, as this process can open it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.engine.endpoint import DEFAULT
+from collectors.inventory.request import Clock, Request
+from collectors.inventory.units import Places
+from collectors.model.engine import Engine
+from collectors.model.filesystem import Mount
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.system import deadline
+from collectors.system.statvfs import must_answer
+
+_USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
+_CONTAINERD = "/var/lib/containerd"
+# The root of a container is one of these, and its fill says nothing of the host's.
+_LAYERED = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
+
+
+def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
+    """The flag, else what a local engine says, else the usual places. A remote engine has none here."""
+    origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
+    asked = request.host.docker_root
+    if (where := elsewhere(request, engine, local)) is not None:
+        return Unavailable(Why.NOT_REACHABLE, where, origin)
+    if asked is not None:
+        named, source = [str(asked)], "--docker-root"
+    elif isinstance(engine, Exact) and engine.value.root:
+        named, source = [str(request.host.here(engine.value.root))], "the engine"
+    else:
+        named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
+
+    timeout_s = clock.left(at_most=5.0)
+
+    def find() -> str:
+        for path in named:
+            if (found := _directory(path, timeout_s)) is not None:
+                return found
+        raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
+
+    return deadline.read("docker.root", f"stat {named[0]}", find, timeout_s=timeout_s)
+
+
+def without_asking(request: Request, clock: Clock) -> str | None:
+    """Where the root is before the engine has said so: named by the user, or the usual place of the usual engine."""
+    asked = request.host.docker_root
+    if asked is None and (request.endpoint.remote or request.endpoint.source != DEFAULT):
+        return None
+    path = str(asked if asked is not None else request.host.here(_USUAL[0]))
+    timeout_s = clock.left(at_most=1.0)
+    found = deadline.read("docker.root", f"stat {path}", lambda: _directory(path, timeout_s), timeout_s=timeout_s)
+    return found.value if isinstance(found, Exact) else None
+
+
+def _directory(path: str, timeout_s: float) -> str | None:
+    """The directory, without links; None where there is none.
+
+    A child that can be killed asks first: a mount that never answers would keep this process from ending.
+    """
+    with suppress(OSError):
+        must_answer(Path(path), timeout_s=max(0.0, timeout_s - 0.5))
+    return os.path.realpath(path) if Path(path).is_dir() else None
+
+
+def elsewhere(request: Request, engine: Reading[Engine], local: Reading[bool]) -> str | None:
+    """Why the engine that was asked has no root here, in words; None where it has one, or may have.
+
+    A directory of the same name proves nothing: behind a tunnel on localhost there may be any machine's engine.
+    """
+    if request.endpoint.remote or (isinstance(local, Exact) and not local.value):
+        return "the engine runs on another machine"
+    if isinstance(engine, Unavailable) or isinstance(local, Exact):
+        return None
+    unproven = request.endpoint.socket is None and request.host.docker_root is None
+    return local.detail if unproven or local.why is Why.INCONSISTENT else None
+
+
+def likely_home(request: Request, engine: Reading[Engine], places: Places) -> tuple[str, Mount] | None:
+    """Where a Docker root would usually be, and the filesystem there: of use where neither it nor an engine was found.
+
+    None where somebody said where the root is, or where this looks like the inside of a container.
+    """
+    if request.host.docker_root is not None or isinstance(engine, Exact):
+        return None
+    path = str(request.host.here(_USUAL[0]))
+    mount = places.mount_of(path)
+    return None if mount is None or mount.fstype in _LAYERED else (path, mount)
+
+
+def containerd_root(request: Request, clock: Clock) -> Path | None:
+    """The system containerd's root, where it exists outside the Docker root."""
+
+    def find() -> str:
+        return os.path.realpath(request.host.here(_CONTAINERD))
+
+    found = deadline.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
+    return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None

@@ -1,1 +1,0 @@
-"""The only readers of the machine under study. Read-only; each returns a Reading and never raises."""

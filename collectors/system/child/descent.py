@@ -1,0 +1,135 @@
+"""One walker's way through the directories: depth first, every inode counted in the directory that holds its name.
+
+Counts allocated blocks and apparent bytes as lstat gives them, enters no other filesystem. It holds a descriptor for
+each directory on its way down that still has something below it, and few where that is deep: paths longer than the
+kernel takes are reached in steps.
+"""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from collectors.system.child.scan import scan
+from collectors.system.child.tally import Level, evidence_of
+from collectors.system.child.tree import DIRECTORY, open_below
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from collectors.system.child.books import Books
+    from collectors.system.child.pool import Item
+    from collectors.system.child.survey import Known
+    from collectors.system.child.tally import Tally
+
+_OPEN_MAX = 400  # directories held open on the way down
+
+
+class Descent:
+    """Walks items into the books. `wake` is called at `wake_at` and may raise to stop; `spare` may give work away."""
+
+    def __init__(self, root: int, whole: bool, known: Known, books: Books) -> None:
+        self.bottom: Level | None = None  # where the walk is
+        self.wake_at = 0.0
+        self.wake: Callable[[], None] = lambda: None
+        self.spare: Callable[[], None] | None = None
+        self._root = root
+        self._whole = whole
+        self._known = known
+        self._books = books
+        self._held: list[Level] = []  # those with a descriptor, deepest last
+        self._open_max = min(_OPEN_MAX, os.sysconf("SC_OPEN_MAX") // 2)
+
+    def walk(self, item: Item) -> None:
+        """Walk everything below one path."""
+        path, index, is_root = item
+        tally = self._books.tally(index)
+        if not is_root:
+            tally.shared = True
+        level = self._enter(None, path, tally, is_root)
+        while level is not None:
+            self._pause(level)
+            if level.names:
+                level = self._enter(level, level.names.pop(), level.tally) or level
+            else:
+                self._release(level)
+                self._books.close(level)
+                level = level.above
+        self.bottom = None
+
+    def _pause(self, level: Level) -> None:
+        self.bottom = level
+        if monotonic() >= self.wake_at:
+            self.wake()
+        if self.spare is not None:
+            self.spare()
+
+    def _enter(self, above: Level | None, name: str, tally: Tally, is_root: bool = False) -> Level | None:
+        """Open and count one directory. None: there is nothing below it, or it is not to be entered from here."""
+        known = self._known
+        try:
+            fd = open_below(self._root, name) if above is None else self._open(above, name)
+        except OSError as error:
+            self._unreadable(above, name, tally, error)
+            return None
+        status = os.fstat(fd)
+        key = known.key(status)
+        if not is_root:  # from above, or handed over by the other walker, who had only the name
+            if key in known.listed or not (self._whole or known.ours(status)):
+                os.close(fd)
+                return None
+            if key in known.met:
+                tally, is_root = self._books.tally(known.met[key]), True
+        level = Level(above, name, tally, is_root)
+        level.named = above is None or key in known.covered
+        if is_root or (above is not None and above.is_root):
+            tally.newest = max(tally.newest, status.st_mtime)
+        if is_root:
+            # Taken before anything is counted: a layer that changes from here on is another one next time.
+            tally.evidence = evidence_of(fd, status)
+        if tally.inodes_met is not None:
+            tally.inodes_met.append(status.st_ino)
+        sums = level.sums()
+        sums.blocks += status.st_blocks
+        sums.inodes += 1
+        scan(level, fd, key, known, self._books, self._pause)
+        if level.names:
+            level.fd = fd
+            self._hold(level)
+            return level
+        os.close(fd)
+        self._books.close(level)
+        return None
+
+    def _open(self, above: Level, name: str) -> int:
+        if above.fd < 0:
+            above.fd = open_below(self._root, above.path())
+            self._hold(above)
+        fd = os.open(name, DIRECTORY, dir_fd=above.fd)
+        if not above.names:
+            self._release(above)
+        return fd
+
+    def _hold(self, level: Level) -> None:
+        self._held.append(level)
+        if len(self._held) > self._open_max:
+            self._release(self._held[0])
+
+    def _release(self, level: Level) -> None:
+        if level.fd >= 0:
+            self._held.remove(level)
+            os.close(level.fd)
+            level.fd = -1
+
+    def _unreadable(self, above: Level | None, name: str, tally: Tally, error: OSError) -> None:
+        """A directory that cannot be opened still takes its own blocks."""
+        if not self._books.failed(above, tally, name, error) or above is None or above.fd < 0:
+            return
+        try:
+            status = os.stat(name, dir_fd=above.fd, follow_symlinks=False)
+        except OSError:
+            return
+        sums = above.sums()
+        sums.blocks += status.st_blocks
+        sums.inodes += 1

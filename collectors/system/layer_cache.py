@@ -1,0 +1,170 @@
+"""Figures kept between runs: a layer never changes, so it is measured once in its life.
+
+A layer's figure is used again only where its directory, and what holds its contents, are the same inodes with the same
+change times on the same filesystem as when it was measured. What may change (volumes, containers) is used again only
+where besides each of its inodes still reads as it did; the walker checks both. Refuses to trust its own file: torn,
+altered or from elsewhere, it is as if there were none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.model.ids import UnitId
+from collectors.system import checked
+
+_VERSION = 1
+_MAX_BYTES = 256 << 20
+
+Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
+Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
+Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes
+Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFigure:
+    """What one unit takes, in blocks of 512 bytes, apparent bytes and inodes, and when that was measured."""
+
+    evidence: Evidence
+    blocks: int
+    apparent: int
+    inodes: int
+    newest: float
+    links: tuple[Link, ...]  # inodes that have links outside it
+    proofs: tuple[Proof, ...]  # of what may change: how its inodes read; () for a layer, which does not
+    rows: tuple[Row, ...]  # of a part of the host: its directories; () for a unit
+    measured_at: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """The figures of one filesystem."""
+
+    fsid: int
+    layers: Mapping[UnitId, LayerFigure]
+    unplaced: Mapping[int, int]  # inode → links, where some link was found nowhere when everything was read
+
+
+EMPTY = LayerCache(0, {}, {})
+
+
+def file_for(folder: Path, mountpoint: str) -> Path:
+    """Where the figures of the filesystem mounted at `mountpoint` are kept."""
+    return folder / f"layers-{hashlib.sha256(os.fsencode(mountpoint)).hexdigest()[:16]}.json"
+
+
+def load(path: Path) -> LayerCache:
+    """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
+    try:
+        with path.open("rb") as file:
+            document = json.loads(checked.opened(file.read(_MAX_BYTES)))
+        if document["version"] != _VERSION:
+            return EMPTY
+        return LayerCache(
+            document["fsid"],
+            {UnitId(unit): _figure(row) for unit, row in document["layers"].items()},
+            {int(inode): links for inode, links in document["unplaced"].items()},
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+        return EMPTY
+
+
+def save(path: Path, cache: LayerCache) -> bool:
+    """Replace what is kept there, whole or not at all. False where it could not be written: that costs time, later."""
+    body = json.dumps(
+        {
+            "version": _VERSION,
+            "fsid": cache.fsid,
+            "layers": {unit: _row(figure) for unit, figure in cache.layers.items()},
+            "unplaced": {str(inode): links for inode, links in cache.unplaced.items()},
+        },
+        separators=(",", ":"),
+    ).encode()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()  # left by a process of the same number that was killed
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(checked.sealed(body))
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        return False
+    return True
+
+
+def _row(figure: LayerFigure) -> list[object]:
+    return [
+        figure.evidence,
+        figure.blocks,
+        figure.apparent,
+        figure.inodes,
+        figure.newest,
+        figure.links,
+        figure.proofs,
+        [(os.fsdecode(path), *sums) for path, *sums in figure.rows],
+        figure.measured_at,
+    ]
+
+
+def _figure(row: list[object]) -> LayerFigure:
+    match row:
+        case [
+            list(evidence),
+            int(blocks),
+            int(apparent),
+            int(inodes),
+            newest,
+            list(links),
+            list(proofs),
+            list(rows),
+            measured_at,
+        ]:
+            return LayerFigure(
+                evidence=tuple((str(name), int(inode), int(changed)) for name, inode, changed in evidence),
+                blocks=blocks,
+                apparent=apparent,
+                inodes=inodes,
+                newest=_number(newest),
+                links=tuple(_link(link) for link in links),
+                proofs=tuple(_proof(proof) for proof in proofs),
+                rows=tuple(_host_row(found) for found in rows),
+                measured_at=_number(measured_at),
+            )
+    raise ValueError(f"not a layer's figure: {row!r}")
+
+
+def _link(row: object) -> Link:
+    match row:
+        case [int(inode), int(remaining), int(blocks), int(apparent), int(links)]:
+            return inode, remaining, blocks, apparent, links
+    raise ValueError(f"not a hard link: {row!r}")
+
+
+def _proof(row: object) -> Proof:
+    match row:
+        case [list(runs), int(checksum)]:
+            return tuple((int(offset), int(count)) for offset, count in runs), checksum
+    raise ValueError(f"not a proof: {row!r}")
+
+
+def _host_row(row: object) -> Row:
+    match row:
+        case [str(path), int(blocks), int(apparent), int(inodes)]:
+            return os.fsencode(path), blocks, apparent, inodes
+    raise ValueError(f"not a directory: {row!r}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise ValueError(f"not a number: {value!r}")

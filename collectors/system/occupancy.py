@@ -1,0 +1,126 @@
+"""A harvest in the words of the model: readings with their reasons. Pure but for the clock."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from collectors.model.filesystem import Occupancy, Share, Usage
+from collectors.model.ids import UnitId
+from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.store import Unit
+from collectors.system import deadline
+from collectors.system.count import BLOCK_BYTES, Count
+from collectors.system.harvest import Harvest
+from collectors.system.largest import largest
+from collectors.system.sharing import Split
+from collectors.system.targets import Targets
+
+HOST_UNIT = UnitId("<host>")
+"""The unit of everything that lies in no unit: `other_files`."""
+
+
+def occupancy(
+    mountpoint: str, units: tuple[Unit, ...], aims: Targets, harvest: Harvest, result: Split, top: int
+) -> Occupancy:
+    """`result` is the harvest's split; units are known by their place in `units`, the host by the place behind them."""
+    words = _Words(mountpoint, harvest.broke_off)
+    ids = [*(unit.id for unit in units), HOST_UNIT]
+    counts = [*harvest.counts(), (harvest.host, harvest.host_count(), harvest.complete)]
+    hidden = words.hidden(aims, harvest)
+    usages: dict[UnitId, Usage] = {}
+    for index, count, complete in counts:
+        missing = words.missing(count, complete)
+        if index == harvest.host:
+            missing += hidden
+        usages[ids[index]] = words.usage(result.charged[index], count, missing)
+    nothing = words.origin
+    for index in (*harvest.gone, *harvest.same):
+        gone = Unavailable(Why.NOT_REACHABLE, "nothing is there any more", nothing)
+        usages[ids[index]] = Usage(Exact(0, nothing), Exact(0, nothing), Exact(0, nothing), gone)
+    errors: Counter[int] = Counter()
+    for _, count, _ in counts:
+        errors.update({number: often for number, (often, _) in count.errors.items()})
+    unread = [*hidden, *([] if harvest.complete else [words.late()])]
+    unread += [words.refused(number, often) for number, often in sorted(errors.items())]
+    return Occupancy(
+        method="walk",
+        usages=usages,
+        shares=_shares(ids, harvest.same, result),
+        largest_others=largest(harvest.host_rows(), mountpoint, aims.covered, top),
+        unread=tuple(unread),
+        errors_count=errors.total(),
+        age_s=0.0,
+    )
+
+
+def _shares(ids: list[UnitId], same: Mapping[int, int], result: Split) -> tuple[Share, ...]:
+    twins: dict[int, set[int]] = {}
+    for index, holder in same.items():
+        twins.setdefault(holder, {holder}).add(index)
+
+    def named(indexes: frozenset[int]) -> frozenset[UnitId]:
+        return frozenset(ids[twin] for index in indexes for twin in twins.get(index, {index}))
+
+    table: Counter[frozenset[UnitId]] = Counter()
+    for index, count in result.own.items():
+        table[named(frozenset({index}))] += count.blocks
+    for indexes, blocks in result.shared.items():
+        table[named(indexes)] += blocks
+    return tuple(Share(holders, blocks * BLOCK_BYTES) for holders, blocks in table.items() if blocks)
+
+
+class _Words:
+    """Readings of one walk, with one origin."""
+
+    def __init__(self, mountpoint: str, broke_off: bool) -> None:
+        self._broke_off = broke_off
+        self._call = f"walk of {mountpoint}"
+        self.origin = Origin("filesystem.walk", self._call, datetime.now(UTC), 0.0)
+
+    def usage(self, charged: Count, count: Count, missing: tuple[Unavailable, ...]) -> Usage:
+        at = self.origin
+        if count.measured_at is not None:
+            at = Origin("filesystem.walk", f"{self._call}, kept", datetime.fromtimestamp(count.measured_at, UTC), 0.0)
+        newest: Reading[float] = Exact(count.newest, at)
+        if not count.newest:
+            newest = missing[0] if missing else Unavailable(Why.NOT_APPLICABLE, "no directory of its own", at)
+        return Usage(
+            allocated=_size(charged.blocks * BLOCK_BYTES, missing, at),
+            apparent=_size(charged.apparent, missing, at),
+            inodes=missing[0] if missing else Exact(charged.inodes, at),
+            modified_at=newest,
+        )
+
+    def missing(self, count: Count, complete: bool) -> tuple[Unavailable, ...]:
+        """Why a unit's figures are not all of it."""
+        found = () if complete else (self.late(),)
+        return found + tuple(
+            self.refused(number, often, os.fsdecode(where)) for number, (often, where) in sorted(count.errors.items())
+        )
+
+    def late(self) -> Unavailable:
+        if self._broke_off:
+            return Unavailable(Why.FAILED, "a walker was ended before it was done", self.origin)
+        return Unavailable(Why.TIMED_OUT, "the walk was not finished in time", self.origin)
+
+    def refused(self, number: int, often: int, where: str = "") -> Unavailable:
+        why, detail = deadline.reason(OSError(number, os.strerror(number)))
+        first = f", the first: {where}" if where else ""
+        return Unavailable(
+            why, f"{detail}: {often} {'entry' if often == 1 else 'entries'} not read{first}", self.origin
+        )
+
+    def hidden(self, aims: Targets, harvest: Harvest) -> tuple[Unavailable, ...]:
+        """What lies below mountpoints, where it cannot be seen."""
+        if harvest.whole_view or not aims.covered:
+            return ()
+        count = len(aims.covered)
+        detail = f"what {count} mount{'s' if count > 1 else ''} may hide cannot be seen without CAP_SYS_ADMIN"
+        return (Unavailable(Why.NOT_PERMITTED, detail, self.origin),)
+
+
+def _size(value: int, missing: tuple[Unavailable, ...], origin: Origin) -> Size:
+    return AtLeast(value, missing, origin) if missing else Exact(value, origin)

@@ -1,0 +1,189 @@
+"""Unlinked files that a process keeps open: they fill the disk, and no walk finds them.
+
+Each inode is reported once, under the first process that holds it. A file that was unlinked in a container but still
+lies in a layer of its image takes no space of its own, and is left out. Refuses silence: processes that could not be
+looked into are named in `unread`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
+from collectors.model.reading import Origin, Reading, Unavailable, Why
+from collectors.system import deadline, killable, mountinfo
+from collectors.system.count import BLOCK_BYTES
+from collectors.system.deadline import Declined, Malformed
+from collectors.system.host import Host
+from collectors.system.killable import Asking
+from collectors.system.overlays import Overlays
+
+_SOURCE = "filesystem.open_deleted"
+_CONTAINER = re.compile(rb"[0-9a-f]{64}")
+_SOFT_SHARE = 0.9  # of the deadline: then the search stops by itself
+_KERNEL_THREADS = 2  # the process that is every kernel's second, in the outermost namespace only
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One file as found, and the mount that it was opened on, where its process's table tells."""
+
+    file: OpenDeleted
+    mount: Mount | None
+
+
+def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Reading[OpenFiles]:
+    """Unlinked files on `device` ("254:0"; None: any filesystem) that a process keeps open or mapped, largest first.
+
+    The scan is bounded: of a process with very many such files the small ones come as one row with the inode 0. Source:
+    /proc/<pid>/fd and maps.
+    """
+    call = f"open files in {host.proc}"
+    until = time.monotonic() + deadline_s
+
+    def work() -> OpenFiles:
+        return _search(host, device, call, until)
+
+    return deadline.read(_SOURCE, call, work, timeout_s=deadline_s + killable.GRACE_S)
+
+
+def _search(host: Host, device: str | None, call: str, until: float) -> OpenFiles:
+    tables: dict[int, dict[int, Mount]] = {}
+    held: list[Held] = []
+    failures: list[tuple[int, int]] = []
+    clean = False
+    left_s = until - time.monotonic()
+    request: dict[str, Any] = {
+        "task": "open files",
+        "proc": os.fsencode(host.proc),
+        "stop_at": time.monotonic() + left_s * _SOFT_SHARE,
+    }
+    with Asking(call, until) as asking:
+        asking.start(request)
+        for _, frame in asking.frames():
+            killable.check(frame)
+            match frame:
+                case ("mounts", int(namespace), bytes(table)):
+                    tables[namespace] = {mount.mount_id: mount for mount in mountinfo.parse(table)}
+                case ("files", list(records)):
+                    held += [decode(record, tables) for record in records]
+                case ("end", bool(clean), list(failures)):
+                    pass
+    overlays = Overlays(_host_table(host))
+    held = [_on_disk(item, overlays) for item in held]
+    held = [item for item in held if device in (None, item.file.device)]
+    unread = _unread(host, call, failures)
+    if not clean and time.monotonic() < request["stop_at"]:
+        unread.append(Unavailable(Why.FAILED, "the search was ended before it was done", _now(call)))
+    elif not clean:
+        unread.append(Unavailable(Why.TIMED_OUT, "the search was not finished in time", _now(call)))
+    try:
+        held = _not_in_a_layer(held, overlays, host, call, until)
+    except (Declined, OSError) as error:
+        # Whether these bytes are an image's was not to be found out: what is reported is there for certain.
+        held = [item for item in held if not _paths_in_layers(item, overlays, host)]
+        why, detail = deadline.reason(error)
+        unread.append(Unavailable(why, f"files of containers were not looked up in layers: {detail}", _now(call)))
+    files = sorted((item.file for item in held), key=lambda file: (-file.allocated_bytes, file.device, file.inode))
+    return OpenFiles(tuple(files), tuple(unread))
+
+
+def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Held:
+    """One of the child's records. Raises Malformed."""
+    match record:
+        case (
+            int(pid),
+            bytes(path),
+            int(count),
+            str(device),
+            int(inode),
+            int(blocks),
+            int(apparent),
+            int(mount),
+            int(namespace),
+            bytes(command),
+            bytes(cgroup),
+        ):
+            file = OpenDeleted(
+                device=device,
+                inode=inode,
+                allocated_bytes=blocks * BLOCK_BYTES,
+                apparent_bytes=apparent,
+                path=os.fsdecode(path) or f"{count} smaller files",
+                pid=pid,
+                command=os.fsdecode(command.rstrip(b"\n")),
+                container=_container(cgroup),
+            )
+            return Held(file, tables.get(namespace, {}).get(mount))
+    raise Malformed(f"not a record of an open file: {record!r}")
+
+
+def _container(cgroup: bytes) -> str:
+    """The innermost container's id in /proc/<pid>/cgroup; "" for the host's own processes."""
+    found = _CONTAINER.findall(cgroup)
+    return found[-1].decode("ascii") if found else ""
+
+
+def _on_disk(item: Held, overlays: Overlays) -> Held:
+    # A mount tells the filesystem's own device, also on btrfs, where each subvolume shows another.
+    if item.mount is None:
+        return item
+    return replace(item, file=replace(item.file, device=overlays.device_of(item.mount)))
+
+
+def _paths_in_layers(item: Held, overlays: Overlays, host: Host) -> list[bytes]:
+    """Where the file may lie in a layer, unlinked in the container only."""
+    if item.mount is None or not item.file.inode:
+        return []
+    return [os.fsencode(host.here(path)) for path in overlays.lower_paths(item.mount, item.file.path)]
+
+
+def _not_in_a_layer(held: list[Held], overlays: Overlays, host: Host, call: str, until: float) -> list[Held]:
+    """Without the files whose bytes an image layer still holds. Raises Declined, OSError, Malformed."""
+    asked = [(item, paths) for item in held if (paths := _paths_in_layers(item, overlays, host))]
+    if not asked:
+        return held
+    request = {"task": "still there", "questions": [(item.file.inode, paths) for item, paths in asked]}
+    frame = killable.ask(request, f"{call}, layers", max(0.0, until - time.monotonic()))
+    match frame:
+        case ("still there", list(answers)):
+            in_layer = {id(item) for (item, _), there in zip(asked, answers, strict=True) if there}
+            return [item for item in held if id(item) not in in_layer]
+    raise Malformed(f"not an answer about layers: {frame[:1]!r}")
+
+
+def _host_table(host: Host) -> tuple[Mount, ...]:
+    """Of the first process, in whose namespace engines mount; else our own."""
+    for process in ("1", "self"):
+        with contextlib.suppress(OSError):
+            return mountinfo.parse((host.proc / process / "mountinfo").read_bytes())
+    return ()
+
+
+def _unread(host: Host, call: str, failures: list[tuple[int, int]]) -> list[Unavailable]:
+    origin = _now(call)
+    unread = []
+    if not _sees_all(host):
+        detail = "only processes of this container can be seen, not the host's"
+        unread.append(Unavailable(Why.NOT_REACHABLE, detail, origin))
+    for number, count in sorted(failures):
+        why, detail = deadline.reason(OSError(number, os.strerror(number)))
+        unread.append(Unavailable(why, f"{detail}: {count} process{'es' if count > 1 else ''} not looked into", origin))
+    return unread
+
+
+def _now(call: str) -> Origin:
+    return Origin(_SOURCE, call, datetime.now(UTC), 0.0)
+
+
+def _sees_all(host: Host) -> bool:
+    try:
+        return (host.proc / str(_KERNEL_THREADS) / "comm").read_bytes() == b"kthreadd\n"
+    except OSError:
+        return False

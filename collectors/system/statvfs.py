@@ -1,0 +1,63 @@
+"""How much room one filesystem says that it has. Refuses to mix what root may use with what users may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from collectors.model.filesystem import FsSpace
+from collectors.model.reading import Reading
+from collectors.system import deadline, killable
+from collectors.system.deadline import Malformed
+
+
+def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
+    """statvfs of the filesystem that holds `mountpoint`, in bytes and inodes.
+
+    A mount that does not answer costs `timeout_s` once; while it hangs it is not asked again.
+    """
+    call = f"statvfs {mountpoint}"
+    request = {"task": "room", "path": os.fsencode(mountpoint)}
+    return deadline.read(
+        "filesystem.space",
+        call,
+        lambda: decode(killable.ask(request, call, timeout_s)),
+        timeout_s=timeout_s + killable.GRACE_S,
+    )
+
+
+def must_answer(path: Path, *, timeout_s: float) -> None:
+    """Have a child ask for `path` first, before this process does: Declined where its mount does not answer.
+
+    Raises OSError as statvfs does. A thread of ours that hangs there would keep us from ever ending.
+    """
+    killable.ask({"task": "room", "path": os.fsencode(path)}, f"statvfs {path}", timeout_s)
+
+
+def decode(frame: tuple[object, ...]) -> FsSpace:
+    """The child's answer. Raises Malformed."""
+    match frame:
+        case (
+            "room",
+            int(fsid),
+            int(unit),
+            int(blocks),
+            int(free),
+            int(available),
+            int(files),
+            int(files_free),
+            int(files_available),
+            int(flags),
+        ):
+            return FsSpace(
+                fsid=fsid,
+                block_bytes=unit,
+                total_bytes=blocks * unit,
+                free_bytes=free * unit,
+                available_bytes=available * unit,
+                inodes=files,
+                inodes_free=files_free,
+                inodes_available=files_available,
+                read_only=bool(flags & os.ST_RDONLY),
+            )
+    raise Malformed(f"not an answer of statvfs: {frame!r}")

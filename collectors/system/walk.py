@@ -1,0 +1,147 @@
+"""Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
+
+Allocated bytes as lstat gives them: exact on ext4 and xfs without reflinks; on btrfs, and wherever extents are shared,
+each file is counted as if it were alone. What a time-out or a refused directory leaves out is said, never guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from collectors.model.filesystem import Mount, Occupancy
+from collectors.model.reading import Reading, Why
+from collectors.model.store import Unit
+from collectors.system import deadline, devices, killable, layer_cache, memory, mountinfo
+from collectors.system.deadline import Declined, Malformed
+from collectors.system.harvest import Harvest
+from collectors.system.killable import Asking
+from collectors.system.layer_cache import LayerFigure
+from collectors.system.occupancy import occupancy
+from collectors.system.sharing import split
+from collectors.system.targets import Targets, targets
+from collectors.system.work import leave, shared_work
+
+_MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
+# Before the deadline the walkers stop by themselves and send what they have; half of that time is for who does not.
+_SPARE_SHARE, _SPARE_MOST_S = 0.1, 1.0
+_Device = tuple[bytes, tuple[int, int]]  # node, and its number
+_SYS, _DEV = Path("/sys"), Path("/dev")
+
+
+def walk(
+    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
+) -> Reading[Occupancy]:
+    """Who holds the bytes of the filesystem mounted at `mountpoint`: each of `units`, and HOST_UNIT for the rest.
+
+    Every inode is charged to the deepest unit around it. Units on other filesystems are left out of the answer; one
+    that is gone is an exact 0. At the deadline what was counted is kept, as AtLeast. `cache` is the folder for figures
+    that need not be measured again: of layers, and of whatever provably did not change; None keeps none. `top`: how
+    many host directories to name.
+    """
+    place = os.path.normpath(mountpoint)
+
+    def work() -> Occupancy:
+        return _walk(place, units, time.monotonic() + deadline_s, cache, top)
+
+    return deadline.read("filesystem.walk", f"walk of {place}", work, timeout_s=deadline_s + killable.GRACE_S)
+
+
+def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path | None, top: int) -> Occupancy:
+    aims = targets(mountpoint, units, mountinfo.parse(_MOUNTS.read_bytes()))
+    if aims is None:
+        raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
+    file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
+    before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
+    kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
+    device = _device(aims.mount) if file is not None else None
+    harvest = _harvest(mountpoint, aims, kept, (before.fsid, device), deadline)
+    result = split(_all_counts(harvest))
+    if memory.hides_a_link(harvest, result, units, before):
+        again = _harvest(mountpoint, aims, ({}, {}), (before.fsid, device), deadline)
+        if again.complete or not harvest.complete:
+            harvest = again
+            result = split(_all_counts(harvest))
+    if file is not None:
+        after = memory.remember(harvest, result, aims, units, before)
+        if after != before:
+            layer_cache.save(file, after)
+    return occupancy(mountpoint, units, aims, harvest, result, top)
+
+
+def _all_counts(harvest: Harvest) -> list[tuple[int, Any]]:
+    counts = [(index, count) for index, count, _ in harvest.counts()]
+    return [*counts, (harvest.host, harvest.host_count())]
+
+
+def _harvest(
+    mountpoint: str,
+    aims: Targets,
+    kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
+    filesystem: tuple[int, _Device | None],
+    deadline: float,
+) -> Harvest:
+    """One pass.
+
+    `kept`: figures, of units and of parts of the host, that need not be counted again if they hold. `filesystem`: the
+    one that they are of, and the device that shall prove it.
+    """
+    spare_s = min(_SPARE_MOST_S, _SPARE_SHARE * (deadline - time.monotonic()))
+    fsid, device = filesystem
+    harvest = Harvest(len(aims.units), *kept)
+    request: dict[str, Any] = {
+        "task": "walk",
+        "mountpoint": os.fsencode(mountpoint),
+        "stop_at": deadline - spare_s,
+        "units": [
+            None if unit is None else (os.fsencode(unit[0]), None if unit[1] is None else os.fsencode(unit[1]))
+            for unit in aims.units
+        ],
+        "immutable": list(aims.immutable),
+        "tracked": list(aims.tracked) if device is not None else [],
+        "device": device,
+        "rotated": list(aims.rotated),
+        "covered": [os.fsencode(path) for path in aims.covered],
+        "btrfs": aims.mount.fstype == "btrfs",
+        "fsid": fsid,
+        "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept[0].items()},
+        "kept_parts": {path: (figure.evidence, list(figure.proofs)) for path, figure in kept[1].items()},
+    }
+    with shared_work() as shared, Asking(f"walk {mountpoint}", deadline - spare_s / 2) as asking:
+        first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)
+        harvest.started(first)
+        for lane, frame in asking.frames():
+            killable.check(frame)
+            match frame:
+                case ("more", tuple(known)):
+                    helper = asking.start({**request, "lane": 1, "helper": False, "known": known}, shared)
+                    harvest.started(helper)
+                case ("done",):
+                    continue
+                case ("ended",):
+                    if shared:
+                        leave(shared, 0 if lane == first else 1)
+                case _:
+                    harvest.take(lane, frame)
+    harvest.broke_off = not harvest.complete and time.monotonic() < request["stop_at"]
+    if not harvest.surveyed:
+        if harvest.broke_off:
+            raise Declined(Why.FAILED, "the walker was ended before it had begun")
+        raise Declined(Why.TIMED_OUT, "it did not even let itself be opened within the deadline")
+    return harvest
+
+
+def _device(mount: Mount) -> _Device | None:
+    """The disk of an ext4, whose tables can prove that nothing has changed; None for any other.
+
+    With lazytime the kernel keeps times of change to itself for hours.
+    """
+    if mount.fstype != "ext4" or "lazytime" in (*mount.options, *mount.super_options):
+        return None
+    try:
+        return os.fsencode(devices.node(mount.device, _SYS, _DEV)), devices.number(mount.device)
+    except (OSError, Malformed):
+        return None

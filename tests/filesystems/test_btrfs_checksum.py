@@ -1,0 +1,83 @@
+"""Checksums of tree blocks, all four kinds, against slow and independent ways to work them out."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.filesystems.btrfs.trees import checksum, crc32c
+from collectors.filesystems.btrfs.trees.faults import Unsupported
+from tests.filesystems import btrfs_replay as replay
+
+
+def random_blocks(count: int, size: int, seed: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    return np.random.default_rng(seed).integers(0, 256, (count, size), dtype=np.uint8)
+
+
+def test_crc32c_of_the_check_string_is_the_published_one() -> None:
+    assert crc32c.one(b"123456789") == 0xE3069283
+
+
+@pytest.mark.parametrize("size", [4096, 8192, 16384, 32768, 65536])
+@pytest.mark.parametrize("count", [1, 3, 64, 65, 130])
+def test_many_blocks_have_the_checksum_of_each(size: int, count: int) -> None:
+    blocks = random_blocks(count, size, count)
+    found = crc32c.checksums(blocks)
+    for row in {0, count // 2, count - 1}:
+        assert int(found[row]) == crc32c.one(blocks[row, 32:].tobytes())
+
+
+@pytest.mark.parametrize("multiple", crc32c.MULTIPLES)
+def test_the_sparse_multiples_are_multiples_of_the_polynomial(multiple: tuple[int, ...]) -> None:
+    """A block with ones at exactly these words leaves no remainder, so adding it changes no checksum."""
+    words = np.zeros((1, multiple[-1] + 1), np.uint64)
+    words[0, [0, *multiple]] = 1
+    state = 0
+    for byte in words.tobytes():
+        state = (state >> 8) ^ int(crc32c._byte_table()[(state ^ byte) & 0xFF])
+    assert state == 0
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32), st.integers(32, 4095), st.integers(1, 255))
+def test_any_changed_byte_is_noticed(seed: int, at: int, bits: int) -> None:
+    blocks = random_blocks(2, 4096, seed)
+    blocks[0, :4] = np.frombuffer(crc32c.one(blocks[0, 32:].tobytes()).to_bytes(4, "little"), np.uint8)
+    blocks[1] = blocks[0]
+    blocks[1, at] ^= bits
+    assert checksum.right(blocks, 0).tolist() == [True, False]
+
+
+def test_xxhash64_of_known_texts() -> None:
+    """Length 32 × n, as published for XXH64 with seed 0; and what the kernel wrote (a captured filesystem)."""
+    zeros = np.zeros((1, 32), np.uint8)
+    assert int(checksum._xxh64(zeros)[0]) == 0xF6E9BE5D70632CF5
+    superblock = replay.blocks("raid10")[1, 65536]
+    assert checksum.right(np.frombuffer(superblock, np.uint8).reshape(1, 4096), 1).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "digest"),
+    [(2, lambda data: hashlib.sha256(data)), (3, lambda data: hashlib.blake2b(data, digest_size=32))],
+)
+def test_long_hashes_fill_the_whole_field(kind: int, digest: object) -> None:
+    assert callable(digest)
+    blocks = random_blocks(2, 4096, 1)
+    for row in blocks:
+        row[:32] = np.frombuffer(digest(row[32:].tobytes()).digest(), np.uint8)
+    blocks[1, 4000] ^= 1
+    assert checksum.right(blocks, kind).tolist() == [True, False]
+
+
+def test_a_checksum_of_the_future_is_not_taken_for_a_wrong_one() -> None:
+    with pytest.raises(Unsupported, match="checksum type 9"):
+        checksum.right(random_blocks(1, 4096, 0), 9)
+
+
+def test_names_hash_as_the_kernel_hashes_them() -> None:
+    """DIR_ITEM keys of a captured filesystem: (256, 84, 2378154706) is the entry "default" of every root tree."""
+    assert crc32c.name_hash(b"default") == 2378154706

@@ -1,0 +1,279 @@
+"""The tables of the walk against the plainest way to work them out: Python's sets and integers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.filesystems.btrfs.trees import cache, table
+from collectors.filesystems.btrfs.trees.balance import Fill, remainder
+from collectors.filesystems.btrfs.trees.bookends import Intervals
+from collectors.filesystems.btrfs.trees.extents import ExtentTable
+from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.rootsets import RootSets
+from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
+from collectors.filesystems.btrfs.trees.table import Table
+from collectors.filesystems.btrfs.trees.tally import Tally
+from collectors.model.btrfs import SplitRule
+from collectors.model.ids import UnitId
+from collectors.system import checked
+from collectors.system.deadline import Malformed
+from tests.scale.growth import TOO_MUCH, growth
+
+U64, I64 = np.uint64, np.int64
+references = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2**40)), min_size=1, max_size=60)
+
+
+@given(references, st.sampled_from([4096, 512]))
+def test_an_extent_is_held_by_all_who_refer_to_it(pairs: list[tuple[int, int]], sector: int) -> None:
+    sets = RootSets()
+    held: dict[int, int] = {}
+    for place, mask in pairs:
+        held[place * sector] = held.get(place * sector, 0) | mask
+    keys = np.array([place * sector for place, _ in pairs], U64)
+    numbers = np.array([sets.number(mask) for _, mask in pairs], I64)
+    rows, unions = sets.united(keys, numbers, agreed=keys)
+    assert {int(keys[row]): sets.masks[number] for row, number in zip(rows, unions.tolist(), strict=True)} == held
+    assert keys[rows].tolist() == sorted(held)
+
+
+@given(references, st.lists(st.integers(0, 60), max_size=4))
+def test_extents_count_once_however_they_arrive(pairs: list[tuple[int, int]], cuts: list[int]) -> None:
+    sets = RootSets()
+    found = ExtentTable(sets)
+    held: dict[int, int] = {}
+    for place, mask in pairs:
+        held[place] = held.get(place, 0) | mask
+    edges = sorted({0, len(pairs), *(cut for cut in cuts if cut < len(pairs))})
+    for begin, end in itertools.pairwise(edges):
+        part = pairs[begin:end]
+        places = np.array([place for place, _ in part], U64)
+        numbers = np.array([sets.number(mask) for _, mask in part], I64)
+        found.add(places * U64(4096), (places + U64(1)) * U64(4096), places % U64(3) * U64(9000), numbers)
+    by_set = found.bytes_by_set()
+    expected: dict[int, int] = {}
+    for place, mask in held.items():
+        expected[mask] = expected.get(mask, 0) + (place + 1) * 4096
+    assert {sets.masks[number]: size for number, size in enumerate(by_set) if size} == expected
+    assert found.plain_bytes() == sum((place + 1) * 4096 for place in held if place % 3 == 0)
+    compressed = [place for place in held if place % 3]
+    assert found.compressed_bytes() == (
+        sum((place + 1) * 4096 for place in compressed),
+        sum(place % 3 * 9000 for place in compressed),
+    )
+
+
+def test_references_that_disagree_on_a_size_are_refused() -> None:
+    sets = RootSets()
+    one = np.array([sets.number(1)] * 2, I64)
+    places, sizes = np.array([4096, 4096], U64), np.array([4096, 8192], U64)
+    found = ExtentTable(sets)
+    found.add(places, sizes, np.zeros(2, U64), one)
+    with pytest.raises(Malformed):
+        found.bytes_by_set()
+
+
+@given(st.lists(st.tuples(st.integers(0, 80), st.integers(1, 20)), max_size=40), st.integers(1, 5))
+def test_the_union_of_ranges_counts_each_byte_once(ranges: list[tuple[int, int]], parts: int) -> None:
+    found = Intervals()
+    for part in range(parts):
+        mine = ranges[part::parts]
+        starts = np.array([start for start, _ in mine], U64)
+        found.add(starts, starts + np.array([size for _, size in mine], U64))
+    assert found.total() == len({byte for start, size in ranges for byte in range(start, start + size)})
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[dict[int, int], dict[int, int]]:
+    """(inode → parent, inode → bit of its rule): inodes in any order of age, as moved directories are."""
+    inodes = [256, *draw(st.lists(st.integers(257, 400), unique=True, min_size=1, max_size=30))]
+    parents = {256: 256}
+    for number, inode in enumerate(inodes[1:], 1):
+        parents[inode] = draw(st.sampled_from(inodes[:number]))
+    rules = draw(st.dictionaries(st.sampled_from(inodes[1:]), st.integers(1, 4), max_size=6))
+    return parents, rules
+
+
+@settings(max_examples=200)
+@given(trees(), st.data())
+def test_the_deepest_rule_above_an_inode_holds_its_extents(
+    tree: tuple[dict[int, int], dict[int, int]], data: st.DataObject
+) -> None:
+    parents, rules = tree
+    sets = RootSets()
+    splitter = Splitter((Split(0, rules, {999: 5}),), sets)
+    mine, shared = sets.number(1), sets.number(1 | 1 << 9)
+    links = list(parents.items())
+    splitter.add_links(
+        np.full(len(links), mine, I64),
+        np.array([inode for inode, _ in links], U64),
+        np.array([parent for _, parent in links], U64),
+        np.zeros(len(links), np.uint8),
+    )
+    extents = data.draw(st.lists(st.tuples(st.sampled_from([*parents, 999]), st.booleans()), max_size=20))
+    places = np.arange(1, len(extents) + 1, dtype=U64) * U64(4096)
+    splitter.add_extents(
+        np.array([shared if both else mine for _, both in extents], I64),
+        np.array([inode for inode, _ in extents], U64),
+        places,
+        np.full(len(extents), 4096, U64),
+        np.zeros(len(extents), U64),
+    )
+    found = ExtentTable(sets)
+    splitter.settle(found, Tally())
+    expected: dict[int, int] = {}
+    for inode, both in extents:
+        at = inode
+        while at not in rules and at in parents and at != 256:
+            at = parents[at]
+        mask = 1 << (5 if inode == 999 else rules.get(at, 0)) | (1 << 9 if both else 0)
+        expected[mask] = expected.get(mask, 0) + 4096
+    assert {sets.masks[number]: size for number, size in enumerate(found.bytes_by_set()) if size} == expected
+
+
+units = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
+
+
+def test_sums_stay_exact_beyond_what_a_machine_word_holds() -> None:
+    huge = 2**63 - 1
+    found = Table(units, (0b001, 0b011, 0b100), (4096, 8192, 0), (0, 0, 16384), (huge, huge, 0), (1, 1, 0))
+    a, b, _ = table.holdings(found)
+    assert (a.apparent_bytes, b.apparent_bytes) == (2 * huge, huge)
+    assert (a.referenced_data_bytes, a.exclusive_data_bytes, b.exclusive_data_bytes) == (12288, 4096, 0)
+
+
+def test_a_row_names_its_holders_and_the_largest_comes_first() -> None:
+    found = Table(units, (0b001, 0b011, 0b010), (1, 5, 0), (0, 0, 0), (0, 0, 9), (0, 0, 1))
+    rows = table.rows(found)
+    assert [(sorted(row.holders), row.data_bytes) for row in rows] == [(["a", "b"], 5), (["a"], 1)]
+
+
+@pytest.mark.parametrize(
+    ("fill", "left"),
+    [
+        (Fill(100, 50, 8, 0), (0, 0)),
+        (Fill(101, 49, 8, 0), (1, -1)),
+        (Fill(0, 0, 8, 150), (0, 0)),
+        (Fill(0, 0, 9, 149), (-1, 1)),
+    ],
+)
+def test_what_is_used_and_was_not_found_is_left_over(fill: Fill, left: tuple[int, int]) -> None:
+    found = Table(units, (0b001, 0b010, 0b100), (60, 40, 0), (30, 20, 8), (0, 0, 0), (0, 0, 0))
+    assert remainder(fill, found) == left
+
+
+def test_without_tree_blocks_only_data_is_checked_and_nothing_in_mixed_groups() -> None:
+    found = Table(units, (0b001,), (60,), None, (0,), (0,))
+    assert remainder(Fill(61, 500, 8, 0), found) == (1, None)
+    assert remainder(Fill(0, 0, 8, 400), found) == (None, None)
+
+
+def measured() -> Measured:
+    found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4))
+    return Measured(17, found, Fill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0)
+
+
+def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:
+    rules = (SplitRule("a", UnitId("x")), SplitRule("b", UnitId("y")))
+    kept = cache.Kept(measured(), cache.digest(rules), 1_700_000_000.5)
+    cache.store(tmp_path / "state", "uuid", kept)
+    assert cache.load(tmp_path / "state", "uuid") == kept
+    assert cache.load(tmp_path / "state", "another") is None
+    assert cache.digest(rules) == cache.digest(rules[::-1]) != cache.digest(rules[:1])
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["btrfs-uuid.json"]
+
+
+@given(cut=st.integers(0, 400), inserted=st.sampled_from(["", "null", '"x"', "{", "[1]", "-1"]))
+def test_a_damaged_file_is_no_result(tmp_path_factory: pytest.TempPathFactory, cut: int, inserted: str) -> None:
+    folder = tmp_path_factory.mktemp("state")
+    kept = cache.Kept(measured(), "digest", 1.0)
+    cache.store(folder, "uuid", kept)
+    (file,) = folder.iterdir()
+    text = file.read_text()
+    file.write_text(text[:cut] + inserted + text[cut + 3 :])
+    found = cache.load(folder, "uuid")
+    assert found in (None, kept)
+
+
+def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> None:
+    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"data":[60', b'"data":[61'))
+    assert file.read_bytes() != content
+    assert cache.load(tmp_path, "uuid") is None
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"metadata": []},
+        {"inodes": [3]},
+        {"units": [[], "b", "c"]},
+        {"masks": ["-1", "5"]},
+        {"masks": ["ff", "5"]},
+        {"bookend_bytes": float("inf")},
+        {"version": 1},
+    ],
+)
+def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
+    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    (file,) = tmp_path.iterdir()
+    document = json.loads(checked.opened(file.read_bytes()))
+    file.write_bytes(checked.sealed(json.dumps(document | harm).encode()))
+    assert cache.load(tmp_path, "uuid") is None
+
+
+def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "btrfs-uuid.json").write_bytes(checked.sealed(b"[" * 100_000))
+    assert cache.load(tmp_path, "uuid") is None
+
+
+def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache.store(tmp_path / "file" / "below", "uuid", cache.Kept(measured(), "digest", 1.0))
+    assert cache.load(tmp_path / "file" / "below", "uuid") is None
+
+
+@given(st.lists(st.integers(0, 2**70), max_size=8), st.lists(st.integers(0, 300), max_size=8))
+def test_sets_are_kept_as_they_were_and_their_holders_found(masks: list[int], alone: list[int]) -> None:
+    units = range(301)
+    for mask in [*masks, *(1 << bit for bit in alone), *(3 << bit for bit in alone if bit < 300)]:
+        assert cache._mask(cache._written(mask), len(units)) == mask
+        assert list(table._held_by(mask, units)) == [bit for bit in units if mask >> bit & 1]
+
+
+@pytest.mark.parametrize("written", ["1@9", "-1@0", "1@-1", "400@0", "1@99999999999999", "x@0", "1", "@"])
+def test_a_set_of_holders_that_are_not_there_is_refused(written: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind: the file is damaged
+        cache._mask(written, 9)
+
+
+def many_alone(count: int) -> Table:
+    """As on a host with so many image layers: each subvolume has something to itself."""
+    ones = tuple(range(1, count + 1))
+    masks = tuple(1 << bit for bit in range(count))
+    return Table(tuple(UnitId(f"{n}") for n in range(count)), masks, ones, ones, ones, ones)
+
+
+def test_a_table_of_many_subvolumes_grows_as_they_do(tmp_path: Path) -> None:
+    def prepared(count: int) -> Callable[[], object]:
+        held = many_alone(count)
+        return lambda: (table.rows(held), table.holdings(held))
+
+    assert growth(prepared, 1_500) < TOO_MUCH
+    sizes = []
+    for count in (1_500, 6_000):
+        kept = cache.Kept(replace(measured(), table=many_alone(count)), "digest", 1.0)
+        cache.store(tmp_path, f"{count}", kept)
+        assert cache.load(tmp_path, f"{count}") == kept
+        sizes.append((tmp_path / f"btrfs-{count}.json").stat().st_size)
+    assert sizes[1] / sizes[0] < 5

@@ -1,0 +1,62 @@
+"""Whose leftovers are: an interrupted write's and a former driver's own, where no engine clears them away itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from collectors.inventory.units import Places, docker_units, subvolume_units
+from collectors.model.btrfs import Subvolume
+from collectors.model.filesystem import Mount
+from collectors.model.ids import SubvolumeId, UnitId
+from collectors.model.reading import Exact
+from collectors.model.store import Store, Unit, UnitKind
+from tests.accounting.build import HERE, NOW
+from tests.remediation.build import btrfs
+
+MOUNT = Mount(31, 1, "0:50", "/", "/d", (), "btrfs", "/dev/vdb", ())
+PLACES = Places((MOUNT,))
+OWN = {
+    "/d/image/vfs/layerdb/tmp/write-set-1": UnitKind.INTERRUPTED_WRITE,
+    "/d/btrfs": UnitKind.OTHER_DRIVER,
+}
+
+
+def a_unit(path: str, kind: UnitKind, name: str) -> Unit:
+    return Unit(UnitId(path), kind, path, name, frozenset(), False, None)
+
+
+def a_store(driver: str, database: str) -> Store:
+    units = [a_unit(path, kind, path.removeprefix("/d/")) for path, kind in OWN.items()]
+    units.append(a_unit("/d/database", UnitKind.LAYER_DATABASE, database))
+    nothing = Exact((), HERE)
+    return Store(
+        "/d", driver, nothing, nothing, nothing, nothing, nothing, Exact(tuple(units), HERE), Exact((), HERE)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("driver", "database", "interrupted"),
+    [("vfs", "image/vfs", True), ("containerd:overlayfs", "containerd metadata", False), ("overlay", "layers", False)],
+)
+def test_only_a_graph_drivers_interrupted_writes_are_for_somebody_to_remove(
+    driver: str, database: str, interrupted: bool
+) -> None:
+    owners = {unit.path: unit.owners for unit in docker_units(a_store(driver, database), MOUNT, PLACES)}
+    write, former = OWN
+    assert owners[write] == ({f"leftover:{write}"} if interrupted else frozenset())
+    assert owners[former] == {f"leftover:{former}"}
+
+
+def a_subvolume(number: int, path: str) -> Subvolume:
+    return Subvolume(SubvolumeId(number), None, path, f"u{number}", "u1", 5, True, NOW, False)
+
+
+def test_a_layer_of_a_former_btrfs_driver_is_no_snapshot_and_goes_with_its_driver() -> None:
+    units = docker_units(a_store("vfs", "image/vfs"), MOUNT, PLACES)
+    facts = btrfs(data=(), metadata=(1, 1))
+    listed = Exact((a_subvolume(300, "btrfs/subvolumes/a"), a_subvolume(301, "btrfs-backup")), HERE)
+    layer, copy = subvolume_units(replace(facts, subvolumes=listed), MOUNT, PLACES, units)
+    assert (layer.kind, set(layer.owners), layer.name) == (UnitKind.OTHER_DRIVER, {"leftover:/d/btrfs"}, "btrfs: a")
+    assert (copy.kind, set(copy.owners)) == (UnitKind.SNAPSHOT, {"snapshot:btrfs-backup"})

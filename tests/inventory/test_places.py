@@ -1,0 +1,48 @@
+"""Through which mount a filesystem is studied."""
+
+from __future__ import annotations
+
+import pytest
+
+from collectors.inventory.units import Places
+from collectors.model.filesystem import Mount
+
+
+def mount(number: int, root: str, mountpoint: str, device: str = "8:1") -> Mount:
+    return Mount(number, 0, device, root, mountpoint, ("rw",), "ext4", "/dev/sda1", ("rw",))
+
+
+HOST = mount(1, "/", "/")
+BOUND = mount(2, "/var/lib/docker", "/var/lib/docker")  # what dockerd does to its own root
+
+
+def home(path: str, *mounts: Mount) -> str:
+    found = Places(mounts).home_of(path)
+    assert found is not None
+    return found.mountpoint
+
+
+def test_a_root_that_is_bound_over_itself_is_studied_with_all_that_is_around_it() -> None:
+    assert home("/var/lib/docker", HOST, BOUND) == "/"
+
+
+def test_where_only_the_bind_is_mounted_there_is_nothing_wider() -> None:
+    container = mount(1, "/", "/", "0:50")
+    assert home("/host/docker", container, mount(2, "/var/lib/docker", "/host/docker")) == "/host/docker"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [mount(3, "/srv", "/mnt/srv"), mount(3, "/", "/mnt/other", "8:2"), mount(3, "/var/lib/dock", "/mnt/dock")],
+    ids=["beside it", "another filesystem", "a name that begins alike"],
+)
+def test_a_mount_that_does_not_show_the_root_is_not_taken(other: Mount) -> None:
+    assert home("/var/lib/docker", mount(1, "/", "/", "0:50"), BOUND, other) == "/var/lib/docker"
+
+
+def test_a_mount_that_another_one_covers_is_not_taken() -> None:
+    assert home("/var/lib/docker", mount(1, "/", "/data"), mount(4, "/", "/data", "8:9"), BOUND) == "/var/lib/docker"
+
+
+def test_of_two_whole_views_the_one_that_the_path_is_below_is_taken() -> None:
+    assert home("/data/docker", mount(5, "/", "/backup-view"), mount(6, "/", "/data")) == "/data"

@@ -1,0 +1,72 @@
+"""Neither an engine nor a Docker root: what can be said of the disk all the same, and where nothing may be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collectors.accounting.ledger import account
+from collectors.engine.decode.engine import engine, greeting
+from collectors.engine.endpoint import endpoint
+from collectors.inventory import Request, assemble
+from collectors.inventory.roots import likely_home
+from collectors.inventory.units import Places
+from collectors.model.filesystem import Mount
+from collectors.model.ledger import Category
+from collectors.model.reading import Exact, Unavailable, Why
+from collectors.model.sums import charged
+from collectors.system.host import Host, this_host
+from tests.accounting.build import HERE
+from tests.fakes.recordings import body
+
+ABSENT = Unavailable(Why.NOT_REACHABLE, "no engine runs here", HERE)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    # A filesystem in memory: its walk is over at once.
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="ullage-") as folder:
+        (Path(folder) / "srv").mkdir()
+        (Path(folder) / "srv" / "film").write_bytes(b"x" * (3 << 20))
+        yield replace(this_host(), root=Path(folder))
+
+
+def request(host: Host) -> Request:
+    return Request(endpoint(f"unix://{host.root}/no.sock", {}, host.root), host, deadline_s=15.0, grace_s=3600.0)
+
+
+def test_the_filesystem_where_a_docker_root_would_be_is_read_and_docker_is_not_called_zero(host: Host) -> None:
+    found = assemble(request(host))
+    assert isinstance(found.docker_root, Unavailable)
+    (study,) = found.studies
+    assert study.filesystem.mount.mountpoint == "/dev/shm"
+    ledger = account(found, study).ledger
+    assert charged(ledger.row(Category.OTHER_FILES).charged) >= 3 << 20
+    for category in (Category.IMAGES, Category.LOGS, Category.ORPHANS, Category.DOCKER_OTHER):
+        assert isinstance(ledger.row(category).charged, Unavailable), category
+        assert isinstance(ledger.row(category).reclaimable, Unavailable), category
+    assert isinstance(study.filesystem.space, Exact)
+    assert sum(charged(row.charged) for row in ledger.rows) == study.filesystem.space.value.used_bytes
+    assert [row.outcome for row in found.reports if row.source == "docker root"] == ["unread"]
+
+
+def test_a_root_that_was_named_and_is_not_there_is_not_replaced_by_another_disk(host: Host) -> None:
+    found = assemble(request(replace(host, docker_root=host.root / "nowhere")))
+    assert all(isinstance(study.filesystem.space, Unavailable) for study in found.studies)
+
+
+@pytest.mark.parametrize(("fstype", "told"), [("ext4", True), ("btrfs", True), ("overlay", False)])
+def test_the_layered_root_of_a_container_says_nothing_of_the_host(fstype: str, told: bool) -> None:
+    mount = Mount(1, 0, "8:1", "/", "/", ("rw",), fstype, "/dev/sda", ("rw",))
+    assert (likely_home(request(this_host()), ABSENT, Places((mount,))) is not None) is told
+
+
+def test_an_engine_that_answers_knows_where_its_root_is() -> None:
+    mount = Mount(1, 0, "8:1", "/", "/", ("rw",), "ext4", "/dev/sda", ("rw",))
+    greeted = greeting(body("26.1.5-overlay2", "version"), HERE)
+    known = Exact(engine(body("26.1.5-overlay2", "info"), greeted, HERE), HERE)
+    assert likely_home(request(this_host()), known, Places((mount,))) is None

@@ -1,0 +1,83 @@
+"""Trees to walk, and the ways to ask about them that several tests share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from collectors.model.filesystem import Mount, Occupancy, Usage
+from collectors.model.ids import UnitId
+from collectors.model.reading import Exact
+from collectors.model.store import Unit, UnitKind
+from collectors.system.occupancy import HOST_UNIT
+from collectors.system.walk import walk
+
+
+def a_unit(path: Path, *, immutable: bool = False, kind: UnitKind = UnitKind.VOLUME) -> Unit:
+    return Unit(UnitId(str(path)), kind, str(path), path.name, frozenset(), immutable, None)
+
+
+def a_mount(
+    mount_id: int,
+    parent_id: int,
+    mountpoint: str,
+    *,
+    device: str = "8:1",
+    root: str = "/",
+    fstype: str = "ext4",
+    options: tuple[str, ...] = ("rw",),
+) -> Mount:
+    return Mount(mount_id, parent_id, device, root, mountpoint, ("rw",), fstype, "/dev/sda1", options)
+
+
+def walked(
+    mountpoint: Path, units: Iterable[Unit] = (), *, deadline_s: float = 30, cache: Path | None = None, top: int = 40
+) -> Occupancy:
+    """The walk's answer; fails where there is none."""
+    reading = walk(mountpoint, tuple(units), deadline_s=deadline_s, cache=cache, top=top)
+    assert isinstance(reading, Exact), reading
+    return reading.value
+
+
+def exact_bytes(usage: Usage) -> tuple[int, int, int]:
+    """Allocated, apparent, inodes; fails where one is not exact."""
+    for size in (usage.allocated, usage.apparent, usage.inodes):
+        assert isinstance(size, Exact), size
+    assert isinstance(usage.allocated, Exact)
+    assert isinstance(usage.apparent, Exact)
+    assert isinstance(usage.inodes, Exact)
+    return usage.allocated.value, usage.apparent.value, usage.inodes.value
+
+
+def of(occupancy: Occupancy, path: Path | None = None) -> tuple[int, int, int]:
+    """Figures of one unit, or of everything that is in none."""
+    return exact_bytes(occupancy.usages[HOST_UNIT if path is None else UnitId(str(path))])
+
+
+def du(*paths: Path) -> int:
+    """Bytes that du counts: allocated, hard links once, one filesystem."""
+    words = ["du", "-sxc", "--block-size=1", *(str(path) for path in paths)]
+    out = subprocess.run(words, check=True, capture_output=True).stdout
+    return int(out.splitlines()[-1].split()[0])
+
+
+def children() -> set[int]:
+    """Processes that this one has started and not yet reaped."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found.update(int(pid) for pid in (task / "children").read_text().split())
+    return found
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def fill(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
