@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from collectors.accounting.categories import kind_of, name_of
 from collectors.model.filesystem import Share
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
 from collectors.model.ledger import Books, Release
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Reading, Unavailable
 from collectors.model.store import Unit, UnitKind
 
@@ -23,8 +23,8 @@ from collectors.model.store import Unit, UnitKind
 class Held:
     """Per owner: every byte that one of its units holds, and the bytes that nobody else holds."""
 
-    referenced_bytes: Mapping[OwnerId, int]
-    exclusive_bytes: Mapping[OwnerId, int]
+    referenced_bytes: Mapping[Owner, int]
+    exclusive_bytes: Mapping[Owner, int]
 
 
 def keep_books(
@@ -37,7 +37,7 @@ def keep_books(
     everything = tuple(units)
     owners_of = {unit.id: unit.owners for unit in everything}
     leaving = frozenset(unit.id for unit in everything if unit.kind is UnitKind.DELETED)
-    table: defaultdict[frozenset[OwnerId], int] = defaultdict(int)
+    table: defaultdict[frozenset[Owner], int] = defaultdict(int)
     for share in shares:
         owners = _last_owners(share.holders - leaving or share.holders, owners_of)
         if owners is not None:
@@ -47,31 +47,31 @@ def keep_books(
     return Books(tuple(sorted(releases, key=lambda r: (-r.bytes, sorted(r.owners)))), whole)
 
 
-def freed_bytes(books: Books, removed: Iterable[OwnerId]) -> int:
+def freed_bytes(books: Books, removed: Iterable[Owner]) -> int:
     """What removing all of `removed` together frees, in bytes. A container takes its log with it."""
     gone = closure(removed)
     return sum(release.bytes for release in books.releases if release.owners <= gone)
 
 
-def freed_beside(books: Books, removed: Iterable[OwnerId], beside: Iterable[OwnerId]) -> int:
+def freed_beside(books: Books, removed: Iterable[Owner], beside: Iterable[Owner]) -> int:
     """What removing `removed` frees once `beside` is gone: the images' part of what images and build cache share."""
     others = frozenset(beside)
     return freed_bytes(books, others | frozenset(removed)) - freed_bytes(books, others)
 
 
-def closure(removed: Iterable[OwnerId]) -> frozenset[OwnerId]:
+def closure(removed: Iterable[Owner]) -> frozenset[Owner]:
     """`removed` and what necessarily goes with it."""
     gone = set(removed)
-    gone.update(OwnerId(f"log:{name_of(owner)}") for owner in tuple(gone) if kind_of(owner) == "container")
+    gone.update(Owner(OwnerKind.LOG, owner.id) for owner in tuple(gone) if owner.kind is OwnerKind.CONTAINER)
     return frozenset(gone)
 
 
 def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     """Referenced and exclusive bytes of every owner."""
     owners_of = {unit.id: unit.owners for unit in units}
-    referenced: defaultdict[OwnerId, int] = defaultdict(int)
+    referenced: defaultdict[Owner, int] = defaultdict(int)
     for share in shares:
-        owners: set[OwnerId] = set()
+        owners: set[Owner] = set()
         for holder in share.holders:
             owners |= owners_of.get(holder, frozenset())
         for owner in owners:
@@ -80,10 +80,8 @@ def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     return Held(dict(referenced), exclusive)
 
 
-def _last_owners(
-    holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozenset[OwnerId]]
-) -> frozenset[OwnerId] | None:
-    owners: set[OwnerId] = set()
+def _last_owners(holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozenset[Owner]]) -> frozenset[Owner] | None:
+    owners: set[Owner] = set()
     for holder in holders:
         mine = owners_of.get(holder)
         if not mine:

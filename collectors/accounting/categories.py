@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
 from collectors.model.ledger import Category
+from collectors.model.owner import OwnerKind
 from collectors.model.store import Unit, UnitKind
 
 # Who is charged when several hold the same bytes: the first of these. Things that somebody wants come before
@@ -43,32 +44,22 @@ _FIXED = {
 _LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT)
 
 
-def kind_of(owner: OwnerId) -> str:
-    """`image` of `image:sha256:…`."""
-    return owner.partition(":")[0]
-
-
-def name_of(owner: OwnerId) -> str:
-    """`sha256:…` of `image:sha256:…`."""
-    return owner.partition(":")[2]
-
-
 def category_of(unit: Unit) -> Category:
     """The category that is charged for the bytes that only this unit holds."""
     fixed = _FIXED.get(unit.kind)
     if fixed is not None:
         return fixed
-    owners = {kind_of(owner) for owner in unit.owners}
+    owners = {owner.kind for owner in unit.owners}
     if unit.kind is UnitKind.UNKNOWN_LAYER:
-        return Category.ORPHANS if "orphan" in owners else Category.DOCKER_OTHER
+        return Category.ORPHANS if OwnerKind.ORPHAN in owners else Category.DOCKER_OTHER
     if unit.kind is UnitKind.NESTED_ROOT:
-        return Category.VOLUMES if "volume" in owners else Category.CONTAINERS
+        return Category.VOLUMES if OwnerKind.VOLUME in owners else Category.CONTAINERS
     if unit.kind in _LAYERS:
-        if "image" in owners:
+        if OwnerKind.IMAGE in owners:
             return Category.IMAGES
-        if "build" in owners or unit.kind is UnitKind.BUILD_SNAPSHOT:
+        if OwnerKind.BUILD in owners or unit.kind is UnitKind.BUILD_SNAPSHOT:
             return Category.BUILD_CACHE
-        return Category.CONTAINERS if "container" in owners else Category.DOCKER_OTHER
+        return Category.CONTAINERS if OwnerKind.CONTAINER in owners else Category.DOCKER_OTHER
     return Category.DOCKER_OTHER
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.accounting.categories import kind_of, name_of
 from collectors.accounting.figures import Figures
 from collectors.accounting.use import Use, uses
 from collectors.model.engine import Container
-from collectors.model.ids import ContainerId, OwnerId
+from collectors.model.ids import ContainerId
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 
@@ -27,7 +27,7 @@ class Desk:
 
     def item(
         self,
-        owner_id: str,
+        key: Owner,
         category: Category,
         name: str,
         *,
@@ -44,14 +44,13 @@ class Desk:
         `free` says whether it can go now, None where that is not known. `own_only` shows what it alone adds, not what
         it stands on (a container without its image).
         """
-        key = OwnerId(owner_id)
         exclusive = self.figures.exclusive(key)
         referenced = exclusive if own_only else self.figures.referenced(key)
         note = ""
         if isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
             referenced, note = fallback, "size as the engine reports it"
         return Item(
-            id=name_of(key),
+            id=key.id,
             owner_id=key,
             category=category,
             name=name,
@@ -67,10 +66,10 @@ class Desk:
             note=note,
         )
 
-    def _reclaimable(self, key: OwnerId, exclusive: Size, free: bool | None) -> Size:
+    def _reclaimable(self, key: Owner, exclusive: Size, free: bool | None) -> Size:
         if free is not None:
             return exclusive if free else Exact(0, self.origin)
-        if kind_of(key) == "log":  # a log can be cut whoever writes it
+        if key.kind is OwnerKind.LOG:  # a log can be cut whoever writes it
             return exclusive
         return Unavailable(Why.NOT_REACHABLE, "it is not known whether anything uses it", self.origin)
 

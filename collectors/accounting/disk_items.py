@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from collectors.accounting.categories import category_of, kind_of
+from collectors.accounting.categories import category_of
 from collectors.accounting.desk import Desk
 from collectors.model.filesystem import OpenDeleted
-from collectors.model.ids import ContainerId, OwnerId
+from collectors.model.ids import ContainerId
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Size, Unavailable, Why
 from collectors.model.store import Orphanhood, Unit, UnitKind
 from collectors.model.sums import charged
@@ -28,14 +29,14 @@ def units(desk: Desk) -> Iterable[Item]:
             continue
         proof = proofs.get(unit.id)
         free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
-        owner = next(iter(sorted(unit.owners)), OwnerId(f"unit:{unit.id}"))
-        item = _unit_item(desk, unit, owner, category, free or kind_of(owner) == "leftover")
+        owner = next(iter(sorted(unit.owners)), Owner(OwnerKind.UNIT, unit.id))
+        item = _unit_item(desk, unit, owner, category, free or owner.kind is OwnerKind.LEFTOVER)
         if proof is not None:
             item = _with_proof(item, proof.verdict, proof.checked, proof.note)
         yield item
 
 
-def _unit_item(desk: Desk, unit: Unit, owner: OwnerId, category: Category, free: bool) -> Item:
+def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: bool) -> Item:
     usages = desk.study.occupancy.value.usages if isinstance(desk.study.occupancy, Exact) else {}
     usage = usages.get(unit.id)
     shared_owner = len(desk.figures.units.get(owner, ())) > 1 or not unit.owners
@@ -73,7 +74,7 @@ def _open(desk: Desk, file: OpenDeleted) -> Item:
     process = f"{file.command} (pid {file.pid})"
     return Item(
         id=f"{file.device}:{file.inode}",
-        owner_id=OwnerId(f"open:{file.device}:{file.inode}"),
+        owner_id=Owner(OwnerKind.OPEN, f"{file.device}:{file.inode}"),
         category=Category.DELETED_OPEN,
         name=file.path,
         referenced=size,
@@ -106,7 +107,7 @@ def others(desk: Desk) -> Iterable[Item]:
 def _plain(desk: Desk, path: str, allocated: Size, apparent: Size, state: str, owner: str = "") -> Item:
     return Item(
         id=path,
-        owner_id=OwnerId(f"path:{path}"),
+        owner_id=Owner(OwnerKind.PATH, path),
         category=Category.OTHER_FILES,
         name=path,
         referenced=allocated,

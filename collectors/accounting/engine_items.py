@@ -9,6 +9,7 @@ from collectors.accounting.desk import Desk
 from collectors.accounting.use import RUNNING
 from collectors.model.engine import BuildRecord, Image, Volume
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import ContainerLog
 
@@ -23,7 +24,7 @@ def images(desk: Desk) -> Iterable[Item]:
         if isinstance(store, Exact) and isinstance(store.value.images, Exact):
             for stored in store.value.images.value:
                 name = stored.tags[0] if stored.tags else stored.id.removeprefix("sha256:")[:12]
-                yield desk.item(f"image:{stored.id}", Category.IMAGES, name, state="unknown", free=None)
+                yield desk.item(Owner(OwnerKind.IMAGE, stored.id), Category.IMAGES, name, state="unknown", free=None)
 
 
 def _image(desk: Desk, image: Image) -> Item:
@@ -31,7 +32,7 @@ def _image(desk: Desk, image: Image) -> Item:
     state = "in use" if users else ("unused" if image.tags else "dangling") if desk.use.known else "unknown"
     name = image.tags[0] if image.tags else image.id.removeprefix("sha256:")[:12]
     return desk.item(
-        f"image:{image.id}",
+        Owner(OwnerKind.IMAGE, image.id),
         Category.IMAGES,
         name,
         state=state,
@@ -45,7 +46,7 @@ def _image(desk: Desk, image: Image) -> Item:
 def containers(desk: Desk) -> Iterable[Item]:
     for container in desk.containers.values():
         yield desk.item(
-            f"container:{container.id}",
+            Owner(OwnerKind.CONTAINER, container.id),
             Category.CONTAINERS,
             container.name,
             state=container.state,
@@ -70,7 +71,7 @@ def _log(desk: Desk, log: ContainerLog) -> Item:
     container = desk.containers.get(log.container_id)
     name = container.name if container else log.container_id[:12]
     return desk.item(
-        f"log:{log.container_id}",
+        Owner(OwnerKind.LOG, log.container_id),
         Category.LOGS,
         name,
         state=log.driver if log.rotates else f"{log.driver}, no rotation",
@@ -91,7 +92,7 @@ def _volume(desk: Desk, volume: Volume) -> Item:
     users = desk.use.containers_of_volume.get(volume.name, ())
     state = "in use" if users else ("unused" if desk.use.known else "unknown")
     return desk.item(
-        f"volume:{volume.name}",
+        Owner(OwnerKind.VOLUME, volume.name),
         Category.VOLUMES,
         volume.name,
         state=f"{state}, anonymous" if volume.anonymous else state,
@@ -112,7 +113,7 @@ def build_cache(desk: Desk) -> Iterable[Item]:
 def _record(desk: Desk, record: BuildRecord) -> Item:
     state = "in use" if record.in_use else "shared with an image" if record.shared else "unused"
     return desk.item(
-        f"build:{record.id}",
+        Owner(OwnerKind.BUILD, record.id),
         Category.BUILD_CACHE,
         record.description or record.id,
         state=state,

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collectors.accounting.books import Held, held
-from collectors.accounting.categories import kind_of, name_of
 from collectors.model.filesystem import Occupancy
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.model.sums import total
@@ -20,26 +19,26 @@ from collectors.model.sums import total
 class Figures:
     """The three sizes of an owner. An owner without any measured unit has none of them, and they say so."""
 
-    units: Mapping[OwnerId, tuple[Unit, ...]]
+    units: Mapping[Owner, tuple[Unit, ...]]
     occupancy: Occupancy | None
     bytes: Held | None
     absent: Unavailable
     origin: Origin
 
-    def referenced(self, owner: OwnerId) -> Size:
+    def referenced(self, owner: Owner) -> Size:
         """Every byte that the owner holds, shared ones too."""
         return self._measured(owner, self.bytes.referenced_bytes.get(owner, 0)) if self.bytes else self.absent
 
-    def exclusive(self, owner: OwnerId) -> Size:
+    def exclusive(self, owner: Owner) -> Size:
         """What comes free when the owner alone goes; a container takes its log along."""
         if self.bytes is None:
             return self.absent
         count = self.bytes.exclusive_bytes.get(owner, 0)
-        if kind_of(owner) == "container":
-            count += self.bytes.exclusive_bytes.get(OwnerId(f"log:{name_of(owner)}"), 0)
+        if owner.kind is OwnerKind.CONTAINER:
+            count += self.bytes.exclusive_bytes.get(Owner(OwnerKind.LOG, owner.id), 0)
         return self._measured(owner, count)
 
-    def apparent(self, owner: OwnerId) -> Size:
+    def apparent(self, owner: Owner) -> Size:
         """Σ st_size of everything that the owner holds."""
         mine = self.units.get(owner)
         if self.occupancy is None or not mine:
@@ -47,7 +46,7 @@ class Figures:
         usages = self.occupancy.usages
         return total((usages[u.id].apparent if u.id in usages else self.absent for u in mine), self.origin)
 
-    def _measured(self, owner: OwnerId, count: int) -> Size:
+    def _measured(self, owner: Owner, count: int) -> Size:
         mine = self.units.get(owner)
         if self.occupancy is None or not mine:
             return self.absent
@@ -65,7 +64,7 @@ class Figures:
 def figures(units: Iterable[Unit], occupancy: Occupancy | None, books: Books | None, origin: Origin) -> Figures:
     """Index units by owner and work out what each owner holds."""
     everything = tuple(units)
-    index: defaultdict[OwnerId, list[Unit]] = defaultdict(list)
+    index: defaultdict[Owner, list[Unit]] = defaultdict(list)
     for unit in everything:
         for owner in unit.owners:
             index[owner].append(unit)

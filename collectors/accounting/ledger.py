@@ -22,25 +22,25 @@ from collectors.accounting.partial import (
 )
 from collectors.accounting.use import removable
 from collectors.model.filesystem import Occupancy
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import UnitKind
 from collectors.model.sums import charged, total
 
 _REMOVED_BY = {
-    Category.IMAGES: "image",
-    Category.CONTAINERS: "container",
-    Category.VOLUMES: "volume",
-    Category.BUILD_CACHE: "build",
+    Category.IMAGES: OwnerKind.IMAGE,
+    Category.CONTAINERS: OwnerKind.CONTAINER,
+    Category.VOLUMES: OwnerKind.VOLUME,
+    Category.BUILD_CACHE: OwnerKind.BUILD,
 }
 _KINDS = {
-    Category.ORPHANS: "orphan:",
-    Category.DOCKER_OTHER: "leftover:",
-    Category.LOGS: "log:",
-    Category.SNAPSHOTS: "snapshot:",
-    Category.DELETED_PENDING: "deleted:",
+    Category.ORPHANS: OwnerKind.ORPHAN,
+    Category.DOCKER_OTHER: OwnerKind.LEFTOVER,
+    Category.LOGS: OwnerKind.LOG,
+    Category.SNAPSHOTS: OwnerKind.SNAPSHOT,
+    Category.DELETED_PENDING: OwnerKind.DELETED,
 }
 
 
@@ -178,12 +178,14 @@ def _reclaimable(
         if owners is None:
             return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
     elif category in _KINDS:
-        prefix = _KINDS[category]
-        owners = frozenset(o for release in books.releases for o in release.owners if o.startswith(prefix))
+        left = _KINDS[category]
+        owners = frozenset(o for release in books.releases for o in release.owners if o.kind is left)
     else:
         return Exact(0, origin)
     # With BuildKit each layer of an image is in the build cache too: alone, neither of the two would free anything.
-    beside = removable(snapshot).get("build", frozenset()) if category is Category.IMAGES else frozenset[OwnerId]()
+    beside = (
+        removable(snapshot).get(OwnerKind.BUILD, frozenset()) if category is Category.IMAGES else frozenset[Owner]()
+    )
     freed = Exact(freed_beside(books, owners, beside), origin)
     return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
 

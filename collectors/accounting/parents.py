@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from collectors.model.ids import ImageId, OwnerId
+from collectors.model.ids import ImageId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import StoredImage, Unit
 
 
-def hidden_parents(snapshot: Snapshot) -> Mapping[OwnerId, frozenset[OwnerId]]:
+def hidden_parents(snapshot: Snapshot) -> Mapping[Owner, frozenset[Owner]]:
     """Images on disk that the engine does not list → the listed images built on them.
 
     Where the parent is not recorded, all listed images that start with its layers stand for it: they hold the same
@@ -34,14 +35,14 @@ def hidden_parents(snapshot: Snapshot) -> Mapping[OwnerId, frozenset[OwnerId]]:
     return {_owner(parent): frozenset(map(_owner, images)) for parent, images in above.items() if images}
 
 
-def without_parents(units: Iterable[Unit], parents: Mapping[OwnerId, frozenset[OwnerId]]) -> tuple[Unit, ...]:
+def without_parents(units: Iterable[Unit], parents: Mapping[Owner, frozenset[Owner]]) -> tuple[Unit, ...]:
     """The same units; where a parent owned one, the images that it goes with do."""
     if not parents:
         return tuple(units)
     return tuple(_settled(unit, parents) if unit.owners & parents.keys() else unit for unit in units)
 
 
-def _settled(unit: Unit, parents: Mapping[OwnerId, frozenset[OwnerId]]) -> Unit:
+def _settled(unit: Unit, parents: Mapping[Owner, frozenset[Owner]]) -> Unit:
     owners = frozenset().union(*(parents.get(owner, frozenset({owner})) for owner in unit.owners))
     return replace(unit, owners=owners)
 
@@ -69,5 +70,5 @@ def _by_layers(stored: Iterable[StoredImage], listed: frozenset[ImageId]) -> Map
     return found
 
 
-def _owner(image: ImageId) -> OwnerId:
-    return OwnerId(f"image:{image}")
+def _owner(image: ImageId) -> Owner:
+    return Owner(OwnerKind.IMAGE, image)

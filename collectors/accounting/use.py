@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from collectors.model.engine import Container, EngineView, Volume
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 
@@ -38,20 +38,20 @@ def uses(view: EngineView) -> Use:
     return Use(True, _frozen(of_image), _frozen(of_volume), running)
 
 
-def removable(snapshot: Snapshot) -> Mapping[str, frozenset[OwnerId]]:
+def removable(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
     """Per kind of owner, those that nothing uses now. A kind whose use is not known has no key."""
     view, use = snapshot.engine, uses(snapshot.engine)
-    answer: dict[str, frozenset[OwnerId]] = {}
+    answer: dict[OwnerKind, frozenset[Owner]] = {}
     if use.known and isinstance(view.containers, Exact):
         stopped = [c for c in view.containers.value if c.id not in use.running]
-        answer["container"] = _owners("container", (c.id for c in stopped))
+        answer[OwnerKind.CONTAINER] = _owners(OwnerKind.CONTAINER, (c.id for c in stopped))
         if isinstance(view.images, Exact):
             free = (i.id for i in view.images.value if i.id not in use.containers_of_image)
-            answer["image"] = _owners("image", free)
+            answer[OwnerKind.IMAGE] = _owners(OwnerKind.IMAGE, free)
         if isinstance(view.volumes, Exact):
-            answer["volume"] = _owners("volume", (v.name for v in view.volumes.value if _free(v, use)))
+            answer[OwnerKind.VOLUME] = _owners(OwnerKind.VOLUME, (v.name for v in view.volumes.value if _free(v, use)))
     if isinstance(view.build_cache, Exact):
-        answer["build"] = _owners("build", (r.id for r in view.build_cache.value if not r.in_use))
+        answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, (r.id for r in view.build_cache.value if not r.in_use))
     return answer
 
 
@@ -60,8 +60,8 @@ def _free(volume: Volume, use: Use) -> bool:
     return volume.name not in use.containers_of_volume and not counted
 
 
-def _owners(kind: str, names: Iterable[str]) -> frozenset[OwnerId]:
-    return frozenset(OwnerId(f"{kind}:{name}") for name in names)
+def _owners(kind: OwnerKind, names: Iterable[str]) -> frozenset[Owner]:
+    return frozenset(Owner(kind, name) for name in names)
 
 
 def _frozen(lists: dict[str, list[str]]) -> Mapping[str, tuple[str, ...]]:

@@ -11,8 +11,8 @@ from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Category, Item, Ledger
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy, Snapshot
@@ -55,13 +55,13 @@ class Case:
         """Is this many bytes a leak that should not wait?"""
         return self.total_bytes > 0 and count > self.limits.leak_share * self.total_bytes
 
-    def freed(self, owners: Iterable[OwnerId]) -> Size:
+    def freed(self, owners: Iterable[Owner]) -> Size:
         """What removing all of `owners` together frees: a set, not a sum of exclusive sizes."""
         return self._measured(freed_bytes(self.books, owners))
 
-    def freed_beside_cache(self, images: Iterable[OwnerId]) -> Size:
+    def freed_beside_cache(self, images: Iterable[Owner]) -> Size:
         """What removing images frees once the unused build cache, which holds the same layers, is gone."""
-        cache = removable(self.snapshot).get("build", frozenset())
+        cache = removable(self.snapshot).get(OwnerKind.BUILD, frozenset())
         return self._measured(freed_beside(self.books, images, cache))
 
     def _measured(self, bytes_: int) -> Size:

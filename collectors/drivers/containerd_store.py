@@ -17,7 +17,7 @@ from collectors.drivers.files import folders_if_there
 from collectors.drivers.known import NOBODY, Known, Parts
 from collectors.drivers.layout import SNAPSHOT_SHELVES, Layout
 from collectors.drivers.listing import born_s, entries_if_there, unit, unit_at
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.store import Unit, UnitKind
 
@@ -73,7 +73,7 @@ def _directories(
     records: Iterable[buildkit.Record],
 ) -> dict[str, Known]:
     """Every directory that the snapshotter has numbered."""
-    owners: defaultdict[str, frozenset[OwnerId]] = defaultdict(frozenset)
+    owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     keys: dict[str, str] = {}
     for space, held in holders:
         for node, snapshot in space.snapshots.items():
@@ -90,19 +90,19 @@ def _directories(
     return found
 
 
-def _kind(key: str, row: Directory, owners: frozenset[OwnerId], building: frozenset[str]) -> UnitKind:
-    if any(owner.startswith("container:") and key.startswith(owner.removeprefix("container:")) for owner in owners):
+def _kind(key: str, row: Directory, owners: frozenset[Owner], building: frozenset[str]) -> UnitKind:
+    if any(owner.kind is OwnerKind.CONTAINER and key.startswith(owner.id) for owner in owners):
         return UnitKind.INIT_LAYER if key.endswith(_INIT) else UnitKind.WRITABLE_LAYER
-    if any(owner.startswith("image:") for owner in owners):
+    if any(owner.kind is OwnerKind.IMAGE for owner in owners):
         return UnitKind.IMAGE_LAYER
-    if key in building or any(owner.startswith("build:") for owner in owners):
+    if key in building or any(owner.kind is OwnerKind.BUILD for owner in owners):
         return UnitKind.BUILD_SNAPSHOT
     return UnitKind.WRITABLE_LAYER if row.kind is Kind.ACTIVE else UnitKind.IMAGE_LAYER
 
 
 def _blobs(holders: Iterable[tuple[Namespace, reachability.Holders]]) -> dict[str, Known]:
     """Every blob that some namespace has."""
-    owners: defaultdict[str, frozenset[OwnerId]] = defaultdict(frozenset)
+    owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     for space, held in holders:
         for digest in space.content:
             owners[digest] |= held.content.get(digest, NOBODY)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.drivers.tmpfiles import forgotten
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import Unit, UnitKind
 
 # The kernel's default names: core, core.<pid>; others are set by core_pattern and lie where it says.
@@ -49,7 +50,7 @@ def inner_units(units: Iterable[Unit], here: Callable[[str], bool], proc: Path, 
 def _temporary(folder: Unit, proc: Path, oldest_s: float) -> Iterator[Unit]:
     over = forgotten(Path(folder.path), proc, oldest_s)
     for name, path in _names(folder.path).items():
-        owners = frozenset({OwnerId(f"leftover:{path}")}) if path in over else folder.owners
+        owners = frozenset({Owner(OwnerKind.LEFTOVER, path)}) if path in over else folder.owners
         yield replace(_of(folder, UnitKind.TEMPORARY, path, name), owners=owners)
 
 

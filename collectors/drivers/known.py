@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collectors.drivers.layerdb import Write
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.reading import Reading
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage, Unit, UnitKind
 
-NOBODY: frozenset[OwnerId] = frozenset()
+NOBODY: frozenset[Owner] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Known:
     """One directory (or blob) that a database names."""
 
     kind: UnitKind
-    owners: frozenset[OwnerId]  # empty: the engine knows it, and nobody needs it
+    owners: frozenset[Owner]  # empty: the engine knows it, and nobody needs it
     immutable: bool
 
 

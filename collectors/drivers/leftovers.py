@@ -13,7 +13,8 @@ from collectors.drivers import logs
 from collectors.drivers.layout import Family, Layout
 from collectors.drivers.listing import entries, entries_if_there, unit, unit_at
 from collectors.drivers.volumes import volume_units
-from collectors.model.ids import ContainerId, OwnerId
+from collectors.model.ids import ContainerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import Store, Unit, UnitKind
 
 _KINDS = {
@@ -39,7 +40,7 @@ def rest(layout: Layout) -> tuple[Unit, ...]:
 def records_of(store: Store, container: ContainerId) -> tuple[Unit, ...]:
     """What the layer database keeps of one container, apart from the database itself. Empty in other stores."""
     row = Path(store.root, "image", store.driver, "layerdb", "mounts", container)
-    owner = frozenset({OwnerId(f"container:{container}")})
+    owner = frozenset({Owner(OwnerKind.CONTAINER, container)})
     return unit_at(row, UnitKind.CONTAINER_FILES, owners=owner)
 
 
@@ -56,13 +57,13 @@ def _containers(layout: Layout) -> Iterator[Unit]:
     for one in entries_if_there(folder):
         if not one.is_folder:
             continue
-        owner = frozenset({OwnerId(f"container:{one.name}")})
+        owner = frozenset({Owner(OwnerKind.CONTAINER, one.name)})
         yield unit(one, UnitKind.CONTAINER_FILES, owners=owner)
         found = logs.podman_paths_of(Path(one.path)) if podman else logs.paths_of(Path(one.path))
         yield from _logs(one.name, found, owner)
 
 
-def _logs(container: str, paths: Iterable[str], owner: frozenset[OwnerId]) -> Iterator[Unit]:
+def _logs(container: str, paths: Iterable[str], owner: frozenset[Owner]) -> Iterator[Unit]:
     for path in paths:
         yield from unit_at(Path(path), UnitKind.LOG, name=container, owners=owner)
 
@@ -71,7 +72,7 @@ def _plugins(root: Path) -> Iterator[Unit]:
     """Each installed plugin; `storage` and `tmp` are the plugin store's own."""
     for one in entries_if_there(root / "plugins"):
         if one.is_folder and one.name not in ("storage", "tmp"):
-            yield unit(one, UnitKind.PLUGIN, owners=frozenset({OwnerId(f"plugin:{one.name}")}))
+            yield unit(one, UnitKind.PLUGIN, owners=frozenset({Owner(OwnerKind.PLUGIN, one.name)}))
 
 
 def _below(root: Path, path: Path) -> str:

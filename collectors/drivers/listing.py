@@ -12,7 +12,8 @@ from pathlib import Path
 
 from collectors.drivers.ages import times
 from collectors.drivers.known import NOBODY
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
+from collectors.model.owner import Owner
 from collectors.model.store import Unit, UnitKind
 
 
@@ -68,14 +69,14 @@ def entry(folder: Path, key: str, is_folder: bool) -> Entry | None:
 
 
 def unit(
-    one: Entry, kind: UnitKind, *, name: str | None = None, owners: frozenset[OwnerId] = NOBODY, immutable: bool = False
+    one: Entry, kind: UnitKind, *, name: str | None = None, owners: frozenset[Owner] = NOBODY, immutable: bool = False
 ) -> Unit:
     """An entry as a unit; called by its last component where `name` is None."""
     return Unit(UnitId(one.path), kind, one.path, one.name if name is None else name, owners, immutable, one.created_at)
 
 
 def unit_at(
-    path: Path, kind: UnitKind, *, name: str | None = None, owners: frozenset[OwnerId] = NOBODY
+    path: Path, kind: UnitKind, *, name: str | None = None, owners: frozenset[Owner] = NOBODY
 ) -> tuple[Unit, ...]:
     """The unit at `path`; empty when nothing is there."""
     one = entry(path.parent, path.name, True)

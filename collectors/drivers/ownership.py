@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from collectors.drivers.buildkit import Record, Snapshot
 from collectors.drivers.known import NOBODY, Known
 from collectors.drivers.layerdb import Removing, Write
-from collectors.model.ids import ChainId, OwnerId
+from collectors.model.ids import ChainId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage, UnitKind
 
 
@@ -21,9 +22,9 @@ class Chains:
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         self._layers = {layer.chain_id: layer for layer in layers}
-        self._owners: defaultdict[ChainId, set[OwnerId]] = defaultdict(set)
+        self._owners: defaultdict[ChainId, set[Owner]] = defaultdict(set)
 
-    def give(self, owner: OwnerId, top: ChainId | None) -> None:
+    def give(self, owner: Owner, top: ChainId | None) -> None:
         """`owner` holds `top` and every layer below it."""
         seen: set[ChainId] = set()
         while top is not None and top not in seen and (layer := self._layers.get(top)) is not None:
@@ -31,7 +32,7 @@ class Chains:
             self._owners[top].add(owner)
             top = layer.parent
 
-    def known(self, builds: Mapping[str, frozenset[OwnerId]]) -> dict[str, Known]:
+    def known(self, builds: Mapping[str, frozenset[Owner]]) -> dict[str, Known]:
         """Each layer by its directory; `builds` are the owners that BuildKit names for directories."""
         return {
             layer.cache_id: Known(
@@ -56,9 +57,9 @@ def known(
     """Every directory that a database names, by its name."""
     chains = Chains(layers)
     for image in images:
-        chains.give(OwnerId(f"image:{image.id}"), image.chain[-1] if image.chain else None)
+        chains.give(Owner(OwnerKind.IMAGE, image.id), image.chain[-1] if image.chain else None)
     for container in containers:
-        chains.give(OwnerId(f"container:{container.container_id}"), container.parent)
+        chains.give(Owner(OwnerKind.CONTAINER, container.container_id), container.parent)
     builds = _build_owners(records, snapshots, chains)
     found: dict[str, Known] = {}
     for one in removing:
@@ -69,11 +70,11 @@ def known(
             found[write.cache_id] = Known(UnitKind.IMAGE_LAYER, NOBODY, immutable=False)
     for snapshot in snapshots.values():
         if snapshot.directory is not None:
-            owners = builds.get(snapshot.directory) or frozenset({OwnerId(f"build:{snapshot.key}")})
+            owners = builds.get(snapshot.directory) or frozenset({Owner(OwnerKind.BUILD, snapshot.key)})
             found[snapshot.directory] = Known(UnitKind.BUILD_SNAPSHOT, owners, snapshot.committed)
     found.update(chains.known(builds))
     for container in containers:
-        owner = frozenset({OwnerId(f"container:{container.container_id}")})
+        owner = frozenset({Owner(OwnerKind.CONTAINER, container.container_id)})
         found[container.mount_id] = Known(UnitKind.WRITABLE_LAYER, owner, immutable=False)
         if container.init_id is not None:
             found[container.init_id] = Known(UnitKind.INIT_LAYER, owner, immutable=False)
@@ -106,12 +107,12 @@ def build_snapshots(records: Iterable[Record], snapshots: Mapping[str, Snapshot]
 
 def _build_owners(
     records: Iterable[Record], snapshots: Mapping[str, Snapshot], chains: Chains
-) -> dict[str, frozenset[OwnerId]]:
+) -> dict[str, frozenset[Owner]]:
     """Directory → the records that stand on it. Layers of images get theirs through `chains`."""
     by_id = {record.id: record for record in records}
-    owners: defaultdict[str, set[OwnerId]] = defaultdict(set)
+    owners: defaultdict[str, set[Owner]] = defaultdict(set)
     for record in by_id.values():
-        owner = OwnerId(f"build:{record.id}")
+        owner = Owner(OwnerKind.BUILD, record.id)
         for key in _lineage(record, by_id, snapshots):
             if (snapshot := snapshots.get(key)) is not None:
                 chains.give(owner, snapshot.chain_id)

@@ -15,7 +15,8 @@ from collectors.drivers.files import mapping, read_json, sequence
 from collectors.drivers.known import NOBODY, Known, Parts
 from collectors.drivers.layout import Layout
 from collectors.drivers.listing import born_s, unit_at
-from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, OwnerId
+from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import ContainerLayers, Layer, StoredImage, UnitKind
 from collectors.system.deadline import Malformed
 
@@ -133,15 +134,15 @@ def _container(container: _Holder, rows: Mapping[str, _Layer]) -> ContainerLayer
 
 
 def _known(rows: Mapping[str, _Layer], images: Iterable[_Holder], containers: Iterable[_Holder]) -> dict[str, Known]:
-    owners: dict[str, set[OwnerId]] = {layer: set() for layer in rows}
+    owners: dict[str, set[Owner]] = {layer: set() for layer in rows}
     writable: set[str] = set()
     for image in images:
         for layer in (layer for top in image.tops for layer in _below(top, rows)):
-            owners[layer].add(OwnerId(f"image:sha256:{image.id}"))
+            owners[layer].add(Owner(OwnerKind.IMAGE, f"sha256:{image.id}"))
     for container in containers:
         writable.update(container.tops)
         for layer in (layer for top in container.tops for layer in _below(top, rows)):
-            owners[layer].add(OwnerId(f"container:{container.id}"))
+            owners[layer].add(Owner(OwnerKind.CONTAINER, container.id))
     return {
         layer: Known(_kind(row, layer in writable), frozenset(owners[layer]) or NOBODY, _sealed(row, layer in writable))
         for layer, row in rows.items()

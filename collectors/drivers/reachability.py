@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from collectors.drivers.containerd import DOCKER_NAMESPACE, Namespace
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 
 _CONTENT_LABEL = "containerd.io/gc.ref.content"
 _SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."
@@ -29,8 +29,8 @@ _CONTENT = "content/"  # no snapshotter is called that: a name holds no slash
 class Holders:
     """Owners of one namespace's content and snapshots; absent: nobody."""
 
-    content: Mapping[str, frozenset[OwnerId]]  # by digest
-    snapshots: Mapping[tuple[str, str], frozenset[OwnerId]]  # by (snapshotter, key)
+    content: Mapping[str, frozenset[Owner]]  # by digest
+    snapshots: Mapping[tuple[str, str], frozenset[Owner]]  # by (snapshotter, key)
 
 
 def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[str]) -> Holders:
@@ -39,7 +39,7 @@ def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[s
     `containers` and `records` are the ids of Docker's containers and of BuildKit's cache records: leases named after
     them are theirs.
     """
-    found: defaultdict[Node, set[OwnerId]] = defaultdict(set)
+    found: defaultdict[Node, set[Owner]] = defaultdict(set)
     for owner, nodes, flat in _roots(namespace, frozenset(containers), frozenset(records)):
         seen: set[Node] = set()
         queue = list(nodes)
@@ -77,38 +77,40 @@ def snapshot_label(labels: Mapping[str, str], snapshotter: str) -> str | None:
 
 def _roots(
     namespace: Namespace, containers: frozenset[str], records: frozenset[str]
-) -> Iterator[tuple[OwnerId, list[Node], bool]]:
+) -> Iterator[tuple[Owner, list[Node], bool]]:
     docker = namespace.name == DOCKER_NAMESPACE
     for name, image in namespace.images.items():
-        owner = f"image:{image.digest}" if docker else f"containerd:{namespace.name}/{name}"
-        yield OwnerId(owner), [(_CONTENT, image.digest)], False
+        owner = (
+            Owner(OwnerKind.IMAGE, image.digest) if docker else Owner(OwnerKind.CONTAINERD, f"{namespace.name}/{name}")
+        )
+        yield owner, [(_CONTENT, image.digest)], False
     for name, node in namespace.containers.items():
         if all(node):
-            yield OwnerId(f"container:{name}"), [node], False
+            yield Owner(OwnerKind.CONTAINER, name), [node], False
     # A container's snapshots are named after it; a lease of the same name holds them as well.
     for node in namespace.snapshots:
         name = node[1].removesuffix("-init")
         if name in containers:
-            yield OwnerId(f"container:{name}"), [node], False
+            yield Owner(OwnerKind.CONTAINER, name), [node], False
     for name, lease in namespace.leases.items():
         nodes: list[Node] = [(_CONTENT, digest) for digest in lease.content]
         nodes += lease.snapshots
         yield _lease_owner(namespace.name, name, containers, records), nodes, _FLAT_LABEL in lease.labels
     for digest, labels in namespace.content.items():
         if _ROOT_LABEL in labels:
-            yield OwnerId(f"lease:{namespace.name}/{_ROOT_LABEL}"), [(_CONTENT, digest)], False
+            yield Owner(OwnerKind.LEASE, f"{namespace.name}/{_ROOT_LABEL}"), [(_CONTENT, digest)], False
     for node, snapshot in namespace.snapshots.items():
         if _ROOT_LABEL in snapshot.labels:
-            yield OwnerId(f"lease:{namespace.name}/{_ROOT_LABEL}"), [node], False
+            yield Owner(OwnerKind.LEASE, f"{namespace.name}/{_ROOT_LABEL}"), [node], False
 
 
-def _lease_owner(namespace: str, name: str, containers: frozenset[str], records: frozenset[str]) -> OwnerId:
+def _lease_owner(namespace: str, name: str, containers: frozenset[str], records: frozenset[str]) -> Owner:
     if name in containers:
-        return OwnerId(f"container:{name}")
+        return Owner(OwnerKind.CONTAINER, name)
     record = name
     for suffix in _BUILD_SUFFIXES:
         record = record.removesuffix(suffix)
-    return OwnerId(f"build:{record}" if record in records else f"lease:{namespace}/{name}")
+    return Owner(OwnerKind.BUILD, record) if record in records else Owner(OwnerKind.LEASE, f"{namespace}/{name}")
 
 
 def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:

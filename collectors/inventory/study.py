@@ -23,7 +23,7 @@ from collectors.inventory.units import (
 from collectors.model.btrfs import Btrfs, Sharing
 from collectors.model.engine import Container
 from collectors.model.filesystem import Filesystem, Mount, Occupancy
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.snapshot import FilesystemStudy, SourceReport
 from collectors.model.store import Store, Unit, UnitKind
@@ -107,7 +107,7 @@ def _btrfs(context: Context, mount: Mount, units: tuple[Unit, ...]) -> _Holders:
     later = btrfs_source.filesystem(mountpoint, host, timeout_s=clock.left(at_most=5.0))
     whole = replace(later.value if isinstance(later, Exact) else facts.value, sharing=sharing)
     own = exact.own_bytes(whole, sharing)
-    nameless = frozenset({OwnerId("unlinked:")})
+    nameless = frozenset({Owner(OwnerKind.UNLINKED, "")})
     units = (*units, Unit(exact.UNLINKED, UnitKind.UNLINKED, "", "deleted, still open", nameless, False, None))
     if isinstance(sharing, Unavailable):
         return units, sharing, Exact(whole, facts.origin), own

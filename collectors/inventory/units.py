@@ -1,6 +1,6 @@
 """The units of one filesystem: Docker's directories, bind mounts, btrfs subvolumes. A pure join by path.
 
-Owners that only make sense across sources are named here: a log belongs to `log:<container>`, so that it can be cut
+Owners that only make sense across sources are named here: a log is an owner of its own, so that it can be cut
 while its container lives; a proven orphan belongs to itself, and so does what an interrupted write or a former driver
 left behind.
 """
@@ -15,7 +15,8 @@ from collectors.inventory import exact
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule, Subvolume
 from collectors.model.engine import Container
 from collectors.model.filesystem import Mount
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system.locate import path_within, within
@@ -37,12 +38,12 @@ def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]
 
 def _owned(unit: Unit, orphans: frozenset[UnitId], stays: bool) -> Unit:
     if unit.kind is UnitKind.LOG:
-        names = (owner.partition(":")[2] for owner in unit.owners if owner.startswith("container:"))
-        return replace(unit, owners=frozenset(OwnerId(f"log:{name}") for name in names))
+        names = (owner.id for owner in unit.owners if owner.kind is OwnerKind.CONTAINER)
+        return replace(unit, owners=frozenset(Owner(OwnerKind.LOG, name) for name in names))
     if unit.id in orphans:
-        return replace(unit, owners=frozenset({OwnerId(f"orphan:{unit.path}")}))
+        return replace(unit, owners=frozenset({Owner(OwnerKind.ORPHAN, unit.path)}))
     if unit.kind is UnitKind.OTHER_DRIVER or (unit.kind is UnitKind.INTERRUPTED_WRITE and stays):
-        return replace(unit, owners=frozenset({OwnerId(f"leftover:{unit.path}")}))
+        return replace(unit, owners=frozenset({Owner(OwnerKind.LEFTOVER, unit.path)}))
     return unit
 
 
@@ -77,7 +78,7 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
     answer = []
     for subvolume in btrfs.subvolumes.value:
         if subvolume.deleted:
-            owner = OwnerId(f"deleted:{subvolume.id}")
+            owner = Owner(OwnerKind.DELETED, str(subvolume.id))
             name = f"subvolume {subvolume.id}"
             unit = Unit(subvolume.unit, UnitKind.DELETED, "", name, frozenset({owner}), False, subvolume.created_at)
             answer.append(unit)
@@ -97,7 +98,7 @@ def _outside(subvolume: Subvolume, mounted: bool) -> Unit:
     """A snapshot that is mounted and writable is somebody's live tree (a rolled-back root), not a leftover copy."""
     is_snapshot = bool(subvolume.parent_uuid) and (subvolume.read_only or not mounted)
     kind = UnitKind.SNAPSHOT if is_snapshot else UnitKind.SUBVOLUME
-    owners = frozenset({OwnerId(f"snapshot:{subvolume.path}")}) if is_snapshot else frozenset[OwnerId]()
+    owners = frozenset({Owner(OwnerKind.SNAPSHOT, subvolume.path)}) if is_snapshot else frozenset[Owner]()
     name = subvolume.path or "top level"
     return Unit(subvolume.unit, kind, subvolume.path, name, owners, subvolume.read_only, subvolume.created_at)
 
@@ -112,7 +113,7 @@ def unlisted_units(sharing: Sharing, units: Iterable[Unit]) -> tuple[Unit, ...]:
             continue
         number = name.removeprefix("<deleted>/")
         if number != name:
-            owners = frozenset({OwnerId(f"deleted:{number}")})
+            owners = frozenset({Owner(OwnerKind.DELETED, number)})
             answer.append(Unit(name, UnitKind.DELETED, "", f"subvolume {number}", owners, False, None))
         elif name:  # the top level is no snapshot
             answer.append(Unit(name, UnitKind.SUBVOLUME, name, name, frozenset(), False, None))

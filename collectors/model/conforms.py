@@ -17,6 +17,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar, Union
 
+from collectors.model.owner import Owner, OwnerKind
+
 Check = Callable[[object], bool]
 Bound = tuple[tuple[Any, Any], ...]  # type variables and what they stand for
 
@@ -45,6 +47,8 @@ def _check(kind: Any, bound: Bound) -> Check:
         return _of_dataclass(origin, inside)
     if origin is typing.Literal:
         return lambda value: value in arguments
+    if origin is Owner:
+        return lambda value: isinstance(value, Owner) and type(value.kind) is OwnerKind and type(value.id) is str
     if origin in (tuple, frozenset, Mapping):
         return _of_many(origin, [one if one is ... else _check(one, bound) for one in arguments])
     if origin in _PLAIN:

@@ -1,9 +1,9 @@
 """The model as plain JSON values that load back to equal objects: what recordings and the probe's answer are made of.
 
-Every dataclass and enum is written with its type's name and its fields in order. Whoever writes for another version
-of the program also writes the order (`fields_by_type`), and reads it back by names (`object_named`). Refuses what is
-not of the model. `conforms.py` says whether something loaded has the types that the model declares; a fingerprint,
-whether both sides mean the same model.
+Every dataclass and enum is written with its type's name and its fields in order, an owner as its text. Whoever writes
+for another version of the program also writes the order (`fields_by_type`), and reads it back by names
+(`object_named`). Refuses what is not of the model. `conforms.py` says whether something loaded has the types that the
+model declares; a fingerprint, whether both sides mean the same model.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collectors.model import (
     filesystem,
     finding,
     ledger,
+    owner,
     plan,
     reading,
     report,
@@ -31,6 +32,7 @@ from collectors.model import (
     snapshot,
     store,
 )
+from collectors.model.owner import Owner
 
 _MODULES: tuple[ModuleType, ...] = (
     btrfs,
@@ -38,6 +40,7 @@ _MODULES: tuple[ModuleType, ...] = (
     filesystem,
     finding,
     ledger,
+    owner,
     plan,
     reading,
     report,
@@ -67,6 +70,8 @@ def encode(value: object) -> object:
         return {"t": type(value).__name__, "f": [encode(getattr(value, f.name)) for f in dataclasses.fields(value)]}
     if isinstance(value, datetime):
         return {"d": value.isoformat()}
+    if isinstance(value, Owner):
+        return {"o": value.text()}
     if isinstance(value, Mapping):
         return {"m": [[encode(key), encode(item)] for key, item in value.items()]}
     if isinstance(value, frozenset):
@@ -99,6 +104,8 @@ def decode(value: object, builders: Builders | None = None) -> object:
         return builders.objects[value["t"]](value["f"], builders)
     if "d" in value:
         return datetime.fromisoformat(value["d"])
+    if "o" in value:
+        return Owner.parse(value["o"])
     if "m" in value:
         return {decode(key, builders): decode(item, builders) for key, item in value["m"]}
     if "s" in value:

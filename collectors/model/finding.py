@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.reading import Size
 
 
@@ -33,5 +33,5 @@ class Finding:
     bytes: Size | None  # None: the finding is not about a number of bytes
     evidence: tuple[tuple[str, Size | str], ...]  # (label, figure or raw text)
     remedy: str  # what to do, one line
-    owners: tuple[OwnerId, ...]  # what the remedy would remove
+    owners: tuple[Owner, ...]  # what the remedy would remove
     certain: bool  # False: could not be told for sure; the remedy must not act on it

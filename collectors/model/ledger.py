@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.filesystem import Filesystem
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.reading import Reading, Size
 
 
@@ -47,7 +47,7 @@ class Item:
     """One thing of a category. `referenced` values overlap where bytes are shared, `exclusive` values do not add up."""
 
     id: str
-    owner_id: OwnerId
+    owner_id: Owner
     category: Category
     name: str
     referenced: Size  # every byte it holds, shared ones too
@@ -79,7 +79,7 @@ class Ledger:
 class Release:
     """Bytes that come free once all of `owners` are gone."""
 
-    owners: frozenset[OwnerId]
+    owners: frozenset[Owner]
     bytes: int
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.reading import Size
 
 
@@ -25,7 +25,7 @@ class Step:
     action: str  # stable verb: build-cache.prune, image.remove, container.remove, btrfs.balance …
     title: str
     command: str  # what a person could type
-    targets: tuple[OwnerId, ...]
+    targets: tuple[Owner, ...]
     frees: Size  # on this filesystem, by this step after the steps before it
     risk: Risk
     needs: str  # precondition, "" for none

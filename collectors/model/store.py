@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, OwnerId, UnitId
+from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, UnitId
+from collectors.model.owner import Owner
 from collectors.model.reading import Reading
 
 
@@ -47,7 +48,7 @@ class Unit:
     kind: UnitKind
     path: str  # absolute, as this process can open it: a directory or one file, less what lies in a deeper unit
     name: str  # for people: the driver's directory name, volume name, container id …
-    owners: frozenset[OwnerId]  # may go when the last of them goes; empty: nobody that was read knows it
+    owners: frozenset[Owner]  # may go when the last of them goes; empty: nobody that was read knows it
     immutable: bool  # its bytes never change while it lives: may be measured once in its life
     created_at: datetime | None  # birth time where the filesystem tells; None: it does not
 

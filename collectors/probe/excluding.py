@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.model.filesystem import FsSpace, Occupancy, Share
-from collectors.model.ids import ContainerId, OwnerId, UnitId
+from collectors.model.ids import ContainerId, UnitId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
 from collectors.model.snapshot import Disk, FilesystemStudy
 from collectors.model.store import Store, Unit, UnitKind
@@ -26,8 +27,8 @@ def without(disk: Disk, container: ContainerId) -> Disk:
     return replace(disk, store=store, studies=tuple(_study(one, container) for one in disk.studies))
 
 
-def _owners(container: ContainerId) -> frozenset[OwnerId]:
-    return frozenset({OwnerId(f"container:{container}"), OwnerId(f"log:{container}")})
+def _owners(container: ContainerId) -> frozenset[Owner]:
+    return frozenset({Owner(OwnerKind.CONTAINER, container), Owner(OwnerKind.LOG, container)})
 
 
 def _parted(units: tuple[Unit, ...], container: ContainerId) -> tuple[tuple[Unit, ...], frozenset[UnitId]]:

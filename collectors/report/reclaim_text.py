@@ -76,7 +76,9 @@ def _result(result: StepResult, si: bool) -> list[str]:
     lines = [f"- {words.quoted(result.title, 200)}: {done}, {sizes}{told}"]
     for target in result.targets:
         if not target.removed:
-            lines.append(f"  - left alone: {words.quoted(target.target, 120)}: {words.quoted(target.reason, 200)}")
+            lines.append(
+                f"  - left alone: {words.quoted(target.target.text(), 120)}: {words.quoted(target.reason, 200)}"
+            )
     if result.note:
         lines.append(f"  - {words.quoted(result.note, 300)}")
     return lines

@@ -14,7 +14,10 @@ What comes of it has the types that the model declares, or the recording is refu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from collectors.model.owner import Owner
 
 FIELDS: Mapping[str, str] = {
     "AtLeast": "low missing origin",
@@ -58,9 +61,18 @@ FIELDS: Mapping[str, str] = {
     "Unlock": "steps bytes",
 }
 
-Fields = dict[str, object]
+Fields = dict[str, Any]
+
+
+def _owners(texts: Iterable[str]) -> tuple[Owner, ...]:
+    return tuple(map(Owner.parse, texts))
+
 
 RENAMED: Mapping[str, str] = {}
 DROPPED: Mapping[str, frozenset[str]] = {}
 VALUES: Mapping[str, Mapping[object, object]] = {}
-CHANGED: Mapping[str, Callable[[Fields], Fields]] = {}
+CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
+    "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
+    "Item": lambda old: {**old, "owner_id": Owner.parse(old["owner_id"])},
+    "Step": lambda old: {**old, "targets": _owners(old["targets"])},
+}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from collectors.model.ledger import Category
+from collectors.model.owner import Owner
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.report import recording
@@ -75,6 +76,9 @@ def _replace(value: Any, pattern: re.Pattern[str], names: dict[str, str]) -> Any
             return [_replace(one, pattern, names) for one in value]
         case {"t": kind, "f": parts}:
             return {"t": kind, "f": _replace(parts, pattern, names)}
+        case {"o": str(owner)}:
+            known = Owner.parse(owner)  # its kind is a word of this program's, even where somebody's name is the same
+            return {"o": Owner(known.kind, _replace(known.id, pattern, names)).text()}
         case {"m": pairs}:
             return {"m": _replace(pairs, pattern, names)}
         case {"s": parts}:

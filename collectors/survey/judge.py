@@ -11,8 +11,8 @@ from collectors.diagnosis.case import Case
 from collectors.diagnosis.diagnose import diagnose, severity
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.report import Report, TrendView
@@ -42,7 +42,7 @@ class Ruling:
 
     limits: Thresholds
     rules: Rules
-    last_used: Mapping[OwnerId, datetime]
+    last_used: Mapping[Owner, datetime]
     until_percent: float | None
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from collectors.accounting.books import freed_beside
-from collectors.accounting.categories import kind_of
 from collectors.accounting.ledger import Account
 from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
@@ -20,7 +19,8 @@ from collectors.history.points import Levels
 from collectors.history.record import Journal
 from collectors.history.view import look_back
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import ImageId, OwnerId
+from collectors.model.ids import ImageId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import TrendView
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
@@ -62,14 +62,16 @@ def journal_line(memory: Memory) -> SourceReport:
     return SourceReport("journal", Outcome.READ, "", 0.0)
 
 
-def last_used(memory: Memory, snapshot: Snapshot) -> Mapping[OwnerId, datetime]:
+def last_used(memory: Memory, snapshot: Snapshot) -> Mapping[Owner, datetime]:
     """When the journal last saw each image held by a container: what "least recently used" goes by."""
     images = snapshot.engine.images
     if memory.journal is None or isinstance(images, Unavailable):
         return {}
     seen = {known: record.at for record in memory.journal.records for known in record.in_use or ()}
     return {
-        OwnerId(f"image:{image.id}"): seen[short_id(image.id)] for image in images.value if short_id(image.id) in seen
+        Owner(OwnerKind.IMAGE, image.id): seen[short_id(image.id)]
+        for image in images.value
+        if short_id(image.id) in seen
     }
 
 
@@ -114,11 +116,11 @@ def _left_behind(account: Account | None, snapshot: Snapshot) -> Callable[[froze
     if account is None or not account.books.releases:
         return None
     books, origin = account.books, Origin("accounting", "churn", snapshot.ended_at, 0.0)
-    leaving = {owner for one in books.releases for owner in one.owners if kind_of(owner) == "deleted"}
-    beside = removable(snapshot).get("build", frozenset()) | leaving
+    leaving = {owner for one in books.releases for owner in one.owners if owner.kind is OwnerKind.DELETED}
+    beside = removable(snapshot).get(OwnerKind.BUILD, frozenset()) | leaving
 
     def left(images: frozenset[ImageId]) -> Size:
-        count = freed_beside(books, (OwnerId(f"image:{image}") for image in images), beside)
+        count = freed_beside(books, (Owner(OwnerKind.IMAGE, image) for image in images), beside)
         return Exact(count, origin) if isinstance(books.unread, Exact) else AtLeast(count, (books.unread,), origin)
 
     return left

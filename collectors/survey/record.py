@@ -10,6 +10,7 @@ from collectors.history.attribution import repository_of
 from collectors.history.record import Action, Allocation, Noted, Record
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
@@ -73,17 +74,17 @@ def _allocation(report: Report) -> Allocation | None:
 def _owners(ledger: Ledger) -> Mapping[str, int]:
     """Bytes per repository, container, log and volume, by name: names outlive ids when something is recreated."""
     sizes: defaultdict[str, int] = defaultdict(int)
-    for category, key in (
-        (Category.CONTAINERS, "container"),
-        (Category.LOGS, "log"),
-        (Category.VOLUMES, "volume"),
-        (Category.IMAGES, "image"),
+    for category, kind in (
+        (Category.CONTAINERS, OwnerKind.CONTAINER),
+        (Category.LOGS, OwnerKind.LOG),
+        (Category.VOLUMES, OwnerKind.VOLUME),
+        (Category.IMAGES, OwnerKind.IMAGE),
     ):
         for item in ledger.items.get(category, ()):
             count = _count(item.exclusive if category is Category.IMAGES else item.referenced)
             name = _name(item, category)
             if count is not None and name:
-                sizes[f"{key}:{name}"] += count
+                sizes[Owner(kind, name).text()] += count
     return dict(sizes)
 
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from collectors.model.engine import EngineView
 from collectors.model.filesystem import Occupancy, OpenFiles, Share, Usage
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind
+from tests.owners import owner
 from tests.world import a_filesystem, a_view
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -19,7 +20,7 @@ NOT_READ = Unavailable(Why.NOT_PERMITTED, "no privilege", HERE)
 
 
 def unit(name: str, kind: UnitKind, *owners: str, immutable: bool = False) -> Unit:
-    return Unit(UnitId(name), kind, f"/d/{name}", name, frozenset(map(OwnerId, owners)), immutable, None)
+    return Unit(UnitId(name), kind, f"/d/{name}", name, frozenset(map(owner, owners)), immutable, None)
 
 
 def share(count: int, *holders: str) -> Share:

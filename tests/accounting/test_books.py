@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from collectors.accounting.books import freed_bytes, keep_books
 from collectors.model.filesystem import Share
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import Unit, UnitKind
 from tests.accounting.build import HERE, share, unit
 
-OWNERS = [OwnerId(f"image:{letter}") for letter in "abcd"]
+OWNERS = [Owner(OwnerKind.IMAGE, letter) for letter in "abcd"]
 
 
 @st.composite
@@ -28,7 +29,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Unit], list[Share]]:
     return units, shares
 
 
-def brute_force(units: list[Unit], shares: list[Share], removed: frozenset[OwnerId]) -> int:
+def brute_force(units: list[Unit], shares: list[Share], removed: frozenset[Owner]) -> int:
     """Delete units whose owners are all gone, then count the shares that nobody holds any more."""
     alive = {one.id for one in units if not one.owners or not one.owners <= removed}
     return sum(one.bytes for one in shares if not one.holders & alive)
@@ -46,13 +47,13 @@ def test_every_set_of_owners_frees_what_deleting_its_units_would(world: tuple[li
 def test_two_clones_free_together_what_neither_frees_alone() -> None:
     units = [unit("a", UnitKind.IMAGE_LAYER, "image:1"), unit("b", UnitKind.IMAGE_LAYER, "image:2")]
     books = keep_books(units, [share(100, "a", "b")], (), HERE)
-    assert freed_bytes(books, [OwnerId("image:1")]) == 0
-    assert freed_bytes(books, [OwnerId("image:2")]) == 0
-    assert freed_bytes(books, [OwnerId("image:1"), OwnerId("image:2")]) == 100
+    assert freed_bytes(books, [Owner(OwnerKind.IMAGE, "1")]) == 0
+    assert freed_bytes(books, [Owner(OwnerKind.IMAGE, "2")]) == 0
+    assert freed_bytes(books, [Owner(OwnerKind.IMAGE, "1"), Owner(OwnerKind.IMAGE, "2")]) == 100
 
 
 def test_a_container_takes_its_log_with_it() -> None:
     units = [unit("w", UnitKind.WRITABLE_LAYER, "container:c"), unit("l", UnitKind.LOG, "log:c")]
     books = keep_books(units, [share(5, "w"), share(7, "l")], (), HERE)
-    assert freed_bytes(books, [OwnerId("container:c")]) == 12
-    assert freed_bytes(books, [OwnerId("log:c")]) == 7
+    assert freed_bytes(books, [Owner(OwnerKind.CONTAINER, "c")]) == 12
+    assert freed_bytes(books, [Owner(OwnerKind.LOG, "c")]) == 7

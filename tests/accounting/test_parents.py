@@ -8,8 +8,9 @@ from collectors.accounting.books import freed_bytes
 from collectors.accounting.ledger import account
 from collectors.accounting.parents import hidden_parents
 from collectors.model.engine import Image
-from collectors.model.ids import ChainId, ImageId, OwnerId
+from collectors.model.ids import ChainId, ImageId
 from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import Store, StoredImage, UnitKind
@@ -46,7 +47,7 @@ def test_the_last_child_frees_what_its_hidden_parents_hold_too() -> None:
         listed=(image("base", "base:1"), image("app")),
     )
     books = account(seen, seen.studies[0]).books
-    assert freed_bytes(books, [OwnerId("image:sha256:app")]) == 23
+    assert freed_bytes(books, [Owner(OwnerKind.IMAGE, "sha256:app")]) == 23
 
 
 def test_a_parent_with_two_children_goes_with_the_last_of_them() -> None:
@@ -58,7 +59,7 @@ def test_a_parent_with_two_children_goes_with_the_last_of_them() -> None:
         listed=(image("base", "base:1"), image("app"), image("other", "other:1")),
     )
     books = account(seen, seen.studies[0]).books
-    app, other = OwnerId("image:sha256:app"), OwnerId("image:sha256:other")
+    app, other = Owner(OwnerKind.IMAGE, "sha256:app"), Owner(OwnerKind.IMAGE, "sha256:other")
     assert freed_bytes(books, [app]) == 3
     assert freed_bytes(books, [app, other]) == 23
 
@@ -70,18 +71,18 @@ def test_a_recorded_parent_goes_with_its_own_children_only() -> None:
         stored("app", BASE, COPY, parent="step"),
         listed=(image("base", "base:1"), image("app")),
     )
-    assert hidden_parents(seen) == {OwnerId("image:sha256:step"): {OwnerId("image:sha256:app")}}
+    assert hidden_parents(seen) == {Owner(OwnerKind.IMAGE, "sha256:step"): {Owner(OwnerKind.IMAGE, "sha256:app")}}
 
 
 def test_without_a_record_of_the_parent_its_layers_tell() -> None:
     seen = world(stored("step", BASE, COPY), stored("app", BASE, COPY, MAKE), listed=(image("app"),))
-    assert hidden_parents(seen) == {OwnerId("image:sha256:step"): {OwnerId("image:sha256:app")}}
+    assert hidden_parents(seen) == {Owner(OwnerKind.IMAGE, "sha256:step"): {Owner(OwnerKind.IMAGE, "sha256:app")}}
 
 
 def test_an_unlisted_image_that_nothing_is_built_on_keeps_what_it_holds() -> None:
     seen = world(stored("lost", BASE, COPY), stored("app", BASE, MAKE), listed=(image("app"),))
     books = account(seen, seen.studies[0]).books
-    assert freed_bytes(books, [OwnerId("image:sha256:app")]) == 3
+    assert freed_bytes(books, [Owner(OwnerKind.IMAGE, "sha256:app")]) == 3
 
 
 def test_the_category_still_holds_every_byte_and_says_what_can_go() -> None:

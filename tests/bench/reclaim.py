@@ -124,7 +124,7 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def _unfinished(outcome: Whole) -> str:
     """What stays, and what was freed that is not data."""
-    left = [f"{t.target.partition(':')[0]}: {t.reason}" for r in outcome.steps for t in r.targets if not t.removed]
+    left = [f"{t.target.kind}: {t.reason}" for r in outcome.steps for t in r.targets if not t.removed]
     metadata = [r.predicted.best for r in outcome.steps if isinstance(r.predicted, Between) and r.removed]
     said = f"; of metadata about {bytes_(sum(metadata))} predicted" if metadata else ""
     return said + (f"; {len(left)} left: {left[0][:70]}" if left else "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.store import UnitKind
@@ -67,7 +67,7 @@ class _Run:
     def __init__(self, reclaiming: Reclaiming, plan: Plan) -> None:
         self._reclaiming, self._plan = reclaiming, plan
         self._results: list[StepResult] = []
-        self._gone: set[OwnerId] = set()
+        self._gone: set[Owner] = set()
         self._measured: list[Size] = []
         self._data: list[Size] = []
         self._reported: list[Size] = []
@@ -134,7 +134,7 @@ class _Run:
         self._own += _own(looked, self._gone) - _own(self._reclaiming.look(), self._gone)
 
 
-def _own(looked: Looked, gone: set[OwnerId]) -> int:
+def _own(looked: Looked, gone: set[Owner]) -> int:
     """Bytes that the engine's own files hold, shared ones too, but for files of containers that the plan counted in."""
     study = looked.snapshot.studies[0]
     mine = {u.id for u in study.units if u.kind in _OWN and not (u.owners and u.owners <= gone)}

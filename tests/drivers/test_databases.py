@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from collectors.drivers import buildkit, containerd, reachability
 from collectors.drivers.ownership import build_snapshots
+from collectors.model.owner import Owner, OwnerKind
 from collectors.system.deadline import Malformed
 from tests.drivers.docker_root_trees import bolt_file
+from tests.owners import owners
 
 CAPTURED = Path(__file__).parents[1] / "bytes" / "docker_root"
 GRAPH = ["20.10.24-overlay2", "28.5.2-overlay2"]
@@ -113,10 +115,10 @@ def test_the_base_layer_belongs_to_all_who_stand_on_it(tmp_path: Path, spaces: d
     found = reachability.holders(spaces["moby"], containers, records)
     rows = containerd.directories(unpacked(CONTAINERD, "snapshotter_metadata.db", tmp_path))
     base = next(node for node, one in spaces["moby"].snapshots.items() if rows[one.stored_key].number == 1)
-    owners = found.snapshots[base]
-    assert {f"image:{digest}" for digest in listed(CONTAINERD)["images"]} <= owners
-    assert {f"container:{container}" for container in containers} <= owners
-    assert sum(owner.startswith("build:") for owner in owners) == 4
+    held = found.snapshots[base]
+    assert {Owner(OwnerKind.IMAGE, digest) for digest in listed(CONTAINERD)["images"]} <= held
+    assert {Owner(OwnerKind.CONTAINER, container) for container in containers} <= held
+    assert sum(owner.kind is OwnerKind.BUILD for owner in held) == 4
 
 
 def test_a_lease_alone_is_an_owner() -> None:
@@ -129,8 +131,8 @@ def test_a_lease_alone_is_an_owner() -> None:
         containers={},
     )
     assert reachability.holders(space, [], []).content == {
-        "sha256:a": frozenset({"lease:moby/pull"}),
-        "sha256:b": frozenset({"lease:moby/pull"}),
+        "sha256:a": owners("lease:moby/pull"),
+        "sha256:b": owners("lease:moby/pull"),
     }
 
 
@@ -165,7 +167,7 @@ def test_references_in_a_circle_end() -> None:
         containers={},
     )
     found = reachability.holders(space, [], [])
-    owner = frozenset({"containerd:k8s.io/docker.io/library/x:1"})
+    owner = owners("containerd:k8s.io/docker.io/library/x:1")
     assert found.content == {"sha256:a": owner, "sha256:b": owner}
     assert found.snapshots == {("overlayfs", "s"): owner}
 

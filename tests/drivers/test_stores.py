@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from collectors.drivers import store
 from collectors.model.ids import ImageId
+from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, bolt_file, hex64, host, write
+from tests.owners import owners
 
 CAPTURED = Path(__file__).parents[1] / "bytes" / "docker_root"
 SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs"
@@ -68,8 +70,8 @@ def test_podmans_layers_belong_to_its_images_and_containers(tmp_path: Path, podm
     bottom = units(found)[f"overlay/{base.chain[0]}"]
     assert bottom.kind is UnitKind.IMAGE_LAYER
     assert bottom.immutable
-    assert {f"image:{app.id}", f"image:{base.id}"} < bottom.owners
-    assert sum(owner.startswith("container:") for owner in bottom.owners) == 2
+    assert owners(f"image:{app.id}", f"image:{base.id}") < bottom.owners
+    assert sum(owner.kind is OwnerKind.CONTAINER for owner in bottom.owners) == 2
     assert [unit.kind for unit in units(found).values()].count(UnitKind.WRITABLE_LAYER) == 2
     assert isinstance(found.logs, Exact)
     assert [log.apparent_bytes for log in found.logs.value] == [100, 100]
@@ -149,9 +151,9 @@ def test_the_containerd_store_is_recognised_and_owned_throughout(tmp_path: Path,
 def test_an_image_is_gone_from_the_owners_when_its_name_is(tmp_path: Path, contained: Path) -> None:
     """What only a lease holds stays with the lease."""
     held = {owner for unit in units(read(tmp_path, contained)).values() for owner in unit.owners}
-    leases = {owner for owner in held if owner.startswith("lease:")}
+    leases = {owner for owner in held if owner.kind is OwnerKind.LEASE}
     assert len(leases) == 2
-    assert all(owner.startswith(("lease:moby/", "lease:moby_history/")) for owner in leases)
+    assert all(owner.id.startswith(("moby/", "moby_history/")) for owner in leases)
 
 
 def test_half_made_directories_and_downloads_are_no_orphans(tmp_path: Path, contained: Path) -> None:

@@ -13,6 +13,7 @@ from collectors.model.ids import SubvolumeId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import Store, Unit, UnitKind
 from tests.accounting.build import HERE, NOW
+from tests.owners import owners
 from tests.remediation.build import btrfs
 
 MOUNT = Mount(31, 1, "0:50", "/", "/d", (), "btrfs", "/dev/vdb", ())
@@ -43,10 +44,10 @@ def a_store(driver: str, database: str) -> Store:
 def test_only_a_graph_drivers_interrupted_writes_are_for_somebody_to_remove(
     driver: str, database: str, interrupted: bool
 ) -> None:
-    owners = {unit.path: unit.owners for unit in docker_units(a_store(driver, database), MOUNT, PLACES)}
+    found = {unit.path: unit.owners for unit in docker_units(a_store(driver, database), MOUNT, PLACES)}
     write, former = OWN
-    assert owners[write] == ({f"leftover:{write}"} if interrupted else frozenset())
-    assert owners[former] == {f"leftover:{former}"}
+    assert found[write] == (owners(f"leftover:{write}") if interrupted else frozenset())
+    assert found[former] == owners(f"leftover:{former}")
 
 
 def a_subvolume(number: int, path: str) -> Subvolume:
@@ -58,5 +59,5 @@ def test_a_layer_of_a_former_btrfs_driver_is_no_snapshot_and_goes_with_its_drive
     facts = btrfs(data=(), metadata=(1, 1))
     listed = Exact((a_subvolume(300, "btrfs/subvolumes/a"), a_subvolume(301, "btrfs-backup")), HERE)
     layer, copy = subvolume_units(replace(facts, subvolumes=listed), MOUNT, PLACES, units)
-    assert (layer.kind, set(layer.owners), layer.name) == (UnitKind.OTHER_DRIVER, {"leftover:/d/btrfs"}, "btrfs: a")
-    assert (copy.kind, set(copy.owners)) == (UnitKind.SNAPSHOT, {"snapshot:btrfs-backup"})
+    assert (layer.kind, layer.owners, layer.name) == (UnitKind.OTHER_DRIVER, owners("leftover:/d/btrfs"), "btrfs: a")
+    assert (copy.kind, copy.owners) == (UnitKind.SNAPSHOT, owners("snapshot:btrfs-backup"))

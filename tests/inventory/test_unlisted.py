@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from collectors.inventory.units import unlisted_units
 from collectors.model.btrfs import Holding, Sharing
-from collectors.model.ids import OwnerId, UnitId
+from collectors.model.ids import UnitId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import UnitKind
 from tests.accounting.build import unit
 
@@ -26,7 +27,7 @@ def test_a_subvolume_without_a_unit_gets_one_that_claims_nothing() -> None:
 def test_a_deleted_one_waits_for_the_cleaner_whoever_asks() -> None:
     (found,) = unlisted_units(walked("<deleted>/257"), ())
     assert found.kind is UnitKind.DELETED
-    assert found.owners == {OwnerId("deleted:257")}
+    assert found.owners == {Owner(OwnerKind.DELETED, "257")}
 
 
 def test_the_top_level_trees_and_open_files_are_no_such_subvolumes() -> None:

@@ -120,8 +120,7 @@ def test_owners_in_the_containerd_store_are_those_that_the_engine_lists(containe
 def check_owners(lab: Lab) -> None:
     owners: dict[str, set[str]] = {"image": set(), "container": set(), "volume": set(), "build": set()}
     for owner in {owner for unit in units(read(lab)) for owner in unit.owners}:
-        kind, _, name = owner.partition(":")
-        owners.setdefault(kind, set()).add(name)
+        owners.setdefault(owner.kind, set()).add(owner.id)
     assert {kind: owners[kind] for kind in ("image", "container", "volume")} == disk_usage(lab)
     listed = json.loads(lab.docker("system", "df", "-v", "--format", "{{json .BuildCache}}"))
     assert {record["ID"] for record in listed} == owners["build"]

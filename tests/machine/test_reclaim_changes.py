@@ -51,7 +51,7 @@ def own_image(lab: Lab, tag: str, count: int = 3 * MIB) -> str:
 
 
 def reasons(outcome: Outcome) -> dict[str, str]:
-    return {t.target: t.reason for result in outcome.steps for t in result.targets if not t.removed}
+    return {t.target.text(): t.reason for result in outcome.steps for t in result.targets if not t.removed}
 
 
 def test_an_image_that_a_container_uses_by_now_stays_with_all_its_tags(reclaiming: Reclaiming) -> None:
@@ -59,7 +59,7 @@ def test_an_image_that_a_container_uses_by_now_stays_with_all_its_tags(reclaimin
     image = own_image(lab, "late/used:1")
     lab.docker("tag", "late/used:1", "other/used:stable")
     looked = reclaiming.look()
-    assert f"image:{image}" in {t for step in looked.report.plan.steps for t in step.targets}
+    assert f"image:{image}" in {t.text() for step in looked.report.plan.steps for t in step.targets}
     lab.docker("create", "--network", "none", "--name", "late-user", "other/used:stable", "sh")
     before = holds(lab)
     outcome = reclaiming.apply(looked, Risk.CAREFUL)
@@ -73,7 +73,7 @@ def test_a_dangling_image_that_was_tagged_meanwhile_stays(reclaiming: Reclaiming
     image = own_image(lab, "late/tagged:1")
     own_image(lab, "late/tagged:1", 2 * MIB)
     looked = reclaiming.look()
-    planned = {t for step in looked.report.plan.steps for t in step.targets}
+    planned = {t.text() for step in looked.report.plan.steps for t in step.targets}
     if f"image:{image}" not in planned:
         pytest.skip("this image store keeps no image that lost its tag")
     lab.docker("tag", image, "rescued:1")
@@ -98,7 +98,7 @@ def test_a_container_that_runs_again_stays(reclaiming: Reclaiming) -> None:
     container = lab.client.run("base:1", "back-again", "test -f /tmp/seen && exec sleep 1000; touch /tmp/seen")
     lab.docker("wait", "back-again")
     looked = reclaiming.look()
-    assert f"container:{container}" in {t for step in looked.report.plan.steps for t in step.targets}
+    assert f"container:{container}" in {t.text() for step in looked.report.plan.steps for t in step.targets}
     lab.docker("start", "back-again")
     outcome = reclaiming.apply(looked, Risk.CAREFUL)
     assert f"container {container} back-again" in holds(lab)

@@ -29,7 +29,7 @@ def orphans(lab: Lab) -> list[Path]:
 
 
 def result(outcome: Outcome, action: str) -> dict[str, tuple[bool, str]]:
-    return {t.target: (t.removed, t.reason) for r in outcome.steps if r.action == action for t in r.targets}
+    return {t.target.text(): (t.removed, t.reason) for r in outcome.steps if r.action == action for t in r.targets}
 
 
 @pytest.mark.parametrize(("driver", "engine"), [("overlay2", "20.10"), ("btrfs", "20.10"), ("overlay2", "28.5")])

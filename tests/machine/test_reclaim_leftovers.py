@@ -21,6 +21,7 @@ from tests.lab.messes._write import KIB, MIB, age, random_file
 from tests.lab.require import require_machine
 from tests.machine.test_reclaim_crash import at, die, killed
 from tests.machine.test_reclaim_disk import result
+from tests.owners import owner
 from tests.remediation.reclaiming import Reclaiming, holds
 
 pytestmark = pytest.mark.machine
@@ -136,7 +137,7 @@ def test_what_is_opened_touched_or_made_anew_after_the_plan_stays(
         }
         assert all(path.exists() for path in leftovers)
         # Nor does the next plan want what is open.
-        assert f"leftover:{opened}" not in step(reclaiming.look(), TMP).targets
+        assert owner(f"leftover:{opened}") not in step(reclaiming.look(), TMP).targets
     age(context)
     time.sleep(0.1)
     assert reclaiming.apply(reclaiming.look(), Risk.CAREFUL, steps=frozenset({TMP})).ended is Ended.ALL_DONE

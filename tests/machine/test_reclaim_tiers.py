@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.remediation.apply import Ended
@@ -84,7 +85,7 @@ def test_the_careful_tier_leaves_exactly_what_is_used_kept_or_data(reclaiming: R
     assert outcome.ended is Ended.ALL_DONE, outcome
     assert survivors(lab, "careful") <= alive(lab)
     planned = {
-        target for step in looked.report.plan.steps if step.automatic and step.risk is not Risk.DESTRUCTIVE
+        target.text() for step in looked.report.plan.steps if step.automatic and step.risk is not Risk.DESTRUCTIVE
         for target in step.targets
     }  # fmt: skip
     lost = {line.split()[0] + ":" + line.split()[1] for line in before - after if not line.startswith("tag ")}
@@ -106,7 +107,7 @@ def test_the_destructive_tier_takes_no_volume_unless_a_person_names_it(reclaimin
     assert sum("a person has to name it" in note for note in outcome.notes) >= 2
     named = reclaiming.apply(reclaiming.look(), Risk.DESTRUCTIVE, named=frozenset({"volume:precious"}))
     assert before - {line for line in holds(lab) if line.startswith("volume ")} == {"volume precious"}
-    assert [result.removed for result in named.steps if result.removed] == [("volume:precious",)]
+    assert [result.removed for result in named.steps if result.removed] == [(Owner(OwnerKind.VOLUME, "precious"),)]
 
 
 def test_nothing_is_left_to_do_afterwards(reclaiming: Reclaiming) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.accounting.ledger import account
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.snapshot import FilesystemStudy
 from collectors.model.sums import charged
@@ -53,13 +53,13 @@ def test_the_ledger_closes_and_what_was_not_explained_stays_the_same() -> None:
     assert rows[Category.UNATTRIBUTED] == charged(whole.row(Category.UNATTRIBUTED).charged)
     assert rows[Category.CONTAINERS] == 300
     assert rows[Category.LOGS] == 0
-    assert not any(PROBE in item.owner_id for items in less.items.values() for item in items)
+    assert not any(PROBE in item.owner_id.id for items in less.items.values() for item in items)
 
 
 def test_a_layer_that_only_the_probe_kept_is_nobodys_now() -> None:
     layers = {unit.name: unit.owners for unit in without(disk(), PROBE).studies[0].units}
     assert layers["bare"] == frozenset()
-    assert layers["base"] == {OwnerId("image:i"), OwnerId(f"container:{'b' * 64}")}
+    assert layers["base"] == {Owner(OwnerKind.IMAGE, "i"), Owner(OwnerKind.CONTAINER, "b" * 64)}
 
 
 def test_where_nothing_was_measured_used_is_left_alone() -> None:

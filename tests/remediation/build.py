@@ -19,13 +19,15 @@ from collectors.model.engine import (
 )
 from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import ContainerId, ImageId, OwnerId, UnitId
+from collectors.model.ids import ContainerId, ImageId, UnitId
 from collectors.model.ledger import Books, Category, Ledger, Release
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import ContainerLog, Orphanhood, OrphanProof, Store, StoredImage, Unit, UnitKind
 from collectors.remediation.plan import Rules, plan
+from tests.owners import owner
 from tests.world import a_filesystem, a_view
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -121,7 +123,7 @@ def volume(
 
 
 def unit(path: str, kind: UnitKind, *owners: str, born: datetime | None = None, name: str = "") -> Unit:
-    made = frozenset(OwnerId(who) for who in owners)
+    made = frozenset(owner(who) for who in owners)
     return Unit(UnitId(path), kind, path, name or path.rpartition("/")[2], made, True, born)
 
 
@@ -140,7 +142,7 @@ def finding(
     """`count`: bytes that it names; `evidence`: names of what shows it."""
     named = exact(count) if count is not None else None
     shown = tuple((name, exact(0)) for name in evidence)
-    return Finding(rule, Severity.P2, rule, named, shown, f"{rule}!", tuple(OwnerId(who) for who in owners), certain)
+    return Finding(rule, Severity.P2, rule, named, shown, f"{rule}!", tuple(owner(who) for who in owners), certain)
 
 
 def held_open(pid: int, count: int, *, inode: int = 0, container: str = "", command: str = "logger") -> OpenDeleted:
@@ -148,7 +150,7 @@ def held_open(pid: int, count: int, *, inode: int = 0, container: str = "", comm
 
 
 def release(count: int, *owners: str) -> Release:
-    return Release(frozenset(OwnerId(who) for who in owners), count)
+    return Release(frozenset(owner(who) for who in owners), count)
 
 
 def btrfs(
@@ -207,7 +209,7 @@ class Scene:
         self.releases: tuple[Release, ...] = ()
         self.unread: Reading[None] = NOTHING
         self.findings: tuple[Finding, ...] = ()
-        self.last_used: dict[OwnerId, datetime] = {}
+        self.last_used: dict[Owner, datetime] = {}
         self.rules = Rules()
         self.btrfs: Btrfs | None = None
         self.opened: tuple[OpenDeleted, ...] = ()
@@ -279,7 +281,7 @@ def ids(made: Plan) -> list[str]:
 
 
 def targets(made: Plan) -> set[str]:
-    return {target for one in made.steps for target in one.targets}
+    return {target.text() for one in made.steps for target in one.targets}
 
 
 def with_rules(**values: object) -> Rules:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from collectors.engine import endpoint
-from collectors.model.ids import OwnerId
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.remediation.apply import Context, Ended, Event, EventKind, Outcome, apply
@@ -20,6 +19,7 @@ from collectors.remediation.plan.build_cache import OLD, SHARED
 from collectors.remediation.plan.images import DANGLING
 from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
+from tests.owners import owner
 from tests.remediation.build import NOW, exact
 from tests.remediation.fake_engine import FakeEngine, container, image
 
@@ -27,7 +27,7 @@ OLD_ENOUGH = "2020-01-01T00:00:00Z"
 
 
 def a_step(step_id: str, action: str, *targets: str, risk: Risk = Risk.CAREFUL, automatic: bool = True) -> Step:
-    owners = tuple(OwnerId(target) for target in targets)
+    owners = tuple(map(owner, targets))
     return Step(step_id, action, step_id, "", owners, exact(100), risk, "", "", "", "", automatic)
 
 
@@ -78,7 +78,7 @@ def run(
 
 
 def reasons(outcome: Outcome) -> dict[str, str]:
-    return {t.target: t.reason for result in outcome.steps for t in result.targets if not t.removed}
+    return {t.target.text(): t.reason for result in outcome.steps for t in result.targets if not t.removed}
 
 
 def test_an_image_with_one_tag_goes_by_its_id_and_is_not_forced(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_an_image_with_one_tag_goes_by_its_id_and_is_not_forced(tmp_path: Path) 
     outcome = run(fake, tmp_path, a_step("s", "image.remove", "image:sha256:a"))
     assert not fake.images
     assert fake.asked("DELETE") == ["/images/sha256:a {'force': '0', 'noprune': '0'}"]
-    assert (outcome.ended, outcome.steps[0].removed) == (Ended.ALL_DONE, ("image:sha256:a",))
+    assert (outcome.ended, outcome.steps[0].removed) == (Ended.ALL_DONE, (owner("image:sha256:a"),))
     assert outcome.predicted == Exact(100, outcome.predicted.origin)
 
 
@@ -207,7 +207,7 @@ def test_a_container_takes_its_log_and_leaves_its_volumes(tmp_path: Path) -> Non
     fake = FakeEngine(containers={"c": container("c", "i", mounts=("data",))}, volumes={"data": {"Name": "data"}})
     outcome = run(fake, tmp_path, a_step("container:c", "container.remove", "container:c", "log:c"))
     assert fake.asked("DELETE") == ["/containers/c {'force': '0', 'v': '0'}"]
-    assert outcome.steps[0].removed == ("container:c", "log:c")
+    assert outcome.steps[0].removed == (owner("container:c"), owner("log:c"))
     assert "data" in fake.volumes
 
 
@@ -296,7 +296,7 @@ def test_an_answer_that_never_comes_is_not_asked_for_again(silence: Mute | Reset
     fake.fault = once
     outcome = run(fake, tmp_path, a_step(DANGLING, "image.remove", "image:sha256:a", "image:sha256:b"))
     assert [line.split()[0] for line in fake.asked("DELETE")] == ["/images/sha256:a", "/images/sha256:b"]
-    assert outcome.steps[0].removed == ("image:sha256:a", "image:sha256:b")
+    assert outcome.steps[0].removed == (owner("image:sha256:a"), owner("image:sha256:b"))
     assert outcome.steps[0].targets[0].reason == "the engine gave no answer; it is gone"
 
 

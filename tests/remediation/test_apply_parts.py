@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.remediation.apply import btrfs_actions, earlier_run, log_truncate
 from collectors.remediation.apply.inflight import ingests, writers
 from collectors.remediation.apply.recheck import moment
@@ -25,8 +25,8 @@ from collectors.remediation.plan.keep import Rules, from_table, has_label, image
 def test_a_run_that_ended_left_nothing_to_explain(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     log.begin([("s", "Remove it")], None)
-    log.means("s", OwnerId("image:a"), ("app:1",))
-    log.did("s", OwnerId("image:a"), True, "")
+    log.means("s", Owner(OwnerKind.IMAGE, "a"), ("app:1",))
+    log.did("s", Owner(OwnerKind.IMAGE, "a"), True, "")
     assert "1 thing was removed" in earlier_run(tmp_path)
     log.end("all done")
     assert unfinished(tmp_path) is None
@@ -38,16 +38,16 @@ def test_a_log_cut_at_any_byte_still_tells_a_run_that_never_ended(tmp_path: Path
     log = RunLog(tmp_path)
     log.begin([("s", "Remove it")], 70.0)
     begun = (tmp_path / NAME).stat().st_size
-    log.means("s", OwnerId("image:a"), ("app:1", "app:2"))
-    log.did("s", OwnerId("image:a"), True, "")
-    log.means("s", OwnerId("image:b"))
+    log.means("s", Owner(OwnerKind.IMAGE, "a"), ("app:1", "app:2"))
+    log.did("s", Owner(OwnerKind.IMAGE, "a"), True, "")
+    log.means("s", Owner(OwnerKind.IMAGE, "b"))
     whole = (tmp_path / NAME).read_bytes()
     for cut in range(begun, len(whole) + 1):
         (tmp_path / NAME).write_bytes(whole[:cut])
         found = unfinished(tmp_path)
         assert found is not None
         assert found.removed_count in (0, 1)
-        assert found.target in ("image:a", "image:b", None)
+        assert found.target in (Owner(OwnerKind.IMAGE, "a"), Owner(OwnerKind.IMAGE, "b"), None)
     assert earlier_run(tmp_path).count("image:b") == 1
     (tmp_path / NAME).write_bytes(whole[: begun - 5] + b"\n" + os.urandom(200) + b"\n[1]\n")
     assert unfinished(tmp_path) is None
@@ -57,10 +57,10 @@ def test_a_log_after_a_torn_line_is_read_on(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b'{"v":1,"what":"beg')
     log = RunLog(tmp_path)
     log.begin([("s", "x")], None)
-    log.means("s", OwnerId("volume:v"))
+    log.means("s", Owner(OwnerKind.VOLUME, "v"))
     found = unfinished(tmp_path)
     assert found is not None
-    assert found.target == "volume:v"
+    assert found.target == Owner(OwnerKind.VOLUME, "v")
 
 
 def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(tmp_path: Path) -> None:
@@ -236,6 +236,6 @@ def test_a_directory_of_another_filesystem_is_no_subvolume(tmp_path: Path) -> No
 def test_a_run_log_line_is_json_whatever_the_names_are(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     log.begin([("s", 'a "title"\n## Escalation')], None)
-    log.means("s", OwnerId("volume:\x1b[31m\n"), ('x"\n',))
+    log.means("s", Owner(OwnerKind.VOLUME, "\x1b[31m\n"), ('x"\n',))
     lines = (tmp_path / NAME).read_text().split("\n")[1:-1]
     assert [json.loads(line)["what"] for line in lines] == ["begin", "means"]

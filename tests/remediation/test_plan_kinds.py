@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from collectors.model.engine import Flavour
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import Orphanhood, UnitKind
+from tests.owners import owner
 from tests.remediation.build import (
     HERE,
     MIB,
@@ -61,7 +62,7 @@ def test_the_youngest_of_a_chain_goes_first() -> None:
         build_cache=(record("a"), record("b", parents=("a",)), record("c", parents=("b",))),
         releases=tuple(release(5, f"build:{i}") for i in "abc"),
     )
-    assert step(scene.plan(), "build-cache.old").targets == ("build:c", "build:b", "build:a")
+    assert step(scene.plan(), "build-cache.old").targets == tuple(map(owner, ("build:c", "build:b", "build:a")))
 
 
 def test_young_build_cache_and_mounts_stay() -> None:
@@ -79,11 +80,11 @@ def test_shared_build_cache_is_offered_only_with_the_image_that_holds_its_bytes(
         containers=(container("c", "y"),),
         units=layer("l", "image:sha256:x", "build:s"),
         releases=(release(50, "image:sha256:x", "build:s"), release(60, "image:sha256:y", "build:t")),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     made = scene.plan()
     assert ids(made) == ["image:sha256:x", "build-cache.shared"]
-    assert step(made, "build-cache.shared").targets == ("build:s",)
+    assert step(made, "build-cache.shared").targets == (owner("build:s"),)
     assert "id=$id" in step(made, "build-cache.shared").command
     assert " t;" not in step(made, "build-cache.shared").command
     assert [one.frees for one in made.steps] == [
@@ -113,7 +114,8 @@ def test_images_go_longest_unused_first() -> None:
         images=tuple(image(name, f"{name}:1") for name in "abc"),
         releases=tuple(release(9, f"image:sha256:{name}") for name in "abc"),
         last_used={
-            OwnerId(f"image:sha256:{name}"): ago(days=days) for name, days in zip("abc", (20, 90, 50), strict=True)
+            Owner(OwnerKind.IMAGE, f"sha256:{name}"): ago(days=days)
+            for name, days in zip("abc", (20, 90, 50), strict=True)
         },
     )
     assert ids(scene.plan()) == ["image:sha256:b", "image:sha256:c", "image:sha256:a"]
@@ -124,7 +126,7 @@ def test_the_tag_that_a_container_was_made_from_is_in_use_though_its_image_moved
         images=(image("old"), image("new", "app:latest")),
         containers=(container("c", "old", made_from="app"),),
         releases=(release(9, "image:sha256:new"),),
-        last_used={OwnerId("image:sha256:new"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:new"): OLD},
     )
     assert ids(scene.plan()) == []
 
@@ -133,7 +135,7 @@ def test_an_image_with_several_tags_names_each_in_its_command() -> None:
     scene = Scene(
         images=(image("x", "app:1", "app:stable"),),
         releases=(release(9, "image:sha256:x"),),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     assert step(scene.plan(), "image:sha256:x").command == "docker image rm app:1 app:stable"
 
@@ -142,7 +144,7 @@ def test_an_untagged_image_that_was_pulled_by_digest_is_not_dangling() -> None:
     scene = Scene(
         images=(image("x", digests=("app@sha256:d",)),),
         releases=(release(9, "image:sha256:x"),),
-        last_used={OwnerId("image:sha256:x"): ago(days=2)},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): ago(days=2)},
     )
     assert ids(scene.plan()) == []
 
@@ -152,7 +154,7 @@ def test_a_stopped_container_makes_its_image_removable_only_after_itself() -> No
         images=(image("x", "job:1"),),
         containers=(container("c", "x", state="exited", ended=OLD),),
         releases=(release(3, "container:c"), release(90, "image:sha256:x")),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     made = scene.plan()
     assert ids(made) == ["container:c", "image:sha256:x"]
@@ -290,7 +292,7 @@ def test_without_the_list_of_containers_nothing_is_called_unused() -> None:
         volumes=(volume("v"),),
         containers_unread=UNREAD,
         releases=(release(9, "image:sha256:x"), release(9, "volume:v")),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     made = scene.plan()
     assert ids(made) == []
@@ -309,7 +311,7 @@ def test_podman_is_spoken_to_by_its_own_name() -> None:
         flavour=Flavour.PODMAN,
         images=(image("x", "app:1"),),
         releases=(release(9, "image:sha256:x"),),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     assert scene.plan().steps[0].command.startswith("podman image rm")
 
@@ -319,7 +321,7 @@ def test_what_frees_nothing_is_left_out_and_says_who_holds_it() -> None:
         images=(image("x", "app:1"), image("y", "base:1")),
         containers=(container("c", "y"),),
         releases=(release(9, "image:sha256:x", "image:sha256:y"),),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     made = scene.plan()
     assert ids(made) == []
@@ -331,7 +333,7 @@ def test_where_nothing_was_measured_the_engine_s_claim_is_an_estimate_with_bound
         build_cache=(record("a", size=7 * MIB),),
         images=(image("x", "app:1"),),
         unread=UNREAD,
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
         releases=(release(9, "image:sha256:x"),),
     )
     made = scene.plan()
@@ -349,7 +351,7 @@ def test_each_kind_of_keep_rule_keeps_an_image(rules: object) -> None:
     scene = Scene(
         images=(image("x", "app:1", labels={"team": "shop", "ullage.keep": "true"}),),
         releases=(release(9, "image:sha256:x"),),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
         rules=rules,
     )
     assert ids(scene.plan()) == []
@@ -359,6 +361,6 @@ def test_a_keep_label_with_another_value_keeps_nothing() -> None:
     scene = Scene(
         images=(image("x", "app:1", labels={"ullage.keep": "false"}),),
         releases=(release(9, "image:sha256:x"),),
-        last_used={OwnerId("image:sha256:x"): OLD},
+        last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     assert ids(scene.plan()) == ["image:sha256:x"]

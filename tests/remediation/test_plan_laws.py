@@ -7,12 +7,13 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.remediation.plan.order import risk_rank
 from collectors.remediation.plan.until import to_free_bytes
+from tests.owners import owner
 from tests.remediation.build import (
     GIB,
     MIB,
@@ -76,7 +77,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         st.lists(
             st.builds(
                 Release,
-                st.frozensets(st.sampled_from([OwnerId(o) for o in owners]), min_size=1, max_size=3),
+                st.frozensets(st.sampled_from([owner(o) for o in owners]), min_size=1, max_size=3),
                 st.integers(1, GIB),
             ),
             max_size=25,
@@ -95,7 +96,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         ),
         proofs=tuple(proof(p) for p in proved),
         findings=(finding("orphans", *(f"orphan:{p}" for p in draw(st.sets(st.sampled_from(paths))))),),
-        last_used={OwnerId(f"image:sha256:{n}"): draw(_ages) for n in draw(st.sets(st.sampled_from(_NAMES)))},
+        last_used={Owner(OwnerKind.IMAGE, f"sha256:{n}"): draw(_ages) for n in draw(st.sets(st.sampled_from(_NAMES)))},
         releases=tuple(releases),
     )
 
@@ -108,13 +109,17 @@ def test_the_prediction_of_any_set_of_steps_equals_removing_their_targets_by_han
     made = scene.plan()
     order = ids(made)
     chosen: set[str] = set()
-    gone: set[str] = set()
+    gone: set[Owner] = set()
     # Steps run in order, and a step whose precondition was not chosen is skipped: an image with its container.
     for one in made.steps:
         if not data.draw(st.booleans()):
             continue
-        before = {f"container:{c.id}" for c in scene.containers} if one.action == "image.remove" else set()
-        held = {f"container:{c.id}" for c in scene.containers if f"image:{c.image_id}" in one.targets}
+        before = {Owner(OwnerKind.CONTAINER, c.id) for c in scene.containers} if one.action == "image.remove" else set()
+        held = {
+            Owner(OwnerKind.CONTAINER, c.id)
+            for c in scene.containers
+            if Owner(OwnerKind.IMAGE, c.image_id) in one.targets
+        }
         if before & held - gone:
             continue
         if one.id == "build-cache.shared" and not _descendants_gone(scene, one.targets, gone):
@@ -139,10 +144,10 @@ def test_what_a_step_frees_and_what_it_leads_to_is_all_that_the_plan_would_lack_
             assert lacking == one.frees.value + later.get(one.id, 0)
 
 
-def _descendants_gone(scene: Scene, records: tuple[str, ...], gone: set[str]) -> bool:
+def _descendants_gone(scene: Scene, records: tuple[Owner, ...], gone: set[Owner]) -> bool:
     after = gone | set(records)
     return not any(
-        f"build:{parent}" in records and f"build:{child.id}" not in after
+        Owner(OwnerKind.BUILD, parent) in records and Owner(OwnerKind.BUILD, child.id) not in after
         for child in scene.build_cache
         for parent in child.parents
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from collectors.diagnosis.culprit import SYMPTOMS
-from collectors.model.ids import OwnerId
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import UnitKind
+from tests.owners import owner
 from tests.remediation.build import (
     MIB,
     UNREAD,
@@ -43,7 +43,7 @@ def test_temporary_files_that_nobody_needs_are_careful_and_go_beside_a_running_e
     )
     only = step(scene.plan(), "engine-tmp")
     assert (only.risk, only.automatic, only.rule) == (Risk.CAREFUL, True, "engine-tmp")
-    assert only.targets == (f"leftover:{FORGOTTEN}",)
+    assert only.targets == (owner(f"leftover:{FORGOTTEN}"),)
     assert only.command == f"rm -rf --one-file-system -- {FORGOTTEN}"
     assert isinstance(only.frees, Exact)
     assert only.frees.value == 9 * MIB
@@ -57,7 +57,7 @@ def test_interrupted_writes_need_the_engine_stopped_and_layers_go_before_the_row
         releases=(release(300, f"leftover:{ROW}"), release(4000, f"leftover:{LAYER}")),
     )
     only = step(scene.plan(), "interrupted-writes")
-    assert only.targets == (f"leftover:{LAYER}", f"leftover:{ROW}")
+    assert only.targets == (owner(f"leftover:{LAYER}"), owner(f"leftover:{ROW}"))
     assert only.needs.startswith("the engine stopped")
     assert (only.risk, only.automatic) == (Risk.DESTRUCTIVE, True)
     assert isinstance(only.frees, Exact)
@@ -176,7 +176,7 @@ def test_a_builder_whose_container_another_step_removes_waits_for_that_step() ->
     )
     made = scene.plan()
     assert ids(made) == ["container:buildx_buildkit_shop0", "builder:shop0"]
-    assert step(made, "builder:shop0").targets == (f"volume:{name}",)
+    assert step(made, "builder:shop0").targets == (owner(f"volume:{name}"),)
 
 
 def test_a_volume_that_something_else_mounts_too_is_no_builders() -> None:
@@ -248,4 +248,4 @@ def test_a_finding_is_answered_by_the_step_for_its_targets_and_symptoms_need_no_
 def test_without_a_list_of_containers_no_builder_is_proposed() -> None:
     name = "buildx_buildkit_shop0_state"
     scene = Scene(volumes=(volume(name),), containers_unread=UNREAD, releases=(release(5, f"volume:{name}"),))
-    assert OwnerId(f"volume:{name}") not in targets(scene.plan())
+    assert f"volume:{name}" not in targets(scene.plan())

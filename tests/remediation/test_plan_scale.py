@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Unlock
 from collectors.remediation.plan.draft import Draft, Rank
 from collectors.remediation.plan.order import ordered
 from collectors.remediation.plan.unlocks import Tally
 from collectors.remediation.plan.until import choose
+from tests.owners import owner
 from tests.remediation.build import GIB, Scene, ago, container, image, release, volume
 from tests.scale.growth import TOO_MUCH, growth
 
@@ -41,7 +42,19 @@ def test_a_tally_says_what_the_set_frees_after_every_change(unlocks: list[Unlock
 
 def draft(name: str, requires: frozenset[str], risk: Risk) -> Draft:
     return Draft(
-        name, "x", name, "", (OwnerId(name),), Rank.IMAGE, (), risk, "", "", "", automatic=True, requires=requires
+        name,
+        "x",
+        name,
+        "",
+        (Owner(OwnerKind.IMAGE, name),),
+        Rank.IMAGE,
+        (),
+        risk,
+        "",
+        "",
+        "",
+        automatic=True,
+        requires=requires,
     )
 
 
@@ -97,15 +110,15 @@ def plainly_ordered(drafts: Sequence[Draft]) -> list[Draft]:
 def a_host(count: int) -> Scene:
     """So many of each: images that nothing uses with a layer that all share, containers, volumes that nobody mounts."""
     names = [f"{number}" for number in range(count)]
-    owners = [f"image:sha256:{name}" for name in names]
+    texts = [f"image:sha256:{name}" for name in names]
     return Scene(
         images=tuple(image(name, f"app:{name}") for name in names),
         containers=tuple(container(f"c{name}", "used") for name in names),
         volumes=tuple(volume(f"v{name}") for name in names),
-        last_used={OwnerId(owner): ago(days=30) for owner in owners},
+        last_used={owner(text): ago(days=30) for text in texts},
         releases=(
-            release(GIB, *owners),
-            *(release(GIB // count, owner) for owner in owners),
+            release(GIB, *texts),
+            *(release(GIB // count, text) for text in texts),
             *(release(GIB // count, f"volume:v{name}") for name in names),
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collectors.model.filesystem import FsSpace
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Unavailable, Why
 from collectors.remediation.plan.until import percent_after, to_free_bytes
 from tests.remediation.build import GIB, HERE, Scene, ago, ids, image, record, release, volume
@@ -17,7 +17,7 @@ def a_scene(**changes: object) -> Scene:
             "build_cache": (record("r"),),
             "images": tuple(image(name, f"{name}:1") for name in days),
             "volumes": (volume("v"),),
-            "last_used": {OwnerId(f"image:sha256:{name}"): ago(days=age) for name, age in days.items()},
+            "last_used": {Owner(OwnerKind.IMAGE, f"sha256:{name}"): ago(days=age) for name, age in days.items()},
             "releases": (
                 release(2 * GIB, "build:r"),
                 release(3 * GIB, "image:sha256:a"),

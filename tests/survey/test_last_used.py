@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from collectors.history import encoding
 from collectors.history.record import Journal
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.report import TrendView
 from collectors.survey.memory import Memory, last_used
 from tests.history.build import a_record
@@ -40,7 +40,7 @@ def test_an_image_was_last_used_when_the_newest_run_saw_a_container_hold_it() ->
     memory = Memory(NO_TREND, Journal(tuple(records), (), 0, 0))
     found = last_used(memory, scene.snapshot())
     assert found == {
-        OwnerId(f"image:{scene.images[0].id}"): records[1].at,
-        OwnerId(f"image:{scene.images[1].id}"): records[0].at,
+        Owner(OwnerKind.IMAGE, scene.images[0].id): records[1].at,
+        Owner(OwnerKind.IMAGE, scene.images[1].id): records[0].at,
     }
     assert records[1].at - records[0].at > timedelta(0)

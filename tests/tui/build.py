@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from collectors.model.engine import Engine, Flavour, ImageStore
 from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item, Ledger, Row
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
@@ -45,6 +45,20 @@ def a_row(category: Category, charged: Size, reclaimable: int | Size = 0, reason
     return Row(category, charged, charged, freed, "walk", reason)
 
 
+KINDS = {
+    Category.IMAGES: OwnerKind.IMAGE,
+    Category.CONTAINERS: OwnerKind.CONTAINER,
+    Category.LOGS: OwnerKind.LOG,
+    Category.VOLUMES: OwnerKind.VOLUME,
+    Category.BUILD_CACHE: OwnerKind.BUILD,
+    Category.ORPHANS: OwnerKind.ORPHAN,
+    Category.DOCKER_OTHER: OwnerKind.LEFTOVER,
+    Category.SNAPSHOTS: OwnerKind.SNAPSHOT,
+    Category.DELETED_PENDING: OwnerKind.DELETED,
+    Category.DELETED_OPEN: OwnerKind.OPEN,
+}
+
+
 def an_item(
     category: Category,
     name: str,
@@ -64,7 +78,7 @@ def an_item(
     born = None if days_old is None else NOW - timedelta(days=days_old)
     return Item(
         id=name,
-        owner_id=OwnerId(f"{category.value}:{name}"),
+        owner_id=Owner(KINDS.get(category, OwnerKind.PATH), name),
         category=category,
         name=name,
         referenced=whole,

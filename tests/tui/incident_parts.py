@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from tests.tui.build import a_finding, an_item, exact, gib
 
@@ -79,7 +79,7 @@ def containers() -> list[Item]:
     return [an_item(C.CONTAINERS, name, gib(size), state=state, owner=f"{name}:image") for name, size, state in names]
 
 
-def findings(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> list[Finding]:
+def findings(freed: dict[Category, int], orphans: Sequence[Owner]) -> list[Finding]:
     return [
         a_finding(
             "orphan-layers",
@@ -139,7 +139,7 @@ def findings(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> list[Fin
     ]
 
 
-def plan_of(freed: dict[Category, int], orphans: Sequence[OwnerId]) -> Plan:
+def plan_of(freed: dict[Category, int], orphans: Sequence[Owner]) -> Plan:
     rows = [
         (
             "s1",

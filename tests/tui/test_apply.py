@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from collectors.model.finding import Severity
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin
 from collectors.remediation.apply.outcome import Ended, Outcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
@@ -178,9 +178,10 @@ def test_what_was_left_alone_is_told_at_the_end_with_its_reason_and_its_number()
     here = Origin("test", "test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
     nothing: Exact[int] = Exact(0, here)
     left = tuple(
-        TargetResult(OwnerId(f"orphan:/{number}"), False, "the engine is not idle \x1b[31m") for number in (1, 2)
+        TargetResult(Owner(OwnerKind.ORPHAN, f"/{number}"), False, "the engine is not idle \x1b[31m")
+        for number in (1, 2)
     )
-    gone = TargetResult(OwnerId("orphan:/3"), True, "")
+    gone = TargetResult(Owner(OwnerKind.ORPHAN, "/3"), True, "")
     step = StepResult("orphans", "remove", "Orphans", nothing, nothing, nothing, nothing, (*left, gone), 1.0, "")
     outcome = Outcome(Ended.ALL_DONE, "", (step,), nothing, nothing, nothing, nothing, 90, 90, ())
     told = ["".join(bit.text for bit in line) for line in outcome_lines(outcome, si=False)]

@@ -95,7 +95,7 @@ _ROLES = {
 def _line(event: Event) -> Line:
     glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
     count = f" {event.done}/{event.total}" if event.total else ""
-    what = safe(event.text or event.target or "")
+    what = safe(event.text or (event.target.text() if event.target else ""))
     bits = [
         Bit(f" {event.at:%H:%M:%S} ", "muted"),
         Bit(f"{glyph} ", role),

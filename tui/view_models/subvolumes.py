@@ -6,8 +6,8 @@ These are no category: subvolumes hold what the categories already count. Refuse
 from __future__ import annotations
 
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report
 from collectors.model.sums import floor
@@ -47,7 +47,7 @@ def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item
     state = "pending" if subvolume.deleted else "snapshot" if subvolume.parent_uuid else "subvolume"
     return Item(
         id=f"{subvolume.id} {subvolume.uuid}",
-        owner_id=OwnerId(f"subvolume:{subvolume.id}"),
+        owner_id=Owner(OwnerKind.SUBVOLUME, str(subvolume.id)),
         category=Category.SNAPSHOTS if subvolume.parent_uuid else Category.OTHER_FILES,
         name=subvolume.path or "(top level)",
         referenced=whole,

@@ -43,7 +43,7 @@ class ItemTable(Listing[ItemRow]):
         self.largest = 0
 
     def key_of(self, row: ItemRow) -> str:
-        return row.item.owner_id + row.item.id
+        return row.item.owner_id.text() + row.item.id
 
     def copy_text(self, row: ItemRow) -> str:
         return row.item.id or row.item.name

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from collectors.diagnosis.case import Case, count, largest
 from collectors.model.engine import Flavour
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import Orphanhood
 from collectors.model.sums import charged
@@ -21,7 +21,7 @@ def _some(case: Case, category: Category, states: tuple[str, ...]) -> tuple[Item
     return tuple(i for i in case.items(category) if i.state in states)
 
 
-def _owners(items: Iterable[Item]) -> tuple[OwnerId, ...]:
+def _owners(items: Iterable[Item]) -> tuple[Owner, ...]:
     return tuple(item.owner_id for item in items)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from collectors.diagnosis.case import Case, count, largest
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import OwnerKind
 from collectors.model.store import UnitKind
 from collectors.model.sums import charged
 
@@ -15,7 +16,7 @@ from collectors.model.sums import charged
 def _of_kind(case: Case, kind: UnitKind) -> tuple[Item, ...]:
     """Of temporary files only those that nobody has open and nothing touched for long."""
     items = (item for item in case.items(Category.DOCKER_OTHER) if item.state == kind.value)
-    return tuple(i for i in items if kind is not UnitKind.TEMPORARY or i.owner_id.startswith("leftover:"))
+    return tuple(i for i in items if kind is not UnitKind.TEMPORARY or i.owner_id.kind is OwnerKind.LEFTOVER)
 
 
 def _leftover(case: Case, rule: str, kind: UnitKind, claim: str, remedy: str) -> Iterable[Finding]:

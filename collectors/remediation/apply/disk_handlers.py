@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply import btrfs_actions, log_truncate, orphans, recheck
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
-from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.handler import Handler
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan.leftovers import reachable
 from collectors.system.mountinfo import mounts as mount_table
@@ -22,8 +22,8 @@ class Logs(Handler):
     def before(self, step: Step) -> str:
         return "" if self._tools.context.docker_root else "the Docker root is not known"
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        context, name = self._tools.context, name_of(target)
+    def act(self, step: Step, target: Owner) -> Act:
+        context, name = self._tools.context, target.id
         reply = self._tools.wire.get(f"/containers/{name}/json")
         if reply.status == 404:
             return GONE
@@ -48,23 +48,23 @@ class Orphans(Handler):
         # What a probe saw under the root may be another directory under the same path here, or none: not "gone".
         return "" if self._tools.context.docker_root else "the Docker root is not known"
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        path = name_of(target)
+    def act(self, step: Step, target: Owner) -> Act:
+        path = target.id
         if not Path(path).exists():
             return GONE
         if reason := self._prover.why_not(path):
             return skipped(reason)
         return orphans.remove(Path(path))
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        return Path(name_of(target)).exists()
+    def still_there(self, target: Owner) -> bool | None:
+        return Path(target.id).exists()
 
 
 class Snapshots(Handler):
     """A read-only copy that is mounted nowhere, which a person named."""
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        context, name = self._tools.context, name_of(target)
+    def act(self, step: Step, target: Owner) -> Act:
+        context, name = self._tools.context, target.id
         mounts = mount_table(context.host, timeout_s=5.0)
         facts = btrfs_filesystem(Path(context.mountpoint), context.host, timeout_s=20.0)
         if not isinstance(mounts, Exact) or not isinstance(facts, Exact):

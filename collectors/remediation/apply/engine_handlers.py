@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
 from collectors.remediation.apply import engine_actions, recheck
 from collectors.remediation.apply.act import GONE, REMOVED, Act, failed, skipped
-from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.handler import Handler
 from collectors.remediation.apply.inflight import ingests
 from collectors.remediation.apply.tools import Tools
 from collectors.remediation.plan import build_cache
@@ -37,11 +37,11 @@ class Images(Handler):
             self._content = (*inside, self._tools.context.host.here(_SYSTEM_CONTAINERD))
         return self._pulling()
 
-    def names(self, target: OwnerId) -> tuple[str, ...]:
+    def names(self, target: Owner) -> tuple[str, ...]:
         detail = self._detail(target)
         return recheck.references(detail)[0] if detail else ()
 
-    def act(self, step: Step, target: OwnerId) -> Act:
+    def act(self, step: Step, target: Owner) -> Act:
         if reason := self._pulling():
             return skipped(reason)
         detail = self._detail(target)
@@ -58,11 +58,11 @@ class Images(Handler):
         keeps = engine_actions.keep_parents(wire, detail, rules)
         return engine_actions.remove_image(wire, detail, keep_parents=keeps)
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        return _exists(self._tools, f"/images/{name_of(target)}/json")
+    def still_there(self, target: Owner) -> bool | None:
+        return _exists(self._tools, f"/images/{target.id}/json")
 
-    def _detail(self, target: OwnerId) -> dict[str, Any] | None:
-        reply = self._tools.wire.get(f"/images/{name_of(target)}/json")
+    def _detail(self, target: Owner) -> dict[str, Any] | None:
+        reply = self._tools.wire.get(f"/images/{target.id}/json")
         return reply.body if reply.ok and isinstance(reply.body, dict) else None
 
     def _pulling(self) -> str:
@@ -80,18 +80,18 @@ class Containers(Handler):
         super().__init__(tools)
         self._last: dict[str, Act] = {}
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        name = name_of(target)
-        if target.startswith("log:"):  # it goes, or stays, with its container
+    def act(self, step: Step, target: Owner) -> Act:
+        name = target.id
+        if target.kind is OwnerKind.LOG:  # it goes, or stays, with its container
             act = self._last.get(name)
             return Act(act.removed, act.reason) if act else skipped("its container was not removed")
         self._last[name] = act = self._remove(step, name)
         return act
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        there = _exists(self._tools, f"/containers/{name_of(target)}/json")
+    def still_there(self, target: Owner) -> bool | None:
+        there = _exists(self._tools, f"/containers/{target.id}/json")
         if there is False:
-            self._last[name_of(target)] = REMOVED
+            self._last[target.id] = REMOVED
         return there
 
     def _remove(self, step: Step, name: str) -> Act:
@@ -109,8 +109,8 @@ class Containers(Handler):
 class Volumes(Handler):
     """One by name, for a person who named it."""
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        reply = self._tools.wire.get(f"/volumes/{name_of(target)}")
+    def act(self, step: Step, target: Owner) -> Act:
+        reply = self._tools.wire.get(f"/volumes/{target.id}")
         if reply.status == 404:
             return GONE
         containers = self._tools.containers()
@@ -119,30 +119,30 @@ class Volumes(Handler):
         context = self._tools.context
         if reason := recheck.volume(reply.body, containers, context.rules, context.planned_at):
             return skipped(reason)
-        return engine_actions.remove_volume(self._tools.wire, name_of(target))
+        return engine_actions.remove_volume(self._tools.wire, target.id)
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        return _exists(self._tools, f"/volumes/{name_of(target)}")
+    def still_there(self, target: Owner) -> bool | None:
+        return _exists(self._tools, f"/volumes/{target.id}")
 
 
 class Records(Handler):
     """Build-cache records. Age and use are the builder's own conditions of the request, so nothing can slip between."""
 
-    def act(self, step: Step, target: OwnerId) -> Act:
+    def act(self, step: Step, target: Owner) -> Act:
         rules = self._tools.context.rules
         age = rules.cache_mount_age_s if step.id == build_cache.MOUNTS else rules.build_cache_age_s
         return engine_actions.remove_record(
-            self._tools.wire, name_of(target), all_=step.id == build_cache.SHARED, unused_for_s=age
+            self._tools.wire, target.id, all_=step.id == build_cache.SHARED, unused_for_s=age
         )
 
-    def still_there(self, target: OwnerId) -> bool | None:
+    def still_there(self, target: Owner) -> bool | None:
         wire = self._tools.wire
         listed = wire.get("/system/df", {"type": "build-cache"} if (wire.api.major, wire.api.minor) >= (1, 42) else {})
         body = listed.body if isinstance(listed.body, dict) else None
         if body is None or not listed.ok:
             return None
         cache = body.get("BuildCache") or (body.get("BuildCacheUsage") or {}).get("Items") or []
-        return any(isinstance(record, dict) and record.get("ID") == name_of(target) for record in cache)
+        return any(isinstance(record, dict) and record.get("ID") == target.id for record in cache)
 
 
 def _exists(tools: Tools, path: str) -> bool | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems.btrfs import filesystem
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply import btrfs_actions, measure
@@ -23,7 +23,7 @@ _ROUNDS = 10
 _IDLE_ROUNDS = 2
 
 
-def wait(tools: Tools, step: Step) -> Mapping[OwnerId, Act]:
+def wait(tools: Tools, step: Step) -> Mapping[Owner, Act]:
     """Until everything that is deleted by now has been cleaned up; which of the step's subvolumes were."""
     mountpoint = tools.context.mountpoint
 
@@ -34,7 +34,7 @@ def wait(tools: Tools, step: Step) -> Mapping[OwnerId, Act]:
 
     said = measure.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
     try:
-        left = {f"deleted:{number}" for number in btrfs_actions.pending(Path(mountpoint))}
+        left = {Owner(OwnerKind.DELETED, str(number)) for number in btrfs_actions.pending(Path(mountpoint))}
     except (OSError, Declined) as error:
         return dict.fromkeys(step.targets, failed(said or str(error)))
     return {target: failed(said or "still pending") if target in left else REMOVED for target in step.targets}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.remediation.apply.act import Act
 from collectors.remediation.apply.tools import Tools
@@ -20,19 +20,14 @@ class Handler(ABC):
         """The reason to leave the whole step alone, "" for none."""
         return ""
 
-    def names(self, target: OwnerId) -> tuple[str, ...]:
+    def names(self, target: Owner) -> tuple[str, ...]:
         """Names that the run log has to know before the target is touched, so that they can be put back."""
         return ()
 
     @abstractmethod
-    def act(self, step: Step, target: OwnerId) -> Act:
+    def act(self, step: Step, target: Owner) -> Act:
         """Verify once more, then remove."""
 
-    def still_there(self, target: OwnerId) -> bool | None:
+    def still_there(self, target: Owner) -> bool | None:
         """After an answer that never came: is it still there? None: that cannot be told."""
         return None
-
-
-def name_of(target: OwnerId) -> str:
-    """`sha256:…` of `image:sha256:…`."""
-    return target.partition(":")[2]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.remediation.apply import engine_actions
-from collectors.remediation.apply.handler import name_of
 from collectors.remediation.apply.run_log import Unfinished, unfinished
 from collectors.remediation.apply.wire import Lost, Wire
 
@@ -32,7 +31,7 @@ def put_right(state: Path, wire: Wire) -> str:
     try:
         there = _there(last.target, wire)
         if there and last.tags:
-            back = engine_actions.restore(wire, name_of(last.target), last.tags)
+            back = engine_actions.restore(wire, last.target.id, last.tags)
             if back:
                 words += f" Its tags {', '.join(back)} are put back."
     except Lost:
@@ -46,15 +45,20 @@ def _words(last: Unfinished) -> str:
     done = f"{last.removed_count} {'thing was' if last.removed_count == 1 else 'things were'} removed before that."
     if last.target is None:
         return f"The reclaim that began at {last.began_at} did not end. {done}"
-    return f"The reclaim that began at {last.began_at} did not end: it was at {last.target} ({last.step_title}). {done}"
+    target = f"{last.target.text()} ({last.step_title})"
+    return f"The reclaim that began at {last.began_at} did not end: it was at {target}. {done}"
 
 
-def _there(target: OwnerId, wire: Wire) -> bool | None:
-    kind, name = target.partition(":")[0], name_of(target)
-    paths = {"image": f"/images/{name}/json", "container": f"/containers/{name}/json", "volume": f"/volumes/{name}"}
-    if kind == "orphan":
+def _there(target: Owner, wire: Wire) -> bool | None:
+    name = target.id
+    paths = {
+        OwnerKind.IMAGE: f"/images/{name}/json",
+        OwnerKind.CONTAINER: f"/containers/{name}/json",
+        OwnerKind.VOLUME: f"/volumes/{name}",
+    }
+    if target.kind is OwnerKind.ORPHAN:
         return Path(name).exists()
-    if kind not in paths:
+    if target.kind not in paths:
         return None
-    reply = wire.get(paths[kind])
+    reply = wire.get(paths[target.kind])
     return False if reply.status == 404 else (True if reply.ok else None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.remediation.apply import last_look, orphans, temporary
 from collectors.remediation.apply.act import GONE, Act, skipped
-from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.handler import Handler
 from collectors.remediation.apply.tools import Tools
 
 
@@ -21,8 +21,8 @@ class Temporary(Handler):
     def before(self, step: Step) -> str:
         return "" if self._tools.context.docker_root else "the Docker root is not known"
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        context, path = self._tools.context, name_of(target)
+    def act(self, step: Step, target: Owner) -> Act:
+        context, path = self._tools.context, target.id
         if reason := last_look.mounted_inside(context.host, path):
             return skipped(reason)
         return temporary.remove(
@@ -54,8 +54,8 @@ class Interrupted(Handler):
         self._interrupted = frozenset(u.path for u in units.value if u.kind is UnitKind.INTERRUPTED_WRITE)
         return ""
 
-    def act(self, step: Step, target: OwnerId) -> Act:
-        path = name_of(target)
+    def act(self, step: Step, target: Owner) -> Act:
+        path = target.id
         if not last_look.stopped(self._tools.wire):
             return skipped("the engine was started meanwhile")
         if not Path(path).exists():
@@ -66,5 +66,5 @@ class Interrupted(Handler):
             return skipped(reason)
         return orphans.remove(Path(path))
 
-    def still_there(self, target: OwnerId) -> bool | None:
-        return Path(name_of(target)).exists()
+    def still_there(self, target: Owner) -> bool | None:
+        return Path(target.id).exists()

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TypeVar
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.remediation.apply import engine_actions, filesystem_steps, measure
 from collectors.remediation.apply.act import Act, failed, skipped
 from collectors.remediation.apply.disk_handlers import Logs, Orphans, Snapshots
 from collectors.remediation.apply.engine_handlers import Containers, Images, Records, Volumes
-from collectors.remediation.apply.handler import Handler, name_of
+from collectors.remediation.apply.handler import Handler
 from collectors.remediation.apply.leftover_handlers import Interrupted, Temporary
 from collectors.remediation.apply.measure import Room, room
 from collectors.remediation.apply.outcome import EventKind, StepResult, TargetResult
@@ -66,7 +66,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
     """Verify, remove, wait, measure. Never raises for what the machine does."""
     began = time.monotonic()
     tools.tell(EventKind.STEP_STARTED, step, text=step.title, total=len(step.targets))
-    acts: dict[OwnerId, Act] = {}
+    acts: dict[Owner, Act] = {}
     stop: Stop | None = None
     note = reason = ""
     try:
@@ -96,7 +96,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
     return Done(result, after, stop, reason)
 
 
-def _targets(tools: Tools, step: Step, acts: dict[OwnerId, Act]) -> tuple[str, Stop | None]:
+def _targets(tools: Tools, step: Step, acts: dict[Owner, Act]) -> tuple[str, Stop | None]:
     """Fills `acts`; the step's note and why it stopped early. Raises Lost, Away."""
     if step.action == "btrfs.wait":
         acts.update(filesystem_steps.wait(tools, step))
@@ -125,7 +125,7 @@ def _targets(tools: Tools, step: Step, acts: dict[OwnerId, Act]) -> tuple[str, S
     return "", None
 
 
-def _one(tools: Tools, handler: Handler, step: Step, target: OwnerId) -> Act:
+def _one(tools: Tools, handler: Handler, step: Step, target: Owner) -> Act:
     names = _patiently(tools, step, lambda: handler.names(target))
     tools.log.means(step.id, target, names)
     try:
@@ -137,7 +137,7 @@ def _one(tools: Tools, handler: Handler, step: Step, target: OwnerId) -> Act:
     return act
 
 
-def _after_silence(tools: Tools, handler: Handler, target: OwnerId, names: tuple[str, ...], lost: Lost) -> Act:
+def _after_silence(tools: Tools, handler: Handler, target: Owner, names: tuple[str, ...], lost: Lost) -> Act:
     """Read what became of it; never ask for it again. After a time-out the engine may be at it still."""
     ends = time.monotonic() + (_STILL_WORKING_S if lost.timed_out else 0.0)
     while (there := handler.still_there(target)) and time.monotonic() < ends and not tools.cancelled():
@@ -147,7 +147,7 @@ def _after_silence(tools: Tools, handler: Handler, target: OwnerId, names: tuple
     if there is None:
         return failed(f"the engine gave no answer ({lost}); what became of it shows in the next plan")
     if names and not lost.timed_out:
-        engine_actions.restore(tools.wire, name_of(target), names)
+        engine_actions.restore(tools.wire, target.id, names)
     return failed(f"the engine gave no answer ({lost}); it is still there")
 
 
@@ -169,7 +169,7 @@ def _waiting(tools: Tools, step: Step) -> Callable[[int, int], bool]:
     return waiting
 
 
-def _reported(step: Step, acts: Mapping[OwnerId, Act]) -> Size:
+def _reported(step: Step, acts: Mapping[Owner, Act]) -> Size:
     origin = Origin("apply", step.action, datetime.now(UTC), 0.0)
     told = [act.reported_bytes for act in acts.values() if act.reported_bytes is not None]
     if told:
@@ -177,7 +177,7 @@ def _reported(step: Step, acts: Mapping[OwnerId, Act]) -> Size:
     return Unavailable(Why.NOT_REPORTED, "the engine names no figure for this", origin)
 
 
-def _result(target: OwnerId, act: Act | None) -> TargetResult:
+def _result(target: Owner, act: Act | None) -> TargetResult:
     if act is None:
         return TargetResult(target, False, "not reached")
     return TargetResult(target, act.removed, act.reason)

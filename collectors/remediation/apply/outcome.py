@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.reading import Size
 
 
@@ -31,7 +31,7 @@ class Event:
     at: datetime
     kind: EventKind
     step: str  # id of the step, "" for events of the run
-    target: OwnerId | None
+    target: Owner | None
     text: str
     done: int
     total: int
@@ -54,7 +54,7 @@ class Ended(StrEnum):
 class TargetResult:
     """One owner of a step. `removed` False: `reason` says why it was left alone."""
 
-    target: OwnerId
+    target: Owner
     removed: bool
     reason: str
 
@@ -75,7 +75,7 @@ class StepResult:
     note: str
 
     @property
-    def removed(self) -> tuple[OwnerId, ...]:
+    def removed(self) -> tuple[Owner, ...]:
         """The owners that are gone."""
         return tuple(result.target for result in self.targets if result.removed)
 

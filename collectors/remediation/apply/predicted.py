@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.remediation.apply.outcome import StepResult
@@ -10,7 +10,7 @@ from collectors.remediation.apply.outcome import StepResult
 
 def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Size:
     """Exact where every step that removed anything was done whole and measured before; else at least so much."""
-    gone: dict[str, set[OwnerId]] = {}
+    gone: dict[str, set[Owner]] = {}
     for result in results:
         gone.setdefault(result.step, set()).update(result.removed)
     done: set[str] = set()

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 
 NAME = "reclaim.jsonl"
 _KEEP_BYTES = 1 << 20
@@ -29,7 +29,7 @@ class Unfinished:
 
     began_at: str
     step_title: str
-    target: OwnerId | None
+    target: Owner | None
     tags: tuple[str, ...]
     removed_count: int
 
@@ -51,13 +51,13 @@ class RunLog:
         # A crash may have torn the last line; a line of its own keeps this one whole.
         self._write("begin", before="\n", steps=list(self._titles), target_percent=target_percent, pid=os.getpid())
 
-    def means(self, step: str, target: OwnerId | None, tags: Iterable[str] = ()) -> None:
+    def means(self, step: str, target: Owner | None, tags: Iterable[str] = ()) -> None:
         """The next thing to be removed."""
-        self._write("means", step=step, title=self._titles.get(step, step), target=target, tags=list(tags))
+        self._write("means", step=step, title=self._titles.get(step, step), target=_text(target), tags=list(tags))
 
-    def did(self, step: str, target: OwnerId | None, removed: bool, reason: str) -> None:
+    def did(self, step: str, target: Owner | None, removed: bool, reason: str) -> None:
         """What came of it."""
-        self._write("did", step=step, target=target, removed=removed, reason=reason)
+        self._write("did", step=step, target=_text(target), removed=removed, reason=reason)
 
     def end(self, ended: str) -> None:
         """The run is over, and says why."""
@@ -102,10 +102,22 @@ def unfinished(state: Path) -> Unfinished | None:
     return Unfinished(
         began_at=str(last.get("at", "")),
         step_title=str(meant.get("title", "")) if meant else "",
-        target=OwnerId(target) if isinstance(target, str) else None,
+        target=_owner(target) if isinstance(target, str) else None,
         tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
         removed_count=removed,
     )
+
+
+def _text(target: Owner | None) -> str | None:
+    return target.text() if target else None
+
+
+def _owner(text: str) -> Owner | None:
+    """None also for a kind of owner that only another version of this program knows."""
+    try:
+        return Owner.parse(text)
+    except ValueError:
+        return None
 
 
 def _facts(path: Path) -> Iterable[dict[str, Any]]:

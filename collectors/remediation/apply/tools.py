@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.remediation.apply.context import Context
@@ -33,7 +33,7 @@ class Tools:
         kind: EventKind,
         step: Step | None = None,
         *,
-        target: OwnerId | None = None,
+        target: Owner | None = None,
         text: str = "",
         done: int = 0,
         total: int = 0,

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from collectors.model.engine import BuildRecord
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Origin
 from collectors.model.sums import total
 from collectors.remediation.plan import commands, explain
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 from collectors.remediation.plan.keep import Rules, matches
 
@@ -66,7 +66,7 @@ def _wanted(case: Case, record: BuildRecord) -> str:
     if record.in_use or matches((record.description,), case.rules.build_cache):
         return ""
     moments = [m.value for m in (record.created_at, record.last_used_at) if isinstance(m, Exact)]
-    idle = case.idle_s(owner("build", record.id), moments)
+    idle = case.idle_s(Owner(OwnerKind.BUILD, record.id), moments)
     mount = record.kind == _MOUNT_KIND
     least = case.rules.cache_mount_age_s if mount else case.rules.build_cache_age_s
     if idle is None or idle < least:
@@ -83,7 +83,7 @@ def _draft(
     children: Mapping[str, frozenset[str]],
     kinds: Mapping[str, str],
 ) -> Draft:
-    targets = tuple(owner("build", record.id) for record in records)
+    targets = tuple(Owner(OwnerKind.BUILD, record.id) for record in records)
     inside = {record.id for record in records}
     own = [record.size for record in records if not record.shared]
     before = _groups_before(name, inside, children, kinds)
@@ -106,7 +106,7 @@ def _draft(
         claimed=total(own, Origin("plan", "sizes as the engine counts them", case.snapshot.ended_at, 0.0)),
         trim=_descendants(inside, children) if name == SHARED else None,
         requires_for=before if name == SHARED else None,
-        command_for=lambda left: commands.each_record(case.tool, (t.partition(":")[2] for t in left), all_=True),
+        command_for=lambda left: commands.each_record(case.tool, (t.id for t in left), all_=True),
     )
 
 
@@ -137,11 +137,11 @@ _WORDS: Mapping[str, tuple[str, str, str, Risk, Rank]] = {
 
 def _groups_before(
     name: str, inside: Iterable[str], children: Mapping[str, frozenset[str]], kinds: Mapping[str, str]
-) -> Mapping[OwnerId, frozenset[str]]:
+) -> Mapping[Owner, frozenset[str]]:
     """Per record, the other steps that remove what was built on it, which have to run first."""
     mine = frozenset(inside)
     return {
-        owner("build", i): frozenset(
+        Owner(OwnerKind.BUILD, i): frozenset(
             MOUNTS if kinds[child] == _MOUNT_KIND else OLD for child in children.get(i, frozenset()) - mine
         )
         - {name}
@@ -166,9 +166,9 @@ def _children(records: Mapping[str, BuildRecord]) -> Mapping[str, frozenset[str]
     return {parent: frozenset(young) for parent, young in table.items()}
 
 
-def _descendants(inside: Iterable[str], children: Mapping[str, frozenset[str]]) -> Mapping[OwnerId, frozenset[OwnerId]]:
+def _descendants(inside: Iterable[str], children: Mapping[str, frozenset[str]]) -> Mapping[Owner, frozenset[Owner]]:
     mine = frozenset(inside)
-    answer: dict[OwnerId, frozenset[OwnerId]] = {}
+    answer: dict[Owner, frozenset[Owner]] = {}
     for i in mine:
         seen: set[str] = set()
         todo = list(children.get(i, ()))
@@ -177,7 +177,7 @@ def _descendants(inside: Iterable[str], children: Mapping[str, frozenset[str]]) 
             if one not in seen:
                 seen.add(one)
                 todo.extend(children.get(one, ()))
-        answer[owner("build", i)] = frozenset(owner("build", one) for one in seen & mine)
+        answer[Owner(OwnerKind.BUILD, i)] = frozenset(Owner(OwnerKind.BUILD, one) for one in seen & mine)
     return answer
 
 

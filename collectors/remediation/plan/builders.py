@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from collectors.diagnosis.rules.docker import BUILDER_VOLUME
 from collectors.model.engine import Container, Volume
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.remediation.plan import commands, explain
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.containers import kept
 from collectors.remediation.plan.draft import Draft, Found, Rank
 from collectors.remediation.plan.keep import has_label, matches
@@ -19,10 +19,10 @@ from collectors.remediation.plan.use import holders
 _CONTAINER = "buildx_buildkit_"
 
 
-def builders(case: Case, removed: Iterable[OwnerId]) -> Found:
+def builders(case: Case, removed: Iterable[Owner]) -> Found:
     """One proposal for each builder whose container still holds its cache; without one the volume is like any other.
 
-    `removed`: what other steps take away already, each by the step `container:<id>`.
+    `removed`: what other steps take away already, each by the step of its name.
     """
     use = holders(case)
     if not isinstance(case.engine.volumes, Exact) or not use.known:
@@ -48,18 +48,18 @@ def _kept(case: Case, volume: Volume, users: tuple[Container, ...]) -> bool:
     return bool(mine) or any(kept(case, user) for user in users)
 
 
-def _draft(case: Case, volume: Volume, users: tuple[Container, ...], gone: frozenset[OwnerId]) -> Draft:
+def _draft(case: Case, volume: Volume, users: tuple[Container, ...], gone: frozenset[Owner]) -> Draft:
     node = volume.name.removeprefix(_CONTAINER).removesuffix("_state")
-    both = [(owner("container", user.id), owner("log", user.id)) for user in users]
-    earlier = frozenset(str(container) for container, _ in both if container in gone)
-    mine = [who for pair in both if str(pair[0]) not in earlier for who in pair]
+    both = [(Owner(OwnerKind.CONTAINER, user.id), Owner(OwnerKind.LOG, user.id)) for user in users]
+    earlier = frozenset(container.text() for container, _ in both if container in gone)
+    mine = [who for pair in both if pair[0] not in gone for who in pair]
     remove = commands.line(case.tool, "container", "rm", "--force", *(user.name for user in users))
     return Draft(
         id=f"builder:{node}",
         action="builder.remove",
         title=f"Remove the container builder {node} with its build cache",
         command=f"{remove} && {commands.line(case.tool, 'volume', 'rm', volume.name)}",
-        targets=(*mine, owner("volume", volume.name)),
+        targets=(*mine, Owner(OwnerKind.VOLUME, volume.name)),
         rank=Rank.BUILDER,
         within=(node,),
         risk=Risk.DESTRUCTIVE,

@@ -10,8 +10,8 @@ from collectors.model.btrfs import Btrfs
 from collectors.model.engine import Container, Engine, EngineView, Flavour
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Ledger
+from collectors.model.owner import Owner
 from collectors.model.reading import Exact
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit
@@ -27,7 +27,7 @@ class Case:
     books: Books
     findings: tuple[Finding, ...]
     rules: Rules
-    last_used: Mapping[OwnerId, datetime]
+    last_used: Mapping[Owner, datetime]
     now: datetime
 
     @property
@@ -72,7 +72,7 @@ class Case:
         """None: they could not be listed, so nothing may be called unused."""
         return self.engine.containers.value if isinstance(self.engine.containers, Exact) else None
 
-    def idle_s(self, owner: OwnerId, moments: Iterable[datetime | None]) -> float | None:
+    def idle_s(self, owner: Owner, moments: Iterable[datetime | None]) -> float | None:
         """Seconds since the latest of `moments` and of what the journal knows; None where no moment is known.
 
         A moment in the future (another clock) makes the age 0, which keeps the thing.
@@ -80,14 +80,9 @@ class Case:
         known = [moment for moment in (*moments, self.last_used.get(owner)) if moment is not None]
         return max(0.0, (self.now - max(known)).total_seconds()) if known else None
 
-    def rule_for(self, targets: Iterable[OwnerId], names: tuple[str, ...]) -> str:
+    def rule_for(self, targets: Iterable[Owner], names: tuple[str, ...]) -> str:
         """The finding that asks for this: one of these rules, else one that names a target; "" for none."""
         found = {finding.rule for finding in self.findings}
         asked = next((name for name in names if name in found), "")
         wanted = frozenset(targets)
         return asked or next((f.rule for f in self.findings if wanted.intersection(f.owners)), "")
-
-
-def owner(kind: str, name: str) -> OwnerId:
-    """`image:sha256:…` from its parts."""
-    return OwnerId(f"{kind}:{name}")

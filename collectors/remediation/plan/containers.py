@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from collectors.model.engine import Container
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.model.sums import ceiling
 from collectors.remediation.plan import commands, explain
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 from collectors.remediation.plan.keep import has_label, matches
 
@@ -56,17 +57,17 @@ def kept(case: Case, container: Container) -> bool:
 def removed_by(found: Found) -> Mapping[str, str]:
     """Container id → the step that removes it by itself."""
     return {
-        target.partition(":")[2]: draft.id
+        target.id: draft.id
         for draft in found.drafts
         if draft.automatic
         for target in draft.targets
-        if target.startswith("container:")
+        if target.kind is OwnerKind.CONTAINER
     }
 
 
 def _idle_s(case: Case, container: Container) -> float | None:
     ended = container.finished_at.value if isinstance(container.finished_at, Exact) else None
-    who = owner("container", container.id)
+    who = Owner(OwnerKind.CONTAINER, container.id)
     return case.idle_s(who, [ended]) if ended is not None else None
 
 
@@ -74,11 +75,11 @@ def _draft(case: Case, container: Container, idle_s: float) -> Draft:
     most = ceiling(container.writable)
     small = most is not None and most <= case.rules.container_small_bytes
     return Draft(
-        id=f"container:{container.id}",
+        id=Owner(OwnerKind.CONTAINER, container.id).text(),
         action="container.remove",
         title=f"Remove the stopped container {container.name}",
         command=commands.line(case.tool, "container", "rm", container.name or container.id[:12]),
-        targets=(owner("container", container.id), owner("log", container.id)),
+        targets=(Owner(OwnerKind.CONTAINER, container.id), Owner(OwnerKind.LOG, container.id)),
         rank=Rank.CONTAINER if small else Rank.LARGE_CONTAINER,
         within=(-idle_s, container.id),
         risk=Risk.CAREFUL if small else Risk.DESTRUCTIVE,

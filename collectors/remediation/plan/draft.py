@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Risk
 from collectors.model.reading import Size
 
@@ -52,7 +52,7 @@ class Draft:
     action: str
     title: str
     command: str
-    targets: tuple[OwnerId, ...]
+    targets: tuple[Owner, ...]
     rank: Rank
     within: tuple[float | str, ...]  # order inside the rank, smallest first
     risk: Risk
@@ -63,9 +63,9 @@ class Draft:
     requires: frozenset[str] = frozenset()
     claimed: Size | None = None
     estimate: Size | None = None  # for a remedy that removes no owner: what it may free
-    trim: Mapping[OwnerId, frozenset[OwnerId]] | None = None
-    requires_for: Mapping[OwnerId, frozenset[str]] | None = None
-    command_for: Callable[[tuple[OwnerId, ...]], str] | None = None  # the command after targets were taken out
+    trim: Mapping[Owner, frozenset[Owner]] | None = None
+    requires_for: Mapping[Owner, frozenset[str]] | None = None
+    command_for: Callable[[tuple[Owner, ...]], str] | None = None  # the command after targets were taken out
     frees_elsewhere: bool = False
     rules: tuple[str, ...] = ()  # findings that ask for it without naming a target
 

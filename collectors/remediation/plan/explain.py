@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collectors.model.owner import OwnerKind
 from collectors.model.reading import Reading, Unavailable
 
 _SHOWN = 3
 _KINDS = {
-    "image": "images",
-    "container": "containers",
-    "build": "build cache",
-    "volume": "volumes",
-    "log": "logs",
-    "orphan": "orphaned layers",
-    "snapshot": "btrfs snapshots",
-    "deleted": "subvolumes that wait for the cleaner",
-    "plugin": "plugins",
-    "leftover": "leftovers",
-    "open": "processes",
+    OwnerKind.IMAGE: "images",
+    OwnerKind.CONTAINER: "containers",
+    OwnerKind.BUILD: "build cache",
+    OwnerKind.VOLUME: "volumes",
+    OwnerKind.LOG: "logs",
+    OwnerKind.ORPHAN: "orphaned layers",
+    OwnerKind.SNAPSHOT: "btrfs snapshots",
+    OwnerKind.DELETED: "subvolumes that wait for the cleaner",
+    OwnerKind.PLUGIN: "plugins",
+    OwnerKind.LEFTOVER: "leftovers",
+    OwnerKind.OPEN: "processes",
 }
 
 
@@ -40,7 +41,7 @@ def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     return f"{', '.join(titles[:_SHOWN])}{rest}: would free nothing, since {why}."
 
 
-def blocked(holders: frozenset[str]) -> str:
+def blocked(holders: frozenset[OwnerKind]) -> str:
     """What kinds of owners else hold the bytes, as a reason in lower case."""
     if not holders:
         return "no byte of this filesystem is held by them alone or together"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.store import Unit, UnitKind
 from collectors.remediation.plan import commands, explain
@@ -35,7 +35,7 @@ def half_done(case: Case) -> Found:
 
 def _leftovers(case: Case, kind: UnitKind) -> tuple[Unit, ...]:
     mine = (unit for unit in case.units if unit.kind is kind)
-    return tuple(unit for unit in mine if any(who.startswith("leftover:") for who in unit.owners))
+    return tuple(unit for unit in mine if any(who.kind is OwnerKind.LEFTOVER for who in unit.owners))
 
 
 def _temporary(units: tuple[Unit, ...]) -> Draft:
@@ -65,7 +65,7 @@ def _interrupted(units: tuple[Unit, ...]) -> Draft:
         action="interrupted.remove",
         title="Remove layer writes and removals that a crash interrupted",
         command=commands.line("rm", "-rf", "--one-file-system", "--", *paths),
-        targets=tuple(OwnerId(f"leftover:{path}") for path in paths),
+        targets=tuple(Owner(OwnerKind.LEFTOVER, path) for path in paths),
         rank=Rank.INTERRUPTED,
         within=(),
         risk=Risk.DESTRUCTIVE,
@@ -108,5 +108,5 @@ def _former(case: Case, name: str, units: list[Unit]) -> Draft:
     )
 
 
-def _targets(units: Iterable[Unit]) -> tuple[OwnerId, ...]:
-    return tuple(sorted(frozenset[OwnerId]().union(*(unit.owners for unit in units))))
+def _targets(units: Iterable[Unit]) -> tuple[Owner, ...]:
+    return tuple(sorted(frozenset[Owner]().union(*(unit.owners for unit in units))))

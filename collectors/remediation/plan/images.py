@@ -13,13 +13,13 @@ from datetime import datetime
 
 from collectors.accounting.parents import hidden_parents
 from collectors.model.engine import Image
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Origin
 from collectors.model.store import UnitKind
 from collectors.model.sums import remainder, total
 from collectors.remediation.plan import commands, explain
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 from collectors.remediation.plan.keep import has_label, image_names, matches
 from collectors.remediation.plan.use import counted, holders
@@ -63,14 +63,14 @@ def images(case: Case, containers: Mapping[str, str]) -> Found:
     return Found(tuple(drafts), _sentences(count))
 
 
-def hidden(case: Case) -> Mapping[OwnerId, frozenset[OwnerId]]:
+def hidden(case: Case) -> Mapping[Owner, frozenset[Owner]]:
     """Parents of the old builder, which the engine does not list → the listed images that take them along."""
     return hidden_parents(case.snapshot)
 
 
-def _births(case: Case) -> Mapping[OwnerId, datetime]:
+def _births(case: Case) -> Mapping[Owner, datetime]:
     """When the youngest layer directory of each image was made on this machine."""
-    newest: dict[OwnerId, datetime] = {}
+    newest: dict[Owner, datetime] = {}
     for unit in case.units:
         if unit.kind in _LAYERS and unit.created_at is not None:
             for who in unit.owners:
@@ -79,10 +79,10 @@ def _births(case: Case) -> Mapping[OwnerId, datetime]:
 
 
 def _age(
-    case: Case, image: Image, births: Mapping[OwnerId, datetime], ended: Iterable[datetime]
+    case: Case, image: Image, births: Mapping[Owner, datetime], ended: Iterable[datetime]
 ) -> tuple[float | None, bool]:
     """Seconds since it was last used or arrived, and whether that is known (a build date alone is not knowing)."""
-    who = owner("image", image.id)
+    who = Owner(OwnerKind.IMAGE, image.id)
     built = [image.created_at.value] if isinstance(image.created_at, Exact) else []
     known = [*ended, *([births[who]] if who in births else [])]
     return case.idle_s(who, [*built, *known]), bool(known) or who in case.last_used
@@ -100,11 +100,11 @@ def _one(case: Case, image: Image, idle_s: float | None, before: frozenset[str])
     known = idle_s is not None
     needs = "no container uses it, and its tags still name it"
     return Draft(
-        id=f"image:{image.id}",
+        id=Owner(OwnerKind.IMAGE, image.id).text(),
         action="image.remove",
         title=f"Remove the unused image {name}",
         command=commands.line(case.tool, "image", "rm", *refs),
-        targets=(owner("image", image.id),),
+        targets=(Owner(OwnerKind.IMAGE, image.id),),
         rank=Rank.IMAGE if known else Rank.UNAGED_IMAGE,
         within=(-(idle_s or 0.0), image.id),
         risk=Risk.CAREFUL,
@@ -119,10 +119,10 @@ def _one(case: Case, image: Image, idle_s: float | None, before: frozenset[str])
 
 
 def _dangling(case: Case, found: list[Image]) -> Draft:
-    def command(left: tuple[OwnerId, ...]) -> str:
-        return commands.line(case.tool, "image", "rm", *(t.rpartition(":")[2][:12] for t in left))
+    def command(left: tuple[Owner, ...]) -> str:
+        return commands.line(case.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
 
-    targets = tuple(owner("image", image.id) for image in found)
+    targets = tuple(Owner(OwnerKind.IMAGE, image.id) for image in found)
     unique = total([remainder(image.size, image.shared, _origin(case)) for image in found], _origin(case))
     return Draft(
         id=DANGLING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from collectors.model.filesystem import Mount
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, Unit, UnitKind
@@ -26,7 +26,7 @@ def leftovers(case: Case) -> Found:
     return Found(tuple(drafts), (explain.unproved_orphans(unproved),), frozenset({"orphan-candidates"}))
 
 
-def _proved(case: Case) -> tuple[Mapping[OwnerId, Unit], int]:
+def _proved(case: Case) -> tuple[Mapping[Owner, Unit], int]:
     """Orphans that both the proof and a certain finding vouch for; and how many lack one of the two."""
     store = case.snapshot.store
     proofs = store.value.orphans if isinstance(store, Exact) else store
@@ -34,10 +34,10 @@ def _proved(case: Case) -> tuple[Mapping[OwnerId, Unit], int]:
         return {}, 0
     verdicts = {proof.unit: proof.verdict for proof in proofs.value}
     certain = {who for finding in case.findings if finding.certain for who in finding.owners}
-    proved: dict[OwnerId, Unit] = {}
+    proved: dict[Owner, Unit] = {}
     unproved = 0
     for unit in case.units:
-        mine = [who for who in unit.owners if who.startswith("orphan:")]
+        mine = [who for who in unit.owners if who.kind is OwnerKind.ORPHAN]
         if not mine and verdicts.get(unit.id) is None:
             continue
         if len(mine) == 1 and verdicts.get(unit.id) is Orphanhood.ORPHAN and mine[0] in certain:
@@ -47,7 +47,7 @@ def _proved(case: Case) -> tuple[Mapping[OwnerId, Unit], int]:
     return proved, unproved
 
 
-def _orphans(case: Case, orphans: Mapping[OwnerId, Unit]) -> Draft:
+def _orphans(case: Case, orphans: Mapping[Owner, Unit]) -> Draft:
     mount = case.ledger.filesystem.mount
     driver = case.snapshot.store.value.driver if isinstance(case.snapshot.store, Exact) else ""
     targets = tuple(sorted(orphans))
@@ -84,7 +84,7 @@ def _snapshot(case: Case, unit: Unit) -> Draft:
     mount = case.ledger.filesystem.mount
     targets = tuple(sorted(unit.owners))
     return Draft(
-        id=f"snapshot:{unit.name}",
+        id=Owner(OwnerKind.SNAPSHOT, unit.name).text(),
         action="snapshot.remove",
         title=f"Remove the btrfs snapshot {unit.name}",
         command=commands.line("btrfs", "subvolume", "delete", reachable(mount, unit.path)),

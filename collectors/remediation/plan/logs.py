@@ -7,11 +7,12 @@ silent after a truncation until the container restarts. The step says so.
 from __future__ import annotations
 
 from collectors.model.engine import Container
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Origin
 from collectors.model.store import ContainerLog
 from collectors.remediation.plan import commands
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.containers import kept
 from collectors.remediation.plan.draft import Draft, Found, Rank
 
@@ -41,11 +42,11 @@ def logs(case: Case, removed: frozenset[str]) -> Found:
 def _draft(case: Case, log: ContainerLog, container: Container) -> Draft:
     advice = "" if log.rotates else "set max-size for its log driver and create it again, or the log grows back; "
     return Draft(
-        id=f"log:{log.container_id}",
+        id=Owner(OwnerKind.LOG, log.container_id).text(),
         action="log.truncate",
         title=f"Truncate the log of the container {container.name}",
         command=commands.truncate_log(log.paths[0], log.paths[1:], case.rules.log_tail_bytes),
-        targets=(owner("log", log.container_id),),
+        targets=(Owner(OwnerKind.LOG, log.container_id),),
         rank=Rank.LOG,
         within=(-log.allocated_bytes, log.container_id),
         risk=Risk.DESTRUCTIVE,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from collectors.model.finding import Finding
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Ledger
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Step, Unlock
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
@@ -42,7 +42,7 @@ def plan(
     books: Books,
     findings: tuple[Finding, ...],
     rules: Rules,
-    last_used: Mapping[OwnerId, datetime],
+    last_used: Mapping[Owner, datetime],
     now: datetime,
     *,
     until_percent: float | None,
@@ -75,7 +75,7 @@ def plan(
 
 def _offers(case: Case) -> Found:
     stopped = containers(case)
-    gone = frozenset(t.partition(":")[2] for draft in stopped.drafts for t in draft.targets)
+    gone = frozenset(t.id for draft in stopped.drafts for t in draft.targets)
     parts = (
         filesystem(case),
         build_cache(case),
@@ -122,7 +122,7 @@ def _useful(
     return tuple(replace(d, requires=d.requires & left) for d in kept), reduced, sentences
 
 
-def _trim(draft: Draft, useful: frozenset[OwnerId]) -> Draft:
+def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
     if draft.trim is None:
         return draft
     wanted = {target for target in draft.targets if target in useful}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
+from collectors.model.owner import Owner
 from collectors.model.plan import Unlock
 from collectors.model.reading import Between, Exact, Origin
 from collectors.remediation.plan import explain
@@ -28,7 +28,7 @@ class Ladder:
     balance: Draft | None
     lacking_bytes: int
     unlocks: tuple[Unlock, ...]  # in bytes of metadata; empty where nothing is lacking
-    useful: frozenset[OwnerId]
+    useful: frozenset[Owner]
     refused: tuple[str, ...]
     copies: tuple[int, int] = (1, 1)  # what a byte of metadata takes on the devices
     # Steps that free metadata while it is lacking, though perhaps no byte of data; and what each frees by itself.
@@ -100,7 +100,7 @@ def _releases(case: Case) -> tuple[Release, ...]:
     owners_of = {unit.id: unit.owners for unit in case.units}
     found = []
     for row in sharing.value.rows:
-        held = [owners_of.get(holder, frozenset[OwnerId]()) for holder in row.holders]
+        held = [owners_of.get(holder, frozenset[Owner]()) for holder in row.holders]
         if row.metadata_bytes and held and all(held):
             found.append(Release(frozenset().union(*held), row.metadata_bytes))
     return tuple(found)

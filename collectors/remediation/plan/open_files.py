@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 
 from collectors.model.filesystem import OpenDeleted
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Books, Release
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy
@@ -16,7 +16,7 @@ from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 
 _ASKS = "deleted-open"
-_UNLINKED = frozenset({OwnerId("unlinked:")})  # all of them together, as the trees of a btrfs see them
+_UNLINKED = frozenset({Owner(OwnerKind.UNLINKED, "")})  # all of them together, as the trees of a btrfs see them
 _NOTABLE_SHARE = 50  # of all such bytes: a holder of less is not worth a restart
 _ENGINES = ("dockerd", "podman")
 
@@ -104,6 +104,6 @@ def _files(study: FilesystemStudy | None) -> tuple[OpenDeleted, ...]:
     return found.value.files if isinstance(found, Exact) else ()
 
 
-def _target(file: OpenDeleted) -> OwnerId:
+def _target(file: OpenDeleted) -> Owner:
     """As the ledger calls it; a row of many small files has no inode and is told apart by its process."""
-    return OwnerId(f"open:{file.device}:{file.inode}" + ("" if file.inode else f":{file.pid}"))
+    return Owner(OwnerKind.OPEN, f"{file.device}:{file.inode}" + ("" if file.inode else f":{file.pid}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from collectors.model.ids import OwnerId
+from collectors.model.owner import Owner
 from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable
 from collectors.model.sums import charged
@@ -22,7 +22,7 @@ class Sizes:
 
     case: Case
     unlocks: Sequence[Unlock]
-    known: frozenset[OwnerId] = field(init=False)
+    known: frozenset[Owner] = field(init=False)
 
     def __post_init__(self) -> None:
         owners = frozenset().union(*(release.owners for release in self.case.books.releases))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.diagnosis.culprit import SYMPTOMS
+from collectors.model.owner import Owner
 from collectors.model.store import UnitKind
 from collectors.model.sums import charged
 from collectors.remediation.plan import explain
@@ -19,7 +20,7 @@ _NOT_ABOUT_THINGS = (SYMPTOMS - {"ext-reserve"}) | {"btrfs-metadata", "btrfs-una
 
 def unanswered(case: Case, drafts: Iterable[Draft], answered: frozenset[str]) -> tuple[str, ...]:
     """One sentence for each finding with bytes that neither a step nor a sentence (`answered`) is about."""
-    rules, targets = set(answered), set[str]()
+    rules, targets = set(answered), set[Owner]()
     for draft in drafts:
         rules.update(draft.rules)
         targets.update(draft.targets)
@@ -35,7 +36,7 @@ def unanswered(case: Case, drafts: Iterable[Draft], answered: frozenset[str]) ->
     )
 
 
-def _gone(case: Case, rule: str, targets: set[str]) -> bool:
+def _gone(case: Case, rule: str, targets: set[Owner]) -> bool:
     """Does everything that the finding is about go with something else?"""
     kind = _INSIDE.get(rule)
     inside = [unit for unit in case.units if unit.kind is kind]

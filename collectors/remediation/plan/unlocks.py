@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collectors.accounting.categories import kind_of
-from collectors.model.ids import OwnerId
 from collectors.model.ledger import Release
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Unlock
 from collectors.remediation.plan.draft import Draft
 
-Aliases = Mapping[OwnerId, frozenset[OwnerId]]
+Aliases = Mapping[Owner, frozenset[Owner]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +22,8 @@ class Reduced:
     """`useful`: owners that some unlock is about; `blockers`: which kinds of owners else hold each step's bytes."""
 
     unlocks: tuple[Unlock, ...]
-    useful: frozenset[OwnerId]
-    blockers: Mapping[str, frozenset[str]]
+    useful: frozenset[Owner]
+    blockers: Mapping[str, frozenset[OwnerKind]]
 
 
 def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliases) -> Reduced:
@@ -32,13 +31,13 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
     step_of = {target: draft.id for draft in drafts for target in draft.targets}
     before = _closures(drafts)
     table: defaultdict[frozenset[str], int] = defaultdict(int)
-    useful: set[OwnerId] = set()
-    blockers: defaultdict[str, set[str]] = defaultdict(set)
+    useful: set[Owner] = set()
+    blockers: defaultdict[str, set[OwnerKind]] = defaultdict(set)
     for release in releases:
         owners = _expand(release.owners, aliases)
         steps = {step_of[who] for who in owners if who in step_of}
         # Kinds, not owners: a layer of a thousand images, half of which stay, would else be noted half a million times.
-        stays = {kind_of(who) for who in owners if who not in step_of}
+        stays = {who.kind for who in owners if who not in step_of}
         if not steps or not release.bytes:
             continue
         if stays:
@@ -105,7 +104,7 @@ def in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int
     return frees
 
 
-def _expand(owners: frozenset[OwnerId], aliases: Aliases) -> frozenset[OwnerId]:
+def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:
     if not owners & aliases.keys():
         return owners
     return frozenset().union(*(aliases.get(who, frozenset({who})) for who in owners))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collectors.model.engine import Volume
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.remediation.plan import commands, explain
-from collectors.remediation.plan.case import Case, owner
+from collectors.remediation.plan.case import Case
 from collectors.remediation.plan.draft import Draft, Found, Rank
 from collectors.remediation.plan.keep import has_label, matches
 from collectors.remediation.plan.use import holders
@@ -31,15 +32,15 @@ def volumes(case: Case) -> Found:
 
 
 def _draft(case: Case, volume: Volume) -> Draft:
-    made = case.idle_s(owner("volume", volume.name), [volume.created_at.value]) if isinstance(
+    made = case.idle_s(Owner(OwnerKind.VOLUME, volume.name), [volume.created_at.value]) if isinstance(
         volume.created_at, Exact
     ) else None  # fmt: skip
     return Draft(
-        id=f"volume:{volume.name}",
+        id=Owner(OwnerKind.VOLUME, volume.name).text(),
         action="volume.remove",
         title=f"Remove the {'anonymous ' if volume.anonymous else ''}volume {volume.name}",
         command=commands.line(case.tool, "volume", "rm", volume.name),
-        targets=(owner("volume", volume.name),),
+        targets=(Owner(OwnerKind.VOLUME, volume.name),),
         rank=Rank.ANONYMOUS_VOLUME if volume.anonymous else Rank.NAMED_VOLUME,
         within=(-(made or 0.0), volume.name),
         risk=Risk.DESTRUCTIVE,
