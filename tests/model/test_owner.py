@@ -32,6 +32,8 @@ OWNERS = st.builds(
 # The only place where the text of an owner is put together or taken apart.
 HOME = Path(collectors.__file__).parent / "model" / "owner.py"
 BEGINS = re.compile(rf"({'|'.join(OwnerKind)}):\S*")
+# What reads recordings, answers of the probe, and the log of a run that a crash ended.
+BORDERS = {"encoding", "recording_v1", "redaction", "run_log"}
 # Texts that begin like an owner's and are none.
 OTHERS = frozenset({"containerd:"})  # the name of a driver: containerd:<snapshotter>
 
@@ -119,3 +121,12 @@ def test_no_other_module_puts_an_owners_text_together_or_takes_one_apart() -> No
         if text not in OTHERS
     ]
     assert not found, "\n".join(found)
+
+
+def test_only_what_reads_from_outside_reads_owners_from_texts() -> None:
+    readers = {path.stem for path, tree in program() for node in ast.walk(tree) if _reads_owners(node)}
+    assert readers == BORDERS
+
+
+def _reads_owners(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "parse" and ast.unparse(node.value) == "Owner"

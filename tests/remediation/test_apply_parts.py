@@ -53,6 +53,17 @@ def test_a_log_cut_at_any_byte_still_tells_a_run_that_never_ended(tmp_path: Path
     assert unfinished(tmp_path) is None
 
 
+def test_a_log_with_an_owner_that_another_version_knows_is_read_without_it(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    log.begin([("s", "x")], None)
+    log.means("s", Owner(OwnerKind.VOLUME, "v"))
+    path = tmp_path / NAME
+    path.write_text(path.read_text().replace("volume:v", "planet:mars"))
+    found = unfinished(tmp_path)
+    assert found is not None
+    assert (found.target, found.step_title) == (None, "x")
+
+
 def test_a_log_after_a_torn_line_is_read_on(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b'{"v":1,"what":"beg')
     log = RunLog(tmp_path)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, Origin
 from collectors.model.report import Report
 from collectors.report import recording
@@ -152,3 +153,10 @@ def test_a_redacted_recording_holds_no_name_and_every_size() -> None:
     assert report.host not in text
     assert [row.charged for row in hidden.ledger.rows] == [row.charged for row in report.ledger.rows]
     assert recording.load(text) == hidden
+
+
+def test_a_name_like_a_kind_of_owner_is_redacted_and_the_kind_is_not() -> None:
+    hidden = redacted(replace(incident(), host="orphan"))
+    assert hidden.host != "orphan"
+    kinds = {owner.kind for finding in hidden.findings for owner in finding.owners}
+    assert kinds == {OwnerKind.ORPHAN}
