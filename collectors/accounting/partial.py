@@ -31,7 +31,7 @@ def without_a_walk(snapshot: Snapshot, study: FilesystemStudy, used: Size, origi
     store = snapshot.store
     if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
         sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
-    if study.filesystem.mount.fstype not in ("btrfs", "unknown"):
+    if isinstance(study.snapshots, Exact) and not study.snapshots.value:
         sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
     return sizes
 
@@ -46,9 +46,9 @@ def behind_a_closed_root(
 
 
 def beyond_the_bind(study: FilesystemStudy) -> Unavailable | None:
-    """Why other files are more than a walk by name met: a bind of one directory shows no other. The trees show all."""
+    """Why other files are more than a walk by name met: a bind of one directory shows no other."""
     mount = study.filesystem.mount
-    if study.btrfs is not None or mount.root == "/":
+    if study.beyond_mount or mount.root == "/":
         return None
     detail = f"only {mount.root} of this filesystem is mounted here: what lies elsewhere on it is not seen"
     return Unavailable(Why.NOT_REACHABLE, detail, study.occupancy.origin)
@@ -76,7 +76,6 @@ def either_way(
 
 def nameless(study: FilesystemStudy) -> Unavailable | None:
     """Why it is not known which subvolumes are snapshots; None where it is, or there are no others than Docker's."""
-    btrfs = study.btrfs
-    if not isinstance(btrfs, Exact) or not isinstance(btrfs.value.subvolumes, Unavailable):
+    if not isinstance(study.snapshots, Unavailable):
         return None
-    return btrfs.value.subvolumes if any(unit.kind is UnitKind.SUBVOLUME for unit in study.units) else None
+    return study.snapshots if any(unit.kind is UnitKind.SUBVOLUME for unit in study.units) else None

@@ -1,4 +1,4 @@
-"""What ext2, ext3 and ext4 take for themselves inside statfs `used`: pure decoding of a few structures.
+"""What ext2, ext3 and ext4 take for themselves inside statfs `used`: a few structures, read from the device.
 
 Almost all of their metadata (bitmaps, inode tables, the journal) is not in `used` at all: statfs leaves it out of the
 total. What remains are blocks of inodes that no directory names. Layout: fs/ext4/ext4.h. A mounted ext4 keeps these in
@@ -7,10 +7,18 @@ the page cache of its device, so what is read there is current.
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
-from collectors.system.deadline import Malformed
+from collectors.filesystems.plain import OWN_SOURCE, Plain, call_of
+from collectors.model.filesystem import Mount
+from collectors.model.reading import Size, Why
+from collectors.system import deadline, devices, killable
+from collectors.system.deadline import Declined, Malformed
+from collectors.system.host import Host
+from collectors.system.walk import WalkTraits
 
 HEAD_BYTES = 132 << 10  # holds the superblock and the first group's descriptor at every block size
 SECTOR_BYTES = 512
@@ -22,6 +30,45 @@ _BIGALLOC = 0x200  # ro_compat
 _HUGE_FILE = 0x40000  # inode flag: blocks are counted in blocks of the filesystem
 _BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _RESIZE, _JOURNAL, _EXCLUDE, _REPLICA = 1, 3, 4, 5, 6, 7, 8, 9, 10
 _NAMELESS = (_BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _EXCLUDE, _REPLICA)
+
+
+class Ext(Plain):
+    """ext2 and ext3: exact where the device can be read."""
+
+    fstypes = frozenset({"ext2", "ext3"})
+
+    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+        """From the inodes that no directory names."""
+        return deadline.read(
+            OWN_SOURCE, call_of(mount), lambda: _asked(mount, host, timeout_s), timeout_s=timeout_s + killable.GRACE_S
+        )
+
+
+class Ext4(Ext):
+    """The same; and its inode tables can prove that nothing has changed."""
+
+    fstypes = frozenset({"ext4"})
+    traits = WalkTraits(tables_prove=True)
+
+
+def _asked(mount: Mount, host: Host, timeout_s: float) -> int:
+    device = devices.node(mount.device, host.sys, host.dev)
+    head = _read(device, mount, [(0, HEAD_BYTES)], timeout_s)[0]
+    sb = superblock(head)
+    return own_bytes(sb, _read(device, mount, inode_ranges(sb), timeout_s))
+
+
+def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: float) -> list[bytes]:
+    request = {
+        "task": "read",
+        "path": os.fsencode(device),
+        "device": devices.number(mount.device),
+        "ranges": ranges,
+    }
+    match killable.ask(request, f"read {device}", timeout_s):
+        case ("bytes", list(parts)) if len(parts) == len(ranges):
+            return parts
+    raise Declined(Why.NOT_REACHABLE, f"{device} is not the device {mount.device}")
 
 
 @dataclass(frozen=True, slots=True)

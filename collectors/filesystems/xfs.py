@@ -1,4 +1,4 @@
-"""What XFS takes for itself inside statfs `used`: pure arithmetic over its geometry.
+"""What XFS takes for itself inside statfs `used`: arithmetic over its geometry.
 
 The kernel keeps blocks back in every allocation group so that its b-trees can always grow to their largest, and takes
 these out of the free count from the start: on an empty disk of 1 TiB that is 7 GiB. The sizes follow from the geometry
@@ -9,10 +9,17 @@ are, and how many blocks the trees of free space take.
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
-from collectors.system.deadline import Malformed
+from collectors.filesystems.plain import OWN_SOURCE, Plain, call_of
+from collectors.model.filesystem import Mount
+from collectors.model.reading import Between, Exact, Size, Unavailable
+from collectors.system import deadline, killable, statvfs
+from collectors.system.deadline import Declined, Malformed
+from collectors.system.host import Host
 
 _V5, _FINOBT, _RMAPBT, _REFLINK = 1 << 15, 1 << 17, 1 << 19, 1 << 20  # geometry flags
 _CHUNK_INODES = 64
@@ -20,6 +27,35 @@ _POOL_BLOCKS, _POOL_PART = 8192, 20  # the reserve pool unless somebody set it: 
 _HEADERS = 4  # sectors at the start of each group
 _ROOTS = 3  # of both trees of free space, and of inodes; those of the other trees are in their reservations
 _SET_ASIDE = 8  # blocks per group that statfs never calls free; one more with reverse mapping
+
+
+_CONFIDENCE = 0.95
+
+
+class Xfs(Plain):
+    """XFS: between bounds."""
+
+    fstypes = frozenset({"xfs"})
+
+    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+        """From the geometry."""
+        reading = deadline.read(
+            OWN_SOURCE, call_of(mount), lambda: _asked(mount, timeout_s), timeout_s=timeout_s + killable.GRACE_S
+        )
+        if isinstance(reading, Unavailable):
+            return reading
+        bounds = reading.value
+        method = "reservations that follow from the geometry"
+        return Between(bounds.best, bounds.low, bounds.high, _CONFIDENCE, method, reading.origin)
+
+
+def _asked(mount: Mount, timeout_s: float) -> Bounds:
+    request = {"task": "xfs", "path": os.fsencode(mount.mountpoint)}
+    frame = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
+    space = statvfs.space(Path(mount.mountpoint), timeout_s=timeout_s)
+    if not isinstance(space, Exact):
+        raise Declined(space.why, space.detail)
+    return own_bytes(frame, space.value.free_bytes // space.value.block_bytes)
 
 
 @dataclass(frozen=True, slots=True)

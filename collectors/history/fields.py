@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.history.maps import BYTES, IDS, SAME
-from collectors.history.record import Action, Allocation, Noted, Record
+from collectors.history.record import Action, Noted, Record
+from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 
 Wire = Mapping[str, Any]
@@ -36,7 +37,7 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
         "avail": record.available_bytes,
         "sev": record.severity.name if record.severity is not None else None,
         "cat": dict(record.categories),
-        "btrfs": _pack_allocation(record.btrfs),
+        "btrfs": _pack_allocation(record.allocation),
         "found": [[noted.rule, noted.severity.name, noted.raw.name, noted.bytes] for noted in record.findings],
         "did": [
             [did.action, did.target, did.rule, did.predicted_bytes, did.engine_bytes, did.measured_bytes]
@@ -73,7 +74,7 @@ def record(wire: Wire, base: Record | None) -> Record:
         available_bytes=_count(wire.get("avail")),
         severity=None if wire.get("sev") is None else _severity(wire["sev"]),
         categories={_text(name): _integer(value) for name, value in _object(wire.get("cat")).items()},
-        btrfs=_allocation(wire.get("btrfs")),
+        allocation=_allocation(wire.get("btrfs")),
         owners=BYTES.unpack(wire.get("owners", SAME), base.owners if base else None),
         tags=IDS.unpack(wire.get("tags", SAME), base.tags if base else None),
         dangling=BYTES.unpack(wire.get("dangling", SAME), base.dangling if base else None),

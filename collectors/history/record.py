@@ -10,18 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """btrfs: logical bytes of data and metadata block groups, and device bytes in no chunk."""
-
-    data_total_bytes: int
-    data_used_bytes: int
-    metadata_total_bytes: int
-    metadata_used_bytes: int
-    unallocated_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +56,7 @@ class Record:
     available_bytes: int | None
     severity: Severity | None
     categories: Mapping[str, int | None]
-    btrfs: Allocation | None
+    allocation: Allocation | None
     owners: Mapping[str, int] | None
     tags: Mapping[str, str] | None  # "shop/app:latest" → image id
     dangling: Mapping[str, int] | None  # repository that left them → bytes; "" where nobody knows

@@ -48,7 +48,7 @@ def figure(record: Record, key: str) -> int | None:
     if key == AVAILABLE:
         return record.available_bytes
     if key == UNALLOCATED:
-        return record.btrfs.unallocated_bytes if record.btrfs is not None else None
+        return record.allocation.unallocated_bytes if record.allocation is not None else None
     if key == USED_PERCENT:
         return None if record.used_percent is None else math.ceil(record.used_percent)
     if key.startswith(OWNER):

@@ -16,17 +16,19 @@ from collectors.engine import Part
 from collectors.engine.settings import settings
 from collectors.inventory import coverage, roots
 from collectors.inventory.away import from_container, remote_study
-from collectors.inventory.request import Clock, OnPart, Request
+from collectors.inventory.request import OnPart, Request
 from collectors.inventory.study import Context, study
-from collectors.inventory.units import Places, listed
+from collectors.inventory.units import listed
 from collectors.model.engine import Engine, EngineView
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
 from collectors.system import deadline
+from collectors.system.deadline import Clock
 from collectors.system.host import reads_every_file
 from collectors.system.mountinfo import mounts as mount_table
+from collectors.system.places import Places
 from collectors.system.statvfs import space as statvfs
 
 __all__ = ["Request", "assemble"]
@@ -211,7 +213,11 @@ class _Look:
         space = statvfs(Path(mount.mountpoint), timeout_s=self.clock.left(at_most=5.0))
         pending = Unavailable(Why.NOT_ASKED, "still being read", space.origin)
         self.early = True
-        self._update(studies=(FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, ()),))
+        self._update(
+            studies=(
+                FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, (), pending, False),
+            )
+        )
 
     def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
         before = () if self.early else self.snapshot.studies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, Why
+from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, Why, reason
 from collectors.model.snapshot import Outcome, SourceReport
 
 
@@ -28,11 +28,6 @@ def line(source: str, reading: Reading[object] | Size, partly: Iterable[Unavaila
 def missing(*readings: Reading[object] | Size) -> tuple[Unavailable, ...]:
     """Those of the readings that are not there; what makes no sense here is not missing."""
     return tuple(r for r in readings if isinstance(r, Unavailable) and r.why is not Why.NOT_APPLICABLE)
-
-
-def reason(unread: Unavailable) -> str:
-    """`not permitted: Operation not permitted`."""
-    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)
 
 
 def _reasons(gaps: Iterable[Unavailable]) -> str:

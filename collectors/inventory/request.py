@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,18 +34,6 @@ class Request:
     deadline_s: float
     grace_s: float  # a directory that nobody knows is no orphan before this age
     bound: Bound | None = None
-
-
-class Clock:
-    """The one deadline, shared by all sources."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-
-    def left(self, *, at_most: float | None = None, keep: float = 0.0) -> float:
-        """Seconds left, less `keep` for those that come after; never negative."""
-        seconds = max(0.0, self._ends - time.monotonic() - keep)
-        return seconds if at_most is None else min(seconds, at_most)
 
 
 def cache_folder(host: Host) -> Path | None:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.engine.endpoint import DEFAULT
-from collectors.inventory.request import Clock, Request
-from collectors.inventory.units import Places
+from collectors.inventory.request import Request
 from collectors.model.engine import Engine
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.system import deadline
+from collectors.system.deadline import Clock
+from collectors.system.places import Places
 from collectors.system.statvfs import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")

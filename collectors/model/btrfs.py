@@ -7,12 +7,15 @@ frees what neither held alone; that is what the sharing table is for.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from collectors.model.filesystem import Allocation
 from collectors.model.ids import SubvolumeId, UnitId
-from collectors.model.reading import Reading, Size
+from collectors.model.reading import Reading, Size, Unavailable, Why
+from collectors.model.sums import charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +177,30 @@ class Btrfs:
     subvolumes: Reading[tuple[Subvolume, ...]]
     quotas: Reading[Quotas]
     sharing: Reading[Sharing]
+
+    @property
+    def identity(self) -> str:
+        """Which filesystem this is, wherever it is mounted."""
+        return f"btrfs:{self.uuid}"
+
+    @property
+    def allocation(self) -> Allocation | None:
+        """What the chunks hold; None where they could not be listed. Mixed chunks count as data."""
+        if isinstance(self.spaces, Unavailable):
+            return None
+        sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for space in self.spaces.value:
+            kind = "data" if space.kind.lower() == "mixed" else space.kind.lower()
+            sums[kind][0] += space.logical_total_bytes
+            sums[kind][1] += space.logical_used_bytes
+        (data, data_used), (metadata, metadata_used) = sums["data"], sums["metadata"]
+        free = self.unallocated_bytes
+        return Allocation(
+            data, data_used, metadata, metadata_used, None if isinstance(free, Unavailable) else charged(free)
+        )
+
+    @property
+    def unread(self) -> tuple[Unavailable, ...]:
+        """The parts of the cheap figures that were not there, with their reasons."""
+        parts = (self.devices, self.spaces, self.chunks, self.unallocated_bytes, self.subvolumes, self.quotas)
+        return tuple(part for part in parts if isinstance(part, Unavailable) and part.why is not Why.NOT_APPLICABLE)

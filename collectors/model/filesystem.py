@@ -109,6 +109,17 @@ class OpenFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Allocation:
+    """A filesystem that hands out chunks: logical bytes of those for data and metadata, and device bytes in none."""
+
+    data_total_bytes: int
+    data_used_bytes: int
+    metadata_total_bytes: int
+    metadata_used_bytes: int
+    unallocated_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerView:
     """What a container that was given nothing but the socket knows of its host's disk.
 

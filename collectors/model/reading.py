@@ -101,3 +101,8 @@ class AtLeast:
 
 Reading: TypeAlias = Exact[T_co] | Unavailable
 Size: TypeAlias = Exact[int] | Between | AtLeast | Unavailable
+
+
+def reason(unread: Unavailable) -> str:
+    """`not permitted: Operation not permitted`; foreign text in it as it is."""
+    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.model.btrfs import Btrfs
 from collectors.model.engine import Engine
+from collectors.model.facts import FilesystemFacts
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Ledger
 from collectors.model.plan import Plan
@@ -89,7 +89,7 @@ class Report:
     explained_percent: Reading[float]  # 100 × (used − |unattributed|) / used
     ledger: Ledger | None  # None: not even the filesystem was found
     other_ledgers: tuple[Ledger, ...]
-    btrfs: Reading[Btrfs] | None  # None: not btrfs
+    filesystem_facts: Reading[FilesystemFacts] | None  # None: this kind of filesystem has none of its own
     findings: tuple[Finding, ...]
     trend: TrendView
     plan: Plan

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.btrfs import Btrfs
 from collectors.model.engine import EngineView
+from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
 from collectors.model.reading import Reading, Size
 from collectors.model.settings import Settings
@@ -37,10 +37,12 @@ class FilesystemStudy:
     filesystem: Filesystem
     units: tuple[Unit, ...]
     occupancy: Reading[Occupancy]
-    btrfs: Reading[Btrfs] | None  # None: another kind of filesystem
+    filesystem_facts: Reading[FilesystemFacts] | None  # None: this kind of filesystem has none of its own
     own: Size  # what the filesystem itself takes inside `used`: metadata, reserve, copies
     open_deleted: Reading[OpenFiles]
     covered: tuple[str, ...]  # directories of it that another mount lies over: what is in them is out of sight
+    snapshots: Reading[bool]  # False: this kind has none, nor deletes that are pending; True: those it has are units
+    beyond_mount: bool  # are bytes met that lie outside what is mounted here?
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collectors.system.occupancy import HOST_UNIT
 _UNKNOWN = "unknown"  # the kind of a filesystem that we could not even find
 # Lines of coverage that the probe's own stand in for.
 _BY_THE_PROBE = ("docker root", "orphans", "core dumps, nested roots", "bytes by holder")
-_OWN, _OPEN, _BTRFS = "filesystem's own bytes", "deleted but open", "btrfs"
+_OWN, _OPEN = "filesystem's own bytes", "deleted but open"
 
 
 def merged(snapshot: Snapshot, disk: Disk) -> Snapshot:
@@ -44,24 +44,26 @@ def _joined(ours: FilesystemStudy, theirs: FilesystemStudy) -> tuple[FilesystemS
     if not isinstance(ours.occupancy, Exact):
         # We still ask where we asked before; which part of the filesystem was seen is what the probe was given.
         here = replace(here, mount=replace(here.mount, root=there.mount.root))
-    own, btrfs, opened = ours.own, ours.btrfs, ours.open_deleted
+    own, facts, opened = ours.own, ours.filesystem_facts, ours.open_deleted
     if isinstance(own, Unavailable):
         own = theirs.own
         lines.add(_OWN)
     if isinstance(opened, Unavailable):
         opened = theirs.open_deleted
         lines.add(_OPEN)
-    if btrfs is None or isinstance(btrfs, Unavailable):
-        btrfs = theirs.btrfs
-        lines.add(_BTRFS)
+    if facts is None or isinstance(facts, Unavailable):
+        facts = theirs.filesystem_facts
+        lines.add(there.mount.fstype)
     joined = FilesystemStudy(
         here,
         (*theirs.units, *(unit for unit in ours.units if unit.id not in {one.id for one in theirs.units})),
         _holders(ours.occupancy, theirs.occupancy),
-        btrfs,
+        facts,
         own,
         opened,
         tuple(dict.fromkeys((*ours.covered, *theirs.covered))),
+        theirs.snapshots if isinstance(theirs.occupancy, Exact) else ours.snapshots,
+        theirs.beyond_mount,
     )
     return joined, frozenset(lines)
 

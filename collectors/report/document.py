@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from collectors.filesystems import report_parts
 from collectors.model.engine import Engine
 from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category, Item, Ledger, Row
 from collectors.model.plan import Step
-from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable
+from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, reason
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.model.sums import ceiling, charged, floor
 from collectors.report import words
-from collectors.report.btrfs_document import btrfs_fields, reason
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -41,7 +41,7 @@ def encode(report: Report) -> Json:
         "engine": _engine(report.engine, report.docker_root),
         "ledger": _rows(ledger) if ledger else [],
         "items": _items(ledger) if ledger else {},
-        "btrfs": btrfs_fields(report.btrfs),
+        **{part.key: part.document(report.filesystem_facts) for part in report_parts()},
         "findings": [_finding(finding) for finding in report.findings],
         "trend": trend_fields(report.trend),
         "plan": [_step(step) for step in report.plan.steps],

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from collectors.model.btrfs import Btrfs
+from collectors.filesystems import report_parts
 from collectors.model.finding import Severity
 from collectors.model.ledger import Ledger
-from collectors.model.reading import Exact, Size, Unavailable
+from collectors.model.reading import Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.model.sums import charged
@@ -45,8 +45,8 @@ class _Once:
         if report.ledger is not None:
             yield from _filesystem(report.ledger)
             yield from _categories(report.ledger)
-        if isinstance(report.btrfs, Exact):
-            yield from _btrfs(report.btrfs.value)
+        for part in report_parts():
+            yield from part.metrics(report.filesystem_facts)
         yield from _findings(report)
         yield from _forecast(report)
         yield _sources(report)
@@ -87,24 +87,6 @@ def _categories(ledger: Ledger) -> Iterator[Metric]:
     )
     text = "What removing everything unused of the category would free"
     yield _labelled("category_reclaimable_bytes", text, "category", _known(reclaims))
-
-
-def _btrfs(btrfs: Btrfs) -> Iterator[Metric]:
-    unallocated = _value(btrfs.unallocated_bytes)
-    if unallocated is not None:
-        yield _gauge("btrfs_unallocated_bytes", "Device bytes in no chunk", unallocated)
-    if isinstance(btrfs.spaces, Unavailable):
-        return
-    family = GaugeMetricFamily(f"{_PREFIX}_btrfs_fill_ratio", "Used of allocated, 0 to 1", labels=["kind"])
-    totals: dict[str, list[int]] = {}
-    for space in btrfs.spaces.value:
-        used_total = totals.setdefault(space.kind, [0, 0])
-        used_total[0] += space.logical_used_bytes
-        used_total[1] += space.logical_total_bytes
-    for kind, (used, total) in totals.items():
-        if total:
-            family.add_metric([kind], used / total)
-    yield family
 
 
 def _findings(report: Report) -> Iterator[Metric]:

@@ -68,11 +68,17 @@ def _owners(texts: Iterable[str]) -> tuple[Owner, ...]:
     return tuple(map(Owner.parse, texts))
 
 
+def _report(fields: Fields) -> Fields:
+    """What one kind of filesystem tells of itself was a field with that kind's name."""
+    return {"filesystem_facts" if name == "btrfs" else name: value for name, value in fields.items()}
+
+
 RENAMED: Mapping[str, str] = {}
 DROPPED: Mapping[str, frozenset[str]] = {}
 VALUES: Mapping[str, Mapping[object, object]] = {}
 CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
     "Item": lambda old: {**old, "owner_id": Owner.parse(old["owner_id"])},
+    "Report": _report,
     "Step": lambda old: {**old, "targets": _owners(old["targets"])},
 }

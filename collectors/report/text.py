@@ -6,25 +6,30 @@ string stands at the start of a line, and every one goes through `words.quoted`.
 
 from __future__ import annotations
 
+from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import Between, Exact, Size, Unavailable, Why
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.model.sums import charged
 from collectors.report import words
-from collectors.report.btrfs_text import btrfs_section
 from collectors.report.plan_text import step_lines
 from collectors.report.trend_text import trend_section
 
-SECTIONS = (
-    "Docker Storage",
-    "Docker Storage Categories",
-    "Docker Storage Btrfs",
+
+def sections() -> tuple[str, ...]:
+    """The titles, in order."""
+    own = (f"Docker Storage {part.title}" for part in report_parts())
+    return ("Docker Storage", "Docker Storage Categories", *own, *_LAST_SECTIONS)
+
+
+_LAST_SECTIONS = (
     "Docker Storage Findings",
     "Docker Storage Trend",
     "Docker Storage Plan",
     "Docker Storage Coverage",
 )
+SECTIONS = sections()
 
 
 def render(report: Report, *, si: bool = False) -> str:
@@ -32,13 +37,13 @@ def render(report: Report, *, si: bool = False) -> str:
     bodies = (
         _summary(report, si),
         _categories(report, si),
-        btrfs_section(report, si),
+        *(part.section(report, si) for part in report_parts()),
         _findings(report, si),
         trend_section(report.trend, si),
         _plan(report, si),
         _coverage(report),
     )
-    return "\n\n".join(f"## {title}\n" + "\n".join(body) for title, body in zip(SECTIONS, bodies, strict=True)) + "\n"
+    return "\n\n".join(f"## {title}\n" + "\n".join(body) for title, body in zip(sections(), bodies, strict=True)) + "\n"
 
 
 def _summary(report: Report, si: bool) -> list[str]:

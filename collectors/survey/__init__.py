@@ -13,7 +13,7 @@ from collectors.history.folder import Folder
 from collectors.history.record import Action
 from collectors.history.vault import keep
 from collectors.inventory import Request, assemble
-from collectors.inventory.request import Clock, OnPart
+from collectors.inventory.request import OnPart
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.probe import Wish, probed
@@ -24,6 +24,7 @@ from collectors.survey.memory import Memory, journal_line, last_used, recall, wi
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
 from collectors.system.boot import boot
+from collectors.system.deadline import Clock
 
 __all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
 

@@ -97,7 +97,7 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:
         explained_percent=_explained(judged.accounts, snapshot.ended_at),
         ledger=main,
         other_ledgers=tuple(one.ledger for one in judged.accounts[1:]),
-        btrfs=snapshot.studies[0].btrfs if snapshot.studies else None,
+        filesystem_facts=snapshot.studies[0].filesystem_facts if snapshot.studies else None,
         findings=judged.findings,
         trend=trend,
         plan=judged.plan,

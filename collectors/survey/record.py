@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from collectors.accounting.use import uses
 from collectors.history.attribution import repository_of
-from collectors.history.record import Action, Allocation, Noted, Record
+from collectors.history.record import Action, Noted, Record
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
@@ -38,7 +38,7 @@ def record_of(
         available_bytes=figures.available_bytes if figures else None,
         severity=report.severity,
         categories={row.category.value: _count(row.charged) for row in ledger.rows} if ledger else {},
-        btrfs=_allocation(report),
+        allocation=report.filesystem_facts.value.allocation if isinstance(report.filesystem_facts, Exact) else None,
         owners=_owners(ledger) if ledger else None,
         tags=_tags(snapshot),
         dangling=_dangling(report),
@@ -50,25 +50,12 @@ def record_of(
 
 
 def _filesystem(report: Report) -> str | None:
-    if isinstance(report.btrfs, Exact):
-        return f"btrfs:{report.btrfs.value.uuid}"
+    if isinstance(report.filesystem_facts, Exact):
+        return report.filesystem_facts.value.identity
     if report.ledger is None or isinstance(report.ledger.filesystem.space, Unavailable):
         return None
     mount, space = report.ledger.filesystem.mount, report.ledger.filesystem.space.value
     return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
-
-
-def _allocation(report: Report) -> Allocation | None:
-    if not isinstance(report.btrfs, Exact) or isinstance(report.btrfs.value.spaces, Unavailable):
-        return None
-    facts, spaces = report.btrfs.value, report.btrfs.value.spaces.value
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for space in spaces:
-        kind = "data" if space.kind.lower() == "mixed" else space.kind.lower()
-        sums[kind][0] += space.logical_total_bytes
-        sums[kind][1] += space.logical_used_bytes
-    (data, data_used), (metadata, metadata_used) = sums["data"], sums["metadata"]
-    return Allocation(data, data_used, metadata, metadata_used, _count(facts.unallocated_bytes))
 
 
 def _owners(ledger: Ledger) -> Mapping[str, int]:

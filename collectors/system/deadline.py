@@ -33,6 +33,18 @@ _stuck: dict[str, threading.Thread] = {}
 _stuck_lock = threading.Lock()
 
 
+class Clock:
+    """One deadline, shared by all that is read for one purpose."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def left(self, *, at_most: float | None = None, keep: float = 0.0) -> float:
+        """Seconds left, less `keep` for those that come after; never negative."""
+        seconds = max(0.0, self._ends - time.monotonic() - keep)
+        return seconds if at_most is None else min(seconds, at_most)
+
+
 class Malformed(ValueError):
     """A decoder got bytes that are not what they should be."""
 

@@ -1,6 +1,6 @@
 """Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
 
-Allocated bytes as lstat gives them: exact on ext4 and xfs without reflinks; on btrfs, and wherever extents are shared,
+Allocated bytes as lstat gives them: exact where no extents are shared; where they are,
 each file is counted as if it were alone. What a time-out or a refused directory leaves out is said, never guessed.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,22 @@ _Device = tuple[bytes, tuple[int, int]]  # node, and its number
 _SYS, _DEV = Path("/sys"), Path("/dev")
 
 
+@dataclass(frozen=True, slots=True)
+class WalkTraits:
+    """What a walk has to know of a kind of filesystem."""
+
+    subvolumes: bool = False  # directories of the same filesystem may have another device number
+    tables_prove: bool = False  # the inode tables on its device prove what has not changed (the layout of ext4)
+
+
 def walk(
-    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
+    mountpoint: Path,
+    units: tuple[Unit, ...],
+    *,
+    deadline_s: float,
+    cache: Path | None,
+    traits: WalkTraits,
+    top: int = 40,
 ) -> Reading[Occupancy]:
     """Who holds the bytes of the filesystem mounted at `mountpoint`: each of `units`, and HOST_UNIT for the rest.
 
@@ -45,23 +60,25 @@ def walk(
     place = os.path.normpath(mountpoint)
 
     def work() -> Occupancy:
-        return _walk(place, units, time.monotonic() + deadline_s, cache, top)
+        return _walk(place, units, time.monotonic() + deadline_s, cache, traits, top)
 
     return deadline.read("filesystem.walk", f"walk of {place}", work, timeout_s=deadline_s + killable.GRACE_S)
 
 
-def _walk(mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path | None, top: int) -> Occupancy:
+def _walk(
+    mountpoint: str, units: tuple[Unit, ...], deadline: float, cache: Path | None, traits: WalkTraits, top: int
+) -> Occupancy:
     aims = targets(mountpoint, units, mountinfo.parse(_MOUNTS.read_bytes()))
     if aims is None:
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
     kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
-    device = _device(aims.mount) if file is not None else None
-    harvest = _harvest(mountpoint, aims, kept, (before.fsid, device), deadline)
+    device = _device(aims.mount) if file is not None and traits.tables_prove else None
+    harvest = _harvest(mountpoint, aims, kept, (before.fsid, device, traits), deadline)
     result = split(_all_counts(harvest))
     if memory.hides_a_link(harvest, result, units, before):
-        again = _harvest(mountpoint, aims, ({}, {}), (before.fsid, device), deadline)
+        again = _harvest(mountpoint, aims, ({}, {}), (before.fsid, device, traits), deadline)
         if again.complete or not harvest.complete:
             harvest = again
             result = split(_all_counts(harvest))
@@ -81,7 +98,7 @@ def _harvest(
     mountpoint: str,
     aims: Targets,
     kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
-    filesystem: tuple[int, _Device | None],
+    filesystem: tuple[int, _Device | None, WalkTraits],
     deadline: float,
 ) -> Harvest:
     """One pass.
@@ -90,7 +107,7 @@ def _harvest(
     one that they are of, and the device that shall prove it.
     """
     spare_s = min(_SPARE_MOST_S, _SPARE_SHARE * (deadline - time.monotonic()))
-    fsid, device = filesystem
+    fsid, device, traits = filesystem
     harvest = Harvest(len(aims.units), *kept)
     request: dict[str, Any] = {
         "task": "walk",
@@ -105,7 +122,7 @@ def _harvest(
         "device": device,
         "rotated": list(aims.rotated),
         "covered": [os.fsencode(path) for path in aims.covered],
-        "btrfs": aims.mount.fstype == "btrfs",
+        "subvolumes": traits.subvolumes,
         "fsid": fsid,
         "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept[0].items()},
         "kept_parts": {path: (figure.evidence, list(figure.proofs)) for path, figure in kept[1].items()},
@@ -135,11 +152,11 @@ def _harvest(
 
 
 def _device(mount: Mount) -> _Device | None:
-    """The disk of an ext4, whose tables can prove that nothing has changed; None for any other.
+    """The disk whose tables can prove that nothing has changed; None where they cannot.
 
     With lazytime the kernel keeps times of change to itself for hours.
     """
-    if mount.fstype != "ext4" or "lazytime" in (*mount.options, *mount.super_options):
+    if "lazytime" in (*mount.options, *mount.super_options):
         return None
     try:
         return os.fsencode(devices.node(mount.device, _SYS, _DEV)), devices.number(mount.device)

@@ -50,6 +50,8 @@ def study(
         Exact(own, HERE),
         Exact(OpenFiles((), ()), HERE),
         (),
+        Exact(False, HERE),
+        False,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.accounting.ledger import account
-from collectors.model.btrfs import Btrfs
 from collectors.model.filesystem import OpenFiles
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Between, Exact, Unavailable, Why
@@ -40,8 +39,7 @@ def test_bytes_that_were_counted_are_not_claimed_a_second_time() -> None:
 def test_a_subvolume_that_may_be_a_snapshot_bounds_both_categories() -> None:
     units = (unit("layer", UnitKind.IMAGE_LAYER, "image:i"), unit(".daily", UnitKind.SUBVOLUME))
     shares = (share(30, "layer", ".daily"), share(200, ".daily"), share(5, "<host>"))
-    facts = Btrfs("u", NOT_READ, 1, 1, NOT_READ, NOT_READ, NOT_READ, NOT_READ, NOT_READ, NOT_READ, NOT_READ)
-    one = replace(study(units, Exact(occupancy(shares), HERE), used=400), btrfs=Exact(facts, HERE))
+    one = replace(study(units, Exact(occupancy(shares), HERE), used=400), snapshots=NOT_READ)
     nothing: Exact[tuple[()]] = Exact((), HERE)
     store = Store("/d", "btrfs", nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     ledger = account(replace(snapshot(one), store=Exact(store, HERE)), one).ledger

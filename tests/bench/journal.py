@@ -21,9 +21,10 @@ from collectors.history.encoding import bounded, budget_bytes, encode
 from collectors.history.folder import Folder
 from collectors.history.points import Levels
 from collectors.history.reading import read, sample
-from collectors.history.record import Allocation, Noted, Record
+from collectors.history.record import Noted, Record
 from collectors.history.series import USED_PERCENT, series
 from collectors.history.view import look_back
+from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 
@@ -72,7 +73,7 @@ def _record(at: datetime, used: int, owners: dict[str, int], tags: dict[str, str
         available_bytes=932 * GIB - used,
         severity=Severity.P2,
         categories={category.value: used // 13 for category in Category},
-        btrfs=Allocation(900 * GIB, used, 20 * GIB, 12 * GIB, 12 * GIB),
+        allocation=Allocation(900 * GIB, used, 20 * GIB, 12 * GIB, 12 * GIB),
         owners=owners,
         tags=tags,
         dangling={f"registry.example.com/team-{n}/service-{n:03d}": run * GIB for n in range(10)},

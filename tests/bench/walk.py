@@ -26,9 +26,9 @@ from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
 from collectors.system.host import this_host
-from collectors.system.walk import walk
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
+from tests.system.walking import walk
 
 IMAGES, LAYERS, CONTAINERS, VOLUMES = 5, 4, 5, 30
 FILES_PER_FOLDER = 12

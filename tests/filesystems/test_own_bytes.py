@@ -6,8 +6,7 @@ import struct
 
 import pytest
 
-from collectors.filesystems import ext4, xfs
-from collectors.filesystems.reserved import own_blocks
+from collectors.filesystems import ext4, kind_of, xfs
 from collectors.model.reading import Unavailable, Why
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
@@ -158,12 +157,12 @@ def test_what_is_no_geometry_is_malformed(frame: tuple[object, ...]) -> None:
 
 def test_other_filesystems_are_not_guessed_at() -> None:
     for fstype in ("btrfs", "tmpfs", "zfs"):
-        own = own_blocks(a_mount(1, 0, "/", fstype=fstype), this_host(), timeout_s=1)
+        own = kind_of(fstype).own_bytes(a_mount(1, 0, "/", fstype=fstype), this_host(), timeout_s=1)
         assert isinstance(own, Unavailable)
         assert own.why is Why.NOT_APPLICABLE
 
 
 def test_a_device_that_is_not_there_is_a_reason() -> None:
-    own = own_blocks(a_mount(1, 0, "/", device="999:999"), this_host(), timeout_s=5)
+    own = kind_of("ext4").own_bytes(a_mount(1, 0, "/", device="999:999"), this_host(), timeout_s=5)
     assert isinstance(own, Unavailable)
     assert own.why is Why.NOT_REACHABLE

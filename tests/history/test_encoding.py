@@ -24,7 +24,8 @@ from collectors.history.encoding import (
     short_id,
 )
 from collectors.history.journal import append, read
-from collectors.history.record import Action, Allocation, Noted, Record
+from collectors.history.record import Action, Noted, Record
+from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from tests.history.build import NOON, RUN, a_folder, a_record, image_id
 
@@ -71,7 +72,7 @@ def records(draw: st.DrawFn) -> Record:
         available_bytes=draw(COUNTS),
         severity=draw(st.one_of(st.none(), SEVERITIES)),
         categories=draw(st.dictionaries(FOREIGN, sizes, max_size=4)),
-        btrfs=draw(st.one_of(st.none(), st.builds(Allocation, *[st.integers(0, 1 << 60)] * 4, COUNTS))),
+        allocation=draw(st.one_of(st.none(), st.builds(Allocation, *[st.integers(0, 1 << 60)] * 4, COUNTS))),
         owners=draw(st.one_of(st.none(), names)),
         tags=draw(st.one_of(st.none(), st.dictionaries(FOREIGN, FOREIGN, max_size=6))),
         dangling=draw(st.one_of(st.none(), names)),

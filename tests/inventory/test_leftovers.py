@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.inventory.units import Places, docker_units, subvolume_units
+from collectors.filesystems.btrfs.units import subvolume_units
+from collectors.inventory.units import docker_units
 from collectors.model.btrfs import Subvolume
 from collectors.model.filesystem import Mount
 from collectors.model.ids import SubvolumeId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import Store, Unit, UnitKind
+from collectors.system.places import Places
 from tests.accounting.build import HERE, NOW
 from tests.owners import owners
 from tests.remediation.build import btrfs

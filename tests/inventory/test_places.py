@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.inventory.units import Places
 from collectors.model.filesystem import Mount
+from collectors.system.places import Places
 
 
 def mount(number: int, root: str, mountpoint: str, device: str = "8:1") -> Mount:

@@ -14,12 +14,12 @@ from collectors.engine.decode.engine import engine, greeting
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble
 from collectors.inventory.roots import likely_home
-from collectors.inventory.units import Places
 from collectors.model.filesystem import Mount
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.sums import charged
 from collectors.system.host import Host, this_host
+from collectors.system.places import Places
 from tests.accounting.build import HERE
 from tests.fakes.recordings import body
 

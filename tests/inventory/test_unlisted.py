@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.inventory.units import unlisted_units
+from collectors.filesystems.btrfs.units import unlisted_units
 from collectors.model.btrfs import Holding, Sharing
 from collectors.model.ids import UnitId
 from collectors.model.owner import Owner, OwnerKind

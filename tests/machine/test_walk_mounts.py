@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.filesystems.reserved import own_blocks
+from collectors.filesystems import kind_of
 from collectors.model.reading import Between, Exact
 from collectors.system.host import this_host
 from collectors.system.locate import filesystem_of
@@ -70,7 +70,7 @@ def test_files_and_the_filesystems_own_blocks_are_all_that_statfs_calls_used(mou
     mount = filesystem_of(mounted, table.value)
     assert mount is not None
     assert mount.mountpoint == str(mounted)
-    own = own_blocks(mount, this_host(), timeout_s=5)
+    own = kind_of(mount.fstype).own_bytes(mount, this_host(), timeout_s=5)
     files = of(walked(mounted))[0]
     assert files == du(mounted)
     if isinstance(own, Exact):
@@ -101,7 +101,7 @@ def test_an_empty_ext4_of_any_kind_is_explained_to_the_byte(options: tuple[str, 
         assert isinstance(room, Exact)
         mount = filesystem_of(path, table.value)
         assert mount is not None
-        own = own_blocks(mount, this_host(), timeout_s=5)
+        own = kind_of(mount.fstype).own_bytes(mount, this_host(), timeout_s=5)
         assert isinstance(own, Exact)
         assert of(walked(path))[0] + own.value == room.value.used_bytes
 
@@ -171,7 +171,7 @@ import json, sys
 from pathlib import Path
 from collectors.model.reading import AtLeast
 from collectors.system.occupancy import HOST_UNIT
-from collectors.system.walk import walk
+from tests.system.walking import walk
 from tests.system.walking import a_unit
 root = Path(sys.argv[1])
 found = walk(root, tuple(a_unit(root / name) for name in sys.argv[2:]), deadline_s=20, cache=None).value

@@ -15,11 +15,10 @@ from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
 from collectors.system.open_deleted import open_deleted
 from collectors.system.statvfs import space
-from collectors.system.walk import walk
 from tests.fakes.mute_mount import mute_mount
 from tests.lab import disk
 from tests.lab.require import require_machine
-from tests.system.walking import a_unit, children, descriptors, du, fill, of, walked
+from tests.system.walking import a_unit, children, descriptors, du, fill, of, walk, walked
 
 pytestmark = pytest.mark.machine
 

@@ -263,7 +263,15 @@ class Scene:
         )
         own: Exact[Btrfs] | None = Exact(self.btrfs, HERE) if self.btrfs else None
         study = FilesystemStudy(
-            self.filesystem(), self.units, UNREAD, own, exact(0), Exact(OpenFiles(self.opened, ()), HERE), ()
+            self.filesystem(),
+            self.units,
+            UNREAD,
+            own,
+            exact(0),
+            Exact(OpenFiles(self.opened, ()), HERE),
+            (),
+            Exact(own is not None, HERE),
+            own is not None,
         )
         return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), ())
 

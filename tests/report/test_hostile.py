@@ -91,7 +91,7 @@ def a_record() -> Record:
         available_bytes=None,
         severity=Severity.P0,
         categories={},
-        btrfs=None,
+        allocation=None,
         owners=None,
         tags=None,
         dangling=None,

@@ -57,7 +57,7 @@ def _day(begin: datetime, number: int) -> Iterator[Record]:
                 available_bytes=500 * _GIB - used,
                 severity=Severity.P2,
                 categories={category.value: used // 13 + run for category in Category},
-                btrfs=None,
+                allocation=None,
                 owners={f"container:service-{n}": n * _GIB + run for n in range(10)},
                 tags=tags,
                 dangling={},

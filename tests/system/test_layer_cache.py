@@ -13,8 +13,7 @@ from collectors.model.reading import Exact
 from collectors.model.store import Unit
 from collectors.system import checked
 from collectors.system.layer_cache import EMPTY, LayerCache, LayerFigure, file_for, load, save
-from collectors.system.walk import walk
-from tests.system.walking import a_unit, du, fill, of, walked
+from tests.system.walking import a_unit, du, fill, of, walk, walked
 
 KIB = 1024
 

@@ -14,9 +14,8 @@ from collectors.model.ids import UnitId
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.model.store import UnitKind
 from collectors.system.occupancy import HOST_UNIT
-from collectors.system.walk import walk
 from tests.lab.commands import run
-from tests.system.walking import a_unit, children, descriptors, du, exact_bytes, fill, of, walked
+from tests.system.walking import a_unit, children, descriptors, du, exact_bytes, fill, of, walk, walked
 
 MIB = 1 << 20
 

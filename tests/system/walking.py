@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from collectors.filesystems import kind_of
 from collectors.model.filesystem import Mount, Occupancy, Usage
 from collectors.model.ids import UnitId
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
+from collectors.system import mountinfo
 from collectors.system.occupancy import HOST_UNIT
-from collectors.system.walk import walk
+from collectors.system.places import Places
+from collectors.system.walk import walk as system_walk
 
 
 def a_unit(path: Path, *, immutable: bool = False, kind: UnitKind = UnitKind.VOLUME) -> Unit:
@@ -31,6 +34,16 @@ def a_mount(
     options: tuple[str, ...] = ("rw",),
 ) -> Mount:
     return Mount(mount_id, parent_id, device, root, mountpoint, ("rw",), fstype, "/dev/sda1", options)
+
+
+def walk(
+    mountpoint: Path, units: tuple[Unit, ...], *, deadline_s: float, cache: Path | None, top: int = 40
+) -> Reading[Occupancy]:
+    """The walk with what its kind of filesystem asks for."""
+    places = Places(mountinfo.parse(Path("/proc/self/mountinfo").read_bytes()))
+    mount = places.mount_of(os.path.realpath(mountpoint))
+    traits = kind_of(mount.fstype if mount else "").traits
+    return system_walk(mountpoint, units, deadline_s=deadline_s, cache=cache, traits=traits, top=top)
 
 
 def walked(

@@ -159,7 +159,7 @@ def a_report(
         explained_percent=Exact(99.9, HERE) if explained is None else explained,
         ledger=ledger,
         other_ledgers=(),
-        btrfs=None,
+        filesystem_facts=None,
         findings=tuple(findings),
         trend=trend,
         plan=plan,

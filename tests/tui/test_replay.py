@@ -155,7 +155,7 @@ def a_record(hours: float) -> Record:
         available_bytes=gib(931.5) - used_bytes(hours),
         severity=Severity.P1,
         categories={"orphans": charged_bytes_of("orphans", hours), "images": None},
-        btrfs=None,
+        allocation=None,
         owners=None,
         tags=None,
         dangling=None,

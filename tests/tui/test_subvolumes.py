@@ -37,7 +37,7 @@ def on_btrfs(shared: Reading[Sharing]) -> Report:
     )
     none = missing(Why.NOT_ASKED, "not asked")
     facts = Btrfs("fs", none, 16384, 4096, none, none, none, none, Exact(listed, HERE), none, shared)
-    return replace(incident(), btrfs=Exact(facts, HERE))
+    return replace(incident(), filesystem_facts=Exact(facts, HERE))
 
 
 SHARED = sharing(

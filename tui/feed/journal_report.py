@@ -55,7 +55,7 @@ def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[
         explained_percent=unknown(),
         ledger=ledger,
         other_ledgers=(),
-        btrfs=None,
+        filesystem_facts=None,
         findings=tuple(_finding(rule, moment, origin) for rule in moment.findings),
         trend=_trend(moments, index, marks),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),

@@ -6,6 +6,7 @@ These are no category: subvolumes hold what the categories already count. Refuse
 from __future__ import annotations
 
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
+from collectors.model.facts import facts_of
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
@@ -17,9 +18,9 @@ _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
 
 def subvolume_items(report: Report) -> tuple[Item, ...]:
     """Largest first; empty where the filesystem is no btrfs or its subvolumes could not be listed."""
-    if not isinstance(report.btrfs, Exact):
+    facts = facts_of(report.filesystem_facts, Btrfs)
+    if facts is None:
         return ()
-    facts = report.btrfs.value
     if _kept and _kept[0][0] is facts:
         return _kept[0][1]
     if not isinstance(facts.subvolumes, Exact):

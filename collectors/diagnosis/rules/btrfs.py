@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from collectors.diagnosis.case import Case, count, largest
 from collectors.model.btrfs import Btrfs, QuotaMode, Space
+from collectors.model.facts import facts_of
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable
@@ -13,8 +14,7 @@ from collectors.model.sums import charged
 
 
 def _facts(case: Case) -> Btrfs | None:
-    btrfs = case.study.btrfs
-    return btrfs.value if isinstance(btrfs, Exact) else None
+    return facts_of(case.study.filesystem_facts, Btrfs)
 
 
 def _fill(space: Space) -> float:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from collectors.model.btrfs import Btrfs
 from collectors.model.engine import Container, Engine, EngineView, Flavour
+from collectors.model.facts import facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Ledger
@@ -55,8 +56,7 @@ class Case:
 
     @property
     def btrfs(self) -> Btrfs | None:
-        reading = self.study.btrfs if self.study else None
-        return reading.value if isinstance(reading, Exact) else None
+        return facts_of(self.study.filesystem_facts if self.study else None, Btrfs)
 
     @property
     def tool(self) -> str:

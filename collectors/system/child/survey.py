@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     # name of a file → index of the unit that it is, or LEAVE
     Special: TypeAlias = dict[str, int]
 
-_BTRFS_ROOT_INODE = 256  # of every subvolume
+_SUBVOLUME_INODE = 256  # of the root of each, on btrfs
 
 
 class Known:
-    """What the walkers know of the tree. Inodes are named by keys: on btrfs the subvolume's device is part of it."""
+    """What the walkers know of the tree. Inodes are named by keys: the device of a subvolume is part of it."""
 
-    def __init__(self, device: int, host: int, immutable: frozenset[int], rotated: frozenset[int], btrfs: bool) -> None:
+    def __init__(
+        self, device: int, host: int, immutable: frozenset[int], rotated: frozenset[int], subvolumes: bool
+    ) -> None:
         self.device = device
         self.host = host
         self.immutable = immutable
         self.rotated = rotated  # units that are a file together with those that it was rotated to
-        self.btrfs = btrfs
+        self.subvolumes = subvolumes
         self.listed: dict[int, int] = {}  # roots of units that are walked by themselves: not entered from above
         self.met: dict[int, int] = {}  # roots of units that no plain path leads to: walked where they are met
         self.special: dict[int, Special] = {}  # directories that hold units that are files, or covered names
@@ -45,7 +47,7 @@ class Known:
 
     def ours(self, status: os.stat_result) -> bool:
         """Whether a directory belongs to this filesystem, where nothing but its device tells."""
-        return status.st_dev == self.device or (self.btrfs and status.st_ino == _BTRFS_ROOT_INODE)
+        return status.st_dev == self.device or (self.subvolumes and status.st_ino == _SUBVOLUME_INODE)
 
     def unit_of(self, special: Special, name: str) -> int | None:
         """The unit that the file `name` is (`x.log`) or was rotated from (`x.log.1`, `x.log.2.gz`)."""

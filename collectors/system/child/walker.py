@@ -49,7 +49,7 @@ class Walker:
             len(request["units"]),
             frozenset(request["immutable"]),
             frozenset(request["rotated"]),
-            request["btrfs"],
+            request["subvolumes"],
         )
         self._root_key = self._known.key(status)
         self._fsid = room.f_fsid

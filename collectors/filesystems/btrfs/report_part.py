@@ -1,12 +1,20 @@
-"""The section `## Docker Storage Btrfs`."""
+"""What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, and its samples."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from collectors.filesystems.btrfs import document
 from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
+from collectors.model.facts import FilesystemFacts, facts_of
 from collectors.model.ids import UnitId
 from collectors.model.reading import Exact, Reading, Unavailable
 from collectors.model.report import Report
 from collectors.report import words
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 TOP = 12
 DELETED = "<deleted>"
@@ -16,9 +24,31 @@ CAVEAT = (
 )
 
 
-def btrfs_section(report: Report, si: bool) -> list[str]:
-    """Allocation, pending deletes, compression and the largest subvolumes; or why there are none."""
-    btrfs = report.btrfs
+class BtrfsPart:
+    """Written whether the filesystem is a btrfs or not: sections and keys are contracts."""
+
+    title = "Btrfs"
+    key = "btrfs"
+
+    def section(self, report: Report, si: bool) -> list[str]:
+        """Allocation, pending deletes, compression and the largest subvolumes; or why there are none."""
+        return _section(report, si)
+
+    def document(self, facts: Reading[FilesystemFacts] | None) -> document.Json | None:
+        """Null where the filesystem is no btrfs."""
+        return document.btrfs_fields(facts)
+
+    def metrics(self, facts: Reading[FilesystemFacts] | None) -> Iterator[Metric]:
+        """Nothing where it is none, and nothing that was not read."""
+        from collectors.filesystems.btrfs.metrics import samples
+
+        found = facts_of(facts, Btrfs)
+        if found is not None:
+            yield from samples(found)
+
+
+def _section(report: Report, si: bool) -> list[str]:
+    btrfs = report.filesystem_facts
     if btrfs is None:
         kind = words.quoted(report.ledger.filesystem.mount.fstype) if report.ledger else "unknown filesystem"
         return [f"Btrfs: not applicable ({kind})"]

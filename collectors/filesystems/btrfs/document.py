@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from collectors.model.btrfs import Btrfs, Device, Sharing, Space, Subvolume
-from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.reading import Exact, Reading, Unavailable, reason
 from collectors.model.sums import charged
 
 Json = dict[str, object]
@@ -116,8 +116,3 @@ def _subvolume(subvolume: Subvolume) -> Json:
         "snapshot": bool(subvolume.parent_uuid),
         "deleted": subvolume.deleted,
     }
-
-
-def reason(unread: Unavailable) -> str:
-    """An absence in the document: `not permitted: Operation not permitted`, foreign text as it is."""
-    return f"{unread.why}: {unread.detail}" if unread.detail else str(unread.why)
