@@ -16,7 +16,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from collectors.engine.transport import Busy, HungUp
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined
 
@@ -26,6 +25,14 @@ _LIBRARIES = ("docker", "requests", "urllib3", "paramiko")
 _LONGEST = 200
 # Engines before 23 measure for one client at a time and answer the others with 500.
 _MEASURING = "disk usage operation is already running"
+
+
+class Busy(Declined):
+    """Not now: the same request may be answered a moment later."""
+
+
+class HungUp(Declined):
+    """The connection ended under the request, which is what one that was kept for reuse may do at any time."""
 
 
 def named(error: BaseException, place: str) -> Declined:

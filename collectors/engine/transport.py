@@ -1,7 +1,7 @@
 """One conversation with one engine under one deadline: GET in, bytes out. Refuses to decode, and to outlive its time.
 
 Whatever the engine does (accept and keep silent, stop, send a byte a second or a body without end), every request
-ends by the deadline: a watchdog cuts the line under it.
+ends by the deadline: a watchdog cuts the connection under it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from collectors.engine.dialect import Api
 from collectors.engine.endpoint import Endpoint
+from collectors.engine.faults import Busy, HungUp
 from collectors.model.reading import Origin, Why
 from collectors.system.deadline import Declined
 
 if TYPE_CHECKING:
-    from collectors.engine.client import Line
+    from collectors.engine.read_client import ReadClient
 
 # 5,000 containers list in 8 MB, 100,000 build records in 40 MB; a decoded body takes several times its bytes.
 BODY_LIMIT_BYTES = 64 * 2**20
@@ -30,16 +31,8 @@ _LONGEST_PAUSE_S = 2.0
 # Names and values, in order.
 Query: TypeAlias = tuple[tuple[str, str], ...]
 
-# What cutting a line and decoding the last answer may take after the deadline.
+# What cutting a connection and decoding the last answer may take after the deadline.
 GRACE_S = 0.4
-
-
-class Busy(Declined):
-    """Not now: the same request may be answered a moment later."""
-
-
-class HungUp(Declined):
-    """The connection ended under the request, which is what one that was kept for reuse may do at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class Session:
         self._ends_at = time.monotonic() + deadline_s
         self._limit_bytes = body_limit_bytes
         self._lock = threading.Lock()
-        self._line: Line | None = None
+        self._client: ReadClient | None = None
         self._closed = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="engine deadline", daemon=True)
 
@@ -74,10 +67,10 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed.set()
-        line = self._line  # not under the lock: a thread may hold it that hangs in an ssh handshake
-        if line is not None:
-            line.cut()
-            line.close()
+        client = self._client  # not under the lock: a thread may hold it that hangs in an ssh handshake
+        if client is not None:
+            client.cut()
+            client.close()
         self._watchdog.join(GRACE_S)
 
     @property
@@ -125,7 +118,7 @@ class Session:
         wait_s = left_s if patience_s is None else min(left_s, patience_s)
         try:
             return self._opened().get(path, query, timeout_s=wait_s, limit_bytes=self._limit_bytes)
-        except TimeoutError:  # the line was cut
+        except TimeoutError:  # the connection was cut
             raise TimeoutError(self._too_late()) from None
         except Declined as refusal:
             if refusal.why is Why.TIMED_OUT and not isinstance(refusal, Busy):
@@ -134,23 +127,23 @@ class Session:
                 ) from None
             raise
 
-    def _opened(self) -> Line:
+    def _opened(self) -> ReadClient:
         with self._lock:
-            if self._line is None:
+            if self._client is None:
                 # Half of the start-up time of a run is this import: a run that needs no engine does without it.
-                from collectors.engine.client import Line
+                from collectors.engine.read_client import ReadClient
 
-                self._line = Line(self.endpoint, timeout_s=self.left_s)
+                self._client = ReadClient(self.endpoint, timeout_s=self.left_s)
             if self._closed.is_set() or self.left_s <= 0:  # opening took longer than there was time
-                self._line.cut()
-                self._line.close()
-            return self._line
+                self._client.cut()
+                self._client.close()
+            return self._client
 
     def _watch(self) -> None:
         if not self._closed.wait(max(0.0, self.left_s)):
-            line = self._line
-            if line is not None:
-                line.cut()
+            client = self._client
+            if client is not None:
+                client.cut()
 
     def _too_late(self) -> str:
         return f"no answer in {self.deadline_s:.3g} s"

@@ -25,9 +25,10 @@ from collectors.system.deadline import Declined, Malformed, reason
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from collectors.probe.line import WritingLine
+    from collectors.engine.write_client import WriteClient
 
 REMOVE_S = 8.0  # an engine that takes longer to kill and remove one is not waited for
+_ANSWER_BYTES = 1 << 20  # of the engine itself; what the container says is read apart
 _PAUSE_S = 0.1
 _STATUS_S = 1.0
 _ATTACHED = (("stream", "1"), ("stdout", "1"), ("stderr", "1"))
@@ -55,7 +56,7 @@ class ProbeContainer:
         self._api = f"/v{api}"
         self._body = body
         self._interrupted = threading.Event()
-        self._line: WritingLine | None = None
+        self._client: WriteClient | None = None
         self._id = ""
 
     def run(self, *, seconds: float) -> Spoken:
@@ -77,29 +78,30 @@ class ProbeContainer:
     def interrupt(self) -> None:
         """Have it end now. Returns at once; `ended` is set when it is removed."""
         self._interrupted.set()
-        line = self._line
-        if line is not None and self._id:  # an answer to the creation is waited for: it may have been carried out
-            line.cut()
+        client = self._client
+        if client is not None and self._id:  # an answer to the creation is waited for: it may have been carried out
+            client.cut()
 
     def _live(self, seconds: float) -> Spoken:
-        with opened(self._endpoint, seconds) as line:
-            self._line = line
-            self._id = self._created(line, seconds)
+        with opened(self._endpoint, seconds) as client:
+            self._client = client
+            self._id = self._created(client, seconds)
             place = f"{self._api}/containers/{self._id}"
             streams = Streams(BODY_LIMIT_BYTES)
-            with line.stream(f"{place}/attach", _ATTACHED, timeout_s=seconds) as pieces:
+            with client.stream(f"{place}/attach", _ATTACHED, timeout_s=seconds) as pieces:
                 self._go_on()
-                waited = soon("probe container", lambda: line.post(f"{place}/wait", (), None, timeout_s=seconds))
-                line.post(f"{place}/start", (), None, timeout_s=seconds)
+                waited = soon("probe container", lambda: client.post(f"{place}/wait", timeout_s=seconds).accepted())
+                client.post(f"{place}/start", timeout_s=seconds).accepted()
                 for piece in pieces:
                     self._go_on()
                     streams.feed(piece)
             said = bytes(streams.stdout), streams.stderr.decode("utf-8", "replace").strip()
             return Spoken(self._id, *said, _status(waited), "")
 
-    def _created(self, line: WritingLine, seconds: float) -> str:
+    def _created(self, client: WriteClient, seconds: float) -> str:
         self._go_on()
-        answer = line.post(f"{self._api}/containers/create", (("name", self.name),), self._body, timeout_s=seconds)
+        path = f"{self._api}/containers/create"
+        answer = client.post(path, (("name", self.name),), self._body, timeout_s=seconds).accepted()
         found = answer.get("Id") if isinstance(answer, dict) else None
         if not isinstance(found, str) or not found.isalnum():
             raise Malformed("the engine created a container and does not tell its id")
@@ -112,23 +114,23 @@ class ProbeContainer:
     def _named(self, error: Exception, seconds: float) -> Exception:
         if not isinstance(error, TimeoutError):
             return error
-        # We cut the line: because somebody wanted it to end, or because its time was over.
+        # We cut the connection: because somebody wanted it to end, or because its time was over.
         if self._interrupted.is_set():
             return Declined(Why.NOT_ASKED, "interrupted")
         return TimeoutError(f"it gave no answer in {seconds:.3g} s")
 
     def _remove(self) -> str:
-        """Gone afterwards: "", or why not. On a line of its own: that of its life may have been cut."""
+        """Gone afterwards: "", or why not. On a connection of its own: that of its life may have been cut."""
         path = f"{self._api}/containers/{self._id or self.name}"
         ends_at, why = time.monotonic() + REMOVE_S, "the engine keeps it"
-        with opened(self._endpoint, REMOVE_S) as line:
+        with opened(self._endpoint, REMOVE_S) as client:
             while (left_s := ends_at - time.monotonic()) > 0:
                 try:
-                    line.delete(path, _FORCED, timeout_s=left_s)
+                    client.delete(path, _FORCED, timeout_s=left_s).accepted()
                 except (Declined, Malformed, TimeoutError) as error:  # under way already, or gone: looked at next
                     why = str(error) or why
                 try:
-                    line.read(f"{path}/json", timeout_s=left_s)
+                    client.get(f"{path}/json", timeout_s=left_s).accepted()
                 except Declined as refusal:
                     if refusal.why is Why.NOT_REPORTED:  # 404
                         return ""
@@ -140,23 +142,23 @@ class ProbeContainer:
 
 
 class opened:  # a context manager that reads as a function
-    """A line that is cut after so many seconds."""
+    """A client that is cut after so many seconds."""
 
     def __init__(self, endpoint: Endpoint, seconds: float) -> None:
-        from collectors.probe.line import WritingLine  # loads the SDK, which who never probes does without
+        from collectors.engine.write_client import WriteClient  # loads the SDK, which who never probes does without
 
-        self._line = WritingLine(endpoint, timeout_s=seconds)
-        self._timer = threading.Timer(seconds, self._line.cut)
+        self._client = WriteClient(endpoint, timeout_s=seconds, limit_bytes=_ANSWER_BYTES)
+        self._timer = threading.Timer(seconds, self._client.cut)
         self._timer.daemon = True
 
-    def __enter__(self) -> WritingLine:
+    def __enter__(self) -> WriteClient:
         self._timer.start()
-        return self._line
+        return self._client
 
     def __exit__(self, *error: object) -> None:
         self._timer.cancel()
-        self._line.cut()
-        self._line.close()
+        self._client.cut()
+        self._client.close()
 
 
 def _status(waited: Future[Any]) -> int | None:

@@ -94,8 +94,8 @@ def _ask(snapshot: Snapshot, request: Request, wish: Wish, left_s: float) -> _An
         raise Declined(Why.TIMED_OUT, f"{left_s:.1f} s were left, too little to start one")
     name = image_of(wish.image, request.host, snapshot.engine.containers)
     question = Question(engine.root, engine.driver, live_s - start_s, request.grace_s).text()
-    with opened(request.endpoint, live_s) as line:
-        described = line.read(f"/v{engine.api_version}/images/{name}/json", timeout_s=live_s)
+    with opened(request.endpoint, live_s) as client:
+        described = client.get(f"/v{engine.api_version}/images/{name}/json", timeout_s=live_s).accepted()
     chosen = program(described if isinstance(described, dict) else {}, question, ours=not wish.image)
     folders = [engine.root]
     if engine.image_store is ImageStore.CONTAINERD:

@@ -1,24 +1,25 @@
-"""The writing line to an engine: one request, one answer, never repeated. The sources' line only reads.
+"""The engine during a run: one request, one answer, never repeated, on a client that is opened again after a failure.
 
 A request without an answer raises `Lost`: its outcome is unknown, and whoever asked has to read the state again.
-Refuses to try twice, and to follow redirects.
 """
 
 from __future__ import annotations
 
-import json
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
-from collectors.engine import faults
-from collectors.engine.dialect import OLDEST, Api, negotiate, parse
+from collectors.engine.dialect import Api, negotiate, parse
 from collectors.engine.endpoint import Endpoint
+from collectors.engine.reply import Reply
 from collectors.model.reading import Why
+from collectors.system.deadline import Declined
+
+if TYPE_CHECKING:
+    from collectors.engine.write_client import WriteClient
+
+__all__ = ["Away", "Lost", "Reply", "Wire"]
 
 _PING_S = 2.0
 _PAUSE_S = 0.5
@@ -36,31 +37,13 @@ class Away(Exception):
     """The engine did not come back in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`body` is decoded JSON, None where there was none."""
-
-    status: int
-    body: Any
-
-    @property
-    def ok(self) -> bool:
-        return self.status // 100 == 2
-
-    @property
-    def message(self) -> str:
-        """The engine's own words about a refusal."""
-        text = self.body.get("message") if isinstance(self.body, dict) else None
-        return text if isinstance(text, str) and text else f"status {self.status}"
-
-
 class Wire:
     """Use in `with`. One connection after the other; not for several threads."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
         self.endpoint = endpoint
         self._timeout_s = timeout_s
-        self._client: Any = None
+        self._client: WriteClient | None = None
         self._api: Api | None = None
 
     def __enter__(self) -> Wire:
@@ -115,56 +98,34 @@ class Wire:
         return self._send(method, f"/v{self.api}{path}", query, self._timeout_s)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], timeout_s: float) -> Reply:
+        pairs = tuple(query.items())
         try:
             client = self._opened()
-            url = f"{client.base_url}{quote(path, safe='/:@')}"
-            answer = client.request(
-                method, url, params=dict(query), timeout=timeout_s, allow_redirects=False, stream=False
-            )
-            return Reply(answer.status_code, _decoded(answer.content))
-        except Lost:
-            raise
-        except Exception as error:  # requests', urllib3's, docker's and the socket's: all mean no answer
+            match method:
+                case "POST":
+                    return client.post(path, pairs, timeout_s=timeout_s)
+                case "DELETE":
+                    return client.delete(path, pairs, timeout_s=timeout_s)
+                case _:
+                    return client.get(path, pairs, timeout_s=timeout_s)
+        except Declined as error:
             self._drop()
-            raise _lost(error, self.endpoint.socket or self.endpoint.url) from error
+            raise Lost(error.detail, timed_out=error.why is Why.TIMED_OUT) from error
+        except Exception as error:  # a defect on the way: there was no answer all the same
+            self._drop()
+            raise Lost(str(error)[:200] or repr(error)) from error
 
-    def _opened(self) -> Any:
+    def _opened(self) -> WriteClient:
         if self._client is None:
             if self.endpoint.problem:
-                raise Lost(self.endpoint.problem)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import docker  # half of a run's start-up time: only who changes something pays for it
-                import docker.tls
-            tls = self.endpoint.tls
-            pair = (str(tls.cert), str(tls.key)) if tls and tls.cert is not None and tls.key is not None else None
-            secure = (
-                docker.tls.TLSConfig(client_cert=pair, ca_cert=str(tls.ca) if tls.ca else None, verify=tls.verify)
-                if tls is not None
-                else False
-            )
-            self._client = docker.APIClient(
-                base_url=self.endpoint.url, version=str(OLDEST), timeout=max(1, round(self._timeout_s)), tls=secure
-            )
-            self._client.trust_env = self.endpoint.socket is None
+                raise Declined(Why.NOT_REACHABLE, self.endpoint.problem)
+            # Loads the SDK, half of a run's start-up time: only who changes something pays for it.
+            from collectors.engine.write_client import WriteClient
+
+            self._client = WriteClient(self.endpoint, timeout_s=self._timeout_s)
         return self._client
 
     def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return json.loads(body) if body.strip() else None
-    except ValueError:
-        return None
-
-
-def _lost(error: Exception, place: str) -> Lost:
-    try:
-        named = faults.named(error, place)
-    except Exception:  # noqa: BLE001 - a defect on the way: there was no answer all the same
-        return Lost(repr(error)[:200])
-    return Lost(named.detail, timed_out=named.why is Why.TIMED_OUT)

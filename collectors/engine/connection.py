@@ -1,8 +1,9 @@
-"""The Docker SDK as a line that can be cut. The only module that imports the SDK: import it when first asking.
+"""The Docker SDK as a connection that can be cut. The only module that imports the SDK: import it when first asking.
 
 A socket's own timeout starts anew with every byte, so it cannot hold against an engine that sends one a second. Every
 connection of the SDK's pools is therefore known here, and `cut` shuts all of them from another thread: whoever reads,
-writes or waits on one comes back at once. Refuses to decode, and to follow redirects.
+writes or waits on one comes back at once. Sends whatever method it is told: who studies holds a `ReadClient`, and only
+that and `WriteClient` may use this. Refuses to decode, to follow redirects, and to send anything twice.
 """
 
 from __future__ import annotations
@@ -39,12 +40,10 @@ urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 # As many as are ever used at once: what a pool cannot take back is closed.
 _CONNECTIONS = 20
-_PIECE_BYTES = 64 * 1024
-_REFUSAL_BYTES = 8 * 1024
-_JSON_STARTS = b'{["ntf-0123456789'
+PIECE_BYTES = 64 * 1024
 
 
-class Line:
+class Connection:
     """An SDK client whose connections can be shut. Safe to use from several threads."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
@@ -74,24 +73,18 @@ class Line:
         for adapter in self._api.adapters.values():
             self._hook(adapter)
 
-    def get(self, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, limit_bytes: int) -> bytes:
-        """The body of one GET. `timeout_s` bounds each wait; the whole is bounded by `cut` only.
-
-        Raises Declined with the reason, Malformed for a body that is no JSON by its first byte or is too large.
-        """
-        with self._answered("GET", path, query, timeout_s=timeout_s) as answer:
-            return _body(answer, f"GET {path[:100]}", limit_bytes)
-
     @contextlib.contextmanager
-    def _answered(
+    def answered(
         self, method: str, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, content: Any = None
     ) -> Iterator[Any]:
-        """The response to one request, its body unread; whatever goes wrong until the end of the block is named."""
-        what = f"{method} {path[:100]}"
+        """The response to one request, whatever its status, its body unread. `timeout_s` bounds each wait.
+
+        Whatever goes wrong until the end of the block is raised as Declined, Malformed, or TimeoutError once cut.
+        """
         try:
             answer = self._api.request(
                 method,
-                f"{self._api.base_url}{quote(path, safe='/:')}",
+                f"{self._api.base_url}{quote(path, safe='/:@')}",
                 params=list(query),
                 json=content,
                 stream=True,
@@ -102,8 +95,6 @@ class Line:
                 verify=self._api.verify,
             )
             with contextlib.closing(answer):
-                if answer.status_code // 100 != 2:
-                    raise faults.refused(answer.status_code, _beginning(answer), what)
                 yield answer
         except Exception as error:
             if self._is_cut:  # whatever it looks like from inside: we did it
@@ -197,26 +188,3 @@ def _shut(connection: Any) -> None:
             # A channel of paramiko. To close it would be to write to whoever may not read: end what it runs through.
             connection = connection.get_transport().sock
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-
-def _body(answer: Any, what: str, limit_bytes: int) -> bytes:
-    declared = answer.headers.get("Content-Length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise Malformed(f"the answer to {what} is {declared} bytes, more than the {limit_bytes} that are read")
-    body = bytearray()
-    looked = False
-    for piece in answer.iter_content(_PIECE_BYTES):
-        body += piece
-        if len(body) > limit_bytes:
-            raise Malformed(f"the answer to {what} is more than the {limit_bytes} bytes that are read")
-        if not looked and (start := body.lstrip()[:1]):
-            looked = True
-            if start not in _JSON_STARTS:
-                raise Malformed(f"the answer to {what} is not JSON; it begins {bytes(body[:40])!r}")
-    return bytes(body)
-
-
-def _beginning(answer: Any) -> bytes:
-    for piece in answer.iter_content(_REFUSAL_BYTES):
-        return bytes(piece[:_REFUSAL_BYTES])
-    return b""

@@ -1,0 +1,89 @@
+"""Two clients on one connection: one can only GET; the other sends each request once, whatever comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from collectors.engine import endpoint
+from collectors.engine.read_client import ReadClient
+from collectors.engine.write_client import WriteClient
+from collectors.model.reading import Why
+from collectors.system.deadline import Declined, Malformed
+from tests.fakes.server import Action, Reply, Request, Reset, Server
+
+
+def served(*answers: Action) -> tuple[Server, list[str]]:
+    """A server that gives these answers in turn, and what it was asked."""
+    seen: list[str] = []
+    left = list(answers)
+
+    def answer(request: Request) -> Action:
+        seen.append(f"{request.method} {request.path}")
+        return left.pop(0)
+
+    return Server(answer), seen
+
+
+def writing(server: Server, **options: int) -> WriteClient:
+    return WriteClient(endpoint(server.url, {}, Path("/nowhere")), timeout_s=5, **options)
+
+
+def test_the_reading_client_offers_nothing_that_could_change_an_engine() -> None:
+    assert {name for name in vars(ReadClient) if not name.startswith("_")} == {"get", "cut", "close"}
+
+
+@pytest.mark.parametrize("method", ["post", "delete"])
+def test_a_request_without_an_answer_is_not_sent_again(method: str) -> None:
+    server, seen = served(Reset(), Reply(b"{}"))
+    with server:
+        client = writing(server)
+        with pytest.raises(Declined):
+            getattr(client, method)("/containers/a", timeout_s=5)
+        client.close()
+    assert seen == [f"{method.upper()} /containers/a"]
+
+
+def test_a_refusal_is_an_answer_and_its_words_are_the_engines() -> None:
+    refusal = Reply(b'{"message": "it is in use"}', status=409)
+    server, _ = served(refusal, Reply(b""), Reply(b"<html>"))
+    with server:
+        client = writing(server)
+        reply = client.delete("/volumes/a", timeout_s=5)
+        assert (reply.ok, reply.status, reply.message) == (False, 409, "it is in use")
+        with pytest.raises(Declined, match="DELETE /volumes/a was refused with status 409: it is in use"):
+            reply.accepted()
+        assert client.post("/a", timeout_s=5).accepted() is None
+        page = client.get("/a", timeout_s=5)
+        assert (page.ok, page.body) == (True, None)
+        with pytest.raises(Malformed):
+            page.accepted()
+        client.close()
+
+
+def test_no_more_is_read_than_was_agreed() -> None:
+    server, _ = served(Reply(b"[" + b" " * 2000 + b"]"))
+    with server:
+        client = writing(server, limit_bytes=1000)
+        with pytest.raises(Malformed, match="more than the 1000 bytes"):
+            client.get("/a", timeout_s=5)
+        client.close()
+
+
+def test_what_is_cut_raises_a_time_out_and_sends_nothing_more() -> None:
+    server, seen = served()
+    with server:
+        client = writing(server)
+        client.cut()
+        with pytest.raises(TimeoutError):
+            client.post("/a", timeout_s=5)
+        client.close()
+    assert seen == []
+
+
+def test_an_engine_that_is_not_there_is_named() -> None:
+    client = WriteClient(endpoint("unix:///nowhere/docker.sock", {}, Path("/nowhere")), timeout_s=1)
+    with pytest.raises(Declined) as raised:
+        client.get("/info", timeout_s=1)
+    assert raised.value.why is Why.NOT_REACHABLE
