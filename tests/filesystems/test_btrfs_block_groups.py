@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from crc32c import crc32c
+
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.ioctl import Key
 from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
-from collectors.filesystems.btrfs.trees import balance, crc32c
+from collectors.filesystems.btrfs.trees import balance
 from tests.filesystems import btrfs_replay as replay
 
 NODE = 16384
@@ -33,7 +35,7 @@ def leaf(header: bytes, items: Items) -> bytes:
         block[end : end + len(data)] = data
         place = HEADER_BYTES + number * ITEM_BYTES
         struct.pack_into("<QBQII", block, place, objectid, kind, offset, end - HEADER_BYTES, len(data))
-    block[:32] = crc32c.one(bytes(block[32:])).to_bytes(4, "little") + bytes(28)
+    block[:32] = crc32c(bytes(block[32:])).to_bytes(4, "little") + bytes(28)
     return bytes(block)
 
 

@@ -6,10 +6,11 @@ import hashlib
 
 import numpy as np
 import pytest
+from crc32c import crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs.trees import checksum, crc32c
+from collectors.filesystems.btrfs.trees import checksum
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 from tests.filesystems import btrfs_replay as replay
 
@@ -19,34 +20,33 @@ def random_blocks(count: int, size: int, seed: int) -> np.ndarray[tuple[int, int
 
 
 def test_crc32c_of_the_check_string_is_the_published_one() -> None:
-    assert crc32c.one(b"123456789") == 0xE3069283
+    assert crc32c(b"123456789") == 0xE3069283
+
+
+def bit_by_bit(data: bytes) -> int:
+    """CRC-32C as its definition says: the Castagnoli polynomial, bits reflected, begun with and inverted by ones."""
+    state = 0xFFFFFFFF
+    for byte in data:
+        state ^= byte
+        for _ in range(8):
+            state = (state >> 1) ^ (0x82F63B78 if state & 1 else 0)
+    return state ^ 0xFFFFFFFF
 
 
 @pytest.mark.parametrize("size", [4096, 8192, 16384, 32768, 65536])
-@pytest.mark.parametrize("count", [1, 3, 64, 65, 130])
+@pytest.mark.parametrize("count", [1, 3])
 def test_many_blocks_have_the_checksum_of_each(size: int, count: int) -> None:
     blocks = random_blocks(count, size, count)
-    found = crc32c.checksums(blocks)
-    for row in {0, count // 2, count - 1}:
-        assert int(found[row]) == crc32c.one(blocks[row, 32:].tobytes())
-
-
-@pytest.mark.parametrize("multiple", crc32c.MULTIPLES)
-def test_the_sparse_multiples_are_multiples_of_the_polynomial(multiple: tuple[int, ...]) -> None:
-    """A block with ones at exactly these words leaves no remainder, so adding it changes no checksum."""
-    words = np.zeros((1, multiple[-1] + 1), np.uint64)
-    words[0, [0, *multiple]] = 1
-    state = 0
-    for byte in words.tobytes():
-        state = (state >> 8) ^ int(crc32c._byte_table()[(state ^ byte) & 0xFF])
-    assert state == 0
+    found = checksum.crc32c_of_rows(blocks)
+    assert int(found[-1]) == bit_by_bit(blocks[-1, 32:].tobytes())
+    assert found.tolist() == [crc32c(row[32:].tobytes()) for row in blocks]
 
 
 @settings(max_examples=50)
 @given(st.integers(0, 2**32), st.integers(32, 4095), st.integers(1, 255))
 def test_any_changed_byte_is_noticed(seed: int, at: int, bits: int) -> None:
     blocks = random_blocks(2, 4096, seed)
-    blocks[0, :4] = np.frombuffer(crc32c.one(blocks[0, 32:].tobytes()).to_bytes(4, "little"), np.uint8)
+    blocks[0, :4] = np.frombuffer(crc32c(blocks[0, 32:].tobytes()).to_bytes(4, "little"), np.uint8)
     blocks[1] = blocks[0]
     blocks[1, at] ^= bits
     assert checksum.right(blocks, 0).tolist() == [True, False]
@@ -80,4 +80,4 @@ def test_a_checksum_of_the_future_is_not_taken_for_a_wrong_one() -> None:
 
 def test_names_hash_as_the_kernel_hashes_them() -> None:
     """DIR_ITEM keys of a captured filesystem: (256, 84, 2378154706) is the entry "default" of every root tree."""
-    assert crc32c.name_hash(b"default") == 2378154706
+    assert checksum.name_hash(b"default") == 2378154706

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from crc32c import crc32c
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees import crc32c
+from collectors.filesystems.btrfs.trees import checksum
 
 U8 = NDArray[np.uint8]
 
@@ -215,7 +216,7 @@ def _finish(writer: _Writer, roots: dict[int, tuple[int, int]], data_bytes: int)
     struct.pack_into("<QQQHBB", page, 172, 0, 0, 0, 0, level, 0)
     page[201:209] = struct.pack("<Q", 1)
     page[811 : 811 + len(array)] = array
-    page[:4] = struct.pack("<I", crc32c.one(bytes(page[32:])))
+    page[:4] = struct.pack("<I", crc32c(bytes(page[32:])))
     os.pwrite(writer.fd, bytes(page), _SUPER_AT)
     os.ftruncate(writer.fd, _METADATA_AT + metadata_size)
 
@@ -334,7 +335,7 @@ def _seal(blocks: U8, addresses: NDArray[np.uint64], owner: int, level: int, cou
     quads[:, 11] = owner
     blocks[:, 96:100] = counts.astype("<u4")[:, None].view(np.uint8)
     blocks[:, 100] = level
-    blocks.view("<u4")[:, 0] = crc32c.checksums(blocks)
+    blocks.view("<u4")[:, 0] = checksum.crc32c_of_rows(blocks)
 
 
 def _chunk(logical: int, size: int, flags: int) -> bytes:

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from collectors.filesystems.btrfs.trees import balance, checksum, crc32c, superblock
+from collectors.filesystems.btrfs.trees import balance, checksum, superblock
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 from collectors.filesystems.btrfs.trees.measure import walked
@@ -125,7 +125,7 @@ def sealed(block: bytes, kind: int) -> bytes:
     """The block with the checksum that fits it."""
     rows = np.frombuffer(block, np.uint8).reshape(1, -1)
     if kind == 0:
-        return int(crc32c.checksums(rows)[0]).to_bytes(4, "little") + block[4:]
+        return int(checksum.crc32c_of_rows(rows)[0]).to_bytes(4, "little") + block[4:]
     assert kind == 1
     return int(checksum._xxh64(rows[:, 32:])[0]).to_bytes(8, "little") + block[8:]
 

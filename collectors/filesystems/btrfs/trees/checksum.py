@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable
 
 import numpy as np
+from crc32c import crc32c
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs.trees import crc32c
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 
 Blocks = NDArray[np.uint8]
@@ -35,8 +35,18 @@ def right(blocks: Blocks, kind: int) -> Verdicts:
     return check(blocks)
 
 
+def crc32c_of_rows(blocks: Blocks) -> NDArray[np.uint32]:
+    """The CRC-32C of each row behind its checksum field."""
+    return np.fromiter((crc32c(row[_FIELD:]) for row in blocks), np.uint32, len(blocks))
+
+
+def name_hash(name: bytes) -> int:
+    """The offset of a name's DIR_ITEM: a CRC-32C that starts at ~1 and is not inverted."""
+    return crc32c(name, 1) ^ 0xFFFFFFFF
+
+
 def _crc32c(blocks: Blocks) -> Verdicts:
-    return np.asarray(crc32c.checksums(blocks) == blocks.view("<u4")[:, 0])
+    return np.asarray(crc32c_of_rows(blocks) == blocks.view("<u4")[:, 0])
 
 
 def _xxhash64(blocks: Blocks) -> Verdicts:

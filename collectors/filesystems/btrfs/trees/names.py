@@ -8,7 +8,7 @@ from itertools import islice
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
-from collectors.filesystems.btrfs.trees import crc32c
+from collectors.filesystems.btrfs.trees import checksum
 from collectors.system.deadline import Malformed
 
 # The first item of a subvolume between two keys, or None; None too for a subvolume that is not there.
@@ -112,7 +112,7 @@ class Entries:
 
     def _entry(self, subvolume: int, directory: int, name: str) -> tuple[int, int] | None:
         raw = name.encode("utf-8", "surrogateescape")
-        key = (directory, layout.DIR_ITEM, crc32c.name_hash(raw))
+        key = (directory, layout.DIR_ITEM, checksum.name_hash(raw))
         found = self._first(subvolume, key, key)
         target = None if found is None else _target(found[1], raw)
         if target is None:
