@@ -24,8 +24,10 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
-# Small enough to lie in the metadata itself (btrfs inlines up to 2,048 bytes).
+# Small enough to lie in the metadata itself (btrfs inlines up to 2,048 bytes); an extended attribute always does. It
+# makes the files few: when little is left btrfs writes everything back before each of them.
 _INLINE_BYTES = 2000
+_ATTRIBUTE_BYTES = 14_000
 _WANTED_FILL = 0.95
 _METADATA_BYTES = 200 * MIB
 
@@ -103,7 +105,9 @@ def _fill_metadata(folders: Sequence[Path], mount: Path) -> None:
     number, refusals = 0, 0
     while refusals < 3:
         try:
-            (folders[number % len(folders)] / f"{number:06}").write_bytes(os.urandom(_INLINE_BYTES))
+            path = folders[number % len(folders)] / f"{number:06}"
+            path.write_bytes(os.urandom(_INLINE_BYTES))
+            os.setxattr(path, "user.preview", os.urandom(_ATTRIBUTE_BYTES))
             number, refusals = number + 1, 0
         except OSError as failure:
             if failure.errno != errno.ENOSPC:

@@ -1,0 +1,61 @@
+"""Which tests stay together when several workers share them: those of one file that use one lab.
+
+Handed out file by file, one worker brings up lab after lab while the other has nothing left to do; test by test, each
+brings up every lab. So a unit is a file, of a file on real engines the tests on one engine, and of files whose tests
+share nothing a single test. The long ones are begun first, so that short ones fill the end.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+# What a test's parameters call the lab that it shares with others of its file.
+_LABS = frozenset({"overlay2", "btrfs", "vfs", "containerd", "podman", "20.10", "26.1", "28.5", "ext4", "buildkit"})
+_ON_LABS = "tests/machine/"
+_ON_LABS_OF_THE_FOLDER = "tests/privileges/"
+# Long, and each test has made for itself what it needs.
+ALONE = (
+    "tests/engine/test_faults.py",
+    "tests/faults/test_engine.py",
+    "tests/faults/test_journal.py",
+    "tests/machine/test_btrfs_load.py",
+    "tests/machine/test_lab_messes.py",
+    "tests/machine/test_longrun.py",
+    "tests/machine/test_orphans_under_load.py",
+    "tests/machine/test_reclaim_disk.py",
+)
+# Long, and the tests of one parameter share what was made for it.
+BY_PARAMETER = ("tests/history/test_fleet.py",)
+
+
+def unit(nodeid: str) -> str:
+    """The name of the unit that a test belongs to: `tests/machine/test_preflight.py btrfs`."""
+    file, _, test = nodeid.partition("::")
+    found = re.search(r"\[(.*)\]$", test)
+    parameters = found[1] if found else ""
+    if file in ALONE:
+        return nodeid
+    if file in BY_PARAMETER:
+        return f"{file} {parameters or test}"
+    labs = tuple(word for word in parameters.split("-") if word in _LABS)
+    if file.startswith(_ON_LABS):
+        return " ".join((file, *labs))
+    if file.startswith(_ON_LABS_OF_THE_FOLDER) and labs:
+        return " ".join((_ON_LABS_OF_THE_FOLDER, *labs))
+    return file
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Whether a test is to begin early: on a real engine, or in one of the long files."""
+    file = item.nodeid.partition("::")[0]
+    return item.get_closest_marker("machine") is not None or file in ALONE or file in BY_PARAMETER
+
+
+class Spread(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker the next unit, in the order in which the tests were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
