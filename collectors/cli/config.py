@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.remediation.plan.keep import MOST, Rules, from_table
+from collectors.model.keep import MOST, Rules, from_table
 
 
 class BadConfig(ValueError):

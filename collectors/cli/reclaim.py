@@ -14,9 +14,9 @@ from collectors.cli.preflight import options
 from collectors.cli.signals import UNKNOWN
 from collectors.history.record import Action
 from collectors.model.plan import Plan, Risk, Step
-from collectors.remediation.apply.context import Context, for_snapshot
-from collectors.remediation.apply.outcome import Ended, Event, Outcome
-from collectors.remediation.apply.run import apply
+from collectors.reclaim.context import Context, for_snapshot
+from collectors.reclaim.outcome import Ended, Event, Outcome
+from collectors.reclaim.run import apply
 from collectors.report import reclaim_text, words
 from collectors.report.reclaim_text import exact_or_none
 from collectors.survey import Options, remember, survey

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.reading import Size
 
@@ -35,3 +36,4 @@ class Finding:
     remedy: str  # what to do, one line
     owners: tuple[Owner, ...]  # what the remedy would remove
     certain: bool  # False: could not be told for sure; the remedy must not act on it
+    category: Category | None = None  # where its bytes are charged; None: it is not about one, or from an old recording

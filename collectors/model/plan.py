@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from collectors.model.owner import Owner
 from collectors.model.reading import Size
@@ -15,6 +15,16 @@ class Risk(StrEnum):
     SAFE = "safe"  # can be made again by itself
     CAREFUL = "careful"  # can be made again by somebody
     DESTRUCTIVE = "destructive"  # cannot be made again
+
+
+class Harm(IntEnum):
+    """What a remedy costs at worst. Ordered: the larger, the worse."""
+
+    NONE = 0  # comes back by itself
+    TIME = 1  # built, pulled or downloaded again
+    HISTORY = 2  # logs, core dumps: what happened can no longer be looked into
+    STATE = 3  # may be the only one of its kind
+    DATA = 4  # somebody's data, or the work of a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,7 @@ class Step:
     undo: str
     rule: str  # the finding that asks for it
     automatic: bool  # may --apply run it at its tier? volumes and orphans with doubt: never
+    cause: str = ""  # id of the cause that proposed it, and that knows how it is done; "" in older recordings
 
 
 @dataclass(frozen=True, slots=True)

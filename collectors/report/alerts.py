@@ -1,8 +1,15 @@
-"""Prometheus rules for the metrics: `--print alerts`. A forecast never pages alone: a level stands beside it."""
+"""Prometheus rules for the metrics: `--print alerts`. A forecast never pages alone: a level stands beside it.
+
+A cause that has an alert of its own says so itself.
+"""
 
 from __future__ import annotations
 
-ALERTS = """\
+from collectors import causes
+from collectors.causes.base import Alert
+from collectors.model.finding import Severity
+
+_FIRST = """\
 groups:
   - name: ullage
     rules:
@@ -25,17 +32,8 @@ groups:
         labels: {severity: critical}
         annotations:
           summary: "{{ $labels.instance }}: 90% will be crossed in {{ $value | humanizeDuration }}"
-      - alert: DockerDiskLeak
-        expr: ullage_finding_severity{rule="orphans"} >= 3
-        for: 40m
-        labels: {severity: warning}
-        annotations:
-          summary: "{{ $labels.instance }}: layers that Docker no longer knows fill the disk"
-      - alert: DockerDiskWritesFail
-        expr: ullage_finding_severity{rule="btrfs-metadata"} == 5
-        labels: {severity: critical}
-        annotations:
-          summary: "{{ $labels.instance }}: btrfs metadata is full; writes fail whatever df says"
+"""
+_LAST = """\
       - alert: DockerDiskNotWatched
         expr: time() - ullage_last_success_timestamp_seconds > 3600 or ullage_exit_status == 3
         for: 20m
@@ -43,3 +41,26 @@ groups:
         annotations:
           summary: "{{ $labels.instance }}: ullage has not reported for an hour, or could not tell"
 """
+
+
+def alerts() -> str:
+    """The rules as a file for Prometheus, those of causes in the order of how bad they have to be."""
+    own = sorted(
+        ((cause.id, cause.alert) for cause in causes.CAUSES if cause.alert is not None),
+        key=lambda pair: (pair[1].at_least, pair[1].name),
+    )
+    return "".join((_FIRST, *(_rule(cause, alert) for cause, alert in own), _LAST))
+
+
+def _rule(cause: str, alert: Alert) -> str:
+    compared = "==" if alert.at_least is Severity.P0 else ">="
+    return "".join(
+        (
+            f"      - alert: {alert.name}\n",
+            f'        expr: ullage_finding_severity{{rule="{cause}"}} {compared} {int(alert.at_least)}\n',
+            f"        for: {alert.lasts}\n" if alert.lasts else "",
+            f"        labels: {{severity: {alert.severity}}}\n",
+            "        annotations:\n",
+            f'          summary: "{{{{ $labels.instance }}}}: {alert.summary}"\n',
+        )
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
-from collectors.remediation.apply.outcome import Outcome, StepResult
+from collectors.reclaim.outcome import Outcome, StepResult
 from collectors.report import words
 from collectors.report.plan_text import step_lines
 

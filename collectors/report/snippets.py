@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.report.alerts import ALERTS
+from collectors.report.alerts import alerts
 
 SUPERVISOR = """\
 # --- Docker storage: paste into the supervisor's preflight script -----------------------------------------
@@ -56,4 +56,4 @@ Persistent=true
 WantedBy=timers.target
 """
 
-SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD, "alerts": ALERTS}
+SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD, "alerts": alerts()}

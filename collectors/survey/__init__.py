@@ -14,10 +14,10 @@ from collectors.history.record import Action
 from collectors.history.vault import keep
 from collectors.inventory import Request, assemble
 from collectors.inventory.request import OnPart
+from collectors.model.keep import Rules
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
 from collectors.probe import Wish, probed
-from collectors.remediation.plan.keep import Rules
 from collectors.survey.builds import recollect
 from collectors.survey.judge import Judged, Ruling, close_books, judge, report
 from collectors.survey.memory import Memory, journal_line, last_used, recall, with_churn

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.accounting.ledger import Account, account
-from collectors.diagnosis.case import Case
-from collectors.diagnosis.diagnose import diagnose, severity
+from collectors.causes.detection import detect, severity
+from collectors.causes.finding_context import FindingContext
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.finding import Finding, Severity
+from collectors.model.keep import Rules
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
@@ -18,7 +19,7 @@ from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import Snapshot
 from collectors.model.sums import charged
-from collectors.remediation.plan import Rules, plan
+from collectors.planning import build_plan
 from collectors.survey.memory import Memory, settle
 from collectors.survey.status import exit_status
 from collectors.survey.verdict import verdict
@@ -57,10 +58,10 @@ def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, rul
         return Judged((), (), (), Plan((), (), ()), Severity.P2)
     # The Docker root's filesystem is judged; the others are shown.
     study, main = snapshot.studies[0], accounts[0]
-    raw = diagnose(Case(snapshot, study, main.ledger, main.books, memory.trend, ruling.limits))
+    raw = detect(FindingContext(snapshot, study, main.ledger, main.books, memory.trend, ruling.limits))
     percent = _used_percent(main)
     findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.limits)
-    steps = plan(
+    steps = build_plan(
         snapshot,
         main.ledger,
         main.books,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from collectors.accounting.books import freed_beside
 from collectors.accounting.ledger import Account
 from collectors.accounting.use import removable
+from collectors.causes import disk_full
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
@@ -147,13 +148,13 @@ def settle(
     for finding in findings:
         if finding.severity < Severity.P2:
             settled.append(finding)
-        elif finding.rule == "disk-full":
+        elif finding.rule == disk_full.ID:
             stands = hysteresis.fill([*(record.used_percent for record in earlier), used_percent], how)
             settled.append(_as(_lingering(finding, stands, how), stands))
         else:
             stands = hysteresis.rule([*hysteresis.raws(recent, finding.rule), finding.severity], how)
             settled.append(_as(finding, stands))
-    if not any(finding.rule == "disk-full" for finding in findings):
+    if not any(finding.rule == disk_full.ID for finding in findings):
         settled += _still_full([*(record.used_percent for record in earlier), used_percent], how)
     return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
 
@@ -182,4 +183,4 @@ def _still_full(percents: list[float | None], how: Levels) -> list[Finding]:
     claim = (
         f"the disk was above a threshold and is not yet {how.clear_points:g} points below it for {how.clear_runs} runs"
     )
-    return [Finding("disk-full", stands, claim, None, (), "keep watching", (), True)]
+    return [Finding(disk_full.ID, stands, claim, None, (), "keep watching", (), True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from collectors.causes import disk_full
 from collectors.history.record import Action, Journal, Record
 from collectors.history.vault import Task
 from collectors.model.finding import Finding, Severity
@@ -58,7 +59,7 @@ def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
 def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:
     for record in journal.records if journal else ():
         for action in record.actions:
-            if rule in (action.rule, "disk-full"):
+            if rule in (action.rule, disk_full.ID):
                 yield action
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.diagnosis.culprit import SYMPTOMS, culprit
+from collectors.causes.detection import culprit, is_symptom
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Ledger
 from collectors.model.plan import Plan
@@ -20,7 +20,7 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
         return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
     percent = space.value.used_percent
     remedy = _remedy(plan)
-    writes_fail = next((f for f in findings if f.severity is Severity.P0 and f.rule not in SYMPTOMS), None)
+    writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
     if writes_fail is not None:
         return f"{_sentence(writes_fail)}; {words.quoted(writes_fail.remedy, 200)}."
     named = culprit(findings)

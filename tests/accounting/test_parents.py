@@ -15,7 +15,7 @@ from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import Store, StoredImage, UnitKind
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
-from tests.remediation.build import image
+from tests.planning.build import image
 from tests.world import a_view
 
 BASE, COPY, MAKE = ChainId("base"), ChainId("copy"), ChainId("make")

@@ -18,12 +18,12 @@ from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.store import UnitKind
 from collectors.model.sums import total
-from collectors.remediation.apply import Outcome, StepResult, TargetResult, by_hand
-from collectors.remediation.apply.measure import freed, freed_data, room, settle
-from collectors.remediation.apply.predicted import predicted
+from collectors.reclaim import Outcome, StepResult, TargetResult, by_hand
+from collectors.reclaim.measure import freed, freed_data, room, settle
+from collectors.reclaim.predicted import predicted
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
-from tests.remediation.reclaiming import Reclaiming
+from tests.reclaim.reclaiming import Reclaiming
 
 # What the engine keeps for itself, and writes and shortens as it removes things: no plan promises anything of it.
 _OWN = frozenset({UnitKind.LAYER_DATABASE, UnitKind.BUILD_DATABASE, UnitKind.ENGINE_FILES, UnitKind.CONTAINER_FILES})

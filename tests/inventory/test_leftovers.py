@@ -16,7 +16,7 @@ from collectors.model.store import Store, Unit, UnitKind
 from collectors.system.places import Places
 from tests.accounting.build import HERE, NOW
 from tests.owners import owners
-from tests.remediation.build import btrfs
+from tests.planning.build import btrfs
 
 MOUNT = Mount(31, 1, "0:50", "/", "/d", (), "btrfs", "/dev/vdb", ())
 PLACES = Places((MOUNT,))

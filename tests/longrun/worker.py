@@ -14,7 +14,7 @@ from collectors.cli.arguments import parser
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.remediation.plan.keep import Rules
+from collectors.model.keep import Rules
 from collectors.report import document, text
 from collectors.survey import remember, survey
 

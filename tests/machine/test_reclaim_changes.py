@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from collectors.model.plan import Risk
-from collectors.remediation.apply import EventKind, Outcome
+from collectors.reclaim import EventKind, Outcome
 from tests.lab import Lab
 from tests.lab.client import rootfs
 from tests.lab.require import require_machine
-from tests.remediation.reclaiming import NO_AGES, Reclaiming, holds, records
+from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds, records
 
 pytestmark = pytest.mark.machine
 

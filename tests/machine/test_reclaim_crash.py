@@ -14,12 +14,12 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.remediation.apply import Ended, Event, EventKind, apply, earlier_run, engine_actions
-from collectors.remediation.apply.measure import flush
-from collectors.remediation.apply.wire import Reply, Wire
+from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run, engine_actions
+from collectors.reclaim.measure import flush
+from collectors.reclaim.wire import Reply, Wire
 from tests.lab import Lab
 from tests.lab.require import require_machine
-from tests.remediation.reclaiming import NO_AGES, Reclaiming, holds, never
+from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds, never
 
 pytestmark = pytest.mark.machine
 

@@ -12,12 +12,12 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.remediation.apply import Ended, EventKind, Outcome, btrfs_actions
+from collectors.reclaim import Ended, EventKind, Outcome, btrfs_actions
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 from tests.lab.messes.metadata_full import state
 from tests.lab.require import require_machine
-from tests.remediation.reclaiming import NO_AGES, Reclaiming, holds
+from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds
 
 pytestmark = pytest.mark.machine
 

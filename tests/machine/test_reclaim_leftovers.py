@@ -12,8 +12,8 @@ import pytest
 
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
-from collectors.remediation.apply import Ended, EventKind, Outcome, earlier_run
-from collectors.remediation.apply.measure import freed_data, room, settle
+from collectors.reclaim import Ended, EventKind, Outcome, earlier_run
+from collectors.reclaim.measure import freed_data, room, settle
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -22,7 +22,7 @@ from tests.lab.require import require_machine
 from tests.machine.test_reclaim_crash import at, die, killed
 from tests.machine.test_reclaim_disk import result
 from tests.owners import owner
-from tests.remediation.reclaiming import Reclaiming, holds
+from tests.reclaim.reclaiming import Reclaiming, holds
 
 pytestmark = pytest.mark.machine
 

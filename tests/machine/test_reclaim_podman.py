@@ -10,10 +10,10 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.remediation.apply import Ended
+from collectors.reclaim import Ended
 from tests.lab import Lab
 from tests.lab.require import require_machine
-from tests.remediation.reclaiming import NO_AGES, Reclaiming, holds
+from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds
 
 pytestmark = pytest.mark.machine
 

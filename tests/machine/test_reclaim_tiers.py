@@ -13,11 +13,11 @@ import pytest
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.remediation.apply import Ended
+from collectors.reclaim import Ended
 from tests.lab import Lab
 from tests.lab.engine import get
 from tests.lab.require import require_machine
-from tests.remediation.reclaiming import Reclaiming, holds, records
+from tests.reclaim.reclaiming import Reclaiming, holds, records
 
 pytestmark = pytest.mark.machine
 

@@ -18,8 +18,8 @@ from collectors.cli.config import Config
 from collectors.cli.preflight import options, seldom_collect
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.encoding import bounded, encode
+from collectors.model.keep import Rules
 from collectors.model.reading import Exact
-from collectors.remediation.plan.keep import Rules
 from collectors.report import document, text
 from collectors.report.recording import dump
 from collectors.survey import survey

@@ -11,7 +11,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.report import TrendView
 from collectors.survey.memory import Memory, last_used
 from tests.history.build import a_record
-from tests.remediation.build import Scene, image
+from tests.planning.build import Scene, image
 
 ID, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 NO_TREND = TrendView(0, None, (), (), (), (), "", 0)

@@ -14,7 +14,7 @@ from collectors.model.store import UnitKind
 from collectors.survey.builds import NOTHING
 from collectors.survey.memory import blank, with_churn
 from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
-from tests.remediation.build import image
+from tests.planning.build import image
 from tests.world import a_view
 
 CACHE = "build:layer"

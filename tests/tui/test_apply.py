@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from collectors.model.finding import Severity
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin
-from collectors.remediation.apply.outcome import Ended, Outcome, StepResult, TargetResult
+from collectors.reclaim.outcome import Ended, Outcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
 from tests.tui.machine import FakeMachine

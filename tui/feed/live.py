@@ -20,7 +20,7 @@ from tui.view_models.runs import Moment
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from collectors.remediation.apply.outcome import Event, Outcome
+    from collectors.reclaim.outcome import Event, Outcome
 
 
 class Scanned(Message):

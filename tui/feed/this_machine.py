@@ -18,7 +18,7 @@ from tui.view_models.runs import Moment, of_journal
 if TYPE_CHECKING:
     import argparse
 
-    from collectors.remediation.apply.outcome import Event, Outcome
+    from collectors.reclaim.outcome import Event, Outcome
     from collectors.survey import Options
     from collectors.survey import Outcome as Survey
 
@@ -68,8 +68,8 @@ class ThisMachine:
     ) -> Outcome:
         """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
         from collectors.cli.reclaim import actions_of, state_of
-        from collectors.remediation.apply.context import for_snapshot
-        from collectors.remediation.apply.run import apply
+        from collectors.reclaim.context import for_snapshot
+        from collectors.reclaim.run import apply
         from collectors.survey import remember
 
         if self._last is None:

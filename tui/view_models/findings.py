@@ -5,8 +5,8 @@ Refuses a claim about bytes of a category that was not read, whoever makes it.
 
 from __future__ import annotations
 
+from collectors import causes
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
 from collectors.model.report import Report
 from tui.view_models.frame import Frame
@@ -43,17 +43,19 @@ def ordered(frame: Frame) -> tuple[Finding, ...]:
 
 
 def category_of(report: Report, finding: Finding) -> str:
-    """The category a finding is about: that of the items it would remove, or that its rule names; "" if none."""
+    """The category a finding is about: its own, that of the items it would remove, or that of its cause; "" if none.
+
+    Findings of a journal or of an older recording do not carry one.
+    """
+    if finding.category is not None:
+        return finding.category.value
     owners = set(finding.owners)
     if owners and report.ledger is not None:
         for category, items in report.ledger.items.items():
             if any(item.owner_id in owners for item in items):
                 return category.value
-    rule = finding.rule.replace("-", "_")
-    for category in Category:
-        if category.value.rstrip("s") in rule:
-            return category.value
-    return ""
+    cause = causes.find(finding.rule)
+    return cause.category.value if cause is not None and cause.category is not None else ""
 
 
 def claimed(report: Report) -> tuple[Finding, ...]:

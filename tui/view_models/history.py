@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 
+from collectors.causes import disk_full
 from collectors.model.finding import Severity
 from collectors.model.report import Report, Sample
 from collectors.report.words import bytes_, percent
@@ -51,7 +52,7 @@ _FALL_PERCENT = 2.0
 
 
 # Crossings tell when these begin, and better.
-_TOLD = frozenset({"disk-full"})
+_TOLD = frozenset({disk_full.ID})
 
 
 def events(moments: Sequence[Moment], marks: Sequence[int]) -> tuple[Event, ...]:

@@ -20,7 +20,7 @@ from tui.drawing.spans import Bit, Line
 from tui.view_models.frame import percent_of
 
 if TYPE_CHECKING:
-    from collectors.remediation.apply.outcome import Event, Outcome
+    from collectors.reclaim.outcome import Event, Outcome
 
 
 class State(StrEnum):

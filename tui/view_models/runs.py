@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from collectors.causes import disk_forecast, disk_full
 from collectors.history.record import Journal, Record
 from collectors.model.finding import Severity
 from collectors.model.reading import Unavailable
@@ -42,7 +43,8 @@ class Moment:
 
 def came_true(rule: str, severity: Severity, now: Mapping[str, Found]) -> bool:
     """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
-    return rule == "disk-forecast" and "disk-full" in now and now["disk-full"].severity > severity
+    full = now.get(disk_full.ID)
+    return rule == disk_forecast.ID and full is not None and full.severity > severity
 
 
 def of_report(report: Report) -> Moment:

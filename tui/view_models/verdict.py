@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.diagnosis import culprit as diagnosis
+from collectors.causes import detection
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable
@@ -118,7 +118,7 @@ class Culprit:
 
 def culprit(report: Report) -> Culprit | None:
     """The finding that the verdict of the preflight page names too, else the largest category that was measured."""
-    worst = diagnosis.culprit(finding for finding in claimed(report) if _bytes(finding) > 0)
+    worst = detection.culprit(finding for finding in claimed(report) if _bytes(finding) > 0)
     if worst is not None:
         return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
     if report.ledger is None:

@@ -1,0 +1,101 @@
+"""Full metadata and no chunk left to grow into: writes fail, whatever df says.
+
+The remedy is a balance, which changes no file and turns half-empty data chunks back into unallocated space. It works
+only while there is some free metadata: a plan puts what frees it first, and has no balance where nothing frees enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.causes import commands
+from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal
+from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, pressure, squeeze
+from collectors.causes.finding_context import FindingContext
+from collectors.causes.plan_context import PlanContext
+from collectors.causes.sentences import unread
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category
+from collectors.model.plan import Harm, Risk
+from collectors.model.reading import Exact, Unavailable
+from collectors.model.sums import charged
+
+ID = "btrfs-metadata"
+
+_NO_CHUNK_TO_EMPTY = (
+    "Balance: no data chunk could be emptied into the free room of the others, so it would move nothing; "
+    "remove data first, or add a device for the time of the balance."
+)
+_WOULD_FAIL = (
+    "Balance: it would fail for lack of space, since metadata is full and nothing in this plan frees enough of it; "
+    "remove many small files, or add a device for the time of the balance."
+)
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """One finding a kind of space that holds metadata."""
+    facts = context.btrfs
+    if facts is None or isinstance(facts.spaces, Unavailable) or isinstance(facts.unallocated_bytes, Unavailable):
+        return
+    unallocated, limits = charged(facts.unallocated_bytes), context.limits
+    for space in facts.spaces.value:
+        if space.kind.lower() not in ("metadata", "mixed"):
+            continue
+        fill = space.logical_used_bytes / space.logical_total_bytes if space.logical_total_bytes else 0.0
+        chunk = limits.chunk_bytes * space.copies // space.copies_of
+        small = min(chunk, context.total_bytes // 10)  # chunks are a tenth of a small filesystem at most
+        if unallocated >= small or fill < limits.metadata_high_share:
+            continue
+        severity = Severity.P0 if fill >= limits.metadata_full_share else Severity.P1
+        evidence = (
+            ("unallocated", facts.unallocated_bytes),
+            ("metadata fill", f"{100 * fill:.1f}%"),
+            ("df says", f"{context.space.used_percent}% used" if context.space else "not read"),
+        )
+        claim = "no chunk is left to grow metadata into, and it is nearly full: writes fail next"
+        remedy = "free metadata first (delete many small files, snapshots), then balance by chunk fill with a limit"
+        yield Finding(ID, severity, claim, facts.unallocated_bytes, evidence, remedy, (), True)
+
+
+def propose(context: PlanContext) -> Proposal:
+    """The balance, or the sentence why none can work; nothing where none is needed."""
+    btrfs = context.btrfs
+    now = pressure(btrfs) if btrfs is not None else None
+    if btrfs is None or now is None:
+        return Proposal()
+    if not (isinstance(btrfs.chunks, Exact) and isinstance(btrfs.spaces, Exact)):
+        return Proposal((), (unread("Balance", btrfs.chunks),))
+    found = squeeze(btrfs.chunks.value, btrfs.spaces.value, now)
+    return Proposal((), (_NO_CHUNK_TO_EMPTY,)) if found is None else Proposal((_balance(context, found, now),))
+
+
+def _balance(context: PlanContext, found: Squeeze, now: Pressure) -> Draft:
+    return Draft(
+        id="btrfs.balance",
+        action="btrfs.balance",
+        title=f"Compact {_chunks(found.limit)} filled to less than {found.usage_percent}%, so that metadata can grow",
+        command=commands.balance(context.mountpoint, found.usage_percent, found.limit),
+        targets=(),
+        rank=10,
+        within=(),
+        harm=Harm.NONE,
+        risk=Risk.SAFE,
+        needs="some free metadata to start with; the filter is derived again from the chunks' fill just before",
+        costs="reads and writes the data of these chunks once",
+        undo="none needed: no file changes",
+        automatic=True,
+        frees_elsewhere=True,
+        metadata=MetadataNeed(now.lacking_bytes, now.copies, _WOULD_FAIL),
+    )
+
+
+def _chunks(limit: int) -> str:
+    return "one data chunk that is" if limit == 1 else f"up to {limit} data chunks that are"
+
+
+LINE = "metadata is nearly full and no chunk is left to grow it into: writes fail next"
+REMOVER = "collectors.causes.btrfs_metadata.remove:Balance"
+ALERT = Alert(
+    "DockerDiskWritesFail", Severity.P0, "", "critical", "btrfs metadata is full; writes fail whatever df says"
+)
+CAUSE = Cause(ID, Category.METADATA, None, Harm.NONE, LINE, detect, propose, REMOVER, wants_step=False, alert=ALERT)

@@ -1,0 +1,59 @@
+"""Snapshots outside Docker that hold what is deleted elsewhere, Docker's data included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.causes import commands
+from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.plan_context import PlanContext
+from collectors.model.finding import Finding
+from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm, Risk
+from collectors.model.store import Unit, UnitKind
+from collectors.model.sums import charged
+
+ID = "btrfs-snapshots"
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, as far as they are notable."""
+    items = context.items(Category.SNAPSHOTS)
+    row = context.ledger.row(Category.SNAPSHOTS)
+    if items and context.notable(charged(row.reclaimable)):
+        claim = f"{count(len(items), 'snapshot')} outside Docker, holding what nothing else holds"
+        remedy = "thin them out with the tool that makes them; keep the Docker root on a subvolume of its own"
+        severity = context.severity(row.reclaimable)
+        yield Finding(ID, severity, claim, row.reclaimable, largest(items), remedy, owners(items), True)
+
+
+def propose(context: PlanContext) -> Proposal:
+    """One proposal a snapshot, oldest first."""
+    mine = (unit for unit in context.units if unit.kind is UnitKind.SNAPSHOT and unit.owners)
+    return Proposal(tuple(_draft(context, unit) for unit in mine))
+
+
+def _draft(context: PlanContext, unit: Unit) -> Draft:
+    mount = context.ledger.filesystem.mount
+    return Draft(
+        id=Owner(OwnerKind.SNAPSHOT, unit.name).text(),
+        action="snapshot.remove",
+        title=f"Remove the btrfs snapshot {unit.name}",
+        command=commands.line("btrfs", "subvolume", "delete", commands.reachable(mount, unit.path)),
+        targets=tuple(sorted(unit.owners)),
+        rank=200,
+        within=(unit.created_at.timestamp() if unit.created_at else 0.0, unit.id),
+        harm=Harm.DATA,
+        risk=Risk.DESTRUCTIVE,
+        needs="somebody who knows which backup it belongs to",
+        costs="this state of the filesystem cannot be gone back to",
+        undo="none",
+        automatic=False,
+    )
+
+
+LINE = "btrfs snapshots outside Docker that hold what nothing else holds"
+REMOVER = "collectors.causes.btrfs_snapshots.remove:Snapshots"
+CAUSE = Cause(ID, Category.SNAPSHOTS, OwnerKind.SNAPSHOT, Harm.DATA, LINE, detect, propose, REMOVER)

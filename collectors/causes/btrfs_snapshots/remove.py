@@ -1,0 +1,43 @@
+"""A snapshot that a person named: a read-only copy that is mounted nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from collectors.causes.commands import reachable
+from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
+from collectors.model.owner import Owner
+from collectors.model.plan import Step
+from collectors.model.reading import Exact
+from collectors.reclaim import btrfs_actions
+from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim.remover import Remover
+from collectors.system.mountinfo import mounts as mount_table
+
+
+class Snapshots(Remover):
+    """A read-only copy that is mounted nowhere, which a person named."""
+
+    def act(self, step: Step, target: Owner) -> Act:
+        context, name = self._tools.context, target.id
+        mounts = mount_table(context.host, timeout_s=5.0)
+        facts = btrfs_filesystem(Path(context.mountpoint), context.host, timeout_s=20.0)
+        if not isinstance(mounts, Exact) or not isinstance(facts, Exact):
+            return skipped("the mounts and subvolumes could not be read again")
+        listed = facts.value.subvolumes.value if isinstance(facts.value.subvolumes, Exact) else ()
+        found = next((s for s in listed if s.path == name and not s.deleted), None)
+        if found is None:
+            return GONE
+        if not found.parent_uuid:
+            return skipped("it is not a snapshot")
+        if any(m.fstype == "btrfs" and m.root.strip("/") == name for m in mounts.value):
+            return skipped("it is mounted")
+        mount = next((m for m in reversed(mounts.value) if m.mountpoint == context.mountpoint), None)
+        path = reachable(mount, name) if mount else ""
+        if not btrfs_actions.is_subvolume(Path(path)):
+            return skipped("it lies outside what is mounted here")
+        try:
+            btrfs_actions.destroy(Path(path))
+        except OSError as error:
+            return failed(error.strerror or str(error))
+        return REMOVED

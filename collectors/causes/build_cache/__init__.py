@@ -1,0 +1,136 @@
+"""Build cache that nothing uses: old records, cache mounts, and records whose bytes an image holds too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from collectors.causes import commands
+from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.build_cache.records import (
+    MOUNTS,
+    OLD,
+    SHARED,
+    Children,
+    children_of,
+    descendants,
+    groups,
+    steps_before,
+    youngest_first,
+)
+from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.plan_context import PlanContext
+from collectors.causes.sentences import are, unread
+from collectors.model.engine import BuildRecord
+from collectors.model.finding import Finding
+from collectors.model.keep import Rules
+from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm, Risk
+from collectors.model.reading import Exact
+from collectors.model.sums import charged, total
+
+ID = "build-cache"
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """All records together, as far as they are notable."""
+    row = context.ledger.row(Category.BUILD_CACHE)
+    free = [i for i in context.items(Category.BUILD_CACHE) if i.state != "in use"]
+    if free and context.notable(charged(row.reclaimable)):
+        claim = f"build cache in {count(len(free), 'record')} that no build is using"
+        remedy = "docker builder prune, then set builder.gc in daemon.json so that it stays bounded"
+        severity = context.severity(row.reclaimable)
+        yield Finding(ID, severity, claim, row.reclaimable, largest(free), remedy, owners(free), True)
+
+
+def propose(context: PlanContext) -> Proposal:
+    """Up to three steps. Records in use, kept, young or of unknown age stay, and so does what they are built on."""
+    if not isinstance(context.engine.build_cache, Exact):
+        return Proposal(left_out=(unread("Build cache", context.engine.build_cache),))
+    records = {record.id: record for record in context.engine.build_cache.value}
+    children = children_of(records)
+    kinds = {i: record.kind for i, record in records.items()}
+    group = groups(context, records, children)
+    drafts = []
+    for name in (OLD, MOUNTS, SHARED):
+        mine = [records[i] for i, its in group.items() if its == name]
+        if mine:
+            drafts.append(_draft(context, name, youngest_first(mine, children), children, kinds))
+    held = sum(1 for record in records.values() if record.in_use)
+    return Proposal(tuple(drafts), (_in_use(held),) if held else ())
+
+
+def _draft(
+    context: PlanContext, name: str, records: tuple[BuildRecord, ...], children: Children, kinds: Mapping[str, str]
+) -> Draft:
+    inside = {record.id for record in records}
+    own = [record.size for record in records if not record.shared]
+    before = steps_before(name, inside, children, kinds)
+    title, needs, costs, harm, risk, rank = _WORDS[name]
+    return Draft(
+        id=name,
+        action="build-cache.prune",
+        title=title,
+        command=_command(context.tool, name, records, context.rules),
+        targets=tuple(Owner(OwnerKind.BUILD, record.id) for record in records),
+        rank=rank,
+        within=(),
+        harm=harm,
+        risk=risk,
+        needs=needs,
+        costs=costs,
+        undo="none needed: the next build makes it again",
+        automatic=True,
+        requires=frozenset[str]().union(*before.values()),
+        claimed=total(own, context.origin("sizes as the engine counts them")),
+        trim=descendants(inside, children) if name == SHARED else None,
+        requires_for=before if name == SHARED else None,
+        command_for=lambda left: commands.each_record(context.tool, (t.id for t in left), all_=True),
+    )
+
+
+_WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
+    OLD: (
+        "Remove build cache that no build used lately",
+        "no build that uses these records",
+        "slower builds until the cache is warm again",
+        Harm.NONE,
+        Risk.SAFE,
+        20,
+    ),
+    MOUNTS: (
+        "Remove build cache mounts that no build used lately",
+        "no build that uses these records; a network for the next one",
+        "package caches are downloaded again",
+        Harm.TIME,
+        Risk.CAREFUL,
+        30,
+    ),
+    SHARED: (
+        "Remove build cache that only removed images shared",
+        "the images that hold the same bytes are gone",
+        "slower builds until the cache is warm again",
+        Harm.TIME,
+        Risk.CAREFUL,
+        80,  # its bytes come free only after tagged images
+    ),
+}
+
+
+def _command(tool: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:
+    if name == SHARED:
+        return commands.each_record(tool, (record.id for record in records), all_=True)
+    if rules.build_cache:  # a prune by age would not respect the patterns
+        return commands.each_record(tool, (record.id for record in records), all_=False)
+    least = rules.cache_mount_age_s if name == MOUNTS else rules.build_cache_age_s
+    return commands.old_cache(tool, sorted({record.kind for record in records}), least)
+
+
+def _in_use(count: int) -> str:
+    records = "record" if count == 1 else "records"
+    return f"{count} build cache {records} {are(count)} in use by a build, or pinned by one: left alone."
+
+
+LINE = "build cache that no build is using"
+REMOVER = "collectors.causes.build_cache.remove:Records"
+CAUSE = Cause(ID, Category.BUILD_CACHE, OwnerKind.BUILD, Harm.NONE, LINE, detect, propose, REMOVER)

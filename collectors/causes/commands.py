@@ -1,0 +1,87 @@
+"""The command that a person could type for a step. Shell-quoted; shown, never run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+
+from collectors.model.filesystem import Mount
+
+# What supervisors look for in a page, and what hides the rest of one.
+_MARKS = re.compile(r"Disk:|<!--")
+
+
+def quote(word: str) -> str:
+    """One word for a POSIX-like shell; control characters as bash's $'…', so that the line stays one harmless line."""
+    if word.isprintable() and not _MARKS.search(word):
+        return shlex.quote(word)
+    escaped = "".join(_escape(char) for char in word)
+    return f"$'{escaped}'"
+
+
+def line(*words: str) -> str:
+    """A command line of quoted words."""
+    return " ".join(quote(word) for word in words)
+
+
+def each_record(tool: str, ids: Iterable[str], *, all_: bool) -> str:
+    """Build-cache records one by one: the engine takes one id a call, and the youngest of a chain goes first."""
+    names = " ".join(quote(one) for one in ids)
+    more = " --all" if all_ else ""
+    return f"for id in {names}; do {tool} builder prune --force{more} --filter id=$id; done"
+
+
+def old_cache(tool: str, kinds: Iterable[str], age_s: float) -> str:
+    """Unused, unshared records of these kinds that nobody used for so long."""
+    until = ("--filter", f"until={max(1, round(age_s / 3600))}h") if age_s else ()
+    parts = (line(tool, "builder", "prune", "--force", *until, "--filter", f"type={kind}")
+             for kind in kinds)  # fmt: skip
+    return " && ".join(parts)
+
+
+def remove_directories(fstype: str, subvolumes: bool, paths: Iterable[str]) -> str:
+    """Whole layer directories; subvolumes where the driver makes those."""
+    if fstype == "btrfs" and subvolumes:
+        return line("btrfs", "subvolume", "delete", *paths)
+    return line("rm", "-rf", "--one-file-system", "--", *paths)
+
+
+def reachable(mount: Mount, below_top: str) -> str:
+    """A subvolume's path below the filesystem's top level, as it is seen under `mount`.
+
+    One that lies outside what is mounted there is named below the top level, which then has to be mounted first.
+    """
+    inside = mount.root.strip("/")
+    if inside and not f"{below_top}/".startswith(f"{inside}/"):
+        return f"<top level>/{below_top}"
+    rest = below_top[len(inside) :].strip("/")
+    return f"{mount.mountpoint.rstrip('/')}/{rest}"
+
+
+def truncate_log(path: str, rotated: Iterable[str], tail_bytes: int) -> str:
+    """Keep the end, empty the live file in place, remove its rotated siblings."""
+    tail = f"tail -c {tail_bytes} {quote(path)} > {quote(path.rpartition('/')[2] + '.tail')}"
+    parts = [tail, line("truncate", "-s", "0", path)]
+    old = tuple(rotated)
+    if old:
+        parts.append(line("rm", "--", *old))
+    return " && ".join(parts)
+
+
+def wait_for_cleaner(mountpoint: str) -> str:
+    """Commit, which wakes the cleaner, and wait until no dropped subvolume is left."""
+    return f"{line('btrfs', 'filesystem', 'sync', mountpoint)} && {line('btrfs', 'subvolume', 'sync', mountpoint)}"
+
+
+def balance(mountpoint: str, usage_percent: int, limit: int) -> str:
+    """Rewrite at most `limit` data chunks that are filled to less than `usage_percent`."""
+    return line("btrfs", "balance", "start", f"-dusage={usage_percent},limit={limit}", mountpoint)
+
+
+def _escape(char: str) -> str:
+    if char in "\\'":
+        return f"\\{char}"
+    if char.isprintable() and char not in ":<":
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))

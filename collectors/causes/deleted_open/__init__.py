@@ -1,0 +1,135 @@
+"""Files that are deleted and still held open: only the end of their holder frees them. A person decides on that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from collectors.causes import commands
+from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.finding_context import FindingContext, count
+from collectors.causes.plan_context import PlanContext
+from collectors.model.filesystem import OpenDeleted
+from collectors.model.finding import Finding
+from collectors.model.ledger import Books, Category, Release
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm, Risk
+from collectors.model.reading import AtLeast, Exact, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy
+from collectors.model.sums import charged
+
+ID = "deleted-open"
+_UNLINKED = frozenset({Owner(OwnerKind.UNLINKED, "")})  # all of them together, as the trees of a btrfs see them
+_NOTABLE_SHARE = 50  # of all such bytes: a holder of less is not worth a restart
+_ENGINES = ("dockerd", "podman")
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, as far as they are notable."""
+    items = context.items(Category.DELETED_OPEN)
+    amount = context.sum(item.referenced for item in items)
+    if items and context.notable(charged(amount)):
+        claim = f"{count(len(items), 'deleted file')} still held open, the largest by {items[0].owner}"
+        evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
+        remedy = "restart the process that holds them"
+        yield Finding(ID, context.severity(amount), claim, amount, evidence, remedy, (), True)
+
+
+def with_open_files(books: Books, study: FilesystemStudy | None) -> Books:
+    """The books with one release for each deleted file: its bytes come free once nobody holds it.
+
+    On btrfs the trees know all of them as one. Where their figure is another one than that of the files (shared or
+    partly overwritten extents) nothing is added, and the steps are estimates.
+    """
+    files = _files(study)
+    together = next((r.bytes for r in books.releases if r.owners == _UNLINKED), None)
+    if not files or (together is not None and together != sum(f.allocated_bytes for f in files)):
+        return books
+    own = tuple(Release(frozenset({_target(f)}), f.allocated_bytes) for f in files if f.allocated_bytes)
+    return replace(books, releases=(*(r for r in books.releases if r.owners != _UNLINKED), *own))
+
+
+def propose(context: PlanContext) -> Proposal:
+    """One proposal for each process or container that holds a notable part of them."""
+    files = _files(context.study)
+    if not files:
+        return Proposal()
+    holders: defaultdict[str, list[OpenDeleted]] = defaultdict(list)
+    for file in files:
+        holders[file.container or str(file.pid)].append(file)
+    least = sum(f.allocated_bytes for f in files) // _NOTABLE_SHARE
+    asked = context.found(ID) is not None
+    drafts = tuple(
+        _draft(context, who, held)
+        for who, held in holders.items()
+        if asked and sum(f.allocated_bytes for f in held) >= max(1, least)
+    )
+    small = len(files) - sum(len(draft.targets) for draft in drafts)
+    return Proposal(drafts, (_too_small(small),) if small else ())
+
+
+def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
+    first, size = held[0], sum(file.allocated_bytes for file in held)
+    names = {str(c.id): c.name for c in context.containers() or ()}
+    if first.container:
+        name = names.get(first.container) or first.container[:12]
+        title = f"Restart the container {name}, which holds deleted files open"
+        command = commands.line(context.tool, "restart", name)
+        needs = "somebody who knows whether it may be restarted now"
+    elif first.command in _ENGINES:
+        title = f"Restart the engine ({first.command}), which holds deleted files open"
+        command = commands.line("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
+        needs = "a moment at which the containers may stop, unless live-restore is on"
+    else:
+        title = f"End {first.command} (pid {first.pid}), which holds deleted files open, and start it again"
+        command = commands.line("kill", str(first.pid))
+        needs = f"somebody who knows how it is started again; `systemctl status {first.pid}` names its service"
+    return Draft(
+        id=f"holder:{who}",
+        action="holder.restart",
+        title=title,
+        command=command,
+        targets=tuple(dict.fromkeys(_target(file) for file in held)),
+        rank=160,
+        within=(-size, who),
+        harm=Harm.DATA,
+        risk=Risk.DESTRUCTIVE,
+        needs=needs,
+        costs="its work is interrupted, and the content of the deleted files is lost for good",
+        undo="none; before that /proc/PID/fd still gives the content",
+        automatic=False,
+        estimate=None if _known(context, held) else _at_least_nothing(context, who),
+    )
+
+
+def _known(context: PlanContext, held: list[OpenDeleted]) -> bool:
+    wanted = {_target(file) for file in held if file.allocated_bytes}
+    return wanted <= frozenset().union(*(release.owners for release in context.books.releases))
+
+
+def _at_least_nothing(context: PlanContext, who: str) -> AtLeast:
+    origin = context.origin(f"holder:{who}")
+    why = "the trees and the open files give different figures: extents of theirs are shared, or partly overwritten"
+    return AtLeast(0, (Unavailable(Why.INCONSISTENT, why, origin),), origin)
+
+
+def _too_small(count: int) -> str:
+    return (
+        f"{count} deleted {'file is' if count == 1 else 'files are'} kept open by processes, too small to restart "
+        f"{'its' if count == 1 else 'their'} holders for."
+    )
+
+
+def _files(study: FilesystemStudy | None) -> tuple[OpenDeleted, ...]:
+    found = study.open_deleted if study else None
+    return found.value.files if isinstance(found, Exact) else ()
+
+
+def _target(file: OpenDeleted) -> Owner:
+    """As the ledger calls it; a row of many small files has no inode and is told apart by its process."""
+    return Owner(OwnerKind.OPEN, f"{file.device}:{file.inode}" + ("" if file.inode else f":{file.pid}"))
+
+
+LINE = "files that are deleted and that a process still holds open"
+CAUSE = Cause(ID, Category.DELETED_OPEN, OwnerKind.OPEN, Harm.DATA, LINE, detect, propose)

@@ -1,0 +1,46 @@
+"""Look for every cause and put what was found in order, worst first; which finding names who took the bytes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from collectors import causes
+from collectors.causes.finding_context import FindingContext
+from collectors.model.finding import Finding, Severity
+from collectors.model.sums import charged
+
+
+def detect(context: FindingContext) -> tuple[Finding, ...]:
+    """All findings of one filesystem, worst first, then largest; each with the category of its cause."""
+    found = [
+        replace(finding, category=finding.category or cause.category)
+        for cause in causes.CAUSES
+        for finding in cause.detect(context)
+    ]
+    return tuple(sorted(found, key=_order))
+
+
+def severity(findings: Iterable[Finding]) -> Severity:
+    """The worst of them; OK where there is none."""
+    return max((finding.severity for finding in findings), default=Severity.OK)
+
+
+def culprit(findings: Iterable[Finding]) -> Finding | None:
+    """The worst of those that are certain and have bytes, the largest of the worst; None where there is none."""
+    known = [f for f in findings if f.certain and f.bytes is not None and not is_symptom(f)]
+    return max(known, key=lambda f: (f.severity, _bytes(f)), default=None)
+
+
+def is_symptom(finding: Finding) -> bool:
+    """Does it say how bad it is, not who it is?"""
+    cause = causes.find(finding.rule)
+    return cause is not None and cause.symptom
+
+
+def _order(finding: Finding) -> tuple[int, int, str]:
+    return (-int(finding.severity), -_bytes(finding), finding.rule)
+
+
+def _bytes(finding: Finding) -> int:
+    return charged(finding.bytes) if finding.bytes is not None else 0

@@ -1,0 +1,98 @@
+"""Removing the engine's temporary files: what nobody has open, nothing touched for long and the plan has seen.
+
+Whether a file is open is asked of the kernel, not of /proc, which may hide processes: a write lease is only given where
+nobody else has the file open or mapped. Refuses names that are not the engine's, and what cannot be asked about.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+from collectors.drivers.tmpfiles import NAMES, tree
+from collectors.model.owner import Owner
+from collectors.model.plan import Step
+from collectors.reclaim import last_look
+from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim.remover import Remover
+from collectors.reclaim.tree import remove_tree
+
+_TICK_S = 0.02  # the kernel dates changes by its last timer tick
+_UNTOLD = "whether a process has it open cannot be told"
+
+
+class Temporary(Remover):
+    """Forgotten downloads and build contexts; the engine may run."""
+
+    def before(self, step: Step) -> str:
+        return "" if self._tools.context.docker_root else "the Docker root is not known"
+
+    def act(self, step: Step, target: Owner) -> Act:
+        context, path = self._tools.context, target.id
+        if reason := last_look.mounted_inside(context.host, path):
+            return skipped(reason)
+        return remove(
+            Path(path),
+            Path(context.docker_root or "", "tmp"),
+            oldest_s=time.time() - context.grace_s,
+            planned_s=context.planned_at.timestamp(),
+        )
+
+
+def remove(path: Path, folder: Path, *, oldest_s: float, planned_s: float) -> Act:
+    """One entry of `folder`. Untouched since `oldest_s`, unchanged since `planned_s` (seconds since the epoch)."""
+    if path.parent != folder or not NAMES.fullmatch(path.name):
+        return skipped("it is not a temporary file of the engine's")
+    if not os.path.lexists(path):
+        return GONE
+    try:
+        if reason := _why_not(path, oldest_s, planned_s):
+            return skipped(reason)
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return skipped("another filesystem lies inside it")
+        return failed(f"{error.strerror or error}: {error.filename or path}")
+    return REMOVED
+
+
+def _why_not(path: Path, oldest_s: float, planned_s: float) -> str:
+    try:
+        found = list(tree(str(path)))
+    except OSError as error:
+        return f"it cannot be looked through: {error.strerror or error}"
+    for name, status in found:
+        if status.st_ctime >= planned_s - _TICK_S:  # no program can set it: also one that was made anew shows here
+            return "it was changed, or made anew, after the plan"
+        if status.st_mtime > oldest_s:
+            return "it was written to lately"
+        if stat.S_ISREG(status.st_mode) and (reason := _open_elsewhere(name, status)):
+            return reason
+    return ""
+
+
+def _open_elsewhere(name: str, seen: os.stat_result) -> str:
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return _UNTOLD
+    try:
+        now = os.fstat(fd)
+        if (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino):
+            return "it is another file by now"
+        # Whoever opens it while the lease lasts would have us signalled, with SIGIO, which kills.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError as error:
+        return "a process has it open" if error.errno == errno.EAGAIN else _UNTOLD
+    finally:
+        os.close(fd)
+    return ""

@@ -1,0 +1,108 @@
+"""What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from collectors.accounting.books import freed_beside, freed_bytes
+from collectors.accounting.use import removable
+from collectors.diagnosis.thresholds import Thresholds
+from collectors.model.btrfs import Btrfs
+from collectors.model.facts import facts_of
+from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Severity
+from collectors.model.ledger import Books, Category, Item, Ledger
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
+from collectors.model.report import TrendView
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.sums import charged, total
+
+
+@dataclass(frozen=True, slots=True)
+class FindingContext:
+    snapshot: Snapshot
+    study: FilesystemStudy
+    ledger: Ledger
+    books: Books
+    trend: TrendView
+    limits: Thresholds
+
+    @property
+    def space(self) -> FsSpace | None:
+        """statvfs, or None where it was not read."""
+        space = self.study.filesystem.space
+        return space.value if isinstance(space, Exact) else None
+
+    @property
+    def used_bytes(self) -> int:
+        """0 where not read: then nothing is notable by its share."""
+        return self.space.used_bytes if self.space else 0
+
+    @property
+    def total_bytes(self) -> int:
+        return self.space.total_bytes if self.space else 0
+
+    @property
+    def btrfs(self) -> Btrfs | None:
+        """None on another filesystem, and where it could not be asked."""
+        return facts_of(self.study.filesystem_facts, Btrfs)
+
+    def items(self, category: Category) -> tuple[Item, ...]:
+        """The category's items, largest first."""
+        return self.ledger.items.get(category, ())
+
+    def in_state(self, category: Category, *states: str) -> tuple[Item, ...]:
+        """Those of the category's items that are in one of these states."""
+        return tuple(item for item in self.items(category) if item.state in states)
+
+    def notable(self, count: int) -> bool:
+        """Is this many bytes worth a line? An absolute floor, and a share of what is used."""
+        return count >= self.limits.notable_bytes or count >= self.limits.notable_share * max(self.used_bytes, 1)
+
+    def leak(self, count: int) -> bool:
+        """Is this many bytes a leak that should not wait?"""
+        return self.total_bytes > 0 and count > self.limits.leak_share * self.total_bytes
+
+    def severity(self, size: Size, otherwise: Severity = Severity.P3) -> Severity:
+        """A leak is a warning, whatever it consists of."""
+        return Severity.P2 if self.leak(charged(size)) else otherwise
+
+    def freed(self, owners: Iterable[Owner]) -> Size:
+        """What removing all of `owners` together frees: a set, not a sum of exclusive sizes."""
+        return self._measured(freed_bytes(self.books, owners))
+
+    def freed_beside_cache(self, images: Iterable[Owner]) -> Size:
+        """What removing images frees once the unused build cache, which holds the same layers, is gone."""
+        cache = removable(self.snapshot).get(OwnerKind.BUILD, frozenset())
+        return self._measured(freed_beside(self.books, images, cache))
+
+    def _measured(self, bytes_: int) -> Size:
+        count = self.exact(bytes_)
+        unread = self.books.unread
+        return AtLeast(count.value, (unread,), count.origin) if isinstance(unread, Unavailable) else count
+
+    def exact(self, count: int) -> Exact[int]:
+        """A figure of our own making."""
+        return Exact(count, Origin("diagnosis", "figure", self.snapshot.ended_at, 0.0))
+
+    def sum(self, sizes: Iterable[Size]) -> Size:
+        """Add sizes up, unknown ones kept."""
+        return total(sizes, Origin("diagnosis", "sum", self.snapshot.ended_at, 0.0))
+
+
+def owners(items: Iterable[Item]) -> tuple[Owner, ...]:
+    """What the items are called."""
+    return tuple(item.owner_id for item in items)
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 image`, `12 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
+    """The largest items as evidence."""
+    ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
+    return tuple((item.name, item.referenced) for item in ordered[:most])

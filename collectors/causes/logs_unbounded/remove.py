@@ -1,0 +1,113 @@
+"""Emptying a live container's log in place, after its end was set aside. For experts; the plan tells what it breaks.
+
+The live file is truncated, never unlinked: its writer would go on filling the deleted file. Rotated siblings, which
+nobody writes any more, are removed. Refuses whatever is not a plain file in the container's own directory.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.model.owner import Owner
+from collectors.model.plan import Step
+from collectors.reclaim import recheck
+from collectors.reclaim.act import GONE, Act, failed, skipped
+from collectors.reclaim.remover import Remover
+
+_PIECE_BYTES = 1 << 20
+FOLDER = "kept-logs"
+
+
+class Logs(Remover):
+    """Truncated in place; the container goes on writing."""
+
+    def before(self, step: Step) -> str:
+        return "" if self._tools.context.docker_root else "the Docker root is not known"
+
+    def act(self, step: Step, target: Owner) -> Act:
+        context, name = self._tools.context, target.id
+        reply = self._tools.wire.get(f"/containers/{name}/json")
+        if reply.status == 404:
+            return GONE
+        if not reply.ok or not isinstance(reply.body, dict):
+            return failed(reply.message)
+        if reason := recheck.log(reply.body, context.rules):
+            return skipped(reason)
+        live = live_log(Path(context.docker_root or ""), name)
+        if live is None:
+            return GONE
+        return truncate(live, context.state, name, context.rules.log_tail_bytes)
+
+
+def live_log(root: Path, container_id: str) -> Path | None:
+    """The file that the engine is writing, json-file or local; None where there is none."""
+    home = root / "containers" / container_id
+    for path in (home / f"{container_id}-json.log", home / "local-logs" / "container.log"):
+        if _is_plain(path):
+            return path
+    return None
+
+
+def truncate(live: Path, state: Path, container_id: str, tail_bytes: int) -> Act:
+    """Keep the last `tail_bytes`, then empty the log. Nothing is emptied where the end could not be kept."""
+    try:
+        fd = os.open(live, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        return skipped(f"the log cannot be opened: {error.strerror}")
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return skipped("the log is not a plain file")
+        kept = _keep(fd, state, container_id, tail_bytes)
+        os.ftruncate(fd, 0)
+    except OSError as error:
+        return failed(f"{error.strerror}: {error.filename or live}")
+    finally:
+        os.close(fd)
+    left = [path.name for path in rotated(live) if not _unlinked(path)]
+    reason = f"its end is kept in {kept}" + (f"; not removed: {', '.join(left)}" if left else "")
+    return Act(True, reason)
+
+
+def rotated(live: Path) -> tuple[Path, ...]:
+    """Rotated siblings: the same name with a number, compressed or not."""
+    found = []
+    for path in sorted(live.parent.glob(f"{live.name}.*")):
+        number = path.name[len(live.name) + 1 :].removesuffix(".gz")
+        if number.isdigit() and _is_plain(path):
+            found.append(path)
+    return tuple(found)
+
+
+def _keep(fd: int, state: Path, container_id: str, tail_bytes: int) -> Path:
+    folder = state / FOLDER
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    kept = folder / f"{container_id[:12]}-{moment}.log"
+    at = max(0, os.fstat(fd).st_size - tail_bytes)
+    out = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        while piece := os.pread(fd, _PIECE_BYTES, at):
+            os.write(out, piece)
+            at += len(piece)
+        os.fsync(out)
+    finally:
+        os.close(out)
+    return kept
+
+
+def _unlinked(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,85 @@
+"""Layers on disk that no image, container, build or mount knows, with proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from collectors.causes import commands
+from collectors.causes.base import Alert, Cause, Draft, Proposal
+from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.plan_context import PlanContext
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm, Risk
+from collectors.model.reading import Exact
+from collectors.model.store import Orphanhood, Unit
+
+ID = "orphans"
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """Those that are proven, at any size."""
+    found = context.items(Category.ORPHANS)
+    if found:
+        row = context.ledger.row(Category.ORPHANS)
+        claim = f"{count(len(found), 'orphaned layer')} that no image, container, build or mount knows"
+        evidence = (*largest(found), ("checked", ", ".join(found[0].proof)))
+        remedy = "stop the engine, prove it again, delete just these"
+        severity = context.severity(row.reclaimable)
+        yield Finding(ID, severity, claim, row.reclaimable, evidence, remedy, owners(found), True)
+
+
+def propose(context: PlanContext) -> Proposal:
+    """One step for all of them."""
+    found, _ = context.once(proved)
+    return Proposal((_draft(context, found),) if found else ())
+
+
+def proved(context: PlanContext) -> tuple[Mapping[Owner, Unit], int]:
+    """Orphans that both the proof and a certain finding vouch for; and how many lack one of the two."""
+    store = context.snapshot.store
+    proofs = store.value.orphans if isinstance(store, Exact) else store
+    if not isinstance(proofs, Exact):
+        return {}, 0
+    verdicts = {proof.unit: proof.verdict for proof in proofs.value}
+    certain = {who for finding in context.findings if finding.certain for who in finding.owners}
+    found: dict[Owner, Unit] = {}
+    unproved = 0
+    for unit in context.units:
+        mine = [who for who in unit.owners if who.kind is OwnerKind.ORPHAN]
+        if not mine and verdicts.get(unit.id) is None:
+            continue
+        if len(mine) == 1 and verdicts.get(unit.id) is Orphanhood.ORPHAN and mine[0] in certain:
+            found[mine[0]] = unit
+        else:
+            unproved += 1
+    return found, unproved
+
+
+def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
+    mount = context.ledger.filesystem.mount
+    driver = context.snapshot.store.value.driver if isinstance(context.snapshot.store, Exact) else ""
+    targets = tuple(sorted(found))
+    return Draft(
+        id=ID,
+        action="orphan.remove",
+        title="Remove layers that no image, container or build knows",
+        command=commands.remove_directories(mount.fstype, driver == "btrfs", (found[t].path for t in targets)),
+        targets=targets,
+        # Before truncated logs: nothing refers to them, while a log is evidence.
+        rank=110,
+        within=(),
+        harm=Harm.STATE,
+        risk=Risk.DESTRUCTIVE,
+        needs="the engine idle or stopped; each one is proved again just before",
+        costs="none, if the proof holds: nothing refers to them",
+        undo="none",
+        automatic=True,
+    )
+
+
+LINE = "layers on disk that no image, container, build or mount knows, with proof"
+REMOVER = "collectors.causes.orphans.remove:Orphans"
+ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "layers that Docker no longer knows fill the disk")
+CAUSE = Cause(ID, Category.ORPHANS, OwnerKind.ORPHAN, Harm.STATE, LINE, detect, propose, REMOVER, alert=ALERT)

@@ -1,0 +1,119 @@
+"""Removing proved orphans, each proved once more at the last moment.
+
+Refuses while the engine is doing anything that makes or registers layers, while it cannot be told whether it does, and
+for a directory with anything mounted in it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from collectors.model.owner import Owner
+from collectors.model.plan import Step
+from collectors.model.reading import Exact, Reading
+from collectors.model.store import Orphanhood, Store, Unit
+from collectors.reclaim.act import GONE, Act, skipped
+from collectors.reclaim.context import Context
+from collectors.reclaim.inflight import ingests, writers
+from collectors.reclaim.last_look import mounted_inside, read_again, stopped
+from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Tools
+from collectors.reclaim.tree import remove_layer
+from collectors.reclaim.wire import Lost, Wire
+
+_PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
+_QUIET_STATES = frozenset({"running", "paused", "exited", "dead", "created"})
+
+
+class Orphans(Remover):
+    """Each proved again; the engine idle or stopped."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._prover = Prover(tools.context, tools.wire)
+
+    def before(self, step: Step) -> str:
+        # What a probe saw under the root may be another directory under the same path here, or none: not "gone".
+        return "" if self._tools.context.docker_root else "the Docker root is not known"
+
+    def act(self, step: Step, target: Owner) -> Act:
+        path = target.id
+        if not Path(path).exists():
+            return GONE
+        if reason := self._prover.why_not(path):
+            return skipped(reason)
+        return remove_layer(Path(path))
+
+    def still_there(self, target: Owner) -> bool | None:
+        return Path(target.id).exists()
+
+
+class Prover:
+    """Keeps the last proof for a moment, so that forty orphans do not mean forty readings of every database."""
+
+    def __init__(self, context: Context, wire: Wire) -> None:
+        self._context = context
+        self._wire = wire
+        self._store: Reading[Store] | None = None
+        self._proved_at = 0.0
+
+    def why_not(self, path: str) -> str:
+        """The reason not to remove `path` now, "" when it is proved an orphan this very moment."""
+        root = self._context.docker_root
+        if root is None:
+            return "the Docker root is not known"
+        if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
+            if reason := busy(self._wire, Path(root), self._context.grace_s):
+                return reason
+            self._store = read_again(self._context, self._wire, Path(root))
+            self._proved_at = time.monotonic()
+        store = self._store
+        if not isinstance(store, Exact) or not isinstance(store.value.orphans, Exact):
+            return "its owners could not be read again"
+        proof = next((p for p in store.value.orphans.value if self._path(store.value, p.unit) == path), None)
+        if proof is None:
+            return "it is known to somebody now, or gone"
+        if proof.verdict is not Orphanhood.ORPHAN:
+            return f"it is not proved any more: {proof.note}"
+        return mounted_inside(self._context.host, path)
+
+    def _path(self, store: Store, unit_id: str) -> str:
+        units: tuple[Unit, ...] = store.units.value if isinstance(store.units, Exact) else ()
+        return next((unit.path for unit in units if unit.id == unit_id), unit_id)
+
+
+def busy(wire: Wire, root: Path, grace_s: float) -> str:
+    """What the engine is doing that makes layers, "" when it is idle or stopped. Whatever cannot be told is busy."""
+    seen = writers(root, grace_s)
+    if seen:
+        return f"the engine is not idle: {seen}"
+    if seen is None:
+        return "whether the engine is idle cannot be told: its folder cannot be read"
+    pulling = ingests((root / "containerd" / "daemon", root))
+    if pulling:
+        return f"the engine is not idle: {pulling}"
+    try:
+        listed = wire.get("/containers/json", {"all": "1"})
+    except Lost:
+        return "" if stopped(wire) else "the engine does not answer, and it is not known to be stopped"
+    if not listed.ok or not isinstance(listed.body, list):
+        return "the engine does not list its containers"
+    for container in listed.body:
+        state = container.get("State") if isinstance(container, dict) else None
+        if state not in _QUIET_STATES:
+            return f"a container is {state or 'in an unknown state'}"
+    return _building(wire)
+
+
+def _building(wire: Wire) -> str:
+    query = {"type": "build-cache"} if (wire.api.major, wire.api.minor) >= (1, 42) else {}
+    try:
+        usage = wire.get("/system/df", query)
+    except Lost:
+        return "the engine does not tell whether a build runs"
+    body = usage.body if isinstance(usage.body, dict) else {}
+    cache = body.get("BuildCache") or (body.get("BuildCacheUsage") or {}).get("Items") or []
+    if any(isinstance(record, dict) and record.get("InUse") for record in cache):
+        return "a build uses the cache"
+    return ""

@@ -1,0 +1,66 @@
+"""What a switch of storage driver or image store left behind. Only proposed: it may be the way back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from collectors.causes import commands
+from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.finding_context import FindingContext
+from collectors.causes.leftovers import ENGINE_STOPPED, detect_leftovers, leftovers, targets
+from collectors.causes.plan_context import PlanContext
+from collectors.model.finding import Finding
+from collectors.model.ledger import Category
+from collectors.model.owner import OwnerKind
+from collectors.model.plan import Harm, Risk
+from collectors.model.store import Unit, UnitKind
+
+ID = "other-driver"
+
+
+def detect(context: FindingContext) -> Iterable[Finding]:
+    """All drivers that are not in use, together."""
+    claim = "data of a storage driver that is not in use"
+    remedy = "archive what is needed, then remove the directory with the engine stopped"
+    return detect_leftovers(context, ID, UnitKind.OTHER_DRIVER, claim, remedy)
+
+
+def propose(context: PlanContext) -> Proposal:
+    """One proposal a driver."""
+    return Proposal(tuple(_draft(context, name, units) for name, units in sorted(_by_driver(context).items())))
+
+
+def _by_driver(context: PlanContext) -> dict[str, list[Unit]]:
+    """The directories, and on btrfs the subvolumes in them, of each driver that is not in use."""
+    found: defaultdict[str, list[Unit]] = defaultdict(list)
+    for unit in leftovers(context, UnitKind.OTHER_DRIVER):
+        found[unit.name.partition(":")[0].removeprefix("image/").partition("/")[0] or unit.name].append(unit)
+    return found
+
+
+def _draft(context: PlanContext, name: str, units: list[Unit]) -> Draft:
+    mount = context.ledger.filesystem.mount
+    folders = sorted(unit.path for unit in units if unit.path.startswith("/"))
+    inside = {commands.reachable(mount, u.path).rpartition("/")[0] for u in units if not u.path.startswith("/")}
+    first = [f"btrfs subvolume delete {commands.quote(folder)}/*" for folder in sorted(inside)]
+    archive = commands.line("tar", "--create", "--zstd", "--file", f"/OTHER-DISK/{name}.tar.zst", "--", *folders)
+    return Draft(
+        id=f"{ID}:{name}",
+        action="former-driver.remove",
+        title=f"Remove what the storage driver {name}, which is not in use, left behind",
+        command=" && ".join((*first, commands.line("rm", "-rf", "--one-file-system", "--", *folders))),
+        targets=targets(units),
+        rank=210,
+        within=(name,),
+        harm=Harm.STATE,
+        risk=Risk.DESTRUCTIVE,
+        needs=f"{ENGINE_STOPPED}; first an archive of what may still be wanted, on another disk: {archive}",
+        costs="the images, containers and layers of that driver are lost, and so is the way back to it",
+        undo="none; only from the archive",
+        automatic=False,
+    )
+
+
+LINE = "data of a storage driver or image store that is not in use"
+CAUSE = Cause(ID, Category.DOCKER_OTHER, OwnerKind.LEFTOVER, Harm.STATE, LINE, detect, propose)

@@ -1,0 +1,107 @@
+"""Everything that a plan is made from, with the few questions that several causes ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from collectors.model.btrfs import Btrfs
+from collectors.model.engine import Container, Engine, EngineView, Flavour
+from collectors.model.facts import facts_of
+from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Finding
+from collectors.model.keep import Rules
+from collectors.model.ledger import Books, Ledger
+from collectors.model.owner import Owner
+from collectors.model.reading import Exact, Origin
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import Unit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """The arguments of `build_plan`, together."""
+
+    snapshot: Snapshot
+    ledger: Ledger
+    books: Books
+    findings: tuple[Finding, ...]
+    rules: Rules
+    last_used: Mapping[Owner, datetime]
+    now: datetime
+    _answers: dict[object, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def once(self, question: Callable[[PlanContext], T]) -> T:
+        """What `question` answers about this context, worked out one time: several causes ask the same."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        answer: T = self._answers[question]
+        return answer
+
+    @property
+    def engine(self) -> EngineView:
+        return self.snapshot.engine
+
+    @property
+    def mountpoint(self) -> str:
+        return self.ledger.filesystem.mount.mountpoint
+
+    @property
+    def space(self) -> FsSpace | None:
+        space = self.ledger.filesystem.space
+        return space.value if isinstance(space, Exact) else None
+
+    @property
+    def study(self) -> FilesystemStudy | None:
+        """The study of the ledger's filesystem."""
+        mine = self.ledger.filesystem.mount.device
+        return next((s for s in self.snapshot.studies if s.filesystem.mount.device == mine), None)
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        return self.study.units if self.study else ()
+
+    @property
+    def btrfs(self) -> Btrfs | None:
+        return facts_of(self.study.filesystem_facts if self.study else None, Btrfs)
+
+    @property
+    def tool(self) -> str:
+        """What a person types to speak with this engine."""
+        engine = self.engine.engine
+        podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
+        return "podman" if podman else "docker"
+
+    def known_engine(self) -> Engine | None:
+        return self.engine.engine.value if isinstance(self.engine.engine, Exact) else None
+
+    def containers(self) -> tuple[Container, ...] | None:
+        """None: they could not be listed, so nothing may be called unused."""
+        return self.engine.containers.value if isinstance(self.engine.containers, Exact) else None
+
+    def idle_s(self, owner: Owner, moments: Iterable[datetime | None]) -> float | None:
+        """Seconds since the latest of `moments` and of what the journal knows; None where no moment is known.
+
+        A moment in the future (another clock) makes the age 0, which keeps the thing.
+        """
+        known = [moment for moment in (*moments, self.last_used.get(owner)) if moment is not None]
+        return max(0.0, (self.now - max(known)).total_seconds()) if known else None
+
+    def finding_of(self, targets: Iterable[Owner], causes: tuple[str, ...]) -> str:
+        """The finding that asks for this: of one of these causes, else one that names a target; "" for none."""
+        found = {finding.rule for finding in self.findings}
+        asked = next((cause for cause in causes if cause in found), "")
+        wanted = frozenset(targets)
+        return asked or next((f.rule for f in self.findings if wanted.intersection(f.owners)), "")
+
+    def found(self, cause: str) -> Finding | None:
+        """The finding of this cause, if there is one."""
+        return next((finding for finding in self.findings if finding.rule == cause), None)
+
+    def origin(self, of: str) -> Origin:
+        """Of a figure that the plan makes."""
+        return Origin("plan", of, self.snapshot.ended_at, 0.0)

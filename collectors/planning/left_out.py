@@ -1,0 +1,98 @@
+"""Why a remedy is not in the plan: one sentence each. No finding that names bytes stays without an answer.
+
+No sizes; names are foreign text, escaped by who prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors import causes
+from collectors.causes.base import Cause, Draft
+from collectors.causes.plan_context import PlanContext
+from collectors.model.finding import Finding
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.sums import charged
+
+_SHOWN = 3
+_KINDS = {
+    OwnerKind.IMAGE: "images",
+    OwnerKind.CONTAINER: "containers",
+    OwnerKind.BUILD: "build cache",
+    OwnerKind.VOLUME: "volumes",
+    OwnerKind.LOG: "logs",
+    OwnerKind.ORPHAN: "orphaned layers",
+    OwnerKind.SNAPSHOT: "btrfs snapshots",
+    OwnerKind.DELETED: "subvolumes that wait for the cleaner",
+    OwnerKind.PLUGIN: "plugins",
+    OwnerKind.LEFTOVER: "leftovers",
+    OwnerKind.OPEN: "processes",
+}
+
+
+def unanswered(context: PlanContext, drafts: Iterable[Draft], answered: frozenset[str]) -> tuple[str, ...]:
+    """One sentence for each finding with bytes that neither a step nor a sentence (`answered`: of causes) is about."""
+    steps, targets = set(answered), set[Owner]()
+    for draft in drafts:
+        steps.update(draft.causes)
+        targets.update(draft.targets)
+    return tuple(
+        no_step(finding.claim, finding.remedy)
+        for finding in context.findings
+        if finding.rule not in steps
+        and targets.isdisjoint(finding.owners)
+        and _owed(context, finding, causes.find(finding.rule), targets)
+    )
+
+
+def _owed(context: PlanContext, finding: Finding, cause: Cause | None, targets: set[Owner]) -> bool:
+    """Is it about bytes that could go, and that do not go with something else?"""
+    if finding.bytes is None or not charged(finding.bytes):
+        return False
+    return cause is None or (cause.wants_step and not _goes_along(context, cause, targets))
+
+
+def _goes_along(context: PlanContext, cause: Cause, targets: set[Owner]) -> bool:
+    """Does everything that the cause is about go with what holds it?"""
+    inside = [unit for unit in context.units if unit.kind is cause.inside]
+    return bool(inside) and all(unit.owners and unit.owners <= targets for unit in inside)
+
+
+def remote() -> str:
+    return "The engine runs on another machine: nothing it removes would free bytes of this filesystem."
+
+
+def frees_nothing(titles: tuple[str, ...], why: str) -> str:
+    """Several remedies with one reason. `why` starts in lower case."""
+    rest = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
+    return f"{', '.join(titles[:_SHOWN])}{rest}: would free nothing, since {why}."
+
+
+def blocked(holders: frozenset[OwnerKind]) -> str:
+    """What kinds of owners else hold the bytes, as a reason in lower case."""
+    if not holders:
+        return "no byte of this filesystem is held by them alone or together"
+    kinds = sorted({_KINDS.get(kind, "others") for kind in holders})
+    words = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
+    return f"their bytes are also held by {words} that stay"
+
+
+def no_step(claim: str, remedy: str) -> str:
+    """For what only a person can judge. Both parts as the finding says them: a claim may begin with a foreign name."""
+    return f"No step here is for this: {claim}; {remedy}."
+
+
+def target_reached(percent: str, used: str) -> str:
+    return f"Used is at {used}%, and the target is {percent}%: there is nothing to do."
+
+
+def target_missed(percent: str, reached: str) -> str:
+    return f"The target of {percent}% is out of reach: all of this together leads to about {reached}%."
+
+
+def target_needs_person(percent: str) -> str:
+    return f"The target of {percent}% is not reached by steps that may run by themselves: the last steps need a person."
+
+
+def target_unknown(percent: str) -> str:
+    return f"Whether {percent}% is reached cannot be told: the filesystem's size, or what the steps free, is not known."

@@ -1,0 +1,128 @@
+"""The release table in terms of steps: which steps, all of them done, free which bytes. Sets, never sums.
+
+Bytes that something holds which no step removes are never unlocked, however many of their other holders go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from collectors.causes.base import Draft
+from collectors.model.ledger import Release
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Unlock
+
+Aliases = Mapping[Owner, frozenset[Owner]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """`useful`: owners that some unlock is about; `blockers`: which kinds of owners else hold each step's bytes."""
+
+    unlocks: tuple[Unlock, ...]
+    useful: frozenset[Owner]
+    blockers: Mapping[str, frozenset[OwnerKind]]
+
+
+def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliases) -> Reduced:
+    """`aliases` maps an owner that goes by itself to the owners that all have to go for that."""
+    step_of = {target: draft.id for draft in drafts for target in draft.targets}
+    before = _closures(drafts)
+    table: defaultdict[frozenset[str], int] = defaultdict(int)
+    useful: set[Owner] = set()
+    blockers: defaultdict[str, set[OwnerKind]] = defaultdict(set)
+    for release in releases:
+        owners = _expand(release.owners, aliases)
+        steps = {step_of[who] for who in owners if who in step_of}
+        # Kinds, not owners: a layer of a thousand images, half of which stay, would else be noted half a million times.
+        stays = {who.kind for who in owners if who not in step_of}
+        if not steps or not release.bytes:
+            continue
+        if stays:
+            for step in steps:
+                blockers[step] |= stays
+            continue
+        useful |= owners
+        table[frozenset().union(*(before[step] for step in steps))] += release.bytes
+    unlocks = tuple(Unlock(steps, count) for steps, count in sorted(table.items(), key=lambda i: (-i[1], sorted(i[0]))))
+    return Reduced(unlocks, frozenset(useful), {step: frozenset(kinds) for step, kinds in blockers.items()})
+
+
+class Tally:
+    """What a set of steps frees together, in bytes, while steps are added to it and taken out again.
+
+    Each change costs as much as the unlocks that it is about, not as all of them. `claims` are the bytes of steps that
+    no unlock tells of.
+    """
+
+    def __init__(self, unlocks: Iterable[Unlock], claims: Mapping[str, int]) -> None:
+        everything = tuple(unlocks)
+        self.freed_bytes = sum(unlock.bytes for unlock in everything if not unlock.steps)
+        self._bytes = [unlock.bytes for unlock in everything]
+        self._lacking = [len(unlock.steps) for unlock in everything]
+        self._about: defaultdict[str, list[int]] = defaultdict(list)
+        for number, unlock in enumerate(everything):
+            for step in unlock.steps:
+                self._about[step].append(number)
+        self._claims = claims
+
+    def add(self, step: str) -> None:
+        """A step that is not in the set."""
+        self.freed_bytes += self._claims.get(step, 0)
+        for number in self._about.get(step, ()):
+            self._lacking[number] -= 1
+            if not self._lacking[number]:
+                self.freed_bytes += self._bytes[number]
+
+    def drop(self, step: str) -> None:
+        """A step that is in the set."""
+        self.freed_bytes -= self._claims.get(step, 0)
+        for number in self._about.get(step, ()):
+            if not self._lacking[number]:
+                self.freed_bytes -= self._bytes[number]
+            self._lacking[number] += 1
+
+
+def alone(unlocks: Iterable[Unlock]) -> Mapping[str, int]:
+    """What each step frees by itself, in bytes; without those that free nothing by themselves."""
+    sums: defaultdict[str, int] = defaultdict(int)
+    for unlock in unlocks:
+        if len(unlock.steps) == 1:
+            sums[next(iter(unlock.steps))] += unlock.bytes
+    return sums
+
+
+def in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int]:
+    """What each step frees after those before it: the bytes of the unlocks that it completes."""
+    place = {step: index for index, step in enumerate(order)}
+    frees = dict.fromkeys(order, 0)
+    for unlock in unlocks:
+        if unlock.steps <= place.keys():
+            frees[max(unlock.steps, key=place.__getitem__)] += unlock.bytes
+    return frees
+
+
+def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:
+    if not owners & aliases.keys():
+        return owners
+    return frozenset().union(*(aliases.get(who, frozenset({who})) for who in owners))
+
+
+def _closures(drafts: Sequence[Draft]) -> Mapping[str, frozenset[str]]:
+    """Each step with all that it requires, directly or not."""
+    requires = {draft.id: draft.requires for draft in drafts}
+    return {step: reached(step, requires) for step in requires}
+
+
+def reached(step: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """The step and everything that `edges` lead to from it, directly or not."""
+    seen: set[str] = set()
+    todo = [step]
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo.extend(edges.get(one, ()))
+    return frozenset(seen)

@@ -1,0 +1,24 @@
+"""The only code that changes the machine, and only when told: steps of a plan, each re-verified just before."""
+
+from __future__ import annotations
+
+from collectors.reclaim.context import Context, for_snapshot
+from collectors.reclaim.history import earlier_run
+from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult, TargetResult
+from collectors.reclaim.run import apply, refused
+from collectors.reclaim.step import by_hand
+
+__all__ = [
+    "Context",
+    "Ended",
+    "Event",
+    "EventKind",
+    "Outcome",
+    "StepResult",
+    "TargetResult",
+    "apply",
+    "by_hand",
+    "earlier_run",
+    "for_snapshot",
+    "refused",
+]

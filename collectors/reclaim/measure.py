@@ -1,0 +1,191 @@
+"""What really came free: statvfs before and after, on btrfs once the cleaner is done, and there the data bytes too.
+
+Everything else that writes to the filesystem meanwhile shows in the same figures; nothing here pretends otherwise.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.filesystems.btrfs import decode, ioctl
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.reclaim import btrfs_actions
+from collectors.system import deadline
+from collectors.system.deadline import Declined
+
+_BTRFS_MAGIC = 0x9123683E
+_ASK_S = 20.0
+_COMMIT_S = 600.0  # a commit on a busy disk takes as long as it takes; a run that cannot measure may not go on
+_STEADY_S = 0.6  # two equal figures this far apart: nothing is being freed in the background any more
+_STEADY_AT_MOST_S = 8.0
+_POLL_S = 0.3
+_STUCK_S = 15.0  # without a byte freed: the cleaner was woken by a commit and is not at these
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """statvfs at one moment, in bytes, and on btrfs the logical bytes of data extents (None elsewhere)."""
+
+    used_bytes: int
+    available_bytes: int
+    read_only: bool
+    data_bytes: Reading[int] | None
+
+    @property
+    def percent(self) -> float:
+        """Used of what users may use, not rounded."""
+        usable = self.used_bytes + self.available_bytes
+        return 100 * self.used_bytes / usable if usable > 0 else 0.0
+
+    @property
+    def used_percent(self) -> int:
+        """As df prints it, rounded up."""
+        usable = self.used_bytes + self.available_bytes
+        return -(-self.used_bytes * 100 // usable) if usable > 0 else 0
+
+
+def room(mountpoint: str) -> Reading[Room]:
+    """The filesystem's figures now, within seconds or with a reason."""
+    return deadline.read("apply.room", f"statvfs {mountpoint}", lambda: _room(Path(mountpoint)), timeout_s=_ASK_S)
+
+
+def freed(before: Reading[Room], after: Reading[Room]) -> Size:
+    """How far statvfs used fell, in bytes; negative where others wrote more than was freed."""
+    if isinstance(before, Unavailable):
+        return before
+    if isinstance(after, Unavailable):
+        return after
+    return Exact(before.value.used_bytes - after.value.used_bytes, after.origin)
+
+
+def freed_data(before: Reading[Room], after: Reading[Room]) -> Size:
+    """How far the data bytes of a btrfs fell; not applicable elsewhere."""
+    if isinstance(before, Unavailable):
+        return before
+    if isinstance(after, Unavailable):
+        return after
+    first, last = before.value.data_bytes, after.value.data_bytes
+    if first is None or last is None:
+        return Unavailable(Why.NOT_APPLICABLE, "data and metadata are one figure here", after.origin)
+    if isinstance(first, Unavailable):
+        return first
+    return Exact(first.value - last.value, last.origin) if isinstance(last, Exact) else last
+
+
+def flush(mountpoint: str) -> str:
+    """Write back what is dirty, so that the first figure counts it; "" or why that was not possible."""
+    done = deadline.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(Path(mountpoint)), timeout_s=_COMMIT_S)
+    return f"the filesystem could not be flushed: {done.detail}" if isinstance(done, Unavailable) else ""
+
+
+def settle(mountpoint: str, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
+    """Flush, and wait until what was removed has really come free; "" or what is still to come.
+
+    `waiting(left, total)` is told how many dropped subvolumes are left and may give up (False). Those that do not move
+    (a process has a file in them open) are added to `stuck` and not waited for again.
+    """
+    path = Path(mountpoint)
+    flushed = deadline.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(path), timeout_s=_COMMIT_S)
+    if isinstance(flushed, Unavailable):
+        return f"the filesystem could not be flushed: {flushed.detail}"
+    if flushed.value:
+        return _cleaned(path, timeout_s, stuck, waiting)
+    return _steady(mountpoint, min(timeout_s, _STEADY_AT_MOST_S))
+
+
+def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
+    ends = time.monotonic() + timeout_s
+    try:
+        first = left = btrfs_actions.pending(path) - stuck
+        seen, moved_at = _progress(path, left), time.monotonic()
+        while left:
+            if time.monotonic() >= ends:
+                return f"{len(left)} deleted subvolumes still wait for the cleaner"
+            if time.monotonic() - moved_at > _STUCK_S:
+                stuck |= left
+                return f"{len(left)} deleted subvolumes stay for now: something in them is still open"
+            if not waiting(len(left), len(first)):
+                return f"not waited for: {len(left)} deleted subvolumes"
+            time.sleep(_POLL_S)
+            left = btrfs_actions.pending(path) & first
+            now = _progress(path, left)
+            if now != seen:
+                seen, moved_at = now, time.monotonic()
+        btrfs_actions.commit(path)  # what the cleaner freed counts once its transaction is in
+        return ""
+    except Declined:
+        return _steady(str(path), min(timeout_s, _STEADY_AT_MOST_S))
+    except OSError as error:
+        return f"the cleaner could not be waited for: {error.strerror}"
+
+
+def _progress(path: Path, left: frozenset[int]) -> tuple[int, int]:
+    """Changes while the cleaner works, even while it is at one large subvolume."""
+    found = os.statvfs(path)
+    return len(left), found.f_bfree
+
+
+def _steady(mountpoint: str, timeout_s: float) -> str:
+    """Some stores free in the background (containerd's collector): until the figure rests."""
+    ends = time.monotonic() + timeout_s
+    last = room(mountpoint)
+    since = time.monotonic()
+    while time.monotonic() < ends:
+        time.sleep(_POLL_S)
+        now = room(mountpoint)
+        if isinstance(last, Exact) and isinstance(now, Exact) and now.value.used_bytes == last.value.used_bytes:
+            if time.monotonic() - since >= _STEADY_S:
+                return ""
+        else:
+            last, since = now, time.monotonic()
+    return ""
+
+
+def _room(path: Path) -> Room:
+    found = os.statvfs(path)
+    unit = found.f_frsize
+    return Room(
+        used_bytes=(found.f_blocks - found.f_bfree) * unit,
+        available_bytes=found.f_bavail * unit,
+        read_only=bool(found.f_flag & os.ST_RDONLY),
+        data_bytes=_data(path),
+    )
+
+
+def _data(path: Path) -> Reading[int] | None:
+    origin = Origin("apply.data", f"SPACE_INFO {path}", datetime.now(UTC), 0.0)
+    try:
+        with ioctl.opened(path) as fd:
+            if not _is_btrfs(fd):
+                return None
+            spaces = decode.spaces(ioctl.space_info(fd), decode.fs_info(ioctl.fs_info(fd)).device_count)
+    except (OSError, ValueError) as error:
+        return Unavailable(*deadline.reason(error), origin)
+    return Exact(sum(s.logical_used_bytes for s in spaces if s.kind in ("data", "mixed")), origin)
+
+
+def _flush(path: Path) -> bool:
+    """Commit; True on btrfs, where dropped subvolumes come free later."""
+    with ioctl.opened(path) as fd:
+        btrfs = _is_btrfs(fd)
+        if not btrfs:
+            ioctl.syncfs(fd)
+    if btrfs:
+        btrfs_actions.commit(path)
+    return btrfs
+
+
+def _is_btrfs(fd: int) -> bool:
+    buffer = ctypes.create_string_buffer(256)  # struct statfs; its first field is the type
+    if _libc.fstatfs(fd, buffer) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int.from_bytes(buffer.raw[:8], "little") & 0xFFFFFFFF == _BTRFS_MAGIC

@@ -1,0 +1,169 @@
+"""One run: the chosen steps in the plan's order, each target verified, removed, measured; stopped at the target.
+
+A lost answer is never asked again: the state is read once the engine is back. Nothing that the machine does raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from collectors.model.plan import Plan, Risk, Step
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.sums import total
+from collectors.reclaim.context import Context
+from collectors.reclaim.history import put_right
+from collectors.reclaim.lock import Busy, NoLock, only_one
+from collectors.reclaim.measure import Room, flush, freed, freed_data, room
+from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult
+from collectors.reclaim.predicted import predicted
+from collectors.reclaim.run_log import RunLog
+from collectors.reclaim.step import Stop, by_hand, run_step
+from collectors.reclaim.tools import Tools
+from collectors.reclaim.wire import Wire
+
+_ENOSPC = "no space left on device"
+_REACHED = "used is at or below the target"
+_RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
+_ENDED = {
+    Stop.CANCELLED: Ended.CANCELLED,
+    Stop.TARGET_REACHED: Ended.TARGET_REACHED,
+    Stop.ENGINE_LOST: Ended.ENGINE_LOST,
+}
+
+
+def apply(
+    plan: Plan,
+    chosen: frozenset[str],
+    context: Context,
+    *,
+    on_event: Callable[[Event], None],
+    cancelled: Callable[[], bool],
+) -> Outcome:
+    """Run the chosen steps in the plan's order; one run at a time. Never raises for what the machine does.
+
+    Blocks: call it from a thread of its own, where `on_event` is called too; `cancelled` is asked between targets.
+    """
+    steps = tuple(step for step in plan.steps if step.id in chosen)
+    try:
+        with (
+            only_one(context.mountpoint, context.state),
+            Wire(context.endpoint, timeout_s=context.request_timeout_s) as wire,
+        ):
+            log = RunLog(context.state)
+            tools = Tools(context, wire, log, on_event, cancelled)
+            earlier = put_right(context.state, wire)
+            if earlier:
+                tools.tell(EventKind.EARLIER_RUN, text=earlier)
+            notes = [text for text in (earlier, flush(context.mountpoint)) if text]
+            return _run(plan, steps, tools, room(context.mountpoint), notes)
+    except Busy as busy:
+        ended, reason = Ended.BUSY, str(busy)
+    except NoLock as refusal:
+        ended, reason = Ended.REFUSED, str(refusal)
+    here = room(context.mountpoint)
+    return _outcome(plan, (), ended, reason, here, here, [])
+
+
+def refused(step: Step, context: Context) -> str:
+    """Why this step may not run under this context, "" when it may."""
+    if _RISKS.index(step.risk) > _RISKS.index(context.tier):
+        return f"it is {step.risk}, and only the {context.tier} tier is open"
+    if by_hand(step):
+        return "nothing here does it: a person has to, for example by its command"
+    if not step.automatic and step.id not in context.named:
+        return "it never runs by itself: a person has to name it"
+    return ""
+
+
+def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room], notes: list[str]) -> Outcome:
+    if isinstance(before, Unavailable):
+        reason = f"the filesystem cannot be measured: {before.detail}"
+        return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
+    if before.value.read_only:
+        reason = "the filesystem is mounted read-only: find out why first, and remove nothing"
+        return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
+    notes += [f"{step.title}: not run, {why}." for step in steps if (why := refused(step, tools.context))]
+    allowed = tuple(step for step in steps if not refused(step, tools.context))
+    tools.log.begin(((step.id, step.title) for step in allowed), tools.context.target_percent)
+    tools.tell(EventKind.RUN_STARTED, total=len(allowed))
+    results: list[StepResult] = []
+    ended, reason, after = _pass(tools, allowed, results, before)
+    again = _once_more(allowed, results) if ended is Ended.ALL_DONE else ()
+    if again:
+        # The engine writes records of its own when it removes something; by now there is room for them.
+        ended, reason, after = _pass(tools, again, results, after)
+    if any(_ENOSPC in target.reason for result in results for target in result.targets):
+        way_out = "" if any(r.removed for r in results) else ": make a few MiB of room by hand, then run this again"
+        notes.append(f"The engine could not write its own records on the full disk{way_out}.")
+    tools.log.end(ended.value)
+    if tools.log.problem:
+        notes.append(f"{tools.log.problem}.")
+    outcome = _outcome(plan, tuple(results), ended, reason, before, after, notes)
+    tools.tell(
+        EventKind.RUN_FINISHED,
+        text=reason,
+        done=len(results),
+        total=len(allowed),
+        freed=outcome.measured.value if isinstance(outcome.measured, Exact) else None,
+    )
+    return outcome
+
+
+def _pass(
+    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[Room]
+) -> tuple[Ended, str, Reading[Room]]:
+    """Run these steps one after the other, adding to `results`."""
+    after = before
+    for step in steps:
+        if tools.cancelled():
+            return Ended.CANCELLED, "stopped on request", after
+        if tools.reached():
+            return Ended.TARGET_REACHED, _REACHED, after
+        done = run_step(tools, step, after)
+        results.append(done.result)
+        after = done.after
+        if done.stop is not None:
+            return _ENDED[done.stop], done.reason or done.result.note, after
+    if tools.context.target_percent is not None and tools.reached():
+        return Ended.TARGET_REACHED, _REACHED, after
+    return Ended.ALL_DONE, "", after
+
+
+def _once_more(steps: tuple[Step, ...], results: list[StepResult]) -> tuple[Step, ...]:
+    """The steps with what failed for lack of space, if anything has come free since."""
+    if not any(result.removed for result in results):
+        return ()
+    short = {t.target for result in results for t in result.targets if not t.removed and _ENOSPC in t.reason}
+    return tuple(
+        replace(step, targets=tuple(target for target in step.targets if target in short))
+        for step in steps
+        if short.intersection(step.targets)
+    )
+
+
+def _outcome(
+    plan: Plan,
+    results: tuple[StepResult, ...],
+    ended: Ended,
+    reason: str,
+    before: Reading[Room],
+    after: Reading[Room],
+    notes: list[str],
+) -> Outcome:
+    origin = Origin("apply", "run", datetime.now(UTC), 0.0)
+    told = [r.engine_reported for r in results if isinstance(r.engine_reported, Exact)]
+    silent = Unavailable(Why.NOT_REPORTED, "the engine named no figure for any of this", origin)
+    return Outcome(
+        ended=ended,
+        reason=reason,
+        steps=results,
+        predicted=predicted(plan, results, origin),
+        engine_reported=total(told, origin) if told else silent,
+        measured=freed(before, after),
+        measured_data=freed_data(before, after),
+        used_percent_before=before.value.used_percent if isinstance(before, Exact) else None,
+        used_percent_after=after.value.used_percent if isinstance(after, Exact) else None,
+        notes=tuple(notes),
+    )

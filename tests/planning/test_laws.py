@@ -1,0 +1,227 @@
+"""Laws that hold for every plan: predictions are sets, keep rules win, safest first, nothing useless."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.model.ledger import Release
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import Exact
+from collectors.model.store import UnitKind
+from collectors.planning.order import risk_rank
+from collectors.planning.target import to_free_bytes
+from tests.owners import owner
+from tests.planning.build import (
+    GIB,
+    MIB,
+    NOW,
+    Scene,
+    container,
+    finding,
+    ids,
+    image,
+    log,
+    proof,
+    record,
+    targets,
+    unit,
+    volume,
+)
+
+_NAMES = "abcdef"
+_KEEP = {"ullage.keep": "true"}
+_ages = st.integers(0, 80).map(lambda days: NOW - timedelta(days=days))
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """A machine with up to six of everything, each kept, young, used or free, and any sharing among all of them."""
+    labels = st.sampled_from([{}, {}, _KEEP])
+    images = []
+    for name in _NAMES:
+        tags = draw(st.sampled_from([(), (f"{name}:1",), (f"{name}:1", f"{name}:2")]))
+        images.append(image(name, *tags, labels=draw(labels)))
+    containers = []
+    for name in draw(st.sets(st.sampled_from(_NAMES))):
+        state = draw(st.sampled_from(["running", "exited", "exited", "created", "dead"]))
+        containers.append(
+            container(
+                f"c-{name}", name, state=state, ended=draw(st.none() | _ages), labels=draw(labels),
+                writable=draw(st.sampled_from([0, MIB, GIB])), volumes=draw(st.sampled_from([(), (name,)])),
+            )
+        )  # fmt: skip
+    records = []
+    for index, name in enumerate(_NAMES):
+        records.append(
+            record(
+                name, parents=tuple(draw(st.sets(st.sampled_from(_NAMES[:index])))) if index else (),
+                kind=draw(st.sampled_from(["regular", "regular", "exec.cachemount", "internal"])),
+                used=draw(_ages), in_use=draw(st.booleans()), shared=draw(st.booleans()),
+            )
+        )  # fmt: skip
+    volumes = [volume(name, labels=draw(labels), anonymous=draw(st.booleans())) for name in _NAMES]
+    paths = [f"/docker/overlay2/{name}" for name in _NAMES]
+    owners = (
+        [f"image:sha256:{n}" for n in _NAMES]
+        + [f"container:{c.id}" for c in containers]
+        + [f"log:{c.id}" for c in containers]
+        + [f"build:{n}" for n in _NAMES]
+        + [f"volume:{n}" for n in _NAMES]
+        + [f"orphan:{p}" for p in paths]
+        + ["snapshot:s"]
+    )
+    releases = draw(
+        st.lists(
+            st.builds(
+                Release,
+                st.frozensets(st.sampled_from([owner(o) for o in owners]), min_size=1, max_size=3),
+                st.integers(1, GIB),
+            ),
+            max_size=25,
+        )
+    )
+    proved = draw(st.sets(st.sampled_from(paths)))
+    return Scene(
+        images=tuple(images),
+        containers=tuple(containers),
+        build_cache=tuple(records),
+        volumes=tuple(volumes),
+        logs=tuple(log(c.id, GIB) for c in containers),
+        units=(
+            *(unit(p, UnitKind.UNKNOWN_LAYER, f"orphan:{p}") for p in paths),
+            unit("s", UnitKind.SNAPSHOT, "snapshot:s"),
+        ),
+        proofs=tuple(proof(p) for p in proved),
+        findings=(finding("orphans", *(f"orphan:{p}" for p in draw(st.sets(st.sampled_from(paths))))),),
+        last_used={Owner(OwnerKind.IMAGE, f"sha256:{n}"): draw(_ages) for n in draw(st.sets(st.sampled_from(_NAMES)))},
+        releases=tuple(releases),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes(), st.data())
+def test_the_prediction_of_any_set_of_steps_equals_removing_their_targets_by_hand(
+    scene: Scene, data: st.DataObject
+) -> None:
+    made = scene.plan()
+    order = ids(made)
+    chosen: set[str] = set()
+    gone: set[Owner] = set()
+    # Steps run in order, and a step whose precondition was not chosen is skipped: an image with its container.
+    for one in made.steps:
+        if not data.draw(st.booleans()):
+            continue
+        before = {Owner(OwnerKind.CONTAINER, c.id) for c in scene.containers} if one.action == "image.remove" else set()
+        held = {
+            Owner(OwnerKind.CONTAINER, c.id)
+            for c in scene.containers
+            if Owner(OwnerKind.IMAGE, c.image_id) in one.targets
+        }
+        if before & held - gone:
+            continue
+        if one.id == "build-cache.shared" and not _descendants_gone(scene, one.targets, gone):
+            continue
+        chosen.add(one.id)
+        gone |= set(one.targets)
+    brute = sum(r.bytes for r in scene.releases if r.owners <= gone)
+    assert made.frees_bytes(frozenset(chosen)) == brute
+    assert sum(one.frees.value for one in made.steps if isinstance(one.frees, Exact)) == made.frees_bytes(
+        frozenset(order)
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_what_a_step_frees_and_what_it_leads_to_is_all_that_the_plan_would_lack_without_it(scene: Scene) -> None:
+    made = scene.plan()
+    everything, later = frozenset(ids(made)), made.later_bytes()
+    for one in made.steps:
+        lacking = made.frees_bytes(everything) - made.frees_bytes(everything - {one.id})
+        if isinstance(one.frees, Exact):
+            assert lacking == one.frees.value + later.get(one.id, 0)
+
+
+def _descendants_gone(scene: Scene, records: tuple[Owner, ...], gone: set[Owner]) -> bool:
+    after = gone | set(records)
+    return not any(
+        Owner(OwnerKind.BUILD, parent) in records and Owner(OwnerKind.BUILD, child.id) not in after
+        for child in scene.build_cache
+        for parent in child.parents
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_nothing_kept_in_use_or_young_is_ever_in_a_plan(scene: Scene) -> None:
+    made = scene.plan()
+    planned = targets(made)
+    for one in scene.images:
+        if one.labels:
+            assert f"image:{one.id}" not in planned
+    for box in scene.containers:
+        if box.labels or box.state not in ("exited", "dead"):
+            assert f"container:{box.id}" not in planned
+            assert f"image:{box.image_id}" not in planned
+        if box.labels:
+            assert f"log:{box.id}" not in planned
+        assert not {f"volume:{a.volume}" for a in box.attachments} & planned
+    for kept in scene.volumes:
+        if kept.labels:
+            assert f"volume:{kept.name}" not in planned
+    for cached in scene.build_cache:
+        if cached.in_use:
+            assert f"build:{cached.id}" not in planned
+            assert not {f"build:{parent}" for parent in cached.parents} & planned
+    assert not any(one.automatic for one in made.steps if one.action in ("volume.remove", "snapshot.remove"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_steps_stand_safest_first_and_each_helps_to_free_something(scene: Scene) -> None:
+    made = scene.plan()
+    ranks = [(risk_rank(one.risk), not one.automatic) for one in made.steps]
+    assert ranks == sorted(ranks)
+    assert len({target for one in made.steps for target in one.targets}) == sum(len(s.targets) for s in made.steps)
+    helps = set().union(*(unlock.steps for unlock in made.unlocks)) if made.unlocks else set()
+    assert set(ids(made)) <= helps
+    for index, one in enumerate(made.steps):
+        # Whatever frees nothing by itself belongs to an unlock with steps no riskier than itself.
+        own = [u for u in made.unlocks if one.id in u.steps]
+        risk = {s.id: (risk_rank(s.risk), not s.automatic) for s in made.steps}
+        assert min(max(risk[s] for s in u.steps) for u in own) <= ranks[index]
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes(), st.integers(60, 80))
+def test_a_plan_until_a_target_reaches_it_or_says_that_it_cannot(scene: Scene, percent: int) -> None:
+    made = scene.plan(until=percent)
+    space = scene.filesystem().space
+    assert isinstance(space, Exact)
+    needed = to_free_bytes(space.value, percent)
+    chosen = frozenset(ids(made))
+    if made.frees_bytes(chosen) < needed:
+        assert any("out of reach" in said for said in made.left_out)
+        assert set(ids(scene.plan())) == chosen
+    else:
+        kinds = {one.id: (risk_rank(one.risk), not one.automatic) for one in made.steps}
+        for step_id, kind in kinds.items():
+            if kind == max(kinds.values()):
+                assert made.frees_bytes(chosen - {step_id}) < needed, "a risk that could be spared"
+        whole = {one.id: (risk_rank(one.risk), not one.automatic) for one in scene.plan().steps}
+        assert {i for i, kind in whole.items() if kind < max(kinds.values(), default=(0, False))} <= chosen
+
+
+@settings(max_examples=50, deadline=None)
+@given(scenes())
+def test_the_order_of_the_lists_does_not_change_the_plan(scene: Scene) -> None:
+    made = scene.plan()
+    scene.images = scene.images[::-1]
+    scene.build_cache = scene.build_cache[::-1]
+    scene.volumes = scene.volumes[::-1]
+    scene.containers = scene.containers[::-1]
+    scene.releases = scene.releases[::-1]
+    again = scene.plan()
+    assert (again.steps, again.unlocks) == (made.steps, made.unlocks)
