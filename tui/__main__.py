@@ -44,13 +44,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    from tui.feed.replay import Unplayable
+    from tui.feed.replay import ReplayError
     from tui.launch import feed_of, run
     from tui.view_models.units import Units
 
     try:
         feed = feed_of(arguments)
-    except Unplayable as error:
+    except ReplayError as error:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
     units = Units.SI if arguments.si else Units.IEC

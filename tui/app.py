@@ -10,26 +10,26 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Input
 
-from tui.actions.output import OutwardActions
+from tui.actions.output import OutputActions
+from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
-from tui.drawing.styles import look_of
 from tui.drawing.terminal import Charset
 from tui.feed import Feed
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, Timeline
-from tui.keys import belongs
-from tui.screens.overview import Overview
-from tui.screens.view import View
+from tui.keys import applies_in
+from tui.screens.overview import OverviewView
+from tui.screens.view import DashboardView
 from tui.view_models.frame import space_of
 from tui.view_models.plan_run import dry_run
-from tui.view_models.state import Mode, Scene
+from tui.view_models.state import DashboardState, Mode
 from tui.view_models.units import Units
 from tui.widgets.footer import KeyBar
 from tui.widgets.header import VIEWS, DiskBar, Tabs, Verdict
 from tui.widgets.listing import Listing
 
 
-class UllageApp(OutwardActions):
+class UllageApp(OutputActions):
     """`feed` live or recorded; `export_to` the folder that `e` writes to."""
 
     def __init__(
@@ -44,20 +44,24 @@ class UllageApp(OutwardActions):
         export_to: Path | None = None,
     ) -> None:
         mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
-        scene = Scene(
-            look_of(theme, False), mode, units=units, marks=tuple(marks), read_only=read_only or mode is Mode.REPLAY
+        state = DashboardState(
+            appearance_of(theme, False),
+            mode,
+            units=units,
+            marks=tuple(marks),
+            read_only=read_only or mode is Mode.REPLAY,
         )
-        super().__init__(scene, charset=charset, theme=theme)
+        super().__init__(state, charset=charset, theme=theme)
         self.live = feed if isinstance(feed, LiveFeed) else None
         self._recording = feed if isinstance(feed, ReplayFeed) else None
         self._export_to = export_to if export_to is not None else Path.cwd()
 
     def compose(self) -> ComposeResult:
         yield Tabs()
-        yield Verdict(id="verdict", classes="mast")
+        yield Verdict(id="verdict", classes="surround")
         yield DiskBar()
         with Container(id="views"):
-            yield Overview(id="overview")
+            yield OverviewView(id="overview")
         yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
         yield KeyBar()
 
@@ -66,22 +70,22 @@ class UllageApp(OutwardActions):
         self.query_one("#filter", Input).display = False
         if self._recording is not None:
             feed = self._recording
-            self.start_replay(Timeline(feed.moments, feed.report_at, self.scene.marks, feed.beside), feed.opens_at)
+            self.start_replay(Timeline(feed.runs, feed.report_at, self.state.marks, feed.foreign), feed.opens_at)
         else:
-            self.spread()
-        self.query_one(Overview).focus_first()
+            self.redraw()
+        self.query_one(OverviewView).focus_first()
         self.call_after_refresh(self.start_live)
 
     def on_resize(self, event: events.Resize) -> None:
         self._measure(event.size.width, event.size.height)
-        self.spread()
+        self.redraw()
 
     def _measure(self, width: int, height: int) -> None:
         screen = self.screen_stack[0]
         screen.set_class(width < 100, "-narrow")
         screen.set_class(height < 32, "-low")
         screen.set_class(height < 24 or width < 78, "-tiny")
-        screen.set_class(height < 12 or width < 44, "-hopeless")
+        screen.set_class(height < 12 or width < 44, "-too-small")
 
     # Views.
 
@@ -92,9 +96,9 @@ class UllageApp(OutwardActions):
         views = self.screen_stack[0].query_one("#views", Container)
         if not views.query(f"#{name}"):
             await views.mount(_make(name))
-        for view in views.query(View):
+        for view in views.query(DashboardView):
             view.display = view.id == name
-        self.change(view=name, needle="")
+        self.change(view=name, filter_text="")
         self._hide_filter()
         shown = self.view
         if shown is not None:
@@ -107,7 +111,7 @@ class UllageApp(OutwardActions):
         self.change(selected=message.key)
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
-        if message.listing.id in ("categories", "category-list") and message.key != self.scene.selected:
+        if message.listing.id in ("categories", "category-list") and message.key != self.state.selected:
             self.change(selected=message.key)
 
     async def on_listing_chosen(self, message: Listing.Chosen) -> None:
@@ -126,12 +130,12 @@ class UllageApp(OutwardActions):
                     self.seek(event.at)
 
     async def action_back(self) -> None:
-        if self.scene.needle or self.query_one("#filter", Input).display:
+        if self.state.filter_text or self.query_one("#filter", Input).display:
             self._hide_filter()
-            self.change(needle="")
+            self.change(filter_text="")
             if self.view is not None:
                 self.view.focus_first()
-        elif self.scene.view != "overview":
+        elif self.state.view != "overview":
             await self.action_view("overview")
 
     # Filter, order, units.
@@ -139,7 +143,7 @@ class UllageApp(OutwardActions):
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)
         field.display = True
-        field.value = self.scene.needle
+        field.value = self.state.filter_text
         field.focus()
 
     def _hide_filter(self) -> None:
@@ -148,7 +152,7 @@ class UllageApp(OutwardActions):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "filter" and event.input.display:
-            self.change(needle=event.value)
+            self.change(filter_text=event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id == "filter":
@@ -157,17 +161,17 @@ class UllageApp(OutwardActions):
                 self.view.focus_first()
 
     def action_sort(self) -> None:
-        scene = self.scene
-        match scene.view:
+        state = self.state
+        match state.view:
             case "overview":
-                self.change(order=scene.order.after())
+                self.change(order=state.order.next_one())
             case "explore":
-                self.change(item_order=scene.item_order.after())
+                self.change(item_order=state.item_order.next_one())
             case "churn":
-                self.change(churn_order=scene.churn_order.after())
+                self.change(churn_order=state.churn_order.next_one())
 
     def action_units(self) -> None:
-        self.change(units=self.scene.units.after())
+        self.change(units=self.state.units.next_one())
 
     # The plan, without running it.
 
@@ -176,15 +180,17 @@ class UllageApp(OutwardActions):
 
         view = self.view
         step = view.step() if isinstance(view, PlanView) else None
-        if step is None or self.scene.applying:
+        if step is None or self.state.applying:
             return
-        self.change(chosen=self.scene.chosen ^ {step.id}, dry=())
+        self.change(chosen=self.state.chosen ^ {step.id}, dry_run_lines=())
 
     def action_dry_run(self) -> None:
-        scene = self.scene
-        space = space_of(scene.report) if scene.report is not None else None
-        if scene.steps is not None and space is not None and not scene.applying:
-            self.change(dry=dry_run(scene.steps, scene.chosen, space, si=scene.scale.si), run=None, plan=None)
+        state = self.state
+        space = space_of(state.report) if state.report is not None else None
+        if state.steps is not None and space is not None and not state.applying:
+            self.change(
+                dry_run_lines=dry_run(state.steps, state.chosen, space, si=state.scale.si), plan_run=None, plan=None
+            )
 
     async def action_quit(self) -> None:
         self.exit(0)
@@ -195,27 +201,32 @@ class UllageApp(OutwardActions):
             focused.action_choose()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        scene = self.scene
-        if not belongs(action, scene.view, replay=scene.mode is Mode.REPLAY):
+        state = self.state
+        if not applies_in(action, state.view, replay=state.mode is Mode.REPLAY):
             return False
         match action:
             case "apply":
-                return self.live is not None and not scene.read_only and scene.mode is Mode.LIVE and not scene.applying
+                return self.live is not None and not state.read_only and state.mode is Mode.LIVE and not state.applying
             case "stop":
-                return self.live is not None and (scene.applying or scene.scanning)
+                return self.live is not None and (state.applying or state.scanning)
             case "rescan":
-                return self.live is not None and not scene.scanning and scene.mode is Mode.LIVE
+                return self.live is not None and not state.scanning and state.mode is Mode.LIVE
         return True
 
 
 _VIEWS = tuple(view for view, _ in VIEWS)
 
 
-def _make(name: str) -> View:
+def _make(name: str) -> DashboardView:
     from tui.screens.churn import ChurnView
-    from tui.screens.explore import Explore
-    from tui.screens.history import History
+    from tui.screens.explore import ExploreView
+    from tui.screens.history import HistoryView
     from tui.screens.plan import PlanView
 
-    makers: dict[str, type[View]] = {"explore": Explore, "history": History, "plan": PlanView, "churn": ChurnView}
+    makers: dict[str, type[DashboardView]] = {
+        "explore": ExploreView,
+        "history": HistoryView,
+        "plan": PlanView,
+        "churn": ChurnView,
+    }
     return makers[name]()

@@ -10,16 +10,16 @@ from pathlib import Path
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.report.words import age, bytes_, count, moment, percent, quoted, size
-from tui.view_models.categories import face
+from tui.view_models.categories import label_of
 from tui.view_models.findings import word
-from tui.view_models.frame import Past, percent_of, space_of
+from tui.view_models.frame import RunHistory, percent_of, space_of
 
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 
 
-def markdown(report: Report, past: Past) -> str:
+def markdown(report: Report, history: RunHistory) -> str:
     """The whole report as a page: verdict, books, findings, plan, events, what could not be read."""
-    return "\n".join(_page(report, past)) + "\n"
+    return "\n".join(_page(report, history)) + "\n"
 
 
 def local(svg: str) -> str:
@@ -47,7 +47,7 @@ def _new(folder: Path, stem: str, suffix: str, text: str) -> Path:
     raise FileExistsError(f"{folder / stem}{suffix}: a hundred of them are there already")
 
 
-def _page(report: Report, past: Past) -> Iterator[str]:
+def _page(report: Report, history: RunHistory) -> Iterator[str]:
     space = space_of(report)
     yield f"# Docker storage on {quoted(report.host)}, {moment(report.taken_at)}"
     yield ""
@@ -61,7 +61,7 @@ def _page(report: Report, past: Past) -> Iterator[str]:
     yield from ("", "## Where it is", "", "| Category | Size | Bytes | Comes free | |", "|---|--:|--:|--:|---|")
     for row in report.ledger.rows if report.ledger is not None else ():
         exact = f"{row.charged.value:,}" if isinstance(row.charged, Exact) else ""
-        cells = (face(row.category).title, size(row.charged), exact, size(row.reclaimable), row.reason)
+        cells = (label_of(row.category).title, size(row.charged), exact, size(row.reclaimable), row.reason)
         yield f"| {' | '.join(quoted(text) for text in cells)} |"
     yield from ("", "## Findings", "")
     for finding in report.findings:
@@ -76,7 +76,7 @@ def _page(report: Report, past: Past) -> Iterator[str]:
         yield f"{number}. {quoted(step.title, 400)}: {promise}"
         yield f"   {quoted(step.command, 400)}"
     yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)
-    yield from _events(past)
+    yield from _events(history)
     yield from ("", "## What could not be read", "")
     yield from _coverage(report)
 
@@ -86,10 +86,10 @@ def evidence(value: Size | str, *, si: bool = False) -> str:
     return value if isinstance(value, str) else size(value, si=si)
 
 
-def _events(past: Past) -> Iterator[str]:
-    if past.events:
+def _events(history: RunHistory) -> Iterator[str]:
+    if history.events:
         yield from ("", "## What happened", "", "| When | Used | |", "|---|--:|---|")
-        for event in past.events:
+        for event in history.events:
             used = "" if event.used_percent is None else percent(event.used_percent)
             yield f"| {moment(event.at)} | {used} | {quoted(event.text, 400)} |"
 

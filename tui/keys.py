@@ -10,7 +10,7 @@ from textual.binding import Binding
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`views` empty: in every view. `rank` 0: not at the foot; the smallest stay longest where room is short."""
+    """`views` empty: in every view. `rank` 0: not in the footer; the smallest is dropped last."""
 
     keys: str
     shown: str
@@ -80,16 +80,14 @@ def action_name(key: Key) -> str:
     return key.action.partition("(")[0]
 
 
-def belongs(action: str, view: str, *, replay: bool) -> bool:
+def applies_in(action: str, view: str, *, replay: bool) -> bool:
     """Does an action make sense in this view at all?"""
     places = [key.views for key in KEYS if action_name(key) == action]
     return not places or any(not views or view in views or (replay and "replay" in views) for views in places)
 
 
-def foot(view: str, *, replay: bool, allowed: Iterable[str]) -> tuple[Key, ...]:
+def footer_keys(view: str, *, replay: bool, allowed: Iterable[str]) -> tuple[Key, ...]:
     """The keys to name at the foot of a view, in the table's order."""
     names = set(allowed)
-    return tuple(
-        key for key in KEYS if key.rank and action_name(key) in names and belongs(action_name(key), view, replay=replay)
-        and key.action != f"view('{view}')"
-    )  # fmt: skip
+    here = (key for key in KEYS if key.rank and key.action != f"view('{view}')" and action_name(key) in names)
+    return tuple(key for key in here if applies_in(action_name(key), view, replay=replay))

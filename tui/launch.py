@@ -14,9 +14,9 @@ from tui.app import UllageApp
 from tui.drawing.palette import ANSI, DARK, PALETTES
 from tui.drawing.terminal import Charset, charset_of
 from tui.feed import Feed
+from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, of_folder, of_recording
-from tui.feed.this_machine import ThisMachine
 from tui.serve import in_browser
 from tui.view_models.units import Units
 
@@ -29,7 +29,7 @@ def feed_of(arguments: argparse.Namespace) -> Feed:
     if arguments.demo:
         return of_recording(DEMO)
     if arguments.replay is None:
-        return LiveFeed(ThisMachine(arguments))
+        return LiveFeed(HostSource(arguments))
     path = Path(arguments.replay)
     return of_folder(path) if path.is_dir() else of_recording(path)
 

@@ -9,7 +9,7 @@ from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report.words import doubt, safe, size
 from tui.drawing.bars import SOLID, THIN
-from tui.drawing.spans import Bit, Line, shorten
+from tui.drawing.spans import Line, Span, shorten
 from tui.keys import KEYS, MOVES
 from tui.view_models.categories import ALL
 from tui.view_models.findings import chip
@@ -25,45 +25,48 @@ _MEANING = {
 
 def keys_and_signs() -> Iterator[Line]:
     """The whole help, made from the tables that also drive the keys and the colours."""
-    yield (Bit(" Keys", "accent"),)
+    yield (Span(" Keys", "accent"),)
     for shown, text in MOVES:
         yield _key(shown, text)
     for key in KEYS:
         where = f"  ({', '.join(view for view in key.views if view != 'replay')})" if key.views else ""
-        yield (*_key(key.shown, key.help), Bit(where, "muted", 2))
+        yield (*_key(key.shown, key.help), Span(where, "muted", 2))
     yield ()
-    yield (Bit(" Severity", "accent"),)
+    yield (Span(" Severity", "accent"),)
     for severity, text in _MEANING.items():
         yield (
-            Bit("  "),
-            Bit(f"{chip(severity, word=True):<15}", f"sev:{int(severity)}"),
-            Bit(f"  {text}", "text", 1, cut=True),
+            Span("  "),
+            Span(f"{chip(severity, word=True):<15}", f"sev:{int(severity)}"),
+            Span(f"  {text}", "text", 1, shrinks=True),
         )
     yield ()
-    yield (Bit(" Bars", "accent"),)
-    yield (Bit(f"  {SOLID * 4}", "cat:I"), Bit("  comes free when it is deleted", "text", 1, cut=True))
-    yield (Bit(f"  {THIN * 4}", "cat:I"), Bit("  shared with something that stays, or in use", "text", 1, cut=True))
-    yield (Bit("     ?", "warn"), Bit("  not measured, with the reason; never a zero", "text", 1, cut=True))
+    yield (Span(" Bars", "accent"),)
+    yield (Span(f"  {SOLID * 4}", "cat:I"), Span("  comes free when it is deleted", "text", 1, shrinks=True))
+    yield (
+        Span(f"  {THIN * 4}", "cat:I"),
+        Span("  shared with something that stays, or in use", "text", 1, shrinks=True),
+    )
+    yield (Span("     ?", "warn"), Span("  not measured, with the reason; never a zero", "text", 1, shrinks=True))
     yield ()
-    yield (Bit(" Letters", "accent"),)
-    for face in ALL:
-        yield (Bit("  "), Bit(f" {face.letter} ", f"on:{face.letter}"), Bit(f" {face.title:<20}", "strong"),
-               Bit(face.about, "muted", 1, cut=True))  # fmt: skip
+    yield (Span(" Letters", "accent"),)
+    for label in ALL:
+        yield (Span("  "), Span(f" {label.letter} ", f"on:{label.letter}"), Span(f" {label.title:<20}", "strong"),
+               Span(label.about, "muted", 1, shrinks=True))  # fmt: skip
 
 
-def _key(shown: str, text: str) -> tuple[Bit, ...]:
-    return (Bit(f"  {shown:>10}  ", "key"), Bit(text, "text", 1, cut=True))
+def _key(shown: str, text: str) -> tuple[Span, ...]:
+    return (Span(f"  {shown:>10}  ", "key"), Span(text, "text", 1, shrinks=True))
 
 
 def finding(of: Finding, *, si: bool) -> Iterator[Line]:
     """Everything that is known of one finding."""
-    mark = Bit(chip(of.severity, word=True), f"sev:{int(of.severity)}")
-    yield (mark, Bit("  "), Bit(safe(of.claim), "strong", 1, cut=True))
+    mark = Span(chip(of.severity, word=True), f"sev:{int(of.severity)}")
+    yield (mark, Span("  "), Span(safe(of.claim), "strong", 1, shrinks=True))
     yield ()
     if of.bytes is not None:
         yield _labelled("bytes", size(of.bytes, si=si), "goodstrong" if of.certain else "warn")
-        if told := doubt(of.bytes, si=si):
-            yield _labelled("", told, "muted")
+        if found := doubt(of.bytes, si=si):
+            yield _labelled("", found, "muted")
     if not of.certain:
         yield _labelled("certain", "no: nothing may be removed on this", "warn")
     for label, value in of.evidence:
@@ -80,14 +83,18 @@ def sources(report: Report, waiting: Sequence[str]) -> Iterator[Line]:
     for row in report.coverage:
         glyph, role = _OUTCOMES[row.outcome]
         yield (
-            Bit(f" {glyph} ", role),
-            Bit(f"{shorten(safe(row.source), 24):<24}", "strong"),
-            Bit(f"{row.took_s:>7.2f} s  ", "muted"),
-            Bit(safe(row.reason) or row.outcome.value, "text" if row.reason else "muted", 1, cut=True),
+            Span(f" {glyph} ", role),
+            Span(f"{shorten(safe(row.source), 24):<24}", "strong"),
+            Span(f"{row.took_s:>7.2f} s  ", "muted"),
+            Span(safe(row.reason) or row.outcome.value, "text" if row.reason else "muted", 1, shrinks=True),
         )
     for name in waiting:
-        yield (Bit(" ◌ ", "warn"), Bit(f"{shorten(safe(name), 24):<36}", "strong"), Bit("still being read", "muted", 1))
+        yield (
+            Span(" ◌ ", "warn"),
+            Span(f"{shorten(safe(name), 24):<36}", "strong"),
+            Span("still being read", "muted", 1),
+        )
 
 
 def _labelled(label: str, text: str, role: str = "text") -> Line:
-    return (Bit(f" {shorten(safe(label), 12):<13}", "muted"), Bit(text, role, 1, cut=True))
+    return (Span(f" {shorten(safe(label), 12):<13}", "muted"), Span(text, role, 1, shrinks=True))

@@ -15,7 +15,7 @@ from pathlib import Path
 def main(mode: str, facts: str) -> int:
     from tui.app import UllageApp
     from tui.feed.live import LiveFeed, OnReport
-    from tui.view_models.runs import Moment
+    from tui.view_models.runs import RunSummary
 
     class Hanging:
         """Says how full the disk is, then sits in a call that nothing interrupts."""
@@ -32,7 +32,7 @@ def main(mode: str, facts: str) -> int:
                 time.sleep(30)
             on_report(incident(), True, ())
 
-        def past(self) -> Sequence[Moment]:
+        def past(self) -> Sequence[RunSummary]:
             return ()
 
         def apply(self, *_: object) -> object:

@@ -28,9 +28,9 @@ from tests.faults.running import anybodys_python
 from tests.lab import Lab
 from tui.app import UllageApp
 from tui.export import local
+from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
 from tui.feed.replay import of_recording
-from tui.feed.this_machine import ThisMachine
 from tui.launch import DEMO
 
 FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
@@ -71,7 +71,7 @@ async def of_the_demo(name: str) -> None:
 
 async def of_a_lab(arguments: argparse.Namespace) -> None:
     """The way from a full disk to a freed one, on a real engine."""
-    app = UllageApp(LiveFeed(ThisMachine(arguments)), theme="ullage-dark")
+    app = UllageApp(LiveFeed(HostSource(arguments)), theme="ullage-dark")
     async with app.run_test(size=WIDE) as pilot:
         await settle(pilot, 12)
         await pilot.press("4")

@@ -22,7 +22,7 @@ from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from tui.feed.journal_report import report_of
 from tui.feed.replay import Timeline
-from tui.view_models.runs import of_journal
+from tui.view_models.runs import runs_of_journal
 
 RUNS_A_DAY = 72
 _RUN = timedelta(days=1) / RUNS_A_DAY
@@ -74,7 +74,7 @@ def main(what: str, folder: str) -> int:
         trend, near = look_back(Path(folder), now=now, levels=Levels())
         facts = {"runs recalled": trend.runs, "kB read": near.bytes_read // 1000}
     else:
-        moments = of_journal(read(Path(folder), now=now))
+        moments = runs_of_journal(read(Path(folder), now=now))
         facts = {"runs": len(moments)}
         if moments:
             shown = Timeline(moments, lambda index: report_of(moments, index, "scale"), (80, 90)).frame(

@@ -27,7 +27,7 @@ from collectors.survey.judge import close_books, judge, report
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets
 from tui.view_models.category_rows import category_rows, extra_rows
-from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.frame import NO_HISTORY, Frame
 from tui.view_models.items import ItemOrder, item_rows, items_of
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     record = timed("record", lambda: record_of(shown, judged.raw, snapshot, ("boot", 1.0)))
     timed("journal line", lambda: encode(bounded(record), None))
     timed("bullets", lambda: bullets(shown, record, None))
-    timed("rows", lambda: _rows(Frame(shown, NO_PAST)))
+    timed("rows", lambda: _rows(Frame(shown, NO_HISTORY)))
     counts = {category.value: len(items) for category, items in (shown.ledger.items.items() if shown.ledger else ())}
     unread = [f"{row.source}: {row.reason}" for row in shown.coverage if row.outcome.value != "read"]
     print(json.dumps({"took": took, "items": counts, "unread": unread, "verdict": shown.verdict}))
@@ -76,7 +76,7 @@ def _half(accounts: tuple[Account, ...]) -> float:
 
 def _rows(frame: Frame) -> None:
     """All that the dashboard lists, in every order, with and without a filter."""
-    keys = [row.face.key for row in (*category_rows(frame), *extra_rows(frame))]
+    keys = [row.label.key for row in (*category_rows(frame), *extra_rows(frame))]
     for key in keys:
         items = items_of(frame.report, key)
         for order in ItemOrder:

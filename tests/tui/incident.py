@@ -21,9 +21,9 @@ from tests.tui.build import (
     gib,
 )
 from tests.tui.incident_parts import containers, findings, images, logs, orphans_of, plan_of, volumes
-from tui.view_models.frame import Past
-from tui.view_models.history import past_of
-from tui.view_models.runs import of_report
+from tui.view_models.frame import RunHistory
+from tui.view_models.history import history_of
+from tui.view_models.runs import run_of_report
 
 TOTAL = gib(931.5)
 C = Category
@@ -93,10 +93,10 @@ def frames(step_hours: float = 4.0, days: float = 6.0) -> list[Report]:
     return [incident((count - number) * step_hours) for number in range(count + 1)]
 
 
-def a_past(hours: float = 0.0) -> Past:
+def a_history(hours: float = 0.0) -> RunHistory:
     """What the journal knew `hours` before the end: a run every two hours for six days."""
     runs = [incident(back) for back in range(144, -1, -2) if back >= hours]
-    return past_of([of_report(run) for run in runs], (80, 90))
+    return history_of([run_of_report(run) for run in runs], (80, 90))
 
 
 def _severity(hours: float) -> Severity:

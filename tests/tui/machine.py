@@ -12,7 +12,7 @@ from collectors.model.report import Report
 from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
-from tui.view_models.runs import Moment
+from tui.view_models.runs import RunSummary
 
 
 class FakeMachine:
@@ -21,11 +21,11 @@ class FakeMachine:
     def __init__(
         self,
         *looks: Sequence[tuple[Report, bool, tuple[str, ...]]],
-        moments: Sequence[Moment] = (),
+        runs: Sequence[RunSummary] = (),
         deaf_s: float = 0.0,
     ) -> None:
         self.looks = list(looks)
-        self.moments = tuple(moments)
+        self.runs = tuple(runs)
         self.applied: list[frozenset[str]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -35,19 +35,19 @@ class FakeMachine:
         self._deaf_s = deaf_s
 
     @classmethod
-    def showing(cls, report: Report, *, moments: Sequence[Moment] = ()) -> FakeMachine:
-        return cls([(report, True, ())], moments=moments)
+    def showing(cls, report: Report, *, runs: Sequence[RunSummary] = ()) -> FakeMachine:
+        return cls([(report, True, ())], runs=runs)
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
-        look = self.looks[min(self.asked, len(self.looks) - 1)]
+        appearance = self.looks[min(self.asked, len(self.looks) - 1)]
         self.asked += 1
-        for report, done, waiting in look:
+        for report, done, waiting in appearance:
             on_report(report, done, waiting)
             if not done:
                 self.gate.wait(30)
 
-    def past(self) -> Sequence[Moment]:
-        return self.moments
+    def journal_runs(self) -> Sequence[RunSummary]:
+        return self.runs
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]

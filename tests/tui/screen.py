@@ -11,13 +11,13 @@ from textual.pilot import Pilot
 from collectors.model.report import Report
 from tests.tui.machine import FakeMachine
 from tui.app import UllageApp
+from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
-from tui.drawing.styles import look_of
 from tui.drawing.terminal import Charset
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed
-from tui.view_models.frame import NO_PAST, Frame
-from tui.view_models.state import Mode, Scene, preselected
+from tui.view_models.frame import NO_HISTORY, Frame
+from tui.view_models.state import DashboardState, Mode, preselected
 
 SIZES = ((60, 20), (80, 24), (120, 36), (200, 50))
 VIEW_KEYS = ("1", "2", "3", "4", "5")
@@ -63,7 +63,9 @@ async def settle(pilot: Pilot[int]) -> None:
         await pilot.pause(0.03)
 
 
-def a_scene(report: Report, **changes: object) -> Scene:
-    """A scene without any application around it."""
-    scene = Scene(look_of(DARK.name, False), Mode.LIVE, Frame(report, NO_PAST), chosen=preselected(report.plan))
-    return scene.but(**changes)
+def a_state(report: Report, **changes: object) -> DashboardState:
+    """A state without any application around it."""
+    state = DashboardState(
+        appearance_of(DARK.name, False), Mode.LIVE, Frame(report, NO_HISTORY), chosen=preselected(report.plan)
+    )
+    return state.with_changes(**changes)

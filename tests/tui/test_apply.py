@@ -103,9 +103,9 @@ async def test_read_only_cannot_open_the_question() -> None:
 
 
 async def test_looking_back_cannot_open_the_question() -> None:
-    from tui.view_models.runs import of_report
+    from tui.view_models.runs import run_of_report
 
-    machine = FakeMachine.showing(incident(), moments=[of_report(incident(hours)) for hours in (8.0, 4.0)])
+    machine = FakeMachine.showing(incident(), runs=[run_of_report(incident(hours)) for hours in (8.0, 4.0)])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left", "p", "a"]):
         assert "REPLAY" in text(app)

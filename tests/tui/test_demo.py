@@ -15,11 +15,11 @@ from textual.strip import Strip
 from collectors.model.report import Report
 from collectors.report.recording import load
 from tests.tui.screen import SIZES, VIEW_KEYS, replay, settle, shown, text
-from tui.drawing.spans import Bit
-from tui.drawing.styles import Look
+from tui.drawing.appearance import Appearance
+from tui.drawing.spans import Span
 from tui.view_models.category_rows import category_rows
 from tui.view_models.disk_bar import segments
-from tui.view_models.frame import NO_PAST, Frame, space_of
+from tui.view_models.frame import NO_HISTORY, Frame, space_of
 from tui.widgets import lines as line_widgets
 from tui.widgets import listing
 from tui.widgets.lines import strip_of
@@ -37,7 +37,7 @@ def demo() -> tuple[Report, ...]:
 def test_every_frame_of_the_demo_balances_on_the_screen() -> None:
     for report in demo():
         space = space_of(report)
-        rows = category_rows(Frame(report, NO_PAST))
+        rows = category_rows(Frame(report, NO_HISTORY))
         assert space is not None
         assert sum(row.held_bytes for row in rows) == space.total_bytes
         assert sum(part.cells for part in segments(rows, 118)) == 118
@@ -48,12 +48,12 @@ async def test_no_line_of_the_demo_is_cut_on_any_view(size: tuple[int, int], mon
     cut: list[str] = []
     plain = strip_of
 
-    def watched(bits: Iterable[Bit], look: Look, width: int, base: Style) -> Strip:
+    def watched(bits: Iterable[Span], appearance: Appearance, width: int, base: Style) -> Strip:
         line = list(bits)
         strip = Strip([Segment(bit.text) for bit in line])
         if width >= 20 and strip.cell_length > width:
             cut.append(f"{width}: {strip.text}")
-        return plain(line, look, width, base)
+        return plain(line, appearance, width, base)
 
     for module in (line_widgets, listing):
         monkeypatch.setattr(module, "strip_of", watched)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.tui import shapes
-from tests.tui.incident import a_past, incident
+from tests.tui.incident import a_history, incident
 from tui.export import markdown, write
-from tui.view_models.frame import NO_PAST
+from tui.view_models.frame import NO_HISTORY
 
 
 def test_the_page_tells_verdict_books_findings_plan_and_events() -> None:
-    page = markdown(incident(), a_past())
+    page = markdown(incident(), a_history())
     assert "# Docker storage on docker-prod-07, 2025-11-23T03:12:47Z" in page
     assert "- Disk: 98.1% used, 18.0 GiB left of 931.5 GiB" in page
     assert "| Orphaned layers | 312.0 GiB | 335,007,449,088 | 312.0 GiB |" in page
@@ -23,7 +23,7 @@ def test_the_page_tells_verdict_books_findings_plan_and_events() -> None:
 
 
 def test_the_page_of_a_degraded_run_says_what_was_not_read() -> None:
-    page = markdown(shapes.no_engine(), NO_PAST)
+    page = markdown(shapes.no_engine(), NO_HISTORY)
     assert "| Orphaned layers | ? not permitted |  | ? not permitted | needs root |" in page
     assert "engine: not reachable" in page
     assert "312.0" not in page

@@ -10,7 +10,7 @@ from tests.tui.machine import FakeMachine
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, live, replay, settle, shown, text
 from tests.tui.shapes import HOSTILE, hostile
 from tui.export import markdown
-from tui.view_models.frame import NO_PAST
+from tui.view_models.frame import NO_HISTORY
 
 # What may stand on a screen: printable characters only, none that turns the writing direction or hides.
 FORBIDDEN = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))} | set(
@@ -96,7 +96,7 @@ async def test_the_exported_screen_is_valid_xml() -> None:
 
 
 def test_the_exported_page_holds_no_control_and_no_foreign_header_or_comment() -> None:
-    page = markdown(hostile(), NO_PAST)
+    page = markdown(hostile(), NO_HISTORY)
     assert harmless(page) == set()
     assert "\n## Escalation" not in page
     assert "<!--" not in page.replace("\\<", "")

@@ -38,10 +38,10 @@ def test_the_application_binds_exactly_the_table() -> None:
 async def test_numbers_open_views_and_escape_goes_back_and_never_quits() -> None:
     app = replay(incident())
     async with shown(app, (120, 36), ["4"]) as pilot:
-        assert app.scene.view == "plan"
+        assert app.state.view == "plan"
         await pilot.press("escape", "escape", "escape")
         await settle(pilot)
-        assert app.scene.view == "overview"
+        assert app.state.view == "overview"
         assert app.is_running
 
 
@@ -59,7 +59,7 @@ async def test_j_k_g_and_capital_g_move_as_in_a_pager() -> None:
 async def test_enter_drills_from_a_category_into_its_items() -> None:
     app = replay(incident())
     async with shown(app, (120, 36), ["down", "enter"]):
-        assert app.scene.view == "explore"
+        assert app.state.view == "explore"
         assert "I Images: 8" in text(app)
         assert isinstance(app.focused, ItemTable)
 
@@ -73,7 +73,7 @@ async def test_slash_filters_and_escape_clears_it() -> None:
         assert isinstance(app.focused, ItemTable)
         await pilot.press("escape")
         await settle(pilot)
-        assert app.scene.view == "explore"
+        assert app.state.view == "explore"
         assert "I Images: 8" in text(app)
 
 
@@ -87,7 +87,7 @@ async def test_s_sorts_by_the_next_order() -> None:
     app = replay(incident())
     async with shown(app, (120, 36), ["s"]) as pilot:
         table = app.query_one(CategoryTable)
-        assert [row.face.letter for row in table.rows][:3] == ["O", "B", "I"]
+        assert [row.label.letter for row in table.rows][:3] == ["O", "B", "I"]
         await pilot.press("2", "s")
         await settle(pilot)
         assert "by referenced" in text(app)
@@ -197,11 +197,11 @@ async def test_clicking_a_tab_a_row_and_the_foot_works() -> None:
         at = lines(app)[0].index("4 Plan")
         await pilot.click("#tabs", offset=(at + 1, 0))
         await settle(pilot)
-        assert app.scene.view == "plan"
+        assert app.state.view == "plan"
         at = foot(app).index("History")
         await pilot.click("#keys", offset=(at, 0))
         await settle(pilot)
-        assert app.scene.view == "history"
+        assert app.state.view == "history"
         await pilot.press("1")
         await pilot.click("#categories", offset=(10, 3))
         await settle(pilot)

@@ -7,7 +7,7 @@ from tests.tui.incident import frames, incident
 from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, settle, shown, text
 from tests.tui.shapes import huge, starting
-from tui.view_models.runs import of_report
+from tui.view_models.runs import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable
 
@@ -18,10 +18,10 @@ async def test_a_rescan_keeps_the_row_under_the_cursor_even_when_the_order_chang
     async with shown(app, (120, 36), ["down", "down", "down", "down"]) as pilot:
         table = app.query_one(CategoryTable)
         before = table.key
-        order = [row.face.key for row in table.rows]
+        order = [row.label.key for row in table.rows]
         await pilot.press("r")
         await settle(pilot)
-        assert [row.face.key for row in table.rows] != order
+        assert [row.label.key for row in table.rows] != order
         assert table.key == before == "logs"
 
 
@@ -79,7 +79,7 @@ async def test_leaving_does_not_wait_for_a_thread_that_hangs() -> None:
 
 
 async def test_a_journal_that_arrives_later_draws_the_curves() -> None:
-    machine = FakeMachine.showing(incident(), moments=[of_report(report) for report in frames(4.0)[:-1]])
+    machine = FakeMachine.showing(incident(), runs=[run_of_report(report) for report in frames(4.0)[:-1]])
     app = live(machine)
     async with shown(app, (120, 36)):
         row = next(line for line in lines(app) if "Orphaned layers" in line and "+50.1▲" in line)
@@ -87,7 +87,7 @@ async def test_a_journal_that_arrives_later_draws_the_curves() -> None:
 
 
 async def test_looking_back_and_returning_to_the_present() -> None:
-    machine = FakeMachine.showing(incident(), moments=[of_report(report) for report in frames(2.0)[:-1]])
+    machine = FakeMachine.showing(incident(), runs=[run_of_report(report) for report in frames(2.0)[:-1]])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left", "left"]) as pilot:
         assert "REPLAY" in text(app)
@@ -99,10 +99,10 @@ async def test_looking_back_and_returning_to_the_present() -> None:
 
 
 async def test_a_scan_that_ends_while_the_past_is_shown_waits_for_the_present() -> None:
-    machine = FakeMachine([(incident(), True, ())], [(incident(), True, ())], moments=[of_report(incident(9.0))])
+    machine = FakeMachine([(incident(), True, ())], [(incident(), True, ())], runs=[run_of_report(incident(9.0))])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left"]) as pilot:
-        app._look()
+        app._start_scan()
         await asyncio.sleep(0.05)
         await settle(pilot)
         assert "REPLAY" in text(app)

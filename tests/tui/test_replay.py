@@ -12,15 +12,15 @@ from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
 from tui.app import UllageApp
 from tui.feed.journal_report import report_of
 from tui.feed.replay import ReplayFeed, Timeline
-from tui.view_models.frame import Kind
-from tui.view_models.history import events, past_of, until
-from tui.view_models.runs import Found, Moment, of_journal, of_report
+from tui.view_models.frame import HistoryEventKind
+from tui.view_models.history import events, history_of, until
+from tui.view_models.runs import RunFinding, RunSummary, run_of_report, runs_of_journal
 from tui.widgets.category_table import CategoryTable
 
 
 def a_timeline() -> Timeline:
     reports = frames(2.0)
-    return Timeline([of_report(report) for report in reports], reports.__getitem__, (80, 90))
+    return Timeline([run_of_report(report) for report in reports], reports.__getitem__, (80, 90))
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
@@ -101,9 +101,9 @@ async def test_the_plan_counts_the_bytes_of_the_frame_that_is_shown() -> None:
 def test_a_frame_knows_nothing_of_what_came_later() -> None:
     timeline = a_timeline()
     frame = timeline.frame(30)
-    assert max(point.at for point in frame.past.used) == frame.report.taken_at
-    assert all(event.at <= frame.report.taken_at for event in frame.past.events)
-    assert all(sample.at <= frame.report.taken_at for line in frame.past.series.values() for sample in line)
+    assert max(point.at for point in frame.history.used) == frame.report.taken_at
+    assert all(event.at <= frame.report.taken_at for event in frame.history.events)
+    assert all(sample.at <= frame.report.taken_at for line in frame.history.series.values() for sample in line)
 
 
 def test_steps_in_time_end_at_both_ends() -> None:
@@ -117,28 +117,28 @@ def test_steps_in_time_end_at_both_ends() -> None:
 
 
 def test_events_are_crossings_falls_findings_and_what_resolved() -> None:
-    told = events([of_report(report) for report in frames(2.0)], (80, 90))
-    assert [event.kind for event in told if event.kind in (Kind.CROSSED, Kind.FREED)] == [
-        Kind.FREED,
-        Kind.CROSSED,
-        Kind.CROSSED,
+    told = events([run_of_report(report) for report in frames(2.0)], (80, 90))
+    assert [event.kind for event in told if event.kind in (HistoryEventKind.CROSSED, HistoryEventKind.FREED)] == [
+        HistoryEventKind.FREED,
+        HistoryEventKind.CROSSED,
+        HistoryEventKind.CROSSED,
     ]
-    assert "Build cache" in next(event.text for event in told if event.kind is Kind.FREED)
+    assert "Build cache" in next(event.text for event in told if event.kind is HistoryEventKind.FREED)
 
 
 def test_a_forecast_that_came_true_is_not_called_resolved_and_one_that_did_not_is() -> None:
-    def at(hours: float, **findings: Severity) -> Moment:
-        found = {rule.replace("_", "-"): Found(severity, rule, None) for rule, severity in findings.items()}
-        return dataclasses.replace(of_report(incident(hours)), findings=found)
+    def at(hours: float, **findings: Severity) -> RunSummary:
+        found = {rule.replace("_", "-"): RunFinding(severity, rule, None) for rule, severity in findings.items()}
+        return dataclasses.replace(run_of_report(incident(hours)), findings=found)
 
     ahead = at(2.0, disk_full=Severity.P1, disk_forecast=Severity.P1)
     for now, wanted in ((at(1.0, disk_full=Severity.P0), []), (at(1.0, disk_full=Severity.P1), ["disk_forecast"])):
-        told = [event.text for event in events([ahead, now], (80, 90)) if event.kind is Kind.RESOLVED]
+        told = [event.text for event in events([ahead, now], (80, 90)) if event.kind is HistoryEventKind.RESOLVED]
         assert told == [f"resolved: {claim}" for claim in wanted]
 
 
 def test_until_cuts_every_curve_at_the_same_moment() -> None:
-    past = past_of([of_report(incident(hours)) for hours in (8.0, 4.0, 0.0)], (80, 90))
+    past = history_of([run_of_report(incident(hours)) for hours in (8.0, 4.0, 0.0)], (80, 90))
     early = until(past, at_hours(4.0))
     assert len(early.used) == 2
     assert {len(line) for line in early.series.values()} == {2}
@@ -200,9 +200,9 @@ def test_the_forecast_of_a_journal_frame_is_made_from_its_past_alone() -> None:
 
 def test_points_that_supervisors_wrote_lengthen_the_curve_and_are_no_frames() -> None:
     feed = ReplayFeed.of_journal(a_journal(), host="h")
-    timeline = Timeline(feed.moments, feed.report_at, (80, 90), feed.beside)
+    timeline = Timeline(feed.runs, feed.report_at, (80, 90), feed.foreign)
     assert len(timeline) == 73
-    assert timeline.past.used[0].at == at_hours(60)
+    assert timeline.history.used[0].at == at_hours(60)
 
 
 def test_an_empty_recording_is_refused() -> None:
@@ -218,12 +218,12 @@ async def test_until_somebody_chooses_the_cursor_follows_the_largest_category() 
         await pilot.press("left")
         await settle(pilot)
         table = app.query_one(CategoryTable)
-        assert app.scene.row is not None
-        assert table.key == app.scene.row.face.key == table.rows[0].face.key != "orphans"
+        assert app.state.row is not None
+        assert table.key == app.state.row.label.key == table.rows[0].label.key != "orphans"
 
 
 def test_a_run_of_a_long_journal_looks_back_as_far_as_a_live_one_and_no_further() -> None:
     """Else each frame would cost as much as the journal is long, and walking through it the square of that."""
-    moments = of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
-    looked = [report_of(moments, index, "host").trend.runs for index in (10, 3_000, 3_599)]
+    runs = runs_of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
+    looked = [report_of(runs, index, "host").trend.runs for index in (10, 3_000, 3_599)]
     assert looked == [11, 35 * 72 + 1, 35 * 72 + 1]

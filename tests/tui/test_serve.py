@@ -75,7 +75,7 @@ def test_what_runs_in_a_browser_is_read_only_whatever_it_shows(monkeypatch: pyte
     monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
     assert in_browser()
     assert read_only_here(live, asked=False)
-    assert UllageApp(live, read_only=read_only_here(live, asked=False)).scene.read_only
+    assert UllageApp(live, read_only=read_only_here(live, asked=False)).state.read_only
     assert read_only_here(ReplayFeed.of_reports([incident()]), asked=False)
 
 

@@ -10,8 +10,8 @@ from textual.strip import Strip
 from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
-from tui.drawing.spans import Bit
-from tui.drawing.styles import Look
+from tui.drawing.appearance import Appearance
+from tui.drawing.spans import Span
 from tui.widgets import lines as line_widgets
 from tui.widgets import listing
 from tui.widgets.lines import strip_of
@@ -62,12 +62,12 @@ async def test_no_line_of_any_view_is_longer_than_its_room(
     cut: list[str] = []
     plain = strip_of
 
-    def watched(bits: Iterable[Bit], look: Look, width: int, base: Style) -> Strip:
+    def watched(bits: Iterable[Span], appearance: Appearance, width: int, base: Style) -> Strip:
         line = list(bits)
         strip = Strip([Segment(bit.text) for bit in line])
         if width >= 20 and strip.cell_length > width:
             cut.append(f"{width}: {strip.text}")
-        return plain(line, look, width, base)
+        return plain(line, appearance, width, base)
 
     for module in (line_widgets, listing):
         monkeypatch.setattr(module, "strip_of", watched)

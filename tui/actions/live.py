@@ -9,163 +9,165 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
 from collectors.model.report import Report
-from tui.actions.base import SceneApp
-from tui.drawing.spans import Bit
-from tui.feed.live import Applied, Applying, LiveFeed, Remembered, ScanBroke, Scanned
+from tui.actions.base import StateApp
+from tui.drawing.spans import Span
+from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned
 from tui.screens.modals import Confirm
-from tui.view_models.frame import NO_PAST, Frame, LastGood, Past
-from tui.view_models.history import past_of
-from tui.view_models.plan_run import Run, outcome_lines
-from tui.view_models.runs import Moment, came_true, of_report, worst_of
+from tui.view_models.frame import NO_HISTORY, Frame, LastGood, RunHistory
+from tui.view_models.history import history_of
+from tui.view_models.plan_run import PlanRun, outcome_lines
+from tui.view_models.runs import RunSummary, forecast_came_true, run_of_report, worst_by_rule
 from tui.view_models.state import Mode, preselected
 
 
-class LiveActions(SceneApp):
+class LiveActions(StateApp):
     live: LiveFeed | None = None
     _run_number = 0
     _latest: Frame | None = None
-    _moments: tuple[Moment, ...] = ()
+    _moments: tuple[RunSummary, ...] = ()
 
     def start_live(self) -> None:
-        """Begin to look, once the first screen is drawn: imports and reading must not delay it."""
+        """Start the first scan once the first screen is drawn: imports and reading must not delay it."""
         if self.live is not None:
-            self.live.remember(self.post_message)
+            self.live.read_journal(self.post_message)
             self.action_rescan()
 
     # Scanning.
 
     def action_rescan(self) -> None:
-        """Look again because somebody asked: what a finished plan left on screen goes."""
-        if self.live is None or self.scene.scanning:
+        """Scan again because somebody asked; the log of a finished plan leaves the screen."""
+        if self.live is None or self.state.scanning:
             return
-        if not self.scene.applying:
-            self.change(plan=None, run=None, dry=())
-        self._look()
+        if not self.state.applying:
+            self.change(plan=None, plan_run=None, dry_run_lines=())
+        self._start_scan()
 
-    def _look(self) -> None:
-        if self.live is None or self.scene.scanning:
+    def _start_scan(self) -> None:
+        if self.live is None or self.state.scanning:
             return
         self._run_number = self.live.scan(self.post_message)
         self.change(scanning=True, failure="")
 
     def on_scanned(self, message: Scanned) -> None:
-        if message.run != self._run_number:
+        if message.scan != self._run_number:
             return
         before = self._latest
         if not message.done and before is not None and before.done:
-            # A second look shows its parts only once it knows as much as the first: no row falls back to "?".
+            # A second scan shows its parts only once it knows as much as the first: no row falls back to "?".
             self.change(scanning=True)
             return
         good = last_good(before.last_good if before is not None else {}, message.report)
-        past = self._past(message.report, message.done)
+        history = self._history(message.report, message.done)
         resolved = _resolved(before, message.report) if message.done else before.resolved if before is not None else ()
-        frame = Frame(message.report, past, message.done, message.waiting, good, resolved)
+        frame = Frame(message.report, history, message.done, message.waiting, good, resolved)
         self._latest = frame
-        chosen = self.scene.chosen
-        if self.scene.plan is None and (
+        chosen = self.state.chosen
+        if self.state.plan is None and (
             before is None or not before.done or before.report.plan.ids != message.report.plan.ids
         ):
             kept = chosen & message.report.plan.ids if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
-        if self.scene.mode is Mode.REPLAY:
-            self.change(scanning=not message.done)  # the past is on screen; the new run waits for End
+        if self.state.mode is Mode.REPLAY:
+            self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
             return
-        self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(past))
+        self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(history))
 
-    def on_scan_broke(self, message: ScanBroke) -> None:
-        if message.run == self._run_number:
+    def on_scan_failed(self, message: ScanFailed) -> None:
+        if message.scan == self._run_number:
             self._stopped(message.reason)
 
     def _stopped(self, reason: str) -> None:
-        frame = self.scene.frame
+        frame = self.state.frame
         kept = replace(frame, done=True, waiting=()) if frame is not None else None
         self.change(scanning=False, failure=reason, frame=kept)
 
-    def _past(self, report: Report, done: bool) -> Past:
-        moments = self._moments
+    def _history(self, report: Report, done: bool) -> RunHistory:
+        runs = self._moments
         if done:
-            moments = (*[moment for moment in moments if moment.at < report.taken_at], of_report(report))
-        return past_of(moments, self.scene.marks) if moments else NO_PAST
+            runs = (*[run for run in runs if run.at < report.taken_at], run_of_report(report))
+        return history_of(runs, self.state.marks) if runs else NO_HISTORY
 
     @staticmethod
-    def _slider(past: Past) -> dict[str, object]:
+    def _slider(history: RunHistory) -> dict[str, object]:
         """What the slider spans: every run that is known."""
-        if not past.used:
-            return {"span": None, "marked": ()}
-        return {"span": (past.used[0].at, past.used[-1].at), "marked": past.events}
+        if not history.used:
+            return {"period": None, "period_events": ()}
+        return {"period": (history.used[0].at, history.used[-1].at), "period_events": history.events}
 
-    def on_remembered(self, message: Remembered) -> None:
-        self._moments = message.moments
+    def on_journal_read(self, message: JournalRead) -> None:
+        self._moments = message.runs
         frame = self._latest
         if frame is not None:
-            past = self._past(frame.report, frame.done)
-            self._latest = replace(frame, past=past)
-            if self.scene.mode is Mode.LIVE:
-                self.change(frame=self._latest, **self._slider(past))
+            history = self._history(frame.report, frame.done)
+            self._latest = replace(frame, history=history)
+            if self.state.mode is Mode.LIVE:
+                self.change(frame=self._latest, **self._slider(history))
 
     # The plan.
 
     def action_apply(self) -> None:
-        scene = self.scene
+        state = self.state
         if (
             self.live is None
-            or scene.read_only
-            or scene.mode is not Mode.LIVE
-            or scene.applying
-            or scene.report is None
+            or state.read_only
+            or state.mode is not Mode.LIVE
+            or state.applying
+            or state.report is None
         ):
             return
-        if scene.after is None or not scene.chosen:
+        if state.after_plan is None or not state.chosen:
             self.notify("No step is chosen: Space includes one.", markup=False)
             return
-        self.push_screen(Confirm(scene, scene.report.host), self._answered)
+        self.push_screen(Confirm(state, state.report.host), self._answered)
 
     def _answered(self, agreed: bool | None) -> None:
-        scene = self.scene
-        if not agreed or self.live is None or scene.report is None:
+        state = self.state
+        if not agreed or self.live is None or state.report is None:
             return
-        self.change(applying=True, plan=scene.report.plan, run=Run(), dry=())
-        self.live.apply(scene.report.plan, scene.chosen, self.post_message)
+        self.change(applying=True, plan=state.report.plan, plan_run=PlanRun(), dry_run_lines=())
+        self.live.apply(state.report.plan, state.chosen, self.post_message)
 
-    def on_applying(self, message: Applying) -> None:
-        run = (self.scene.run or Run()).after(message.event)
-        self.change(run=run)
+    def on_plan_event(self, message: PlanEvent) -> None:
+        run = (self.state.plan_run or PlanRun()).with_event(message.event)
+        self.change(plan_run=run)
         if message.event.kind.value == "step finished":
-            self._look()  # the bar falls by what is measured, not by what was promised
+            self._start_scan()  # the bar falls by what is measured, not by what was promised
 
-    def on_applied(self, message: Applied) -> None:
-        run = self.scene.run or Run()
+    def on_plan_ended(self, message: PlanEnded) -> None:
+        run = self.state.plan_run or PlanRun()
         if message.outcome is not None:
-            lines = (*run.lines, *outcome_lines(message.outcome, si=self.scene.scale.si))
+            lines = (*run.lines, *outcome_lines(message.outcome, si=self.state.scale.si))
         else:
-            lines = (*run.lines, (Bit(f" ✖ {message.reason}", "bad", 1, cut=True),))
-        self.change(run=Run(run.steps, lines, "", True), applying=False)
+            lines = (*run.lines, (Span(f" ✖ {message.reason}", "bad", 1, shrinks=True),))
+        self.change(plan_run=PlanRun(run.steps, lines, "", True), applying=False)
         if self.live is not None:
             self.live.stop_scan()
             self.change(scanning=False)
-            self._look()
+            self._start_scan()
 
     def action_stop(self) -> None:
         if self.live is None:
             return
-        if self.scene.applying:
+        if self.state.applying:
             self.live.stop_plan()
             self.notify("Stopping after the current item.", markup=False)
-        elif self.scene.scanning:
+        elif self.state.scanning:
             self.live.stop_scan()
             self._stopped("stopped by x; r looks again")
 
 
 def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:
-    """What an earlier look of this session found and this one does not any more, as P4."""
+    """What an earlier scan of this session found and this one does not any more, as P4."""
     if before is None:
         return ()
     still = {finding.rule for finding in report.findings}
-    worst = worst_of(report)
+    worst = worst_by_rule(report)
     gone = [
         finding
         for finding in before.report.findings
-        if finding.rule not in still and finding.certain and not came_true(finding.rule, finding.severity, worst)
+        if finding.rule not in still
+        and finding.certain
+        and not forecast_came_true(finding.rule, finding.severity, worst)
     ]
     kept = [finding for finding in before.resolved if finding.rule not in still]
     new = [

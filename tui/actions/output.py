@@ -20,23 +20,23 @@ from tui.screens.modals import Page
 from tui.widgets.listing import Listing
 
 
-class OutwardActions(ReplayActions):
+class OutputActions(ReplayActions):
     _export_to = Path()
 
     def action_help(self) -> None:
         self._page("ullage: keys and signs", keys_and_signs())
 
     def action_coverage(self) -> None:
-        frame = self.scene.frame
+        frame = self.state.frame
         if frame is not None:
             self._page("What was asked", sources(frame.report, frame.waiting))
 
     def explain(self, of: Finding) -> None:
         """Everything that is known of one finding."""
-        self._page("Finding", finding(of, si=self.scene.scale.si))
+        self._page("Finding", finding(of, si=self.state.scale.si))
 
     def _page(self, title: str, lines: Iterable[Line]) -> None:
-        self.push_screen(Page(title, list(lines), self.scene.look))
+        self.push_screen(Page(title, list(lines), self.state.appearance))
 
     def action_palette(self) -> None:
         self.action_command_palette()
@@ -53,11 +53,11 @@ class OutwardActions(ReplayActions):
     def action_export(self) -> None:
         from tui.export import local, markdown, write
 
-        report, frame = self.scene.report, self.scene.frame
+        report, frame = self.state.report, self.state.frame
         if report is None or frame is None:
             return
-        stem = f"ullage-{report.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{self.scene.view}"
-        page, drawing = markdown(report, frame.past), local(self.export_screenshot(title="ullage"))
+        stem = f"ullage-{report.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{self.state.view}"
+        page, drawing = markdown(report, frame.history), local(self.export_screenshot(title="ullage"))
         if self.is_web:  # the browser saves it: a visitor writes nothing where the server runs
             self.deliver_text(StringIO(page), save_filename=f"{stem}.md", mime_type="text/markdown")
             self.deliver_text(StringIO(drawing), save_filename=f"{stem}.svg", mime_type="image/svg+xml")

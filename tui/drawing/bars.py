@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from collectors.model.report import Sample
-from tui.drawing.spans import Bit
+from tui.drawing.spans import Span
 
 # Lower blocks keep a hairline of ground between two rows; full ones would run into one mass.
 SOLID, THIN = "▆", "▂"
 _LEVELS = "▁▂▃▄▅▆▇"
 
 
-def dual(held: int, freed: int, largest: int, width: int, role: str, thin: str = "") -> tuple[Bit, ...]:
+def two_part_bar(held: int, freed: int, largest: int, width: int, role: str, thin: str = "") -> tuple[Span, ...]:
     """A bar of at most `width` cells against `largest`: `freed` high, the rest of `held` low.
 
     Where a line is too long for its room, the bar is the first to go.
@@ -25,8 +25,8 @@ def dual(held: int, freed: int, largest: int, width: int, role: str, thin: str =
         return ()
     whole = max(1, min(width, round(width * held / largest)))
     solid = min(whole, max(1 if freed > 0 else 0, round(width * freed / largest)))
-    bits = (Bit(SOLID * solid, role, 9), Bit(THIN * (whole - solid), thin or role, 9))
-    return tuple(bit for bit in bits if bit.text)
+    spans = (Span(SOLID * solid, role, 9), Span(THIN * (whole - solid), thin or role, 9))
+    return tuple(piece for piece in spans if piece.text)
 
 
 def sparkline(samples: Sequence[Sample], width: int, until: datetime, days: float, floor_span: int) -> str:

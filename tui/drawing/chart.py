@@ -1,6 +1,6 @@
-"""A chart in plain numbers: curves, axes, and a curve as a silhouette of cells. Pure; knows no drawing library.
+"""A chart in plain numbers: curves, axes, and a curve as a filled area of cells. Pure; knows no drawing library.
 
-Where braille dots of two colours meet in one cell, one of them is lost; a silhouette has one edge and keeps it.
+Where braille dots of two colours meet in one cell, one of them is lost; a filled area has one edge and keeps it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ XY = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class ForecastPoint:
     """At `x` hours from now used will lie between `low` and `high`, at best `mid` percent."""
 
     x: float
@@ -34,7 +34,7 @@ class Chart:
     second: tuple[XY, ...]
     second_letter: str
     second_text: str
-    ahead: tuple[Forecast, ...]
+    ahead: tuple[ForecastPoint, ...]
     marks: tuple[int, ...]
     full_at_h: float | None
     full_text: str
@@ -130,7 +130,7 @@ class Canvas:
         return min(self.rows - 1, int(self.height(y)))
 
 
-def silhouette(curve: Sequence[tuple[float, float]], canvas: Canvas) -> tuple[str, ...]:
+def filled_curve(curve: Sequence[tuple[float, float]], canvas: Canvas) -> tuple[str, ...]:
     """The canvas as text, the lowest row first: blank, FULL, or an edge, under a curve of (x, y) with x rising.
 
     Blank left of the curve's first point and right of its last.

@@ -28,9 +28,9 @@ class Palette:
     cursor_blurred: str
 
 
-def _labels(fills: Mapping[str, str], ink: str, room: str) -> dict[str, str]:
-    """`ink` on every colour, `room` on the two quiet ones that stand for space not used."""
-    return {letter: room if letter in "FR" else ink for letter in fills}
+def _labels(fills: Mapping[str, str], ink: str, quiet: str) -> dict[str, str]:
+    """`ink` on every colour, `quiet` on the two quiet ones that stand for space not used."""
+    return {letter: quiet if letter in "FR" else ink for letter in fills}
 
 
 _DARK_FILLS = {

@@ -13,14 +13,14 @@ from rich.text import Text
 from textual_plotext import Plot
 
 from collectors.report.words import percent
-from tui.drawing.chart import FULL, XY, Canvas, Chart, clear_runs, levels, silhouette, ticks
-from tui.drawing.styles import Look
+from tui.drawing.appearance import Appearance
+from tui.drawing.chart import FULL, XY, Canvas, Chart, clear_runs, filled_curve, levels, ticks
 
 _Ink = tuple[int, int, int] | str
 _QUARTERS = "⣀⠤⠒⠉"  # a line low to high in its cell
 
 
-def draw(chart: Chart, look: Look, width: int, height: int) -> list[Text]:
+def draw(chart: Chart, appearance: Appearance, width: int, height: int) -> list[Text]:
     """`height` lines of at most `width` cells."""
     if width < 20 or height < 4:
         return []
@@ -31,7 +31,7 @@ def draw(chart: Chart, look: Look, width: int, height: int) -> list[Text]:
     plot.frame(False)
     plot.xlim(chart.from_h, chart.to_h)
     plot.ylim(chart.low, chart.high)
-    plot.ticks_color(_ink(look, "muted"))
+    plot.ticks_color(_ink(appearance, "muted"))
     up = levels(chart, height - 1)
     labels = [f"{level:.0f}" for level in up]
     plot.yticks(list(up), labels)
@@ -39,33 +39,33 @@ def draw(chart: Chart, look: Look, width: int, height: int) -> list[Text]:
     plot.xticks([x for x, _ in along], [text for _, text in along])
     columns = width - max(map(len, labels), default=0)
     canvas = Canvas(columns, height - 1, chart.from_h, chart.to_h, chart.low, chart.high)
-    _marks(plot, chart, look)
-    _curves(plot, chart, look, canvas)
-    _forecast(plot, chart, look, canvas)
-    _words(plot, chart, look)
+    _marks(plot, chart, appearance)
+    _curves(plot, chart, appearance, canvas)
+    _forecast(plot, chart, appearance, canvas)
+    _words(plot, chart, appearance)
     return list(Text.from_ansi(plot.build()).split("\n"))[:height]
 
 
-def _marks(plot: Plot, chart: Chart, look: Look) -> None:
+def _marks(plot: Plot, chart: Chart, appearance: Appearance) -> None:
     """Each threshold as a line, only where the curve runs below it: inside the area it would say nothing."""
     for mark in (*chart.marks, 100):
         for begin, end in clear_runs(chart, mark):
             role = "bad" if mark >= 90 else "warn"
-            plot.plot([begin, end], [mark, mark], marker="─", color=_dim(look, role))
+            plot.plot([begin, end], [mark, mark], marker="─", color=_dim(appearance, role))
 
 
-def _curves(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:
-    """Used, and the chosen category before it. A silhouette each; a line of dots where the terminal has few colours."""
+def _curves(plot: Plot, chart: Chart, appearance: Appearance, canvas: Canvas) -> None:
+    """Used, and the chosen category before it: filled areas; a line of dots where the terminal has few colours."""
     other = f"cat:{chart.second_letter}"
-    if look.flat_cursor:
+    if appearance.flat_cursor:
         if chart.second:
-            _line(plot, chart.second, _ink(look, other))
-        _line(plot, chart.curve, _ink(look, "accent"))
+            _line(plot, chart.second, _ink(appearance, other))
+        _line(plot, chart.curve, _ink(appearance, "accent"))
         return
-    behind = _area(look, "accent")
+    behind = _area(appearance, "accent")
     _solid(plot, chart.curve, behind, "default", canvas)
     if chart.second:
-        _solid(plot, chart.second, _area(look, other), behind, canvas)
+        _solid(plot, chart.second, _area(appearance, other), behind, canvas)
 
 
 def _line(plot: Plot, curve: tuple[XY, ...], ink: _Ink) -> None:
@@ -74,7 +74,7 @@ def _line(plot: Plot, curve: tuple[XY, ...], ink: _Ink) -> None:
 
 
 def _solid(plot: Plot, curve: tuple[XY, ...], ink: _Ink, ground: _Ink, canvas: Canvas) -> None:
-    for row, line in enumerate(silhouette(curve, canvas)):
+    for row, line in enumerate(filled_curve(curve, canvas)):
         column = 0
         for kind, run in groupby(line, key=lambda glyph: glyph if glyph in (" ", FULL) else "edge"):
             text = "".join(run)
@@ -86,9 +86,9 @@ def _solid(plot: Plot, curve: tuple[XY, ...], ink: _Ink, ground: _Ink, canvas: C
                 plot.text(text, *where, color=ink, background=ground, alignment="left")
 
 
-def _forecast(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:
+def _forecast(plot: Plot, chart: Chart, appearance: Appearance, canvas: Canvas) -> None:
     """The band as a shade, its middle as a line of dots over it."""
-    few, shade = look.flat_cursor, _mixed(look, "rise", 0.22)
+    few, shade = appearance.flat_cursor, _mixed(appearance, "rise", 0.22)
     for column in range(canvas.columns):
         x = canvas.x(column)
         point = next((point for point in chart.ahead if point.x >= x), None)
@@ -99,38 +99,40 @@ def _forecast(plot: Plot, chart: Chart, look: Look, canvas: Canvas) -> None:
         height = canvas.height(point.mid)
         dots = _QUARTERS[min(3, int(4 * (height - canvas.row(point.mid))))]
         ground = "default" if few else shade
-        plot.text(dots, x, canvas.y(canvas.row(point.mid)), color=_ink(look, "rise"), background=ground)
+        plot.text(dots, x, canvas.y(canvas.row(point.mid)), color=_ink(appearance, "rise"), background=ground)
 
 
-def _words(plot: Plot, chart: Chart, look: Look) -> None:
+def _words(plot: Plot, chart: Chart, appearance: Appearance) -> None:
     if chart.full_at_h is not None:
         y = chart.high - (chart.high - chart.low) * 0.3
-        plot.text(chart.full_text, chart.to_h, y, color=_ink(look, "bad"), background="default", alignment="right")
+        plot.text(
+            chart.full_text, chart.to_h, y, color=_ink(appearance, "bad"), background="default", alignment="right"
+        )
     if chart.second:
         text = f"{chart.second_letter} {percent(chart.second[-1][1])}"
-        ink = _ink(look, f"cat:{chart.second_letter}")
+        ink = _ink(appearance, f"cat:{chart.second_letter}")
         plot.text(text, chart.to_h, chart.second[-1][1], color=ink, background="default", alignment="right")
 
 
-def _ink(look: Look, role: str) -> _Ink:
-    """A colour as plotext takes it; its own default where the look has none."""
-    return _plotext(look.style(role).color)
+def _ink(appearance: Appearance, role: str) -> _Ink:
+    """A colour as plotext takes it; its own default where the appearance has none."""
+    return _plotext(appearance.style(role).color)
 
 
-def _dim(look: Look, role: str) -> _Ink:
-    return _mixed(look, role, 0.55)
+def _dim(appearance: Appearance, role: str) -> _Ink:
+    return _mixed(appearance, role, 0.55)
 
 
-def _area(look: Look, role: str) -> _Ink:
-    return _mixed(look, role, 0.5)
+def _area(appearance: Appearance, role: str) -> _Ink:
+    return _mixed(appearance, role, 0.5)
 
 
-def _mixed(look: Look, role: str, share: float) -> _Ink:
+def _mixed(appearance: Appearance, role: str, share: float) -> _Ink:
     """A colour mixed into the ground; unmixed where the terminal names its colours itself."""
-    color = look.style(role).color
-    if color is None or look.palette.ansi:
+    color = appearance.style(role).color
+    if color is None or appearance.palette.ansi:
         return _plotext(color)
-    ground = Color.parse(look.palette.ground).get_truecolor()
+    ground = Color.parse(appearance.palette.ground).get_truecolor()
     red, green, blue = (
         round(one * share + other * (1 - share)) for one, other in zip(color.get_truecolor(), ground, strict=True)
     )

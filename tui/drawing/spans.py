@@ -1,7 +1,7 @@
-"""One line of text that must fit: numbers stay whole, prose gives way.
+"""One line of text that must fit: numbers stay whole, words are shortened or dropped.
 
-A `Bit` says in its `gives` how readily it yields: 0 never; the highest yields first. Prose is cut with an ellipsis, a
-number or a whole phrase is dropped. Refuses to cut anything that is marked to stay.
+A `Span` says in its `drop_rank` how early it may be dropped: 0 never; the highest first. Words are shortened with an
+ellipsis, a number or a whole phrase is dropped. Refuses to shorten anything that is marked to stay.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from rich.cells import cell_len, set_cell_size
 
 
 @dataclass(frozen=True, slots=True)
-class Bit:
-    """A stretch of one line. `role` names its style; `cut`: may be shortened to `least` cells before it is dropped,
+class Span:
+    """A stretch of one line. `role` names its style; `shrinks`: may be shortened to `least` cells before it is dropped,
     at its end or in its `middle`.
     """
 
     text: str
     role: str = "text"
-    gives: int = 0
-    cut: bool = False
+    drop_rank: int = 0
+    shrinks: bool = False
     least: int = 6
     middle: bool = False
 
 
-Line = tuple[Bit, ...]
+Line = tuple[Span, ...]
 
 
-def width_of(bits: Iterable[Bit]) -> int:
-    return sum(cell_len(bit.text) for bit in bits)
+def width_of(spans: Iterable[Span]) -> int:
+    return sum(cell_len(piece.text) for piece in spans)
 
 
 def shorten(text: str, width: int) -> str:
@@ -56,47 +56,39 @@ def shorten_middle(text: str, width: int) -> str:
     return f"{head}…{end}"
 
 
-def fit(bits: Iterable[Bit], width: int) -> Line:
+def fit(spans: Iterable[Span], width: int) -> Line:
     """`bits` in at most `width` cells. What may not give way is kept even if the line is then too long."""
-    line = [bit for bit in bits if bit.text]
+    line = [piece for piece in spans if piece.text]
     over = width_of(line) - width
     while over > 0:
-        at = max(range(len(line)), key=lambda index: (line[index].gives, index), default=None)
-        if at is None or line[at].gives == 0:
+        at = max(range(len(line)), key=lambda index: (line[index].drop_rank, index), default=None)
+        if at is None or line[at].drop_rank == 0:
             break
-        bit, size = line[at], cell_len(line[at].text)
-        if bit.cut and size - over >= bit.least:
-            text = shorten_middle(bit.text, size - over) if bit.middle else shorten(bit.text, size - over)
-            line[at] = replace(bit, text=text)
+        piece, size = line[at], cell_len(line[at].text)
+        if piece.shrinks and size - over >= piece.least:
+            text = shorten_middle(piece.text, size - over) if piece.middle else shorten(piece.text, size - over)
+            line[at] = replace(piece, text=text)
         else:
             del line[at]
         over = width_of(line) - width
     return tuple(line)
 
 
-def spread(left: Iterable[Bit], right: Iterable[Bit], width: int, *, gap: int = 2) -> Line:
-    """`left` and `right` at the two ends of a line of exactly `width` cells; both give way by their ranks."""
-    marked = [*left, Bit("\0"), *right]  # the mark takes no cell
-    fitted = fit(marked, width - gap)
-    middle = next(index for index, bit in enumerate(fitted) if bit.text == "\0")
-    head, tail = fitted[:middle], fitted[middle + 1 :]
-    room = width - width_of(head) - width_of(tail)
-    return (*head, Bit(" " * max(room, 0)), *tail)
-
-
-def wrapped(line: Iterable[Bit], width: int) -> list[Line]:
+def wrapped(line: Iterable[Span], width: int) -> list[Line]:
     """`line` on as many lines as it needs: its last cuttable bit runs on below where it began. Loses nothing."""
-    bits = tuple(line)
-    at = max((index for index, bit in enumerate(bits) if bit.cut), default=None)
-    if at is None or width_of(bits) <= width:
-        return [fit(bits, width)]
-    before, bit, after = bits[:at], bits[at], bits[at + 1 :]
+    spans = tuple(line)
+    at = max((index for index, piece in enumerate(spans) if piece.shrinks), default=None)
+    if at is None or width_of(spans) <= width:
+        return [fit(spans, width)]
+    before, piece, after = spans[:at], spans[at], spans[at + 1 :]
     indent = width_of(before)
     if width - indent < 8:
-        return [fit(before, width), *wrapped((Bit("  "), bit, *after), width)] if before != (Bit("  "),) else [bits]
-    first, *rest = _pieces(bit.text, width - indent)
-    lines: list[Line] = [(*before, replace(bit, text=first))]
-    lines += [(Bit(" " * indent), replace(bit, text=text)) for text in rest]
+        return (
+            [fit(before, width), *wrapped((Span("  "), piece, *after), width)] if before != (Span("  "),) else [spans]
+        )
+    first, *rest = _pieces(piece.text, width - indent)
+    lines: list[Line] = [(*before, replace(piece, text=first))]
+    lines += [(Span(" " * indent), replace(piece, text=text)) for text in rest]
     return [*lines, fit(after, width)] if after else lines
 
 

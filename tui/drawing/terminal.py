@@ -53,9 +53,9 @@ def _ascii(char: str) -> str:
 
 def _dots(char: str) -> str:
     """A braille cell by where its dots are: `'` above, `.` below, `:` both, `#` where it is filled."""
-    bits = ord(char) - 0x2800
-    upper, lower = bits & 0b00011011, bits & 0b11100100
-    if bits.bit_count() >= 6:
+    spans = ord(char) - 0x2800
+    upper, lower = spans & 0b00011011, spans & 0b11100100
+    if spans.bit_count() >= 6:
         return "#"
     if upper and lower:
         return ":"

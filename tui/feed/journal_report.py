@@ -15,37 +15,35 @@ from collectors.model.ledger import Category, Ledger, Row
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
-from tui.view_models.runs import Moment
+from tui.view_models.runs import RunSummary
 from tui.view_models.verdict import JOURNAL
 
 _NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
 
 
-def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[int] = (80, 90)) -> Report:
+def report_of(runs: Sequence[RunSummary], index: int, host: str, marks: Sequence[int] = (80, 90)) -> Report:
     """The report of run `index`, with the trend that the runs before it tell."""
-    moment = moments[index]
-    origin = Origin(JOURNAL, "run", moment.at, 0.0)
+    run = runs[index]
+    origin = Origin(JOURNAL, "run", run.at, 0.0)
 
     def unknown() -> Unavailable:
         return Unavailable(Why.NOT_REPORTED, _NOT_KEPT, origin)
 
     def charged(category: Category) -> Size:
-        value = moment.categories.get(category.value)
+        value = run.categories.get(category.value)
         return unknown() if value is None else Exact(value, origin)
 
     mount = Mount(
         mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
     )
     rows = tuple(Row(category, charged(category), unknown(), unknown(), "journal", "") for category in Category)
-    ledger = Ledger(
-        Filesystem(mount, _space(moment, origin)), rows, {category: () for category in Category}, True, _NOTE
-    )
-    severity = max((found.severity for found in moment.findings.values()), default=Severity.OK)
+    ledger = Ledger(Filesystem(mount, _space(run, origin)), rows, {category: () for category in Category}, True, _NOTE)
+    severity = max((found.severity for found in run.findings.values()), default=Severity.OK)
     return Report(
         tool_version="",
         host=host,
-        taken_at=moment.at,
+        taken_at=run.at,
         took_s=0.0,
         severity=severity,
         exit_status=0,
@@ -56,34 +54,34 @@ def report_of(moments: Sequence[Moment], index: int, host: str, marks: Sequence[
         ledger=ledger,
         other_ledgers=(),
         filesystem_facts=None,
-        findings=tuple(_finding(rule, moment, origin) for rule in moment.findings),
-        trend=_trend(moments, index, marks),
+        findings=tuple(_finding(rule, run, origin) for rule in run.findings),
+        trend=_trend(runs, index, marks),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
         coverage=(),
     )
 
 
-def _space(moment: Moment, origin: Origin) -> Exact[FsSpace] | Unavailable:
-    total, used, available = moment.total_bytes, moment.used_bytes, moment.available_bytes
+def _space(run: RunSummary, origin: Origin) -> Exact[FsSpace] | Unavailable:
+    total, used, available = run.total_bytes, run.used_bytes, run.available_bytes
     if total is None or used is None or available is None:
         return Unavailable(Why.NOT_REPORTED, "this run did not know the filesystem's figures", origin)
     return Exact(FsSpace(0, 1, total, total - used, available, 0, 0, 0, False), origin)
 
 
-def _finding(rule: str, moment: Moment, origin: Origin) -> Finding:
-    found = moment.findings[rule]
+def _finding(rule: str, run: RunSummary, origin: Origin) -> Finding:
+    found = run.findings[rule]
     amount = None if found.bytes is None else Exact(found.bytes, origin)
     return Finding(rule, found.severity, found.claim, amount, (), "see the run's own report", (), True)
 
 
-def _trend(moments: Sequence[Moment], index: int, marks: Sequence[int]) -> TrendView:
+def _trend(runs: Sequence[RunSummary], index: int, marks: Sequence[int]) -> TrendView:
     """What the journal said at this run: nothing of a later one is looked at, and no more than a live run looks at."""
     from collectors.history.points import Levels
     from collectors.history.record import Journal
     from collectors.history.trend import LOOK_BACK_S
     from collectors.history.view import view
 
-    begin = bisect_left(moments, moments[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
-    records = tuple(one.record for one in moments[begin : index + 1] if one.record is not None)
+    begin = bisect_left(runs, runs[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
+    records = tuple(one.record for one in runs[begin : index + 1] if one.record is not None)
     worst, bad = (*sorted(marks, reverse=True), 90, 80)[:2]
-    return view(Journal(records, (), 0, 0), now=moments[index].at, levels=Levels(p0=worst, p1=bad))
+    return view(Journal(records, (), 0, 0), now=runs[index].at, levels=Levels(p0=worst, p1=bad))

@@ -1,4 +1,4 @@
-"""The live machine as a source of reports. Worker threads look at it and tell the application in messages.
+"""The live machine as a source of reports. Worker threads read it and send messages to the application.
 
 The threads are daemons, not executor workers: Python waits for an executor's threads when it exits, and one that sits
 in a system call would hold the terminal. What is slow to import (the engine's client, numpy) is imported in them.
@@ -15,7 +15,7 @@ from textual.message import Message
 
 from collectors.model.plan import Plan
 from collectors.model.report import Report
-from tui.view_models.runs import Moment
+from tui.view_models.runs import RunSummary
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 class Scanned(Message):
     """A report, whole or in part. `run` tells one scan from the one before it."""
 
-    def __init__(self, run: int, report: Report, done: bool, waiting: tuple[str, ...]) -> None:
+    def __init__(self, scan: int, report: Report, done: bool, waiting: tuple[str, ...]) -> None:
         super().__init__()
-        self.run, self.report, self.done, self.waiting = run, report, done, waiting
+        self.scan, self.report, self.done, self.waiting = scan, report, done, waiting
 
 
-class ScanBroke(Message):
+class ScanFailed(Message):
     """A scan ended without a report."""
 
-    def __init__(self, run: int, reason: str) -> None:
+    def __init__(self, scan: int, reason: str) -> None:
         super().__init__()
-        self.run, self.reason = run, reason
+        self.scan, self.reason = scan, reason
 
 
-class Remembered(Message):
+class JournalRead(Message):
     """The journal was read."""
 
-    def __init__(self, moments: Sequence[Moment]) -> None:
+    def __init__(self, runs: Sequence[RunSummary]) -> None:
         super().__init__()
-        self.moments = tuple(moments)
+        self.runs = tuple(runs)
 
 
-class Applying(Message):
+class PlanEvent(Message):
     """One event of a plan that runs."""
 
     def __init__(self, event: Event) -> None:
@@ -55,7 +55,7 @@ class Applying(Message):
         self.event = event
 
 
-class Applied(Message):
+class PlanEnded(Message):
     """A plan ended; `outcome` None: it broke, and `reason` says why."""
 
     def __init__(self, outcome: Outcome | None, reason: str) -> None:
@@ -68,13 +68,13 @@ Deliver = Callable[["Message"], object]
 OnReport = Callable[[Report, bool, tuple[str, ...]], None]
 
 
-class Machine(Protocol):
+class LiveSource(Protocol):
     """What a live feed needs; the command line builds it. Methods run in worker threads and may import what is slow."""
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
-        """Look once; `on_report` gets partial reports and then the whole one. It may raise, then the scan stops."""
+        """Scan once; `on_report` gets partial reports and then the whole one. It may raise, then the scan stops."""
 
-    def past(self) -> Sequence[Moment]:
+    def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first; empty without one."""
 
     def apply(
@@ -88,53 +88,53 @@ class Stopped(BaseException):
 
 
 class LiveFeed:
-    """One machine. At most one scan and one plan run at a time; a newer scan silences the one before it."""
+    """One machine. At most one scan and one plan run at a time; nothing of an older scan is delivered."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._run = 0
+    def __init__(self, machine: LiveSource) -> None:
+        self._source = machine
+        self._scan = 0
         self._stop_plan = threading.Event()
 
-    def remember(self, deliver: Deliver) -> None:
+    def read_journal(self, deliver: Deliver) -> None:
         """Read the journal in the background."""
-        _start("journal", lambda: deliver(Remembered(self._machine.past())), lambda _: None)
+        _start("journal", lambda: deliver(JournalRead(self._source.journal_runs())), lambda _: None)
 
     def scan(self, deliver: Deliver) -> int:
-        """Look at the machine in the background; the number tells its messages from those of another scan."""
-        self._run += 1
-        run = self._run
+        """Scan the machine in the background; the number tells its messages from those of another scan."""
+        self._scan += 1
+        scan = self._scan
 
         def cancelled() -> bool:
-            return run != self._run
+            return scan != self._scan
 
         def on_report(report: Report, done: bool, waiting: tuple[str, ...]) -> None:
             if cancelled():
                 raise Stopped
-            deliver(Scanned(run, report, done, waiting))
+            deliver(Scanned(scan, report, done, waiting))
 
         _start(
             "scan",
-            lambda: self._machine.survey(on_report, cancelled),
-            lambda reason: None if cancelled() else deliver(ScanBroke(run, reason)),
+            lambda: self._source.survey(on_report, cancelled),
+            lambda reason: None if cancelled() else deliver(ScanFailed(scan, reason)),
         )
-        return run
+        return scan
 
     def stop_scan(self) -> None:
         """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""
-        self._run += 1
+        self._scan += 1
 
     def apply(self, plan: Plan, chosen: frozenset[str], deliver: Deliver) -> None:
         """Run the chosen steps in the background."""
         self._stop_plan = stop = threading.Event()
 
         def tell(event: Event) -> None:
-            deliver(Applying(event))
+            deliver(PlanEvent(event))
 
         def work() -> None:
-            outcome = self._machine.apply(plan, chosen, tell, stop.is_set)
-            deliver(Applied(outcome, ""))
+            outcome = self._source.apply(plan, chosen, tell, stop.is_set)
+            deliver(PlanEnded(outcome, ""))
 
-        _start("apply", work, lambda reason: deliver(Applied(None, reason)))
+        _start("apply", work, lambda reason: deliver(PlanEnded(None, reason)))
 
     def stop_plan(self) -> None:
         """Stop after the item that is being removed now."""
@@ -142,7 +142,7 @@ class LiveFeed:
 
 
 def _start(name: str, work: Callable[[], object], broke: Callable[[str], object]) -> None:
-    def run() -> None:
+    def scan() -> None:
         try:
             work()
         except Stopped:
@@ -151,4 +151,4 @@ def _start(name: str, work: Callable[[], object], broke: Callable[[str], object]
             with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
                 broke(f"{type(error).__name__}: {error}")
 
-    threading.Thread(target=run, name=f"ullage {name}", daemon=True).start()
+    threading.Thread(target=scan, name=f"ullage {name}", daemon=True).start()

@@ -13,14 +13,14 @@ from collectors.history.reading import read
 from collectors.model.report import Report
 from collectors.report.recording import Unreadable, load
 from tui.view_models.frame import Frame
-from tui.view_models.history import past_of, until
-from tui.view_models.runs import Moment, of_journal, of_report
+from tui.view_models.history import history_of, until
+from tui.view_models.runs import RunSummary, run_of_report, runs_of_journal
 
 if TYPE_CHECKING:
     from collectors.history.record import Journal
 
 
-class Unplayable(ValueError):
+class ReplayError(ValueError):
     """What was given is no recording and no folder of journals."""
 
 
@@ -36,9 +36,9 @@ def of_recording(path: Path) -> ReplayFeed:
                 except Unreadable as error:
                     reason = str(error)
     except (OSError, EOFError) as error:
-        raise Unplayable(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise ReplayError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not reports:
-        raise Unplayable(f"{path}: {reason}")
+        raise ReplayError(f"{path}: {reason}")
     return ReplayFeed.of_reports(reports, origin=path.name)
 
 
@@ -53,12 +53,12 @@ def of_folder(path: Path) -> ReplayFeed:
     """A folder of daily journals; their records keep totals, categories and findings."""
     journal = read(path, now=datetime.now(UTC))
     if not journal.records:
-        raise Unplayable(f"{path}: no runs in its journals")
+        raise ReplayError(f"{path}: no runs in its journals")
     return ReplayFeed.of_journal(journal, host=path.name)
 
 
 class ReplayFeed:
-    """A recording: reports oldest first, or moments of a journal with a way to make a report of each.
+    """A recording: reports oldest first, or runs of a journal with a way to make a report of each.
 
     `opens_at`: the moment that is shown first. Of a recording, which somebody made of an incident, that is the fullest;
     of a journal, which goes on, the newest.
@@ -66,25 +66,25 @@ class ReplayFeed:
 
     def __init__(
         self,
-        moments: Sequence[Moment],
+        runs: Sequence[RunSummary],
         report_at: Callable[[int], Report],
         *,
         origin: str,
-        beside: Sequence[Moment] = (),
+        foreign: Sequence[RunSummary] = (),
     ) -> None:
-        if not moments:
+        if not runs:
             raise ValueError(f"{origin}: nothing to replay")
-        self.moments = tuple(moments)
-        self.beside = tuple(beside)
+        self.runs = tuple(runs)
+        self.foreign = tuple(foreign)
         self.report_at = report_at
         self.origin = origin
-        self.opens_at = len(self.moments) - 1
+        self.opens_at = len(self.runs) - 1
 
     @classmethod
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
-        feed = cls([of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
-        feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.moments[index].percent or 0.0, index))
+        feed = cls([run_of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
+        feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.runs[index].percent or 0.0, index))
         return feed
 
     @classmethod
@@ -92,36 +92,36 @@ class ReplayFeed:
         """The runs of a journal; what supervisors wrote beside them is in the curve. ValueError without any run."""
         from tui.feed.journal_report import report_of
 
-        moments = of_journal(journal)
-        runs = [moment for moment in moments if moment.record is not None]
-        curve = [moment for moment in moments if moment.record is None]
-        return cls(runs, lambda index: report_of(runs, index, host, marks), origin="journal", beside=curve)
+        runs = runs_of_journal(journal)
+        ours = [run for run in runs if run.record is not None]
+        curve = [run for run in runs if run.record is None]
+        return cls(ours, lambda index: report_of(ours, index, host, marks), origin="journal", foreign=curve)
 
 
 class Timeline:
-    """`moments` oldest first and not empty; `report_at` makes the report of one of them.
+    """`runs` oldest first and not empty; `report_at` makes the report of one of them.
 
-    `beside` are points of used % that somebody else wrote: they lengthen the curve and cannot be shown.
+    `foreign` are points of used % that somebody else wrote: they lengthen the curve and cannot be shown.
     """
 
     def __init__(
         self,
-        moments: Sequence[Moment],
+        runs: Sequence[RunSummary],
         report_at: Callable[[int], Report],
         marks: Sequence[int],
-        beside: Sequence[Moment] = (),
+        foreign: Sequence[RunSummary] = (),
     ) -> None:
-        self.moments = tuple(moments)
+        self.runs = tuple(runs)
         self._report_at = report_at
-        self.times = tuple(moment.at for moment in moments)
-        self.past = past_of(sorted((*beside, *self.moments), key=lambda moment: moment.at), marks)
+        self.times = tuple(run.at for run in runs)
+        self.history = history_of(sorted((*foreign, *self.runs), key=lambda run: run.at), marks)
 
     def __len__(self) -> int:
-        return len(self.moments)
+        return len(self.runs)
 
     def frame(self, index: int) -> Frame:
         """The screen's data as it stood at run `index`."""
-        return Frame(self._report_at(index), until(self.past, self.times[index]))
+        return Frame(self._report_at(index), until(self.history, self.times[index]))
 
     def by_hours(self, index: int, hours: int) -> int:
         """The run nearest to `hours` later (earlier below 0), at least one run away where there is one."""
@@ -134,7 +134,7 @@ class Timeline:
     def by_event(self, index: int, direction: int) -> int:
         """The run of the next event (the one before for -1); `index` where there is none."""
         at = self.times[index]
-        stops = [event.at for event in self.past.events]
+        stops = [event.at for event in self.history.events]
         ahead = [stop for stop in stops if (stop > at if direction > 0 else stop < at)]
         if not ahead:
             return index

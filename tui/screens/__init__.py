@@ -1,1 +1,1 @@
-"""The five views and the modals. A view lays widgets out and hands each its part of the scene."""
+"""The five views and the modals. A view lays widgets out and hands each its part of the state."""

@@ -8,22 +8,22 @@ from textual.containers import Horizontal, Vertical
 from collectors.model.ledger import Item
 from collectors.model.reading import Unavailable
 from collectors.report.words import bytes_, doubt, unread
-from tui.drawing.spans import Bit, Line
-from tui.screens.view import View
-from tui.view_models.categories import by_key
+from tui.drawing.spans import Line, Span
+from tui.screens.view import DashboardView
+from tui.view_models.categories import label_by_key
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.items import ItemRow, facts, item_rows, items_of
-from tui.view_models.state import Scene
+from tui.view_models.state import DashboardState
 from tui.widgets.category_table import CategoryList
 from tui.widgets.item_table import ItemTable
-from tui.widgets.lines import Panel, Prose
+from tui.widgets.lines import Panel, TextLines
 from tui.widgets.listing import Listing
 
 
-class Explore(View):
+class ExploreView(DashboardView):
     def __init__(self) -> None:
         super().__init__(id="explore")
-        self._scene: Scene | None = None
+        self._state: DashboardState | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -33,51 +33,51 @@ class Explore(View):
                 with Panel(id="explore-items"):
                     yield ItemTable(id="items")
                 with Panel(id="explore-facts"):
-                    yield Prose(id="facts", wrap=True)
+                    yield TextLines(id="facts", wrap=True)
 
     def focus_first(self) -> None:
         self.query_one("#items", ItemTable).focus()
 
-    def show(self, scene: Scene) -> None:
-        self._scene = scene
+    def show(self, state: DashboardState) -> None:
+        self._state = state
         categories = self.query_one(CategoryList)
-        categories.fill(scene.shelves, scene)
-        row = scene.row
-        if row is None or scene.report is None:
+        categories.fill(state.explore_rows, state)
+        row = state.row
+        if row is None or state.report is None:
             return
-        categories.point_at(row.face.key)
-        self.query_one("#explore-categories", Panel).name_it("Categories")
+        categories.point_at(row.label.key)
+        self.query_one("#explore-categories", Panel).set_title("Categories")
         table = self.query_one("#items", ItemTable)
-        items = items_of(scene.report, row.face.key)
-        shown = item_rows(items, scene.item_order, scene.needle)
-        if table.letter != row.face.letter:
+        items = items_of(state.report, row.label.key)
+        shown = item_rows(items, state.item_order, state.filter_text)
+        if table.letter != row.label.letter:
             table.action_edge(0)
-        table.letter, table.largest = row.face.letter, max((one.held_bytes for one in shown), default=0)
-        table.reason = _why_none(row, items, scene.needle)
-        table.fill(shown, scene)
+        table.letter, table.largest = row.label.letter, max((one.held_bytes for one in shown), default=0)
+        table.reason = _why_none(row, items, state.filter_text)
+        table.fill(shown, state)
         panel = self.query_one("#explore-items", Panel)
-        panel.name_it(
-            f"{row.face.letter} {row.face.title}: {_count(len(shown), len(items))}" if items else row.face.title
+        panel.set_title(
+            f"{row.label.letter} {row.label.title}: {_count(len(shown), len(items))}" if items else row.label.title
         )
-        panel.note_it(_note(row, shown, scene))
-        self._facts(table, scene)
+        panel.set_note(_note(row, shown, state))
+        self._facts(table, state)
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
-        if message.listing.id == "items" and self._scene is not None:
+        if message.listing.id == "items" and self._state is not None:
             message.stop()
-            self._facts(self.query_one("#items", ItemTable), self._scene)
+            self._facts(self.query_one("#items", ItemTable), self._state)
 
-    def _facts(self, table: ItemTable, scene: Scene) -> None:
-        prose, panel = self.query_one("#facts", Prose), self.query_one("#explore-facts", Panel)
+    def _facts(self, table: ItemTable, state: DashboardState) -> None:
+        prose, panel = self.query_one("#facts", TextLines), self.query_one("#explore-facts", Panel)
         item = self.item(table)
-        row = scene.row
-        if item is None or scene.report is None:
-            lines: list[Line] = [] if row is None else list(_about(row, scene))
-            panel.name_it("About")
+        row = state.row
+        if item is None or state.report is None:
+            lines: list[Line] = [] if row is None else list(_about(row, state))
+            panel.set_title("About")
         else:
-            lines = list(facts(item, scene.report.taken_at, si=scene.scale.si))
-            panel.name_it("Evidence")
-        prose.set_lines(lines, scene.look)
+            lines = list(facts(item, state.report.taken_at, si=state.scale.si))
+            panel.set_title("Evidence")
+        prose.set_lines(lines, state.appearance)
 
     @staticmethod
     def item(table: ItemTable) -> Item | None:
@@ -88,33 +88,33 @@ def _count(shown: int, whole: int) -> str:
     return f"{whole:,}" if shown == whole else f"{shown:,} of {whole:,}"
 
 
-def _why_none(row: CategoryRow, items: tuple[Item, ...], needle: str) -> str:
-    if items and needle:
-        return f"No item contains “{needle}”. Esc clears the filter."
+def _why_none(row: CategoryRow, items: tuple[Item, ...], filter_text: str) -> str:
+    if items and filter_text:
+        return f"No item contains “{filter_text}”. Esc clears the filter."
     if row.unread is not None:
         return unread(row.unread)
     return row.reason or "Nothing to list one by one."
 
 
-def _note(row: CategoryRow, shown: tuple[ItemRow, ...], scene: Scene) -> str:
+def _note(row: CategoryRow, shown: tuple[ItemRow, ...], state: DashboardState) -> str:
     """What may be added up: exclusive bytes as a sum of their own, and what is shared once."""
     own = sum(one.freed_bytes for one in shown)
     shared = row.held_bytes - own
-    order = f"by {scene.item_order}"
-    if scene.needle or shared <= 0 or not shown or isinstance(row.size, Unavailable):
+    order = f"by {state.item_order}"
+    if state.filter_text or shared <= 0 or not shown or isinstance(row.size, Unavailable):
         return order
-    si = scene.scale.si
+    si = state.scale.si
     return f"{order} · {bytes_(own, si=si)} exclusive + {bytes_(shared, si=si)} shared, counted once"
 
 
-def _about(row: CategoryRow, scene: Scene) -> tuple[Line, ...]:
-    face = by_key(row.face.key)
-    said = doubt(row.size, si=scene.scale.si)
-    lines: list[Line] = [(Bit(f" {face.about}", "text", 1, cut=True),)]
+def _about(row: CategoryRow, state: DashboardState) -> tuple[Line, ...]:
+    label = label_by_key(row.label.key)
+    said = doubt(row.size, si=state.scale.si)
+    lines: list[Line] = [(Span(f" {label.about}", "text", 1, shrinks=True),)]
     if row.unread is not None:
-        lines.append((Bit(" ? ", "warn"), Bit(unread(row.unread), "warn", 1, cut=True)))
+        lines.append((Span(" ? ", "warn"), Span(unread(row.unread), "warn", 1, shrinks=True)))
     elif said:
-        lines.append((Bit(f" {said}", "muted", 1, cut=True),))
+        lines.append((Span(f" {said}", "muted", 1, shrinks=True),))
     if row.reason:
-        lines.append((Bit(f" {row.reason}", "muted", 1, cut=True),))
+        lines.append((Span(f" {row.reason}", "muted", 1, shrinks=True),))
     return tuple(lines)

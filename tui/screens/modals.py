@@ -11,10 +11,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from collectors.report.words import bytes_, percent, safe, size
-from tui.drawing.spans import Bit, Line
-from tui.drawing.styles import Look
-from tui.view_models.state import Scene
-from tui.widgets.lines import Panel, Prose
+from tui.drawing.appearance import Appearance
+from tui.drawing.spans import Line, Span
+from tui.view_models.state import DashboardState
+from tui.widgets.lines import Panel, TextLines
 
 
 class Page(ModalScreen[None]):
@@ -26,23 +26,23 @@ class Page(ModalScreen[None]):
         Binding("pageup", "roll(-10)", show=False),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Line], look: Look) -> None:
+    def __init__(self, title: str, lines: Sequence[Line], appearance: Appearance) -> None:
         super().__init__()
-        self._heading, self._lines, self._look = title, lines, look
+        self._heading, self._lines, self._appearance = title, lines, appearance
 
     def compose(self) -> ComposeResult:
         with Panel(id="page"):
-            yield Prose(id="page-text", wrap=True)
+            yield TextLines(id="page-text", wrap=True)
 
     def on_mount(self) -> None:
         panel = self.query_one(Panel)
-        panel.name_it(self._heading)
-        panel.note_it("j k scroll · Esc closes")
+        panel.set_title(self._heading)
+        panel.set_note("j k scroll · Esc closes")
         panel.styles.height = min(max(12, len(self._lines) + 7), round(self.app.size.height * 0.9))
-        self.query_one(Prose).set_lines(self._lines, self._look)
+        self.query_one(TextLines).set_lines(self._lines, self._appearance)
 
     def action_roll(self, by: int) -> None:
-        self.query_one(Prose).scroll_relative(y=by, animate=False)
+        self.query_one(TextLines).scroll_relative(y=by, animate=False)
 
 
 class Confirm(ModalScreen[bool]):
@@ -50,28 +50,30 @@ class Confirm(ModalScreen[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
 
-    def __init__(self, scene: Scene, host: str) -> None:
+    def __init__(self, state: DashboardState, host: str) -> None:
         super().__init__()
-        self._scene, self._host = scene, host
+        self._state, self._host = state, host
 
     def compose(self) -> ComposeResult:
         with Panel(id="confirm"):
-            yield Prose(id="confirm-text")
+            yield TextLines(id="confirm-text")
             yield Input(placeholder=safe(self._host), id="confirm-name", compact=True)
-            yield Prose(id="confirm-answer")
+            yield TextLines(id="confirm-answer")
 
     def on_mount(self) -> None:
-        self.query_one(Panel).name_it("Apply the plan")
-        self.query_one(Panel).note_it("Enter applies · Esc cancels")
-        lines = list(question(self._scene, self._host))
-        text = self.query_one("#confirm-text", Prose)
+        self.query_one(Panel).set_title("Apply the plan")
+        self.query_one(Panel).set_note("Enter applies · Esc cancels")
+        lines = list(question(self._state, self._host))
+        text = self.query_one("#confirm-text", TextLines)
         text.styles.height = min(len(lines), max(3, self.app.size.height - 8))
-        text.set_lines(lines, self._scene.look)
+        text.set_lines(lines, self._state.appearance)
         self._say("Nothing has run yet.", "muted")
         self.query_one(Input).focus()
 
     def _say(self, text: str, role: str) -> None:
-        self.query_one("#confirm-answer", Prose).set_lines([(Bit(f" {text}", role, 1, cut=True),)], self._scene.look)
+        self.query_one("#confirm-answer", TextLines).set_lines(
+            [(Span(f" {text}", role, 1, shrinks=True),)], self._state.appearance
+        )
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -84,21 +86,26 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(False)
 
 
-def question(scene: Scene, host: str) -> Iterator[Line]:
+def question(state: DashboardState, host: str) -> Iterator[Line]:
     """The steps with bytes, risk and way back, the sum of the set, and what to type."""
-    plan, after, si = scene.steps, scene.after, scene.scale.si
-    yield (Bit(" This changes ", "text"), Bit(safe(host), "strong"), Bit(" for good:", "text"))
+    plan, after, si = state.steps, state.after_plan, state.scale.si
+    yield (Span(" This changes ", "text"), Span(safe(host), "strong"), Span(" for good:", "text"))
     yield ()
     for number, step in enumerate(
-        (step for step in plan.steps if step.id in scene.chosen) if plan is not None else (), 1
+        (step for step in plan.steps if step.id in state.chosen) if plan is not None else (), 1
     ):
-        yield (Bit(f" {number:>2}  ", "muted"), Bit(f"{size(step.frees, si=si):>12}", "goodstrong"),
-               Bit(f"  {safe(step.title)}", "strong", 1, cut=True))  # fmt: skip
-        yield (Bit(" " * 18, "muted"), Bit(f"{step.risk.value} · way back: {safe(step.undo)}", "muted", 1, cut=True))
+        yield (Span(f" {number:>2}  ", "muted"), Span(f"{size(step.frees, si=si):>12}", "goodstrong"),
+               Span(f"  {safe(step.title)}", "strong", 1, shrinks=True))  # fmt: skip
+        yield (
+            Span(" " * 18, "muted"),
+            Span(f"{step.risk.value} · way back: {safe(step.undo)}", "muted", 1, shrinks=True),
+        )
     yield ()
     if after is not None:
-        yield (Bit(" Together ", "text"), Bit(bytes_(after.freed_bytes, si=si), "goodstrong"),
-               Bit(f" promised, {percent(after.percent)} used afterwards", "text", 1))  # fmt: skip
-    yield (Bit(" Each item is verified again just before it goes; freed bytes are measured.", "muted", 1, cut=True),)
+        yield (Span(" Together ", "text"), Span(bytes_(after.freed_bytes, si=si), "goodstrong"),
+               Span(f" promised, {percent(after.percent)} used afterwards", "text", 1))  # fmt: skip
+    yield (
+        Span(" Each item is verified again just before it goes; freed bytes are measured.", "muted", 1, shrinks=True),
+    )
     yield ()
-    yield (Bit(" Type the host's name to apply:", "text"),)
+    yield (Span(" Type the host's name to apply:", "text"),)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from textual.containers import Container
 
-from tui.view_models.state import Scene
+from tui.view_models.state import DashboardState
 
 
-class View(Container):
-    """`show` draws a scene; `lists` are the listings that `/` and `s` act on."""
+class DashboardView(Container):
+    """`show` draws a state of the dashboard; `focus_first` says where the keys go."""
 
-    def show(self, scene: Scene) -> None:
+    def show(self, state: DashboardState) -> None:
         raise NotImplementedError
 
     def focus_first(self) -> None:

@@ -11,7 +11,7 @@ from collectors.model.ledger import Category
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class CategoryLabel:
     """The name of one part of the disk on screen. `key` is the category's identifier, or `free` and `reserved`."""
 
     key: str
@@ -21,81 +21,83 @@ class Face:
     about: str
 
 
-FREE = Face("free", "F", "Free", "free", "What a user of this filesystem can still write.")
-RESERVED = Face(
+FREE = CategoryLabel("free", "F", "Free", "free", "What a user of this filesystem can still write.")
+RESERVED = CategoryLabel(
     "reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m)."
 )
-KEPT = Face(
+KEPT = CategoryLabel(
     "reserved",
     "R",
     "Free, not for files",
     "kept",
     "Unused bytes that the filesystem keeps for itself, its metadata above all.",
 )
-SUBVOLUMES = Face(
+SUBVOLUMES = CategoryLabel(
     "subvolumes", "=", "All subvolumes", "subvolumes", "Every btrfs subvolume. They overlap, so they sum to nothing."
 )
 
 _FACES = {
-    Category.ORPHANS: Face(
+    Category.ORPHANS: CategoryLabel(
         "orphans",
         "O",
         "Orphaned layers",
         "orphaned",
         "No image, container or build knows them. Invisible to docker system df.",
     ),
-    Category.IMAGES: Face(
+    Category.IMAGES: CategoryLabel(
         "images", "I", "Images", "images", "Layers of images. What several images share is counted once."
     ),
-    Category.VOLUMES: Face(
+    Category.VOLUMES: CategoryLabel(
         "volumes", "V", "Volumes", "volumes", "Data of applications. Never deleted by a plan on its own."
     ),
-    Category.BUILD_CACHE: Face(
+    Category.BUILD_CACHE: CategoryLabel(
         "build_cache", "B", "Build cache", "cache", "Records of BuildKit that no image holds as well."
     ),
-    Category.LOGS: Face(
+    Category.LOGS: CategoryLabel(
         "logs",
         "L",
         "Container logs",
         "logs",
         "Log files of containers, rotated ones too. Invisible to docker system df.",
     ),
-    Category.SNAPSHOTS: Face(
+    Category.SNAPSHOTS: CategoryLabel(
         "snapshots", "S", "Held by snapshots", "snapshots", "Data that only btrfs snapshots outside Docker still hold."
     ),
-    Category.CONTAINERS: Face(
+    Category.CONTAINERS: CategoryLabel(
         "containers",
         "C",
         "Container layers",
         "containers",
         "Writable layers: what containers wrote on top of their images.",
     ),
-    Category.DOCKER_OTHER: Face(
+    Category.DOCKER_OTHER: CategoryLabel(
         "docker_other",
         "E",
         "Engine's own files",
         "engine",
         "Everything else under the Docker root: tmp, plugins, old drivers.",
     ),
-    Category.OTHER_FILES: Face("other_files", "N", "Not Docker's", "not docker", "Other files on the same filesystem."),
-    Category.METADATA: Face(
+    Category.OTHER_FILES: CategoryLabel(
+        "other_files", "N", "Not Docker's", "not docker", "Other files on the same filesystem."
+    ),
+    Category.METADATA: CategoryLabel(
         "metadata", "M", "Metadata", "metadata", "What the filesystem takes for itself, with its copies and reserve."
     ),
-    Category.DELETED_PENDING: Face(
+    Category.DELETED_PENDING: CategoryLabel(
         "deleted_pending",
         "D",
         "Deleted, pending",
         "pending",
         "Dropped subvolumes whose space the btrfs cleaner has yet to return.",
     ),
-    Category.DELETED_OPEN: Face(
+    Category.DELETED_OPEN: CategoryLabel(
         "deleted_open",
         "X",
         "Deleted, still open",
         "open",
         "Unlinked files that a process keeps open: gone once it restarts.",
     ),
-    Category.UNATTRIBUTED: Face(
+    Category.UNATTRIBUTED: CategoryLabel(
         "unattributed",
         "?",
         "Unexplained",
@@ -105,12 +107,12 @@ _FACES = {
 }
 
 
-def face(category: Category) -> Face:
+def label_of(category: Category) -> CategoryLabel:
     return _FACES[category]
 
 
-def by_key(key: str) -> Face:
-    """The face of a category's identifier, or of `free`, `reserved`, `subvolumes`. ValueError for any other."""
+def label_by_key(key: str) -> CategoryLabel:
+    """The label of a category's identifier, or of `free`, `reserved`, `subvolumes`. ValueError for any other."""
     if key == FREE.key:
         return FREE
     if key == RESERVED.key:
@@ -120,4 +122,4 @@ def by_key(key: str) -> Face:
     return _FACES[Category(key)]
 
 
-ALL: tuple[Face, ...] = (*_FACES.values(), RESERVED, FREE)
+ALL: tuple[CategoryLabel, ...] = (*_FACES.values(), RESERVED, FREE)

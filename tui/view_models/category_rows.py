@@ -15,14 +15,14 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
-from tui.view_models.categories import FREE, KEPT, RESERVED, SUBVOLUMES, Face, face
+from tui.view_models.categories import FREE, KEPT, RESERVED, SUBVOLUMES, CategoryLabel, label_of
 from tui.view_models.frame import Frame, LastGood, space_of
 from tui.view_models.subvolumes import subvolume_items
 
 _DAY = timedelta(days=1)
 
 
-class Order(StrEnum):
+class CategoryOrder(StrEnum):
     """What the `s` key cycles through on the Overview."""
 
     SIZE = "size"
@@ -30,8 +30,8 @@ class Order(StrEnum):
     CHANGE = "24 h change"
     NAME = "name"
 
-    def after(self) -> Order:
-        order = tuple(Order)
+    def next_one(self) -> CategoryOrder:
+        order = tuple(CategoryOrder)
         return order[(order.index(self) + 1) % len(order)]
 
 
@@ -39,7 +39,7 @@ class Order(StrEnum):
 class CategoryRow:
     """One line of the table and one segment of the bar. `reclaimable` None: makes no sense (free space)."""
 
-    face: Face
+    label: CategoryLabel
     size: Size
     held_bytes: int  # what the ledger charges: the length of the bar
     freed_bytes: int  # how much of it is certain to come free: the solid part
@@ -56,7 +56,7 @@ class CategoryRow:
         return self.size if isinstance(self.size, Unavailable) else None
 
 
-def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow, ...]:
+def category_rows(frame: Frame, order: CategoryOrder = CategoryOrder.SIZE) -> tuple[CategoryRow, ...]:
     """Every category once, then free space; `held_bytes` sum to the filesystem's total. Empty without a ledger."""
     report = frame.report
     ledger = report.ledger
@@ -71,20 +71,20 @@ def category_rows(frame: Frame, order: Order = Order.SIZE) -> tuple[CategoryRow,
         items = ledger.items.get(row.category)
         rows.append(
             CategoryRow(
-                face=face(row.category),
+                label=label_of(row.category),
                 size=row.charged,
                 held_bytes=held,
                 freed_bytes=min(held, floor(row.reclaimable)),
                 share_percent=None if unread or not whole else 100.0 * held / whole,
                 reclaimable=row.reclaimable,
                 change_24h_bytes=None if unread else _change(frame, row.category.value, held, grown),
-                samples=frame.past.series.get(row.category.value, ()),
+                samples=frame.history.series.get(row.category.value, ()),
                 item_count=None if items is None or unread else len(items),
                 reason=row.reason,
                 last_good=frame.last_good.get(row.category) if unread else None,
             )
         )
-    return (*sorted(rows, key=lambda row: _place(row, order)), *_room(frame, whole))
+    return (*sorted(rows, key=lambda row: _place(row, order)), *_free_rows(frame, whole))
 
 
 def extra_rows(frame: Frame) -> tuple[CategoryRow, ...]:
@@ -100,7 +100,7 @@ def extra_rows(frame: Frame) -> tuple[CategoryRow, ...]:
 def _change(frame: Frame, key: str, now_bytes: int, grown: Mapping[str, int | None]) -> int | None:
     """Against the last run that is at least a day old; the trend's own figure where no run is known here."""
     day_ago = frame.report.taken_at - _DAY
-    before = [sample for sample in frame.past.series.get(key, ()) if day_ago - _DAY / 2 <= sample.at <= day_ago]
+    before = [sample for sample in frame.history.series.get(key, ()) if day_ago - _DAY / 2 <= sample.at <= day_ago]
     return now_bytes - before[-1].value if before else grown.get(key)
 
 
@@ -109,7 +109,7 @@ def _total_bytes(report: Report) -> int:
     return space.total_bytes if space is not None else 0
 
 
-def _room(frame: Frame, whole: int) -> tuple[CategoryRow, ...]:
+def _free_rows(frame: Frame, whole: int) -> tuple[CategoryRow, ...]:
     """What is not used: reserved for root, and free. Nothing where statvfs could not be read."""
     space = space_of(frame.report)
     ledger = frame.report.ledger
@@ -118,31 +118,31 @@ def _room(frame: Frame, whole: int) -> tuple[CategoryRow, ...]:
     origin = ledger.filesystem.space.origin
     used = next((growth.change_24h_bytes for growth in frame.report.trend.growth if growth.key == "used"), None)
     kept = space.free_bytes - space.available_bytes
-    free = _room_row(FREE, space.available_bytes, whole, origin, None if used is None else -used)
+    free = _free_row(FREE, space.available_bytes, whole, origin, None if used is None else -used)
     if kept <= 0:
         return (free,)
     of = RESERVED if ledger.filesystem.mount.fstype.startswith("ext") else KEPT
-    return (_room_row(of, kept, whole, origin, None), free)
+    return (_free_row(of, kept, whole, origin, None), free)
 
 
-def _room_row(of: Face, count: int, whole: int, origin: Origin, change: int | None) -> CategoryRow:
+def _free_row(of: CategoryLabel, count: int, whole: int, origin: Origin, change: int | None) -> CategoryRow:
     share = 100.0 * count / whole if whole else None
     return CategoryRow(of, Exact(count, origin), count, 0, share, None, change, (), None, "", None)
 
 
-def _place(row: CategoryRow, order: Order) -> tuple[int, float, str]:
+def _place(row: CategoryRow, order: CategoryOrder) -> tuple[int, float, str]:
     """Measured rows first, then what could not be read, then what is unexplained, then measured zeros."""
     rank = 0
     if row.unread is not None:
         rank = 1
-    elif row.face.key == Category.UNATTRIBUTED:
+    elif row.label.key == Category.UNATTRIBUTED:
         rank = 2
     elif row.held_bytes == 0:
         rank = 3
-    weights: dict[Order, float] = {
-        Order.SIZE: row.held_bytes,
-        Order.RECLAIMABLE: row.freed_bytes,
-        Order.CHANGE: abs(row.change_24h_bytes or 0),
-        Order.NAME: 0,
+    weights: dict[CategoryOrder, float] = {
+        CategoryOrder.SIZE: row.held_bytes,
+        CategoryOrder.RECLAIMABLE: row.freed_bytes,
+        CategoryOrder.CHANGE: abs(row.change_24h_bytes or 0),
+        CategoryOrder.NAME: 0,
     }
-    return (rank, -weights[order], row.face.title)
+    return (rank, -weights[order], row.label.title)

@@ -10,16 +10,16 @@ from datetime import datetime
 
 from collectors.model.report import Report, Sample
 from collectors.report.words import age, percent
-from tui.drawing.chart import XY, Chart, Forecast
-from tui.view_models.categories import by_key
-from tui.view_models.frame import Past, Point, percent_of, space_of
+from tui.drawing.chart import XY, Chart, ForecastPoint
+from tui.view_models.categories import label_by_key
+from tui.view_models.frame import CurvePoint, RunHistory, percent_of, space_of
 from tui.view_models.history import used_curve
 from tui.view_models.verdict import clock, next_crossing
 
 
 def chart_of(
     report: Report,
-    past: Past,
+    history: RunHistory,
     *,
     back_h: float,
     ahead_h: float,
@@ -28,14 +28,14 @@ def chart_of(
 ) -> Chart:
     """The last `back_h` hours, fewer where the journal is younger, and what the trend says of the next."""
     now = report.taken_at
-    points = _within(used_curve(past, report), now, back_h)
+    points = _within(used_curve(history, report), now, back_h)
     space = space_of(report)
     if space is not None and (not points or points[-1][0] < 0):
         points = (*points, (0.0, percent_of(space.used_bytes, space)))
     oldest = -points[0][0] if points else 0.0
     shown = min(back_h, max(1.0, oldest))
-    second, letter, text = _category(report, past.series.get(category, ()), category, shown)
-    # Half of what is known is as far as a look ahead is worth its room.
+    second, letter, text = _category(report, history.series.get(category, ()), category, shown)
+    # A forecast further ahead than half of what is known is not worth the space.
     ahead_h = min(ahead_h, max(2.0, shown / 2))
     ahead = _ahead(report, ahead_h)
     known = [y for _, y in (*points, *second)] + [point.low for point in ahead]
@@ -59,7 +59,7 @@ def chart_of(
     )
 
 
-def _within(points: Sequence[Point], now: datetime, back_h: float) -> tuple[XY, ...]:
+def _within(points: Sequence[CurvePoint], now: datetime, back_h: float) -> tuple[XY, ...]:
     placed = (((point.at - now).total_seconds() / 3600, point.percent) for point in points)
     return tuple((x, y) for x, y in placed if -back_h <= x <= 0)
 
@@ -75,11 +75,11 @@ def _category(report: Report, samples: Sequence[Sample], key: str, back_h: float
     line = tuple((x, y) for x, y in placed if -back_h <= x <= 0)
     if not line:
         return (), "", ""
-    face = by_key(key)
-    return line, face.letter, f"{face.letter} {face.title} {percent(line[-1][1])}"
+    label = label_by_key(key)
+    return line, label.letter, f"{label.letter} {label.title} {percent(line[-1][1])}"
 
 
-def _ahead(report: Report, ahead_h: float) -> tuple[Forecast, ...]:
+def _ahead(report: Report, ahead_h: float) -> tuple[ForecastPoint, ...]:
     """A band from now on, from the growth of used; empty where the trend has no forecast."""
     growth = next((growth for growth in report.trend.growth if growth.key == "used"), None)
     space = space_of(report)
@@ -94,16 +94,16 @@ def _ahead(report: Report, ahead_h: float) -> tuple[Forecast, ...]:
         for rate in (growth.low_bytes_per_day, growth.bytes_per_day, growth.high_bytes_per_day)
     ]
     steps = 96
-    points: list[Forecast] = []
+    points: list[ForecastPoint] = []
     for x in (ahead_h * step / steps for step in range(steps + 1)):
-        point = Forecast(x, *(min(100.0, max(0.0, now + slope * x)) for slope in per_hour))
+        point = ForecastPoint(x, *(min(100.0, max(0.0, now + slope * x)) for slope in per_hour))
         points.append(point)
         if point.low >= 100.0:
             break  # full for certain: beyond it there is nothing to draw
     return tuple(points)
 
 
-def outlook_words(report: Report, marks: Sequence[int]) -> str:
+def forecast_words(report: Report, marks: Sequence[int]) -> str:
     """What the forecast says of each threshold, or why there is none: `80% passed · full in 7 h 06 min`."""
     space = space_of(report)
     if space is None:

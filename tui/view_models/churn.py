@@ -12,8 +12,8 @@ from collectors.model.reading import Size
 from collectors.model.report import Report, RepositoryChurn
 from collectors.model.sums import charged, floor
 from collectors.report.words import age, count, safe, size
-from tui.drawing.bars import dual
-from tui.drawing.spans import Bit, Line
+from tui.drawing.bars import two_part_bar
+from tui.drawing.spans import Line, Span
 
 
 class ChurnOrder(StrEnum):
@@ -23,7 +23,7 @@ class ChurnOrder(StrEnum):
     BUILDS = "builds"
     NAME = "name"
 
-    def after(self) -> ChurnOrder:
+    def next_one(self) -> ChurnOrder:
         order = tuple(ChurnOrder)
         return order[(order.index(self) + 1) % len(order)]
 
@@ -41,11 +41,13 @@ class ChurnRow:
     images: tuple[Item, ...]
 
 
-def churn_rows(report: Report, order: ChurnOrder, needle: str = "") -> tuple[ChurnRow, ...]:
-    """Every repository that was rebuilt and whose name contains `needle`."""
+def churn_rows(report: Report, order: ChurnOrder, filter_text: str = "") -> tuple[ChurnRow, ...]:
+    """Every repository that was rebuilt and whose name contains `filter_text`."""
     images = report.ledger.items.get(Category.IMAGES, ()) if report.ledger is not None else ()
     rows = [
-        _row(report, churn, images) for churn in report.trend.churn if needle.casefold() in churn.repository.casefold()
+        _row(report, churn, images)
+        for churn in report.trend.churn
+        if filter_text.casefold() in churn.repository.casefold()
     ]
     match order:
         case ChurnOrder.COST:
@@ -86,18 +88,18 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
     churn = row.churn
     span = age((report.taken_at - churn.since).total_seconds())
     yield (
-        Bit(f" {count(churn.rebuilds, 'rebuild')} in {span}", "strong"),
-        Bit(f" left {count(churn.dangling_images, 'image')} behind: ", "text", 1),
-        Bit(size(churn.dangling_bytes, si=si), "goodstrong"),
+        Span(f" {count(churn.rebuilds, 'rebuild')} in {span}", "strong"),
+        Span(f" left {count(churn.dangling_images, 'image')} behind: ", "text", 1),
+        Span(size(churn.dangling_bytes, si=si), "goodstrong"),
     )
     if churn.busting_step:
-        yield (Bit(" cache breaks at  ", "muted"), Bit(safe(churn.busting_step), "rise", 1, cut=True))
+        yield (Span(" cache breaks at  ", "muted"), Span(safe(churn.busting_step), "rise", 1, shrinks=True))
         yield (
-            Bit(" ", "muted"),
-            Bit("every layer from there on is written anew with each build", "muted", 1, cut=True),
+            Span(" ", "muted"),
+            Span("every layer from there on is written anew with each build", "muted", 1, shrinks=True),
         )
     else:
-        yield (Bit(" which step breaks the cache is not known: no build record names it", "muted", 1, cut=True),)
+        yield (Span(" which step breaks the cache is not known: no build record names it", "muted", 1, shrinks=True),)
     remedy = next(
         (
             finding.remedy
@@ -107,17 +109,17 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
         "",
     )
     if remedy:
-        yield (Bit(" fix              ", "goodstrong"), Bit(safe(remedy), "text", 1, cut=True))
+        yield (Span(" fix              ", "goodstrong"), Span(safe(remedy), "text", 1, shrinks=True))
     if row.images:
         yield ()
-        yield (Bit(" images that are still here", "head"), Bit(": exclusive, then shared", "head", 1))
+        yield (Span(" images that are still here", "head"), Span(": exclusive, then shared", "head", 1))
         largest = max(charged(item.referenced) for item in row.images)
         for item in row.images:
-            bar = dual(charged(item.referenced), floor(item.exclusive), largest, _BAR, "cat:I")
-            used = sum(len(bit.text) for bit in bar)
+            bar = two_part_bar(charged(item.referenced), floor(item.exclusive), largest, _BAR, "cat:I")
+            used = sum(len(piece.text) for piece in bar)
             yield (
-                Bit(f"{size(item.exclusive, si=si):>12}  ", "strong"),
+                Span(f"{size(item.exclusive, si=si):>12}  ", "strong"),
                 *bar,
-                Bit(" " * (_BAR + 2 - used), "text", 9),
-                Bit(safe(item.name), "text", 1, cut=True, middle=True),
+                Span(" " * (_BAR + 2 - used), "text", 9),
+                Span(safe(item.name), "text", 1, shrinks=True, middle=True),
             )

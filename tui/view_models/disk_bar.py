@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from collectors.report.words import bytes_, count, percent, safe
+from tui.drawing.appearance import Appearance
 from tui.drawing.bars import apportion
-from tui.drawing.spans import Bit
-from tui.drawing.styles import Look
+from tui.drawing.spans import Span
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.frame import Frame, percent_of, space_of
-from tui.view_models.state import After, Scene
-from tui.view_models.verdict import docker_blindness
+from tui.view_models.state import AfterPlan, DashboardState
+from tui.view_models.verdict import explained_by_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,86 +40,90 @@ def segments(rows: Sequence[CategoryRow], width: int) -> tuple[Segment, ...]:
     return tuple(found)
 
 
-def label_rows(scene: Scene, parts: Sequence[Segment], height: int) -> list[tuple[Bit, ...]]:
+def label_rows(state: DashboardState, parts: Sequence[Segment], height: int) -> list[tuple[Span, ...]]:
     """`height` (1 to 3) lines of the bar: name above, amount below; one line carries both where both fit."""
-    lines: list[list[Bit]] = [[] for _ in range(height)]
+    lines: list[list[Span]] = [[] for _ in range(height)]
     for part in parts:
-        texts = _labels(part, height, si=scene.scale.si)
-        letter = part.row.face.letter
-        role = f"pick:{letter}" if part.row.face.key == scene.selected else f"on:{letter}"
+        texts = _labels(part, height, si=state.scale.si)
+        letter = part.row.label.letter
+        role = f"pick:{letter}" if part.row.label.key == state.selected else f"on:{letter}"
         for line, text in zip(lines, texts, strict=True):
-            fill = scene.look.fill(letter)
+            fill = state.appearance.fill(letter)
             words = text.rstrip()
-            line.append(Bit(words, role))
-            line.append(Bit(text[len(words) :] + fill * (part.cells - len(text)), f"on:{letter}"))
+            line.append(Span(words, role))
+            line.append(Span(text[len(words) :] + fill * (part.cells - len(text)), f"on:{letter}"))
     return [tuple(line) for line in lines]
 
 
 def _labels(part: Segment, height: int, *, si: bool) -> list[str]:
-    face, room = part.row.face, part.cells
+    label, available = part.row.label, part.cells
     amount = bytes_(part.row.held_bytes, si=si)
     share = "" if part.row.share_percent is None else f" {percent(part.row.share_percent, 0)}"
     if height == 1:
         return [
             _first(
-                room,
-                f" {face.letter} {face.title} {amount} ",
-                f" {face.letter} {amount} ",
-                f" {face.letter} ",
-                face.letter,
+                available,
+                f" {label.letter} {label.title} {amount} ",
+                f" {label.letter} {amount} ",
+                f" {label.letter} ",
+                label.letter,
             )
         ]
     name = _first(
-        room, f" {face.letter} {face.title} ", f" {face.letter} {face.short} ", f" {face.letter} ", face.letter
+        available,
+        f" {label.letter} {label.title} ",
+        f" {label.letter} {label.short} ",
+        f" {label.letter} ",
+        label.letter,
     )
-    number = _first(room, f" {amount} {share} ", f" {amount} ", f"{amount} ", "")
+    number = _first(available, f" {amount} {share} ", f" {amount} ", f"{amount} ", "")
     return [name, number, *[""] * (height - 2)]
 
 
-def _first(room: int, *texts: str) -> str:
+def _first(available: int, *texts: str) -> str:
     """The first text that fits; "" where none does."""
-    return next((text for text in texts if len(text) <= room), "")
+    return next((text for text in texts if len(text) <= available), "")
 
 
-def scale_line(scene: Scene, width: int) -> tuple[Bit, ...]:
-    """What the bar is of, and where the thresholds and the present fill lie on it. Marks win over prose."""
-    frame = scene.frame
+def scale_line(state: DashboardState, width: int) -> tuple[Span, ...]:
+    """What the bar is of, and where the thresholds and the present fill lie on it. Marks come before words."""
+    frame = state.frame
     space = space_of(frame.report) if frame is not None else None
     if frame is None or space is None:
         return ()
     usable = space.used_bytes + space.available_bytes
     now = percent_of(space.used_bytes, space)
-    marks = [(now, f"{percent(now)[:-1]}▾", "bad" if any(now >= mark for mark in scene.marks) else "good")]
-    marks += [(float(mark), f"{mark}▾", "warn") for mark in scene.marks]
-    taken: list[tuple[int, Bit]] = []
+    marks = [(now, f"{percent(now)[:-1]}▾", "bad" if any(now >= mark for mark in state.marks) else "good")]
+    marks += [(float(mark), f"{mark}▾", "warn") for mark in state.marks]
+    taken: list[tuple[int, Span]] = []
     for share, text, role in marks:
         column = min(width - 1, int(share / 100 * usable * width / space.total_bytes)) if space.total_bytes else 0
         begin = max(0, column - len(text) + 1)
-        if all(begin + len(text) < at or begin > at + len(bit.text) for at, bit in taken):
-            taken.append((begin, Bit(text, role)))
+        if all(begin + len(text) < at or begin > at + len(piece.text) for at, piece in taken):
+            taken.append((begin, Span(text, role)))
     taken.sort(key=lambda mark: mark[0])
-    begin, title = _title_place(frame, [(at, len(bit.text)) for at, bit in taken], width, si=scene.scale.si)
-    for bit in title:
-        taken.append((begin, bit))
-        begin += len(bit.text)
-    line: list[Bit] = []
+    begin, title = _title_place(frame, [(at, len(piece.text)) for at, piece in taken], width, si=state.scale.si)
+    for piece in title:
+        taken.append((begin, piece))
+        begin += len(piece.text)
+    line: list[Span] = []
     at = 0
-    for begin, bit in sorted(taken, key=lambda mark: mark[0]):
-        line += [Bit(" " * (begin - at)), bit]
-        at = begin + len(bit.text)
+    for begin, piece in sorted(taken, key=lambda mark: mark[0]):
+        line += [Span(" " * (begin - at)), piece]
+        at = begin + len(piece.text)
     return tuple(line)
 
 
 def _title_place(
     frame: Frame, marks: Sequence[tuple[int, int]], width: int, *, si: bool
-) -> tuple[int, tuple[Bit, ...]]:
+) -> tuple[int, tuple[Span, ...]]:
     """The longest title that fits between two marks, as far left as there is room for it."""
     edges = [(0, 0), *((begin, begin + cells + 2) for begin, cells in marks), (width + 1, 0)]
     gaps = [(start, end - 1 - start) for (_, start), (end, _) in pairwise(edges)]
     for whole, rest in _titles(frame, si=si):
-        for start, room in gaps:
-            if len(whole) + len(rest) <= room:
-                return start, (Bit(whole, "text"), Bit(rest, "muted"))
+        for start, available in gaps:
+            if len(whole) + len(rest) <= available:
+                return start, (Span(whole, "text"), Span(rest, "muted"))
     return 0, ()
 
 
@@ -130,7 +134,7 @@ def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
         return []
     whole = bytes_(space.total_bytes, si=si)
     kind = f" {safe(frame.report.ledger.filesystem.mount.fstype, 20)}"
-    blind = docker_blindness(frame.report)
+    blind = explained_by_engine(frame.report)
     found = [(whole, kind), (whole, "")]
     if blind is not None:
         seen, used = (bytes_(count, si=si) for count in blind)
@@ -139,8 +143,8 @@ def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
 
 
 def after_line(
-    look: Look, after: After, total_bytes: int, width: int, *, si: bool, room_for_text: bool = True
-) -> tuple[Bit, ...]:
+    appearance: Appearance, after: AfterPlan, total_bytes: int, width: int, *, si: bool, x_room_for_text: bool = True
+) -> tuple[Span, ...]:
     """One thin line: what stays used, what comes free, and the sentence that says so inside it."""
     stays = min(width, round(width * after.used_bytes / total_bytes)) if total_bytes else 0
     freed = min(width - stays, round(width * after.freed_bytes / total_bytes)) if total_bytes else 0
@@ -154,9 +158,9 @@ def after_line(
     text = _first(freed - 2, *texts)
     if text:
         left = (freed - len(text)) // 2
-        middle = (Bit("─" * left, "good"), Bit(text, "goodstrong"), Bit("─" * (freed - len(text) - left), "good"))
-        return (Bit("━" * stays, "muted"), *middle, Bit(" " * rest))
+        middle = (Span("─" * left, "good"), Span(text, "goodstrong"), Span("─" * (freed - len(text) - left), "good"))
+        return (Span("━" * stays, "muted"), *middle, Span(" " * rest))
     text = _first(stays - 4, *texts)
     return (
-        Bit("━" * (stays - len(text)), "muted"), Bit(text, "goodstrong"), Bit("─" * freed, "good"), Bit(" " * rest),
+        Span("━" * (stays - len(text)), "muted"), Span(text, "goodstrong"), Span("─" * freed, "good"), Span(" " * rest),
     )  # fmt: skip

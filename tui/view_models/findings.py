@@ -39,7 +39,7 @@ def glyph(severity: Severity) -> str:
 
 def ordered(frame: Frame) -> tuple[Finding, ...]:
     """Worst first; among equals in the order of the diagnosis; what is resolved after them."""
-    return (*sorted(claimed(frame.report), key=lambda finding: -finding.severity), *frame.resolved)
+    return (*sorted(claimable(frame.report), key=lambda finding: -finding.severity), *frame.resolved)
 
 
 def category_of(report: Report, finding: Finding) -> str:
@@ -58,7 +58,7 @@ def category_of(report: Report, finding: Finding) -> str:
     return cause.category.value if cause is not None and cause.category is not None else ""
 
 
-def claimed(report: Report) -> tuple[Finding, ...]:
+def claimable(report: Report) -> tuple[Finding, ...]:
     """The findings without those that are sure of bytes in a category whose reading failed."""
     if report.ledger is None:
         return report.findings

@@ -1,5 +1,6 @@
-"""What a screen is drawn from: one report, the past up to it, and how far the scan is. Frozen, so that every panel of a
-screen shows the same instant.
+"""What a screen is drawn from: one report, the history up to it, and how far the scan is.
+
+Frozen, so that every panel of a screen shows the same instant.
 
 Refuses to be changed: the next scan, the next frame of a replay and the next freed byte each make a new one.
 """
@@ -18,7 +19,7 @@ from collectors.model.reading import Exact, Size
 from collectors.model.report import Report, Sample
 
 
-class Kind(StrEnum):
+class HistoryEventKind(StrEnum):
     """What sort of event a journal tells."""
 
     CROSSED = "crossed"
@@ -30,18 +31,18 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HistoryEvent:
     """One thing that happened. `text` is not yet escaped where it quotes names."""
 
     at: datetime
-    kind: Kind
+    kind: HistoryEventKind
     text: str
     used_percent: float | None
     severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """Used space at one moment, in percent of what users may use (0 to 100)."""
 
     at: datetime
@@ -49,15 +50,15 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RunHistory:
     """The history up to a frame, oldest first. `series` holds charged bytes by category identifier."""
 
-    used: tuple[Point, ...]
+    used: tuple[CurvePoint, ...]
     series: Mapping[str, tuple[Sample, ...]]
-    events: tuple[Event, ...]
+    events: tuple[HistoryEvent, ...]
 
 
-NO_PAST = Past((), {}, ())
+NO_HISTORY = RunHistory((), {}, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Frame:
     """`waiting` names the sources that have not answered yet."""
 
     report: Report
-    past: Past
+    history: RunHistory
     done: bool = True
     waiting: tuple[str, ...] = ()
     last_good: Mapping[Category, LastGood] = field(default_factory=dict)

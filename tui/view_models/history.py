@@ -13,38 +13,40 @@ from collectors.causes import disk_full
 from collectors.model.finding import Severity
 from collectors.model.report import Report, Sample
 from collectors.report.words import bytes_, percent
-from tui.view_models.categories import by_key
-from tui.view_models.frame import Event, Kind, Past, Point
-from tui.view_models.runs import Moment, came_true
+from tui.view_models.categories import label_by_key
+from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory
+from tui.view_models.runs import RunSummary, forecast_came_true
 
 
-def past_of(moments: Sequence[Moment], marks: Sequence[int]) -> Past:
+def history_of(runs: Sequence[RunSummary], marks: Sequence[int]) -> RunHistory:
     """The curves and events of runs that are oldest first."""
     series: dict[str, list[Sample]] = {}
-    for moment in moments:
-        for key, value in moment.categories.items():
-            series.setdefault(key, []).append(Sample(moment.at, value))
-    return Past(
-        used=tuple(Point(moment.at, moment.percent) for moment in moments if moment.percent is not None),
+    for run in runs:
+        for key, value in run.categories.items():
+            series.setdefault(key, []).append(Sample(run.at, value))
+    return RunHistory(
+        used=tuple(CurvePoint(run.at, run.percent) for run in runs if run.percent is not None),
         series={key: tuple(samples) for key, samples in series.items()},
-        events=events(moments, marks),
+        events=events(runs, marks),
     )
 
 
-def until(past: Past, at: datetime) -> Past:
+def until(history: RunHistory, at: datetime) -> RunHistory:
     """What was known at `at`: nothing later."""
-    return Past(
-        used=past.used[: bisect_right(past.used, at, key=lambda point: point.at)],
-        series={key: line[: bisect_right(line, at, key=lambda sample: sample.at)] for key, line in past.series.items()},
-        events=past.events[: bisect_right(past.events, at, key=lambda event: event.at)],
+    return RunHistory(
+        used=history.used[: bisect_right(history.used, at, key=lambda point: point.at)],
+        series={
+            key: line[: bisect_right(line, at, key=lambda sample: sample.at)] for key, line in history.series.items()
+        },
+        events=history.events[: bisect_right(history.events, at, key=lambda event: event.at)],
     )
 
 
-def used_curve(past: Past, report: Report) -> tuple[Point, ...]:
+def used_curve(history: RunHistory, report: Report) -> tuple[CurvePoint, ...]:
     """The used % to draw: the journal's where it has any, else the thinned curve that the report carries."""
-    if past.used:
-        return past.used
-    return tuple(Point(sample.at, float(sample.value)) for sample in report.trend.used_percent)
+    if history.used:
+        return history.used
+    return tuple(CurvePoint(sample.at, float(sample.value)) for sample in report.trend.used_percent)
 
 
 # A fall of this share of the disk between two runs is worth a line of its own.
@@ -52,74 +54,76 @@ _FALL_PERCENT = 2.0
 
 
 # Crossings tell when these begin, and better.
-_TOLD = frozenset({disk_full.ID})
+_SHOWN_AS_CROSSINGS = frozenset({disk_full.ID})
 
 
-def events(moments: Sequence[Moment], marks: Sequence[int]) -> tuple[Event, ...]:
+def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEvent, ...]:
     """What happened, oldest first: thresholds crossed, findings that came and went, space that came back, actions."""
-    told: list[Event] = []
-    before: Moment | None = None
-    told_before: Moment | None = None  # the last run that had findings at all: foreign points have none
-    for moment in moments:
+    found: list[HistoryEvent] = []
+    before: RunSummary | None = None
+    before_with_findings: RunSummary | None = None  # the last run that had findings at all: foreign points have none
+    for run in runs:
         if before is not None:
-            told += _levels(before, moment, marks)
-        if told_before is not None and moment.categories:
-            told += _findings(told_before, moment)
-        told += [Event(moment.at, Kind.ACTION, text, moment.percent, Severity.P4) for text in moment.actions]
-        if moment.percent is not None:
-            before = moment
-        if moment.categories:
-            told_before = moment
-    return tuple(told)
+            found += _levels(before, run, marks)
+        if before_with_findings is not None and run.categories:
+            found += _findings(before_with_findings, run)
+        found += [HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.percent, Severity.P4) for text in run.actions]
+        if run.percent is not None:
+            before = run
+        if run.categories:
+            before_with_findings = run
+    return tuple(found)
 
 
-def _levels(before: Moment, moment: Moment, marks: Sequence[int]) -> list[Event]:
-    if before.percent is None or moment.percent is None:
+def _levels(before: RunSummary, run: RunSummary, marks: Sequence[int]) -> list[HistoryEvent]:
+    if before.percent is None or run.percent is None:
         return []
     found = []
     for mark in marks:
-        if before.percent < mark <= moment.percent:
+        if before.percent < mark <= run.percent:
             severity = Severity.P0 if mark >= 90 else Severity.P1 if mark >= 80 else Severity.P2
-            found.append(Event(moment.at, Kind.CROSSED, f"{mark}% crossed", moment.percent, severity))
-    fall = before.percent - moment.percent
+            found.append(HistoryEvent(run.at, HistoryEventKind.CROSSED, f"{mark}% crossed", run.percent, severity))
+    fall = before.percent - run.percent
     if fall >= _FALL_PERCENT:
-        text = f"used space fell from {percent(before.percent)} to {percent(moment.percent)}"
-        if before.used_bytes is not None and moment.used_bytes is not None:
-            text = f"{bytes_(before.used_bytes - moment.used_bytes)} came back{_from(before, moment)}"
-        found.append(Event(moment.at, Kind.FREED, text, moment.percent, Severity.P4))
+        text = f"used space fell from {percent(before.percent)} to {percent(run.percent)}"
+        if before.used_bytes is not None and run.used_bytes is not None:
+            text = f"{bytes_(before.used_bytes - run.used_bytes)} came back{_from(before, run)}"
+        found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.percent, Severity.P4))
     return found
 
 
-def _from(before: Moment, moment: Moment) -> str:
+def _from(before: RunSummary, run: RunSummary) -> str:
     """The category that fell most, as `: Build cache`."""
-    shrunk = {
-        key: value - moment.categories[key] for key, value in before.categories.items() if key in moment.categories
-    }
+    shrunk = {key: value - run.categories[key] for key, value in before.categories.items() if key in run.categories}
     if not shrunk:
         return ""
     key = max(shrunk, key=lambda key: shrunk[key])
-    return f": {by_key(key).title}" if shrunk[key] > 0 and _known(key) else ""
+    return f": {label_by_key(key).title}" if shrunk[key] > 0 and _known(key) else ""
 
 
 def _known(key: str) -> bool:
     try:
-        by_key(key)
+        label_by_key(key)
     except ValueError:
         return False
     return True
 
 
-def _findings(before: Moment, moment: Moment) -> list[Event]:
+def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
     found = []
-    for rule, finding in moment.findings.items():
-        if rule in _TOLD:
+    for rule, finding in run.findings.items():
+        if rule in _SHOWN_AS_CROSSINGS:
             continue
         old = before.findings.get(rule)
         if old is None or finding.severity > old.severity:
             amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
-            found.append(Event(moment.at, Kind.FOUND, f"{finding.claim}{amount}", moment.percent, finding.severity))
+            found.append(
+                HistoryEvent(run.at, HistoryEventKind.FOUND, f"{finding.claim}{amount}", run.percent, finding.severity)
+            )
     for rule, finding in before.findings.items():
-        gone = rule not in moment.findings and rule not in _TOLD
-        if gone and not came_true(rule, finding.severity, moment.findings):
-            found.append(Event(moment.at, Kind.RESOLVED, f"resolved: {finding.claim}", moment.percent, Severity.P4))
+        gone = rule not in run.findings and rule not in _SHOWN_AS_CROSSINGS
+        if gone and not forecast_came_true(rule, finding.severity, run.findings):
+            found.append(
+                HistoryEvent(run.at, HistoryEventKind.RESOLVED, f"resolved: {finding.claim}", run.percent, Severity.P4)
+            )
     return found

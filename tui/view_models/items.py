@@ -1,4 +1,4 @@
-"""The items of one category as rows: filtered, sorted, and cut to a stated rest. Pure.
+"""The items of one category as rows: filtered and sorted; and all that is known of one item. Pure.
 
 Refuses to add exclusive bytes up: what two things share is freed only when both go.
 """
@@ -15,7 +15,7 @@ from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.sums import charged, floor
 from collectors.report.words import age, doubt, moment, safe, size, unread
-from tui.drawing.spans import Bit, Line
+from tui.drawing.spans import Line, Span
 from tui.view_models.categories import SUBVOLUMES
 from tui.view_models.subvolumes import subvolume_items
 
@@ -29,7 +29,7 @@ class ItemOrder(StrEnum):
     AGE = "age"
     NAME = "name"
 
-    def after(self) -> ItemOrder:
+    def next_one(self) -> ItemOrder:
         order = tuple(ItemOrder)
         return order[(order.index(self) + 1) % len(order)]
 
@@ -44,24 +44,24 @@ class ItemRow:
 _kept: dict[tuple[int, ItemOrder, str], tuple[Sequence[Item], tuple[ItemRow, ...]]] = {}
 
 
-def item_rows(items: Sequence[Item], order: ItemOrder, needle: str = "") -> tuple[ItemRow, ...]:
-    """Every item whose name, owner or state contains `needle` (any case), in `order`.
+def item_rows(items: Sequence[Item], order: ItemOrder, filter_text: str = "") -> tuple[ItemRow, ...]:
+    """Every item whose name, owner or state contains `filter_text` (any case), in `order`.
 
     The last few answers are kept by the identity of `items`: a cursor that moves over ten thousand sorts them once.
     """
-    key = (id(items), order, needle)
+    key = (id(items), order, filter_text)
     kept = _kept.get(key)
     if kept is not None and kept[0] is items:
         return kept[1]
-    rows = _sorted_rows(items, order, needle)
+    rows = _sorted_rows(items, order, filter_text)
     if len(_kept) >= 16:
         _kept.pop(next(iter(_kept)))
     _kept[key] = (items, rows)
     return rows
 
 
-def _sorted_rows(items: Sequence[Item], order: ItemOrder, needle: str) -> tuple[ItemRow, ...]:
-    wanted = needle.casefold()
+def _sorted_rows(items: Sequence[Item], order: ItemOrder, filter_text: str) -> tuple[ItemRow, ...]:
+    wanted = filter_text.casefold()
     rows = [
         ItemRow(item, max(charged(item.referenced), charged(item.exclusive)), floor(item.exclusive))
         for item in items
@@ -133,7 +133,7 @@ def _proof(item: Item) -> Iterator[Line]:
     if item.proof:
         yield _fact("proof", f"{len(item.proof)} owner sources read, none knows it:", "good")
         for source in item.proof:
-            yield (Bit(" " * (_LABEL + 1)), Bit("✔ ", "good"), Bit(safe(source), "text", 1, cut=True))
+            yield (Span(" " * (_LABEL + 1)), Span("✔ ", "good"), Span(safe(source), "text", 1, shrinks=True))
     else:
         yield _fact("proof", "none recorded: do not delete on this", "warn")
 
@@ -153,5 +153,5 @@ def _size(value: Size, *, si: bool) -> str:
 
 
 def _fact(label: str, value: str, role: str = "text", about: str = "") -> Line:
-    bits = (Bit(f" {label:<{_LABEL}}", "muted"), Bit(value, role, 1, cut=True, middle=True))
-    return (*bits, Bit(f"   {about}", "muted", 2)) if about else bits
+    spans = (Span(f" {label:<{_LABEL}}", "muted"), Span(value, role, 1, shrinks=True, middle=True))
+    return (*spans, Span(f"   {about}", "muted", 2)) if about else spans

@@ -16,14 +16,14 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Plan
 from collectors.model.reading import Size
 from collectors.report.words import bytes_, count, percent, safe, size
-from tui.drawing.spans import Bit, Line
+from tui.drawing.spans import Line, Span
 from tui.view_models.frame import percent_of
 
 if TYPE_CHECKING:
     from collectors.reclaim.outcome import Event, Outcome
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     LEFT = "left"  # reached, and nothing of it was removed
@@ -33,7 +33,7 @@ class State(StrEnum):
 class StepRun:
     """`measured_bytes` None: not measured yet. `removed`, `skipped`, `failed` count targets."""
 
-    state: State
+    state: StepState
     done: int
     total: int
     removed: int
@@ -42,11 +42,11 @@ class StepRun:
     measured_bytes: int | None
 
 
-_FRESH = StepRun(State.RUNNING, 0, 0, 0, 0, 0, None)
+_FRESH = StepRun(StepState.RUNNING, 0, 0, 0, 0, 0, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PlanRun:
     """One application of a plan. `lines` is the log, oldest first."""
 
     steps: Mapping[str, StepRun] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Run:
     waiting: str = ""
     ended: bool = False
 
-    def after(self, event: Event) -> Run:
+    def with_event(self, event: Event) -> PlanRun:
         """The run once `event` has happened."""
         steps = dict(self.steps)
         if event.step:
@@ -65,7 +65,7 @@ class Run:
 
     @property
     def finished(self) -> frozenset[str]:
-        return frozenset(key for key, step in self.steps.items() if step.state is not State.RUNNING)
+        return frozenset(key for key, step in self.steps.items() if step.state is not StepState.RUNNING)
 
 
 def _step(step: StepRun, event: Event) -> StepRun:
@@ -80,7 +80,7 @@ def _step(step: StepRun, event: Event) -> StepRun:
             return replace(step, failed=step.failed + 1)
         case "step finished":
             nothing = step.removed == 0 and step.skipped + step.failed > 0
-            return replace(step, state=State.LEFT if nothing else State.DONE)
+            return replace(step, state=StepState.LEFT if nothing else StepState.DONE)
         case _:
             return step
 
@@ -96,35 +96,37 @@ def _line(event: Event) -> Line:
     glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
     count = f" {event.done}/{event.total}" if event.total else ""
     what = safe(event.text or (event.target.text() if event.target else ""))
-    bits = [
-        Bit(f" {event.at:%H:%M:%S} ", "muted"),
-        Bit(f"{glyph} ", role),
-        Bit(f"{event.kind.value}{count} ", "muted", 2),
+    spans = [
+        Span(f" {event.at:%H:%M:%S} ", "muted"),
+        Span(f"{glyph} ", role),
+        Span(f"{event.kind.value}{count} ", "muted", 2),
     ]
     if what != event.kind.value:
-        bits.append(Bit(what, "text", 1, cut=True))
+        spans.append(Span(what, "text", 1, shrinks=True))
     if event.freed_bytes is not None:
-        bits.append(Bit(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
-    return tuple(bits)
+        spans.append(Span(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
+    return tuple(spans)
 
 
 def outcome_lines(outcome: Outcome, *, si: bool) -> tuple[Line, ...]:
     """How it ended: predicted, engine-reported and measured side by side, and every note."""
 
-    def figure(label: str, value: Size, role: str) -> tuple[Bit, Bit]:
-        return Bit(f"   {label}  ", "muted"), Bit(size(value, si=si), role, 0 if role == "goodstrong" else 1, cut=True)
+    def figure(label: str, value: Size, role: str) -> tuple[Span, Span]:
+        return Span(f"   {label}  ", "muted"), Span(
+            size(value, si=si), role, 0 if role == "goodstrong" else 1, shrinks=True
+        )
 
     words = outcome.ended.value + (f": {safe(outcome.reason)}" if outcome.reason else "")
-    lines: list[Line] = [(Bit(" "), Bit(words, "strong", 1, cut=True))]
+    lines: list[Line] = [(Span(" "), Span(words, "strong", 1, shrinks=True))]
     lines.append(figure("measured   ", outcome.measured, "goodstrong"))
     lines.append(figure("promised   ", outcome.predicted, "text"))
     lines.append(figure("engine says", outcome.engine_reported, "text"))
     for step in outcome.steps:
         left = Counter(target.reason for target in step.targets if not target.removed)
         for reason, number in left.items():
-            lines.append((Bit(f" ○ {number} left alone: ", "warn"), Bit(safe(reason), "text", 1, cut=True)))
+            lines.append((Span(f" ○ {number} left alone: ", "warn"), Span(safe(reason), "text", 1, shrinks=True)))
     for note in outcome.notes:
-        lines.append((Bit(" "), Bit(safe(note), "muted", 1, cut=True)))
+        lines.append((Span(" "), Span(safe(note), "muted", 1, shrinks=True)))
     return tuple(lines)
 
 
@@ -139,25 +141,25 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
         used = max(0, space.used_bytes - freed)
         lines.append(
             (
-                Bit(f" {number} ", "muted"),
-                Bit("frees ", "muted"),
-                Bit(bytes_(freed - before, si=si), "goodstrong"),
-                Bit(f" → {percent(percent_of(used, space))} used", "text"),
-                Bit(f"  {safe(step.title)}", "text", 1, cut=True),
+                Span(f" {number} ", "muted"),
+                Span("frees ", "muted"),
+                Span(bytes_(freed - before, si=si), "goodstrong"),
+                Span(f" → {percent(percent_of(used, space))} used", "text"),
+                Span(f"  {safe(step.title)}", "text", 1, shrinks=True),
             )
         )
-        lines.append((Bit("   $ ", "muted"), Bit(safe(step.command), "muted", 1, cut=True)))
+        lines.append((Span("   $ ", "muted"), Span(safe(step.command), "muted", 1, shrinks=True)))
         if step.targets:
             each = f"   {count(len(step.targets), 'item')}, each verified again just before it goes"
-            lines.append((Bit(each, "muted", 1, cut=True),))
+            lines.append((Span(each, "muted", 1, shrinks=True),))
     if not lines:
-        return ((Bit(" No step is chosen: Space includes one.", "muted"),),)
+        return ((Span(" No step is chosen: Space includes one.", "muted"),),)
     promised = bytes_(plan.frees_bytes(done), si=si)
     lines.append(
         (
-            Bit(f" {count(len(done), 'step')}: ", "muted"),
-            Bit(promised, "goodstrong"),
-            Bit(" promised. Nothing has run.", "muted", 1),
+            Span(f" {count(len(done), 'step')}: ", "muted"),
+            Span(promised, "goodstrong"),
+            Span(" promised. Nothing has run.", "muted", 1),
         )
     )
     return tuple(lines)

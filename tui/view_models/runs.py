@@ -17,14 +17,14 @@ from tui.view_models.frame import percent_of, space_of
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunFinding:
     severity: Severity
     claim: str
     bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RunSummary:
     """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences.
 
     `record` is the journal's own, where the run comes from one.
@@ -36,21 +36,21 @@ class Moment:
     available_bytes: int | None
     total_bytes: int | None
     categories: Mapping[str, int]
-    findings: Mapping[str, Found]
+    findings: Mapping[str, RunFinding]
     actions: tuple[str, ...]
     record: Record | None = None
 
 
-def came_true(rule: str, severity: Severity, now: Mapping[str, Found]) -> bool:
+def forecast_came_true(rule: str, severity: Severity, now: Mapping[str, RunFinding]) -> bool:
     """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
     full = now.get(disk_full.ID)
     return rule == disk_forecast.ID and full is not None and full.severity > severity
 
 
-def of_report(report: Report) -> Moment:
+def run_of_report(report: Report) -> RunSummary:
     space = space_of(report)
     rows = report.ledger.rows if report.ledger is not None else ()
-    return Moment(
+    return RunSummary(
         at=report.taken_at,
         percent=percent_of(space.used_bytes, space) if space is not None else None,
         used_bytes=space.used_bytes if space is not None else None,
@@ -59,23 +59,23 @@ def of_report(report: Report) -> Moment:
         categories={
             row.category.value: charged(row.charged) for row in rows if not isinstance(row.charged, Unavailable)
         },
-        findings=worst_of(report),
+        findings=worst_by_rule(report),
         actions=(),
     )
 
 
-def worst_of(report: Report) -> dict[str, Found]:
+def worst_by_rule(report: Report) -> dict[str, RunFinding]:
     """The worst finding of each rule; the diagnosis lists them worst first."""
-    found: dict[str, Found] = {}
+    found: dict[str, RunFinding] = {}
     for finding in report.findings:
         if finding.certain:
             amount = None if finding.bytes is None else floor(finding.bytes)
-            found.setdefault(finding.rule, Found(finding.severity, finding.claim, amount))
+            found.setdefault(finding.rule, RunFinding(finding.severity, finding.claim, amount))
     return found
 
 
-def of_record(record: Record) -> Moment:
-    return Moment(
+def run_of_record(record: Record) -> RunSummary:
+    return RunSummary(
         at=record.at,
         percent=record.used_percent,
         used_bytes=record.used_bytes,
@@ -83,7 +83,7 @@ def of_record(record: Record) -> Moment:
         total_bytes=record.total_bytes,
         categories={key: value for key, value in record.categories.items() if value is not None},
         findings={
-            noted.rule: Found(noted.severity, noted.rule.replace("-", " "), noted.bytes)
+            noted.rule: RunFinding(noted.severity, noted.rule.replace("-", " "), noted.bytes)
             for noted in record.findings
             if noted.severity is not Severity.OK
         },
@@ -96,8 +96,8 @@ def of_record(record: Record) -> Moment:
     )
 
 
-def of_journal(journal: Journal) -> tuple[Moment, ...]:
+def runs_of_journal(journal: Journal) -> tuple[RunSummary, ...]:
     """Our own runs and what supervisors wrote as points of used %, oldest first."""
-    own = [of_record(record) for record in journal.records]
-    foreign = [Moment(point.at, point.used_percent, None, None, None, {}, {}, ()) for point in journal.foreign]
-    return tuple(sorted((*own, *foreign), key=lambda moment: moment.at))
+    own = [run_of_record(record) for record in journal.records]
+    foreign = [RunSummary(point.at, point.used_percent, None, None, None, {}, {}, ()) for point in journal.foreign]
+    return tuple(sorted((*own, *foreign), key=lambda run: run.at))

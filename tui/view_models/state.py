@@ -1,7 +1,7 @@
 """Everything that one drawing of the screen depends on, in one frozen value.
 
-Every widget draws from the same scene, so no two figures on a screen can come from different moments. Refuses to be
-changed: a key press, a scan and a freed byte each make a new scene.
+Every widget draws from the same state, so no two figures on a screen can come from different moments. Refuses to be
+changed: a key press, a scan and a freed byte each make a new state.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from functools import cached_property
 
 from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
+from tui.drawing.appearance import Appearance
 from tui.drawing.spans import Line
-from tui.drawing.styles import Look
-from tui.view_models.category_rows import CategoryRow, Order, category_rows, extra_rows
+from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
 from tui.view_models.churn import ChurnOrder
-from tui.view_models.frame import Event, Frame, percent_of, space_of
+from tui.view_models.frame import Frame, HistoryEvent, percent_of, space_of
 from tui.view_models.items import ItemOrder
-from tui.view_models.plan_run import Run
+from tui.view_models.plan_run import PlanRun
 from tui.view_models.units import Scale, Units, scale_for
 
 
@@ -30,7 +30,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class After:
+class AfterPlan:
     """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
 
     step_count: int
@@ -40,34 +40,34 @@ class After:
 
 
 @dataclass(frozen=True)
-class Scene:
+class DashboardState:
     """`marks` are the percentages that judge, `selected` a category's key, `chosen` ids of plan steps."""
 
-    look: Look
+    appearance: Appearance
     mode: Mode
     frame: Frame | None = None
     units: Units = Units.IEC
-    order: Order = Order.SIZE
+    order: CategoryOrder = CategoryOrder.SIZE
     item_order: ItemOrder = ItemOrder.EXCLUSIVE
     churn_order: ChurnOrder = ChurnOrder.COST
-    needle: str = ""
+    filter_text: str = ""
     marks: tuple[int, ...] = (80, 90)
     selected: str = ""
     chosen: frozenset[str] = frozenset()
     plan: Plan | None = None  # the plan being applied; None: that of the report
-    run: Run | None = None  # how far it is, or how it ended
-    dry: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
+    plan_run: PlanRun | None = None  # how far it is, or how it ended
+    dry_run_lines: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
     scanning: bool = False
     failure: str = ""  # why the last scan broke off
     applying: bool = False
     read_only: bool = False
     view: str = "overview"
     position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
-    span: tuple[datetime, datetime] | None = None  # of everything that can be shown
-    marked: tuple[Event, ...] = ()  # every event of that span, for the slider
+    period: tuple[datetime, datetime] | None = None  # of everything that can be shown
+    period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider
 
-    def but(self, **changes: object) -> Scene:
-        """The same scene with some fields changed."""
+    def with_changes(self, **changes: object) -> DashboardState:
+        """The same state with some fields changed."""
         new = replace(self, **changes)  # type: ignore[arg-type]
         # What was worked out from fields that did not change is carried over: moving a cursor must cost nothing.
         for name, inputs in _DERIVED.items():
@@ -106,38 +106,38 @@ class Scene:
         return self.steps.frees_bytes(self.steps.ids) if self.steps is not None else 0
 
     @cached_property
-    def after(self) -> After | None:
+    def after_plan(self) -> AfterPlan | None:
         """What is left once the chosen steps that are still to run have run; None without a plan or statvfs."""
         plan = self.steps
         space = space_of(self.frame.report) if self.frame is not None else None
         if plan is None or space is None:
             return None
-        gone = self.chosen & (self.run.finished if self.run is not None else frozenset())
+        gone = self.chosen & (self.plan_run.finished if self.plan_run is not None else frozenset())
         ahead = self.chosen - gone
         freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(gone))
         used = space.used_bytes - freed
-        return After(len(ahead), freed, used, percent_of(used, space))
+        return AfterPlan(len(ahead), freed, used, percent_of(used, space))
 
     @cached_property
-    def shelves(self) -> tuple[CategoryRow, ...]:
+    def explore_rows(self) -> tuple[CategoryRow, ...]:
         """What Explore lists: the categories that may have items, and the subvolumes."""
         if self.frame is None:
             return ()
-        used = tuple(row for row in self.rows if row.face.key not in ("free", "reserved"))
+        used = tuple(row for row in self.rows if row.label.key not in ("free", "reserved"))
         return (*used, *extra_rows(self.frame))
 
     @cached_property
     def row(self) -> CategoryRow | None:
         """The selected category; the first one where nothing is selected."""
-        rows = (*self.rows, *self.shelves)
-        return next((row for row in rows if row.face.key == self.selected), rows[0] if rows else None)
+        rows = (*self.rows, *self.explore_rows)
+        return next((row for row in rows if row.label.key == self.selected), rows[0] if rows else None)
 
 
 _DERIVED = {
     "scale": {"frame", "units"},
     "rows": {"frame", "order"},
-    "shelves": {"frame", "order"},
-    "after": {"frame", "plan", "chosen", "run"},
+    "explore_rows": {"frame", "order"},
+    "after_plan": {"frame", "plan", "chosen", "plan_run"},
     "later": {"frame", "plan"},
     "whole_plan_bytes": {"frame", "plan"},
     "row": {"frame", "order", "selected"},

@@ -20,7 +20,7 @@ class Units(StrEnum):
     SI = "si"
     BYTES = "bytes"
 
-    def after(self) -> Units:
+    def next_one(self) -> Units:
         order = tuple(Units)
         return order[(order.index(self) + 1) % len(order)]
 

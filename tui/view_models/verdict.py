@@ -15,25 +15,25 @@ from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Crossing, Report
 from collectors.model.sums import charged, floor
 from collectors.report.words import age, bytes_, count, percent, safe
-from tui.drawing.spans import Bit
-from tui.view_models.categories import face
-from tui.view_models.findings import category_of, claimed
+from tui.drawing.spans import Span
+from tui.view_models.categories import label_of
+from tui.view_models.findings import category_of, claimable
 from tui.view_models.frame import Frame, percent_of, space_of
 
 JOURNAL = "journal"  # the source of every figure of a frame that was made from a journal
 
 
-def fullness(report: Report) -> tuple[Bit, ...]:
+def fullness(report: Report) -> tuple[Span, ...]:
     """`98.1% full, 18.0 GiB left`; the two numbers never give way."""
     space = space_of(report)
     if space is None:
         reason = "the filesystem was not found"
         if report.ledger is not None and isinstance(report.ledger.filesystem.space, Unavailable):
             reason = report.ledger.filesystem.space.detail
-        return (Bit("? full", "strong"), Bit(f"  {safe(reason)}", "muted", 2, cut=True))
+        return (Span("? full", "strong"), Span(f"  {safe(reason)}", "muted", 2, shrinks=True))
     full = percent(percent_of(space.used_bytes, space))
     left = f"{bytes_(space.available_bytes)} left"
-    return (Bit(full, "strong"), Bit(" full", "strong", 2), Bit(f", {left}", "strong"))
+    return (Span(full, "strong"), Span(" full", "strong", 2), Span(f", {left}", "strong"))
 
 
 def next_crossing(report: Report) -> Crossing | None:
@@ -48,7 +48,7 @@ def clock(at: datetime, today: datetime) -> str:
     return at.strftime("%H:%MZ") if at.date() == today.date() else at.strftime("%d %b %H:%MZ")
 
 
-def outlook(report: Report) -> tuple[Bit, ...]:
+def forecast_spans(report: Report) -> tuple[Span, ...]:
     """`full in 7 h 08 min (10:21Z) at +2.5 GiB/h`; empty where nothing is forecast."""
     crossing = next_crossing(report)
     used = next((growth for growth in report.trend.growth if growth.key == "used"), None)
@@ -57,13 +57,13 @@ def outlook(report: Report) -> tuple[Bit, ...]:
     goal = "full" if crossing.percent >= 100 else f"{crossing.percent}%"
     left = age((crossing.at - report.taken_at).total_seconds())
     return (
-        Bit(f" · {goal} in {left}", "text", 1),
-        Bit(f" ({clock(crossing.at, report.taken_at)})", "text", 3),
-        Bit(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24)}/h", "muted", 4),
+        Span(f" · {goal} in {left}", "text", 1),
+        Span(f" ({clock(crossing.at, report.taken_at)})", "text", 3),
+        Span(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24)}/h", "muted", 4),
     )
 
 
-def docker_blindness(report: Report) -> tuple[int, int] | None:
+def explained_by_engine(report: Report) -> tuple[int, int] | None:
     """(bytes that the engine's own categories explain, used bytes); None where either was not measured."""
     space = space_of(report)
     if space is None or report.ledger is None or not isinstance(report.engine, Exact):
@@ -77,7 +77,7 @@ def docker_blindness(report: Report) -> tuple[int, int] | None:
     return seen, space.used_bytes
 
 
-def troubles(frame: Frame) -> str:
+def unread_words(frame: Frame) -> str:
     """One sentence on what this report cannot tell, "" where everything was read."""
     report = frame.report
     unread = _unread(report)
@@ -94,7 +94,7 @@ def troubles(frame: Frame) -> str:
     return ". ".join(said)
 
 
-def remark(report: Report) -> str:
+def ledger_note(report: Report) -> str:
     """What the whole ledger says of itself, "" for nothing."""
     return safe(report.ledger.note) if report.ledger is not None else ""
 
@@ -118,7 +118,7 @@ class Culprit:
 
 def culprit(report: Report) -> Culprit | None:
     """The finding that the verdict of the preflight page names too, else the largest category that was measured."""
-    worst = detection.culprit(finding for finding in claimed(report) if _bytes(finding) > 0)
+    worst = detection.culprit(finding for finding in claimable(report) if _bytes(finding) > 0)
     if worst is not None:
         return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
     if report.ledger is None:
@@ -128,7 +128,7 @@ def culprit(report: Report) -> Culprit | None:
     if not read:
         return None
     largest = max(read, key=lambda row: charged(row.charged))
-    title = face(largest.category).title
+    title = label_of(largest.category).title
     return Culprit(
         largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False
     )

@@ -1,1 +1,1 @@
-"""What screens are made of. A widget draws the scene it is given and reports what was pointed at."""
+"""What screens are made of. A widget draws the state it is given and reports what was pointed at."""

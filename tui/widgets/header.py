@@ -10,18 +10,18 @@ from textual.message import Message
 
 from collectors.model.finding import Severity
 from collectors.report.words import bytes_, safe
-from tui.drawing.spans import Bit, fit, shorten_middle, width_of
+from tui.drawing.spans import Span, fit, shorten_middle, width_of
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.findings import chip
 from tui.view_models.frame import space_of
-from tui.view_models.state import Mode, Scene
-from tui.view_models.verdict import culprit, fullness, outlook, remark, troubles
-from tui.widgets.lines import Drawn
+from tui.view_models.state import DashboardState, Mode
+from tui.view_models.verdict import culprit, forecast_spans, fullness, ledger_note, unread_words
+from tui.widgets.lines import LineWidget
 
 VIEWS = (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn"))
 
 
-class Tabs(Drawn):
+class Tabs(LineWidget):
     """One line. Clicking a view's name switches to it."""
 
     class Picked(Message):
@@ -30,26 +30,26 @@ class Tabs(Drawn):
             self.view = view
 
     def __init__(self) -> None:
-        super().__init__(id="tabs", classes="mast")
+        super().__init__(id="tabs", classes="surround")
         self._spans: list[tuple[int, int, str]] = []
 
-    def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
-        right = _state(scene, width)
-        room = width - width_of(right) - 1
-        names, host = _names(scene, 99), ""
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        right = _state(state, width)
+        available = width - width_of(right) - 1
+        names, host = _names(state, 99), ""
         for letters, shortest in ((99, 99), (4, 99), (0, 99), (0, 8)):
-            names = _names(scene, letters)
-            host = _host(scene, room - sum(len(name) + 2 for name in names) - 2, shortest)
+            names = _names(state, letters)
+            host = _host(state, available - sum(len(name) + 2 for name in names) - 2, shortest)
             if host:
                 break
-        left: list[Bit] = [Bit(f" {host}  ", "host")] if host else [Bit(" ")]
+        left: list[Span] = [Span(f" {host}  ", "host")] if host else [Span(" ")]
         at, self._spans = width_of(left), []
         for (view, _), name in zip(VIEWS, names, strict=True):
-            left.append(Bit(f" {name} ", "tabon" if scene.view == view else "tab"))
+            left.append(Span(f" {name} ", "tabon" if state.view == view else "tab"))
             self._spans.append((at, at + len(name) + 2, view))
             at += len(name) + 2
         blank = width - at - width_of(right)
-        yield (*left, Bit(" " * max(0, blank)), *right)
+        yield (*left, Span(" " * max(0, blank)), *right)
 
     def on_click(self, event: events.Click) -> None:
         for begin, end, view in self._spans:
@@ -57,108 +57,108 @@ class Tabs(Drawn):
                 self.post_message(self.Picked(view))
 
 
-def _names(scene: Scene, letters: int) -> list[str]:
+def _names(state: DashboardState, letters: int) -> list[str]:
     """The view that is open in full, the others in so many letters."""
     return [
-        f"{number} {title if view == scene.view else title[:letters]}".rstrip()
+        f"{number} {title if view == state.view else title[:letters]}".rstrip()
         for number, (view, title) in enumerate(VIEWS, 1)
     ]
 
 
-def _host(scene: Scene, room: int, shortest: int) -> str:
-    """The host's name in `room` cells; "" where not even `shortest` of them are left."""
-    name = safe(scene.report.host) if scene.report is not None else "ullage"
-    if cell_len(name) <= room:
+def _host(state: DashboardState, available: int, shortest: int) -> str:
+    """The host's name in `available` cells; "" where not even `shortest` of them are left."""
+    name = safe(state.report.host) if state.report is not None else "ullage"
+    if cell_len(name) <= available:
         return name
-    return shorten_middle(name, room) if room >= shortest else ""
+    return shorten_middle(name, available) if available >= shortest else ""
 
 
-def _state(scene: Scene, width: int) -> tuple[Bit, ...]:
+def _state(state: DashboardState, width: int) -> tuple[Span, ...]:
     """How far the scan is, live or replay, and the moment that is on screen."""
-    bits: list[Bit] = []
-    frame = scene.frame
-    if scene.mode is Mode.REPLAY:
-        number, count = scene.position
+    spans: list[Span] = []
+    frame = state.frame
+    if state.mode is Mode.REPLAY:
+        number, count = state.position
         if width >= 100 and count:
-            bits.append(Bit(f"{number}/{count}  ", "muted"))
-        bits.append(Bit(" « REPLAY ", "replay"))
+            spans.append(Span(f"{number}/{count}  ", "muted"))
+        spans.append(Span(" « REPLAY ", "replay"))
     else:
         if width >= 100 and frame is not None:
             read = len(frame.report.coverage)
-            bits.append(Bit(f"scan {read}/{read + len(frame.waiting)}  ", "muted"))
-        busy = scene.scanning or (frame is None and not scene.failure)
-        bits.append(Bit("◌ READING" if busy else "● LIVE", "warn" if busy else "live"))
-        if scene.read_only and width >= 78:
-            bits.append(Bit(" read-only", "muted"))
+            spans.append(Span(f"scan {read}/{read + len(frame.waiting)}  ", "muted"))
+        busy = state.scanning or (frame is None and not state.failure)
+        spans.append(Span("◌ READING" if busy else "● LIVE", "warn" if busy else "live"))
+        if state.read_only and width >= 78:
+            spans.append(Span(" read-only", "muted"))
     if frame is not None:
         at = frame.report.taken_at
         form = " %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ "
-        bits.append(Bit(at.strftime(form), "text"))
-    return tuple(bits)
+        spans.append(Span(at.strftime(form), "text"))
+    return tuple(spans)
 
 
-class Verdict(Drawn):
-    def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
-        room = width - 1
-        frame = scene.frame
+class Verdict(LineWidget):
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        available = width - 1
+        frame = state.frame
         if frame is None:
-            broke = Bit(f" ? {_broke(scene)}", "warn", 1, cut=True)
-            yield fit((broke,), room) if scene.failure else (Bit(" Reading the filesystem …", "muted"),)
+            broke = Span(f" ? {_failure_words(state)}", "warn", 1, shrinks=True)
+            yield fit((broke,), available) if state.failure else (Span(" Reading the filesystem …", "muted"),)
             return
         report = frame.report
-        gap = (Bit(" "),)
-        pending = scene.scanning and not frame.done
+        gap = (Span(" "),)
+        pending = state.scanning and not frame.done
         unknown = pending and space_of(report) is None  # not read yet is not unreadable
         if pending and (unknown or report.severity is Severity.OK):
-            mark: tuple[Bit, ...] = (Bit(" ◌ reading ", "muted"),)
+            mark: tuple[Span, ...] = (Span(" ◌ reading ", "muted"),)
         else:
-            mark = (Bit(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
-        how_full = (Bit("how full the disk is …", "muted", 1, cut=True),) if unknown else fullness(report)
-        yield fit((*gap, *mark, Bit("  "), *how_full, *outlook(report)), room)
-        yield fit((*gap, *self._who(scene)), room)
+            mark = (Span(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
+        how_full = (Span("how full the disk is …", "muted", 1, shrinks=True),) if unknown else fullness(report)
+        yield fit((*gap, *mark, Span("  "), *how_full, *forecast_spans(report)), available)
+        yield fit((*gap, *self._who(state)), available)
 
-    def _who(self, scene: Scene) -> Iterable[Bit]:
+    def _who(self, state: DashboardState) -> Iterable[Span]:
         """The culprit, what the plan returns, and what could not be read."""
-        frame = scene.frame
+        frame = state.frame
         if frame is None:
             return
-        who, trouble = culprit(frame.report), _broke(scene) or troubles(frame)
+        who, trouble = culprit(frame.report), _failure_words(state) or unread_words(frame)
         loud = frame.report.severity >= Severity.P2
         if who is not None:
-            yield Bit("Where did it go? ", "muted", 3)
-            yield Bit(f"{who.amount} in ", "bad" if loud and who.certain else "strong")
-            yield Bit(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, cut=True, least=8)
+            yield Span("Where did it go? ", "muted", 3)
+            yield Span(f"{who.amount} in ", "bad" if loud and who.certain else "strong")
+            yield Span(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, shrinks=True, least=8)
         if not frame.done:
             names = ", ".join(frame.waiting)
-            yield Bit("  ◌ still reading", "muted", 2)
-            yield Bit(f": {safe(names)}" if names else " …", "muted", 3, cut=True)
+            yield Span("  ◌ still reading", "muted", 2)
+            yield Span(f": {safe(names)}" if names else " …", "muted", 3, shrinks=True)
         elif trouble:
-            yield Bit("  ? ", "warn", 2)
-            yield Bit(trouble, "warn", 2, cut=True, least=24)
-        elif promised := _promise(scene):
-            yield Bit(f"   p → {promised}", "good", 4)
-        if said := remark(frame.report):
-            yield Bit("   ", "muted", 5)
-            yield Bit(said, "muted", 5, cut=True, least=20)
+            yield Span("  ? ", "warn", 2)
+            yield Span(trouble, "warn", 2, shrinks=True, least=24)
+        elif promised := _promise(state):
+            yield Span(f"   p → {promised}", "good", 4)
+        if said := ledger_note(frame.report):
+            yield Span("   ", "muted", 5)
+            yield Span(said, "muted", 5, shrinks=True, least=20)
 
 
-def _promise(scene: Scene) -> str:
+def _promise(state: DashboardState) -> str:
     """What the chosen steps of the plan free, and what all of them would; "" where that is nothing."""
-    after, si = scene.after, scene.scale.si
+    after, si = state.after_plan, state.scale.si
     if after is None:
         return ""
     chosen = f"plan frees {bytes_(after.freed_bytes, si=si)}" if after.freed_bytes else ""
-    if scene.run is not None or scene.whole_plan_bytes <= after.freed_bytes:
+    if state.plan_run is not None or state.whole_plan_bytes <= after.freed_bytes:
         return chosen
-    most = f"could free {bytes_(scene.whole_plan_bytes, si=si)}"
+    most = f"could free {bytes_(state.whole_plan_bytes, si=si)}"
     return f"{chosen}, {most}" if chosen else f"plan {most}"
 
 
-def _broke(scene: Scene) -> str:
-    return f"The scan broke off: {safe(scene.failure)}" if scene.failure else ""
+def _failure_words(state: DashboardState) -> str:
+    return f"The scan broke off: {safe(state.failure)}" if state.failure else ""
 
 
-class DiskBar(Drawn):
+class DiskBar(LineWidget):
     """Scale, bar, and what is left after the plan where there is a line for it. Height 2 to 5."""
 
     class Picked(Message):
@@ -167,26 +167,29 @@ class DiskBar(Drawn):
             self.key = key
 
     def __init__(self) -> None:
-        super().__init__(id="diskbar", classes="mast")
+        super().__init__(id="diskbar", classes="surround")
         self._parts: tuple[Segment, ...] = ()
 
-    def lines(self, scene: Scene, width: int, height: int) -> Iterable[tuple[Bit, ...]]:
-        report = scene.report
-        room = width - 2
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        report = state.report
+        available = width - 2
         if report is None:
             return
-        self._parts = segments(scene.rows, room)
+        self._parts = segments(state.rows, available)
         space = space_of(report)
         with_scale, with_after = height >= 3, height >= 4
-        margin = (Bit(" "),)
+        margin = (Span(" "),)
         if with_scale:
-            yield (*margin, *scale_line(scene, room))
-        for line in label_rows(scene, self._parts, max(1, height - with_scale - with_after)):
+            yield (*margin, *scale_line(state, available))
+        for line in label_rows(state, self._parts, max(1, height - with_scale - with_after)):
             yield (*margin, *line)
-        if with_after and space is not None and scene.after is not None and scene.after.freed_bytes > 0:
-            yield (*margin, *after_line(scene.look, scene.after, space.total_bytes, room, si=scene.scale.si))
+        if with_after and space is not None and state.after_plan is not None and state.after_plan.freed_bytes > 0:
+            yield (
+                *margin,
+                *after_line(state.appearance, state.after_plan, space.total_bytes, available, si=state.scale.si),
+            )
 
     def on_click(self, event: events.Click) -> None:
         for part in self._parts:
             if part.begin <= event.x - 1 < part.begin + part.cells:
-                self.post_message(self.Picked(part.row.face.key))
+                self.post_message(self.Picked(part.row.label.key))

@@ -8,10 +8,10 @@ from rich.cells import set_cell_size
 
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, safe
-from tui.drawing.bars import dual
-from tui.drawing.spans import Bit, shorten, shorten_middle
+from tui.drawing.bars import two_part_bar
+from tui.drawing.spans import Span, shorten, shorten_middle
 from tui.view_models.items import ItemRow, age_of
-from tui.view_models.state import Scene
+from tui.view_models.state import DashboardState
 from tui.view_models.units import cell
 from tui.widgets.listing import Listing
 
@@ -50,26 +50,26 @@ class ItemTable(Listing[ItemRow]):
 
     def columns(self, width: int, number: int) -> Columns:
         """What fits beside the name and the exclusive bytes, which are always there."""
-        room = width - (number + 1) - 3
-        whole = number + 1 if room >= number + 1 + 10 else 0
-        room -= whole
+        available = width - (number + 1) - 3
+        whole = number + 1 if available >= number + 1 + 10 else 0
+        available -= whole
         if self.brief:
-            bar = 10 if room >= 26 else 6 if room >= 22 else 0
-            return Columns(room - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
+            bar = 10 if available >= 26 else 6 if available >= 22 else 0
+            return Columns(available - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
         # What is dropped first stands last; the name keeps enough to be told from its neighbours.
-        wished = (_STATE + 1, _AGE + 1, min(41, max(13, room // 5)), number + 3)
+        wished = (_STATE + 1, _AGE + 1, min(41, max(13, available // 5)), number + 3)
         state, old, bar, apparent = 0, 0, 0, 0
-        if room - wished[0] >= _NAME:
+        if available - wished[0] >= _NAME:
             state = wished[0]
-            if room - sum(wished[:2]) >= _NAME:
+            if available - sum(wished[:2]) >= _NAME:
                 old = wished[1]
-                if room - sum(wished[:3]) >= _NAME:
+                if available - sum(wished[:3]) >= _NAME:
                     bar = wished[2] - 1
-                    apparent = wished[3] if room - sum(wished) >= _NAME else 0
-        return Columns(room - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state)
+                    apparent = wished[3] if available - sum(wished) >= _NAME else 0
+        return Columns(available - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state)
 
-    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
-        number = scene.scale.width
+    def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
+        number = state.scale.width
         c = self.columns(width, number)
         text = f" {'Name':<{c.name}} "
         text += f"{'Apparent':>{c.apparent}}" if c.apparent else ""
@@ -77,30 +77,30 @@ class ItemTable(Listing[ItemRow]):
         text += f"{'Excl.':>{number + 1}}" + " " * (c.bar + 1 if c.bar else 0)
         text += f"{'Age':>{c.age}}" if c.age else ""
         text += f" {'State':<{c.state - 1}}" if c.state else ""
-        return (Bit(text, "head"),)
+        return (Span(text, "head"),)
 
-    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
-        return (Bit(f" {shorten(self.reason, width - 2)}", "muted"),)
+    def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
+        return (Span(f" {shorten(self.reason, width - 2)}", "muted"),)
 
-    def draw(self, row: ItemRow, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
-        number = scene.scale.width
+    def draw(self, row: ItemRow, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
+        number = state.scale.width
         c = self.columns(width, number)
         item = row.item
         name = shorten_middle(safe(item.name, 4 * width), c.name)
-        bits = [Bit(f" {set_cell_size(name, c.name)} ", "text")]
+        spans = [Span(f" {set_cell_size(name, c.name)} ", "text")]
         if c.apparent:
-            bits.append(Bit(f"{cell(item.apparent, scene.scale):>{c.apparent}}", "muted"))
+            spans.append(Span(f"{cell(item.apparent, state.scale):>{c.apparent}}", "muted"))
         if c.whole:
-            bits.append(Bit(f"{cell(item.referenced, scene.scale):>{c.whole}}", "muted"))
-        own = cell(item.exclusive, scene.scale)
-        bits.append(Bit(f"{own:>{number + 1}}", "warn" if isinstance(item.exclusive, Unavailable) else "strong"))
+            spans.append(Span(f"{cell(item.referenced, state.scale):>{c.whole}}", "muted"))
+        own = cell(item.exclusive, state.scale)
+        spans.append(Span(f"{own:>{number + 1}}", "warn" if isinstance(item.exclusive, Unavailable) else "strong"))
         if c.bar:
-            drawn = dual(row.held_bytes, row.freed_bytes, self.largest, c.bar, f"cat:{self.letter}")
-            used = sum(len(bit.text) for bit in drawn)
-            bits += [Bit(" "), *drawn, Bit(" " * (c.bar - used))]
-        if c.age and scene.report is not None:
-            since = age_of(item, scene.report.taken_at)
-            bits.append(Bit(f"{'?' if since is None else age(since):>{c.age}}", "muted"))
+            drawn = two_part_bar(row.held_bytes, row.freed_bytes, self.largest, c.bar, f"cat:{self.letter}")
+            used = sum(len(piece.text) for piece in drawn)
+            spans += [Span(" "), *drawn, Span(" " * (c.bar - used))]
+        if c.age and state.report is not None:
+            since = age_of(item, state.report.taken_at)
+            spans.append(Span(f"{'?' if since is None else age(since):>{c.age}}", "muted"))
         if c.state:
-            bits.append(Bit(f" {shorten(safe(item.state), c.state - 1)}", "muted"))
-        return [tuple(bits)]
+            spans.append(Span(f" {shorten(safe(item.state), c.state - 1)}", "muted"))
+        return [tuple(spans)]

@@ -18,9 +18,9 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.drawing.spans import Bit
-from tui.drawing.styles import Look
-from tui.view_models.state import Scene
+from tui.drawing.appearance import Appearance
+from tui.drawing.spans import Span
+from tui.view_models.state import DashboardState
 from tui.widgets.lines import strip_of
 
 R = TypeVar("R")
@@ -61,23 +61,23 @@ class Listing(ScrollView, Generic[R], can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.rows: Sequence[R] = ()
-        self.scene: Scene | None = None
-        self._cache: dict[tuple[int, int], list[tuple[Bit, ...]]] = {}
+        self.state: DashboardState | None = None
+        self._cache: dict[tuple[int, int], list[tuple[Span, ...]]] = {}
 
     # What a subclass gives.
 
     def key_of(self, row: R) -> str:
         raise NotImplementedError
 
-    def draw(self, row: R, scene: Scene, width: int) -> list[tuple[Bit, ...]]:
+    def draw(self, row: R, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         """`row_height` lines of at most `width` cells."""
         raise NotImplementedError
 
-    def head(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+    def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         """The header line; it stays while the rows scroll."""
         return ()
 
-    def empty(self, scene: Scene, width: int) -> tuple[Bit, ...]:
+    def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         """What stands there when there is no row: the reason."""
         return ()
 
@@ -90,20 +90,20 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         """The row under the cursor."""
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
-    def same(self, before: Scene, after: Scene) -> bool:
-        """Would the same rows look the same in both scenes?"""
-        return before.look is after.look and before.frame is after.frame and before.units is after.units
+    def same(self, before: DashboardState, after: DashboardState) -> bool:
+        """Would the same rows look the same in both states?"""
+        return before.appearance is after.appearance and before.frame is after.frame and before.units is after.units
 
     # Filling.
 
-    def fill(self, rows: Sequence[R], scene: Scene) -> None:
+    def fill(self, rows: Sequence[R], state: DashboardState) -> None:
         """Show `rows`; the cursor stays on its row's key, or on its line where that row is gone."""
-        if rows and rows is self.rows and self.scene is not None and self.same(self.scene, scene):
-            self.scene = scene
+        if rows and rows is self.rows and self.state is not None and self.same(self.state, state):
+            self.state = state
             return
         before = self.key
         self.rows = rows
-        self.scene = scene
+        self.state = state
         self._cache.clear()
         self.virtual_size = Size(self.size.width, len(rows) * self.row_height + self._head_lines)
         if before is not None and not (self.cursor < len(rows) and self.key_of(rows[self.cursor]) == before):
@@ -121,7 +121,7 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         return None if row is None else self.key_of(row)
 
     def point_at(self, key: str) -> None:
-        """Put the cursor on the row of `key`, if there is one. No message: the scene that asks for it knows."""
+        """Put the cursor on the row of `key`, if there is one. No message: the state that asks for it knows."""
         at = next((at for at, row in enumerate(self.rows) if self.key_of(row) == key), None)
         if at is not None and at != self.cursor:
             before = self.cursor
@@ -135,33 +135,33 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         return 1 if self.has_head else 0
 
     @property
-    def look(self) -> Look | None:
-        return self.scene.look if self.scene is not None else None
+    def appearance(self) -> Appearance | None:
+        return self.state.appearance if self.state is not None else None
 
     # Drawing.
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         base = self.rich_style
-        scene = self.scene
-        if scene is None:
+        state = self.state
+        if state is None:
             return Strip.blank(width, base)
         if y < self._head_lines:
-            return strip_of(self.head(scene, width), scene.look, width, base)
+            return strip_of(self.head(state, width), state.appearance, width, base)
         at, part = divmod(y - self._head_lines + self.scroll_offset.y, self.row_height)
         if at >= len(self.rows):
-            bits = self.empty(scene, width) if not self.rows and y == self._head_lines else ()
-            return strip_of(bits, scene.look, width, base)
+            spans = self.empty(state, width) if not self.rows and y == self._head_lines else ()
+            return strip_of(spans, state.appearance, width, base)
         lines = self._cache.get((at, width))
         if lines is None:
-            lines = self._cache[(at, width)] = self.draw(self.rows[at], scene, width)
-        bits = lines[part] if part < len(lines) else ()
+            lines = self._cache[(at, width)] = self.draw(self.rows[at], state, width)
+        spans = lines[part] if part < len(lines) else ()
         if at != self.cursor:
-            return strip_of(bits, scene.look, width, base)
-        style = scene.look.cursor if self.has_focus else scene.look.cursor_blurred
-        if not scene.look.flat_cursor:
-            return strip_of(bits, scene.look, width, base + style)
-        return Strip(Segment.apply_style(strip_of(bits, scene.look, width, base), post_style=style), width)
+            return strip_of(spans, state.appearance, width, base)
+        style = state.appearance.cursor if self.has_focus else state.appearance.cursor_blurred
+        if not state.appearance.flat_cursor:
+            return strip_of(spans, state.appearance, width, base + style)
+        return Strip(Segment.apply_style(strip_of(spans, state.appearance, width, base), post_style=style), width)
 
     def on_resize(self) -> None:
         self._cache.clear()
@@ -195,11 +195,11 @@ class Listing(ScrollView, Generic[R], can_focus=True):
         """Scroll so that the cursor's row is seen whole."""
         top = self.scroll_offset.y
         begin, end = self.cursor * self.row_height, (self.cursor + 1) * self.row_height
-        room = self.size.height - self._head_lines
+        available = self.size.height - self._head_lines
         if begin < top:
             self.scroll_to(y=begin, animate=False)
-        elif end > top + room:
-            self.scroll_to(y=end - room, animate=False)
+        elif end > top + available:
+            self.scroll_to(y=end - available, animate=False)
 
     def action_move(self, by: int) -> None:
         self.cursor = max(0, min(len(self.rows) - 1, self.cursor + by))

@@ -6,20 +6,20 @@ from tests.tui.incident import TOTAL, frames
 from tui.drawing.bars import apportion
 from tui.view_models.category_rows import category_rows
 from tui.view_models.disk_bar import segments
-from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.frame import NO_HISTORY, Frame
 
 WIDTHS = range(10, 211, 3)  # 67 of them
 
 
 def test_the_cells_of_every_frame_sum_to_every_width() -> None:
     for report in frames(6.0):
-        rows = category_rows(Frame(report, NO_PAST))
+        rows = category_rows(Frame(report, NO_HISTORY))
         for width in WIDTHS:
             assert sum(part.cells for part in segments(rows, width)) == width
 
 
 def test_segments_lie_side_by_side_from_the_left_edge() -> None:
-    rows = category_rows(Frame(frames(24.0)[-1], NO_PAST))
+    rows = category_rows(Frame(frames(24.0)[-1], NO_HISTORY))
     at = 0
     for part in segments(rows, 118):
         assert part.begin == at
@@ -29,7 +29,7 @@ def test_segments_lie_side_by_side_from_the_left_edge() -> None:
 
 def test_the_rows_of_every_frame_sum_to_the_disk() -> None:
     for report in frames(6.0):
-        assert sum(row.held_bytes for row in category_rows(Frame(report, NO_PAST))) == TOTAL
+        assert sum(row.held_bytes for row in category_rows(Frame(report, NO_HISTORY))) == TOTAL
 
 
 @given(st.lists(st.integers(0, 10**13), min_size=1, max_size=16), st.integers(0, 300))

@@ -7,8 +7,8 @@ from rich.style import Style
 from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
 from tests.tui.shapes import hostile
+from tui.drawing.appearance import Appearance
 from tui.drawing.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
-from tui.drawing.styles import Look
 from tui.drawing.terminal import Charset, charset_of, plain
 from tui.view_models.categories import ALL
 
@@ -41,10 +41,10 @@ def test_text_has_a_contrast_of_four_and_a_half_on_the_ground_and_under_the_curs
 
 @pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
 def test_labels_and_chips_have_a_contrast_of_four_and_a_half(palette: Palette) -> None:
-    look = Look(palette)
-    roles = [f"on:{face.letter}" for face in ALL] + [f"sev:{level}" for level in range(6)]
+    appearance = Appearance(palette)
+    roles = [f"on:{label.letter}" for label in ALL] + [f"sev:{level}" for level in range(6)]
     for role in roles:
-        style = look.style(role)
+        style = appearance.style(role)
         assert style.color is not None
         assert style.bgcolor is not None
         assert contrast(style.color, style.bgcolor) >= 4.5, role
@@ -52,15 +52,15 @@ def test_labels_and_chips_have_a_contrast_of_four_and_a_half(palette: Palette) -
 
 @pytest.mark.parametrize("palette", PALETTES.values(), ids=lambda palette: palette.name)
 def test_every_role_is_known_to_every_palette(palette: Palette) -> None:
-    look = Look(palette)
+    appearance = Appearance(palette)
     assert palette.roles.keys() == DARK.roles.keys()
-    for face in ALL:
-        look.style(f"cat:{face.letter}")
-        look.style(f"pick:{face.letter}")
+    for label in ALL:
+        appearance.style(f"cat:{label.letter}")
+        appearance.style(f"pick:{label.letter}")
 
 
 def test_every_category_has_a_letter_and_a_pattern_of_its_own() -> None:
-    letters = [face.letter for face in ALL]
+    letters = [label.letter for label in ALL]
     assert len(set(letters)) == len(letters)
     assert len({PATTERNS[letter] for letter in letters}) == len(letters)
 

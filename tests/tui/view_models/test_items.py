@@ -13,8 +13,8 @@ ITEMS = (
 )
 
 
-def names(order: ItemOrder, needle: str = "") -> list[str]:
-    return [row.item.name for row in item_rows(ITEMS, order, needle)]
+def names(order: ItemOrder, filter_text: str = "") -> list[str]:
+    return [row.item.name for row in item_rows(ITEMS, order, filter_text)]
 
 
 def test_each_order_sorts_by_what_it_says_and_unread_items_come_last() -> None:

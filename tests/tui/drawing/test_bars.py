@@ -4,11 +4,11 @@ import pytest
 
 from collectors.model.report import Sample
 from tests.tui.build import NOW
-from tui.drawing.bars import SOLID, THIN, dual, sparkline
+from tui.drawing.bars import SOLID, THIN, sparkline, two_part_bar
 
 
 def drawn(held: int, freed: int, largest: int, width: int) -> str:
-    return "".join(bit.text for bit in dual(held, freed, largest, width, "cat:O"))
+    return "".join(bit.text for bit in two_part_bar(held, freed, largest, width, "cat:O"))
 
 
 def test_what_comes_free_is_solid_and_the_rest_is_thin() -> None:

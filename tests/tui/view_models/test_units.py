@@ -46,7 +46,7 @@ def test_the_widest_number_of_a_disk_fits_its_column(total: int, units: Units) -
 
 
 def test_units_come_round_again() -> None:
-    assert [Units.IEC.after(), Units.SI.after(), Units.BYTES.after()] == [Units.SI, Units.BYTES, Units.IEC]
+    assert [Units.IEC.next_one(), Units.SI.next_one(), Units.BYTES.next_one()] == [Units.SI, Units.BYTES, Units.IEC]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rich.style import Style
 from tui.drawing.palette import PALETTES, PATTERNS, Palette
 
 
-class Look:
+class Appearance:
     """How things are drawn. `mono`: no colour may carry meaning, so patterns and reverse video do."""
 
     def __init__(self, palette: Palette, *, mono: bool = False) -> None:
@@ -65,6 +65,6 @@ class Look:
 
 
 @lru_cache(16)
-def look_of(theme: str, mono: bool) -> Look:
-    """The look of a theme by name."""
-    return Look(PALETTES[theme], mono=mono)
+def appearance_of(theme: str, mono: bool) -> Appearance:
+    """The appearance of a theme by name."""
+    return Appearance(PALETTES[theme], mono=mono)

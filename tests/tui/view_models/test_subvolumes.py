@@ -8,7 +8,7 @@ from tests.tui.build import HERE, exact, gib, missing
 from tests.tui.incident import incident
 from tests.tui.screen import replay, settle, shown, text
 from tui.view_models.category_rows import category_rows, extra_rows
-from tui.view_models.frame import NO_PAST, Frame
+from tui.view_models.frame import NO_HISTORY, Frame
 from tui.view_models.subvolumes import subvolume_items
 
 
@@ -65,9 +65,9 @@ def test_a_subvolume_without_a_line_in_the_table_is_unread_and_not_empty() -> No
 
 
 def test_subvolumes_have_no_bytes_in_the_bar() -> None:
-    frame = Frame(on_btrfs(Exact(SHARED, HERE)), NO_PAST)
+    frame = Frame(on_btrfs(Exact(SHARED, HERE)), NO_HISTORY)
     assert sum(row.held_bytes for row in extra_rows(frame)) == 0
-    assert "subvolumes" not in {row.face.key for row in category_rows(frame)}
+    assert "subvolumes" not in {row.label.key for row in category_rows(frame)}
 
 
 def test_another_filesystem_has_none() -> None:

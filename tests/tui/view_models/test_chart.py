@@ -8,17 +8,17 @@ from rich.text import Text
 from collectors.model.report import Growth
 from tests.tui import shapes
 from tests.tui.build import NOW, a_filesystem, a_ledger, a_report, gib
-from tests.tui.incident import a_past, incident
-from tui.drawing.chart import FULL, Canvas, Chart, clear_runs, levels, silhouette, ticks
+from tests.tui.incident import a_history, incident
+from tui.drawing.appearance import appearance_of
+from tui.drawing.chart import FULL, Canvas, Chart, clear_runs, filled_curve, levels, ticks
 from tui.drawing.palette import PALETTES
-from tui.drawing.styles import look_of
-from tui.view_models.chart import chart_of, outlook_words
-from tui.view_models.frame import NO_PAST
+from tui.view_models.chart import chart_of, forecast_words
+from tui.view_models.frame import NO_HISTORY
 
 
 def a_chart(hours: float = 0.0, **more: object) -> Chart:
     options = {"back_h": 72.0, "ahead_h": 24.0, "marks": (80, 90)} | more
-    return chart_of(incident(hours), a_past(hours), **options)  # type: ignore[arg-type]
+    return chart_of(incident(hours), a_history(hours), **options)  # type: ignore[arg-type]
 
 
 def test_the_curve_ends_now_at_what_statvfs_says() -> None:
@@ -35,9 +35,9 @@ def test_the_forecast_is_a_band_that_opens_from_now_on() -> None:
 
 def test_without_a_forecast_there_is_no_band_and_the_reason_is_said() -> None:
     report = shapes.not_btrfs()
-    chart = chart_of(report, NO_PAST, back_h=72, ahead_h=24, marks=(80, 90))
+    chart = chart_of(report, NO_HISTORY, back_h=72, ahead_h=24, marks=(80, 90))
     assert chart.ahead == ()
-    assert outlook_words(report, (80, 90)) == "no forecast: no earlier run"
+    assert forecast_words(report, (80, 90)) == "no forecast: no earlier run"
 
 
 def test_a_frame_in_the_past_draws_nothing_later() -> None:
@@ -71,16 +71,16 @@ def test_the_percent_axis_names_the_end_and_the_thresholds_and_no_row_twice(rows
 
 def test_a_silhouette_has_the_curve_as_its_edge_to_an_eighth_of_a_row() -> None:
     canvas = Canvas(columns=5, rows=4, from_x=0.0, to_x=4.0, low=0.0, high=3.0)
-    rows = silhouette(((1.0, 0.5), (3.0, 3.0)), canvas)
+    rows = filled_curve(((1.0, 0.5), (3.0, 3.0)), canvas)
     assert rows == (" ███ ", "  ██ ", "  ▂█ ", "   ▄ ")
     filled = [sum(" ▁▂▃▄▅▆▇█".index(row[column]) for row in rows) / 8 for column in range(5)]
     assert filled == [0.0, canvas.height(0.5), canvas.height(1.75), canvas.height(3.0), 0.0]
-    assert silhouette((), canvas) == (" " * 5,) * 4
-    assert all(row == FULL * 5 for row in silhouette(((0.0, 9.0), (4.0, 9.0)), canvas))
+    assert filled_curve((), canvas) == (" " * 5,) * 4
+    assert all(row == FULL * 5 for row in filled_curve(((0.0, 9.0), (4.0, 9.0)), canvas))
 
 
 def test_a_young_journal_gives_a_short_axis_and_not_an_empty_one() -> None:
-    past = a_past(0.0)
+    past = a_history(0.0)
     young = type(past)(past.used[-3:], past.series, past.events)
     assert chart_of(incident(), young, back_h=72, ahead_h=24, marks=(80,)).from_h == -4.0
 
@@ -98,7 +98,7 @@ def test_shrinking_space_forecasts_nothing_below_zero() -> None:
     trend = type(report.trend)(50, NOW - timedelta(days=3), (growth,), (), (), (), "", 0)
     import dataclasses
 
-    chart = chart_of(dataclasses.replace(report, trend=trend), NO_PAST, back_h=72, ahead_h=24, marks=(80, 90))
+    chart = chart_of(dataclasses.replace(report, trend=trend), NO_HISTORY, back_h=72, ahead_h=24, marks=(80, 90))
     assert min(point.low for point in chart.ahead) == 0.0
 
 
@@ -110,7 +110,7 @@ def test_the_drawing_has_exactly_its_lines_and_never_more_cells_than_its_room(
 ) -> None:
     from tui.drawing.plot import draw
 
-    lines = draw(a_chart(category="orphans"), look_of(theme, mono), *size)
+    lines = draw(a_chart(category="orphans"), appearance_of(theme, mono), *size)
     assert all(line.cell_len <= size[0] for line in lines)
     assert len(lines) <= size[1]
 
@@ -118,7 +118,7 @@ def test_the_drawing_has_exactly_its_lines_and_never_more_cells_than_its_room(
 def test_the_drawing_names_when_it_will_be_full() -> None:
     from tui.drawing.plot import draw
 
-    drawn = "\n".join(line.plain for line in draw(a_chart(), look_of("ullage-dark", False), 66, 12))
+    drawn = "\n".join(line.plain for line in draw(a_chart(), appearance_of("ullage-dark", False), 66, 12))
     assert "full 10:19Z" in drawn
     assert "now" in drawn
     assert "100" in drawn
@@ -129,8 +129,8 @@ def test_the_area_is_drawn_where_the_curve_lies(size: tuple[int, int]) -> None:
     """The lowest line is coloured from the axis to now and nowhere else; each above lies over the one below."""
     from tui.drawing.plot import draw
 
-    chart, look = a_chart(), look_of("ullage-dark", False)
-    lines = draw(chart, look, *size)[:-1]
+    chart, appearance = a_chart(), appearance_of("ullage-dark", False)
+    lines = draw(chart, appearance, *size)[:-1]
     grounds = [
         [style.bgcolor is not None and not style.bgcolor.is_default for style in cells(line, size[0])] for line in lines
     ]

@@ -1,4 +1,4 @@
-"""This machine as a live feed sees it: surveys, the journal, and the one way to run a plan. Built by the command line.
+"""The host that the dashboard runs on: scans, the journal, and the one way to run a plan. Built by the command line.
 
 Everything slow (the engine's client, numpy, the remedies) is imported in the worker threads that call these methods.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from collectors.model.plan import Plan, Risk
 from tui.feed.live import OnReport
-from tui.view_models.runs import Moment, of_journal
+from tui.view_models.runs import RunSummary, runs_of_journal
 
 if TYPE_CHECKING:
     import argparse
@@ -26,15 +26,15 @@ _PAST = timedelta(days=35)
 _SAMPLES = 1200
 
 
-class ThisMachine:
-    """What `tui.feed.Machine` asks for, from the command line's arguments."""
+class HostSource:
+    """What `tui.feed.live.LiveSource` asks for, from the command line's arguments."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
         self._last: Survey | None = None
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
-        """Look once, and write the run to the journal unless it was cancelled."""
+        """Scan once, and write the run to the journal unless it was cancelled."""
         from collectors.survey import Progress, survey
 
         chosen = self._options()
@@ -49,7 +49,7 @@ class ThisMachine:
         self._last = survey(chosen, tell)
         on_report(finished[-1].report, True, ())
 
-    def past(self) -> Sequence[Moment]:
+    def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first: the last days whole, the weeks before in samples."""
         from collectors.history.reading import read, sample
 
@@ -61,7 +61,7 @@ class ThisMachine:
         far = sample(folder, since=now - _PAST, count=_SAMPLES, now=now)
         first = near.records[0].at if near.records else now
         older = tuple(record for record in far.records if record.at < first)
-        return of_journal(replace(near, records=(*older, *near.records)))
+        return runs_of_journal(replace(near, records=(*older, *near.records)))
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
