@@ -11,6 +11,7 @@ from typing import Any
 
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.keep import MOST, Rules, from_table
+from collectors.system.folders import config_files
 
 
 class BadConfig(ValueError):
@@ -26,10 +27,10 @@ class Config:
     rules: Rules
 
 
-def load(flag: str | None, environ: Mapping[str, str]) -> Config:
+def load(flag: str | None) -> Config:
     """The first configuration that exists; a file that was named and is missing is an error."""
-    named = flag or environ.get("ULLAGE_CONFIG")
-    candidates = [Path(named)] if named else _usual(environ)
+    named = flag or os.environ.get("ULLAGE_CONFIG")
+    candidates = (Path(named),) if named else config_files()
     for path in candidates:
         try:
             return _read(path)
@@ -41,12 +42,6 @@ def load(flag: str | None, environ: Mapping[str, str]) -> Config:
             if named or os.path.lexists(path):
                 raise BadConfig(f"{path}: {error.strerror}") from None
     return Config("", Thresholds(), Rules())
-
-
-def _usual(environ: Mapping[str, str]) -> list[Path]:
-    home = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
-    user = [Path(home) / "ullage" / "config.toml"] if home else []
-    return [*user, Path("/etc/ullage.toml")]
 
 
 def _read(path: Path) -> Config:

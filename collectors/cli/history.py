@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from datetime import UTC, datetime, timedelta
 
 from collectors.cli.config import Config
-from collectors.history import folder
 from collectors.history.reading import read, sample
 from collectors.history.series import USED_PERCENT, keys, series
 from collectors.history.view import view
 from collectors.report.document import trend_fields
 from collectors.report.history_text import history_document, history_page
 from collectors.survey.memory import levels
+from collectors.system.folders import journal_folder
 
 # Up to here every run is read; over longer windows samples do.
 _CLOSELY = timedelta(days=8)
@@ -26,7 +25,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the history; 0, or 3 where there is none."""
     now = datetime.now(UTC)
     since = now - timedelta(seconds=arguments.since)
-    place = folder.journal(arguments.journal, os.environ)
+    place = journal_folder(arguments.journal)
     if now - since <= _CLOSELY:
         journal = read(place, since=since, now=now)
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -55,7 +54,7 @@ def headless(arguments: argparse.Namespace) -> int | None:
     from collectors.cli import config
 
     try:
-        chosen = config.load(arguments.config, os.environ)
+        chosen = config.load(arguments.config)
     except config.BadConfig as error:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN

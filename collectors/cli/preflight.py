@@ -13,18 +13,18 @@ from collectors.cli import output
 from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain
 from collectors.engine.endpoint import endpoint
-from collectors.history import folder
 from collectors.inventory import Request
 from collectors.probe import Wish
 from collectors.survey import Options, remember, survey
-from collectors.system.host import Host, state_folder, this_host
+from collectors.system import folders
+from collectors.system.host import Host, this_host
 
 
 def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:
     """What the flags, the environment and the configuration together ask for; `host` picks one of several."""
     machine = _machine(arguments)
-    journal = None if arguments.no_journal else folder.journal(arguments.journal, os.environ)
-    vault = None if arguments.no_journal else folder.vault(arguments.vault, os.environ)
+    journal = None if arguments.no_journal else folders.journal_folder(arguments.journal)
+    vault = None if arguments.no_journal else folders.vault_folder(arguments.vault)
     chosen = host if host is not None else (arguments.host or [None])[0]
     request = Request(
         endpoint(chosen, os.environ, Path.home(), root=machine.root),
@@ -72,4 +72,4 @@ def _machine(arguments: argparse.Namespace) -> Host:
     root = Path(arguments.docker_root) if arguments.docker_root else None
     if arguments.no_state:
         return this_host(docker_root=root)
-    return this_host(docker_root=root, state=Path(arguments.state) if arguments.state else state_folder())
+    return this_host(docker_root=root, state=Path(arguments.state) if arguments.state else folders.state_folder())

@@ -20,7 +20,7 @@ from collectors.reclaim.run import apply
 from collectors.report import reclaim_text, words
 from collectors.report.reclaim_text import exact_or_none
 from collectors.survey import Options, remember, survey
-from collectors.system.host import state_folder
+from collectors.system.folders import state_folder
 
 _ORDER = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from collectors.history import day, encoding, neutral
-from collectors.history.folder import Folder
 from collectors.history.lock import appending
 from collectors.history.record import Record
+from collectors.system.folders import Folder
 
 LOCK_WAIT_S = 5.0
 # Others may fill the file: the records that the next one builds on are looked for this far back.

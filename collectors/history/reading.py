@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from collectors.history import clock, day
-from collectors.history.folder import Folder
 from collectors.history.record import Journal, Record, UsedPoint
+from collectors.system.folders import Folder
 
 # A foreign writer may fill a day's file with anything; our own entries of a day take 1 MB.
 DAY_BYTES = 8 << 20

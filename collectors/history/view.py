@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.history.folder import Folder
 from collectors.history.forecast import forecast, path_of
 from collectors.history.points import Levels, Point
 from collectors.history.reading import read, sample
@@ -18,6 +17,7 @@ from collectors.history.record import Journal
 from collectors.history.series import OWNER, USED, USED_PERCENT, figure, keys, only, series
 from collectors.history.trend import study
 from collectors.model.report import Growth, Sample, TrendView
+from collectors.system.folders import Folder
 
 DAY_S = 86400.0
 # Every run of a week, and the weeks before in samples: close enough to know a Sunday.

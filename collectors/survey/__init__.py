@@ -9,7 +9,6 @@ from pathlib import Path
 
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.appending import Place, append
-from collectors.history.folder import Folder
 from collectors.history.record import Action
 from collectors.history.vault import keep
 from collectors.inventory import Request, assemble
@@ -25,6 +24,7 @@ from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
 from collectors.system.boot import boot
 from collectors.system.deadline import Clock
+from collectors.system.folders import Folder
 
 __all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
 

@@ -14,7 +14,6 @@ from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
 from collectors.history.encoding import short_id
-from collectors.history.folder import Folder
 from collectors.history.layers import build_steps
 from collectors.history.points import Levels
 from collectors.history.record import Journal
@@ -26,6 +25,7 @@ from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, 
 from collectors.model.report import TrendView
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.survey.builds import Builds
+from collectors.system.folders import Folder
 
 # An earlier run confirms or settles an alarm only while it is part of the same story.
 _FRESH = timedelta(hours=3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,11 +55,3 @@ def reads_every_file(proc: Path) -> bool:
         return bool(int(held[0].split()[1], 16) & _READ_ANYTHING) and users == [["0", "0", _ALL_USERS]]
     except (OSError, ValueError, IndexError):
         return False
-
-
-def state_folder() -> Path:
-    """/var/lib/ullage for root, else the XDG state folder."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/ullage")
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "ullage"

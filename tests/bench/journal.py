@@ -18,7 +18,6 @@ from pathlib import Path
 from collectors.history import day
 from collectors.history.appending import append, compose
 from collectors.history.encoding import bounded, budget_bytes, encode
-from collectors.history.folder import Folder
 from collectors.history.points import Levels
 from collectors.history.reading import read, sample
 from collectors.history.record import Noted, Record
@@ -27,6 +26,7 @@ from collectors.history.view import look_back
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.system.folders import Folder
 
 DAYS, RUNS_A_DAY, IMAGES = 365, 72, 500
 RUN = timedelta(days=1) / RUNS_A_DAY

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collectors.history.appending import Place, append
-from collectors.history.folder import Folder
 from collectors.history.reading import read
+from collectors.system.folders import Folder
 
 
 def main(place: str, begins_at: str) -> int:

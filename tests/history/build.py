@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collectors.history.folder import Folder
 from collectors.history.points import Point
 from collectors.history.record import Journal, Record
 from collectors.model.engine import Image
 from collectors.model.ids import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.system.folders import Folder
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 RUN = timedelta(minutes=20)

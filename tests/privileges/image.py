@@ -22,7 +22,18 @@ from tests.lab.commands import CommandFailed, run
 from tests.privileges import program
 
 IMAGE = "ullage-program:1"
-_PACKAGES = ("docker", "requests", "urllib3", "certifi", "charset-normalizer", "idna", "humanize", "numpy", "crc32c")
+_PACKAGES = (
+    "docker",
+    "requests",
+    "urllib3",
+    "certifi",
+    "charset-normalizer",
+    "idna",
+    "humanize",
+    "numpy",
+    "crc32c",
+    "platformdirs",
+)
 _LEFT_OUT = ("__pycache__", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3", "pydoc_data", "turtledemo")
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 

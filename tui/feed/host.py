@@ -5,7 +5,6 @@ Everything slow (the engine's client, numpy, the remedies) is imported in the wo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -93,4 +92,4 @@ class HostSource:
     def _options(self) -> Options:
         from collectors.cli import config, preflight
 
-        return preflight.options(self._arguments, config.load(self._arguments.config, os.environ))
+        return preflight.options(self._arguments, config.load(self._arguments.config))

@@ -278,7 +278,7 @@ def _judge_config(case: bytes) -> str:
         path = Path(place) / "config.toml"
         path.write_bytes(case)
         try:
-            found = config.load(str(path), {})
+            found = config.load(str(path))
         except config.BadConfig as bad:
             return "refused" if str(bad) else ""
     for value in (*astuple(found.limits), *(one for one in astuple(found.rules) if not isinstance(one, tuple))):
