@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.lab import shared
 from tests.spread import Spread, is_long
 
 
@@ -18,3 +19,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread | 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: not is_long(item))
+
+
+def pytest_sessionfinish() -> None:
+    shared.down()

@@ -16,6 +16,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 _LABS = frozenset({"overlay2", "btrfs", "vfs", "containerd", "podman", "20.10", "26.1", "28.5", "ext4", "buildkit"})
 _ON_LABS = "tests/machine/"
 _ON_LABS_OF_THE_FOLDER = "tests/privileges/"
+# Files that share the labs of `tests.lab.shared`; the engine is the host's own where a parameter names none.
+_ON_EVERYDAY_LABS = (
+    "tests/machine/test_engine_real.py",
+    "tests/machine/test_lab.py",
+    "tests/machine/test_preflight.py",
+)
 # Long, and each test has made for itself what it needs.
 ALONE = (
     "tests/engine/test_faults.py",
@@ -26,6 +32,8 @@ ALONE = (
     "tests/machine/test_longrun.py",
     "tests/machine/test_orphans_under_load.py",
     "tests/machine/test_reclaim_disk.py",
+    "tests/scale/test_made.py",
+    "tests/system/test_walk.py",
 )
 # Long, and the tests of one parameter share what was made for it.
 BY_PARAMETER = ("tests/history/test_fleet.py",)
@@ -41,6 +49,8 @@ def unit(nodeid: str) -> str:
     if file in BY_PARAMETER:
         return f"{file} {parameters or test}"
     labs = tuple(word for word in parameters.split("-") if word in _LABS)
+    if file in _ON_EVERYDAY_LABS and labs:
+        return " ".join(("everyday", *sorted({*labs} - {"20.10"})))
     if file.startswith(_ON_LABS):
         return " ".join((file, *labs))
     if file.startswith(_ON_LABS_OF_THE_FOLDER) and labs:

@@ -31,3 +31,9 @@ def test_a_file_without_labs_is_a_unit() -> None:
     assert (
         unit("tests/model/test_a.py::test_one[x]") == unit("tests/model/test_a.py::test_two") == "tests/model/test_a.py"
     )
+
+
+def test_files_that_only_look_at_an_everyday_host_share_it() -> None:
+    look = "tests/machine/test_preflight.py::test[overlay2]"
+    assert unit(look) == unit("tests/machine/test_engine_real.py::test[20.10-overlay2-x]")
+    assert unit(look) != unit("tests/machine/test_engine_real.py::test[26.1-overlay2-x]")

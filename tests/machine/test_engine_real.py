@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from collectors.engine import endpoint, view
 from collectors.model.engine import EngineView, ImageStore
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
-from tests.lab import Lab
+from tests.lab import Lab, shared
 from tests.lab.require import require_machine
 
 pytestmark = pytest.mark.machine
@@ -31,11 +31,10 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 @pytest.fixture(scope="module", params=ENGINES, ids="-".join)
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Lab:
     require_machine()
     version, driver = request.param
-    with Lab.up(engine=version, driver=driver, mess="everyday", size_mib=1024) as lab:
-        yield lab
+    return shared.everyday(driver, version)
 
 
 def look(lab: Lab, deadline_s: float = 20) -> EngineView:

@@ -8,12 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab, Truth, disk, layout, measure, processes, state, teardown
+from tests.lab import Lab, Truth, disk, layout, measure, processes, shared, state, teardown
 from tests.lab.commands import CommandFailed
 from tests.lab.require import require_machine
 
@@ -30,11 +29,10 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module", params=["overlay2", "btrfs", "vfs"])
-def everyday(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def everyday(request: pytest.FixtureRequest) -> Lab:
     """A lab with the everyday mess, on each driver's own filesystem; the tests only look at it."""
     require_machine()
-    with Lab.up(driver=request.param, mess="everyday", size_mib=1024) as lab:
-        yield lab
+    return shared.everyday(request.param)
 
 
 def traces(lab: Lab) -> list[str]:

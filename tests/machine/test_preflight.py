@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from collectors.report.schema import schema
 from collectors.report.text import SECTIONS
-from tests.lab import Lab
+from tests.lab import Lab, shared
 from tests.lab.require import require_machine
 
 pytestmark = pytest.mark.machine
@@ -25,10 +24,9 @@ CHECKED = ("images", "containers", "logs", "volumes", "build_cache")
 
 
 @pytest.fixture(scope="module", params=["overlay2", "btrfs", "vfs"])
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Lab:
     require_machine()
-    with Lab.up(driver=request.param, mess="everyday", size_mib=1024) as lab:
-        yield lab
+    return shared.everyday(request.param)
 
 
 def preflight(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
