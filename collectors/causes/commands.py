@@ -40,13 +40,6 @@ def old_cache(tool: str, kinds: Iterable[str], age_s: float) -> str:
     return " && ".join(parts)
 
 
-def remove_directories(fstype: str, subvolumes: bool, paths: Iterable[str]) -> str:
-    """Whole layer directories; subvolumes where the driver makes those."""
-    if fstype == "btrfs" and subvolumes:
-        return line("btrfs", "subvolume", "delete", *paths)
-    return line("rm", "-rf", "--one-file-system", "--", *paths)
-
-
 def reachable(mount: Mount, below_top: str) -> str:
     """A subvolume's path below the filesystem's top level, as it is seen under `mount`.
 

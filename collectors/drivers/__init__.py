@@ -9,15 +9,35 @@ from __future__ import annotations
 from pathlib import Path
 
 from collectors.drivers.ask import Asker
+from collectors.drivers.base import LayerRemover, StorageDriver
+from collectors.drivers.btrfs import BTRFS
+from collectors.drivers.containerd_store import CONTAINERD
 from collectors.drivers.layout import find_layout
 from collectors.drivers.leftovers import records_of
+from collectors.drivers.overlay2 import FUSE_OVERLAYFS, OVERLAY, OVERLAY2
+from collectors.drivers.podman import PODMAN
 from collectors.drivers.survey import read_store
+from collectors.drivers.vfs import AUFS, DEVICEMAPPER, VFS, ZFS
 from collectors.model.reading import Reading, Unavailable
 from collectors.model.store import Store
 from collectors.system.deadline import Declined, read
 from collectors.system.host import Host
 
-__all__ = ["records_of", "store"]
+__all__ = ["DRIVERS", "container_roots", "copies_layers", "records_of", "remove_layer", "store"]
+
+# A new driver is a module here and a line there.
+DRIVERS: tuple[StorageDriver, ...] = (
+    OVERLAY2,
+    BTRFS,
+    VFS,
+    FUSE_OVERLAYFS,
+    OVERLAY,
+    AUFS,
+    ZFS,
+    DEVICEMAPPER,
+    *PODMAN,
+    CONTAINERD,
+)
 
 # What the joins may take of the deadline, so that what was read in time is also returned in time.
 _RESERVE_S = 0.25
@@ -45,10 +65,29 @@ def store(
     def work() -> Store:
         ask = Asker(deadline_s - min(_RESERVE_S, deadline_s / 10))
         found = ask.part(
-            "layout", root, lambda: find_layout(root, driver_hint=driver_hint, containerd_root=containerd_root)
+            "layout", root, lambda: find_layout(root, DRIVERS, driver_hint=driver_hint, containerd_root=containerd_root)
         )
         if isinstance(found, Unavailable):
             raise Declined(found.why, found.detail)
         return read_store(found.value, host, ask, grace_s, freshly_bound=freshly_bound)
 
     return read("docker_root", str(root), work, timeout_s=deadline_s)
+
+
+def copies_layers(driver: str) -> bool:
+    """Whether a container under the engine's driver of this name costs as many bytes as its image."""
+    return any(one.copies_layers for one in DRIVERS if one.name == driver)
+
+
+def container_roots() -> frozenset[str]:
+    """The kinds of filesystem that a container's own root may be: its fill says nothing of the host's."""
+    return frozenset().union(*(driver.mounted_as for driver in DRIVERS))
+
+
+def remove_layer(driver: str, path: Path, remover: LayerRemover) -> None:
+    """Remove one layer of the store `driver` with what stands for it. OSError as the kernel gives it."""
+    found = next((one for one in DRIVERS if one.name == driver.partition(":")[0]), None)
+    if found is None:
+        remover.remove_whole(path)
+    else:
+        found.remove_layer(path, remover)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from collectors.drivers.known import Source
+from collectors.drivers.base import Source
 from collectors.drivers.rows import Rows
 from collectors.model.reading import Exact, Reading, Unavailable
 from collectors.system.deadline import read

@@ -5,28 +5,114 @@ Refuses to take what only a lease or another client's namespace holds for nobody
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from collectors.drivers import buildkit, containerd, containerd_images, reachability
+from collectors.drivers import buildkit, containerd, containerd_images, logs, reachability
 from collectors.drivers.ask import Asker, derived, needs, value
-from collectors.drivers.containerd import CONTENT, SNAPSHOTTER_PREFIX, Directory, Kind, Namespace
+from collectors.drivers.base import NOBODY, Candidate, Known, Layout, Parts, StorageDriver
+from collectors.drivers.containerd import (
+    CONTENT,
+    DOCKER_NAMESPACE,
+    METADATA,
+    SNAPSHOTTER_METADATA,
+    SNAPSHOTTER_PREFIX,
+    Directory,
+    Kind,
+    Namespace,
+    namespaces,
+)
 from collectors.drivers.files import folders_if_there
-from collectors.drivers.known import NOBODY, Known, Parts
-from collectors.drivers.layout import SNAPSHOT_SHELVES, Layout
-from collectors.drivers.listing import born_s, entries_if_there, unit, unit_at
+from collectors.drivers.graph import opened_s
+from collectors.drivers.listing import Entry, born_s, entries_if_there, unit, unit_at
+from collectors.drivers.rows import Rows
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
-from collectors.model.store import Unit, UnitKind
+from collectors.model.store import ContainerLog, DriverFacts, Unit, UnitKind
+from collectors.system.deadline import Declined, Malformed
 
+_PREFIX = "containerd:"
 _INIT = "-init"
+SNAPSHOT_SHELVES = ("snapshots", "active", "view")  # the last two: the btrfs snapshotter's
 
 
-def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
+class ContainerdDriver(StorageDriver):
+    """Docker's images in containerd, by whatever snapshotter."""
+
+    name = "containerd"
+    layer_name = re.compile(r"[0-9]+|[0-9a-f]{64}|[0-9a-f]{128}")
+    facts = DriverFacts(StorageDriver.facts.remove_command, clears_unfinished=True)
+    collects_unknown = True
+
+    def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
+        """Each snapshotter that has ever held something, of the containerd that dockerd starts or of the host's own."""
+        daemons = (root / "containerd" / "daemon", *((containerd_root,) if containerd_root is not None else ()))
+        return tuple(
+            one
+            for daemon in daemons
+            if (daemon / METADATA).is_file()
+            for one in _candidates(self, daemon, daemon == containerd_root, meant)
+        )
+
+    def owners(self, layout: Layout, ask: Asker, grace_s: float) -> Parts:
+        """By containerd's databases."""
+        return _owners(layout, ask, grace_s)
+
+    def layer_folders(self, layout: Layout) -> tuple[str, ...]:
+        """Those of the snapshotter, and the blobs."""
+        if layout.base is None:
+            return ()
+        snapshotter = SNAPSHOTTER_PREFIX + layout.name.removeprefix(_PREFIX)
+        blobs = f"{CONTENT}/blobs"
+        return (
+            *(f"{snapshotter}/{name}" for name in SNAPSHOT_SHELVES if (layout.base / snapshotter / name).is_dir()),
+            *(f"{blobs}/{algorithm}" for algorithm in folders_if_there(layout.base / blobs)),
+        )
+
+    def is_layer(self, one: Entry) -> bool:
+        """Blobs are files."""
+        return True
+
+    def log_paths(self, container: Path) -> tuple[str, ...]:
+        """Docker's own."""
+        return logs.paths_of(container)
+
+    def logs(self, layout: Layout) -> Rows[ContainerLog]:
+        """Docker's own."""
+        return logs.docker_logs(layout.root)
+
+
+def _candidates(driver: ContainerdDriver, daemon: Path, elsewhere: bool, meant: tuple[str, ...]) -> Iterator[Candidate]:
+    everybody = _users(daemon / METADATA)
+    docker = frozenset(name for name in everybody if name.partition("_")[0] == DOCKER_NAMESPACE)
+    for folder in (name for name in folders_if_there(daemon) if name.startswith(SNAPSHOTTER_PREFIX)):
+        name = _PREFIX + folder.removeprefix(SNAPSHOTTER_PREFIX)
+        # containerd makes an empty database for every snapshotter that the filesystem suits.
+        opened = (daemon / folder / SNAPSHOTTER_METADATA).is_file() and bool(docker if elsewhere else everybody)
+        if opened or name in meant:
+            # A containerd of the host's own may serve Kubernetes as well: then nothing of it is Docker's leftover.
+            alone = not elsewhere or docker == everybody
+            folders = (daemon / CONTENT, daemon / folder) if alone else ()
+            yield Candidate(driver, name, daemon, daemon, folders, opened_s(daemon / folder, SNAPSHOTTER_METADATA))
+
+
+def _users(metadata: Path) -> frozenset[str]:
+    """The namespaces with something in them; of a database that cannot be read now: Docker's, the safe side."""
+    try:
+        return frozenset(space.name for space in namespaces(metadata) if space.images or space.content)
+    except (Declined, Malformed):
+        return frozenset({DOCKER_NAMESPACE})
+
+
+CONTAINERD = ContainerdDriver()
+
+
+def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     """Everything that containerd's databases tell. An ingest touched within the last `grace_s` is taken to go on."""
-    snapshotter = layout.driver.partition(":")[2]
+    snapshotter = layout.name.partition(":")[2]
     rows = layout.database / (SNAPSHOTTER_PREFIX + snapshotter) / containerd.SNAPSHOTTER_METADATA
     metadata = layout.database / containerd.METADATA
     bolts = layout.root / "buildkit" / f"containerd-{snapshotter}" / "metadata_v2.db"

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from collectors.drivers import logs
-from collectors.drivers.layout import Family, Layout
+from collectors.drivers.base import Layout
 from collectors.drivers.listing import entries, entries_if_there, unit, unit_at
-from collectors.drivers.volumes import volume_units
 from collectors.model.ids import ContainerId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import Store, Unit, UnitKind
@@ -32,7 +30,7 @@ def rest(layout: Layout) -> tuple[Unit, ...]:
         *_outside(layout),
         *(one for path in layout.others for one in unit_at(path, UnitKind.OTHER_DRIVER, name=_below(root, path))),
         *_containers(layout),
-        *volume_units(root),
+        *_volumes(root),
         *_plugins(root),
     )
 
@@ -52,20 +50,26 @@ def _outside(layout: Layout) -> tuple[Unit, ...]:
 
 
 def _containers(layout: Layout) -> Iterator[Unit]:
-    podman = layout.family is Family.PODMAN
-    folder = layout.root / (f"{layout.driver}-containers" if podman else "containers")
-    for one in entries_if_there(folder):
+    for one in entries_if_there(layout.driver.containers(layout)):
         if not one.is_folder:
             continue
         owner = frozenset({Owner(OwnerKind.CONTAINER, one.name)})
         yield unit(one, UnitKind.CONTAINER_FILES, owners=owner)
-        found = logs.podman_paths_of(Path(one.path)) if podman else logs.paths_of(Path(one.path))
-        yield from _logs(one.name, found, owner)
+        yield from _logs(one.name, layout.driver.log_paths(Path(one.path)), owner)
 
 
 def _logs(container: str, paths: Iterable[str], owner: frozenset[Owner]) -> Iterator[Unit]:
     for path in paths:
         yield from unit_at(Path(path), UnitKind.LOG, name=container, owners=owner)
+
+
+def _volumes(root: Path) -> tuple[Unit, ...]:
+    """Each local volume; those of other drivers lie elsewhere. The database beside them is no volume."""
+    return tuple(
+        unit(one, UnitKind.VOLUME, owners=frozenset({Owner(OwnerKind.VOLUME, one.name)}))
+        for one in entries_if_there(root / "volumes")
+        if one.is_folder
+    )
 
 
 def _plugins(root: Path) -> Iterator[Unit]:

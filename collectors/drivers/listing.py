@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from collectors.drivers.ages import times
-from collectors.drivers.known import NOBODY
+from collectors.drivers.base import NOBODY
 from collectors.model.ids import UnitId
 from collectors.model.owner import Owner
 from collectors.model.store import Unit, UnitKind

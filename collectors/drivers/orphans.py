@@ -7,23 +7,16 @@ gives, and for anything that is mounted or that a known layer stands on. A calle
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from collectors.drivers.known import Source
+from collectors.drivers.base import Source, StorageDriver
 from collectors.drivers.layerdb import Write
-from collectors.drivers.layout import Family
 from collectors.drivers.listing import Entry
 from collectors.drivers.livemounts import Pair
 from collectors.model.ids import UnitId
 from collectors.model.store import Orphanhood, OrphanProof
 
-_NAMES = {
-    Family.GRAPH: re.compile(r"[0-9a-f]{64}(-init)?|[0-9a-z]{25}"),
-    Family.PODMAN: re.compile(r"[0-9a-f]{64}"),
-    Family.CONTAINERD: re.compile(r"[0-9]+|[0-9a-f]{64}|[0-9a-f]{128}"),
-}
 # A directory is made moments before the record of its write begins: how many, on a busy disk.
 _SLACK_S = 2.0
 
@@ -43,20 +36,20 @@ class Evidence:
     grace_s: float
 
 
-def prove(candidates: Iterable[Entry], family: Family, evidence: Evidence) -> tuple[OrphanProof, ...]:
+def prove(candidates: Iterable[Entry], driver: StorageDriver, evidence: Evidence) -> tuple[OrphanProof, ...]:
     """One proof for each candidate: a directory of the second listing that no database names."""
     checked = tuple(source.name for source in evidence.sources if source.problem is None)
     unread = tuple(f"{source.name}: {source.problem}" for source in evidence.sources if source.problem is not None)
     proofs: list[OrphanProof] = []
     for one in candidates:
         age_s = evidence.now_s - one.since_s if one.since_s is not None else None
-        verdict, note = _verdict(one, family, evidence, age_s, bool(unread))
+        verdict, note = _verdict(one, driver, evidence, age_s, bool(unread))
         proofs.append(OrphanProof(UnitId(one.path), verdict, checked, unread, age_s, note))
     return tuple(proofs)
 
 
 def _verdict(
-    one: Entry, family: Family, evidence: Evidence, age_s: float | None, unread: bool
+    one: Entry, driver: StorageDriver, evidence: Evidence, age_s: float | None, unread: bool
 ) -> tuple[Orphanhood, str]:
     folder, _, name = one.path.rpartition("/")
     if unread:
@@ -65,7 +58,7 @@ def _verdict(
         return Orphanhood.UNKNOWN, "no database knows it, yet it is mounted right now"
     if one.key in evidence.stood_on:
         return Orphanhood.UNKNOWN, f"no database knows it, yet {evidence.stood_on[one.key]} is stacked on it"
-    if not _NAMES[family].fullmatch(name):
+    if not driver.layer_name.fullmatch(name):
         return Orphanhood.UNKNOWN, "not a name that the engine gives: somebody else put it there"
     if name.endswith("-init") and name.removesuffix("-init") in evidence.known_names:
         return Orphanhood.UNKNOWN, "its container is known"
@@ -80,7 +73,7 @@ def _verdict(
         return Orphanhood.YOUNG, "it appeared while the owners were being read"
     if age_s < evidence.grace_s:
         return Orphanhood.YOUNG, f"younger than the grace period of {evidence.grace_s:.0f} s"
-    if family is Family.CONTAINERD:
+    if driver.collects_unknown:
         return Orphanhood.ORPHAN, "nobody knows it; containerd's own collector takes it when it runs next"
     written = _written_during(one.since_s, evidence)
     if written is None:

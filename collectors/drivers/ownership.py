@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from collectors.drivers.base import NOBODY, Known
 from collectors.drivers.buildkit import Record, Snapshot
-from collectors.drivers.known import NOBODY, Known
 from collectors.drivers.layerdb import Removing, Write
 from collectors.model.ids import ChainId
 from collectors.model.owner import Owner, OwnerKind

@@ -5,20 +5,26 @@ Layer ids are directory names. Refuses to guess a damaged document: with one unr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collectors.drivers import logs, lowers
 from collectors.drivers.ask import Asker, derived, needs, value
+from collectors.drivers.base import NOBODY, Candidate, Known, Layout, Parts, StorageDriver
+from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
 from collectors.drivers.files import mapping, read_json, sequence
-from collectors.drivers.known import NOBODY, Known, Parts
-from collectors.drivers.layout import Layout
-from collectors.drivers.listing import born_s, unit_at
+from collectors.drivers.graph import opened_s
+from collectors.drivers.listing import Entry, born_s, unit_at
+from collectors.drivers.rows import Rows
 from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.store import ContainerLayers, Layer, StoredImage, UnitKind
+from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
 from collectors.system.deadline import Malformed
+
+_WORK = ("staging", "tempdirs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,68 @@ class _Holder:
     tops: tuple[str, ...]  # layer ids, the main one first
 
 
-def parts(layout: Layout, ask: Asker, grace_s: float) -> Parts:
-    """Everything that the three documents tell. `grace_s` is not needed: an unfinished layer says so itself."""
-    del grace_s
-    places = {room: layout.root / f"{layout.driver}-{room}" for room in ("layers", "images", "containers")}
+class PodmanDriver(StorageDriver):
+    """One of the drivers of containers/storage."""
+
+    layer_name = re.compile(r"[0-9a-f]{64}")
+
+    def __init__(self, name: str, layers: str, *, stacks: bool = False, subvolumes: bool = False) -> None:
+        """`layers`: where it keeps one directory per layer."""
+        self.name = name
+        self.stacks = stacks
+        self.facts = DriverFacts(
+            REMOVE_SUBVOLUMES.remove_command if subvolumes else self.facts.remove_command, clears_unfinished=True
+        )
+        self._layers = layers
+
+    def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
+        """Its document of layers."""
+        database = root / f"{self.name}-layers"
+        if not database.is_dir():
+            return ()
+        folders = (root / self.name, *(root / f"{self.name}-{part}" for part in ("layers", "images", "containers")))
+        opened = opened_s(database, "", "layers.lock", "layers.json")
+        return (Candidate(self, self.name, root, root / self._layers, folders, opened),)
+
+    def owners(self, layout: Layout, ask: Asker, grace_s: float) -> Parts:
+        """By its three documents. `grace_s` is not needed: an unfinished layer says so itself."""
+        return _owners(layout, ask)
+
+    def is_layer(self, one: Entry) -> bool:
+        """Podman's own work lies beside the layers."""
+        return one.name not in _WORK and super().is_layer(one)
+
+    def links(self, base: Path) -> dict[str, str]:
+        """Those in `l/`, where layers are stacked."""
+        return lowers.links(base) if self.stacks else {}
+
+    def stood_on(self, base: Path, known: Iterable[str], links: Mapping[str, str]) -> Mapping[str, str]:
+        """By the `lower` files of the known."""
+        return lowers.stood_on(base, known, links)
+
+    def containers(self, layout: Layout) -> Path:
+        """Beside the layers."""
+        return layout.root / f"{layout.name}-containers"
+
+    def log_paths(self, container: Path) -> tuple[str, ...]:
+        """`ctr.log` and its siblings."""
+        return logs.podman_paths_of(container)
+
+    def logs(self, layout: Layout) -> Rows[ContainerLog]:
+        """Of every container's folder."""
+        return logs.podman_logs(self.containers(layout))
+
+
+PODMAN = (
+    PodmanDriver("overlay", "overlay", stacks=True),
+    PodmanDriver("vfs", "vfs/dir"),
+    PodmanDriver("btrfs", "btrfs/subvolumes", subvolumes=True),
+)
+
+
+def _owners(layout: Layout, ask: Asker) -> Parts:
+    """Everything that the three documents tell."""
+    places = {room: layout.root / f"{layout.name}-{room}" for room in ("layers", "images", "containers")}
     layers = ask.witness("layers.json", places["layers"], lambda: _layers(places["layers"]))
     images = ask.witness("images.json", places["images"], lambda: _holders(places["images"], "images"))
     containers = ask.witness(

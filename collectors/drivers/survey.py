@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from collectors.drivers import containerd_store, graph, livemounts, logs, lowers, podman
+from collectors.drivers import livemounts, lowers
 from collectors.drivers.ask import Asker, derived, value
-from collectors.drivers.known import Known, Parts
-from collectors.drivers.layout import OVERLAYS, Family, Layout, shelves
+from collectors.drivers.base import LINKS, Known, Layout, Parts
 from collectors.drivers.leftovers import rest
-from collectors.drivers.listing import Entry, entries, keys
+from collectors.drivers.listing import Entry, entries, keys, unit
 from collectors.drivers.livemounts import Pair
 from collectors.drivers.orphans import Evidence, prove
-from collectors.drivers.rows import Rows
-from collectors.drivers.units import half_done, holds_bytes, layer_units
 from collectors.model.reading import Exact, Reading, Unavailable, Why
-from collectors.model.store import ContainerLog, OrphanProof, Store, Unit, UnitKind
+from collectors.model.store import OrphanProof, Store, Unit, UnitKind
 from collectors.system.host import Host
 
-_PARTS = {Family.GRAPH: graph.parts, Family.CONTAINERD: containerd_store.parts, Family.PODMAN: podman.parts}
-_LINKS = "l"
+_HALF_DONE = ("new-", "rm-")  # containerd's snapshotters rename into and out of place
+_REMOVING = "-removing"  # aufs does
 
 
 def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshly_bound: bool = False) -> Store:
     """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
     before = ask.witness("first listing", layout.root, lambda: _keys(layout))
-    parts = _PARTS[layout.family](layout, ask, grace_s)
-    if freshly_bound and layout.family is Family.GRAPH:
+    parts = layout.driver.owners(layout, ask, grace_s)
+    if freshly_bound and layout.driver.mounts_below_root:
         mounted = ask.witness("mounts below the root", host.proc, lambda: livemounts.bound(host.proc, _folders(layout)))
     else:
         mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
@@ -49,18 +46,19 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
         now_s=now_s,
         grace_s=grace_s,
     )
-    layers = derived(after, lambda found: layer_units(found, known, now_s=now_s, grace_s=grace_s))
+    layers = derived(after, lambda found: _layer_units(found, known, now_s=now_s, grace_s=grace_s))
     others = ask.part("other files", layout.root, lambda: rest(layout))
     return Store(
         root=str(layout.root),
-        driver=layout.driver,
+        driver=layout.name,
+        driver_facts=layout.driver.facts,
         images=parts.images,
         layers=parts.layers,
         container_layers=parts.container_layers,
         build_snapshots=parts.build_snapshots,
-        logs=ask.rows("logs", layout.root, lambda: _logs(layout)),
+        logs=ask.rows("logs", layout.root, lambda: layout.driver.logs(layout)),
         units=_units(parts, layers, others),
-        orphans=_orphans(layout, parts, after, prove(strangers, layout.family, evidence)),
+        orphans=_orphans(layout, parts, after, prove(strangers, layout.driver, evidence)),
         notes=(*layout.notes, *ask.notes, *_notes(parts, value(layers, ()), links)),
     )
 
@@ -70,7 +68,12 @@ def _list(layout: Layout) -> tuple[Entry, ...]:
     base = layout.base
     if base is None:
         return ()
-    return tuple(one for shelf in shelves(layout) for one in entries(base, shelf) if holds_bytes(layout, one))
+    return tuple(
+        one
+        for shelf in layout.driver.layer_folders(layout)
+        for one in entries(base, shelf)
+        if layout.driver.is_layer(one)
+    )
 
 
 def _keys(layout: Layout) -> frozenset[str]:
@@ -78,22 +81,22 @@ def _keys(layout: Layout) -> frozenset[str]:
     base = layout.base
     if base is None:
         return frozenset()
-    return frozenset(key for shelf in shelves(layout) for key in keys(base, shelf))
+    return frozenset(key for shelf in layout.driver.layer_folders(layout) for key in keys(base, shelf))
 
 
 def _folders(layout: Layout) -> frozenset[str]:
     """The last components of the folders whose entries may be mounted."""
     if layout.base is None:
         return frozenset()
-    return frozenset({_LINKS, *((layout.base / shelf).name for shelf in shelves(layout))})
+    return frozenset({LINKS, *((layout.base / shelf).name for shelf in layout.driver.layer_folders(layout))})
 
 
 def _links(layout: Layout) -> dict[str, str]:
-    return lowers.links(layout.base) if layout.base is not None and layout.driver in OVERLAYS else {}
+    return layout.driver.links(layout.base) if layout.base is not None else {}
 
 
 def _accounted(one: Entry, known: Mapping[str, Known], parts: Parts) -> bool:
-    return one.key in known or one.name in parts.names or half_done(one)
+    return one.key in known or one.name in parts.names or _half_done(one)
 
 
 def _resolved(mounted: frozenset[Pair], links: Mapping[str, str], layout: Layout) -> frozenset[Pair]:
@@ -101,20 +104,14 @@ def _resolved(mounted: frozenset[Pair], links: Mapping[str, str], layout: Layout
     if layout.base is None:
         return mounted
     folder = layout.base.name
-    return mounted | {(folder, links[name]) for where, name in mounted if where == _LINKS and name in links}
+    return mounted | {(folder, links[name]) for where, name in mounted if where == LINKS and name in links}
 
 
 def _stood_on(layout: Layout, ask: Asker, known: Mapping[str, Known], links: Mapping[str, str]) -> Mapping[str, str]:
     base = layout.base
-    if base is None or layout.driver not in OVERLAYS:
+    if base is None or not layout.driver.stacks:
         return {}
-    return value(ask.witness("lower files", base, lambda: lowers.stood_on(base, known, links)), {})
-
-
-def _logs(layout: Layout) -> Rows[ContainerLog]:
-    if layout.family is Family.PODMAN:
-        return logs.podman_logs(layout.root / f"{layout.driver}-containers")
-    return logs.docker_logs(layout.root)
+    return value(ask.witness("lower files", base, lambda: layout.driver.stood_on(base, known, links)), {})
 
 
 def _units(
@@ -128,7 +125,7 @@ def _units(
     if isinstance(others, Unavailable):
         return others
     # Later ones are more specific: a child of the root may turn out to be a database or another driver's.
-    found = {unit.id: unit for unit in chain(others.value, parts.units, layers.value)}
+    found = {one.id: one for one in chain(others.value, parts.units, layers.value)}
     return Exact(tuple(found.values()), layers.origin)
 
 
@@ -140,7 +137,7 @@ def _orphans(
     if isinstance(listed, Unavailable):
         return listed
     if layout.base is None:
-        return Unavailable(Why.NOT_APPLICABLE, f"{layout.driver} keeps its layers in no directories", listed.origin)
+        return Unavailable(Why.NOT_APPLICABLE, f"{layout.name} keeps its layers in no directories", listed.origin)
     return Exact(proofs, listed.origin)
 
 
@@ -149,9 +146,30 @@ def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> 
     for name, reading in (("images", parts.images), ("build records", parts.build_snapshots)):
         if isinstance(reading, Unavailable):
             found.append(f"the {name} could not be read: owners of layers are incomplete")
-    unused = sum(1 for unit in layers if unit.kind is UnitKind.IMAGE_LAYER and not unit.owners)
+    unused = sum(1 for one in layers if one.kind is UnitKind.IMAGE_LAYER and not one.owners)
     if unused and not found:
         found.append(f"layers in the database that no image, container or build record uses: {unused}")
-    if dangling := lowers.dangling(links, (unit.name for unit in layers)):
+    if dangling := lowers.dangling(links, (one.name for one in layers)):
         found.append(f"short links in l/ that lead to no layer: {len(dangling)}, {dangling[0]} first")
     return tuple(found)
+
+
+def _half_done(one: Entry) -> bool:
+    """A directory on its way into or out of place."""
+    return one.name.startswith(_HALF_DONE) or one.name.endswith(_REMOVING)
+
+
+def _layer_units(
+    found: Iterable[Entry], known: Mapping[str, Known], *, now_s: float, grace_s: float
+) -> tuple[Unit, ...]:
+    """One unit for each entry; what no database knows has no owner."""
+    return tuple(_layer_unit(one, known.get(one.key), now_s - grace_s) for one in found)
+
+
+def _layer_unit(one: Entry, known: Known | None, oldest_s: float) -> Unit:
+    if known is not None:
+        return unit(one, known.kind, owners=known.owners, immutable=known.immutable)
+    if _half_done(one):
+        fresh = one.since_s is not None and one.since_s > oldest_s
+        return unit(one, UnitKind.TEMPORARY if fresh else UnitKind.INTERRUPTED_WRITE)
+    return unit(one, UnitKind.CONTENT if not one.is_folder else UnitKind.UNKNOWN_LAYER)

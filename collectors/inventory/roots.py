@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.drivers import container_roots
 from collectors.engine.endpoint import DEFAULT
 from collectors.inventory.request import Request
 from collectors.model.engine import Engine
@@ -19,8 +20,6 @@ from collectors.system.statvfs import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 _CONTAINERD = "/var/lib/containerd"
-# The root of a container is one of these, and its fill says nothing of the host's.
-_LAYERED = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
 def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
@@ -90,7 +89,7 @@ def likely_home(request: Request, engine: Reading[Engine], places: Places) -> tu
         return None
     path = str(request.host.here(_USUAL[0]))
     mount = places.mount_of(path)
-    return None if mount is None or mount.fstype in _LAYERED else (path, mount)
+    return None if mount is None or mount.fstype in container_roots() else (path, mount)
 
 
 def containerd_root(request: Request, clock: Clock) -> Path | None:

@@ -29,9 +29,7 @@ def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]
     if isinstance(store.orphans, Exact):
         orphans = frozenset(p.unit for p in store.orphans.value if p.verdict is Orphanhood.ORPHAN)
     here = (unit for unit in store.units.value if places.on(unit.path, mount))
-    # Podman and containerd clear away by themselves what they did not finish; the graph drivers' engine may not.
-    database = f"image/{store.driver}"
-    stays = any(u.kind is UnitKind.LAYER_DATABASE and u.name == database for u in store.units.value)
+    stays = not store.driver_facts.clears_unfinished
     return tuple(_owned(unit, orphans, stays) for unit in here)
 
 

@@ -120,11 +120,20 @@ class OrphanProof:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverFacts:
+    """What holds for a storage driver whatever it keeps."""
+
+    remove_command: tuple[str, ...]  # the words of a command that removes layers, before their paths
+    clears_unfinished: bool  # does its engine remove by itself what it did not finish writing?
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """The Docker root, read once. Each part arrives or says why not; units and proofs are joined from the parts."""
 
     root: str
     driver: str  # overlay2, btrfs, vfs, fuse-overlayfs, containerd:<snapshotter>, overlay (Podman)
+    driver_facts: DriverFacts
     images: Reading[tuple[StoredImage, ...]]
     layers: Reading[tuple[Layer, ...]]
     container_layers: Reading[tuple[ContainerLayers, ...]]

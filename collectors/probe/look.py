@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from collectors.drivers import copies_layers
 from collectors.engine.dialect import Api, parse
 from collectors.inventory import Request, coverage
 from collectors.model.engine import Engine, ImageStore
@@ -30,7 +31,6 @@ _OLDEST = Api(1, 30)  # before, an engine does not wait for what it removes by i
 _START_SHARE, _START_MOST_S = 0.2, 2.0
 _REMOVE_SHARE, _REMOVE_MOST_S = 0.25, 4.0
 _LEAST_S = 1.0
-_COPIES = "vfs"
 # The root of a containerd that is not the engine's own child.
 _CONTAINERD = "/var/lib/containerd"
 
@@ -125,11 +125,9 @@ def _engine(snapshot: Snapshot) -> Engine:
         detail = "the engine runs on another machine"
         raise Declined(Why.NOT_REACHABLE, view.local.detail if isinstance(view.local, Unavailable) else detail)
     engine = view.engine.value
-    if engine.driver == _COPIES:
-        detail = (
-            f"{_COPIES} copies the whole image for each container: a probe would fill the disk that it is to measure"
-        )
-        raise Declined(Why.NOT_APPLICABLE, detail)
+    if copies_layers(engine.driver):
+        full = "a probe would fill the disk that it is to measure"
+        raise Declined(Why.NOT_APPLICABLE, f"{engine.driver} copies the whole image for each container: {full}")
     if (parse(engine.api_version) or Api(0, 0)) < _OLDEST:
         told = f"the engine speaks API {engine.api_version}: a probe needs {_OLDEST}"
         raise Declined(Why.NOT_REPORTED, told)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import decode, ioctl
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.reclaim import btrfs_actions
 from collectors.system import deadline
 from collectors.system.deadline import Declined
 
@@ -104,7 +104,7 @@ def settle(mountpoint: str, timeout_s: float, stuck: set[int], waiting: Callable
 def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
     ends = time.monotonic() + timeout_s
     try:
-        first = left = btrfs_actions.pending(path) - stuck
+        first = left = btrfs_changes.pending(path) - stuck
         seen, moved_at = _progress(path, left), time.monotonic()
         while left:
             if time.monotonic() >= ends:
@@ -115,11 +115,11 @@ def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[i
             if not waiting(len(left), len(first)):
                 return f"not waited for: {len(left)} deleted subvolumes"
             time.sleep(_POLL_S)
-            left = btrfs_actions.pending(path) & first
+            left = btrfs_changes.pending(path) & first
             now = _progress(path, left)
             if now != seen:
                 seen, moved_at = now, time.monotonic()
-        btrfs_actions.commit(path)  # what the cleaner freed counts once its transaction is in
+        btrfs_changes.commit(path)  # what the cleaner freed counts once its transaction is in
         return ""
     except Declined:
         return _steady(str(path), min(timeout_s, _STEADY_AT_MOST_S))
@@ -179,7 +179,7 @@ def _flush(path: Path) -> bool:
         if not btrfs:
             ioctl.syncfs(fd)
     if btrfs:
-        btrfs_actions.commit(path)
+        btrfs_changes.commit(path)
     return btrfs
 
 

@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.reclaim import btrfs_actions
+from collectors import drivers
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 
-_LINKS = "l"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -87,34 +87,27 @@ def _identity(fd: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def remove_layer(path: Path) -> Act:
-    """One layer directory or subvolume, whole."""
+class WholeRemover:
+    """What a driver removes a layer with."""
+
+    def remove_whole(self, path: Path) -> None:
+        """A subvolume in one call, a directory file by file."""
+        if btrfs_changes.is_subvolume(path):
+            btrfs_changes.destroy(path)
+        else:
+            remove_tree(path)
+
+
+def remove_layer(path: Path, driver: str = "") -> Act:
+    """One directory or subvolume, whole: a layer of the store `driver`, or with "" anything else."""
     if not path.exists() and not path.is_symlink():
         return GONE
+    if path.is_symlink() or not path.is_dir():
+        return skipped("it is not a directory")
     try:
-        if btrfs_actions.is_subvolume(path):
-            btrfs_actions.destroy(path)
-            return REMOVED
-        if path.is_symlink() or not path.is_dir():
-            return skipped("it is not a directory")
-        link = _short_link(path)
-        remove_tree(path)
-        if link is not None:
-            link.unlink(missing_ok=True)
+        drivers.remove_layer(driver, path, WholeRemover())
         return REMOVED
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EXDEV):
             return skipped("another filesystem or subvolume lies inside it")
         return failed(f"{error.strerror}: {error.filename or path}")
-
-
-def _short_link(path: Path) -> Path | None:
-    """overlay2's second name of a layer, which would be left dangling."""
-    try:
-        name = (path / "link").read_text().strip()
-        link = path.parent / _LINKS / name
-        if name and "/" not in name and link.readlink() == Path(f"../{path.name}/diff"):
-            return link
-    except OSError:
-        return None
-    return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from collectors.accounting.books import freed_bytes
 from collectors.accounting.ledger import account
 from collectors.accounting.parents import hidden_parents
+from collectors.drivers.overlay2 import OVERLAY2
 from collectors.model.engine import Image
 from collectors.model.ids import ChainId, ImageId
 from collectors.model.ledger import Category
@@ -35,7 +36,9 @@ def world(*images: StoredImage, listed: tuple[Image, ...]) -> Snapshot:
     made = study(units, Exact(occupancy(tuple(share(size, layer) for layer, size in chains.items())), HERE), used=123)
     view = a_view(NOT_READ, images=listed, containers=())
     nothing = Exact((), HERE)
-    store = Store("/d", "overlay2", Exact(images, HERE), nothing, nothing, nothing, nothing, nothing, nothing)
+    store = Store(
+        "/d", "overlay2", OVERLAY2.facts, Exact(images, HERE), nothing, nothing, nothing, nothing, nothing, nothing
+    )
     return replace(snapshot(made, view), store=Exact(store, HERE))
 
 

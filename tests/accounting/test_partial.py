@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.accounting.ledger import account
+from collectors.drivers.btrfs import BTRFS
 from collectors.model.filesystem import OpenFiles
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Between, Exact, Unavailable, Why
@@ -41,7 +42,7 @@ def test_a_subvolume_that_may_be_a_snapshot_bounds_both_categories() -> None:
     shares = (share(30, "layer", ".daily"), share(200, ".daily"), share(5, "<host>"))
     one = replace(study(units, Exact(occupancy(shares), HERE), used=400), snapshots=NOT_READ)
     nothing: Exact[tuple[()]] = Exact((), HERE)
-    store = Store("/d", "btrfs", nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    store = Store("/d", "btrfs", BTRFS.facts, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
     ledger = account(replace(snapshot(one), store=Exact(store, HERE)), one).ledger
     snapshots, others = ledger.row(Category.SNAPSHOTS), ledger.row(Category.OTHER_FILES)
     assert isinstance(snapshots.charged, Between)

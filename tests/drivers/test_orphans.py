@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import layerdb, store
-from collectors.drivers.known import Source
+from collectors.drivers.base import Source
 from collectors.drivers.layerdb import Write
-from collectors.drivers.layout import Family
 from collectors.drivers.listing import Entry
 from collectors.drivers.orphans import Evidence, prove
+from collectors.drivers.overlay2 import OVERLAY2
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, OrphanProof, Store, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, bolt_file, build_name, hex64, host, write
@@ -163,21 +163,21 @@ def test_a_write_that_goes_on_shields_what_was_born_during_it() -> None:
     """An hour-long extraction: the directory is older than the grace period, the write is not at rest."""
     entry = Entry(LOST, f"/d/overlay2/{LOST}", True, None, 1000.0)
     going_on = Write("write-set-1", "/w", None, began_s=1001.0, touched_s=9000.0)
-    (proof,) = prove([entry], Family.GRAPH, evidence(now_s=9010.0, grace_s=3600.0, writes=(going_on,)))
+    (proof,) = prove([entry], OVERLAY2, evidence(now_s=9010.0, grace_s=3600.0, writes=(going_on,)))
     assert proof.verdict is Orphanhood.YOUNG
     assert proof.note == "it may be the layer that write-set-1 is registering"
-    (proof,) = prove([entry], Family.GRAPH, evidence(now_s=90000.0, grace_s=3600.0, writes=(going_on,)))
+    (proof,) = prove([entry], OVERLAY2, evidence(now_s=90000.0, grace_s=3600.0, writes=(going_on,)))
     assert proof.verdict is Orphanhood.ORPHAN
 
 
 def test_without_an_age_there_is_no_verdict() -> None:
-    (proof,) = prove([Entry(LOST, f"/d/{LOST}", True, None, None)], Family.GRAPH, evidence())
+    (proof,) = prove([Entry(LOST, f"/d/{LOST}", True, None, None)], OVERLAY2, evidence())
     assert proof.verdict is Orphanhood.UNKNOWN
     assert proof.age_s is None
 
 
 def test_a_clock_that_went_back_makes_young_not_old() -> None:
-    (proof,) = prove([Entry(LOST, f"/d/{LOST}", True, None, 5000.0)], Family.GRAPH, evidence(now_s=10.0, grace_s=0.0))
+    (proof,) = prove([Entry(LOST, f"/d/{LOST}", True, None, 5000.0)], OVERLAY2, evidence(now_s=10.0, grace_s=0.0))
     assert proof.verdict is Orphanhood.YOUNG
 
 

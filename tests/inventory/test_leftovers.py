@@ -6,6 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.drivers.base import StorageDriver
+from collectors.drivers.containerd_store import CONTAINERD
+from collectors.drivers.podman import PODMAN
+from collectors.drivers.vfs import VFS
 from collectors.filesystems.btrfs.units import subvolume_units
 from collectors.inventory.units import docker_units
 from collectors.model.btrfs import Subvolume
@@ -30,23 +34,19 @@ def a_unit(path: str, kind: UnitKind, name: str) -> Unit:
     return Unit(UnitId(path), kind, path, name, frozenset(), False, None)
 
 
-def a_store(driver: str, database: str) -> Store:
+def a_store(driver: StorageDriver) -> Store:
     units = [a_unit(path, kind, path.removeprefix("/d/")) for path, kind in OWN.items()]
-    units.append(a_unit("/d/database", UnitKind.LAYER_DATABASE, database))
     nothing = Exact((), HERE)
     return Store(
-        "/d", driver, nothing, nothing, nothing, nothing, nothing, Exact(tuple(units), HERE), Exact((), HERE)
+        "/d", driver.name, driver.facts, *(nothing,) * 5, Exact(tuple(units), HERE), Exact((), HERE)
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("driver", "database", "interrupted"),
-    [("vfs", "image/vfs", True), ("containerd:overlayfs", "containerd metadata", False), ("overlay", "layers", False)],
-)
+@pytest.mark.parametrize(("driver", "interrupted"), [(VFS, True), (CONTAINERD, False), (PODMAN[0], False)])
 def test_only_a_graph_drivers_interrupted_writes_are_for_somebody_to_remove(
-    driver: str, database: str, interrupted: bool
+    driver: StorageDriver, interrupted: bool
 ) -> None:
-    found = {unit.path: unit.owners for unit in docker_units(a_store(driver, database), MOUNT, PLACES)}
+    found = {unit.path: unit.owners for unit in docker_units(a_store(driver), MOUNT, PLACES)}
     write, former = OWN
     assert found[write] == (owners(f"leftover:{write}") if interrupted else frozenset())
     assert found[former] == owners(f"leftover:{former}")
@@ -57,7 +57,7 @@ def a_subvolume(number: int, path: str) -> Subvolume:
 
 
 def test_a_layer_of_a_former_btrfs_driver_is_no_snapshot_and_goes_with_its_driver() -> None:
-    units = docker_units(a_store("vfs", "image/vfs"), MOUNT, PLACES)
+    units = docker_units(a_store(VFS), MOUNT, PLACES)
     facts = btrfs(data=(), metadata=(1, 1))
     listed = Exact((a_subvolume(300, "btrfs/subvolumes/a"), a_subvolume(301, "btrfs-backup")), HERE)
     layer, copy = subvolume_units(replace(facts, subvolumes=listed), MOUNT, PLACES, units)

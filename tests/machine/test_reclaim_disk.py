@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended, EventKind, Outcome, btrfs_actions
+from collectors.reclaim import Ended, EventKind, Outcome
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 from tests.lab.messes.metadata_full import state
@@ -178,9 +179,9 @@ def test_a_mess_that_the_cleaner_is_at_already_only_gets_waited_for(tmp_path: Pa
         run("btrfs", "subvolume", "create", held)
         for number in range(200):
             (held / str(number)).write_bytes(os.urandom(200_000))
-        btrfs_actions.commit(lab.mount)
+        btrfs_changes.commit(lab.mount)
         with (held / "0").open("rb"):  # an open file keeps the cleaner away
-            btrfs_actions.destroy(held)
+            btrfs_changes.destroy(held)
             reclaiming = Reclaiming(lab, tmp_path)
             looked = reclaiming.look()
             steps = [step for step in looked.report.plan.steps if step.automatic]
@@ -190,7 +191,7 @@ def test_a_mess_that_the_cleaner_is_at_already_only_gets_waited_for(tmp_path: Pa
         assert outcome.ended is Ended.ALL_DONE
         assert isinstance(outcome.measured_data, Exact)
         assert outcome.measured_data.value == steps[0].frees.value > 38 * MIB
-        assert not btrfs_actions.pending(lab.mount)
+        assert not btrfs_changes.pending(lab.mount)
 
 
 def test_a_metadata_full_filesystem_is_brought_back_by_its_plan_and_not_by_a_prune(tmp_path: Path) -> None:

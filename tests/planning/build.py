@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from collectors.drivers import DRIVERS
+from collectors.drivers.containerd_store import CONTAINERD
 from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Shared, Sharing, Space
 from collectors.model.engine import (
     Attachment,
@@ -254,6 +256,7 @@ class Scene:
         store = Store(
             root="/docker",
             driver=self.driver,
+            driver_facts=next((one.facts for one in DRIVERS if one.name == self.driver), CONTAINERD.facts),
             images=Exact(self.stored, HERE),
             layers=Exact((), HERE),
             container_layers=Exact((), HERE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from collectors.drivers.overlay2 import OVERLAY2
 from collectors.model.filesystem import FsSpace
 from collectors.model.ids import CacheId, ContainerId, UnitId
 from collectors.model.reading import Exact
@@ -53,6 +54,7 @@ def disk(one: FilesystemStudy | None = None) -> Disk:
     store = Store(
         "/d",
         "overlay2",
+        OVERLAY2.facts,
         Exact((), HERE),
         Exact((), HERE),
         Exact(

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from collectors.causes import commands
 from collectors.causes.logs_unbounded import remove as log_truncate
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.keep import Rules, from_table, has_label, image_names, matches
 from collectors.model.owner import Owner, OwnerKind
-from collectors.reclaim import btrfs_actions, earlier_run
+from collectors.reclaim import earlier_run
 from collectors.reclaim.inflight import ingests, writers
 from collectors.reclaim.recheck import moment
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
@@ -239,10 +240,10 @@ def test_a_link_in_place_of_a_tree_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_another_filesystem_is_no_subvolume(tmp_path: Path) -> None:
-    assert not btrfs_actions.is_subvolume(tmp_path)
-    assert not btrfs_actions.is_subvolume(tmp_path / "nowhere")
+    assert not btrfs_changes.is_subvolume(tmp_path)
+    assert not btrfs_changes.is_subvolume(tmp_path / "nowhere")
     (tmp_path / "link").symlink_to(tmp_path)
-    assert not btrfs_actions.is_subvolume(tmp_path / "link")
+    assert not btrfs_changes.is_subvolume(tmp_path / "link")
 
 
 def test_a_run_log_line_is_json_whatever_the_names_are(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.causes.btrfs_metadata.balance import Squeeze, pressure, squeeze
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim import btrfs_actions
 from collectors.reclaim.act import Act, failed, skipped
 from collectors.reclaim.outcome import EventKind
 from collectors.reclaim.remover import WholeStep
@@ -85,7 +85,7 @@ def _round(tools: Tools, step: Step, found: Filter) -> Act:
         return not tools.cancelled()
 
     try:
-        done = btrfs_actions.balance(Path(tools.context.mountpoint), usage, limit, going_on)
+        done = btrfs_changes.balance(Path(tools.context.mountpoint), usage, limit, going_on)
     except OSError as error:
         if error.errno in (errno.EINPROGRESS, errno.EBUSY):
             return skipped("another balance, or a replacement, is running")

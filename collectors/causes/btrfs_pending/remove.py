@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
-from collectors.reclaim import btrfs_actions, measure
+from collectors.reclaim import measure
 from collectors.reclaim.act import REMOVED, Act, failed
 from collectors.reclaim.outcome import EventKind
 from collectors.reclaim.remover import WholeStep
@@ -31,7 +32,7 @@ class Cleaner(WholeStep):
 
     def _acts(self, step: Step, said: str) -> dict[Owner, Act]:
         try:
-            left = {str(number) for number in btrfs_actions.pending(Path(self._tools.context.mountpoint))}
+            left = {str(number) for number in btrfs_changes.pending(Path(self._tools.context.mountpoint))}
         except (OSError, Declined) as error:
             return dict.fromkeys(step.targets, failed(said or str(error)))
         return {target: failed(said or "still pending") if target.id in left else REMOVED for target in step.targets}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from collectors.causes.commands import reachable
+from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim import btrfs_actions
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.remover import Remover
 from collectors.system.mountinfo import mounts as mount_table
@@ -34,10 +34,10 @@ class Snapshots(Remover):
             return skipped("it is mounted")
         mount = next((m for m in reversed(mounts.value) if m.mountpoint == context.mountpoint), None)
         path = reachable(mount, name) if mount else ""
-        if not btrfs_actions.is_subvolume(Path(path)):
+        if not btrfs_changes.is_subvolume(Path(path)):
             return skipped("it lies outside what is mounted here")
         try:
-            btrfs_actions.destroy(Path(path))
+            btrfs_changes.destroy(Path(path))
         except OSError as error:
             return failed(error.strerror or str(error))
         return REMOVED

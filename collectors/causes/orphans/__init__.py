@@ -58,14 +58,14 @@ def proved(context: PlanContext) -> tuple[Mapping[Owner, Unit], int]:
 
 
 def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
-    mount = context.ledger.filesystem.mount
-    driver = context.snapshot.store.value.driver if isinstance(context.snapshot.store, Exact) else ""
+    store = context.snapshot.store
+    remove = store.value.driver_facts.remove_command if isinstance(store, Exact) else ()
     targets = tuple(sorted(found))
     return Draft(
         id=ID,
         action="orphan.remove",
         title="Remove layers that no image, container or build knows",
-        command=commands.remove_directories(mount.fstype, driver == "btrfs", (found[t].path for t in targets)),
+        command=commands.line(*remove, *(found[t].path for t in targets)),
         targets=targets,
         # Before truncated logs: nothing refers to them, while a log is evidence.
         rank=110,

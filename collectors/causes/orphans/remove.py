@@ -43,7 +43,7 @@ class Orphans(Remover):
             return GONE
         if reason := self._prover.why_not(path):
             return skipped(reason)
-        return remove_layer(Path(path))
+        return remove_layer(Path(path), self._prover.driver)
 
     def still_there(self, target: Owner) -> bool | None:
         return Path(target.id).exists()
@@ -77,6 +77,11 @@ class Prover:
         if proof.verdict is not Orphanhood.ORPHAN:
             return f"it is not proved any more: {proof.note}"
         return mounted_inside(self._context.host, path)
+
+    @property
+    def driver(self) -> str:
+        """Of the store that the last proof was made with; "" before the first."""
+        return self._store.value.driver if isinstance(self._store, Exact) else ""
 
     def _path(self, store: Store, unit_id: str) -> str:
         units: tuple[Unit, ...] = store.units.value if isinstance(store.units, Exact) else ()
