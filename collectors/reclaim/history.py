@@ -10,8 +10,8 @@ from pathlib import Path
 
 from collectors.model.owner import Owner, OwnerKind
 from collectors.reclaim import engine_actions
+from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.run_log import Unfinished, unfinished
-from collectors.reclaim.wire import Lost, Wire
 
 
 def earlier_run(state: Path) -> str:
@@ -20,7 +20,7 @@ def earlier_run(state: Path) -> str:
     return _words(last) if last else ""
 
 
-def put_right(state: Path, wire: Wire) -> str:
+def put_right(state: Path, engine: EngineSession) -> str:
     """The same, with what became of the target that was being removed; restores an image's lost tags."""
     last = unfinished(state)
     if last is None:
@@ -29,12 +29,12 @@ def put_right(state: Path, wire: Wire) -> str:
     if last.target is None:
         return words
     try:
-        there = _there(last.target, wire)
+        there = _there(last.target, engine)
         if there and last.tags:
-            back = engine_actions.restore(wire, last.target.id, last.tags)
+            back = engine_actions.restore(engine, last.target.id, last.tags)
             if back:
                 words += f" Its tags {', '.join(back)} are put back."
-    except Lost:
+    except NoAnswer:
         return f"{words} What became of it is not known, since the engine does not answer."
     if there is None:
         return f"{words} What became of it shows in the new plan."
@@ -49,7 +49,7 @@ def _words(last: Unfinished) -> str:
     return f"The reclaim that began at {last.began_at} did not end: it was at {target}. {done}"
 
 
-def _there(target: Owner, wire: Wire) -> bool | None:
+def _there(target: Owner, engine: EngineSession) -> bool | None:
     name = target.id
     paths = {
         OwnerKind.IMAGE: f"/images/{name}/json",
@@ -60,5 +60,5 @@ def _there(target: Owner, wire: Wire) -> bool | None:
         return Path(name).exists()
     if target.kind not in paths:
         return None
-    reply = wire.get(paths[target.kind])
+    reply = engine.get(paths[target.kind])
     return False if reply.status == 404 else (True if reply.ok else None)

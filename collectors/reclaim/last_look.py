@@ -9,7 +9,7 @@ from collectors import drivers
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.context import Context
-from collectors.reclaim.wire import Lost, Wire
+from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.system.host import Host
 from collectors.system.mountinfo import mounts as mount_table
 
@@ -17,23 +17,23 @@ _PROOF_AT_MOST_S = 120.0
 _CONTAINERD = "/var/lib/containerd"
 
 
-def read_again(context: Context, wire: Wire, root: Path) -> Reading[Store]:
+def read_again(context: Context, engine: EngineSession, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
     own = context.host.here(_CONTAINERD)
     return drivers.store(
         root,
         context.host,
-        driver_hint=_driver(wire),
+        driver_hint=_driver(engine),
         containerd_root=own if own.is_dir() else None,
         grace_s=context.grace_s,
         deadline_s=_PROOF_AT_MOST_S,
     )
 
 
-def _driver(wire: Wire) -> str | None:
+def _driver(engine: EngineSession) -> str | None:
     try:
-        body = wire.get("/info").body
-    except Lost:
+        body = engine.get("/info").body
+    except NoAnswer:
         return None
     driver = body.get("Driver") if isinstance(body, dict) else None
     return driver if isinstance(driver, str) and driver else None
@@ -48,9 +48,9 @@ def mounted_inside(host: Host, path: str) -> str:
     return f"something is mounted at {inside[0]}" if inside else ""
 
 
-def stopped(wire: Wire) -> bool:
+def stopped(engine: EngineSession) -> bool:
     """Nobody listens on the engine's socket, or there is none: not merely silent."""
-    path = wire.endpoint.socket
+    path = engine.endpoint.socket
     if path is None:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -13,7 +13,7 @@ from collectors.reclaim.tools import Tools
 class Remover(ABC):
     """Target by target: re-verify it, act on it, and after a lost answer read what became of it.
 
-    Each method may raise Lost; what a cause has nothing to say about it leaves as it is here.
+    Each method may raise NoAnswer; what a cause has nothing to say about it leaves as it is here.
     """
 
     def __init__(self, tools: Tools) -> None:
@@ -41,7 +41,7 @@ class Remover(ABC):
 
 
 class WholeStep(ABC):
-    """In one go. May raise Lost."""
+    """In one go. May raise NoAnswer."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -52,6 +52,6 @@ class WholeStep(ABC):
 
 
 def exists(tools: Tools, path: str) -> bool | None:
-    """Does the engine know this object? None: it does not tell. Raises Lost."""
-    reply = tools.wire.get(path)
+    """Does the engine know this object? None: it does not tell. Raises NoAnswer."""
+    reply = tools.engine.get(path)
     return False if reply.status == 404 else (True if reply.ok else None)

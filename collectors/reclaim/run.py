@@ -13,6 +13,7 @@ from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.sums import total
 from collectors.reclaim.context import Context
+from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.history import put_right
 from collectors.reclaim.lock import Busy, NoLock, only_one
 from collectors.reclaim.measure import Room, flush, freed, freed_data, room
@@ -21,7 +22,6 @@ from collectors.reclaim.predicted import predicted
 from collectors.reclaim.run_log import RunLog
 from collectors.reclaim.step import Stop, by_hand, run_step
 from collectors.reclaim.tools import Tools
-from collectors.reclaim.wire import Wire
 
 _ENOSPC = "no space left on device"
 _REACHED = "used is at or below the target"
@@ -49,11 +49,11 @@ def apply(
     try:
         with (
             only_one(context.mountpoint, context.state),
-            Wire(context.endpoint, timeout_s=context.request_timeout_s) as wire,
+            EngineSession(context.endpoint, timeout_s=context.request_timeout_s) as engine,
         ):
             log = RunLog(context.state)
-            tools = Tools(context, wire, log, on_event, cancelled)
-            earlier = put_right(context.state, wire)
+            tools = Tools(context, engine, log, on_event, cancelled)
+            earlier = put_right(context.state, engine)
             if earlier:
                 tools.tell(EventKind.EARLIER_RUN, text=earlier)
             notes = [text for text in (earlier, flush(context.mountpoint)) if text]

@@ -16,11 +16,11 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.reclaim import measure
 from collectors.reclaim.act import Act, failed, skipped
+from collectors.reclaim.engine_session import NoAnswer, StillDown
 from collectors.reclaim.measure import Room, room
 from collectors.reclaim.outcome import EventKind, StepResult, TargetResult
 from collectors.reclaim.remover import Remover, WholeStep
 from collectors.reclaim.tools import Tools
-from collectors.reclaim.wire import Away, Lost
 
 T = TypeVar("T")
 
@@ -69,8 +69,8 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
     note = reason = ""
     try:
         note, stop = _targets(tools, step, acts)
-    except (Lost, Away) as lost:
-        stop, reason = Stop.ENGINE_LOST, str(lost)
+    except (NoAnswer, StillDown) as silence:
+        stop, reason = Stop.ENGINE_LOST, str(silence)
     limit = tools.context.cleaner_timeout_s
     left = measure.settle(tools.context.mountpoint, limit, tools.stuck, _waiting(tools, step))
     after = room(tools.context.mountpoint)
@@ -95,7 +95,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
 
 
 def _targets(tools: Tools, step: Step, acts: dict[Owner, Act]) -> tuple[str, Stop | None]:
-    """Fills `acts`; the step's note and why it stopped early. Raises Lost, Away."""
+    """Fills `acts`; the step's note and why it stopped early. Raises NoAnswer, StillDown."""
     remover = _remover(step, tools)
     if isinstance(remover, WholeStep):
         return remover.perform(step, acts), None
@@ -122,32 +122,32 @@ def _one(tools: Tools, remover: Remover, step: Step, target: Owner) -> Act:
     tools.log.means(step.id, target, names)
     try:
         act = remover.act(step, target)
-    except Lost as lost:
+    except NoAnswer as silence:
         tools.come_back(step)
-        act = _after_silence(tools, remover, target, names, lost)
+        act = _after_silence(tools, remover, target, names, silence)
     tools.log.did(step.id, target, act.removed, act.reason)
     return act
 
 
-def _after_silence(tools: Tools, remover: Remover, target: Owner, names: tuple[str, ...], lost: Lost) -> Act:
+def _after_silence(tools: Tools, remover: Remover, target: Owner, names: tuple[str, ...], silence: NoAnswer) -> Act:
     """Read what became of it; never ask for it again. After a time-out the engine may be at it still."""
-    ends = time.monotonic() + (_STILL_WORKING_S if lost.timed_out else 0.0)
+    ends = time.monotonic() + (_STILL_WORKING_S if silence.timed_out else 0.0)
     while (there := remover.still_there(target)) and time.monotonic() < ends and not tools.cancelled():
         time.sleep(1.0)
     if there is False:
         return Act(True, "the engine gave no answer; it is gone")
     if there is None:
-        return failed(f"the engine gave no answer ({lost}); what became of it shows in the next plan")
-    if names and not lost.timed_out:
+        return failed(f"the engine gave no answer ({silence}); what became of it shows in the next plan")
+    if names and not silence.timed_out:
         remover.put_back(target, names)
-    return failed(f"the engine gave no answer ({lost}); it is still there")
+    return failed(f"the engine gave no answer ({silence}); it is still there")
 
 
 def _patiently(tools: Tools, step: Step, look: Callable[[], T]) -> T:
     """A question that changes nothing may be asked again, once the engine is back."""
     try:
         return look()
-    except Lost:
+    except NoAnswer:
         tools.come_back(step)
         return look()
 

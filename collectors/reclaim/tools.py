@@ -1,4 +1,4 @@
-"""What every handler works with during one run: the context, the wire, the clock, the listener."""
+"""What every handler works with during one run: the context, the engine, the clock, the listener."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.reclaim.context import Context
+from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.measure import room
 from collectors.reclaim.outcome import Event, EventKind
 from collectors.reclaim.run_log import RunLog
-from collectors.reclaim.wire import Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Tools:
     """Shared by all steps of a run. `stuck` are deleted subvolumes that the cleaner cannot get at for now."""
 
     context: Context
-    wire: Wire
+    engine: EngineSession
     log: RunLog
     on_event: Callable[[Event], None]
     cancelled: Callable[[], bool]
@@ -55,18 +55,18 @@ class Tools:
         return isinstance(here, Exact) and here.value.percent <= target
 
     def containers(self) -> list[dict[str, Any]] | None:
-        """All containers, stopped ones too, as listed now; None where the engine does not list them. Raises Lost."""
-        listed = self.wire.get("/containers/json", {"all": "1"})
+        """All containers, stopped ones too; None where the engine does not list them. Raises NoAnswer."""
+        listed = self.engine.get("/containers/json", {"all": "1"})
         if not listed.ok or not isinstance(listed.body, list):
             return None
         return [one for one in listed.body if isinstance(one, dict)]
 
     def come_back(self, step: Step) -> None:
-        """Wait for an engine that restarts. Raises Away."""
+        """Wait for an engine that restarts. Raises StillDown."""
         limit = self.context.engine_return_s
 
         def waiting(spent_s: float) -> bool:
             self.tell(EventKind.WAITING, step, text="the engine does not answer", done=int(spent_s), total=int(limit))
             return not self.cancelled()
 
-        self.wire.wait_back(limit, waiting)
+        self.engine.wait_back(limit, waiting)

@@ -15,8 +15,8 @@ import pytest
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run, engine_actions
+from collectors.reclaim.engine_session import EngineSession, Reply
 from collectors.reclaim.measure import flush
-from collectors.reclaim.wire import Reply, Wire
 from tests.lab import Lab
 from tests.lab.require import require_machine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds, never
@@ -94,16 +94,16 @@ def test_a_kill_between_two_tags_of_an_image_costs_it_no_tag(
     lab.docker("tag", "unused/0:1", "unused/also:1")
     looked = reclaiming.look()
     before = unused(lab)
-    real = Wire.delete
+    real = EngineSession.delete
 
-    def deadly(self: Wire, path: str, query: dict[str, str]) -> Reply:
+    def deadly(self: EngineSession, path: str, query: dict[str, str]) -> Reply:
         reply = real(self, path, query)
         if path.startswith("/images/unused/") and reply.ok:
             die()
         return reply
 
     def run() -> None:
-        monkeypatch.setattr(Wire, "delete", deadly)
+        monkeypatch.setattr(EngineSession, "delete", deadly)
         reclaiming.apply(looked, Risk.CAREFUL)
 
     killed(run)
@@ -153,16 +153,16 @@ def test_after_a_time_out_the_state_is_read_and_nothing_is_asked_twice(
     lab = reclaiming.lab
     looked = reclaiming.look()
     asked: list[str] = []
-    real = Wire.delete
+    real = EngineSession.delete
 
-    def counting(self: Wire, path: str, query: dict[str, str]) -> Reply:
+    def counting(self: EngineSession, path: str, query: dict[str, str]) -> Reply:
         asked.append(path)
         if len(asked) == 1:
             lab.freeze_engine()
             threading.Timer(5.0, lab.thaw_engine).start()
         return real(self, path, query)
 
-    monkeypatch.setattr(Wire, "delete", counting)
+    monkeypatch.setattr(EngineSession, "delete", counting)
     context = replace(reclaiming.context(looked, Risk.CAREFUL), request_timeout_s=2.0)
     outcome = apply(
         looked.report.plan,
@@ -262,10 +262,10 @@ def test_a_last_tag_that_the_engine_refuses_puts_the_others_back(
     looked = reclaiming.look()
     real = engine_actions.remove_image
 
-    def late(wire: Wire, detail: dict[str, object], *, keep_parents: bool) -> object:
+    def late(engine: EngineSession, detail: dict[str, object], *, keep_parents: bool) -> object:
         if len(detail["RepoTags"]) > 1:  # type: ignore[arg-type]
             lab.docker("create", "--network", "none", "--name", "just-now", "unused/0:1", "/none")
-        return real(wire, detail, keep_parents=keep_parents)
+        return real(engine, detail, keep_parents=keep_parents)
 
     monkeypatch.setattr(engine_actions, "remove_image", late)
     before = unused(lab)

@@ -16,11 +16,13 @@ class Records(Remover):
     def act(self, step: Step, target: Owner) -> Act:
         rules = self._tools.context.rules
         age = rules.cache_mount_age_s if step.id == MOUNTS else rules.build_cache_age_s
-        return engine_actions.remove_record(self._tools.wire, target.id, all_=step.id == SHARED, unused_for_s=age)
+        return engine_actions.remove_record(self._tools.engine, target.id, all_=step.id == SHARED, unused_for_s=age)
 
     def still_there(self, target: Owner) -> bool | None:
-        wire = self._tools.wire
-        listed = wire.get("/system/df", {"type": "build-cache"} if (wire.api.major, wire.api.minor) >= (1, 42) else {})
+        engine = self._tools.engine
+        listed = engine.get(
+            "/system/df", {"type": "build-cache"} if (engine.api.major, engine.api.minor) >= (1, 42) else {}
+        )
         body = listed.body if isinstance(listed.body, dict) else None
         if body is None or not listed.ok:
             return None

@@ -24,12 +24,12 @@ class Interrupted(Remover):
 
     def before(self, step: Step) -> str:
         """Reads the store again, once: nobody changes it while the engine is stopped."""
-        context, wire = self._tools.context, self._tools.wire
+        context, engine = self._tools.context, self._tools.engine
         if context.docker_root is None:
             return "the Docker root is not known"
-        if not last_look.stopped(wire):
+        if not last_look.stopped(engine):
             return "the engine runs, or is not known to be stopped: stop it, and its socket unit, then run this again"
-        store = last_look.read_again(context, wire, Path(context.docker_root))
+        store = last_look.read_again(context, engine, Path(context.docker_root))
         units = store.value.units if isinstance(store, Exact) else store
         if not isinstance(units, Exact):
             return f"the layer database could not be read again: {units.detail}"
@@ -38,7 +38,7 @@ class Interrupted(Remover):
 
     def act(self, step: Step, target: Owner) -> Act:
         path = target.id
-        if not last_look.stopped(self._tools.wire):
+        if not last_look.stopped(self._tools.engine):
             return skipped("the engine was started meanwhile")
         if not Path(path).exists():
             return GONE

@@ -29,7 +29,7 @@ class Logs(Remover):
 
     def act(self, step: Step, target: Owner) -> Act:
         context, name = self._tools.context, target.id
-        reply = self._tools.wire.get(f"/containers/{name}/json")
+        reply = self._tools.engine.get(f"/containers/{name}/json")
         if reply.status == 404:
             return GONE
         if not reply.ok or not isinstance(reply.body, dict):

@@ -15,12 +15,12 @@ from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.context import Context
+from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.inflight import ingests, writers
 from collectors.reclaim.last_look import mounted_inside, read_again, stopped
 from collectors.reclaim.remover import Remover
 from collectors.reclaim.tools import Tools
 from collectors.reclaim.tree import remove_layer
-from collectors.reclaim.wire import Lost, Wire
 
 _PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
 _QUIET_STATES = frozenset({"running", "paused", "exited", "dead", "created"})
@@ -31,7 +31,7 @@ class Orphans(Remover):
 
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools)
-        self._prover = Prover(tools.context, tools.wire)
+        self._prover = Prover(tools.context, tools.engine)
 
     def before(self, step: Step) -> str:
         # What a probe saw under the root may be another directory under the same path here, or none: not "gone".
@@ -52,9 +52,9 @@ class Orphans(Remover):
 class Prover:
     """Keeps the last proof for a moment, so that forty orphans do not mean forty readings of every database."""
 
-    def __init__(self, context: Context, wire: Wire) -> None:
+    def __init__(self, context: Context, engine: EngineSession) -> None:
         self._context = context
-        self._wire = wire
+        self._engine = engine
         self._store: Reading[Store] | None = None
         self._proved_at = 0.0
 
@@ -64,9 +64,9 @@ class Prover:
         if root is None:
             return "the Docker root is not known"
         if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
-            if reason := busy(self._wire, Path(root), self._context.grace_s):
+            if reason := busy(self._engine, Path(root), self._context.grace_s):
                 return reason
-            self._store = read_again(self._context, self._wire, Path(root))
+            self._store = read_again(self._context, self._engine, Path(root))
             self._proved_at = time.monotonic()
         store = self._store
         if not isinstance(store, Exact) or not isinstance(store.value.orphans, Exact):
@@ -88,7 +88,7 @@ class Prover:
         return next((unit.path for unit in units if unit.id == unit_id), unit_id)
 
 
-def busy(wire: Wire, root: Path, grace_s: float) -> str:
+def busy(engine: EngineSession, root: Path, grace_s: float) -> str:
     """What the engine is doing that makes layers, "" when it is idle or stopped. Whatever cannot be told is busy."""
     seen = writers(root, grace_s)
     if seen:
@@ -99,23 +99,23 @@ def busy(wire: Wire, root: Path, grace_s: float) -> str:
     if pulling:
         return f"the engine is not idle: {pulling}"
     try:
-        listed = wire.get("/containers/json", {"all": "1"})
-    except Lost:
-        return "" if stopped(wire) else "the engine does not answer, and it is not known to be stopped"
+        listed = engine.get("/containers/json", {"all": "1"})
+    except NoAnswer:
+        return "" if stopped(engine) else "the engine does not answer, and it is not known to be stopped"
     if not listed.ok or not isinstance(listed.body, list):
         return "the engine does not list its containers"
     for container in listed.body:
         state = container.get("State") if isinstance(container, dict) else None
         if state not in _QUIET_STATES:
             return f"a container is {state or 'in an unknown state'}"
-    return _building(wire)
+    return _building(engine)
 
 
-def _building(wire: Wire) -> str:
-    query = {"type": "build-cache"} if (wire.api.major, wire.api.minor) >= (1, 42) else {}
+def _building(engine: EngineSession) -> str:
+    query = {"type": "build-cache"} if (engine.api.major, engine.api.minor) >= (1, 42) else {}
     try:
-        usage = wire.get("/system/df", query)
-    except Lost:
+        usage = engine.get("/system/df", query)
+    except NoAnswer:
         return "the engine does not tell whether a build runs"
     body = usage.body if isinstance(usage.body, dict) else {}
     cache = body.get("BuildCache") or (body.get("BuildCacheUsage") or {}).get("Items") or []

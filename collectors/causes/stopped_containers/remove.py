@@ -33,11 +33,11 @@ class Containers(Remover):
 
     def _remove(self, step: Step, name: str) -> Act:
         small = step.risk is Risk.CAREFUL
-        reply = self._tools.wire.get(f"/containers/{name}/json", {"size": "1"} if small else {})
+        reply = self._tools.engine.get(f"/containers/{name}/json", {"size": "1"} if small else {})
         if reply.status == 404:
             return GONE
         if not reply.ok or not isinstance(reply.body, dict):
             return failed(reply.message)
         if reason := recheck.container(reply.body, self._tools.context.rules, self._tools.now(), small=small):
             return skipped(reason)
-        return engine_actions.remove_container(self._tools.wire, name)
+        return engine_actions.remove_container(self._tools.engine, name)

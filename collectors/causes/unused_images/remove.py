@@ -27,7 +27,7 @@ class Images(Remover):
 
     def before(self, step: Step) -> str:
         """Finds out which store it is."""
-        info = self._tools.wire.get("/info").body
+        info = self._tools.engine.get("/info").body
         status = info.get("DriverStatus") if isinstance(info, dict) else None
         if not isinstance(info, dict):
             return "the engine does not describe itself"
@@ -54,15 +54,15 @@ class Images(Remover):
         reason = recheck.image(detail, containers, rules, self._tools.now(), dangling=self.dangling)
         if reason:
             return skipped(reason)
-        wire = self._tools.wire
-        keeps = engine_actions.keep_parents(wire, detail, rules)
-        return engine_actions.remove_image(wire, detail, keep_parents=keeps)
+        engine = self._tools.engine
+        keeps = engine_actions.keep_parents(engine, detail, rules)
+        return engine_actions.remove_image(engine, detail, keep_parents=keeps)
 
     def still_there(self, target: Owner) -> bool | None:
         return exists(self._tools, f"/images/{target.id}/json")
 
     def _detail(self, target: Owner) -> dict[str, Any] | None:
-        reply = self._tools.wire.get(f"/images/{target.id}/json")
+        reply = self._tools.engine.get(f"/images/{target.id}/json")
         return reply.body if reply.ok and isinstance(reply.body, dict) else None
 
     def _pulling(self) -> str:
@@ -73,4 +73,4 @@ class Images(Remover):
         return "whether a pull is in flight cannot be told from here" if seen is None else seen
 
     def put_back(self, target: Owner, names: tuple[str, ...]) -> None:
-        engine_actions.restore(self._tools.wire, target.id, names)
+        engine_actions.restore(self._tools.engine, target.id, names)

@@ -13,7 +13,7 @@ class Volumes(Remover):
     """One by name, for a person who named it."""
 
     def act(self, step: Step, target: Owner) -> Act:
-        reply = self._tools.wire.get(f"/volumes/{target.id}")
+        reply = self._tools.engine.get(f"/volumes/{target.id}")
         if reply.status == 404:
             return GONE
         containers = self._tools.containers()
@@ -22,7 +22,7 @@ class Volumes(Remover):
         context = self._tools.context
         if reason := recheck.volume(reply.body, containers, context.rules, context.planned_at):
             return skipped(reason)
-        return engine_actions.remove_volume(self._tools.wire, target.id)
+        return engine_actions.remove_volume(self._tools.engine, target.id)
 
     def still_there(self, target: Owner) -> bool | None:
         return exists(self._tools, f"/volumes/{target.id}")

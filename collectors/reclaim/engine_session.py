@@ -1,6 +1,6 @@
 """The engine during a run: one request, one answer, never repeated, on a client that is opened again after a failure.
 
-A request without an answer raises `Lost`: its outcome is unknown, and whoever asked has to read the state again.
+A request without an answer raises `NoAnswer`: its outcome is unknown, and whoever asked has to read the state again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from collectors.system.deadline import Declined
 if TYPE_CHECKING:
     from collectors.engine.write_client import WriteClient
 
-__all__ = ["Away", "Lost", "Reply", "Wire"]
+__all__ = ["EngineSession", "NoAnswer", "Reply", "StillDown"]
 
 _PING_S = 2.0
 _PAUSE_S = 0.5
 
 
-class Lost(Exception):
+class NoAnswer(Exception):
     """No answer: the request may have been carried out or not. After a time-out it may be being carried out still."""
 
     def __init__(self, detail: str, *, timed_out: bool = False) -> None:
@@ -33,11 +33,11 @@ class Lost(Exception):
         self.timed_out = timed_out
 
 
-class Away(Exception):
+class StillDown(Exception):
     """The engine did not come back in time."""
 
 
-class Wire:
+class EngineSession:
     """Use in `with`. One connection after the other; not for several threads."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
@@ -46,7 +46,7 @@ class Wire:
         self._client: WriteClient | None = None
         self._api: Api | None = None
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> EngineSession:
         return self
 
     def __exit__(
@@ -55,26 +55,26 @@ class Wire:
         self._drop()
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
-        """GET `path`. Raises Lost."""
+        """GET `path`. Raises NoAnswer."""
         return self._ask("GET", path, query or {})
 
     def post(self, path: str, query: Mapping[str, str]) -> Reply:
-        """POST `path` with a query and no body. Raises Lost."""
+        """POST `path` with a query and no body. Raises NoAnswer."""
         return self._ask("POST", path, query)
 
     def delete(self, path: str, query: Mapping[str, str]) -> Reply:
-        """DELETE `path`. Raises Lost."""
+        """DELETE `path`. Raises NoAnswer."""
         return self._ask("DELETE", path, query)
 
     @property
     def api(self) -> Api:
-        """The version that both sides know. Raises Lost."""
+        """The version that both sides know. Raises NoAnswer."""
         if self._api is None:
             told = self._send("GET", "/version", {}, self._timeout_s).body
             newest = parse(str(told.get("ApiVersion", ""))) if isinstance(told, dict) else None
             oldest = parse(str(told.get("MinAPIVersion", ""))) if isinstance(told, dict) else None
             if newest is None:
-                raise Lost("the engine does not tell its API version")
+                raise NoAnswer("the engine does not tell its API version")
             self._api = negotiate(newest, oldest)
         return self._api
 
@@ -82,16 +82,19 @@ class Wire:
         """Is the engine there right now? Waits two seconds at most for each of connecting and answering."""
         try:
             return self._send("GET", "/_ping", {}, _PING_S).ok
-        except Lost:
+        except NoAnswer:
             return False
 
     def wait_back(self, timeout_s: float, waiting: Callable[[float], bool]) -> None:
-        """Until the engine answers again. `waiting` is told the seconds so far and may give up (False). Raises Away."""
+        """Until the engine answers again. `waiting` is told the seconds so far, and may give up (False).
+
+        Raises StillDown.
+        """
         began = time.monotonic()
         while not self.answers():
             spent = time.monotonic() - began
             if spent >= timeout_s or not waiting(spent):
-                raise Away(f"the engine did not answer for {spent:.0f} s")
+                raise StillDown(f"the engine did not answer for {spent:.0f} s")
             time.sleep(_PAUSE_S)
 
     def _ask(self, method: str, path: str, query: Mapping[str, str]) -> Reply:
@@ -110,10 +113,10 @@ class Wire:
                     return client.get(path, pairs, timeout_s=timeout_s)
         except Declined as error:
             self._drop()
-            raise Lost(error.detail, timed_out=error.why is Why.TIMED_OUT) from error
+            raise NoAnswer(error.detail, timed_out=error.why is Why.TIMED_OUT) from error
         except Exception as error:  # a defect on the way: there was no answer all the same
             self._drop()
-            raise Lost(str(error)[:200] or repr(error)) from error
+            raise NoAnswer(str(error)[:200] or repr(error)) from error
 
     def _opened(self) -> WriteClient:
         if self._client is None:
