@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from collectors.cli.signals import complain, discard_stdout
 from collectors.report import document, recording, text, words
 from collectors.report.redaction import redacted
 from collectors.survey import Options, Outcome
+from collectors.system.whole_files import replace_whole
 
 Looked = Sequence[tuple[str | None, Outcome]]
 
@@ -46,7 +45,7 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
     """All reports, in the order in which the hosts were named."""
     rendered = _render(arguments, looked)
     if arguments.output:
-        whole(Path(arguments.output), rendered)
+        replace_whole(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(rendered)
         sys.stdout.flush()
@@ -55,24 +54,6 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
             for _, outcome in looked:
                 report = redacted(outcome.report) if arguments.redact else outcome.report
                 file.write(recording.dump(report) + "\n")
-
-
-def whole(path: Path, content: str) -> None:
-    """Write beside and rename: who reads the file sees the old or the new one, never half of one."""
-    try:
-        fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:  # names a file that nobody asked for
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _render(arguments: argparse.Namespace, looked: Looked) -> str:

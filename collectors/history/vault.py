@@ -6,9 +6,7 @@ that stands for a week is one change and not five hundred. Words arrive escaped 
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from collectors.history import neutral
 from collectors.model.finding import Severity
+from collectors.system.whole_files import replace_whole
 
 PREFIX = "supervisor-docker-storage-"
 _END = "<!-- ullage: end; what stands below is kept -->"
@@ -119,18 +118,8 @@ def _write(path: Path, old: str | None, ours: str) -> bool:
     if text == old:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(fd)
-        mode = path.stat().st_mode & 0o777 if old is not None else 0o644
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    mode = path.stat().st_mode & 0o777 if old is not None else 0o644
+    replace_whole(path, text.encode("utf-8", "surrogateescape"), mode=mode)
     return True
 
 

@@ -8,7 +8,6 @@ altered or from elsewhere, it is as if there were none.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.ids import UnitId
-from collectors.system import checked
+from collectors.system import whole_files
 
 _VERSION = 1
 _MAX_BYTES = 256 << 20
@@ -64,7 +63,7 @@ def load(path: Path) -> LayerCache:
     """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
     try:
         with path.open("rb") as file:
-            document = json.loads(checked.opened(file.read(_MAX_BYTES)))
+            document = json.loads(whole_files.opened(file.read(_MAX_BYTES)))
         if document["version"] != _VERSION:
             return EMPTY
         return LayerCache(
@@ -87,17 +86,10 @@ def save(path: Path, cache: LayerCache) -> bool:
         },
         separators=(",", ":"),
     ).encode()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()  # left by a process of the same number that was killed
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(checked.sealed(body))
-        beside.replace(path)
+        whole_files.replace_whole(path, whole_files.sealed(body), mode=0o600, durable=False)
     except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         return False
     return True
 

@@ -24,7 +24,7 @@ from collectors.filesystems.btrfs.trees.table import Table
 from collectors.filesystems.btrfs.trees.tally import Tally
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
-from collectors.system import checked
+from collectors.system import whole_files
 from collectors.system.deadline import Malformed
 from tests.scale.growth import TOO_MUCH, growth
 
@@ -227,13 +227,13 @@ def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> N
 def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
     cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
-    document = json.loads(checked.opened(file.read_bytes()))
-    file.write_bytes(checked.sealed(json.dumps(document | harm).encode()))
+    document = json.loads(whole_files.opened(file.read_bytes()))
+    file.write_bytes(whole_files.sealed(json.dumps(document | harm).encode()))
     assert cache.load(tmp_path, "uuid") is None
 
 
 def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
-    (tmp_path / "btrfs-uuid.json").write_bytes(checked.sealed(b"[" * 100_000))
+    (tmp_path / "btrfs-uuid.json").write_bytes(whole_files.sealed(b"[" * 100_000))
     assert cache.load(tmp_path, "uuid") is None
 
 

@@ -27,7 +27,7 @@ from collectors.model.ledger import Category
 from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render
-from collectors.system import checked, layer_cache
+from collectors.system import layer_cache, whole_files
 from collectors.system.layer_cache import LayerCache, LayerFigure
 from tests.fuzz.change import damaged
 from tests.fuzz.change_json import changed
@@ -76,7 +76,7 @@ def _mutate(random: Random, case: bytes) -> bytes:
     if case[:1] == _STALE:
         return _STALE + damaged(random, case[1:], 3)
     body = case[1:].partition(b"\n")[2]
-    return _SEALED + checked.sealed(changed(random, body))
+    return _SEALED + whole_files.sealed(changed(random, body))
 
 
 def _judge_layers(case: bytes) -> str:
@@ -93,7 +93,7 @@ def _judge_layers(case: bytes) -> str:
 
 def _fits(content: bytes) -> bool:
     try:
-        checked.opened(content)
+        whole_files.opened(content)
     except ValueError:
         return False
     return True

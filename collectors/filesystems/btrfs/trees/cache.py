@@ -6,7 +6,6 @@ The file is a private detail: another version or a damaged file counts as no res
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from collectors.filesystems.btrfs.trees.outcome import Measured
 from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
-from collectors.system import checked
+from collectors.system import whole_files
 
 _VERSION = 2
 
@@ -42,21 +41,17 @@ def digest(rules: Sequence[SplitRule]) -> str:
 def load(folder: Path, uuid: str) -> Kept | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
-        return _from_document(json.loads(checked.opened(_file(folder, uuid).read_bytes())))
+        return _from_document(json.loads(whole_files.opened(_file(folder, uuid).read_bytes())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 
 def store(folder: Path, uuid: str, kept: Kept) -> None:
     """Keep this result instead of the last one. A folder that cannot be written to keeps nothing."""
-    new = _file(folder, uuid).with_suffix(f".{os.getpid()}.new")
-    try:
+    content = whole_files.sealed(json.dumps(_document(kept), separators=(",", ":")).encode())
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new.write_bytes(checked.sealed(json.dumps(_document(kept), separators=(",", ":")).encode()))
-        new.replace(_file(folder, uuid))
-    except OSError:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
+        whole_files.replace_whole(_file(folder, uuid), content, mode=0o600, durable=False)
 
 
 def _file(folder: Path, uuid: str) -> Path:
