@@ -34,7 +34,7 @@ def by_hand(step: Step) -> bool:
     return cause is None or not cause.remover
 
 
-def _remover(step: Step, tools: Tools) -> Remover | WholeStep:
+def remover_of(step: Step, tools: Tools) -> Remover | WholeStep:
     """What its cause names. Loaded here alone, so that no code that only looks can reach it."""
     cause = causes.find(step.cause)
     if cause is None or not cause.remover:  # what only a person can do was refused before
@@ -96,7 +96,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
 
 def _targets(tools: Tools, step: Step, acts: dict[Owner, Act]) -> tuple[str, Stop | None]:
     """Fills `acts`; the step's note and why it stopped early. Raises NoAnswer, StillDown."""
-    remover = _remover(step, tools)
+    remover = remover_of(step, tools)
     if isinstance(remover, WholeStep):
         return remover.perform(step, acts), None
     if reason := _patiently(tools, step, lambda: remover.before(step)):

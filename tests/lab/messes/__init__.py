@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from tests.lab.truth import Planted
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 Mess = Callable[["Lab"], "list[Planted]"]
+
+
+def module(name: str) -> ModuleType:
+    """The module of one mess; its `CAUSES`, if it has them, are those that it makes."""
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def known() -> dict[str, str]:

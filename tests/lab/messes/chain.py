@@ -19,6 +19,12 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "btrfs-bookends",
+    "btrfs-pending",
+)
+
 LAYERS_COUNT = 42
 _FRAGMENTED_BYTES = 32 * MIB
 _OVERWRITES_COUNT = 500

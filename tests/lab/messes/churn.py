@@ -15,6 +15,12 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "churn",
+    "dangling-images",
+)
+
 TAG = "shop/app:latest"
 BUILDS_COUNT = 12
 LAYER_BYTES = 5 * MIB

@@ -17,6 +17,22 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "logs-unbounded",
+    "deleted-open",
+    "bind-mounts",
+    "container-core-dumps",
+    "interrupted-writes",
+    "engine-tmp",
+    "other-driver",
+    "plugin-data",
+    "builder-volumes",
+    "host-files",
+    "journald",
+    "hidden-below-mount",
+)
+
 _LOG_LINES_COUNT = 40_000
 _HELD_BY_CONTAINER_BYTES = 14 * MIB
 _HELD_BY_HOST_BYTES = 18 * MIB

@@ -16,6 +16,15 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "build-cache",
+    "unused-images",
+    "stopped-containers",
+    "unused-volumes",
+    "no-log-rotation",
+)
+
 _APP = """FROM base:1
 COPY common /common
 COPY own /own

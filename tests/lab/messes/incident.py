@@ -18,6 +18,14 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "disk-full",
+    "orphans",
+    "dangling-images",
+    "deleted-open",
+)
+
 _SMALLEST_BYTES = 768 * MIB
 _MARK = 0.94
 _BUILDS_COUNT = 8

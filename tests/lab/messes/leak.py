@@ -21,6 +21,12 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = (
+    "orphans",
+    "interrupted-writes",
+)
+
 _COMMITTED_BYTES = 96 * MIB
 _ATTEMPTS_COUNT = 8
 # BuildKit names its snapshots with 25 characters of this alphabet.

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 # Small enough to lie in the metadata itself (btrfs inlines up to 2,048 bytes); an extended attribute always does. It
 # makes the files few: when little is left btrfs writes everything back before each of them.
+# The causes that this mess is of.
+CAUSES = (
+    "btrfs-metadata",
+    "btrfs-unallocated",
+)
+
 _INLINE_BYTES = 2000
 _ATTRIBUTE_BYTES = 14_000
 _WANTED_FILL = 0.95

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 
+# The causes that this mess is of.
+CAUSES = ("podman-prune",)
+
+
 def make(lab: Lab) -> list[Planted]:
     """The engine knows all of it afterwards."""
     if lab.engine != "podman":

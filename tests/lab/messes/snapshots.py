@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
 
+# The causes that this mess is of.
+CAUSES = (
+    "btrfs-snapshots",
+    "root-snapshotted",
+)
+
+
 def make(lab: Lab) -> list[Planted]:
     """Write, take a snapshot, delete; the notes say what each snapshot pins."""
     btrfs_only(lab, "snapshots")

@@ -1,0 +1,123 @@
+"""Causes that are told by a number or a flag alone: when they are found, how bad, and what they do not claim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
+from collectors.model.filesystem import Occupancy
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category
+from collectors.model.reading import Exact
+from collectors.model.settings import Settings
+from collectors.model.store import Orphanhood
+from tests.causes.build import an_item, found
+from tests.planning.build import GIB, HERE, MIB, UNREAD, Scene, btrfs
+
+QUIET = Scene(used=10 * GIB)
+
+
+def rules(findings: tuple[Finding, ...]) -> dict[str, Severity]:
+    return {finding.rule: finding.severity for finding in findings}
+
+
+def test_a_quiet_machine_has_no_finding() -> None:
+    assert found(QUIET) == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(200, {}), (100, {"inodes-exhausted": Severity.P1}), (50, {"inodes-exhausted": Severity.P0})],
+)
+def test_inodes_run_out_whatever_df_says(left: int, expected: dict[str, Severity]) -> None:
+    assert rules(found(QUIET, space={"inodes": 1000, "inodes_free": left, "inodes_available": left})) == expected
+
+
+def test_a_reserve_of_ext_is_worth_a_line_on_a_disk_of_data_and_no_other_filesystem_has_one() -> None:
+    kept = {"available_bytes": 85 * GIB}
+    assert rules(found(QUIET, space=kept)) == {"ext-reserve": Severity.P4}
+    assert found(QUIET, space=kept, mount={"fstype": "xfs"}) == ()
+
+
+def test_a_filesystem_that_the_kernel_turned_read_only_is_the_worst() -> None:
+    assert rules(found(QUIET, mount={"super_options": ("ro",)})) == {"forced-read-only": Severity.P0}
+
+
+def test_what_could_not_be_read_is_told_and_never_certain() -> None:
+    silent = replace(QUIET.snapshot().engine, engine=UNREAD)
+    told = found(QUIET, engine=silent, docker_root=UNREAD)
+    assert rules(told) == {"engine-unreachable": Severity.P3}
+    study = replace(QUIET.snapshot().studies[0], occupancy=Exact(Occupancy("walk", {}, (), (), (), 0, 0.0), HERE))
+    nowhere = replace(QUIET.snapshot(), studies=(study,))
+    told = found(_Given(nowhere), docker_root=UNREAD)
+    assert rules(told) == {"no-docker-root": Severity.P4}
+    unknown = replace(study, filesystem=replace(study.filesystem, space=UNREAD))
+    told = found(_Given(replace(nowhere, studies=(unknown,))))
+    assert rules(told) == {"disk-unknown": Severity.P2}
+    assert not any(finding.certain for finding in told)
+
+
+def test_growth_that_nothing_bounds_is_found_before_it_hurts() -> None:
+    loose = Exact(Settings("/etc/docker/daemon.json", False, False), HERE)
+    cache = an_item(Category.BUILD_CACHE, "r", 9, "in use")
+    assert rules(found(QUIET, settings=loose)) == {"no-log-rotation": Severity.P4}
+    assert "no-cache-ceiling" in rules(found(QUIET, cache, settings=loose))
+    bounded = Exact(Settings("/etc/docker/daemon.json", True, True), HERE)
+    assert found(QUIET, cache, settings=bounded) == ()
+
+
+def _a_btrfs(**changes: Any) -> Scene:
+    healthy = btrfs(data=((40 * GIB, 10 * GIB),), metadata=(GIB, 100 * MIB), unallocated=20 * GIB)
+    return Scene(used=10 * GIB, fstype="btrfs", btrfs=replace(healthy, **changes))
+
+
+def _sharing(**changes: Any) -> Any:
+    made: Btrfs | None = _a_btrfs().btrfs
+    assert made is not None
+    assert isinstance(made.sharing, Exact)
+    return Exact(replace(made.sharing.value, **changes), HERE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {}),
+        ({"devices": Exact((Device(1, "/dev/vdb", "d", GIB, GIB, Exact((("write_errs", 2),), HERE)),), HERE)},
+         {"btrfs-device-errors": Severity.P1}),
+        ({"quotas": Exact(Quotas(QuotaMode.FULL, False, False, Exact((), HERE)), HERE)}, {"btrfs-quotas": Severity.P4}),
+        ({"sharing": _sharing(residual_data_bytes=9)}, {"btrfs-inexact": Severity.P3}),
+        ({"sharing": _sharing(bookend_bytes=GIB)}, {"btrfs-bookends": Severity.P3}),
+        ({"sharing": UNREAD}, {}),
+    ],
+)  # fmt: skip
+def test_what_a_btrfs_says_of_itself(changes: dict[str, Any], expected: dict[str, Severity]) -> None:
+    assert rules(found(_a_btrfs(**changes))) == expected
+
+
+def test_a_layer_without_proof_is_no_orphan_and_the_proof_that_failed_is_told() -> None:
+    young = an_item(Category.DOCKER_OTHER, "layer", GIB, Orphanhood.YOUNG.value)
+    (told,) = found(QUIET, young)
+    assert (told.rule, told.severity, told.certain) == ("orphan-candidates", Severity.P4, False)
+    store = QUIET.snapshot().store
+    assert isinstance(store, Exact)
+    (told,) = found(QUIET, store=Exact(replace(store.value, orphans=UNREAD), HERE))
+    assert (told.rule, told.bytes, told.certain) == ("orphans-unknown", None, False)
+
+
+def test_a_finding_carries_the_category_that_it_is_about() -> None:
+    (told,) = found(QUIET, an_item(Category.ORPHANS, "/docker/overlay2/l", 9))
+    assert (told.rule, told.category) == ("orphans", Category.ORPHANS)
+
+
+class _Given(Scene):
+    """A scene whose snapshot is made by hand."""
+
+    def __init__(self, snapshot: Any) -> None:
+        super().__init__()
+        self._given = snapshot
+
+    def snapshot(self) -> Any:
+        return self._given
