@@ -9,10 +9,10 @@ from pathlib import Path
 
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
-from collectors.report.words import age, bytes_, count, moment, percent, quoted, size
+from collectors.report.words import age, bytes_, count, moment, percent, quoted, size, whole_percent
 from tui.view_models.categories import label_of
 from tui.view_models.findings import word
-from tui.view_models.frame import RunHistory, percent_of, space_of
+from tui.view_models.frame import RunHistory, space_of
 
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 
@@ -55,7 +55,7 @@ def _page(report: Report, history: RunHistory) -> Iterator[str]:
     yield f"- Verdict: {report.verdict}"
     if space is not None:
         left = f"{bytes_(space.available_bytes)} left of {bytes_(space.total_bytes)}"
-        yield f"- Disk: {percent(percent_of(space.used_bytes, space))} used, {left}"
+        yield f"- Disk: {whole_percent(space.used_percent)} used, {left}"
     if isinstance(report.explained_percent, Exact):
         yield f"- Explained: {percent(report.explained_percent.value)} of the used bytes"
     yield from ("", "## Where it is", "", "| Category | Size | Bytes | Comes free | |", "|---|--:|--:|--:|---|")
@@ -90,7 +90,7 @@ def _events(history: RunHistory) -> Iterator[str]:
     if history.events:
         yield from ("", "## What happened", "", "| When | Used | |", "|---|--:|---|")
         for event in history.events:
-            used = "" if event.used_percent is None else percent(event.used_percent)
+            used = "" if event.used_percent is None else whole_percent(event.used_percent)
             yield f"| {moment(event.at)} | {used} | {quoted(event.text, 400)} |"
 
 

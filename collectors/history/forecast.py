@@ -15,6 +15,7 @@ from collectors.history.points import Levels, Point
 from collectors.history.ramp import Path, ramp
 from collectors.history.season import season
 from collectors.history.trend import Study, study
+from collectors.model.filesystem import most_used_bytes
 from collectors.model.report import Crossing
 
 # An alarm wants a crossing that is not only likely soon but sure in the end: the latest within so many times the limit.
@@ -60,12 +61,15 @@ def imminent(
 
 
 def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: datetime) -> Forecast:
-    """The crossings of `levels.p1`, `levels.p0` and 100 percent of `total` bytes (what users may use, as df counts)."""
+    """The crossings of `levels.p1`, `levels.p0` and of 100 %. `total` is what users may use, in bytes.
+
+    A level is crossed with the byte at which the used % shows it; 100 % is crossed when nothing is left.
+    """
     walls = sorted({round(levels.p1), round(levels.p0), 100})
     now_s = now.timestamp()
     known = [point for point in points if point.at_s <= now_s]
     newest = max(known, key=lambda point: point.at_s).value if known else 0
-    passed = tuple(percent for percent in walls if newest >= percent * total / 100)
+    passed = tuple(percent for percent in walls if newest >= _begins(percent, total))
     found = study(known, now_s)
     if found is None:
         return Forecast(now, (), passed, None, 0.0, "too few runs: a forecast wants 6 of them over 2 hours")
@@ -75,7 +79,7 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
     for percent in walls:
         if percent in passed:
             continue
-        earliest, best, latest = path.reach(percent * total / 100)
+        earliest, best, latest = path.reach(_begins(percent, total))
         if best is not None:
             crossings.append(
                 Crossing(
@@ -89,6 +93,11 @@ def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: dateti
         return Forecast(now, tuple(crossings), passed, path, watched_s, "")
     reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
     return Forecast(now, (), passed, path, watched_s, reason)
+
+
+def _begins(percent: int, total: int) -> int:
+    """The used bytes with which a level begins."""
+    return total if percent >= 100 else most_used_bytes(percent - 1, total) + 1
 
 
 def path_of(known: Study, now_s: float) -> Path:

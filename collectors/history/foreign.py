@@ -6,6 +6,7 @@ counted.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime, time
 
@@ -41,8 +42,8 @@ def _time(header: str) -> time | None:
     return time(int(match[1]), int(match[2])) if match else None
 
 
-def _percent(line: str) -> float | None:
+def _percent(line: str) -> int | None:
     match = _DISK.match(line)
     if match is None or line.endswith("\r") or float(match[1]) > 100:
         return None
-    return float(match[1])
+    return math.ceil(float(match[1]))

@@ -22,8 +22,8 @@ class Said:
     holds: Severity
 
 
-def level(used_percent: float, levels: Levels) -> Said:
-    """What a fill level says. `used_percent` as df counts it, 0 to 100."""
+def level(used_percent: int, levels: Levels) -> Said:
+    """What a fill level says, from the same used % that is shown."""
     return Said(_at(used_percent, levels), _at(used_percent + levels.clear_points, levels))
 
 
@@ -47,8 +47,8 @@ def settle(said: Sequence[Said | None], levels: Levels) -> Severity:
     return standing
 
 
-def fill(used_percents: Sequence[float | None], levels: Levels) -> Severity:
-    """The severity of the fill level after these runs, oldest first, the present one last."""
+def fill(used_percents: Sequence[int | None], levels: Levels) -> Severity:
+    """The severity of how full the disk is after these runs, oldest first, the present one last."""
     return settle([None if used is None else level(used, levels) for used in used_percents], levels)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.model.filesystem import Allocation
+from collectors.model.filesystem import Allocation, used_percent
 from collectors.model.finding import Severity
 
 
@@ -67,20 +67,19 @@ class Record:
     in_use: frozenset[str] | None = None  # ids of the images that a container held; None: not known, or an older line
 
     @property
-    def used_percent(self) -> float | None:
-        """Used of what users may use, as df counts it, not rounded; None where it is not known."""
+    def used_percent(self) -> int | None:
+        """How full the disk was, as the run itself showed it; None where it is not known."""
         if self.used_bytes is None or self.available_bytes is None:
             return None
-        usable = self.used_bytes + self.available_bytes
-        return 100 * self.used_bytes / usable if usable > 0 else None
+        return used_percent(self.used_bytes, self.used_bytes + self.available_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class UsedPoint:
-    """A used % that somebody else's section of the journal tells."""
+    """A used % that somebody else's section of the journal tells, rounded up to a whole percent as ours is."""
 
     at: datetime
-    used_percent: float
+    used_percent: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
 from datetime import timedelta
@@ -50,7 +49,7 @@ def figure(record: Record, key: str) -> int | None:
     if key == UNALLOCATED:
         return record.allocation.unallocated_bytes if record.allocation is not None else None
     if key == USED_PERCENT:
-        return None if record.used_percent is None else math.ceil(record.used_percent)
+        return record.used_percent
     if key.startswith(OWNER):
         return (record.owners or {}).get(key.removeprefix(OWNER))
     return record.categories.get(key)
@@ -68,7 +67,7 @@ def keys(journal: Journal) -> tuple[str, ...]:
 def _foreign(journal: Journal, own: tuple[Record, ...]) -> tuple[Point, ...]:
     taken = sorted(record.at for record in own)
     return tuple(
-        Point(point.at.timestamp(), math.ceil(point.used_percent), None)
+        Point(point.at.timestamp(), point.used_percent, None)
         for point in journal.foreign
         if bisect_left(taken, point.at - _SAME_RUN) == bisect_right(taken, point.at + _SAME_RUN)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,22 @@ class Mount:
     super_options: tuple[str, ...]  # per superblock: a forced read-only shows here
 
 
+def used_percent(used_bytes: int, usable_bytes: int) -> int:
+    """THE used %: of what users may use, in whole percent rounded up, as df prints it; 0 to 100.
+
+    Every severity, target and forecast goes by this value and every face shows it, so that no two can disagree.
+    """
+    return -(-used_bytes * 100 // usable_bytes) if usable_bytes > 0 else 0
+
+
+def most_used_bytes(percent: float, usable_bytes: int) -> int:
+    """The most used bytes at which the used % is not above `percent`: one byte more, and it is.
+
+    A `percent` with a fraction means the whole percent below it.
+    """
+    return usable_bytes * math.floor(percent) // 100
+
+
 @dataclass(frozen=True, slots=True)
 class FsSpace:
     """statvfs of one filesystem, in bytes. `free` counts blocks reserved for root, `available` does not."""
@@ -44,10 +61,23 @@ class FsSpace:
         return self.total_bytes - self.free_bytes
 
     @property
+    def usable_bytes(self) -> int:
+        """What users may use: used and available, without the blocks reserved for root."""
+        return self.used_bytes + self.available_bytes
+
+    @property
     def used_percent(self) -> int:
-        """As df prints it: used of what users may use, rounded up; 0 to 100."""
-        usable = self.used_bytes + self.available_bytes
-        return -(-self.used_bytes * 100 // usable) if usable > 0 else 0
+        """How full it is, for judging and for showing: see `used_percent`."""
+        return used_percent(self.used_bytes, self.usable_bytes)
+
+    def used_percent_after(self, freed_bytes: int) -> int:
+        """How full it is once `freed_bytes` have come free."""
+        return used_percent(max(0, self.used_bytes - freed_bytes), self.usable_bytes)
+
+    @property
+    def inodes_used_percent(self) -> int | None:
+        """Used inodes in whole percent, rounded up; None where the filesystem makes them as it goes."""
+        return used_percent(self.inodes - self.inodes_free, self.inodes) if self.inodes else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collectors.causes.base import Draft
-from collectors.model.filesystem import FsSpace
+from collectors.model.filesystem import FsSpace, most_used_bytes
 from collectors.planning import left_out
 from collectors.planning.order import risk_rank
 from collectors.planning.sizes import Sizes
@@ -47,23 +46,16 @@ def trim_to_target(space: FsSpace | None, percent: float, order: tuple[Draft, ..
     everything = choose(order, needed, sizes.tally(order))
     if everything.reaches:
         return TargetResult(everything.steps, (left_out.target_needs_person(target),))
-    reachable = percent_after(space, everything.freed_bytes)
+    reachable = space.used_percent_after(everything.freed_bytes)
     return TargetResult(everything.steps, (left_out.target_missed(target, str(reachable)),))
 
 
 def to_free_bytes(space: FsSpace, percent: float) -> int:
     """How much has to go until used is `percent` or less of what users may use. At or below 0: it is so already.
 
-    For a whole `percent` that is when df prints it, which rounds up.
+    That is when the used % shows it.
     """
-    usable = space.used_bytes + space.available_bytes
-    return space.used_bytes - math.floor(usable * percent / 100)
-
-
-def percent_after(space: FsSpace, freed_bytes: int) -> int:
-    """What df will print, rounded up as df does."""
-    usable = space.used_bytes + space.available_bytes
-    return max(0, -(-(space.used_bytes - freed_bytes) * 100 // usable)) if usable > 0 else 0
+    return space.used_bytes - most_used_bytes(percent, space.usable_bytes)
 
 
 def choose(drafts: Sequence[Draft], needed_bytes: int, tally: Tally) -> Chosen:

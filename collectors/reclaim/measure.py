@@ -15,6 +15,7 @@ from pathlib import Path
 
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import decode, ioctl
+from collectors.model.filesystem import used_percent
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline
 from collectors.system.deadline import Declined
@@ -40,16 +41,9 @@ class Room:
     data_bytes: Reading[int] | None
 
     @property
-    def percent(self) -> float:
-        """Used of what users may use, not rounded."""
-        usable = self.used_bytes + self.available_bytes
-        return 100 * self.used_bytes / usable if usable > 0 else 0.0
-
-    @property
     def used_percent(self) -> int:
-        """As df prints it, rounded up."""
-        usable = self.used_bytes + self.available_bytes
-        return -(-self.used_bytes * 100 // usable) if usable > 0 else 0
+        """How full the filesystem is, as every report shows it."""
+        return used_percent(self.used_bytes, self.used_bytes + self.available_bytes)
 
 
 def room(mountpoint: str) -> Reading[Room]:

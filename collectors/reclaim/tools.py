@@ -52,7 +52,7 @@ class Tools:
         if target is None:
             return False
         here = room(self.context.mountpoint)
-        return isinstance(here, Exact) and here.value.percent <= target
+        return isinstance(here, Exact) and here.value.used_percent <= target
 
     def containers(self) -> list[dict[str, Any]] | None:
         """All containers, stopped ones too; None where the engine does not list them. Raises NoAnswer."""

@@ -60,9 +60,7 @@ def _filesystem(filesystem: Filesystem) -> Json:
         unknown: Json = dict.fromkeys(keys)
         return {"mount": mount.mountpoint, "type": mount.fstype, **unknown, "reason": reason(space)}
     figures = space.value
-    inodes: int | None = None
-    if figures.inodes:
-        inodes = -(-(figures.inodes - figures.inodes_free) * 100 // figures.inodes)
+    inodes = figures.inodes_used_percent
     return {
         "mount": mount.mountpoint,
         "type": mount.fstype,

@@ -22,7 +22,7 @@ def history_page(
     for key, points in series.items():
         values = [point.value for point in points]
         percent = key == "used_percent"
-        first, last = (f"{v}%" if percent else words.bytes_(v, si=si) for v in (values[0], values[-1]))
+        first, last = (words.whole_percent(v) if percent else words.bytes_(v, si=si) for v in (values[0], values[-1]))
         moved = values[-1] - values[0]
         change = f"{moved:+d} points" if percent else signed(moved, si)
         lines.append(f"| {words.quoted(key, 60)} | {sparkline(values)} | {first} | {last} | {change} |")

@@ -71,12 +71,11 @@ def _filesystem(ledger: Ledger) -> Iterator[Metric]:
     yield _gauge("filesystem_size_bytes", "Size of the Docker root's filesystem", figures.total_bytes)
     yield _gauge("filesystem_used_bytes", "Used bytes: total less free", figures.used_bytes)
     yield _gauge("filesystem_available_bytes", "Bytes that users may still use", figures.available_bytes)
-    usable = figures.used_bytes + figures.available_bytes
-    if usable:
-        yield _gauge("filesystem_used_ratio", "Used of what users may use, 0 to 1", figures.used_bytes / usable)
-    if figures.inodes:
-        used = (figures.inodes - figures.inodes_available) / figures.inodes
-        yield _gauge("filesystem_inodes_used_ratio", "Used inodes, 0 to 1", used)
+    text = "Used of what users may use, 0 to 1, rounded up to a whole percent as df does: what severities go by"
+    yield _gauge("filesystem_used_ratio", text, figures.used_percent / 100)
+    inodes = figures.inodes_used_percent
+    if inodes is not None:
+        yield _gauge("filesystem_inodes_used_ratio", "Used inodes, 0 to 1, rounded up to a whole percent", inodes / 100)
 
 
 def _categories(ledger: Ledger) -> Iterator[Metric]:

@@ -48,10 +48,9 @@ def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = Fa
 
 def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
     """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
-    before, after = outcome.used_percent_before, outcome.used_percent_after
     lines = [
         "## Docker Storage Reclaim",
-        f"Disk: {'unknown' if after is None else f'{after}% used (was {before}%)'}",
+        f"Disk: {_before_and_after(outcome)}",
         "Mode: applied",
         f"Tier: {tier.value}",
         f"Ended: {outcome.ended.value}" + (f" ({words.quoted(outcome.reason, 300)})" if outcome.reason else ""),
@@ -65,6 +64,13 @@ def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
         lines += _result(result, si)
     lines += [f"- Note: {words.quoted(note, 400)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
+
+
+def _before_and_after(outcome: Outcome) -> str:
+    before, after = outcome.used_percent_before, outcome.used_percent_after
+    if after is None:
+        return "unknown"
+    return f"{words.whole_percent(after)} used (was {'unknown' if before is None else words.whole_percent(before)})"
 
 
 def _result(result: StepResult, si: bool) -> list[str]:
@@ -89,8 +95,7 @@ def _disk(report: Report, si: bool) -> str:
     if not isinstance(space, Exact):
         return "unknown"
     figures = space.value
-    used, total = words.tight(figures.used_bytes, si=si), words.tight(figures.total_bytes, si=si)
-    return f"{figures.used_percent}% used ({used}/{total})"
+    return words.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
 
 
 def _after(report: Report, freed_bytes: int, si: bool) -> str:
@@ -98,9 +103,8 @@ def _after(report: Report, freed_bytes: int, si: bool) -> str:
     if not isinstance(space, Exact):
         return "unknown"
     figures = space.value
-    usable = figures.used_bytes + figures.available_bytes
     left = max(0, figures.used_bytes - freed_bytes)
-    return f"{words.percent(100 * left / usable if usable else 0)} used ({words.tight(left, si=si)})"
+    return words.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
 
 
 def exact_or_none(size: Size) -> int | None:

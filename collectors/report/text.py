@@ -93,8 +93,7 @@ def _disk(report: Report, root: str, si: bool) -> str:
     if isinstance(space, Unavailable):
         return words.unknown(space)
     figures = space.value
-    used, total = words.tight(figures.used_bytes, si=si), words.tight(figures.total_bytes, si=si)
-    return f"{figures.used_percent}% used ({used}/{total} on {where})"
+    return words.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, where, si=si)
 
 
 def _filesystem(ledger: Ledger | None, si: bool) -> str:
@@ -106,9 +105,8 @@ def _filesystem(ledger: Ledger | None, si: bool) -> str:
         return text
     figures = space.value
     text += f", {words.bytes_(figures.available_bytes, si=si)} available"
-    if figures.inodes:
-        share = 100 * (figures.inodes - figures.inodes_free) / figures.inodes
-        text += f", inodes {words.percent(share)} used"
+    if figures.inodes_used_percent is not None:
+        text += f", inodes {words.whole_percent(figures.inodes_used_percent)} used"
     if "ro" in mount.super_options:
         return text + ", read-only"
     return text + (", seen read-only" if figures.read_only else "")
@@ -153,7 +151,7 @@ def _other(ledger: Ledger, si: bool) -> str:
     largest = max(ledger.rows, key=lambda row: _count(row.charged) or 0)
     figures = space.value
     return (
-        f"{mount} {figures.used_percent}% used of {words.bytes_(figures.total_bytes, si=si)},"
+        f"{mount} {words.whole_percent(figures.used_percent)} used of {words.bytes_(figures.total_bytes, si=si)},"
         f" most of it {largest.category.value} ({words.size(largest.charged, si=si)})"
     )
 

@@ -17,7 +17,8 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         lines.append(f"Skipped lines: {trend.skipped_lines}")
     if trend.used_percent:
         values = [sample.value for sample in trend.used_percent]
-        lines.append(f"Used percent: {sparkline(values)} {values[0]}% → {values[-1]}%")
+        first, last = words.whole_percent(values[0]), words.whole_percent(values[-1])
+        lines.append(f"Used percent: {sparkline(values)} {first} → {last}")
     for growth in trend.growth:
         low, high = signed(growth.low_bytes_per_day, si), signed(growth.high_bytes_per_day, si)
         change = "" if growth.change_24h_bytes is None else f", {signed(growth.change_24h_bytes, si)} in 24 h"
@@ -26,7 +27,7 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
     for crossing in trend.crossings:
         latest = words.moment(crossing.latest) if crossing.latest else "never"
         span = f"{words.moment(crossing.earliest)} to {latest}"
-        lines.append(f"- Crosses {crossing.percent}%: {words.moment(crossing.at)} ({span})")
+        lines.append(f"- Crosses {words.whole_percent(crossing.percent)}: {words.moment(crossing.at)} ({span})")
     for churn in trend.churn:
         left = (
             f"{words.size(churn.dangling_bytes, si=si)} now dangling in {words.count(churn.dangling_images, 'image')}"

@@ -75,6 +75,17 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{text}%"
 
 
+def whole_percent(share: int) -> str:
+    """A percent that is whole by its definition, as the used % is: `98%`."""
+    return f"{share}%"
+
+
+def disk(used_percent: int, used_bytes: int, total_bytes: int | None, where: str = "", *, si: bool = False) -> str:
+    """How full a disk is: `98% used (913.5GiB/931.5GiB on /var/lib/docker)`. `where` is escaped already."""
+    used = tight(used_bytes, si=si) + ("" if total_bytes is None else f"/{tight(total_bytes, si=si)}")
+    return f"{whole_percent(used_percent)} used ({used}{f' on {where}' if where else ''})"
+
+
 def age(seconds: float) -> str:
     """A span: `45 s`, `12 min`, `7 h 08 min`, `3 d 4 h`."""
     whole = int(seconds)

@@ -74,12 +74,9 @@ def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, rul
     return Judged(accounts, raw, findings, steps, severity(findings))
 
 
-def _used_percent(main: Account) -> float | None:
+def _used_percent(main: Account) -> int | None:
     space = main.ledger.filesystem.space
-    if isinstance(space, Unavailable):
-        return None
-    usable = space.value.used_bytes + space.value.available_bytes
-    return 100 * space.value.used_bytes / usable if usable else None
+    return space.value.used_percent if isinstance(space, Exact) else None
 
 
 def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:

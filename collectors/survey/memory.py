@@ -130,7 +130,7 @@ def _left_behind(account: Account | None, snapshot: Snapshot) -> Callable[[froze
 def settle(
     findings: tuple[Finding, ...],
     journal: Journal | None,
-    used_percent: float | None,
+    used_percent: int | None,
     now: datetime,
     limits: Thresholds,
 ) -> tuple[Finding, ...]:
@@ -175,7 +175,7 @@ def _as(finding: Finding, stands: Severity) -> Finding:
     return replace(finding, severity=shown, evidence=(*finding.evidence, waits))
 
 
-def _still_full(percents: list[float | None], how: Levels) -> list[Finding]:
+def _still_full(percents: list[int | None], how: Levels) -> list[Finding]:
     """A fill that fell below its threshold by less than the margin, or only once, is not over yet."""
     stands = hysteresis.fill(percents, how)
     if stands < Severity.P2:

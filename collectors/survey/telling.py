@@ -70,7 +70,7 @@ def _state(report: Report) -> str:
         return f"{report.severity.name}: {report.verdict}"
     figures = space.value
     room = f"{words.bytes_(figures.used_bytes)} of {words.bytes_(figures.total_bytes)}"
-    return f"{figures.used_percent}% used ({room}), {report.severity.name}: {report.verdict}"
+    return f"{words.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 
 
 def _changed(record: Record, before: Record | None) -> list[str]:

@@ -18,7 +18,7 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
     space = ledger.filesystem.space
     if isinstance(space, Unavailable):
         return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
-    percent = space.value.used_percent
+    used = f"{words.whole_percent(space.value.used_percent)} used"
     remedy = _remedy(plan)
     writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
     if writes_fail is not None:
@@ -26,14 +26,14 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
     named = culprit(findings)
     if severity >= Severity.P2 and named is not None and named.bytes is not None:
         amount = words.size(named.bytes)
-        return f"{percent}% used; {amount} in {words.quoted(named.claim, 200)}{remedy}."
+        return f"{used}; {amount} in {words.quoted(named.claim, 200)}{remedy}."
     largest = max(
         (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
     )
     name = largest.category.value.replace("_", " ")
     if severity >= Severity.P2:
-        return f"{percent}% used; the most is {name} ({words.size(largest.charged)}){remedy}."
-    return f"Nothing presses: {percent}% used, the most by {name} ({words.size(largest.charged)})."
+        return f"{used}; the most is {name} ({words.size(largest.charged)}){remedy}."
+    return f"Nothing presses: {used}, the most by {name} ({words.size(largest.charged)})."
 
 
 def _sentence(finding: Finding) -> str:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from collectors.model.filesystem import FsSpace
-from collectors.model.reading import Reading
+from collectors.model.reading import Reading, Why
 from collectors.system import deadline, killable
-from collectors.system.deadline import Malformed
+from collectors.system.deadline import Declined, Malformed
 
 
 def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
@@ -35,7 +35,7 @@ def must_answer(path: Path, *, timeout_s: float) -> None:
 
 
 def decode(frame: tuple[object, ...]) -> FsSpace:
-    """The child's answer. Raises Malformed."""
+    """The child's answer. Raises Malformed, and Declined where the filesystem does not say how large it is."""
     match frame:
         case (
             "room",
@@ -49,6 +49,8 @@ def decode(frame: tuple[object, ...]) -> FsSpace:
             int(files_available),
             int(flags),
         ):
+            if not blocks:
+                raise Declined(Why.NOT_REPORTED, "the filesystem names no size")
             return FsSpace(
                 fsid=fsid,
                 block_bytes=unit,

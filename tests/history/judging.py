@@ -11,6 +11,7 @@ from collectors.history.forecast import Forecast, forecast
 from collectors.history.hysteresis import fill, rule
 from collectors.history.points import Levels, Point
 from collectors.history.trend import study
+from collectors.model.filesystem import used_percent
 from collectors.model.finding import Severity
 from collectors.model.report import Crossing
 from tests.history import fleet
@@ -19,6 +20,8 @@ from tests.history.fleet import DAY, HOUR, Host
 LEVELS = Levels()
 # What a sample every 20 minutes, late by up to 90 s, cannot tell.
 GRAIN_S = 1200.0
+# The used % is rounded up: 80 % begins above this share.
+SHOWN_AS_80 = 79
 
 Kind: TypeAlias = Callable[[int], Host]
 
@@ -43,7 +46,7 @@ def score(kind: Kind, seeds: Iterable[int]) -> Score:
     found = Score()
     for seed in seeds:
         host = kind(seed)
-        truth_s = host.crossing_s(80, host.now_s)
+        truth_s = host.crossing_s(SHOWN_AS_80, host.now_s)
         if truth_s is None or truth_s <= host.now_s:
             continue
         crossing = next((one for one in ahead_of(host, host.now_s).crossings if one.percent == 80), None)
@@ -65,7 +68,7 @@ def false_alarm(host: Host, runs: int) -> bool | None:
     if host.kind == "sawtooth" and not _pruned_twice(host, watched[0]):
         return None
     for at_s in _alarms(host, watched):
-        truth_s = host.crossing_s(80, at_s)
+        truth_s = host.crossing_s(SHOWN_AS_80, at_s)
         if truth_s is None or truth_s > at_s + 2 * DAY:
             return True
     return False
@@ -74,10 +77,10 @@ def false_alarm(host: Host, runs: int) -> bool | None:
 def escalated(host: Host, until_s: float) -> tuple[bool, bool]:
     """Did P2 or worse stand by `until_s`: by any rule, by the forecast alone? Watched for the day before."""
     said: list[Severity] = []
-    percents: list[float | None] = []
+    percents: list[int | None] = []
     by_any = False
     for point in host.seen(until_s):
-        percents.append(100 * point.value / host.total)
+        percents.append(used_percent(point.value, host.total))
         if point.at_s < until_s - 24 * HOUR:
             continue
         said.append(_raw(ahead_of(host, point.at_s)))
@@ -89,7 +92,7 @@ def escalated(host: Host, until_s: float) -> tuple[bool, bool]:
 
 def four_hours_before(host: Host) -> float:
     """The last moment at which a warning is in time: four hours before a ramp crosses 80 %."""
-    truth_s = host.crossing_s(80, host.begin_s)
+    truth_s = host.crossing_s(SHOWN_AS_80, host.begin_s)
     if truth_s is None:
         raise ValueError(f"{host.kind} {host.seed} never crosses 80 %")
     return truth_s - 4 * HOUR

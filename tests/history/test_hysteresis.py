@@ -24,13 +24,13 @@ LEVELS = Levels()
         ([85], OK),  # others want two
         ([85, 85], P1),
         ([85, 71], P2),  # what both agree on
-        ([69.9, 70.0, 70.0], P2),
-        ([69.9, 69.9], OK),
+        ([69, 70, 70], P2),
+        ([69, 69], OK),
         ([85, None, 85], P1),  # a run that could not tell moves nothing
         ([85, 85, None, None, None], P1),
         ([95, 89, 88, 87], P0),  # holds above 85
         ([95, 84, 86, 84, 86], P0),  # one run below is not two
-        ([95, 84.9, 84.9], P1),
+        ([95, 84, 84], P1),
         ([95, 76, 76], P1),
         ([95, 74, 74], P2),
         ([95, 60, 60], OK),
@@ -42,22 +42,22 @@ LEVELS = Levels()
         ([100, 100, 100], P0),
     ],
 )
-def test_fill_levels_rise_and_clear_with_patience(used: list[float | None], severity: Severity) -> None:
+def test_fill_levels_rise_and_clear_with_patience(used: list[int | None], severity: Severity) -> None:
     assert fill(used, LEVELS) is severity
 
 
-@given(st.lists(st.floats(85.1, 100), min_size=1), st.floats(90, 100))
-def test_above_85_a_p0_never_clears(after: list[float], peak: float) -> None:
+@given(st.lists(st.integers(85, 100), min_size=1), st.integers(90, 100))
+def test_from_85_on_a_p0_never_clears(after: list[int], peak: int) -> None:
     assert fill([peak, *after], LEVELS) is P0
 
 
-@given(st.lists(st.floats(0, 100)))
-def test_two_quiet_runs_clear_everything(used: list[float]) -> None:
-    assert fill([*used, 64.9, 64.9], LEVELS) is OK
+@given(st.lists(st.integers(0, 100)))
+def test_two_quiet_runs_clear_everything(used: list[int]) -> None:
+    assert fill([*used, 64, 64], LEVELS) is OK
 
 
-@given(st.lists(st.floats(0, 100), min_size=2))
-def test_what_two_runs_agree_on_always_stands(used: list[float]) -> None:
+@given(st.lists(st.integers(0, 100), min_size=2))
+def test_what_two_runs_agree_on_always_stands(used: list[int]) -> None:
     lowest = min(used[-2:])
     least = P0 if max(used[-1:]) >= 90 else P1 if lowest >= 80 else P2 if lowest >= 70 else OK
     assert fill(used, LEVELS) >= least

@@ -159,8 +159,8 @@ def test_used_percent_of_supervisors_is_taken_from_their_sections_and_from_nowhe
     )
     found = read(tmp_path, now=LATER)
     assert [(point.at.strftime("%H:%M"), point.used_percent) for point in found.foreign] == [
-        ("08:00", 70.0),
-        ("08:20", 70.5),
+        ("08:00", 70),
+        ("08:20", 71),
     ]
     assert found.skipped_lines == 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collectors.model.filesystem import FsSpace
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Unavailable, Why
-from collectors.planning.target import percent_after, to_free_bytes
+from collectors.planning.target import to_free_bytes
 from tests.planning.build import GIB, HERE, Scene, ago, ids, image, record, release, volume
 
 
@@ -79,5 +79,5 @@ def test_the_bytes_to_free_bring_df_to_the_target_and_one_less_does_not() -> Non
         for percent in (5, 33, 70):
             needed = to_free_bytes(space, percent)
             if needed > 0:
-                assert percent_after(space, needed) <= percent
-                assert percent_after(space, needed - 1) > percent
+                assert space.used_percent_after(needed) <= percent
+                assert space.used_percent_after(needed - 1) > percent

@@ -64,7 +64,7 @@ async def test_a_reserve_of_ext4_has_its_segment_and_its_row() -> None:
     app = replay(shapes.not_btrfs())
     async with shown(app, (120, 36)):
         assert "Reserved for root" in text(app)
-        assert "73.7% full, 25.0 GiB left" in text(app)
+        assert "74% full, 25.0 GiB left" in text(app)
 
 
 async def test_without_any_filesystem_the_screen_says_so_and_stays() -> None:
@@ -83,7 +83,7 @@ async def test_the_first_partial_report_shows_how_full_it_is_and_finds_nothing()
     app = live(machine)
     async with shown(app, (120, 36)) as pilot:
         seen = text(app)
-        assert "98.1% full, 18.0 GiB left" in seen
+        assert "99% full, 18.0 GiB left" in seen
         assert "still reading: walk, images" in seen
         assert "Still being read: no finding yet." in seen
         assert "CRITICAL" not in seen

@@ -14,7 +14,7 @@ from tui.view_models.frame import NO_HISTORY
 def test_the_page_tells_verdict_books_findings_plan_and_events() -> None:
     page = markdown(incident(), a_history())
     assert "# Docker storage on docker-prod-07, 2025-11-23T03:12:47Z" in page
-    assert "- Disk: 98.1% used, 18.0 GiB left of 931.5 GiB" in page
+    assert "- Disk: 99% used, 18.0 GiB left of 931.5 GiB" in page
     assert "| Orphaned layers | 312.0 GiB | 335,007,449,088 | 312.0 GiB |" in page
     assert "- [P0] 41 btrfs subvolumes Docker no longer knows, 312.0 GiB" in page
     assert "1. Delete 41 orphaned subvolumes: 312.0 GiB, safe" in page

@@ -95,7 +95,7 @@ async def test_looking_back_and_returning_to_the_present() -> None:
         await pilot.press("end")
         await settle(pilot)
         assert "LIVE" in text(app)
-        assert "98.1% full" in text(app)
+        assert "99% full" in text(app)
 
 
 async def test_a_scan_that_ends_while_the_past_is_shown_waits_for_the_present() -> None:

@@ -12,7 +12,7 @@ from tests.bench import tui
 def test_neither_docker_nor_numpy_nor_plotext_is_loaded_when_the_first_screen_is_drawn(tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
     terminal = tui.child("slow", facts)
-    terminal.until(b"98.1%", 60)
+    terminal.until(b"99%", 60)
     terminal.write(b"q")
     _, status = terminal.end(30)
     assert status == 0

@@ -84,7 +84,7 @@ class ReplayFeed:
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
         feed = cls([run_of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
-        feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.runs[index].percent or 0.0, index))
+        feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.runs[index].height or 0.0, index))
         return feed
 
     @classmethod

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from collectors.report.words import bytes_, percent, safe, size
+from collectors.report.words import bytes_, safe, size, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.spans import Line, Span
 from tui.view_models.state import DashboardState
@@ -103,7 +103,7 @@ def question(state: DashboardState, host: str) -> Iterator[Line]:
     yield ()
     if after is not None:
         yield (Span(" Together ", "text"), Span(bytes_(after.freed_bytes, si=si), "goodstrong"),
-               Span(f" promised, {percent(after.percent)} used afterwards", "text", 1))  # fmt: skip
+               Span(f" promised, {whole_percent(after.used_percent)} used afterwards", "text", 1))  # fmt: skip
     yield (
         Span(" Each item is verified again just before it goes; freed bytes are measured.", "muted", 1, shrinks=True),
     )

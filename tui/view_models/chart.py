@@ -12,7 +12,7 @@ from collectors.model.report import Report, Sample
 from collectors.report.words import age, percent
 from tui.drawing.chart import XY, Chart, ForecastPoint
 from tui.view_models.categories import label_by_key
-from tui.view_models.frame import CurvePoint, RunHistory, percent_of, space_of
+from tui.view_models.frame import CurvePoint, RunHistory, height_of, space_of
 from tui.view_models.history import used_curve
 from tui.view_models.verdict import clock, next_crossing
 
@@ -31,7 +31,7 @@ def chart_of(
     points = _within(used_curve(history, report), now, back_h)
     space = space_of(report)
     if space is not None and (not points or points[-1][0] < 0):
-        points = (*points, (0.0, percent_of(space.used_bytes, space)))
+        points = (*points, (0.0, height_of(space.used_bytes, space.usable_bytes)))
     oldest = -points[0][0] if points else 0.0
     shown = min(back_h, max(1.0, oldest))
     second, letter, text = _category(report, history.series.get(category, ()), category, shown)
@@ -70,7 +70,8 @@ def _category(report: Report, samples: Sequence[Sample], key: str, back_h: float
     if space is None or not samples:
         return (), "", ""
     placed = (
-        ((sample.at - report.taken_at).total_seconds() / 3600, percent_of(sample.value, space)) for sample in samples
+        ((sample.at - report.taken_at).total_seconds() / 3600, height_of(sample.value, space.usable_bytes))
+        for sample in samples
     )
     line = tuple((x, y) for x, y in placed if -back_h <= x <= 0)
     if not line:
@@ -85,8 +86,8 @@ def _ahead(report: Report, ahead_h: float) -> tuple[ForecastPoint, ...]:
     space = space_of(report)
     if growth is None or space is None or report.trend.reason:
         return ()
-    now = percent_of(space.used_bytes, space)
-    usable = space.used_bytes + space.available_bytes
+    usable = space.usable_bytes
+    now = height_of(space.used_bytes, usable)
     if usable <= 0:
         return ()
     per_hour = [
@@ -108,7 +109,7 @@ def forecast_words(report: Report, marks: Sequence[int]) -> str:
     space = space_of(report)
     if space is None:
         return ""
-    now = percent_of(space.used_bytes, space)
+    now = space.used_percent
     said = [f"{mark}% passed" for mark in marks if now >= mark]
     for crossing in sorted(report.trend.crossings, key=lambda crossing: crossing.percent):
         left = (crossing.at - report.taken_at).total_seconds()

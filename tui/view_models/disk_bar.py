@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from collectors.report.words import bytes_, count, percent, safe
+from collectors.report.words import bytes_, count, percent, safe, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import apportion
 from tui.drawing.spans import Span
 from tui.view_models.category_rows import CategoryRow
-from tui.view_models.frame import Frame, percent_of, space_of
+from tui.view_models.frame import Frame, height_of, space_of
 from tui.view_models.state import AfterPlan, DashboardState
 from tui.view_models.verdict import explained_by_engine
 
@@ -91,9 +91,10 @@ def scale_line(state: DashboardState, width: int) -> tuple[Span, ...]:
     space = space_of(frame.report) if frame is not None else None
     if frame is None or space is None:
         return ()
-    usable = space.used_bytes + space.available_bytes
-    now = percent_of(space.used_bytes, space)
-    marks = [(now, f"{percent(now)[:-1]}▾", "bad" if any(now >= mark for mark in state.marks) else "good")]
+    usable = space.usable_bytes
+    now = space.used_percent
+    bad = "bad" if any(now >= mark for mark in state.marks) else "good"
+    marks = [(height_of(space.used_bytes, usable), f"{now}▾", bad)]
     marks += [(float(mark), f"{mark}▾", "warn") for mark in state.marks]
     taken: list[tuple[int, Span]] = []
     for share, text, role in marks:
@@ -151,9 +152,9 @@ def after_line(
     rest = width - stays - freed
     steps = count(after.step_count, "step") + (" frees" if after.step_count == 1 else " free")
     texts = (
-        f" {percent(after.percent)} after the plan: {steps} {bytes_(after.freed_bytes, si=si)} ",
-        f" {percent(after.percent)} after the plan ",
-        f" {percent(after.percent)} ",
+        f" {whole_percent(after.used_percent)} after the plan: {steps} {bytes_(after.freed_bytes, si=si)} ",
+        f" {whole_percent(after.used_percent)} after the plan ",
+        f" {whole_percent(after.used_percent)} ",
     )
     text = _first(freed - 2, *texts)
     if text:

@@ -37,13 +37,13 @@ class HistoryEvent:
     at: datetime
     kind: HistoryEventKind
     text: str
-    used_percent: float | None
+    used_percent: int | None
     severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Used space at one moment, in percent of what users may use (0 to 100)."""
+    """How high the curve of used space is drawn at one moment, in percent of what users may use (0 to 100)."""
 
     at: datetime
     percent: float
@@ -89,7 +89,9 @@ def space_of(report: Report) -> FsSpace | None:
     return space.value if isinstance(space, Exact) else None
 
 
-def percent_of(used_bytes: int, space: FsSpace) -> float:
-    """`used_bytes` in percent of what users may use, as df counts it, not rounded."""
-    usable = space.used_bytes + space.available_bytes
-    return min(100.0, max(0.0, 100.0 * used_bytes / usable)) if usable > 0 else 0.0
+def height_of(held_bytes: int, usable_bytes: int) -> float:
+    """How long a bar or how high a curve is drawn, 0 to 100, not rounded.
+
+    For drawing alone: what is written and what is judged is the used %.
+    """
+    return min(100.0, max(0.0, 100.0 * held_bytes / usable_bytes)) if usable_bytes > 0 else 0.0

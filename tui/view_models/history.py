@@ -12,7 +12,7 @@ from datetime import datetime
 from collectors.causes import disk_full
 from collectors.model.finding import Severity
 from collectors.model.report import Report, Sample
-from collectors.report.words import bytes_, percent
+from collectors.report.words import bytes_, whole_percent
 from tui.view_models.categories import label_by_key
 from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory
 from tui.view_models.runs import RunSummary, forecast_came_true
@@ -25,7 +25,7 @@ def history_of(runs: Sequence[RunSummary], marks: Sequence[int]) -> RunHistory:
         for key, value in run.categories.items():
             series.setdefault(key, []).append(Sample(run.at, value))
     return RunHistory(
-        used=tuple(CurvePoint(run.at, run.percent) for run in runs if run.percent is not None),
+        used=tuple(CurvePoint(run.at, height) for run in runs if (height := run.height) is not None),
         series={key: tuple(samples) for key, samples in series.items()},
         events=events(runs, marks),
     )
@@ -67,8 +67,10 @@ def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEve
             found += _levels(before, run, marks)
         if before_with_findings is not None and run.categories:
             found += _findings(before_with_findings, run)
-        found += [HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.percent, Severity.P4) for text in run.actions]
-        if run.percent is not None:
+        found += [
+            HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.used_percent, Severity.P4) for text in run.actions
+        ]
+        if run.used_percent is not None:
             before = run
         if run.categories:
             before_with_findings = run
@@ -76,19 +78,22 @@ def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEve
 
 
 def _levels(before: RunSummary, run: RunSummary, marks: Sequence[int]) -> list[HistoryEvent]:
-    if before.percent is None or run.percent is None:
+    if before.used_percent is None or run.used_percent is None:
         return []
     found = []
+    used = run.used_percent
     for mark in marks:
-        if before.percent < mark <= run.percent:
+        if before.used_percent < mark <= used:
             severity = Severity.P0 if mark >= 90 else Severity.P1 if mark >= 80 else Severity.P2
-            found.append(HistoryEvent(run.at, HistoryEventKind.CROSSED, f"{mark}% crossed", run.percent, severity))
-    fall = before.percent - run.percent
+            found.append(
+                HistoryEvent(run.at, HistoryEventKind.CROSSED, f"{whole_percent(mark)} crossed", used, severity)
+            )
+    fall = (before.height or 0.0) - (run.height or 0.0)
     if fall >= _FALL_PERCENT:
-        text = f"used space fell from {percent(before.percent)} to {percent(run.percent)}"
+        text = f"used space fell from {whole_percent(before.used_percent)} to {whole_percent(run.used_percent)}"
         if before.used_bytes is not None and run.used_bytes is not None:
             text = f"{bytes_(before.used_bytes - run.used_bytes)} came back{_from(before, run)}"
-        found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.percent, Severity.P4))
+        found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.used_percent, Severity.P4))
     return found
 
 
@@ -111,6 +116,7 @@ def _known(key: str) -> bool:
 
 def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
     found = []
+    used = run.used_percent
     for rule, finding in run.findings.items():
         if rule in _SHOWN_AS_CROSSINGS:
             continue
@@ -118,12 +124,12 @@ def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
         if old is None or finding.severity > old.severity:
             amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
             found.append(
-                HistoryEvent(run.at, HistoryEventKind.FOUND, f"{finding.claim}{amount}", run.percent, finding.severity)
+                HistoryEvent(run.at, HistoryEventKind.FOUND, f"{finding.claim}{amount}", used, finding.severity)
             )
     for rule, finding in before.findings.items():
         gone = rule not in run.findings and rule not in _SHOWN_AS_CROSSINGS
         if gone and not forecast_came_true(rule, finding.severity, run.findings):
             found.append(
-                HistoryEvent(run.at, HistoryEventKind.RESOLVED, f"resolved: {finding.claim}", run.percent, Severity.P4)
+                HistoryEvent(run.at, HistoryEventKind.RESOLVED, f"resolved: {finding.claim}", used, Severity.P4)
             )
     return found

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Plan
 from collectors.model.reading import Size
-from collectors.report.words import bytes_, count, percent, safe, size
+from collectors.report.words import bytes_, count, safe, size, whole_percent
 from tui.drawing.spans import Line, Span
-from tui.view_models.frame import percent_of
 
 if TYPE_CHECKING:
     from collectors.reclaim.outcome import Event, Outcome
@@ -138,13 +137,12 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
         before = plan.frees_bytes(done)
         done |= {step.id}
         freed = plan.frees_bytes(done)
-        used = max(0, space.used_bytes - freed)
         lines.append(
             (
                 Span(f" {number} ", "muted"),
                 Span("frees ", "muted"),
                 Span(bytes_(freed - before, si=si), "goodstrong"),
-                Span(f" → {percent(percent_of(used, space))} used", "text"),
+                Span(f" → {whole_percent(space.used_percent_after(freed))} used", "text"),
                 Span(f"  {safe(step.title)}", "text", 1, shrinks=True),
             )
         )

@@ -13,7 +13,7 @@ from collectors.model.reading import Unavailable
 from collectors.model.report import Report
 from collectors.model.sums import charged, floor
 from collectors.report.words import bytes_
-from tui.view_models.frame import percent_of, space_of
+from tui.view_models.frame import height_of, space_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class RunSummary:
     """
 
     at: datetime
-    percent: float | None
+    used_percent: int | None
     used_bytes: int | None
     available_bytes: int | None
     total_bytes: int | None
@@ -39,6 +39,13 @@ class RunSummary:
     findings: Mapping[str, RunFinding]
     actions: tuple[str, ...]
     record: Record | None = None
+
+    @property
+    def height(self) -> float | None:
+        """How high the curve of used space is drawn: exact where the bytes are known, else the used %."""
+        if self.used_bytes is None or self.available_bytes is None:
+            return self.used_percent
+        return height_of(self.used_bytes, self.used_bytes + self.available_bytes)
 
 
 def forecast_came_true(rule: str, severity: Severity, now: Mapping[str, RunFinding]) -> bool:
@@ -52,7 +59,7 @@ def run_of_report(report: Report) -> RunSummary:
     rows = report.ledger.rows if report.ledger is not None else ()
     return RunSummary(
         at=report.taken_at,
-        percent=percent_of(space.used_bytes, space) if space is not None else None,
+        used_percent=space.used_percent if space is not None else None,
         used_bytes=space.used_bytes if space is not None else None,
         available_bytes=space.available_bytes if space is not None else None,
         total_bytes=space.total_bytes if space is not None else None,
@@ -77,7 +84,7 @@ def worst_by_rule(report: Report) -> dict[str, RunFinding]:
 def run_of_record(record: Record) -> RunSummary:
     return RunSummary(
         at=record.at,
-        percent=record.used_percent,
+        used_percent=record.used_percent,
         used_bytes=record.used_bytes,
         available_bytes=record.available_bytes,
         total_bytes=record.total_bytes,

@@ -18,7 +18,7 @@ from tui.drawing.appearance import Appearance
 from tui.drawing.spans import Line
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
 from tui.view_models.churn import ChurnOrder
-from tui.view_models.frame import Frame, HistoryEvent, percent_of, space_of
+from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.plan_run import PlanRun
 from tui.view_models.units import Scale, Units, scale_for
@@ -36,7 +36,8 @@ class AfterPlan:
     step_count: int
     freed_bytes: int
     used_bytes: int
-    percent: float
+    used_percent: int
+    height: float  # of its bar, see height_of
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class DashboardState:
         ahead = self.chosen - gone
         freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(gone))
         used = space.used_bytes - freed
-        return AfterPlan(len(ahead), freed, used, percent_of(used, space))
+        height = height_of(used, space.usable_bytes)
+        return AfterPlan(len(ahead), freed, used, space.used_percent_after(freed), height)
 
     @cached_property
     def explore_rows(self) -> tuple[CategoryRow, ...]:

@@ -14,11 +14,11 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Crossing, Report
 from collectors.model.sums import charged, floor
-from collectors.report.words import age, bytes_, count, percent, safe
+from collectors.report.words import age, bytes_, count, safe, whole_percent
 from tui.drawing.spans import Span
 from tui.view_models.categories import label_of
 from tui.view_models.findings import category_of, claimable
-from tui.view_models.frame import Frame, percent_of, space_of
+from tui.view_models.frame import Frame, space_of
 
 JOURNAL = "journal"  # the source of every figure of a frame that was made from a journal
 
@@ -31,7 +31,7 @@ def fullness(report: Report) -> tuple[Span, ...]:
         if report.ledger is not None and isinstance(report.ledger.filesystem.space, Unavailable):
             reason = report.ledger.filesystem.space.detail
         return (Span("? full", "strong"), Span(f"  {safe(reason)}", "muted", 2, shrinks=True))
-    full = percent(percent_of(space.used_bytes, space))
+    full = whole_percent(space.used_percent)
     left = f"{bytes_(space.available_bytes)} left"
     return (Span(full, "strong"), Span(" full", "strong", 2), Span(f", {left}", "strong"))
 

@@ -12,12 +12,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from collectors.report.words import age, moment, percent, safe
+from collectors.report.words import age, moment, safe, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.chart import Chart
 from tui.drawing.spans import Span, fit, shorten
 from tui.view_models.findings import chip, glyph
-from tui.view_models.frame import HistoryEvent, percent_of, space_of
+from tui.view_models.frame import HistoryEvent, space_of
 from tui.view_models.state import DashboardState, Mode
 from tui.widgets.lines import LineWidget
 from tui.widgets.listing import Listing
@@ -103,7 +103,7 @@ def _words(state: DashboardState) -> list[Span]:
     space = space_of(report)
     spans = [Span(f" {report.taken_at:%a %d %b %H:%MZ}  ", "strong")]
     if space is not None:
-        spans.append(Span(f"{percent(percent_of(space.used_bytes, space))} used", "strong"))
+        spans.append(Span(f"{whole_percent(space.used_percent)} used", "strong"))
     back = (state.period[1] - report.taken_at).total_seconds()
     if state.mode is Mode.REPLAY:
         number, count = state.position
@@ -126,7 +126,7 @@ class EventTable(Listing[HistoryEvent]):
         return (Span(" Nothing happened yet in the runs that are known.", "muted"),)
 
     def draw(self, row: HistoryEvent, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
-        full = "" if row.used_percent is None else percent(row.used_percent)
+        full = "" if row.used_percent is None else whole_percent(row.used_percent)
         when = f" {row.at:%a %d %b %H:%MZ} " if width >= 60 else f" {row.at:%d %H:%MZ} "
         spans = [
             Span(when, "muted"),

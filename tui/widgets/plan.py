@@ -8,10 +8,10 @@ from rich.cells import set_cell_size
 
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Unavailable
-from collectors.report.words import bytes_, percent, safe
+from collectors.report.words import bytes_, safe, whole_percent
 from tui.drawing.bars import SOLID
 from tui.drawing.spans import Span, fit, shorten
-from tui.view_models.frame import percent_of, space_of
+from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import StepRun, StepState
 from tui.view_models.state import DashboardState
 from tui.view_models.units import cell, number
@@ -103,11 +103,11 @@ class Gauge(LineWidget):
         if space is None or after is None:
             yield (Span(" How full the disk is could not be read.", "muted"),)
             return
-        now = percent_of(space.used_bytes, space)
+        now, bar = space.used_percent, height_of(space.used_bytes, space.usable_bytes)
         bad = "bad" if any(now >= mark for mark in state.marks) else "text"
         available = max(4, width - 16)
-        yield _bar(" now  ", now, percent(now), bad, available)
-        yield _bar(" after", after.percent, percent(after.percent), "good", available)
+        yield _bar(" now  ", bar, whole_percent(now), bad, available)
+        yield _bar(" after", after.height, whole_percent(after.used_percent), "good", available)
         yield fit(_sentence(state, after.freed_bytes), width)
 
 

@@ -14,9 +14,9 @@ ID = "inodes-exhausted"
 def detect(context: FindingContext) -> Iterable[Finding]:
     """Used inodes against their thresholds."""
     space = context.space
-    if space is None or not space.inodes:
+    percent = space.inodes_used_percent if space is not None else None
+    if space is None or percent is None:
         return
-    percent = -(-(space.inodes - space.inodes_available) * 100 // space.inodes)
     if percent >= context.limits.inodes_p1_percent:
         severity = Severity.P0 if percent >= context.limits.inodes_p0_percent else Severity.P1
         claim = f"{percent}% of the inodes are used: files cannot be made when they run out, whatever df says"
