@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from collectors.accounting.books import freed_beside, freed_bytes
 from collectors.accounting.use import removable
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.model.btrfs import Btrfs
-from collectors.model.facts import facts_of
+from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Severity
 from collectors.model.ledger import Books, Category, Item, Ledger
@@ -44,10 +43,9 @@ class FindingContext:
     def total_bytes(self) -> int:
         return self.space.total_bytes if self.space else 0
 
-    @property
-    def btrfs(self) -> Btrfs | None:
-        """None on another filesystem, and where it could not be asked."""
-        return facts_of(self.study.filesystem_facts, Btrfs)
+    def facts(self, kind: type[Facts]) -> Facts | None:
+        """What this kind of filesystem tells of itself; None on another, and where it could not be asked."""
+        return facts_of(self.study.filesystem_facts, kind)
 
     def items(self, category: Category) -> tuple[Item, ...]:
         """The category's items, largest first."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from collectors.model.btrfs import Btrfs
 from collectors.model.engine import Container, Engine, EngineView, Flavour
-from collectors.model.facts import facts_of
+from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
 from collectors.model.keep import Rules
@@ -65,9 +64,9 @@ class PlanContext:
     def units(self) -> tuple[Unit, ...]:
         return self.study.units if self.study else ()
 
-    @property
-    def btrfs(self) -> Btrfs | None:
-        return facts_of(self.study.filesystem_facts if self.study else None, Btrfs)
+    def facts(self, kind: type[Facts]) -> Facts | None:
+        """What this kind of filesystem tells of itself; None on another, and where it could not be asked."""
+        return facts_of(self.study.filesystem_facts if self.study else None, kind)
 
     @property
     def tool(self) -> str:

@@ -50,7 +50,7 @@ class Xfs(Plain):
 
 
 def _asked(mount: Mount, timeout_s: float) -> Bounds:
-    request = {"task": "xfs", "path": os.fsencode(mount.mountpoint)}
+    request = {"task": "geometry", "path": os.fsencode(mount.mountpoint)}
     frame = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
     space = statvfs.space(Path(mount.mountpoint), timeout_s=timeout_s)
     if not isinstance(space, Exact):
@@ -83,7 +83,7 @@ class Geometry:
 def own_bytes(frame: tuple[object, ...], free_blocks: int) -> Bounds:
     """From the child's answer and statfs f_bfree, in blocks. Raises Malformed."""
     match frame:
-        case ("xfs", bytes(raw), bytes(counts), bytes(reserved), int(free)):
+        case ("geometry", bytes(raw), bytes(counts), bytes(reserved), int(free)):
             pass
         case _:
             raise Malformed(f"not a geometry: {frame[:1]!r}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.ledger import Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Unlock
@@ -90,7 +91,7 @@ def _only_metadata(draft: Draft) -> bool:
 
 def _releases(context: PlanContext) -> tuple[Release, ...]:
     """Logical metadata bytes by the owners that all have to go; empty where the trees were not walked."""
-    sharing = context.btrfs.sharing if context.btrfs else None
+    sharing = facts.sharing if (facts := context.facts(Btrfs)) else None
     if not isinstance(sharing, Exact):
         return ()
     owners_of = {unit.id: unit.owners for unit in context.units}

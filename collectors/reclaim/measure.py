@@ -5,7 +5,6 @@ Everything else that writes to the filesystem meanwhile shows in the same figure
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -13,22 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.filesystems.btrfs import changes as btrfs_changes
-from collectors.filesystems.btrfs import decode, ioctl
+from collectors.filesystems.freeing import AtOnce, freeing
 from collectors.model.filesystem import used_percent
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline
 from collectors.system.deadline import Declined
 
-_BTRFS_MAGIC = 0x9123683E
 _ASK_S = 20.0
 _COMMIT_S = 600.0  # a commit on a busy disk takes as long as it takes; a run that cannot measure may not go on
 _STEADY_S = 0.6  # two equal figures this far apart: nothing is being freed in the background any more
 _STEADY_AT_MOST_S = 8.0
 _POLL_S = 0.3
 _STUCK_S = 15.0  # without a byte freed: the cleaner was woken by a commit and is not at these
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +85,15 @@ def settle(mountpoint: str, timeout_s: float, stuck: set[int], waiting: Callable
     flushed = deadline.read("apply.flush", f"syncfs {mountpoint}", lambda: _flush(path), timeout_s=_COMMIT_S)
     if isinstance(flushed, Unavailable):
         return f"the filesystem could not be flushed: {flushed.detail}"
-    if flushed.value:
-        return _cleaned(path, timeout_s, stuck, waiting)
+    if flushed.value.later:
+        return _cleaned(path, flushed.value, timeout_s, stuck, waiting)
     return _steady(mountpoint, min(timeout_s, _STEADY_AT_MOST_S))
 
 
-def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
+def _cleaned(path: Path, kind: AtOnce, timeout_s: float, stuck: set[int], waiting: Callable[[int, int], bool]) -> str:
     ends = time.monotonic() + timeout_s
     try:
-        first = left = btrfs_changes.pending(path) - stuck
+        first = left = kind.pending(path) - stuck
         seen, moved_at = _progress(path, left), time.monotonic()
         while left:
             if time.monotonic() >= ends:
@@ -109,11 +104,11 @@ def _cleaned(path: Path, timeout_s: float, stuck: set[int], waiting: Callable[[i
             if not waiting(len(left), len(first)):
                 return f"not waited for: {len(left)} deleted subvolumes"
             time.sleep(_POLL_S)
-            left = btrfs_changes.pending(path) & first
+            left = kind.pending(path) & first
             now = _progress(path, left)
             if now != seen:
                 seen, moved_at = now, time.monotonic()
-        btrfs_changes.commit(path)  # what the cleaner freed counts once its transaction is in
+        kind.commit(path)  # what the cleaner freed counts once its transaction is in
         return ""
     except Declined:
         return _steady(str(path), min(timeout_s, _STEADY_AT_MOST_S))
@@ -157,29 +152,14 @@ def _room(path: Path) -> Room:
 def _data(path: Path) -> Reading[int] | None:
     origin = Origin("apply.data", f"SPACE_INFO {path}", datetime.now(UTC), 0.0)
     try:
-        with ioctl.opened(path) as fd:
-            if not _is_btrfs(fd):
-                return None
-            spaces = decode.spaces(ioctl.space_info(fd), decode.fs_info(ioctl.fs_info(fd)).device_count)
+        found = freeing(path).data_bytes(path)
     except (OSError, ValueError) as error:
         return Unavailable(*deadline.reason(error), origin)
-    return Exact(sum(s.logical_used_bytes for s in spaces if s.kind in ("data", "mixed")), origin)
+    return None if found is None else Exact(found, origin)
 
 
-def _flush(path: Path) -> bool:
-    """Commit; True on btrfs, where dropped subvolumes come free later."""
-    with ioctl.opened(path) as fd:
-        btrfs = _is_btrfs(fd)
-        if not btrfs:
-            ioctl.syncfs(fd)
-    if btrfs:
-        btrfs_changes.commit(path)
-    return btrfs
-
-
-def _is_btrfs(fd: int) -> bool:
-    buffer = ctypes.create_string_buffer(256)  # struct statfs; its first field is the type
-    if _libc.fstatfs(fd, buffer) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return int.from_bytes(buffer.raw[:8], "little") & 0xFFFFFFFF == _BTRFS_MAGIC
+def _flush(path: Path) -> AtOnce:
+    """Write back; and how what was removed comes free here."""
+    kind = freeing(path)
+    kind.commit(path)
+    return kind

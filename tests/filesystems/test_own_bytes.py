@@ -114,7 +114,7 @@ def xfs_frame(
     struct.pack_into("<8I4Q", geometry, 0, block, 1, group, groups, log, sector, 512, 25, blocks, 0, 0, start)
     struct.pack_into("<I", geometry, 92, 1 << 15 | flags)
     pool = min(blocks // 20, 8192)
-    return "xfs", bytes(geometry), struct.pack("<4Q", 0, 0, 60, inodes), struct.pack("<2Q", pool, pool), -1
+    return "geometry", bytes(geometry), struct.pack("<4Q", 0, 0, 60, inodes), struct.pack("<2Q", pool, pool), -1
 
 
 # Used bytes of empty filesystems as mkfs.xfs 6.1 made them and Linux 6.18 mounted them.
@@ -148,7 +148,7 @@ def test_how_full_the_inode_tree_is_stays_between_bounds() -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [("xfs",), ("xfs", b"", b"", b"", 0), ("xfs", bytes(112), bytes(32), b"", 0), ("room", 1)],
+    [("geometry",), ("geometry", b"", b"", b"", 0), ("geometry", bytes(112), bytes(32), b"", 0), ("room", 1)],
 )
 def test_what_is_no_geometry_is_malformed(frame: tuple[object, ...]) -> None:
     with pytest.raises(Malformed):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Between, Exact, Unavailable
@@ -16,7 +17,7 @@ ID = "btrfs-bookends"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """As far as they are notable."""
-    facts = context.btrfs
+    facts = context.facts(Btrfs)
     if facts is None or isinstance(facts.sharing, Unavailable):
         return
     wasted = facts.sharing.value.bookend_bytes
@@ -29,7 +30,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 def propose(context: PlanContext) -> Proposal:
     """One proposal, for a person: which files it is about is not known."""
-    sharing = context.btrfs.sharing if context.btrfs else None
+    sharing = facts.sharing if (facts := context.facts(Btrfs)) else None
     asked = context.found(ID) is not None
     if not asked or not isinstance(sharing, Exact) or sharing.value.bookend_bytes <= 0:
         return Proposal()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 
@@ -14,7 +15,7 @@ ID = "btrfs-device-errors"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """One finding a device whose counters are not all zero."""
-    facts = context.btrfs
+    facts = context.facts(Btrfs)
     for device in facts.devices.value if facts is not None and isinstance(facts.devices, Exact) else ():
         errors = device.errors.value if isinstance(device.errors, Exact) else ()
         seen = tuple((name, str(count)) for name, count in errors if count)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 
@@ -14,7 +15,7 @@ ID = "btrfs-inexact"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """What the walk counted and what the kernel counts differ."""
-    sharing = context.btrfs.sharing if context.btrfs is not None else None
+    sharing = facts.sharing if (facts := context.facts(Btrfs)) else None
     if not isinstance(sharing, Exact):
         return
     table = sharing.value

@@ -14,6 +14,7 @@ from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, pressure
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
 from collectors.causes.sentences import unread
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
@@ -34,7 +35,7 @@ _WOULD_FAIL = (
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """One finding a kind of space that holds metadata."""
-    facts = context.btrfs
+    facts = context.facts(Btrfs)
     if facts is None or isinstance(facts.spaces, Unavailable) or isinstance(facts.unallocated_bytes, Unavailable):
         return
     unallocated, limits = charged(facts.unallocated_bytes), context.limits
@@ -59,7 +60,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 def propose(context: PlanContext) -> Proposal:
     """The balance, or the sentence why none can work; nothing where none is needed."""
-    btrfs = context.btrfs
+    btrfs = context.facts(Btrfs)
     now = pressure(btrfs) if btrfs is not None else None
     if btrfs is None or now is None:
         return Proposal()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
-from collectors.model.btrfs import QuotaMode
+from collectors.model.btrfs import Btrfs, QuotaMode
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 
@@ -15,7 +15,7 @@ ID = "btrfs-quotas"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """They are on, and flagged inconsistent."""
-    quotas = context.btrfs.quotas if context.btrfs is not None else None
+    quotas = facts.quotas if (facts := context.facts(Btrfs)) else None
     if isinstance(quotas, Exact) and quotas.value.mode is not QuotaMode.OFF and not quotas.value.consistent:
         claim = "quotas are on and flagged inconsistent: their figures are not used"
         remedy = "btrfs quota rescan, or switch quotas off"

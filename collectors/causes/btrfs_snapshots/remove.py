@@ -7,6 +7,7 @@ from pathlib import Path
 from collectors.causes.commands import reachable
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
+from collectors.filesystems.btrfs.units import mounted_subvolumes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -30,7 +31,7 @@ class Snapshots(Remover):
             return GONE
         if not found.parent_uuid:
             return skipped("it is not a snapshot")
-        if any(m.fstype == "btrfs" and m.root.strip("/") == name for m in mounts.value):
+        if name in mounted_subvolumes(mounts.value):
             return skipped("it is mounted")
         mount = next((m for m in reversed(mounts.value) if m.mountpoint == context.mountpoint), None)
         path = reachable(mount, name) if mount else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collectors.causes import btrfs_metadata
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.plan import Harm
 from collectors.model.reading import Unavailable
@@ -17,7 +18,7 @@ ID = "btrfs-unallocated"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """Little is unallocated, and twice as much lies idle inside data chunks."""
-    facts = context.btrfs
+    facts = context.facts(Btrfs)
     if facts is None or isinstance(facts.unallocated_bytes, Unavailable) or isinstance(facts.spaces, Unavailable):
         return
     left = charged(facts.unallocated_bytes)

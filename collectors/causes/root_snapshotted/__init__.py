@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext, count
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
@@ -15,7 +16,7 @@ ID = "root-snapshotted"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """The smallest subvolume around the root has snapshots."""
-    facts, root = context.btrfs, context.snapshot.docker_root
+    facts, root = context.facts(Btrfs), context.snapshot.docker_root
     if facts is None or isinstance(facts.subvolumes, Unavailable) or isinstance(root, Unavailable):
         return
     mount = context.study.filesystem.mount

@@ -23,7 +23,7 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
         return ()
     named = {places.inside(unit.path): unit for unit in units}
     former = {path: unit for path, unit in named.items() if unit.kind is UnitKind.OTHER_DRIVER}
-    mounted = {m.root.strip("/") for m in places.mounts if m.fstype == "btrfs"}
+    mounted = mounted_subvolumes(places.mounts)
     answer = []
     for subvolume in btrfs.subvolumes.value:
         if subvolume.deleted:
@@ -35,6 +35,11 @@ def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[
             home = next((unit for path, unit in former.items() if within(subvolume.path, path)), None)
             answer.append(_of_former(subvolume, home) if home else _outside(subvolume, subvolume.path in mounted))
     return tuple(answer)
+
+
+def mounted_subvolumes(mounts: Iterable[Mount]) -> frozenset[str]:
+    """The paths, below their filesystem's top level, of what is mounted of any btrfs."""
+    return frozenset(mount.root.strip("/") for mount in mounts if mount.fstype == "btrfs")
 
 
 def _of_former(subvolume: Subvolume, home: Unit) -> Unit:

@@ -75,9 +75,9 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.system.child import reading
 
             reading.run(request)
-        case "xfs":
-            from collectors.system.child import xfsgeometry
+        case "geometry":
+            from collectors.system.child import geometry
 
-            xfsgeometry.run(request)
+            geometry.run(request)
         case other:
             raise ValueError(f"no such task: {other}")

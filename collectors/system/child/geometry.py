@@ -26,7 +26,7 @@ _AG_GEOMETRY = _number(_READ | _WRITE, 61, 128)
 
 
 def run(request: dict[str, Any]) -> None:
-    """One frame: ("xfs", geometry, counts, reserved or b"", free blocks of all groups or -1)."""
+    """One frame: ("geometry", geometry, counts, reserved or b"", free blocks of all groups or -1)."""
     fd = os.open(request["path"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     geometry = _ask(fd, _FSGEOMETRY, bytes(112))
     counts = _ask(fd, _FSCOUNTS, bytes(32))
@@ -39,7 +39,7 @@ def run(request: dict[str, Any]) -> None:
         free = sum(struct.unpack_from("<I", _group(fd, number), 8)[0] for number in range(groups))
     except OSError:  # before Linux 5.2
         free = -1
-    send(("xfs", geometry, counts, reserved, free))
+    send(("geometry", geometry, counts, reserved, free))
 
 
 def _group(fd: int, number: int) -> bytes:
