@@ -17,14 +17,13 @@ from functools import partial
 from typing import Any
 
 from collectors.engine import parts
-from collectors.engine.attempt import missing
 from collectors.engine.endpoint import Endpoint, endpoint
 from collectors.engine.parts import ListedContainers, Part, Piece
 from collectors.engine.questions import Questions, greet
-from collectors.engine.transport import BODY_LIMIT_BYTES, GRACE_S, Session
+from collectors.engine.session import BODY_LIMIT_BYTES, GRACE_S, Session
 from collectors.model.engine import Engine, EngineView
 from collectors.model.reading import Reading, Size, Unavailable, Why
-from collectors.system.deadline import reason
+from collectors.system.deadline import missing, reason
 from collectors.system.host import Host
 
 __all__ = ["Endpoint", "Part", "endpoint", "view"]

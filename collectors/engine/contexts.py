@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.engine.tls import Tls
+from collectors.engine.address import Tls
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.engine import contexts, tls
-from collectors.engine.address import BadAddress, is_loopback, uniform
-from collectors.engine.tls import Tls
+from collectors.engine import contexts
+from collectors.engine.address import BadAddress, Tls, is_loopback, tls_from_environment, uniform
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT = "the default socket"
@@ -48,7 +47,7 @@ def endpoint(
     `home` is the user's home folder; `root` and `uid` say where default sockets are looked for (tests move them).
     """
     config = contexts.folder(environ, home)
-    secure = tls.from_environment(environ, config)
+    secure = tls_from_environment(environ, config)
     if host_flag:
         return _at(host_flag, "--host", secure)
     if host := environ.get("DOCKER_HOST"):

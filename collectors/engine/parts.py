@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 from collectors.engine import locality
 from collectors.engine.decode import containers, images, volumes
 from collectors.engine.questions import Questions
-from collectors.engine.transport import GRACE_S
+from collectors.engine.session import GRACE_S
 from collectors.model.engine import Container, Engine
 from collectors.model.ids import ContainerId
 from collectors.model.reading import Reading, Size, Unavailable

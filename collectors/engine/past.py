@@ -15,15 +15,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
-from collectors.engine import inspecting
-from collectors.engine.attempt import attempt
 from collectors.engine.decode import past
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.questions import greet
-from collectors.engine.transport import Query, Session, said
+from collectors.engine.session import PATIENCE_S, Query, Session, each, said
 from collectors.model.engine import HistoryStep, TagEvent
 from collectors.model.ids import ImageId
 from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.system.deadline import attempt
 
 # 256 events with the labels of their images are some 100 KiB; a history is smaller.
 _BODY_LIMIT_BYTES = 8 * 2**20
@@ -73,10 +72,10 @@ class Past:
 
         def ask(image: ImageId) -> Reading[tuple[HistoryStep, ...]]:
             path = f"/images/{image}/history"
-            answer = self._session.get(path, source=source, api=api, call=call, patience_s=inspecting.PATIENCE_S)
+            answer = self._session.get(path, source=source, api=api, call=call, patience_s=PATIENCE_S)
             return Exact(past.history(answer.body, answer.origin), answer.origin)
 
-        return inspecting.each(images, ask, self._session, source=source, call=call)
+        return each(images, ask, self._session, source=source, call=call)
 
 
 def _seconds(at: datetime) -> str:

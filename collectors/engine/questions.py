@@ -11,16 +11,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from collectors.engine import inspecting
-from collectors.engine.attempt import attempt
 from collectors.engine.decode import build_cache, containers, engine, images, inspection, usage, volumes
 from collectors.engine.decode.fields import Record
 from collectors.engine.dialect import Kind
-from collectors.engine.transport import GRACE_S, Answer, Query, Session, said
+from collectors.engine.session import GRACE_S, PATIENCE_S, Answer, Query, Session, each, said
 from collectors.model.engine import BuildRecord, Container, Engine, Image, Volume
 from collectors.model.ids import ContainerId, DiffId, ImageId
 from collectors.model.reading import Reading, Size, Unavailable, Why
-from collectors.system.deadline import Declined, read
+from collectors.system.deadline import Declined, attempt, read
 
 T = TypeVar("T")
 
@@ -105,7 +103,7 @@ class Questions:
             answer = self._inspect(source, f"/images/{image}/json", call)
             return images.diff_ids(answer.body, answer.origin)
 
-        return inspecting.each([image.id for image in of], inspect, self.session, source=source, call=call)
+        return each([image.id for image in of], inspect, self.session, source=source, call=call)
 
     def inspected(self, of: Sequence[Container]) -> tuple[Container, ...]:
         """The same containers, each completed by one inspection or by the reason why there is none."""
@@ -116,7 +114,7 @@ class Questions:
             answer = self._inspect(source, f"/containers/{container}/json", call)
             return inspection.inspected(listed[container], answer.body, answer.origin)
 
-        found = inspecting.each(list(listed), inspect, self.session, source=source, call=call)
+        found = each(list(listed), inspect, self.session, source=source, call=call)
         return tuple(
             inspection.not_inspected(listed[container], got) if isinstance(got, Unavailable) else got
             for container, got in found.items()
@@ -149,4 +147,4 @@ class Questions:
         return attempt(source, said(path, query), ask)
 
     def _inspect(self, source: str, path: str, call: str) -> Answer:
-        return self.session.get(path, source=source, api=self._dialect.api, call=call, patience_s=inspecting.PATIENCE_S)
+        return self.session.get(path, source=source, api=self._dialect.api, call=call, patience_s=PATIENCE_S)

@@ -14,7 +14,7 @@ from collectors.engine import faults
 from collectors.engine.connection import PIECE_BYTES, Connection
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.reply import Reply
-from collectors.engine.transport import BODY_LIMIT_BYTES
+from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.system.deadline import Malformed
 
 Query = tuple[tuple[str, str], ...]

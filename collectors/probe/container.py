@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.parts import soon
-from collectors.engine.transport import BODY_LIMIT_BYTES
+from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.model.reading import Why
 from collectors.probe.creation import Json
 from collectors.probe.frames import Streams

@@ -99,6 +99,22 @@ def read(source: str, call: str, work: Callable[[], T], *, timeout_s: float) -> 
     return missing(why, detail)
 
 
+def attempt(source: str, call: str, work: Callable[[], T]) -> Reading[T]:
+    """What `work` returns, or why it raised. Never raises; lasts as long as `work` does."""
+    began = time.monotonic()
+    try:
+        value = work()
+    except Exception as error:  # noqa: BLE001 - the boundary: `reason` names it, and calls our own faults DEFECT
+        why, detail = reason(error)
+        return Unavailable(why, detail, Origin(source, call, datetime.now(UTC), time.monotonic() - began))
+    return Exact(value, Origin(source, call, datetime.now(UTC), time.monotonic() - began))
+
+
+def missing(why: Why, detail: str, source: str, call: str) -> Unavailable:
+    """A reason that is known without asking."""
+    return Unavailable(why, detail, Origin(source, call, datetime.now(UTC), 0.0))
+
+
 def reason(error: BaseException) -> tuple[Why, str]:
     """An exception in the words of a reading."""
     match error:

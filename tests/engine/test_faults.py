@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from collectors.engine import endpoint, view
-from collectors.engine.transport import BODY_LIMIT_BYTES
+from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host

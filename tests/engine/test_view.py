@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from collectors.engine import Part, endpoint, inspecting, view
+from collectors.engine import Part, endpoint, questions, view
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
@@ -251,7 +251,7 @@ def test_a_container_that_is_gone_by_now_stays_in_the_list_without_its_details()
 
 def test_a_container_that_the_engine_cannot_speak_of_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """dockerd keeps silent about a container whose lock is held, on a hung mount for example."""
-    monkeypatch.setattr(inspecting, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(questions, "PATIENCE_S", 0.2)
     stuck, *others = recording("26.1.5-overlay2")["containers"]
     with engine("26.1.5-overlay2", {f"/containers/{stuck['Id']}/json": Mute()}) as server:
         began = time.monotonic()

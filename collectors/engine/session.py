@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from collectors.engine.dialect import Api
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.faults import Busy, HungUp
-from collectors.model.reading import Origin, Why
-from collectors.system.deadline import Declined
+from collectors.model.reading import Origin, Unavailable, Why
+from collectors.system.deadline import Declined, attempt, missing
 
 if TYPE_CHECKING:
     from collectors.engine.read_client import ReadClient
@@ -28,8 +30,15 @@ BODY_LIMIT_BYTES = 64 * 2**20
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
+K = TypeVar("K")
+T = TypeVar("T")
 # Names and values, in order.
 Query: TypeAlias = tuple[tuple[str, str], ...]
+
+# The SDK's own work is bound to one processor; more would only queue at the engine.
+_WORKERS = 4
+# An engine that holds one container's lock (on a hung mount) keeps silent about that container alone.
+PATIENCE_S = 3.0
 
 # What cutting a connection and decoding the last answer may take after the deadline.
 GRACE_S = 0.4
@@ -147,3 +156,30 @@ class Session:
 
     def _too_late(self) -> str:
         return f"no answer in {self.deadline_s:.3g} s"
+
+
+def each(
+    things: Sequence[K], inspect: Callable[[K], T], session: Session, *, source: str, call: str
+) -> dict[K, T | Unavailable]:
+    """`inspect` of each thing, or why there is none; NOT_ASKED for those that no time was left for."""
+    found: dict[K, T | Unavailable] = {}
+    waiting = iter(things)
+    lock = threading.Lock()
+
+    def work() -> None:
+        while session.left_s > 0:
+            with lock:
+                thing = next(waiting, None)
+            if thing is None:
+                return
+            answer = attempt(source, call, partial(inspect, thing))
+            found[thing] = answer if isinstance(answer, Unavailable) else answer.value
+
+    count = min(_WORKERS, len(things))
+    workers = [threading.Thread(target=work, name=f"{source} {n}", daemon=True) for n in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(max(0.0, session.left_s) + GRACE_S)
+    late = missing(Why.NOT_ASKED, "no time was left for it", source, call)
+    return {thing: found.get(thing, late) for thing in things}
