@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import grp
 import http.client
-import json
 import socket
 import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from collectors.engine.reply import Busy, HungUp
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined
 
@@ -23,16 +23,6 @@ _TIMEOUTS = ("Timeout", "ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "Co
 _CUT_SHORT = ("IncompleteRead", "ChunkedEncodingError", "InvalidChunkLength", "DecodeError", "ContentDecodingError")
 _LIBRARIES = ("docker", "requests", "urllib3", "paramiko")
 _LONGEST = 200
-# Engines before 23 measure for one client at a time and answer the others with 500.
-_MEASURING = "disk usage operation is already running"
-
-
-class Busy(Declined):
-    """Not now: the same request may be answered a moment later."""
-
-
-class HungUp(Declined):
-    """The connection ended under the request, which is what one that was kept for reuse may do at any time."""
 
 
 def named(error: BaseException, place: str) -> Declined:
@@ -58,21 +48,6 @@ def named(error: BaseException, place: str) -> Declined:
     if module in _LIBRARIES or isinstance(error, OSError):
         return Declined(Why.FAILED, f"asking {place} failed: {_short(chain[-1])}")
     raise error
-
-
-def refused(status: int, body: bytes, what: str) -> Declined:
-    """An HTTP status that is no success. `body` is its (beginning of a) body."""
-    said = _message(body)
-    sentence = f"{what} was refused with status {status}{f': {said}' if said else ''}"
-    match status:
-        case 500 if _MEASURING in said:
-            return Busy(Why.TIMED_OUT, f"the engine measured for others all the time: {said}")
-        case 401 | 403 | 407:
-            return Declined(Why.NOT_PERMITTED, sentence)
-        case 404 | 405 | 501:
-            return Declined(Why.NOT_REPORTED, sentence)
-        case _:
-            return Declined(Why.FAILED, sentence)
 
 
 def _of_system(cause: BaseException, place: str) -> Declined | None:
@@ -121,17 +96,6 @@ def _remedy(place: str) -> str:
         return f"be root or in group {grp.getgrgid(status.st_gid).gr_name}"
     except (OSError, KeyError):
         return "be root or in group docker"
-
-
-def _message(body: bytes) -> str:
-    """The `message` of an engine's error; nothing of a page that is meant for a browser."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace").strip()
-        return "" if text.startswith("<") else text[:_LONGEST]
-    message = value.get("message") if isinstance(value, dict) else None
-    return message[:_LONGEST] if isinstance(message, str) else ""
 
 
 def _short(cause: BaseException) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from collectors.engine import faults
 from collectors.engine.connection import PIECE_BYTES, Connection
 from collectors.engine.endpoint import Endpoint
+from collectors.engine.reply import refused
 from collectors.system.deadline import Malformed
 
 _REFUSAL_BYTES = 8 * 1024
@@ -31,7 +31,7 @@ class ReadClient:
         what = f"GET {path[:100]}"
         with self._connection.answered("GET", path, query, timeout_s=timeout_s) as answer:
             if answer.status_code // 100 != 2:
-                raise faults.refused(answer.status_code, _beginning(answer), what)
+                raise refused(answer.status_code, _beginning(answer), what)
             return _body(answer, what, limit_bytes)
 
     def cut(self) -> None:

@@ -1,6 +1,6 @@
-"""What an engine answered to a request that may have changed something: accepted or refused, and in which words. Pure.
+"""What an engine answered, accepted or refused and in which words. Pure; loads no SDK and nothing of the network.
 
-Apart from `WriteClient`, whose import loads the SDK.
+What went wrong before there was an answer is named in `faults.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,20 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from collectors.engine import faults
-from collectors.system.deadline import Malformed
+from collectors.model.reading import Why
+from collectors.system.deadline import Declined, Malformed
+
+_LONGEST = 200
+# Engines before 23 measure for one client at a time and answer the others with 500.
+_MEASURING = "disk usage operation is already running"
+
+
+class Busy(Declined):
+    """Not now: the same request may be answered a moment later."""
+
+
+class HungUp(Declined):
+    """The connection ended under the request, which is what one that was kept for reuse may do at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,33 @@ class Reply:
     def accepted(self) -> Any:
         """The body. Raises Declined for a refusal, Malformed for a body that is not JSON."""
         if not self.ok:
-            raise faults.refused(self.status, self.raw, self.what)
+            raise refused(self.status, self.raw, self.what)
         if self.body is None and self.raw.strip() not in (b"", b"null"):
             raise Malformed(f"the engine's answer is not JSON; it begins {self.raw[:40]!r}")
         return self.body
+
+
+def refused(status: int, body: bytes, what: str) -> Declined:
+    """An HTTP status that is no success. `body` is its (beginning of a) body."""
+    said = _message(body)
+    sentence = f"{what} was refused with status {status}{f': {said}' if said else ''}"
+    match status:
+        case 500 if _MEASURING in said:
+            return Busy(Why.TIMED_OUT, f"the engine measured for others all the time: {said}")
+        case 401 | 403 | 407:
+            return Declined(Why.NOT_PERMITTED, sentence)
+        case 404 | 405 | 501:
+            return Declined(Why.NOT_REPORTED, sentence)
+        case _:
+            return Declined(Why.FAILED, sentence)
+
+
+def _message(body: bytes) -> str:
+    """The `message` of an engine's error; nothing of a page that is meant for a browser."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace").strip()
+        return "" if text.startswith("<") else text[:_LONGEST]
+    message = value.get("message") if isinstance(value, dict) else None
+    return message[:_LONGEST] if isinstance(message, str) else ""

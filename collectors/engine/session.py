@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from collectors.engine.dialect import Api
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.faults import Busy, HungUp
+from collectors.engine.reply import Busy, HungUp
 from collectors.model.reading import Origin, Unavailable, Why
 from collectors.system.deadline import Declined, attempt, missing
 

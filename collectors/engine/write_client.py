@@ -10,10 +10,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from collectors.engine import faults
 from collectors.engine.connection import PIECE_BYTES, Connection
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Reply
+from collectors.engine.reply import Reply, refused
 from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.system.deadline import Malformed
 
@@ -45,7 +44,7 @@ class WriteClient:
         """POST whose answer comes bit by bit. Entered as soon as the engine has agreed."""
         with self._connection.answered("POST", path, query, timeout_s=timeout_s) as answer:
             if answer.status_code // 100 != 2:
-                raise faults.refused(answer.status_code, _all(answer, self._limit_bytes), f"POST {path[:100]}")
+                raise refused(answer.status_code, _all(answer, self._limit_bytes), f"POST {path[:100]}")
             yield answer.iter_content(PIECE_BYTES)
 
     def cut(self) -> None:
