@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from collectors.drivers.base import Source
-from collectors.drivers.rows import Rows
+from collectors.drivers.files import Rows
 from collectors.model.reading import Exact, Reading, Unavailable
 from collectors.system.deadline import read
 

@@ -27,9 +27,9 @@ from collectors.model.store import (
 
 if TYPE_CHECKING:
     from collectors.drivers.ask import Asker
+    from collectors.drivers.files import Rows
     from collectors.drivers.layerdb import Write
     from collectors.drivers.listing import Entry
-    from collectors.drivers.rows import Rows
 
 LINKS = "l"  # the overlay drivers' folder of short links
 _REMOVE = ("rm", "-rf", "--one-file-system", "--")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from collectors.drivers.buildkit import Record
 from collectors.drivers.containerd import CONTENT, DOCKER_NAMESPACE, Directory, Namespace, Snapshot
-from collectors.drivers.files import read_json
-from collectors.drivers.images import chain_ids, diff_ids
+from collectors.drivers.files import Rows, read_json
+from collectors.drivers.layerdb import chain_ids, diff_ids
 from collectors.drivers.reachability import content_below, snapshot_label
-from collectors.drivers.rows import Rows
 from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed

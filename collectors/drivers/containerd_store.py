@@ -25,10 +25,9 @@ from collectors.drivers.containerd import (
     Namespace,
     namespaces,
 )
-from collectors.drivers.files import folders_if_there
+from collectors.drivers.files import Rows, folders_if_there
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import Entry, born_s, entries_if_there, unit, unit_at
-from collectors.drivers.rows import Rows
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.store import ContainerLog, DriverFacts, Unit, UnitKind

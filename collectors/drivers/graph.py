@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from collectors.drivers import buildkit, images, layerdb, logs, ownership
+from collectors.drivers import buildkit, layerdb, logs, ownership
 from collectors.drivers.ask import Asker, needs, value
 from collectors.drivers.base import LINKS, Candidate, Layout, Parts, StorageDriver
-from collectors.drivers.files import folders_if_there
+from collectors.drivers.files import Rows, folders_if_there
 from collectors.drivers.listing import born_s, unit_at
-from collectors.drivers.rows import Rows
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import BuildSnapshot, ContainerLog, Unit, UnitKind
 
@@ -82,7 +81,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     containers = ask.witness_rows("container layers", database, lambda: layerdb.container_layers(database))
     snapshots = ask.witness("BuildKit", bolts, lambda: _snapshots(bolts))
     records = ask.part("BuildKit records", bolts, lambda: _records(bolts))
-    stored = ask.rows("images", layout.database, lambda: images.images(layout.database))
+    stored = ask.rows("images", layout.database, lambda: layerdb.images(layout.database))
     oldest_s = time.time() - grace_s
     live_writes = tuple(write for write in writes if write.touched_s > oldest_s)
     return Parts(

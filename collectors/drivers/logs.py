@@ -12,8 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from collectors.drivers.files import folders_if_there, mapping, names_if_there, read_json
-from collectors.drivers.rows import Rows, collect
+from collectors.drivers.files import Rows, collect, folders_if_there, mapping, names_if_there, read_json
 from collectors.model.ids import ContainerId
 from collectors.model.store import ContainerLog
 from collectors.system.deadline import Malformed

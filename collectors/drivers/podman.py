@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collectors.drivers import logs, lowers
+from collectors.drivers import logs, overlay2
 from collectors.drivers.ask import Asker, derived, needs, value
 from collectors.drivers.base import NOBODY, Candidate, Known, Layout, Parts, StorageDriver
 from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
-from collectors.drivers.files import mapping, read_json, sequence
+from collectors.drivers.files import Rows, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import Entry, born_s, unit_at
-from collectors.drivers.rows import Rows
 from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
@@ -78,11 +77,11 @@ class PodmanDriver(StorageDriver):
 
     def links(self, base: Path) -> dict[str, str]:
         """Those in `l/`, where layers are stacked."""
-        return lowers.links(base) if self.stacks else {}
+        return overlay2.links(base) if self.stacks else {}
 
     def stood_on(self, base: Path, known: Iterable[str], links: Mapping[str, str]) -> Mapping[str, str]:
         """By the `lower` files of the known."""
-        return lowers.stood_on(base, known, links)
+        return overlay2.stood_on(base, known, links)
 
     def containers(self, layout: Layout) -> Path:
         """Beside the layers."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from collectors.drivers import livemounts, lowers
+from collectors.drivers import livemounts, overlay2
 from collectors.drivers.ask import Asker, derived, value
 from collectors.drivers.base import LINKS, Known, Layout, Parts
 from collectors.drivers.leftovers import rest
@@ -149,7 +149,7 @@ def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> 
     unused = sum(1 for one in layers if one.kind is UnitKind.IMAGE_LAYER and not one.owners)
     if unused and not found:
         found.append(f"layers in the database that no image, container or build record uses: {unused}")
-    if dangling := lowers.dangling(links, (one.name for one in layers)):
+    if dangling := overlay2.dangling(links, (one.name for one in layers)):
         found.append(f"short links in l/ that lead to no layer: {len(dangling)}, {dangling[0]} first")
     return tuple(found)
 

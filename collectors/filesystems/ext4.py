@@ -15,7 +15,7 @@ from pathlib import Path
 from collectors.filesystems.plain import OWN_SOURCE, Plain, call_of
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Size, Why
-from collectors.system import deadline, devices, killable
+from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
 from collectors.system.walk import WalkTraits
@@ -52,7 +52,7 @@ class Ext4(Ext):
 
 
 def _asked(mount: Mount, host: Host, timeout_s: float) -> int:
-    device = devices.node(mount.device, host.sys, host.dev)
+    device = mountinfo.node(mount.device, host.sys, host.dev)
     head = _read(device, mount, [(0, HEAD_BYTES)], timeout_s)[0]
     sb = superblock(head)
     return own_bytes(sb, _read(device, mount, inode_ranges(sb), timeout_s))
@@ -62,7 +62,7 @@ def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: 
     request = {
         "task": "read",
         "path": os.fsencode(device),
-        "device": devices.number(mount.device),
+        "device": mountinfo.number(mount.device),
         "ranges": ranges,
     }
     match killable.ask(request, f"read {device}", timeout_s):

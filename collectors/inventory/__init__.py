@@ -15,7 +15,7 @@ from collectors.drivers.inner import inner_units
 from collectors.engine import Part
 from collectors.engine.settings import settings
 from collectors.inventory import coverage, roots
-from collectors.inventory.away import from_container, remote_study
+from collectors.inventory.closed_root import from_container, remote_study
 from collectors.inventory.request import OnPart, Request
 from collectors.inventory.study import Context, study
 from collectors.inventory.units import listed

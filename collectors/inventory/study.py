@@ -19,9 +19,9 @@ from collectors.model.reading import Exact, Reading
 from collectors.model.snapshot import FilesystemStudy, SourceReport
 from collectors.model.store import Store, Unit
 from collectors.system.deadline import Clock
-from collectors.system.open_deleted import open_deleted
 from collectors.system.places import Places
 from collectors.system.statvfs import space as statvfs
+from collectors.system.unlinked_files import open_deleted
 
 
 @dataclass(frozen=True, slots=True)

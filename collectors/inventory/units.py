@@ -17,8 +17,7 @@ from collectors.model.ids import UnitId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
-from collectors.system.locate import within
-from collectors.system.places import Places
+from collectors.system.places import Places, within
 
 
 def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]:

@@ -22,9 +22,9 @@ from collectors.survey.judge import Judged, Ruling, close_books, judge, report
 from collectors.survey.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.survey.record import record_of
 from collectors.survey.telling import bullets, tasks
-from collectors.system.boot import boot
 from collectors.system.deadline import Clock
 from collectors.system.folders import Folder
+from collectors.system.host import boot
 
 __all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
 

@@ -1,8 +1,9 @@
-"""The machine under study as one injectable value: every root that a source reads from."""
+"""The machine under study as one injectable value: every root that is read from, and which boot this is."""
 
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,3 +56,16 @@ def reads_every_file(proc: Path) -> bool:
         return bool(int(held[0].split()[1], 16) & _READ_ANYTHING) and users == [["0", "0", _ALL_USERS]]
     except (OSError, ValueError, IndexError):
         return False
+
+
+def boot(host: Host) -> tuple[str | None, float | None]:
+    """The kernel's boot id and the seconds since boot, suspended time included; None where it does not tell."""
+    try:
+        boot_id = (host.proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        boot_id = None
+    try:
+        uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    except OSError:
+        return boot_id, None
+    return boot_id, uptime_s

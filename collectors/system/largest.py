@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from collectors.model.filesystem import Directory
-from collectors.system.count import BLOCK_BYTES, Row
-from collectors.system.locate import within
+from collectors.system.places import within
+from collectors.system.walk_result import BLOCK_BYTES, Row
 
 _HIDDEN_LEAST_BYTES = 1 << 20  # some device nodes under /dev are no finding
 

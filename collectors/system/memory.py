@@ -7,12 +7,10 @@ import time
 
 from collectors.model.ids import UnitId
 from collectors.model.store import Unit
-from collectors.system.count import Count
-from collectors.system.harvest import Harvest
 from collectors.system.layer_cache import LayerCache, LayerFigure
 from collectors.system.occupancy import HOST_UNIT
-from collectors.system.sharing import Split
 from collectors.system.targets import Targets
+from collectors.system.walk_result import Count, Split, WalkResult
 
 _LINKS_MAX = 10_000  # a unit with more links into others is measured each time
 _PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
@@ -44,35 +42,37 @@ def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> di
     }
 
 
-def hides_a_link(harvest: Harvest, result: Split, units: tuple[Unit, ...], before: LayerCache) -> bool:
+def hides_a_link(counted: WalkResult, result: Split, units: tuple[Unit, ...], before: LayerCache) -> bool:
     """Whether a link may have been made into a layer that was not read this time.
 
     A link changes neither the layer's directory nor what we know of the layer; but the inode then has a link that was
     met nowhere. Engines link files of layers into other layers only, which lie next to them.
     """
-    folders = {os.path.dirname(units[index].path) for index in harvest.kept_layers()}  # noqa: PTH120 - only names
+    folders = {os.path.dirname(units[index].path) for index in counted.kept_layers()}  # noqa: PTH120 - only names
     return any(
         os.path.dirname(units[index].path) in folders  # noqa: PTH120
         for inode in result.unplaced.keys() - before.unplaced.keys()
         for index in result.unplaced_in[inode]
-        if index < harvest.host
+        if index < counted.host
     )
 
 
-def remember(harvest: Harvest, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> LayerCache:
+def remember(
+    counted: WalkResult, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache
+) -> LayerCache:
     """What to keep for the next run: what still holds, and what was measured whole."""
     now = time.time()
     layers: dict[UnitId, LayerFigure] = {}
-    for index, count, complete in harvest.counts():
+    for index, count, complete in counted.counts():
         if complete and (index in aims.immutable or (index in aims.tracked and _proved(count))) and _plain(count):
             layers[units[index].id] = _figure(count, now)
-    for path, count, complete in harvest.parts():
+    for path, count, complete in counted.parts():
         if complete and _proved(count) and _plain(count):
             layers[part_id(path)] = _figure(count, now)
-    unplaced = dict(before.unplaced) if harvest.fsid == before.fsid else {}
-    if harvest.complete:
+    unplaced = dict(before.unplaced) if counted.fsid == before.fsid else {}
+    if counted.complete:
         unplaced = {inode: links for inode, links in result.unplaced.items() if inode < _PLAIN_KEYS}
-    return LayerCache(harvest.fsid, layers, unplaced)
+    return LayerCache(counted.fsid, layers, unplaced)
 
 
 def _figure(count: Count, now: float) -> LayerFigure:

@@ -1,9 +1,11 @@
-"""The mount table, parsed. Refuses to guess: a line that it does not understand makes the whole table malformed."""
+"""The mount table of a process, decoded, and the node of a device by its number: the name in a mount table may be
+another namespace's."""
 
 from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Reading
@@ -52,3 +54,17 @@ def _mount(line: bytes) -> Mount:
 def _text(field: bytes) -> str:
     """The kernel writes blank, tab, newline, backslash and # as three octal digits."""
     return os.fsdecode(_ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), field))
+
+
+def node(device: str, sys: Path, dev: Path) -> Path:
+    """The path of device "254:0" below `dev`. Raises OSError, and Malformed where the kernel gives it no name."""
+    for line in (sys / "dev" / "block" / device / "uevent").read_text().splitlines():
+        if line.startswith("DEVNAME="):
+            return dev / line.removeprefix("DEVNAME=")
+    raise Malformed(f"the kernel gives no name for device {device}")
+
+
+def number(device: str) -> tuple[int, int]:
+    """Major and minor of "254:0"."""
+    major, minor = device.split(":")
+    return int(major), int(minor)

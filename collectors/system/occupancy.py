@@ -1,4 +1,4 @@
-"""A harvest in the words of the model: readings with their reasons. Pure but for the clock."""
+"""A counted in the words of the model: readings with their reasons. Pure but for the clock."""
 
 from __future__ import annotations
 
@@ -12,44 +12,42 @@ from collectors.model.ids import UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.system import deadline
-from collectors.system.count import BLOCK_BYTES, Count
-from collectors.system.harvest import Harvest
 from collectors.system.largest import largest
-from collectors.system.sharing import Split
 from collectors.system.targets import Targets
+from collectors.system.walk_result import BLOCK_BYTES, Count, Split, WalkResult
 
 HOST_UNIT = UnitId("<host>")
 """The unit of everything that lies in no unit: `other_files`."""
 
 
 def occupancy(
-    mountpoint: str, units: tuple[Unit, ...], aims: Targets, harvest: Harvest, result: Split, top: int
+    mountpoint: str, units: tuple[Unit, ...], aims: Targets, counted: WalkResult, result: Split, top: int
 ) -> Occupancy:
-    """`result` is the harvest's split; units are known by their place in `units`, the host by the place behind them."""
-    words = _Words(mountpoint, harvest.broke_off)
+    """`result` is the counted's split; units are known by their place in `units`, the host by the place behind them."""
+    words = _Words(mountpoint, counted.broke_off)
     ids = [*(unit.id for unit in units), HOST_UNIT]
-    counts = [*harvest.counts(), (harvest.host, harvest.host_count(), harvest.complete)]
-    hidden = words.hidden(aims, harvest)
+    counts = [*counted.counts(), (counted.host, counted.host_count(), counted.complete)]
+    hidden = words.hidden(aims, counted)
     usages: dict[UnitId, Usage] = {}
     for index, count, complete in counts:
         missing = words.missing(count, complete)
-        if index == harvest.host:
+        if index == counted.host:
             missing += hidden
         usages[ids[index]] = words.usage(result.charged[index], count, missing)
     nothing = words.origin
-    for index in (*harvest.gone, *harvest.same):
+    for index in (*counted.gone, *counted.same):
         gone = Unavailable(Why.NOT_REACHABLE, "nothing is there any more", nothing)
         usages[ids[index]] = Usage(Exact(0, nothing), Exact(0, nothing), Exact(0, nothing), gone)
     errors: Counter[int] = Counter()
     for _, count, _ in counts:
         errors.update({number: often for number, (often, _) in count.errors.items()})
-    unread = [*hidden, *([] if harvest.complete else [words.late()])]
+    unread = [*hidden, *([] if counted.complete else [words.late()])]
     unread += [words.refused(number, often) for number, often in sorted(errors.items())]
     return Occupancy(
         method="walk",
         usages=usages,
-        shares=_shares(ids, harvest.same, result),
-        largest_others=largest(harvest.host_rows(), mountpoint, aims.covered, top),
+        shares=_shares(ids, counted.same, result),
+        largest_others=largest(counted.host_rows(), mountpoint, aims.covered, top),
         unread=tuple(unread),
         errors_count=errors.total(),
         age_s=0.0,
@@ -113,9 +111,9 @@ class _Words:
             why, f"{detail}: {often} {'entry' if often == 1 else 'entries'} not read{first}", self.origin
         )
 
-    def hidden(self, aims: Targets, harvest: Harvest) -> tuple[Unavailable, ...]:
+    def hidden(self, aims: Targets, counted: WalkResult) -> tuple[Unavailable, ...]:
         """What lies below mountpoints, where it cannot be seen."""
-        if harvest.whole_view or not aims.covered:
+        if counted.whole_view or not aims.covered:
             return ()
         count = len(aims.covered)
         detail = f"what {count} mount{'s' if count > 1 else ''} may hide cannot be seen without CAP_SYS_ADMIN"

@@ -17,7 +17,7 @@ def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
     A mount that does not answer costs `timeout_s` once; while it hangs it is not asked again.
     """
     call = f"statvfs {mountpoint}"
-    request = {"task": "room", "path": os.fsencode(mountpoint)}
+    request = {"task": "statvfs", "path": os.fsencode(mountpoint)}
     return deadline.read(
         "filesystem.space",
         call,
@@ -31,14 +31,14 @@ def must_answer(path: Path, *, timeout_s: float) -> None:
 
     Raises OSError as statvfs does. A thread of ours that hangs there would keep us from ever ending.
     """
-    killable.ask({"task": "room", "path": os.fsencode(path)}, f"statvfs {path}", timeout_s)
+    killable.ask({"task": "statvfs", "path": os.fsencode(path)}, f"statvfs {path}", timeout_s)
 
 
 def decode(frame: tuple[object, ...]) -> FsSpace:
     """The child's answer. Raises Malformed, and Declined where the filesystem does not say how large it is."""
     match frame:
         case (
-            "room",
+            "statvfs",
             int(fsid),
             int(unit),
             int(blocks),

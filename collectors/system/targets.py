@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from collectors.model.filesystem import Mount
 from collectors.model.store import Unit, UnitKind
-from collectors.system.locate import MountTree, below, path_within, within
+from collectors.system.places import MountTree, below, path_within, within
 
 # Filesystems that ask somebody else, who may not answer. A unit on one of these is not looked up by its path.
 _REMOTE = (

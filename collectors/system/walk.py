@@ -6,9 +6,11 @@ each file is counted as if it were alone. What a time-out or a refused directory
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,14 @@ from typing import Any
 from collectors.model.filesystem import Mount, Occupancy
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
-from collectors.system import deadline, devices, killable, layer_cache, memory, mountinfo
+from collectors.system import deadline, killable, layer_cache, memory, mountinfo
+from collectors.system.child.pool import GONE
 from collectors.system.deadline import Declined, Malformed
-from collectors.system.harvest import Harvest
 from collectors.system.killable import Asking
 from collectors.system.layer_cache import LayerFigure
 from collectors.system.occupancy import occupancy
-from collectors.system.sharing import split
 from collectors.system.targets import Targets, targets
-from collectors.system.work import leave, shared_work
+from collectors.system.walk_result import WalkResult, split
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
 # Before the deadline the walkers stop by themselves and send what they have; half of that time is for who does not.
@@ -75,32 +76,32 @@ def _walk(
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
     kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
     device = _device(aims.mount) if file is not None and traits.tables_prove else None
-    harvest = _harvest(mountpoint, aims, kept, (before.fsid, device, traits), deadline)
-    result = split(_all_counts(harvest))
-    if memory.hides_a_link(harvest, result, units, before):
-        again = _harvest(mountpoint, aims, ({}, {}), (before.fsid, device, traits), deadline)
-        if again.complete or not harvest.complete:
-            harvest = again
-            result = split(_all_counts(harvest))
+    counted = _counted(mountpoint, aims, kept, (before.fsid, device, traits), deadline)
+    result = split(_all_counts(counted))
+    if memory.hides_a_link(counted, result, units, before):
+        again = _counted(mountpoint, aims, ({}, {}), (before.fsid, device, traits), deadline)
+        if again.complete or not counted.complete:
+            counted = again
+            result = split(_all_counts(counted))
     if file is not None:
-        after = memory.remember(harvest, result, aims, units, before)
+        after = memory.remember(counted, result, aims, units, before)
         if after != before:
             layer_cache.save(file, after)
-    return occupancy(mountpoint, units, aims, harvest, result, top)
+    return occupancy(mountpoint, units, aims, counted, result, top)
 
 
-def _all_counts(harvest: Harvest) -> list[tuple[int, Any]]:
-    counts = [(index, count) for index, count, _ in harvest.counts()]
-    return [*counts, (harvest.host, harvest.host_count())]
+def _all_counts(counted: WalkResult) -> list[tuple[int, Any]]:
+    counts = [(index, count) for index, count, _ in counted.counts()]
+    return [*counts, (counted.host, counted.host_count())]
 
 
-def _harvest(
+def _counted(
     mountpoint: str,
     aims: Targets,
     kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
     filesystem: tuple[int, _Device | None, WalkTraits],
     deadline: float,
-) -> Harvest:
+) -> WalkResult:
     """One pass.
 
     `kept`: figures, of units and of parts of the host, that need not be counted again if they hold. `filesystem`: the
@@ -108,7 +109,7 @@ def _harvest(
     """
     spare_s = min(_SPARE_MOST_S, _SPARE_SHARE * (deadline - time.monotonic()))
     fsid, device, traits = filesystem
-    harvest = Harvest(len(aims.units), *kept)
+    counted = WalkResult(len(aims.units), *kept)
     request: dict[str, Any] = {
         "task": "walk",
         "mountpoint": os.fsencode(mountpoint),
@@ -129,26 +130,26 @@ def _harvest(
     }
     with shared_work() as shared, Asking(f"walk {mountpoint}", deadline - spare_s / 2) as asking:
         first = asking.start({**request, "lane": 0, "helper": bool(shared)}, shared)
-        harvest.started(first)
+        counted.started(first)
         for lane, frame in asking.frames():
             killable.check(frame)
             match frame:
                 case ("more", tuple(known)):
                     helper = asking.start({**request, "lane": 1, "helper": False, "known": known}, shared)
-                    harvest.started(helper)
+                    counted.started(helper)
                 case ("done",):
                     continue
                 case ("ended",):
                     if shared:
                         leave(shared, 0 if lane == first else 1)
                 case _:
-                    harvest.take(lane, frame)
-    harvest.broke_off = not harvest.complete and time.monotonic() < request["stop_at"]
-    if not harvest.surveyed:
-        if harvest.broke_off:
+                    counted.take(lane, frame)
+    counted.broke_off = not counted.complete and time.monotonic() < request["stop_at"]
+    if not counted.surveyed:
+        if counted.broke_off:
             raise Declined(Why.FAILED, "the walker was ended before it had begun")
         raise Declined(Why.TIMED_OUT, "it did not even let itself be opened within the deadline")
-    return harvest
+    return counted
 
 
 def _device(mount: Mount) -> _Device | None:
@@ -159,6 +160,28 @@ def _device(mount: Mount) -> _Device | None:
     if "lazytime" in (*mount.options, *mount.super_options):
         return None
     try:
-        return os.fsencode(devices.node(mount.device, _SYS, _DEV)), devices.number(mount.device)
+        return os.fsencode(mountinfo.node(mount.device, _SYS, _DEV)), mountinfo.number(mount.device)
     except (OSError, Malformed):
         return None
+
+
+@contextlib.contextmanager
+def shared_work() -> Iterator[tuple[int, ...]]:
+    """Descriptors for a second walker to help the first; none where this machine has one processor only."""
+    opened: list[int] = []
+    try:
+        if len(os.sched_getaffinity(0)) > 1:
+            with contextlib.suppress(OSError):
+                opened += os.pipe2(os.O_DIRECT | os.O_NONBLOCK | os.O_CLOEXEC)
+                page = os.memfd_create("walkers")
+                opened.append(page)
+                os.ftruncate(page, mmap.PAGESIZE)
+        yield tuple(opened) if len(opened) == 3 else ()
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def leave(shared: tuple[int, ...], lane: int) -> None:
+    """Mark a walker as gone: one that was killed cannot do that itself, and the other would wait for it."""
+    os.pwrite(shared[2], bytes([GONE]), lane)

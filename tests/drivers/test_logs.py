@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import logs
-from collectors.drivers.rows import Rows
+from collectors.drivers.files import Rows
 from collectors.model.store import ContainerLog
 from tests.drivers.docker_root_trees import hex64, write
 

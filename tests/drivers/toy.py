@@ -7,10 +7,9 @@ from pathlib import Path
 
 from collectors.drivers.ask import Asker, derived
 from collectors.drivers.base import Candidate, Known, LayerRemover, Layout, Parts, StorageDriver
-from collectors.drivers.files import read_json
+from collectors.drivers.files import Rows, read_json
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import born_s
-from collectors.drivers.rows import Rows
 from collectors.model.ids import ImageId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.store import ContainerLog, DriverFacts, StoredImage, UnitKind

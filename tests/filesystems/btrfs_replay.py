@@ -14,7 +14,7 @@ from typing import Any
 
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 

@@ -10,7 +10,7 @@ from crc32c import crc32c
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.ioctl import Key
 from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
-from collectors.filesystems.btrfs.trees import balance
+from collectors.filesystems.btrfs.trees import table
 from tests.filesystems import btrfs_replay as replay
 
 NODE = 16384
@@ -100,5 +100,5 @@ def u64(data: bytes, at: int) -> int:
 def test_counters_are_read_from_the_tree_of_block_groups_where_there_is_one(tmp_path: Path) -> None:
     found = replay.walk(tmp_path, converted(replay.blocks("layers")))
     assert found.fill is not None
-    assert balance.remainder(found.fill, found.table) == (0, 0)
+    assert table.remainder(found.fill, found.table) == (0, 0)
     assert "<block group tree>" in found.table.units

@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pytest
 
-from collectors.filesystems.btrfs.trees.order import orderly
+from collectors.filesystems.btrfs.trees.blocks import orderly
 from tests.filesystems import btrfs_replay as replay
 from tests.fuzz.targets import btrfs as fuzzed
 

@@ -14,14 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import cache, table
-from collectors.filesystems.btrfs.trees.balance import Fill, remainder
 from collectors.filesystems.btrfs.trees.bookends import Intervals
-from collectors.filesystems.btrfs.trees.extents import ExtentTable
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
 from collectors.filesystems.btrfs.trees.rootsets import RootSets
 from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
-from collectors.filesystems.btrfs.trees.table import Table
-from collectors.filesystems.btrfs.trees.tally import Tally
+from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table, remainder
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.system import whole_files

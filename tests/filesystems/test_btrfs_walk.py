@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs.trees import balance, checksum, table
+from collectors.filesystems.btrfs.trees import checksum, table
 from collectors.filesystems.btrfs.trees.faults import Unsupported
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
@@ -47,7 +47,7 @@ def test_every_subvolume_holds_what_the_quota_rescan_counted(shape: str, tmp_pat
 def test_the_books_of_the_walked_commit_close(shape: str, tmp_path: Path) -> None:
     found = replay.walk(tmp_path, replay.blocks(shape))
     assert found.fill is not None
-    assert balance.remainder(found.fill, found.table) == (0, 0)
+    assert table.remainder(found.fill, found.table) == (0, 0)
 
 
 @pytest.mark.parametrize("shape", replay.SHAPES)

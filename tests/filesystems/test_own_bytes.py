@@ -148,7 +148,7 @@ def test_how_full_the_inode_tree_is_stays_between_bounds() -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [("geometry",), ("geometry", b"", b"", b"", 0), ("geometry", bytes(112), bytes(32), b"", 0), ("room", 1)],
+    [("geometry",), ("geometry", b"", b"", b"", 0), ("geometry", bytes(112), bytes(32), b"", 0), ("statvfs", 1)],
 )
 def test_what_is_no_geometry_is_malformed(frame: tuple[object, ...]) -> None:
     with pytest.raises(Malformed):

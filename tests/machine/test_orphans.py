@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import store
-from collectors.drivers.ages import times
+from collectors.drivers.listing import times
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, OrphanProof, Store, Unit, UnitKind
 from collectors.system.host import this_host

@@ -13,8 +13,8 @@ import pytest
 
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
-from collectors.system.open_deleted import open_deleted
 from collectors.system.statvfs import space
+from collectors.system.unlinked_files import open_deleted
 from tests.fakes.mute_mount import mute_mount
 from tests.lab import disk
 from tests.lab.require import require_machine

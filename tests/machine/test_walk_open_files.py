@@ -17,7 +17,7 @@ import pytest
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact, Why
 from collectors.system.host import Host, this_host
-from collectors.system.open_deleted import open_deleted
+from collectors.system.unlinked_files import open_deleted
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.system.walking import fill

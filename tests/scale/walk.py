@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees import balance, table
+from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
 from collectors.model.ids import UnitId
 from tests.scale import trees
@@ -49,7 +49,7 @@ def memberships(found: table.Table) -> int:
 def check(made: trees.Shape, found: Measured, holdings: Sequence[Holding]) -> None:
     """The books close, and every set and every subvolume is what was made, to the byte."""
     assert found.fill is not None
-    assert balance.remainder(found.fill, found.table) == (0, 0), balance.remainder(found.fill, found.table)
+    assert table.remainder(found.fill, found.table) == (0, 0), table.remainder(found.fill, found.table)
     names = [f"subvolume-{layout.FIRST_SUBVOLUME + number:05d}" for number in range(made.subvolumes)]
     place = {name: number for number, name in enumerate(names)}
     sets: dict[int, int] = {}

@@ -13,8 +13,7 @@ from collectors.model.ids import UnitId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.store import Unit, UnitKind
-from collectors.system.locate import within
-from collectors.system.places import Places
+from collectors.system.places import Places, within
 
 
 def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[Unit]) -> tuple[Unit, ...]:

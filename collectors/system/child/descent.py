@@ -18,10 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.system.child.books import Books
     from collectors.system.child.pool import Item
     from collectors.system.child.survey import Known
-    from collectors.system.child.tally import Tally
+    from collectors.system.child.tally import Books, Tally
 
 _OPEN_MAX = 400  # directories held open on the way down
 

@@ -55,10 +55,10 @@ def _settle(parent: int) -> None:
 def _task(request: dict[str, Any]) -> None:
     # Imported here, so that a small question does not load the walker.
     match request["task"]:
-        case "room":
-            from collectors.system.child import room
+        case "statvfs":
+            from collectors.system.child import questions
 
-            room.run(request)
+            questions.statvfs(request)
         case "walk":
             from collectors.system.child import walker
 
@@ -68,16 +68,16 @@ def _task(request: dict[str, Any]) -> None:
 
             openfiles.run(request)
         case "still there":
-            from collectors.system.child import stillthere
+            from collectors.system.child import questions
 
-            stillthere.run(request)
+            questions.still_there(request)
         case "read":
-            from collectors.system.child import reading
+            from collectors.system.child import questions
 
-            reading.run(request)
+            questions.read_device(request)
         case "geometry":
-            from collectors.system.child import geometry
+            from collectors.system.child import questions
 
-            geometry.run(request)
+            questions.xfs_geometry(request)
         case other:
             raise ValueError(f"no such task: {other}")

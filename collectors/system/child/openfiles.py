@@ -11,13 +11,17 @@ import os
 from time import monotonic
 
 from collectors.system.child.frames import send
-from collectors.system.child.pile import Pile
 from collectors.system.child.statx import statx
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    from collectors.system.child.statx import Status
+
+    # process, path or b"", how many files, device, inode or 0, blocks of 512 bytes, apparent bytes, mount
+    Record: TypeAlias = tuple[int, bytes, int, str, int, int, int, int]
 
 _DELETED = b" (deleted)"
 _SHARE = 4096  # descriptors of one process, or its mappings, looked at in one turn
@@ -48,7 +52,7 @@ class _Search:
         self.failures: dict[int, int] = {}  # errno → processes that could not be looked into
         self._proc = proc
         self._stop_at = stop_at
-        self._pile = Pile()
+        self._found = UnlinkedFiles()
         self._namespaces: dict[int, int] = {}  # process → its mount namespace
         self._sent: set[int] = set()
         self._failed: set[int] = set()
@@ -86,7 +90,7 @@ class _Search:
     def tell(self) -> None:
         """Send what was found since the last time."""
         found = []
-        for record in self._pile.take():
+        for record in self._found.take():
             pid = record[0]
             namespace = self._namespaces.get(pid, 0)
             if namespace not in self._sent:
@@ -135,7 +139,7 @@ class _Search:
                 self._namespaces[pid] = os.stat(self._of(pid, "ns/mnt")).st_ino
             except OSError:
                 self._namespaces[pid] = -pid  # of its own, as far as we can tell
-        self._pile.add(pid, target.removesuffix(_DELETED), status)
+        self._found.add(pid, target.removesuffix(_DELETED), status)
 
     def _fail(self, pid: int, error: OSError) -> None:
         if error.errno not in _GONE and pid not in self._failed:
@@ -159,3 +163,43 @@ class _Search:
     def _in_time(self) -> None:
         if monotonic() >= self._stop_at:
             raise Stop
+
+
+_ONE_BY_ONE = 10_000
+_LARGE_BLOCKS = 2048  # beyond that many, only files of 1 MiB and more keep their name
+
+
+class UnlinkedFiles:
+    """Of what is small and too many only the sum is kept, per process and mount."""
+
+    def __init__(self) -> None:
+        self._met: set[tuple[str, int]] = set()
+        self._records: list[Record] = []
+        self._rest: dict[tuple[int, str, int], list[int]] = {}
+        self._named = 0
+
+    def add(self, pid: int, path: bytes, status: Status) -> None:
+        """Take one file in, unless it was met before: in another process, or by another descriptor."""
+        identity = (status.device, status.inode)
+        if identity in self._met:
+            return
+        self._met.add(identity)
+        limit = _ONE_BY_ONE if status.blocks < _LARGE_BLOCKS else 2 * _ONE_BY_ONE
+        if self._named < limit:
+            self._named += 1
+            where = (status.device, status.inode, status.blocks, status.apparent, status.mount)
+            self._records.append((pid, path, 1, *where))
+            return
+        rest = self._rest.setdefault((pid, status.device, status.mount), [0, 0, 0])
+        rest[0] += 1
+        rest[1] += status.blocks
+        rest[2] += status.apparent
+
+    def take(self) -> list[Record]:
+        """What came since the last call."""
+        taken = self._records + [
+            (pid, b"", count, device, 0, blocks, apparent, mount)
+            for (pid, device, mount), (count, blocks, apparent) in self._rest.items()
+        ]
+        self._records, self._rest = [], {}
+        return taken

@@ -11,9 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.system.child.books import Books
     from collectors.system.child.survey import Known, Special
-    from collectors.system.child.tally import Level
+    from collectors.system.child.tally import Books, Level
 
 LEAVE = -1  # in `Known.special`: a name that another mount covers
 _BATCH = 4096  # entries held at once

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from collectors.system.child.books import Books, under_way
 from collectors.system.child.descent import Descent
 from collectors.system.child.frames import send
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.parts import find_parts
 from collectors.system.child.survey import Known, Survey
+from collectors.system.child.tally import Books, under_way
 from collectors.system.child.tree import open_root
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class Stop(Exception):
 
 
 def run(request: dict[str, Any]) -> None:
-    """Walk. Frames, as `Harvest.take` knows them: found, part…, end, and ("more", known) to ask for a second walker."""
+    """Walk. Frames, as `WalkResult.take` knows them: found, part…, end; ("more", known) asks for a second walker."""
     Walker(request).run()
 
 

@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from collectors.filesystems.btrfs.trees import balance, checksum, superblock
+from collectors.filesystems.btrfs.trees import checksum, superblock, table
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 from collectors.filesystems.btrfs.trees.measure import walked
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
 from tests.filesystems.btrfs_replay import PAGE, Blocks
@@ -217,7 +217,7 @@ def judge(case: bytes) -> str:
         return "the same answer"
     assert told["sealed"], "a wrong answer from a block whose checksum is stale"
     assert found.fill is not None
-    if balance.remainder(found.fill, found.table) != (0, 0):
+    if table.remainder(found.fill, found.table) != (0, 0):
         return "flagged: the sums do not agree"
     if set(found.unresolved) > set(before.unresolved):
         return "flagged: a directory was not found"

@@ -18,9 +18,7 @@ from typing import Any
 
 from collectors.filesystems.btrfs.trees import cache as btrfs_cache
 from collectors.filesystems.btrfs.trees import table
-from collectors.filesystems.btrfs.trees.balance import Fill
-from collectors.filesystems.btrfs.trees.outcome import Measured
-from collectors.filesystems.btrfs.trees.table import Table
+from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.model.ledger import Category

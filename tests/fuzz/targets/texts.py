@@ -22,8 +22,7 @@ from unittest import mock
 
 from collectors.cli import config
 from collectors.diagnosis.thresholds import Thresholds
-from collectors.drivers import layerdb
-from collectors.drivers import rows as rows_of
+from collectors.drivers import files, layerdb
 from collectors.engine import contexts, settings
 from collectors.system import mountinfo
 from collectors.system.deadline import Malformed
@@ -215,7 +214,7 @@ def _judge_layer(case: bytes) -> str:
             row.mkdir(parents=True)
             for name, word in words.items():
                 (row / name.replace("cache-id", "mount-id" if "mounts" in row.parts else "cache-id")).write_bytes(word)
-        with mock.patch.object(rows_of, "_SECOND_LOOK_S", 0.0):  # nobody writes these files
+        with mock.patch.object(files, "_SECOND_LOOK_S", 0.0):  # nobody writes these files
             found = layerdb.layers(database)
             mounts = layerdb.container_layers(database)
         with contextlib.suppress(Malformed):

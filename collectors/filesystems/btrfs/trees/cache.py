@@ -13,9 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from collectors.filesystems.btrfs.trees.balance import Fill
-from collectors.filesystems.btrfs.trees.outcome import Measured
-from collectors.filesystems.btrfs.trees.table import Table
+from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 from collectors.system import whole_files

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees import records
 from collectors.filesystems.btrfs.trees.bookends import Intervals
-from collectors.filesystems.btrfs.trees.extents import ExtentTable
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
 from collectors.filesystems.btrfs.trees.rootsets import I64, RootSets
 from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
-from collectors.filesystems.btrfs.trees.tally import Tally
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
 

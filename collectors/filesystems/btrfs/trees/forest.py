@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from collectors.filesystems.btrfs import items, layout
 from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
-from collectors.filesystems.btrfs.trees.balance import Fill
 from collectors.filesystems.btrfs.trees.blocks import Pointer
 from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
 from collectors.filesystems.btrfs.trees.small import Trees
 from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.table import Fill
 from collectors.model.ids import UnitId
 from collectors.system.deadline import Malformed
 

@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.filesystems.btrfs.trees import device, findings, forest, search_walk
-from collectors.filesystems.btrfs.trees.balance import Fill
 from collectors.filesystems.btrfs.trees.blocks import READERS, Blocks
 from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 from collectors.filesystems.btrfs.trees.findings import Findings
-from collectors.filesystems.btrfs.trees.outcome import Measured
 from collectors.filesystems.btrfs.trees.small import Trees
 from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.table import Fill, Measured
 from collectors.filesystems.btrfs.trees.walk import Walk
 from collectors.model.btrfs import Btrfs, SplitRule
 from collectors.model.reading import Unavailable

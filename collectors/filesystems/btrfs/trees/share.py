@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.filesystems.btrfs import decode, ioctl
-from collectors.filesystems.btrfs.trees import balance, cache, table
-from collectors.filesystems.btrfs.trees.balance import Fill
+from collectors.filesystems.btrfs.trees import cache, table
 from collectors.filesystems.btrfs.trees.cache import Kept
-from collectors.filesystems.btrfs.trees.outcome import Measured
+from collectors.filesystems.btrfs.trees.table import Fill, Measured
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.reading import Exact, Origin, Reading, Why
 from collectors.system import deadline
@@ -88,8 +87,8 @@ def _live(fd: int) -> Fill:
 
 
 def _sharing(found: Measured, now: Fill | None, age_s: float) -> Sharing:
-    drift = (None, None) if now is None else balance.remainder(now, found.table)
-    residual = drift if found.fill is None else balance.remainder(found.fill, found.table)
+    drift = (None, None) if now is None else table.remainder(now, found.table)
+    residual = drift if found.fill is None else table.remainder(found.fill, found.table)
     metadata = found.table.metadata
     return Sharing(
         generation=found.generation,

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees.extents import ExtentTable
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
 from collectors.filesystems.btrfs.trees.rootsets import I64, U64, RootSets
-from collectors.filesystems.btrfs.trees.tally import Tally
 
 U8 = NDArray[np.uint8]
 

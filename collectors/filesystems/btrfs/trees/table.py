@@ -5,11 +5,12 @@ It is kept between runs, so nothing here loads numpy unless the table is so larg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import TypeVar
 
+from collectors.filesystems.btrfs import layout
 from collectors.model.btrfs import Holding, Shared
 from collectors.model.ids import UnitId
 
@@ -116,3 +117,52 @@ def _sums_by_matrix(table: Table, columns: Sequence[Sequence[int]]) -> list[list
                     totals[bit] += int(total) << shift
                 shift, left = shift + 32, [value >> 32 for value in left]
     return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Used bytes of all block groups by what they hold; one copy. The global reserve is a part of metadata."""
+
+    data_bytes: int
+    metadata_bytes: int
+    system_bytes: int
+    mixed_bytes: int
+
+    @classmethod
+    def of(cls, used: Mapping[str, int]) -> Fill:
+        """From bytes by kind, as `layout.kind` names them."""
+        return cls(used.get("data", 0), used.get("metadata", 0), used.get("system", 0), used.get("mixed", 0))
+
+
+def remainder(fill: Fill, table: Table) -> tuple[int | None, int | None]:
+    """(data, metadata with system) that is used and was not found; negative where more was found than is used.
+
+    Mixed block groups do not tell data from metadata: there, both are checked as one sum, under data.
+    Where the walk saw no tree blocks, metadata is not checked, and nothing is where data shares block groups with it.
+    """
+    data = sum(table.data)
+    if table.metadata is None:
+        return (None if fill.mixed_bytes else fill.data_bytes - data), None
+    metadata = sum(table.metadata)
+    chunk_bit = 1 << table.units.index(layout.TREE_NAMES[layout.CHUNK_TREE])
+    chunk_tree = sum(held for mask, held in zip(table.masks, table.metadata, strict=True) if mask & chunk_bit)
+    if fill.mixed_bytes:
+        together = fill.mixed_bytes + fill.data_bytes + fill.metadata_bytes
+        return together - (data + metadata - chunk_tree), fill.system_bytes - chunk_tree
+    return fill.data_bytes - data, fill.metadata_bytes + fill.system_bytes - metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`fill` is of the same generation; None where only the running kernel's figures exist."""
+
+    generation: int | None  # None: searched on a kernel before 5.10, which does not tell
+    table: Table
+    fill: Fill | None
+    fallback: str
+    bookend_bytes: int
+    compressed_bytes: int
+    uncompressed_bytes: int
+    unresolved: tuple[str, ...]
+    blocks_read: int
+    restarts: int

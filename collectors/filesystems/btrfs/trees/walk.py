@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
+from collectors.filesystems.btrfs.trees.extents import Held
 from collectors.filesystems.btrfs.trees.faults import Stale
 from collectors.filesystems.btrfs.trees.findings import Findings
 from collectors.filesystems.btrfs.trees.forest import Forest
-from collectors.filesystems.btrfs.trees.held import Held
 from collectors.filesystems.btrfs.trees.leaves import Leaves
 from collectors.filesystems.btrfs.trees.rootsets import I64, U64
 from collectors.system.deadline import Malformed

@@ -14,12 +14,11 @@ import pytest
 
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Why
-from collectors.system.child.pile import Pile
+from collectors.system.child.openfiles import UnlinkedFiles
 from collectors.system.child.statx import Status
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
-from collectors.system.open_deleted import decode, open_deleted
-from collectors.system.overlays import Overlays
+from collectors.system.unlinked_files import Overlays, decode, open_deleted
 from tests.system.walking import a_mount, fill
 
 CONTAINER = "0123456789abcdef" * 4
@@ -169,14 +168,14 @@ def test_layers_are_asked_for_the_file_by_its_path_inside() -> None:
 
 
 def test_of_too_many_files_the_sum_is_kept_and_the_largest_by_name() -> None:
-    pile = Pile()
+    found = UnlinkedFiles()
     for inode in range(30_000):
-        pile.add(7, b"/small", Status(0o100600, 0, "8:1", inode, 8, 4096, 1))
-    pile.add(7, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
-    pile.add(8, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
-    records = pile.take()
+        found.add(7, b"/small", Status(0o100600, 0, "8:1", inode, 8, 4096, 1))
+    found.add(7, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
+    found.add(8, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
+    records = found.take()
     assert len(records) < 30_000
     assert sum(record[2] for record in records) == 30_001
     assert sum(record[5] for record in records) == 30_000 * 8 + (1 << 20)
     assert b"/large" in {record[1] for record in records}
-    assert pile.take() == []
+    assert found.take() == []

@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.system.count import Count
 from collectors.system.deadline import Malformed
-from collectors.system.harvest import Harvest
-from collectors.system.sharing import split
+from collectors.system.walk_result import Count, WalkResult, split
 
 NO_UNITS = 3  # the host's index
 FOUND: tuple[object, ...] = ("found", True, 7, [], [], [], [])
@@ -19,55 +17,55 @@ def row(index: int, blocks: int, inodes: int = 1) -> tuple[object, ...]:
     return index, blocks, blocks * 512, inodes, 0.0, [], [], None, [], []
 
 
-def a_harvest(*frames: tuple[str, tuple[object, ...]]) -> Harvest:
-    harvest = Harvest(NO_UNITS, {})
+def a_harvest(*frames: tuple[str, tuple[object, ...]]) -> WalkResult:
+    counted = WalkResult(NO_UNITS, {})
     for lane, frame in frames:
-        harvest.started(lane)
-        harvest.take(lane, frame)
-    return harvest
+        counted.started(lane)
+        counted.take(lane, frame)
+    return counted
 
 
-def blocks(harvest: Harvest) -> dict[int, tuple[int, bool]]:
-    return {index: (count.blocks, complete) for index, count, complete in harvest.counts()}
+def blocks(counted: WalkResult) -> dict[int, tuple[int, bool]]:
+    return {index: (count.blocks, complete) for index, count, complete in counted.counts()}
 
 
 def test_a_finished_unit_is_whole_although_the_walk_is_not() -> None:
-    harvest = a_harvest(
+    counted = a_harvest(
         ("a", FOUND),
         ("a", ("part", [row(0, 10)], [(b"srv", 5, 5, 1)], [(1, 3, 3, 1)], [(b"", 2, 2, 1)])),
     )
-    assert blocks(harvest) == {0: (10, True), 1: (3, False)}
-    assert harvest.host_count().blocks == 7
-    assert not harvest.complete
+    assert blocks(counted) == {0: (10, True), 1: (3, False)}
+    assert counted.host_count().blocks == 7
+    assert not counted.complete
 
 
 def test_what_a_walker_had_under_way_is_replaced_by_what_it_says_next() -> None:
-    harvest = a_harvest(
+    counted = a_harvest(
         ("a", FOUND),
         ("a", ("part", [], [], [(1, 3, 3, 1)], [(b"", 2, 2, 1)])),
         ("a", ("part", [row(1, 8)], [(b"", 9, 9, 1)], [], [])),
         ("a", ("end", True, [row(NO_UNITS, 0, 0)], [])),
     )
-    harvest.take("a", ("end", True, [row(NO_UNITS, 0, 0)], []))
-    assert blocks(harvest) == {1: (8, True)}
-    assert harvest.host_count().blocks == 9
-    assert harvest.complete
+    counted.take("a", ("end", True, [row(NO_UNITS, 0, 0)], []))
+    assert blocks(counted) == {1: (8, True)}
+    assert counted.host_count().blocks == 9
+    assert counted.complete
 
 
 def test_parts_of_a_unit_from_two_walkers_are_whole_when_both_have_ended() -> None:
-    harvest = a_harvest(("a", FOUND), ("a", ("part", [], [], [], [])), ("b", ("part", [], [], [], [])))
-    harvest.take("a", ("end", True, [row(1, 3)], []))
-    assert blocks(harvest) == {1: (3, False)}
-    harvest.take("b", ("end", True, [row(1, 4)], []))
-    assert blocks(harvest) == {1: (7, True)}
+    counted = a_harvest(("a", FOUND), ("a", ("part", [], [], [], [])), ("b", ("part", [], [], [], [])))
+    counted.take("a", ("end", True, [row(1, 3)], []))
+    assert blocks(counted) == {1: (3, False)}
+    counted.take("b", ("end", True, [row(1, 4)], []))
+    assert blocks(counted) == {1: (7, True)}
 
 
 def test_a_walker_that_stopped_early_leaves_the_rest_incomplete() -> None:
-    harvest = a_harvest(("a", FOUND))
-    harvest.take("a", ("end", False, [row(1, 3)], [(b"x", 1, 1, 1)]))
-    assert blocks(harvest) == {1: (3, False)}
-    assert harvest.host_count().blocks == 1
-    assert not harvest.complete
+    counted = a_harvest(("a", FOUND))
+    counted.take("a", ("end", False, [row(1, 3)], [(b"x", 1, 1, 1)]))
+    assert blocks(counted) == {1: (3, False)}
+    assert counted.host_count().blocks == 1
+    assert not counted.complete
 
 
 def test_a_frame_that_no_walker_sends_is_malformed() -> None:
@@ -76,7 +74,7 @@ def test_a_frame_that_no_walker_sends_is_malformed() -> None:
 
 
 def test_a_harvest_that_nobody_began_is_not_complete() -> None:
-    assert not Harvest(NO_UNITS, {}).complete
+    assert not WalkResult(NO_UNITS, {}).complete
 
 
 SIZE = 8  # blocks of each inode

@@ -1,4 +1,4 @@
-"""What the walkers sent, put together: sums per unit and per directory of the host. Pure.
+"""What the walkers sent, put together: sums per unit and per directory of the host, every inode counted once. Pure.
 
 Refuses to call anything whole that is not: a unit is complete when its walker said so, or when all of them came to
 their end.
@@ -6,15 +6,16 @@ their end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.system.count import Count, Row, from_figure, from_plain
 from collectors.system.deadline import Malformed
-from collectors.system.layer_cache import LayerFigure
+from collectors.system.layer_cache import Evidence, LayerFigure, Link, Proof, Row
 
 
-class Harvest:
+class WalkResult:
     """Takes frames from the walkers, by lane (any hashable name of a walker)."""
 
     def __init__(
@@ -41,7 +42,7 @@ class Harvest:
         self._ended: dict[object, bool] = {}
 
     def started(self, lane: object) -> None:
-        """A walker was started: the harvest is whole only with its end."""
+        """A walker was started: the counted is whole only with its end."""
         self._ended[lane] = False
 
     def take(self, lane: object, frame: tuple[Any, ...]) -> None:
@@ -123,3 +124,105 @@ class Harvest:
         if index < self.host:
             return self._cached[index]
         return self._cached_parts[self._parts[index - self.host - 1]]
+
+
+BLOCK_BYTES = 512
+
+__all__ = ["BLOCK_BYTES", "Count", "Row", "from_figure", "from_plain"]
+
+
+@dataclass(slots=True)
+class Count:
+    """Blocks, apparent bytes, inodes, and the hard links that also lead elsewhere."""
+
+    blocks: int = 0
+    apparent: int = 0
+    inodes: int = 0
+    newest: float = 0.0
+    links: list[Link] = field(default_factory=list)
+    errors: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # errno → (how often, where first)
+    evidence: Evidence | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)  # of the host: its directories, which add up to the sums
+    parts: int = 1  # counted apart, each with a proof of its own or none
+    measured_at: float | None = None  # None: now
+
+    def add(self, other: Count) -> None:
+        """Take in what another walker, or another time, has counted of the same."""
+        self.blocks += other.blocks
+        self.apparent += other.apparent
+        self.inodes += other.inodes
+        self.newest = max(self.newest, other.newest)
+        self.links += other.links
+        self.evidence = self.evidence or other.evidence
+        self.proofs += other.proofs
+        self.rows += other.rows
+        self.parts += other.parts
+        for number, (count, first) in other.errors.items():
+            before, where = self.errors.get(number, (0, first))
+            self.errors[number] = before + count, where
+
+
+def from_plain(plain: tuple[Any, ...]) -> tuple[int, Count]:
+    """A walker's tally: its index and what it came to."""
+    index, blocks, apparent, inodes, newest, links, errors, evidence, proofs, rows = plain
+    failures = {number: (count, where) for number, count, where in errors}
+    return index, Count(blocks, apparent, inodes, newest, links, failures, evidence, proofs, rows)
+
+
+def from_figure(figure: LayerFigure) -> Count:
+    """A figure of the cache that still holds."""
+    return Count(
+        blocks=figure.blocks,
+        apparent=figure.apparent,
+        inodes=figure.inodes,
+        newest=figure.newest,
+        links=list(figure.links),
+        evidence=figure.evidence,
+        proofs=list(figure.proofs),
+        rows=list(figure.rows),
+        parts=len(figure.proofs),
+        measured_at=figure.measured_at,
+    )
+
+
+@dataclass(slots=True)
+class Split:
+    """Figures with every inode counted once: `own` of one unit alone, `shared` by exactly these units (in blocks)."""
+
+    own: dict[int, Count] = field(default_factory=dict)
+    charged: dict[int, Count] = field(default_factory=dict)  # own, and what is shared with units that come later
+    shared: dict[frozenset[int], int] = field(default_factory=lambda: defaultdict(int))
+    unplaced: dict[int, int] = field(default_factory=dict)  # inode → links, where some link was met nowhere
+    unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
+
+
+def split(counts: Iterable[tuple[int, Count]]) -> Split:
+    """Each count has counted an inode that several units link to; here all but one of them give it back."""
+    result = Split()
+    holders: defaultdict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
+    for index, count in counts:
+        result.own[index] = Count(count.blocks, count.apparent, count.inodes, count.newest)
+        result.charged[index] = Count(count.blocks, count.apparent, count.inodes, count.newest)
+        for inode, remaining, blocks, apparent, links in count.links:
+            holders[inode].append((index, remaining, blocks, apparent, links))
+    for inode, entries in holders.items():
+        links = max(entry[4] for entry in entries)
+        units = frozenset(entry[0] for entry in entries)
+        if sum(links - entry[1] for entry in entries) < links:
+            result.unplaced[inode] = links
+            result.unplaced_in[inode] = units
+        if len(entries) == 1:
+            continue
+        first, blocks, apparent = min(entries)[0], entries[0][2], entries[0][3]
+        for index, _, counted, size, _ in entries:
+            for figures in (result.own[index], result.charged[index]):
+                figures.blocks -= counted
+                figures.apparent -= size
+                figures.inodes -= 1
+        result.charged[first].add(Count(blocks, apparent, 1))
+        if len(units) == 1:  # two walkers met it in the same unit
+            result.own[first].add(Count(blocks, apparent, 1))
+        else:
+            result.shared[units] += blocks
+    return result

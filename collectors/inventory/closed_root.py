@@ -14,7 +14,7 @@ from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, SourceReport
 from collectors.system.deadline import Clock
-from collectors.system.locate import host_view_from_container
+from collectors.system.places import host_view_from_container
 from collectors.system.statvfs import space as statvfs
 
 Found = tuple[FilesystemStudy, tuple[SourceReport, ...]]

@@ -1,4 +1,4 @@
-"""What an XFS says of its own layout: four ioctls on any of its directories."""
+"""Short questions to a filesystem or a device that may hang: its room, names, bytes, and how an XFS is laid out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,45 @@ from collectors.system.child.frames import send
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+def statvfs(request: dict[str, Any]) -> None:
+    """Answer one frame: ("statvfs", fsid, frsize, blocks, bfree, bavail, files, ffree, favail, flag)."""
+    answer = os.statvfs(request["path"])
+    send(
+        (
+            "statvfs",
+            answer.f_fsid,
+            answer.f_frsize,
+            answer.f_blocks,
+            answer.f_bfree,
+            answer.f_bavail,
+            answer.f_files,
+            answer.f_ffree,
+            answer.f_favail,
+            answer.f_flag,
+        )
+    )
+
+
+def read_device(request: dict[str, Any]) -> None:
+    """`path`, `device` (major, minor) that it must be, `ranges` of (offset, bytes). One frame: ("bytes", [bytes])."""
+    fd = os.open(request["path"], os.O_RDONLY | os.O_CLOEXEC)
+    is_device = os.fstat(fd).st_rdev == os.makedev(*request["device"])
+    send(("bytes", [os.pread(fd, count, offset) for offset, count in request["ranges"]] if is_device else []))
+
+
+def still_there(request: dict[str, Any]) -> None:
+    """`questions`: (inode, paths). One frame: ("still there", [True or False for each])."""
+    send(("still there", [any(_is(inode, path) for path in paths) for inode, paths in request["questions"]]))
+
+
+def _is(inode: int, path: bytes) -> bool:
+    try:
+        return os.lstat(path).st_ino == inode
+    except OSError:
+        return False
+
 
 _READ, _WRITE = 2, 1
 
@@ -25,7 +64,7 @@ _GET_RESBLKS = _number(_READ, 115, 16)
 _AG_GEOMETRY = _number(_READ | _WRITE, 61, 128)
 
 
-def run(request: dict[str, Any]) -> None:
+def xfs_geometry(request: dict[str, Any]) -> None:
     """One frame: ("geometry", geometry, counts, reserved or b"", free blocks of all groups or -1)."""
     fd = os.open(request["path"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     geometry = _ask(fd, _FSGEOMETRY, bytes(112))
