@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from collectors.model.owner import Owner, OwnerKind
-from collectors.reclaim import engine_actions
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.run_log import Unfinished, unfinished
 
@@ -31,7 +30,7 @@ def put_right(state: Path, engine: EngineSession) -> str:
     try:
         there = _there(last.target, engine)
         if there and last.tags:
-            back = engine_actions.restore(engine, last.target.id, last.tags)
+            back = restore_tags(engine, last.target.id, last.tags)
             if back:
                 words += f" Its tags {', '.join(back)} are put back."
     except NoAnswer:
@@ -39,6 +38,20 @@ def put_right(state: Path, engine: EngineSession) -> str:
     if there is None:
         return f"{words} What became of it shows in the new plan."
     return f"{words} It is {'still there' if there else 'gone'}."
+
+
+def restore_tags(engine: EngineSession, image_id: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Put tags back that name nothing now, if the image is still there; which ones were. Raises NoAnswer."""
+    if engine.get(f"/images/{image_id}/json").status == 404:
+        return ()
+    back = []
+    for tag in tags:
+        if engine.get(f"/images/{tag}/json").status != 404:
+            continue  # it names an image: this one, or a newer one that has taken the name
+        repository, _, name = tag.rpartition(":")
+        if engine.post(f"/images/{image_id}/tag", {"repo": repository, "tag": name}).ok:
+            back.append(tag)
+    return tuple(back)
 
 
 def _words(last: Unfinished) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from collectors.engine.reply import Reply
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
-from collectors.reclaim.act import Act
+from collectors.reclaim.act import GONE, REMOVED, Act, failed
 from collectors.reclaim.tools import Tools
 
 
@@ -55,3 +56,10 @@ def exists(tools: Tools, path: str) -> bool | None:
     """Does the engine know this object? None: it does not tell. Raises NoAnswer."""
     reply = tools.engine.get(path)
     return False if reply.status == 404 else (True if reply.ok else None)
+
+
+def act_of(reply: Reply) -> Act:
+    """What the engine's answer to a removal means."""
+    if reply.ok:
+        return REMOVED
+    return GONE if reply.status == 404 else failed(reply.message)

@@ -17,8 +17,7 @@ from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.history import put_right
 from collectors.reclaim.lock import Busy, NoLock, only_one
 from collectors.reclaim.measure import Room, flush, freed, freed_data, room
-from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult
-from collectors.reclaim.predicted import predicted
+from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult, predicted
 from collectors.reclaim.run_log import RunLog
 from collectors.reclaim.step import Stop, by_hand, run_step
 from collectors.reclaim.tools import Tools

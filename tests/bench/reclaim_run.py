@@ -20,7 +20,7 @@ from collectors.model.store import UnitKind
 from collectors.model.sums import total
 from collectors.reclaim import Outcome, StepResult, TargetResult, by_hand
 from collectors.reclaim.measure import freed, freed_data, room, settle
-from collectors.reclaim.predicted import predicted
+from collectors.reclaim.outcome import predicted
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
 from tests.reclaim.reclaiming import Reclaiming

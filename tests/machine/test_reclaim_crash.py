@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from collectors.causes.unused_images import remove as unused_images
+from collectors.model.filesystem import most_used_bytes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run, engine_actions
+from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run
 from collectors.reclaim.engine_session import EngineSession, Reply
 from collectors.reclaim.measure import flush
 from tests.lab import Lab
@@ -260,14 +263,14 @@ def test_a_last_tag_that_the_engine_refuses_puts_the_others_back(
     lab = reclaiming.lab
     lab.docker("tag", "unused/0:1", "unused/also:1")
     looked = reclaiming.look()
-    real = engine_actions.remove_image
+    real = unused_images.remove_image
 
     def late(engine: EngineSession, detail: dict[str, object], *, keep_parents: bool) -> object:
         if len(detail["RepoTags"]) > 1:  # type: ignore[arg-type]
             lab.docker("create", "--network", "none", "--name", "just-now", "unused/0:1", "/none")
         return real(engine, detail, keep_parents=keep_parents)
 
-    monkeypatch.setattr(engine_actions, "remove_image", late)
+    monkeypatch.setattr(unused_images, "remove_image", late)
     before = unused(lab)
     reclaiming.apply(looked, Risk.CAREFUL)
     image = next(line.split()[2] for line in before if "unused/also:1" in line)
@@ -278,11 +281,14 @@ def test_a_last_tag_that_the_engine_refuses_puts_the_others_back(
 def test_the_run_stops_at_its_target(reclaiming: Reclaiming) -> None:
     lab = reclaiming.lab
     flush(str(lab.mount))
-    looked = reclaiming.look()
-    space = looked.snapshot.studies[0].filesystem.space
+    space = reclaiming.look().snapshot.studies[0].filesystem.space
     assert isinstance(space, Exact)
-    usable = space.value.used_bytes + space.value.available_bytes
-    target = 100 * (space.value.used_bytes - MIB) / usable
+    # A MiB above a whole percent, which is what targets go by.
+    target = space.value.used_percent
+    more = most_used_bytes(target, space.value.usable_bytes) + MIB - space.value.used_bytes
+    (lab.mount / "more").write_bytes(secrets.token_bytes(more))
+    flush(str(lab.mount))
+    looked = reclaiming.look()
     outcome = reclaiming.apply(looked, Risk.CAREFUL, until=target)
     assert outcome.ended is Ended.TARGET_REACHED
     assert unused(lab)

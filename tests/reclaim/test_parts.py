@@ -18,8 +18,8 @@ from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.keep import Rules, from_table, has_label, image_names, matches
 from collectors.model.owner import Owner, OwnerKind
 from collectors.reclaim import earlier_run
-from collectors.reclaim.inflight import ingests, writers
-from collectors.reclaim.recheck import moment
+from collectors.reclaim.inspection import moment
+from collectors.reclaim.preconditions import ingests, writers
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
 from collectors.reclaim.tree import remove_tree
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from collectors.causes.build_cache.records import MOUNTS, SHARED
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
-from collectors.reclaim import engine_actions
-from collectors.reclaim.act import Act
+from collectors.reclaim.act import Act, failed, skipped
+from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.remover import Remover
+
+_RECORD = re.compile(r"[a-z0-9]{20,80}\Z")  # newer engines take the id for a regular expression
 
 
 class Records(Remover):
@@ -16,7 +21,7 @@ class Records(Remover):
     def act(self, step: Step, target: Owner) -> Act:
         rules = self._tools.context.rules
         age = rules.cache_mount_age_s if step.id == MOUNTS else rules.build_cache_age_s
-        return engine_actions.remove_record(self._tools.engine, target.id, all_=step.id == SHARED, unused_for_s=age)
+        return remove_record(self._tools.engine, target.id, all_=step.id == SHARED, unused_for_s=age)
 
     def still_there(self, target: Owner) -> bool | None:
         engine = self._tools.engine
@@ -28,3 +33,21 @@ class Records(Remover):
             return None
         cache = body.get("BuildCache") or (body.get("BuildCacheUsage") or {}).get("Items") or []
         return any(isinstance(record, dict) and record.get("ID") == target.id for record in cache)
+
+
+def remove_record(engine: EngineSession, record_id: str, *, all_: bool, unused_for_s: float) -> Act:
+    """One record of the build cache; the engine itself refuses one in use, or used since. Raises NoAnswer."""
+    if not _RECORD.match(record_id):
+        return skipped("its id cannot be named safely to the engine")
+    filters: dict[str, dict[str, bool]] = {"id": {record_id: True}}
+    if unused_for_s >= 1:
+        filters["until"] = {f"{int(unused_for_s)}s": True}
+    reply = engine.post("/build/prune", {"all": "1" if all_ else "0", "filters": json.dumps(filters)})
+    if not reply.ok:
+        return failed(reply.message)
+    body = reply.body if isinstance(reply.body, dict) else {}
+    deleted = body.get("CachesDeleted") or []
+    reported = body.get("SpaceReclaimed")
+    if record_id not in deleted:
+        return skipped("the builder kept it: in use, used lately, shared with an image by now, or already gone")
+    return Act(True, reported_bytes=reported if isinstance(reported, int) and reported >= 0 else None)

@@ -17,7 +17,7 @@ from pathlib import Path
 from collectors.drivers.tmpfiles import NAMES, tree
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
-from collectors.reclaim import last_look
+from collectors.reclaim import preconditions
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.remover import Remover
 from collectors.reclaim.tree import remove_tree
@@ -34,7 +34,7 @@ class Temporary(Remover):
 
     def act(self, step: Step, target: Owner) -> Act:
         context, path = self._tools.context, target.id
-        if reason := last_look.mounted_inside(context.host, path):
+        if reason := preconditions.mounted_inside(context.host, path):
             return skipped(reason)
         return remove(
             Path(path),

@@ -8,7 +8,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
-from collectors.reclaim import last_look
+from collectors.reclaim import preconditions
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.remover import Remover
 from collectors.reclaim.tools import Tools
@@ -27,9 +27,9 @@ class Interrupted(Remover):
         context, engine = self._tools.context, self._tools.engine
         if context.docker_root is None:
             return "the Docker root is not known"
-        if not last_look.stopped(engine):
+        if not preconditions.stopped(engine):
             return "the engine runs, or is not known to be stopped: stop it, and its socket unit, then run this again"
-        store = last_look.read_again(context, engine, Path(context.docker_root))
+        store = preconditions.read_again(context, engine, Path(context.docker_root))
         units = store.value.units if isinstance(store, Exact) else store
         if not isinstance(units, Exact):
             return f"the layer database could not be read again: {units.detail}"
@@ -38,13 +38,13 @@ class Interrupted(Remover):
 
     def act(self, step: Step, target: Owner) -> Act:
         path = target.id
-        if not last_look.stopped(self._tools.engine):
+        if not preconditions.stopped(self._tools.engine):
             return skipped("the engine was started meanwhile")
         if not Path(path).exists():
             return GONE
         if path not in self._interrupted:
             return skipped("it is no interrupted write any more")
-        if reason := last_look.mounted_inside(self._tools.context.host, path):
+        if reason := preconditions.mounted_inside(self._tools.context.host, path):
             return skipped(reason)
         return remove_layer(Path(path))
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from collectors.causes.logs_unbounded import TRUNCATABLE
+from collectors.model.keep import Rules, has_label, matches
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
-from collectors.reclaim import recheck
 from collectors.reclaim.act import GONE, Act, failed, skipped
+from collectors.reclaim.inspection import labels, mapping, text
 from collectors.reclaim.remover import Remover
 
 _PIECE_BYTES = 1 << 20
@@ -34,7 +38,7 @@ class Logs(Remover):
             return GONE
         if not reply.ok or not isinstance(reply.body, dict):
             return failed(reply.message)
-        if reason := recheck.log(reply.body, context.rules):
+        if reason := why_not(reply.body, context.rules):
             return skipped(reason)
         live = live_log(Path(context.docker_root or ""), name)
         if live is None:
@@ -111,3 +115,14 @@ def _is_plain(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def why_not(detail: Mapping[str, Any], rules: Rules) -> str:
+    """A log whose container is kept is kept; one that another driver writes is not ours to cut."""
+    name = text(detail, "Name").removeprefix("/")
+    if kept := has_label(labels(detail), rules) or matches((name, text(detail, "Id")), rules.containers):
+        return f"the rule {kept} keeps its container"
+    driver = text(mapping(mapping(detail, "HostConfig"), "LogConfig"), "Type")
+    if driver not in TRUNCATABLE:
+        return f"its log driver is {driver or 'unknown'}"
+    return ""

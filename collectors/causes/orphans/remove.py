@@ -16,8 +16,7 @@ from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
-from collectors.reclaim.inflight import ingests, writers
-from collectors.reclaim.last_look import mounted_inside, read_again, stopped
+from collectors.reclaim.preconditions import ingests, mounted_inside, read_again, stopped, writers
 from collectors.reclaim.remover import Remover
 from collectors.reclaim.tools import Tools
 from collectors.reclaim.tree import remove_layer

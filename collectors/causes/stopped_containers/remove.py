@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from collectors.causes.stopped_containers import ENDED
+from collectors.model.keep import Rules, has_label, matches
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
-from collectors.reclaim import engine_actions, recheck
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.remover import Remover, exists
+from collectors.reclaim.inspection import labels, mapping, moment, text
+from collectors.reclaim.remover import Remover, act_of, exists
 from collectors.reclaim.tools import Tools
 
 
@@ -38,6 +44,26 @@ class Containers(Remover):
             return GONE
         if not reply.ok or not isinstance(reply.body, dict):
             return failed(reply.message)
-        if reason := recheck.container(reply.body, self._tools.context.rules, self._tools.now(), small=small):
+        if reason := why_not(reply.body, self._tools.context.rules, self._tools.now(), small=small):
             return skipped(reason)
-        return engine_actions.remove_container(self._tools.engine, name)
+        return act_of(self._tools.engine.delete(f"/containers/{name}", {"force": "0", "v": "0"}))
+
+
+def why_not(detail: Mapping[str, Any], rules: Rules, now: datetime, *, small: bool) -> str:
+    """`detail` is the container's inspection with size; `small`: its writable layer must not have grown large."""
+    name = text(detail, "Name").removeprefix("/")
+    if kept := has_label(labels(detail), rules) or matches((name, text(detail, "Id")), rules.containers):
+        return f"the rule {kept} keeps it"
+    state = mapping(detail, "State")
+    status = text(state, "Status")
+    if status not in ENDED:
+        return f"it is {status or 'in an unknown state'} now"
+    ended = moment(state.get("FinishedAt"))
+    if ended is None:
+        return "when it ended is not known"
+    if (now - ended).total_seconds() < rules.container_age_s:
+        return "it ran again lately"
+    written = detail.get("SizeRw", 0)
+    if small and (not isinstance(written, int) or written > rules.container_small_bytes):
+        return "its writable layer may hold somebody's data"
+    return ""

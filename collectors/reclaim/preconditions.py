@@ -1,0 +1,126 @@
+"""What is asked once more just before something is removed: the store, the mounts, is the engine stopped, is it idle?
+
+Whether somebody is pulling, loading or building is told from what lies on disk, since no API lists pulls. That has
+three answers: a sentence that names what was seen, "" for nothing, and None where it could not be looked. Refuses to
+take the last for the second.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from collectors import drivers
+from collectors.model.reading import Exact, Reading
+from collectors.model.store import Store
+from collectors.reclaim.context import Context
+from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.system.host import Host
+from collectors.system.mountinfo import mounts as mount_table
+
+_PROOF_AT_MOST_S = 120.0
+_CONTAINERD = "/var/lib/containerd"
+_STALLED_S = 3600.0  # a download that nobody touched for an hour is a leftover
+_GRAPH = (
+    ("image/*/layerdb/tmp", "write-set-*", "a layer is being written"),
+    ("tmp", "GetImageBlob*", "a layer is being downloaded"),
+    ("tmp", "docker-import-*", "an image is being loaded"),
+    ("tmp", "docker-builder*", "a build is receiving its files"),
+    ("tmp", "buildkit-*", "a build is running"),
+)
+_CONTENT = "io.containerd.content.v1.content/ingest"
+
+
+def read_again(context: Context, engine: EngineSession, root: Path) -> Reading[Store]:
+    """The store as it is this moment; with the engine stopped too."""
+    own = context.host.here(_CONTAINERD)
+    return drivers.store(
+        root,
+        context.host,
+        driver_hint=_driver(engine),
+        containerd_root=own if own.is_dir() else None,
+        grace_s=context.grace_s,
+        deadline_s=_PROOF_AT_MOST_S,
+    )
+
+
+def _driver(engine: EngineSession) -> str | None:
+    try:
+        body = engine.get("/info").body
+    except NoAnswer:
+        return None
+    driver = body.get("Driver") if isinstance(body, dict) else None
+    return driver if isinstance(driver, str) and driver else None
+
+
+def mounted_inside(host: Host, path: str) -> str:
+    """What is mounted at `path` or below, as a reason to leave it alone; "" for nothing."""
+    mounts = mount_table(host, timeout_s=5.0)
+    if not isinstance(mounts, Exact):
+        return "the mount table could not be read"
+    inside = [m.mountpoint for m in mounts.value if f"{m.mountpoint}/".startswith(f"{path}/")]
+    return f"something is mounted at {inside[0]}" if inside else ""
+
+
+def stopped(engine: EngineSession) -> bool:
+    """Nobody listens on the engine's socket, or there is none: not merely silent."""
+    path = engine.endpoint.socket
+    if path is None:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def writers(docker_root: Path, fresh_s: float) -> str | None:
+    """What a graph driver's engine is writing. Untouched for `fresh_s` seconds, it is what a crash left behind."""
+    try:
+        for folder, names, words in _GRAPH:
+            for parent in docker_root.glob(folder):
+                if any(_fresh(inner, fresh_s) for entry in parent.glob(names) for inner in _inside(entry)):
+                    return words
+        next(docker_root.iterdir(), None)  # glob is silent where it may not look
+    except OSError:
+        return None
+    return ""
+
+
+def ingests(content_roots: tuple[Path, ...]) -> str | None:
+    """What is being written into a containerd content store; None if not one of its possible roots can be read."""
+    seen = False
+    for root in content_roots:
+        try:
+            entries = list(os.scandir(root / _CONTENT))
+        except FileNotFoundError:
+            seen = seen or root.is_dir()
+            continue
+        except OSError:
+            return None
+        seen = True
+        if any(_fresh(inner, _STALLED_S) for entry in entries for inner in _inside(Path(entry.path))):
+            return "an image is being pulled or loaded"
+    return "" if seen else None
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    yield folder
+    try:
+        yield from folder.iterdir()
+    except OSError:  # finished just now
+        return
+
+
+def _fresh(path: Path, fresh_s: float) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime < fresh_s
+    except OSError:
+        return False
