@@ -7,8 +7,7 @@ from pathlib import Path
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
-from textual.widgets import Input
+from textual.widgets import ContentSwitcher, Input
 
 from tui.actions.output import OutputActions
 from tui.drawing.appearance import appearance_of
@@ -60,7 +59,7 @@ class UllageApp(OutputActions):
         yield Tabs()
         yield Verdict(id="verdict", classes="surround")
         yield DiskBar()
-        with Container(id="views"):
+        with ContentSwitcher(id="views", initial="overview"):
             yield OverviewView(id="overview")
         yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
         yield KeyBar()
@@ -93,11 +92,10 @@ class UllageApp(OutputActions):
         """Show a view; it is made when it is first wanted."""
         if name not in _VIEWS:
             return
-        views = self.screen_stack[0].query_one("#views", Container)
+        views = self.screen_stack[0].query_one("#views", ContentSwitcher)
         if not views.query(f"#{name}"):
-            await views.mount(_make(name))
-        for view in views.query(DashboardView):
-            view.display = view.id == name
+            await views.add_content(_make(name))
+        views.current = name
         self.change(view=name, filter_text="")
         self._hide_filter()
         shown = self.view

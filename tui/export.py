@@ -58,7 +58,7 @@ def _page(report: Report, history: RunHistory) -> Iterator[str]:
         yield f"- Disk: {whole_percent(space.used_percent)} used, {left}"
     if isinstance(report.explained_percent, Exact):
         yield f"- Explained: {percent(report.explained_percent.value)} of the used bytes"
-    yield from ("", "## Where it is", "", "| Category | Size | Bytes | Comes free | |", "|---|--:|--:|--:|---|")
+    yield from ("", "## Where it is", "", "| Category | Size | Bytes | Reclaimable | |", "|---|--:|--:|--:|---|")
     for row in report.ledger.rows if report.ledger is not None else ():
         exact = f"{row.charged.value:,}" if isinstance(row.charged, Exact) else ""
         cells = (label_of(row.category).title, size(row.charged), exact, size(row.reclaimable), row.reason)
@@ -72,7 +72,7 @@ def _page(report: Report, history: RunHistory) -> Iterator[str]:
             yield f"  - {quoted(label)}: {quoted(evidence(value), 400)}"
     yield from ("", "## Plan", "")
     for number, step in enumerate(report.plan.steps, 1):
-        promise = f"{quoted(size(step.frees))}, {step.risk.value}; way back: {quoted(step.undo)}"
+        promise = f"{quoted(size(step.frees))}, {step.risk.value}; undo: {quoted(step.undo)}"
         yield f"{number}. {quoted(step.title, 400)}: {promise}"
         yield f"   {quoted(step.command, 400)}"
     yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)

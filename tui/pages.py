@@ -41,7 +41,7 @@ def keys_and_signs() -> Iterator[Line]:
         )
     yield ()
     yield (Span(" Bars", "accent"),)
-    yield (Span(f"  {SOLID * 4}", "cat:I"), Span("  comes free when it is deleted", "text", 1, shrinks=True))
+    yield (Span(f"  {SOLID * 4}", "cat:I"), Span("  freed when it is deleted", "text", 1, shrinks=True))
     yield (
         Span(f"  {THIN * 4}", "cat:I"),
         Span("  shared with something that stays, or in use", "text", 1, shrinks=True),
@@ -68,7 +68,7 @@ def finding(of: Finding, *, si: bool) -> Iterator[Line]:
         if found := doubt(of.bytes, si=si):
             yield _labelled("", found, "muted")
     if not of.certain:
-        yield _labelled("certain", "no: nothing may be removed on this", "warn")
+        yield _labelled("certain", "no: not enough to remove anything", "warn")
     for label, value in of.evidence:
         yield _labelled(label, safe(value) if isinstance(value, str) else size(value, si=si))
     yield _labelled("remedy", safe(of.remedy), "accent")

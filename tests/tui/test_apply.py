@@ -40,13 +40,13 @@ async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
 async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> None:
     app = live(FakeMachine.showing(incident()))
     async with shown(app, (120, 36), ["p"]) as pilot:
-        assert "436.2 GiB to come free" in text(app)
+        assert "436.2 GiB to be freed" in text(app)
         await pilot.press("down", "down", "down", "space")
         await settle(pilot)
-        assert "494.1 GiB to come free" in text(app)
+        assert "494.1 GiB to be freed" in text(app)
         await pilot.press("space", "up", "up", "up", "space")
         await settle(pilot)
-        assert "124.2 GiB to come free" in text(app)
+        assert "124.2 GiB to be freed" in text(app)
 
 
 async def test_a_dry_run_lists_the_chosen_steps_and_runs_nothing() -> None:
@@ -63,9 +63,9 @@ async def test_the_question_lists_steps_bytes_and_ways_back() -> None:
     app = live(FakeMachine.showing(incident()))
     async with shown(app, (120, 36), ["p", "a"]):
         seen = text(app)
-        assert "This changes docker-prod-07 for good" in seen
+        assert "This changes docker-prod-07 permanently" in seen
         assert "Delete 41 orphaned subvolumes" in seen
-        assert "way back: the next build makes it again" in seen
+        assert "undo: the next build makes it again" in seen
         assert "Together 436.2 GiB promised, 52% used afterwards" in seen
 
 

@@ -55,7 +55,7 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
             await browser.until("REPLAY")
             await browser.click(700, 400)
             await browser.press("p")
-            await browser.until("to come free")
+            await browser.until("to be freed")
             await browser.press("d")
             await browser.until("nothing has run")
             await browser.press("a")

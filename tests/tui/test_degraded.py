@@ -42,7 +42,7 @@ async def test_an_unread_category_shows_a_question_mark_and_the_reason() -> None
 async def test_what_could_not_be_read_is_said_once_with_its_bytes() -> None:
     app = replay(shapes.not_root())
     async with shown(app, (200, 50)):
-        assert "6 categories not read (not permitted): 428.2 GiB cannot be named" in text(app)
+        assert "6 categories not read (not permitted): 428.2 GiB cannot be attributed" in text(app)
 
 
 async def test_explore_gives_the_reason_where_there_are_no_items() -> None:
@@ -57,7 +57,7 @@ async def test_explore_gives_the_reason_where_there_are_no_items() -> None:
 async def test_without_an_engine_nothing_is_called_an_orphan_and_it_says_so() -> None:
     app = replay(shapes.no_engine())
     async with shown(app, (200, 50)):
-        assert "No engine (not reachable): sizes hold, owners do not" in text(app)
+        assert "No engine (not reachable): sizes are known, owners are not" in text(app)
 
 
 async def test_a_reserve_of_ext4_has_its_segment_and_its_row() -> None:

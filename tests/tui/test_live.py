@@ -60,7 +60,7 @@ async def test_stopping_a_scan_is_seen_at_once_and_late_results_are_dropped() ->
         await pilot.press("x")
         await pilot.pause()
         assert time.monotonic() - began < 0.5
-        assert "stopped by x" in text(app)
+        assert "stopped with x" in text(app)
         machine.gate.set()
         await settle(pilot)
         assert "41 btrfs subvolumes" not in text(app)

@@ -91,7 +91,7 @@ async def test_clicking_the_slider_goes_there() -> None:
 async def test_the_plan_counts_the_bytes_of_the_frame_that_is_shown() -> None:
     app = replay(*frames(2.0))
     async with shown(app, (120, 36), ["4"]) as pilot:
-        assert "436.2 GiB to come free" in text(app)
+        assert "436.2 GiB to be freed" in text(app)
         for _ in range(12):
             await pilot.press("left")
         await settle(pilot)

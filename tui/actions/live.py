@@ -153,7 +153,7 @@ class LiveActions(StateApp):
             self.notify("Stopping after the current item.", markup=False)
         elif self.state.scanning:
             self.live.stop_scan()
-            self._stopped("stopped by x; r looks again")
+            self._stopped("stopped with x; r scans again")
 
 
 def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:

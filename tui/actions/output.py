@@ -29,7 +29,7 @@ class OutputActions(ReplayActions):
     def action_coverage(self) -> None:
         frame = self.state.frame
         if frame is not None:
-            self._page("What was asked", sources(frame.report, frame.waiting))
+            self._page("Sources", sources(frame.report, frame.waiting))
 
     def explain(self, of: Finding) -> None:
         """Everything that is known of one finding."""

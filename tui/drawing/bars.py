@@ -54,7 +54,7 @@ def apportion(parts: Sequence[int], width: int) -> list[int]:
     """Whole cells for each of `parts` (bytes, none negative), summing to `width` exactly.
 
     Largest remainders; a part above zero keeps at least one cell as long as there are as many cells as such parts,
-    at the expense of the largest. Where there are not, the largest parts keep theirs. All zero: no cells at all.
+    at the expense of the largest. Where there are not, the largest categorys keep theirs. All zero: no cells at all.
     """
     whole = sum(parts)
     if width <= 0 or whole <= 0:

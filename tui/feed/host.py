@@ -72,7 +72,7 @@ class HostSource:
         from collectors.survey import remember
 
         if self._last is None:
-            raise RuntimeError("nothing was looked at yet")
+            raise RuntimeError("there was no scan yet")
         options = self._options()
         context = for_snapshot(
             self._last.snapshot,

@@ -64,7 +64,7 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, marks: Sequence
 def _space(run: RunSummary, origin: Origin) -> Exact[FsSpace] | Unavailable:
     total, used, available = run.total_bytes, run.used_bytes, run.available_bytes
     if total is None or used is None or available is None:
-        return Unavailable(Why.NOT_REPORTED, "this run did not know the filesystem's figures", origin)
+        return Unavailable(Why.NOT_REPORTED, "this run recorded no figures of the filesystem", origin)
     return Exact(FsSpace(0, 1, total, total - used, available, 0, 0, 0, False), origin)
 
 

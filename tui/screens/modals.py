@@ -87,9 +87,9 @@ class Confirm(ModalScreen[bool]):
 
 
 def question(state: DashboardState, host: str) -> Iterator[Line]:
-    """The steps with bytes, risk and way back, the sum of the set, and what to type."""
+    """The steps with bytes, risk and undo, the sum of the set, and what to type."""
     plan, after, si = state.steps, state.after_plan, state.scale.si
-    yield (Span(" This changes ", "text"), Span(safe(host), "strong"), Span(" for good:", "text"))
+    yield (Span(" This changes ", "text"), Span(safe(host), "strong"), Span(" permanently:", "text"))
     yield ()
     for number, step in enumerate(
         (step for step in plan.steps if step.id in state.chosen) if plan is not None else (), 1
@@ -98,14 +98,14 @@ def question(state: DashboardState, host: str) -> Iterator[Line]:
                Span(f"  {safe(step.title)}", "strong", 1, shrinks=True))  # fmt: skip
         yield (
             Span(" " * 18, "muted"),
-            Span(f"{step.risk.value} · way back: {safe(step.undo)}", "muted", 1, shrinks=True),
+            Span(f"{step.risk.value} · undo: {safe(step.undo)}", "muted", 1, shrinks=True),
         )
     yield ()
     if after is not None:
         yield (Span(" Together ", "text"), Span(bytes_(after.freed_bytes, si=si), "goodstrong"),
                Span(f" promised, {whole_percent(after.used_percent)} used afterwards", "text", 1))  # fmt: skip
     yield (
-        Span(" Each item is verified again just before it goes; freed bytes are measured.", "muted", 1, shrinks=True),
+        Span(" Each item is checked again before it is removed; freed bytes are measured.", "muted", 1, shrinks=True),
     )
     yield ()
     yield (Span(" Type the host's name to apply:", "text"),)

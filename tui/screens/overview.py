@@ -63,7 +63,7 @@ class OverviewView(DashboardView):
         if state.row is not None:
             table.point_at(state.row.label.key)  # the largest, until somebody has chosen
         self.query_one("#where", Panel).set_title("Where is it?")
-        self.query_one("#where", Panel).set_note(f"{total_text(state)} · {SOLID} comes free  {THIN} in use or shared")
+        self.query_one("#where", Panel).set_note(f"{total_text(state)} · {SOLID} can be freed  {THIN} in use or shared")
         self._detail(state)
         self._chart(state)
         findings = self.query_one(FindingsList)

@@ -121,10 +121,10 @@ def _note(state: DashboardState) -> str:
 def _about(step: Step, state: DashboardState) -> list[Line]:
     later = leads_to(step, state.later.get(step.id, 0), state.scale.si)
     rows = [("command", f"$ {step.command}", "strong"), ("leads to", later, "text"), ("needs", step.needs, "text"),
-            ("costs", step.costs, "text"), ("way back", step.undo, "text"),
+            ("costs", step.costs, "text"), ("undo", step.undo, "text"),
             ("because", step.rule.replace("-", " "), "muted")]  # fmt: skip
     if step.targets:
-        rows.append(("removes", f"{len(step.targets):,} items, each verified again just before it goes", "muted"))
+        rows.append(("removes", f"{len(step.targets):,} items, each checked again just before it is removed", "muted"))
     return [
         (Span(f" {label:<10}", "muted"), Span(safe(text), role, 1, shrinks=True)) for label, text, role in rows if text
     ]

@@ -33,7 +33,11 @@ KEPT = CategoryLabel(
     "Unused bytes that the filesystem keeps for itself, its metadata above all.",
 )
 SUBVOLUMES = CategoryLabel(
-    "subvolumes", "=", "All subvolumes", "subvolumes", "Every btrfs subvolume. They overlap, so they sum to nothing."
+    "subvolumes",
+    "=",
+    "All subvolumes",
+    "subvolumes",
+    "Every subvolume. They overlap: their sizes do not add up.",
 )
 
 _FACES = {
@@ -42,26 +46,26 @@ _FACES = {
         "O",
         "Orphaned layers",
         "orphaned",
-        "No image, container or build knows them. Invisible to docker system df.",
+        "No image, container or build uses them. Not counted by docker system df.",
     ),
     Category.IMAGES: CategoryLabel(
         "images", "I", "Images", "images", "Layers of images. What several images share is counted once."
     ),
     Category.VOLUMES: CategoryLabel(
-        "volumes", "V", "Volumes", "volumes", "Data of applications. Never deleted by a plan on its own."
+        "volumes", "V", "Volumes", "volumes", "Data of applications. No plan deletes it by itself."
     ),
     Category.BUILD_CACHE: CategoryLabel(
-        "build_cache", "B", "Build cache", "cache", "Records of BuildKit that no image holds as well."
+        "build_cache", "B", "Build cache", "cache", "BuildKit's records that no image shares."
     ),
     Category.LOGS: CategoryLabel(
         "logs",
         "L",
         "Container logs",
         "logs",
-        "Log files of containers, rotated ones too. Invisible to docker system df.",
+        "Log files of containers, rotated ones too. Not counted by docker system df.",
     ),
     Category.SNAPSHOTS: CategoryLabel(
-        "snapshots", "S", "Held by snapshots", "snapshots", "Data that only btrfs snapshots outside Docker still hold."
+        "snapshots", "S", "Snapshots", "snapshots", "Data that only btrfs snapshots outside Docker still hold."
     ),
     Category.CONTAINERS: CategoryLabel(
         "containers",
@@ -73,12 +77,12 @@ _FACES = {
     Category.DOCKER_OTHER: CategoryLabel(
         "docker_other",
         "E",
-        "Engine's own files",
-        "engine",
+        "Other Docker files",
+        "docker other",
         "Everything else under the Docker root: tmp, plugins, old drivers.",
     ),
     Category.OTHER_FILES: CategoryLabel(
-        "other_files", "N", "Not Docker's", "not docker", "Other files on the same filesystem."
+        "other_files", "N", "Other files", "other", "Files outside Docker on the same filesystem."
     ),
     Category.METADATA: CategoryLabel(
         "metadata", "M", "Metadata", "metadata", "What the filesystem takes for itself, with its copies and reserve."
@@ -88,21 +92,21 @@ _FACES = {
         "D",
         "Deleted, pending",
         "pending",
-        "Dropped subvolumes whose space the btrfs cleaner has yet to return.",
+        "Deleted subvolumes whose space btrfs has not freed yet.",
     ),
     Category.DELETED_OPEN: CategoryLabel(
         "deleted_open",
         "X",
         "Deleted, still open",
         "open",
-        "Unlinked files that a process keeps open: gone once it restarts.",
+        "Unlinked files that a process keeps open: freed when it restarts.",
     ),
     Category.UNATTRIBUTED: CategoryLabel(
         "unattributed",
         "?",
-        "Unexplained",
-        "unexplained",
-        "Used bytes that no reading accounts for. Printed, never hidden.",
+        "Unattributed",
+        "unattributed",
+        "Used bytes that nothing measured explains. Always shown.",
     ),
 }
 

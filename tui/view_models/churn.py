@@ -112,7 +112,7 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
         yield (Span(" fix              ", "goodstrong"), Span(safe(remedy), "text", 1, shrinks=True))
     if row.images:
         yield ()
-        yield (Span(" images that are still here", "head"), Span(": exclusive, then shared", "head", 1))
+        yield (Span(" images that still exist", "head"), Span(": exclusive, then shared", "head", 1))
         largest = max(charged(item.referenced) for item in row.images)
         for item in row.images:
             bar = two_part_bar(charged(item.referenced), floor(item.exclusive), largest, _BAR, "cat:I")

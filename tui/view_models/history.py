@@ -58,7 +58,7 @@ _SHOWN_AS_CROSSINGS = frozenset({disk_full.ID})
 
 
 def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEvent, ...]:
-    """What happened, oldest first: thresholds crossed, findings that came and went, space that came back, actions."""
+    """What happened, oldest first: thresholds crossed, findings that came and went, space that freed, actions."""
     found: list[HistoryEvent] = []
     before: RunSummary | None = None
     before_with_findings: RunSummary | None = None  # the last run that had findings at all: foreign points have none
@@ -92,7 +92,7 @@ def _levels(before: RunSummary, run: RunSummary, marks: Sequence[int]) -> list[H
     if fall >= _FALL_PERCENT:
         text = f"used space fell from {whole_percent(before.used_percent)} to {whole_percent(run.used_percent)}"
         if before.used_bytes is not None and run.used_bytes is not None:
-            text = f"{bytes_(before.used_bytes - run.used_bytes)} came back{_from(before, run)}"
+            text = f"{bytes_(before.used_bytes - run.used_bytes)} freed{_from(before, run)}"
         found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.used_percent, Severity.P4))
     return found
 

@@ -106,7 +106,10 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
     if item.id and item.id != item.name:
         yield _fact("id", safe(item.id))
     yield _fact(
-        "exclusive", _size(item.exclusive, si=si), "goodstrong" if _frees(item) else "text", "freed when it alone goes"
+        "exclusive",
+        _size(item.exclusive, si=si),
+        "goodstrong" if _frees(item) else "text",
+        "freed if only this is removed",
     )
     yield _fact("referenced", _size(item.referenced, si=si), "text", "shared bytes counted too")
     yield _fact("apparent", _size(item.apparent, si=si), "muted", "sum of file lengths")
@@ -131,11 +134,11 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
 
 def _proof(item: Item) -> Iterator[Line]:
     if item.proof:
-        yield _fact("proof", f"{len(item.proof)} owner sources read, none knows it:", "good")
+        yield _fact("proof", f"{len(item.proof)} owner sources read, none refers to it:", "good")
         for source in item.proof:
             yield (Span(" " * (_LABEL + 1)), Span("✔ ", "good"), Span(safe(source), "text", 1, shrinks=True))
     else:
-        yield _fact("proof", "none recorded: do not delete on this", "warn")
+        yield _fact("proof", "none recorded: not enough to delete it", "warn")
 
 
 def _frees(item: Item) -> bool:

@@ -148,7 +148,7 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
         )
         lines.append((Span("   $ ", "muted"), Span(safe(step.command), "muted", 1, shrinks=True)))
         if step.targets:
-            each = f"   {count(len(step.targets), 'item')}, each verified again just before it goes"
+            each = f"   {count(len(step.targets), 'item')}, each checked again just before it is removed"
             lines.append((Span(each, "muted", 1, shrinks=True),))
     if not lines:
         return ((Span(" No step is chosen: Space includes one.", "muted"),),)

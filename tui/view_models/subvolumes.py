@@ -37,7 +37,7 @@ def subvolume_items(report: Report) -> tuple[Item, ...]:
 
 def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item:
     """One subvolume; its sizes are unread where the sharing table has no line for it."""
-    unread = Unavailable(Why.NOT_ASKED, "the exact walk has no line for it", origin)
+    unread = Unavailable(Why.NOT_ASKED, "the exact walk did not measure it", origin)
     whole: Size = unread
     own: Size = unread
     length: Size = unread
@@ -54,7 +54,7 @@ def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item
         referenced=whole,
         exclusive=own,
         apparent=length,
-        reclaimable=Unavailable(Why.NOT_APPLICABLE, "look at the category that it belongs to", origin),
+        reclaimable=Unavailable(Why.NOT_APPLICABLE, "see the category that it belongs to", origin),
         owner="",
         state=f"{state}, read-only" if subvolume.read_only else state,
         created_at=subvolume.created_at,
@@ -67,5 +67,5 @@ def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item
 def _sum(data_bytes: int, metadata_bytes: int | None, origin: Origin) -> Size:
     """Data and metadata; a floor where the walk did not tell the metadata apart."""
     if metadata_bytes is None:
-        return AtLeast(data_bytes, (Unavailable(Why.NOT_REPORTED, "its metadata was not told apart", origin),), origin)
+        return AtLeast(data_bytes, (Unavailable(Why.NOT_REPORTED, "its metadata was not separated", origin),), origin)
     return Exact(data_bytes + metadata_bytes, origin)

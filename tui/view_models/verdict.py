@@ -85,12 +85,12 @@ def unread_words(frame: Frame) -> str:
     if not frame.done:
         return ""  # what is still being read is not missing yet
     if isinstance(report.engine, Unavailable) and report.engine.origin.source != JOURNAL:
-        said.append(f"No engine ({report.engine.why}): sizes hold, owners do not, so nothing is called an orphan")
+        said.append(f"No engine ({report.engine.why}): sizes are known, owners are not, so nothing is called an orphan")
     if unread:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
         reasons = sorted({row.why.value for row in unread})
         missing = count(len(unread), "category", "categories")
-        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be named")
+        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be attributed")
     return ". ".join(said)
 
 
@@ -130,7 +130,7 @@ def culprit(report: Report) -> Culprit | None:
     largest = max(read, key=lambda row: charged(row.charged))
     title = label_of(largest.category).title
     return Culprit(
-        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest part", False
+        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest category", False
     )
 
 

@@ -69,7 +69,7 @@ class CategoryTable(Listing[CategoryRow]):
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         if state.frame is not None and not state.frame.done:
             return (Span(" The filesystem is still being read.", "muted"),)
-        return (Span(" No filesystem was found: there is nothing to divide.", "muted"),)
+        return (Span(" No filesystem was found: there is nothing to show.", "muted"),)
 
     def draw(self, row: CategoryRow, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         c = columns(width, state.scale.width)

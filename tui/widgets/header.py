@@ -155,7 +155,7 @@ def _promise(state: DashboardState) -> str:
 
 
 def _failure_words(state: DashboardState) -> str:
-    return f"The scan broke off: {safe(state.failure)}" if state.failure else ""
+    return f"The scan stopped: {safe(state.failure)}" if state.failure else ""
 
 
 class DiskBar(LineWidget):

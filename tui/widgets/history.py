@@ -42,7 +42,7 @@ class ChartView(Widget):
         if self._chart is None or self._appearance is None:
             return []
         if self._chart.empty:
-            return [Text(" No run is known yet that says how full it was.", self._appearance.style("muted"))]
+            return [Text(" No run with a used % is known yet.", self._appearance.style("muted"))]
         if self._drawn is None or self._drawn[0] != size:
             from tui.drawing.plot import draw
 
@@ -123,7 +123,7 @@ class EventTable(Listing[HistoryEvent]):
         return f"{moment(row.at)} {row.text}"
 
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
-        return (Span(" Nothing happened yet in the runs that are known.", "muted"),)
+        return (Span(" No event in the known runs.", "muted"),)
 
     def draw(self, row: HistoryEvent, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         full = "" if row.used_percent is None else whole_percent(row.used_percent)

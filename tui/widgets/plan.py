@@ -9,7 +9,7 @@ from rich.cells import set_cell_size
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Unavailable
 from collectors.report.words import bytes_, safe, whole_percent
-from tui.drawing.bars import SOLID
+from tui.drawing.bars import SOLID, THIN
 from tui.drawing.spans import Span, fit, shorten
 from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import StepRun, StepState
@@ -43,12 +43,12 @@ class StepTable(Listing[Step]):
         title, undo = self.columns(width, self.number(state))
         running = f"{'Freed' if state.plan_run is not None else 'Frees'} {state.scale.label}"
         text = f"     {'Step':<{title}}{running:>{self.number(state)}}  {'Risk':<{_RISK}}"
-        return (Span(text + (f"  {'Way back':<{undo}}" if undo else ""), "head"),)
+        return (Span(text + (f"  {'Undo':<{undo}}" if undo else ""), "head"),)
 
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         if state.frame is not None and not state.frame.done:
             return (Span(" Still being read: no plan yet.", "muted"),)
-        return (Span(" Nothing that was measured can be taken back safely.", "muted"),)
+        return (Span(" Nothing that was measured can be freed safely.", "muted"),)
 
     def draw(self, row: Step, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         title, undo = self.columns(width, self.number(state))
@@ -106,8 +106,10 @@ class Gauge(LineWidget):
         now, bar = space.used_percent, height_of(space.used_bytes, space.usable_bytes)
         bad = "bad" if any(now >= mark for mark in state.marks) else "text"
         available = max(4, width - 16)
-        yield _bar(" now  ", bar, whole_percent(now), bad, available)
-        yield _bar(" after", after.height, whole_percent(after.used_percent), "good", available)
+        yield _bar(" now  ", bar, whole_percent(now), bad, available, mono=state.appearance.mono)
+        yield _bar(
+            " after", after.height, whole_percent(after.used_percent), "good", available, mono=state.appearance.mono
+        )
         yield fit(_sentence(state, after.freed_bytes), width)
 
 
@@ -116,7 +118,7 @@ def _sentence(state: DashboardState, ahead_bytes: int) -> list[Span]:
     si = state.scale.si
     run = state.plan_run
     if run is None:
-        return [Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("to come free", "text")]
+        return [Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("to be freed", "text")]
     spans: list[Span] = []
     if not run.ended:
         spans += [Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("still promised ·", "text")]
@@ -124,7 +126,7 @@ def _sentence(state: DashboardState, ahead_bytes: int) -> list[Span]:
     if freed is not None:
         spans.append(Span(f" {bytes_(freed, si=si)} measured", "goodstrong"))
     if run.ended:
-        spans.append(Span(" · r looks again and makes a new plan", "muted", 2))
+        spans.append(Span(" · r scans again and makes a new plan", "muted", 2))
     elif run.waiting:
         spans.append(Span(f" · {run.waiting}", "warn", 1, shrinks=True))
     return spans
@@ -137,11 +139,12 @@ def _measured(state: DashboardState) -> int | None:
     return sum(known) if known else None
 
 
-def _bar(label: str, share: float, text: str, role: str, available: int) -> tuple[Span, ...]:
+def _bar(label: str, share: float, text: str, role: str, available: int, *, mono: bool) -> tuple[Span, ...]:
+    """What is used and, lower where no colour tells them apart, what is not."""
     cells = min(available, max(1 if share > 0 else 0, round(available * share / 100)))
     return (
         Span(f"{label} ", "muted"),
         Span(SOLID * cells, role),
-        Span(SOLID * (available - cells), "track"),
+        Span((THIN if mono else SOLID) * (available - cells), "track"),
         Span(f" {text:>6}", "strong"),
     )

@@ -8,6 +8,7 @@ from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
 from tests.tui.shapes import hostile
 from tui.drawing.appearance import Appearance
+from tui.drawing.bars import SOLID, THIN
 from tui.drawing.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
 from tui.drawing.terminal import Charset, charset_of, plain
 from tui.view_models.categories import ALL
@@ -150,3 +151,11 @@ def test_a_wide_character_keeps_its_cells(charset: Charset) -> None:
 
     for words in ("短い…━▆", "⣿⡇⠉", "╭─╮│✖"):
         assert cell_len(plain(words, charset)) == cell_len(words)
+
+
+async def test_without_colour_the_gauge_of_the_plan_shows_where_used_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = replay(incident(), theme=ANSI.name)
+    async with shown(app, (120, 36), ["4"]):
+        gauge = [line for line in lines(app) if " now " in line or " after " in line]
+        assert any(SOLID in line and THIN in line for line in gauge)

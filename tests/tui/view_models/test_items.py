@@ -49,14 +49,14 @@ def words(item: object) -> str:
 def test_the_facts_of_an_orphan_name_every_source_that_does_not_know_it() -> None:
     item = items_of(incident(), "orphans")[0]
     seen = words(item)
-    assert "5 owner sources read, none knows it" in seen
+    assert "5 owner sources read, none refers to it" in seen
     assert "BuildKit records" in seen
     assert isinstance(item.exclusive, Exact)
     assert f"{item.exclusive.value:,} B" in seen
 
 
 def test_an_orphan_without_proof_says_so() -> None:
-    assert "do not delete on this" in words(an_item(C.ORPHANS, "x", gib(1)))
+    assert "not enough to delete it" in words(an_item(C.ORPHANS, "x", gib(1)))
 
 
 def test_an_unread_size_gives_its_reason() -> None:
