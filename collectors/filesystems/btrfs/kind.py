@@ -47,7 +47,8 @@ class BtrfsKind(Plain):
             return _answer(units, sharing, own, Exact(whole, facts.origin))
         if isinstance(facts.value.subvolumes, Unavailable):
             units = (*units, *unlisted_units(sharing.value, units))
-        return _answer(units, Exact(holders.occupancy(sharing), sharing.origin), own, Exact(whole, facts.origin))
+        occupancy = holders.occupancy(sharing, whole.spaces)
+        return _answer(units, Exact(occupancy, sharing.origin), own, Exact(whole, facts.origin))
 
     def unopened(self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float) -> Holders:
         """Its allocation, and from that what it takes for itself."""
