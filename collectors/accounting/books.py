@@ -38,12 +38,14 @@ def keep_books(
     owners_of = {unit.id: unit.owners for unit in everything}
     leaving = frozenset(unit.id for unit in everything if unit.kind is UnitKind.DELETED)
     table: defaultdict[frozenset[Owner], int] = defaultdict(int)
+    trees: defaultdict[frozenset[Owner], int] = defaultdict(int)
     for share in shares:
         owners = _last_owners(share.holders - leaving or share.holders, owners_of)
         if owners is not None:
             table[owners] += share.bytes
+            trees[owners] += share.tree_bytes
     whole: Reading[None] = unread[0] if unread else Exact(None, origin)
-    releases = (Release(owners, count) for owners, count in table.items() if count)
+    releases = (Release(owners, count, trees[owners]) for owners, count in table.items() if count)
     return Books(tuple(sorted(releases, key=lambda r: (-r.bytes, sorted(r.owners)))), whole)
 
 

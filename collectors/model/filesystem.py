@@ -170,6 +170,7 @@ class Share:
 
     holders: frozenset[UnitId]
     bytes: int
+    tree_bytes: int  # of them, in the filesystem's own tree blocks (btrfs), all copies; the rest are data
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Release:
 
     owners: frozenset[Owner]
     bytes: int
+    tree_bytes: int  # of them, in the filesystem's own tree blocks (btrfs): these are freed but for what the trees keep
 
 
 @dataclass(frozen=True, slots=True)

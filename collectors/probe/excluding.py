@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.model.filesystem import FsSpace, Occupancy, Share
+from collectors.model.filesystem import FsSpace, Occupancy
 from collectors.model.ids import ContainerId, UnitId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
@@ -69,7 +69,7 @@ def _study(study: FilesystemStudy, container: ContainerId) -> FilesystemStudy:
 
 def _occupancy(occupancy: Occupancy, mine: frozenset[UnitId]) -> tuple[Occupancy, int]:
     own_bytes = sum(share.bytes for share in occupancy.shares if share.holders <= mine)
-    shares = (Share(share.holders - mine, share.bytes) for share in occupancy.shares if not share.holders <= mine)
+    shares = (replace(share, holders=share.holders - mine) for share in occupancy.shares if not share.holders <= mine)
     usages = {unit: usage for unit, usage in occupancy.usages.items() if unit not in mine}
     return replace(occupancy, usages=usages, shares=tuple(shares)), own_bytes
 

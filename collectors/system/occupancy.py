@@ -67,7 +67,7 @@ def _shares(ids: list[UnitId], same: Mapping[int, int], result: Split) -> tuple[
         table[named(frozenset({index}))] += count.blocks
     for indexes, blocks in result.shared.items():
         table[named(indexes)] += blocks
-    return tuple(Share(holders, blocks * BLOCK_BYTES) for holders, blocks in table.items() if blocks)
+    return tuple(Share(holders, blocks * BLOCK_BYTES, 0) for holders, blocks in table.items() if blocks)
 
 
 class _Words:

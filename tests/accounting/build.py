@@ -24,7 +24,7 @@ def unit(name: str, kind: UnitKind, *owners: str, immutable: bool = False) -> Un
 
 
 def share(count: int, *holders: str) -> Share:
-    return Share(frozenset(map(UnitId, holders)), count)
+    return Share(frozenset(map(UnitId, holders)), count, 0)
 
 
 def occupancy(shares: tuple[Share, ...], unread: tuple[Unavailable, ...] = ()) -> Occupancy:

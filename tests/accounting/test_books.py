@@ -25,7 +25,9 @@ def worlds(draw: st.DrawFn) -> tuple[list[Unit], list[Share]]:
         for n, owners in enumerate(draw(st.lists(st.sets(st.sampled_from(OWNERS)), min_size=1, max_size=5)))
     ]
     holders = st.sets(st.sampled_from([one.id for one in units]), min_size=1)
-    shares = draw(st.lists(st.builds(lambda h, n: Share(frozenset(h), n), holders, st.integers(1, 1000)), max_size=8))
+    shares = draw(
+        st.lists(st.builds(lambda h, n: Share(frozenset(h), n, 0), holders, st.integers(1, 1000)), max_size=8)
+    )
     return units, shares
 
 

@@ -153,7 +153,7 @@ def held_open(pid: int, count: int, *, inode: int = 0, container: str = "", comm
 
 
 def release(count: int, *owners: str) -> Release:
-    return Release(frozenset(owner(who) for who in owners), count)
+    return Release(frozenset(owner(who) for who in owners), count, 0)
 
 
 def btrfs(

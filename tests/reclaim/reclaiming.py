@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from collectors.accounting.books import closure
 from collectors.diagnosis.thresholds import Thresholds
 from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.model.keep import Rules
 from collectors.model.plan import Plan, Risk
-from collectors.reclaim import Context, Event, Outcome, apply, for_snapshot
+from collectors.model.reading import Exact
+from collectors.reclaim import Context, Event, Outcome, StepResult, apply, for_snapshot
 from collectors.survey import Options, survey
 from collectors.survey import Outcome as Looked
 from collectors.system.host import this_host
@@ -30,8 +32,27 @@ NO_AGES = Rules(
 )
 
 
+# The trees that refer to what goes shrink too, by a few blocks in two copies that no prediction names.
+TREE_SLACK_BYTES = 32 * 16384
+
+
 def never() -> bool:
     return False
+
+
+def as_promised(looked: Looked, done: StepResult) -> bool:
+    """On btrfs, whether a step freed its data to the byte and its tree blocks within 1.5 %."""
+    books = looked.judged.accounts[0].books
+    gone = closure(target.target for target in done.targets)
+    freed = [release for release in books.releases if release.owners <= gone]
+    trees = sum(release.tree_bytes for release in freed)
+    data = sum(release.bytes for release in freed) - trees
+    assert isinstance(done.predicted, Exact)
+    assert isinstance(done.measured, Exact)
+    assert isinstance(done.measured_data, Exact)
+    assert done.predicted.value == data + trees > 0
+    off = abs(done.measured.value - done.predicted.value)
+    return done.measured_data.value == data and off <= max(TREE_SLACK_BYTES, trees * 15 // 1000)
 
 
 @dataclass

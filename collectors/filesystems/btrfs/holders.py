@@ -43,7 +43,7 @@ def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]]) -> Oc
         holders = frozenset(holder for holder in row.holders if not is_tree(holder))
         trees = _charged(row, copies) if copies is not None else 0
         if holders and row.data_bytes + trees:
-            shares.append(Share(holders, row.data_bytes + trees))
+            shares.append(Share(holders, row.data_bytes + trees, trees))
     unread = () if unseen is None else (unseen,)
     if table.residual_data_bytes:
         told = f"the trees and the kernel's own count differ by {table.residual_data_bytes} data bytes"
