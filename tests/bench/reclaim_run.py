@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.accounting.books import closure
+from collectors.model.ledger import Books
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
@@ -32,10 +34,13 @@ _JUDGEMENT = ("btrfs.rewrite", "journal.vacuum", "core-dumps.remove")
 
 @dataclass(frozen=True)
 class Whole:
-    """`own_bytes`: by how much the engine's own files became smaller meanwhile, by the tool's own measure of them."""
+    """`predicted_trees`: how much of `predicted` lies in btrfs' tree blocks. `own_bytes`: by how much the engine's own
+    files became smaller meanwhile, by the tool's own measure of them.
+    """
 
     steps: tuple[StepResult, ...]
     predicted: Size
+    predicted_trees: int
     engine_reported: Size
     measured: Size
     measured_data: Size
@@ -48,7 +53,7 @@ def whole_plan(lab: Lab, state: Path) -> Whole:
     time.sleep(1.1)  # the engine dates volumes in whole seconds; those as young as the plan are left alone
     looked = reclaiming.look()
     plan = looked.report.plan
-    run = _Run(reclaiming, plan)
+    run = _Run(reclaiming, plan, looked.judged.accounts[0].books)
     hands = [step for step in plan.steps if by_hand(step) and step.action not in _JUDGEMENT]
     stopped = [step for step in plan.steps if step.needs.startswith("the engine stopped")]
     later = [step for step in hands if step not in stopped]
@@ -64,8 +69,8 @@ def whole_plan(lab: Lab, state: Path) -> Whole:
 
 
 class _Run:
-    def __init__(self, reclaiming: Reclaiming, plan: Plan) -> None:
-        self._reclaiming, self._plan = reclaiming, plan
+    def __init__(self, reclaiming: Reclaiming, plan: Plan, books: Books) -> None:
+        self._reclaiming, self._plan, self._books = reclaiming, plan, books
         self._results: list[StepResult] = []
         self._gone: set[Owner] = set()
         self._measured: list[Size] = []
@@ -117,9 +122,11 @@ class _Run:
     def whole(self) -> Whole:
         origin = _origin()
         silent = Unavailable(Why.NOT_REPORTED, "the engine named no figure", origin)
+        gone = closure(self._gone)
         return Whole(
             steps=tuple(self._results),
             predicted=predicted(self._plan, tuple(self._results), origin),
+            predicted_trees=sum(one.tree_bytes for one in self._books.releases if one.owners <= gone),
             engine_reported=total(self._reported, origin) if self._reported else silent,
             measured=total(self._measured, origin),
             measured_data=_all(self._data),

@@ -58,6 +58,7 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
 def _sharing(sharing: Sharing) -> Json:
     return {
         "method": sharing.method,
+        "fallback": sharing.fallback,
         "generation": sharing.generation,
         "age_s": round(sharing.age_s, 1),
         "exact": not (sharing.residual_data_bytes or sharing.residual_metadata_bytes),
@@ -75,6 +76,8 @@ def _sharing(sharing: Sharing) -> Json:
                 "exclusive_bytes": _sum(holding.exclusive_data_bytes, holding.exclusive_metadata_bytes),
                 "referenced_data_bytes": holding.referenced_data_bytes,
                 "exclusive_data_bytes": holding.exclusive_data_bytes,
+                "referenced_tree_bytes": holding.referenced_metadata_bytes,
+                "exclusive_tree_bytes": holding.exclusive_metadata_bytes,
                 "apparent_bytes": holding.apparent_bytes,
                 "inodes": holding.inodes,
             }
@@ -83,9 +86,9 @@ def _sharing(sharing: Sharing) -> Json:
     }
 
 
-def _sum(data: int, metadata: int | None) -> int:
-    """Data alone for a directory split from a subvolume: tree blocks belong to the subvolume as a whole."""
-    return data if metadata is None else data + metadata
+def _sum(data: int, trees: int | None) -> int | None:
+    """None where tree blocks were not seen (tree search), as `fallback` says. A split directory has none of its own."""
+    return None if trees is None else data + trees
 
 
 def _device(device: Device) -> Json:

@@ -57,6 +57,11 @@ def tree_bytes_of_holders(sharing: Sharing, spaces: tuple[Space, ...]) -> int:
     return sum(_charged(row, copies) for row in sharing.rows)
 
 
+def tree_blocks_of_holders(sharing: Sharing) -> int:
+    """The same in one copy."""
+    return sum(_charged(row, (1, 1)) for row in sharing.rows)
+
+
 def _charged(row: Shared, copies: Copies) -> int:
     """The tree blocks of one row that go with its holders, in bytes of statfs."""
     if not row.metadata_bytes or TOP_LEVEL in row.holders or any(is_tree(holder) for holder in row.holders):

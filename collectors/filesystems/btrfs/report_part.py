@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from collectors.filesystems.btrfs import document
+from collectors.filesystems.btrfs import document, holders
 from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
 from collectors.model.facts import FilesystemFacts, facts_of
 from collectors.model.ids import UnitId
@@ -125,6 +125,7 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
     when = f", {words.age(table.age_s)} old" if table.age_s else ""
     lines = [
         f"Exact sizes: {words.count(len(table.holdings), 'holder')} by {table.method}, {check}{when}",
+        f"Tree blocks: {_trees(table, si)}",
         f"Overwritten but pinned: {words.bytes_(table.bookend_bytes, si=si)}",
         f"Compression: {_compression(table, si)}",
         "| Subvolume | Apparent | Referenced | Exclusive |",
@@ -137,6 +138,14 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
         lines.append(f"- and {rest} more")
     lines.append(f"Caveat: {CAVEAT}")
     return lines
+
+
+def _trees(table: Sharing, si: bool) -> str:
+    """One copy, as the sizes below count them; what only subvolumes lead to goes with them."""
+    if table.tree_metadata_bytes is None:
+        return f"not seen by {table.method}, so sizes below are data alone: {words.quoted(table.fallback)}"
+    held = holders.tree_blocks_of_holders(table)
+    return f"{words.bytes_(table.tree_metadata_bytes, si=si)}, {words.bytes_(held, si=si)} of them held by subvolumes"
 
 
 def _compression(table: Sharing, si: bool) -> str:
