@@ -50,7 +50,7 @@ def category_of(unit: Unit) -> Category:
     if fixed is not None:
         return fixed
     owners = {owner.kind for owner in unit.owners}
-    if unit.kind is UnitKind.UNKNOWN_LAYER:
+    if unit.kind is UnitKind.ORPHAN_CANDIDATE:
         return Category.ORPHANS if OwnerKind.ORPHAN in owners else Category.DOCKER_OTHER
     if unit.kind is UnitKind.NESTED_ROOT:
         return Category.VOLUMES if OwnerKind.VOLUME in owners else Category.CONTAINERS

@@ -27,10 +27,10 @@ _IN_MEMORY_BYTES = 64 << 20
 _PAGE_SIZES = tuple(1 << power for power in range(12, 17))  # the kernel's page size where the file was made
 
 
-def look(path: Path, read: Callable[[bolt.Bucket], T]) -> T:
-    """What `read` makes of the file's root bucket, taken from one committed state.
+def read(path: Path, decode: Callable[[bolt.Bucket], T]) -> T:
+    """What `decode` makes of the file's root bucket, taken from one committed state.
 
-    `read` must return plain values: a bucket is not valid afterwards. Malformed for a damaged file; Declined when the
+    `decode` must return plain values: a bucket is not valid afterwards. Malformed for a damaged file; Declined when the
     file changed during every attempt; OSError as the kernel gives it.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -38,10 +38,12 @@ def look(path: Path, read: Callable[[bolt.Bucket], T]) -> T:
         size_bytes = os.fstat(handle).st_size
         if size_bytes <= _IN_MEMORY_BYTES:
             state, content = _undisturbed(handle, path, lambda _: os.pread(handle, os.fstat(handle).st_size, 0))
-            return _named(path, lambda: read(_root(state, len(content), lambda at, length: content[at : at + length])))
+            return _named(
+                path, lambda: decode(_root(state, len(content), lambda at, length: content[at : at + length]))
+            )
 
         def in_place(state: bolt.Meta) -> T:
-            return read(_root(state, size_bytes, lambda at, length: os.pread(handle, length, at)))
+            return decode(_root(state, size_bytes, lambda at, length: os.pread(handle, length, at)))
 
         return _undisturbed(handle, path, in_place)[1]
     finally:

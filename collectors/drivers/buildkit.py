@@ -44,7 +44,7 @@ class Snapshot:
 
 def records(metadata: Path) -> tuple[Record, ...]:
     """Every cache record. A record that is only the sealed face of a mutable one is left out, as the API does."""
-    found = boltfile.look(metadata, _record_rows)
+    found = boltfile.read(metadata, _record_rows)
     kept: list[Record] = []
     for key, row in found.items():
         mutable = _text(row, b"cache.equalMutable")
@@ -58,7 +58,7 @@ def records(metadata: Path) -> tuple[Record, ...]:
 
 def snapshots(database: Path) -> Mapping[str, Snapshot]:
     """Every key of snapshots.db, resolved."""
-    found = boltfile.look(database, lambda root: {_name(key): row.values() for key, row in root.buckets()})
+    found = boltfile.read(database, lambda root: {_name(key): row.values() for key, row in root.buckets()})
     committed = {row[b"committed"] for row in found.values() if row.get(b"committed")}
     return {key: _snapshot(key, row, found, committed) for key, row in found.items()}
 

@@ -84,12 +84,12 @@ class Namespace:
 
 def namespaces(metadata: Path) -> tuple[Namespace, ...]:
     """Every namespace of meta.db."""
-    return boltfile.look(metadata, _namespaces)
+    return boltfile.read(metadata, _namespaces)
 
 
 def directories(metadata: Path) -> Mapping[str, Directory]:
     """Every row of a snapshotter's metadata.db, by its key."""
-    return boltfile.look(metadata, _directories)
+    return boltfile.read(metadata, _directories)
 
 
 def _namespaces(root: bolt.Bucket) -> tuple[Namespace, ...]:

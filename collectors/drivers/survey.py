@@ -32,8 +32,8 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
     after = ask.witness("second listing", layout.root, lambda: _list(layout))
     links = value(ask.part("short links", layout.root, lambda: _links(layout)), {})
     known = value(parts.known, {})
-    strangers = tuple(one for one in value(after, ()) if not _accounted(one, known, parts))
-    stood_on = _stood_on(layout, ask, known, links) if strangers else {}
+    candidates = tuple(one for one in value(after, ()) if not _accounted(one, known, parts))
+    stood_on = _stood_on(layout, ask, known, links) if candidates else {}
     now_s = time.time()
     evidence = Evidence(
         sources=tuple(ask.sources),
@@ -58,7 +58,7 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
         build_snapshots=parts.build_snapshots,
         logs=ask.rows("logs", layout.root, lambda: layout.driver.logs(layout)),
         units=_units(parts, layers, others),
-        orphans=_orphans(layout, parts, after, prove(strangers, layout.driver, evidence)),
+        orphans=_orphans(layout, parts, after, prove(candidates, layout.driver, evidence)),
         notes=(*layout.notes, *ask.notes, *_notes(parts, value(layers, ()), links)),
     )
 
@@ -172,4 +172,4 @@ def _layer_unit(one: Entry, known: Known | None, oldest_s: float) -> Unit:
     if _half_done(one):
         fresh = one.since_s is not None and one.since_s > oldest_s
         return unit(one, UnitKind.TEMPORARY if fresh else UnitKind.INTERRUPTED_WRITE)
-    return unit(one, UnitKind.CONTENT if not one.is_folder else UnitKind.UNKNOWN_LAYER)
+    return unit(one, UnitKind.CONTENT if not one.is_folder else UnitKind.ORPHAN_CANDIDATE)

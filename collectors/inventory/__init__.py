@@ -41,11 +41,11 @@ _KEEP_S = 0.5
 
 def assemble(request: Request, on_part: OnPart | None = None) -> Snapshot:
     """Read everything. Never raises; what could not be read says why in its place."""
-    return _Look(request, on_part).run()
+    return _Assembly(request, on_part).run()
 
 
-class _Look:
-    """One look in progress: what is known so far, and the order in which things become known."""
+class _Assembly:
+    """A snapshot in the making: what is known so far, and the order in which things become known."""
 
     def __init__(self, request: Request, on_part: OnPart | None) -> None:
         self.request, self.on_part = request, on_part

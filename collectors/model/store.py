@@ -33,7 +33,7 @@ class UnitKind(StrEnum):
     NESTED_ROOT = "nested Docker root"  # an engine inside a container keeps its data in a volume or layer
     INTERRUPTED_WRITE = "interrupted write"  # layerdb/tmp/write-set-*, *-removing, unfinished ingests
     OTHER_DRIVER = "other driver"  # directories of a driver or store that is not in use
-    UNKNOWN_LAYER = "unknown layer"  # in the driver's directory, and no owner source names it
+    ORPHAN_CANDIDATE = "unknown layer"  # in the driver's directory, and no owner source names it
     BIND = "bind mount"  # a host directory mounted into a container
     SNAPSHOT = "snapshot"  # a btrfs snapshot outside Docker
     SUBVOLUME = "subvolume"  # any other btrfs subvolume outside Docker

@@ -227,7 +227,7 @@ def test_an_orphan_needs_its_proof_and_a_certain_finding() -> None:
     scene = Scene(
         driver="btrfs",
         fstype="btrfs",
-        units=tuple(unit(path, UnitKind.UNKNOWN_LAYER, f"orphan:{path}") for path in paths),
+        units=tuple(unit(path, UnitKind.ORPHAN_CANDIDATE, f"orphan:{path}") for path in paths),
         proofs=(proof(paths[0]), proof(paths[1], Orphanhood.YOUNG), proof(paths[2])),
         findings=(
             finding("orphans", f"orphan:{paths[0]}", f"orphan:{paths[1]}"),
@@ -272,7 +272,7 @@ def test_a_step_that_frees_something_only_with_a_riskier_one_takes_its_place() -
         fstype="btrfs",
         images=(image("x"),),
         units=(
-            unit(path, UnitKind.UNKNOWN_LAYER, f"orphan:{path}"),
+            unit(path, UnitKind.ORPHAN_CANDIDATE, f"orphan:{path}"),
             unit("/docker/btrfs/subvolumes/l", UnitKind.IMAGE_LAYER, "image:sha256:x", born=OLD),
         ),
         proofs=(proof(path),),

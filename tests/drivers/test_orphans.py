@@ -69,7 +69,7 @@ def test_what_nobody_knows_is_an_orphan_and_the_proof_names_every_witness(tmp_pa
     assert 0 <= proof.age_s < 60
     assert isinstance(found.units, Exact)
     unit = next(unit for unit in found.units.value if unit.id == proof.unit)
-    assert unit.kind is UnitKind.UNKNOWN_LAYER
+    assert unit.kind is UnitKind.ORPHAN_CANDIDATE
     assert unit.owners == frozenset()
 
 

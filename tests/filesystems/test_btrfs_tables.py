@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import cache, table
-from collectors.filesystems.btrfs.trees.bookends import Intervals
 from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
+from collectors.filesystems.btrfs.trees.findings import Intervals
 from collectors.filesystems.btrfs.trees.rootsets import RootSets
 from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
 from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table, remainder

@@ -91,7 +91,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         volumes=tuple(volumes),
         logs=tuple(log(c.id, GIB) for c in containers),
         units=(
-            *(unit(p, UnitKind.UNKNOWN_LAYER, f"orphan:{p}") for p in paths),
+            *(unit(p, UnitKind.ORPHAN_CANDIDATE, f"orphan:{p}") for p in paths),
             unit("s", UnitKind.SNAPSHOT, "snapshot:s"),
         ),
         proofs=tuple(proof(p) for p in proved),

@@ -22,7 +22,7 @@ def a_scene(**changes: object) -> Scene:
             "driver": "btrfs",
             "btrfs": btrfs(data=HALF, metadata=ROOMY, reserve=RESERVE),
             "units": (
-                unit(path, UnitKind.UNKNOWN_LAYER, f"orphan:{path}"),
+                unit(path, UnitKind.ORPHAN_CANDIDATE, f"orphan:{path}"),
                 unit("/docker/btrfs/subvolumes/r", UnitKind.BUILD_SNAPSHOT, "build:r"),
             ),
             "proofs": (proof(path),),

@@ -8,13 +8,13 @@ from time import monotonic
 from collectors.system.child.descent import Descent
 from collectors.system.child.frames import send
 from collectors.system.child.inodes import open_tables
-from collectors.system.child.parts import find_parts
 from collectors.system.child.survey import Known, Survey
 from collectors.system.child.tally import Books, under_way
-from collectors.system.child.tree import open_root
+from collectors.system.child.tree import open_below, open_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from collectors.system.child.pool import Item, Pool
@@ -171,3 +171,48 @@ class Walker:
         send(("part", finished, books.host.rows, begun, under_way(self._descent.bottom)))
         books.finished, books.host.rows = [], []
         self._reported_at = monotonic()
+
+
+_DEPTH = 2
+_MOST = 2000  # with more, looking at each costs as much as it saves
+
+
+def find_parts(root: int, places: Iterable[str]) -> list[str]:
+    """Paths below the root of the parts; none at all where there would be too many.
+
+    `places` are the paths of units and of directories that mounts cover.
+    """
+    taken = set(places)
+    on_the_way = {""}
+    for place in taken:
+        while place:
+            place = place.rpartition("/")[0]
+            on_the_way.add(place)
+    found: list[str] = []
+    fringe = [("", 0)]
+    while fringe and len(found) <= _MOST:
+        path, depth = fringe.pop()
+        for name in _folders(root, path):
+            below = f"{path}/{name}" if path else name
+            if below in taken:
+                continue
+            if below in on_the_way or depth + 1 < _DEPTH:
+                fringe.append((below, depth + 1))
+            else:
+                found.append(below)
+    return found if len(found) <= _MOST else []
+
+
+def _folders(root: int, path: str) -> list[str]:
+    """Directories in a directory; none where it cannot be read: what it holds is then walked with the rest."""
+    try:
+        fd = open_below(root, path)
+    except OSError:
+        return []
+    try:
+        with os.scandir(fd) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    finally:
+        os.close(fd)

@@ -95,7 +95,7 @@ def _judge(case: bytes) -> str:
         file.flush()
         path = Path(file.name)
         try:
-            found: Tree | None = boltfile.look(path, _tree)
+            found: Tree | None = boltfile.read(path, _tree)
         except (Malformed, Declined):
             found = None
         if found is not None:
