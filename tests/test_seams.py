@@ -20,7 +20,6 @@ EXCEPTIONS = {
     "collectors/causes/ext_reserve/__init__.py": "a cause that is about ext alone",
     "collectors/report/recording_v1.py": "the name of a field in recordings of former days",
     "collectors/system/unlinked_files.py": "what a file really lies on that was opened through an overlay, anybody's",
-    "tui/view_models/category_rows.py": "the words for blocks that only root may use",
 }
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from collectors.model.btrfs import Btrfs
+from collectors.model.ledger import Item
 from collectors.model.reading import Exact, Reading
+from collectors.model.subvolumes import subvolume_items
 
 FilesystemFacts: TypeAlias = Btrfs
 
@@ -19,3 +21,11 @@ Facts = TypeVar("Facts", bound=FilesystemFacts)
 def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Facts | None:
     """The facts, where they were read and are of this kind of filesystem."""
     return reading.value if isinstance(reading, Exact) and isinstance(reading.value, kind) else None
+
+
+def own_items(reading: Reading[FilesystemFacts] | None) -> tuple[Item, ...]:
+    """What the filesystem itself lists: parts that overlap, and whose bytes the categories hold already. Never summed.
+
+    Largest first; empty where the kind has none or they could not be listed.
+    """
+    return subvolume_items(reading.value) if isinstance(reading, Exact) else ()

@@ -63,7 +63,7 @@ async def test_without_an_engine_nothing_is_called_an_orphan_and_it_says_so() ->
 async def test_a_reserve_of_ext4_has_its_segment_and_its_row() -> None:
     app = replay(shapes.not_btrfs())
     async with shown(app, (120, 36)):
-        assert "Reserved for root" in text(app)
+        assert "Free, reserved" in text(app)
         assert "74% full, 25.0 GiB left" in text(app)
 
 

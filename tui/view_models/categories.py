@@ -23,14 +23,7 @@ class CategoryLabel:
 
 FREE = CategoryLabel("free", "F", "Free", "free", "What a user of this filesystem can still write.")
 RESERVED = CategoryLabel(
-    "reserved", "R", "Reserved for root", "reserved", "Free blocks that only root may use (ext4: tune2fs -m)."
-)
-KEPT = CategoryLabel(
-    "reserved",
-    "R",
-    "Free, not for files",
-    "kept",
-    "Unused bytes that the filesystem keeps for itself, its metadata above all.",
+    "reserved", "R", "Free, reserved", "reserved", "Free bytes kept for root or for the filesystem itself."
 )
 SUBVOLUMES = CategoryLabel(
     "subvolumes",

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from collectors.model.facts import own_items
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, Sample
 from collectors.model.sums import charged, floor
-from tui.view_models.categories import FREE, KEPT, RESERVED, SUBVOLUMES, CategoryLabel, label_of
+from tui.view_models.categories import FREE, RESERVED, SUBVOLUMES, CategoryLabel, label_of
 from tui.view_models.frame import Frame, LastGood, space_of
-from tui.view_models.subvolumes import subvolume_items
 
 _DAY = timedelta(days=1)
 
@@ -89,7 +89,7 @@ def category_rows(frame: Frame, order: CategoryOrder = CategoryOrder.SIZE) -> tu
 
 def extra_rows(frame: Frame) -> tuple[CategoryRow, ...]:
     """What Explore lists beside the categories. Its bytes are in them already: it holds none in the bar."""
-    items = subvolume_items(frame.report)
+    items = own_items(frame.report.filesystem_facts)
     if not items:
         return ()
     origin = items[0].referenced.origin
@@ -121,8 +121,7 @@ def _free_rows(frame: Frame, whole: int) -> tuple[CategoryRow, ...]:
     free = _free_row(FREE, space.available_bytes, whole, origin, None if used is None else -used)
     if kept <= 0:
         return (free,)
-    of = RESERVED if ledger.filesystem.mount.fstype.startswith("ext") else KEPT
-    return (_free_row(of, kept, whole, origin, None), free)
+    return (_free_row(RESERVED, kept, whole, origin, None), free)
 
 
 def _free_row(of: CategoryLabel, count: int, whole: int, origin: Origin, change: int | None) -> CategoryRow:

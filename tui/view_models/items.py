@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from collectors.model.facts import own_items
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
@@ -17,7 +18,6 @@ from collectors.model.sums import charged, floor
 from collectors.report.words import age, doubt, moment, safe, size, unread
 from tui.drawing.spans import Line, Span
 from tui.view_models.categories import SUBVOLUMES
-from tui.view_models.subvolumes import subvolume_items
 
 
 class ItemOrder(StrEnum):
@@ -86,7 +86,7 @@ def _sorted_rows(items: Sequence[Item], order: ItemOrder, filter_text: str) -> t
 def items_of(report: Report, key: str) -> tuple[Item, ...]:
     """The items of a category's key, or the subvolumes; none for free space."""
     if key == SUBVOLUMES.key:
-        return subvolume_items(report)
+        return own_items(report.filesystem_facts)
     if report.ledger is None or key not in set(Category):
         return ()
     return report.ledger.items.get(Category(key), ())

@@ -1,4 +1,4 @@
-"""Every subvolume of the filesystem as an item, from the exact sharing table where it was read. Pure.
+"""Every subvolume of a btrfs as an item, from the exact sharing table where it was read. Pure.
 
 These are no category: subvolumes hold what the categories already count. Refuses to sum them.
 """
@@ -6,21 +6,16 @@ These are no category: subvolumes hold what the categories already count. Refuse
 from __future__ import annotations
 
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
-from collectors.model.facts import facts_of
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
-from collectors.model.report import Report
 from collectors.model.sums import floor
 
 _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
 
 
-def subvolume_items(report: Report) -> tuple[Item, ...]:
-    """Largest first; empty where the filesystem is no btrfs or its subvolumes could not be listed."""
-    facts = facts_of(report.filesystem_facts, Btrfs)
-    if facts is None:
-        return ()
+def subvolume_items(facts: Btrfs) -> tuple[Item, ...]:
+    """Largest first; empty where the subvolumes could not be listed. The last answer is kept."""
     if _kept and _kept[0][0] is facts:
         return _kept[0][1]
     if not isinstance(facts.subvolumes, Exact):

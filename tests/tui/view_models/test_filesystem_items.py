@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from collectors.model.btrfs import Btrfs, Holding, Sharing, Subvolume
+from collectors.model.facts import own_items
 from collectors.model.ids import SubvolumeId, UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Unavailable, Why
 from collectors.model.report import Report
@@ -9,7 +10,6 @@ from tests.tui.incident import incident
 from tests.tui.screen import replay, settle, shown, text
 from tui.view_models.category_rows import category_rows, extra_rows
 from tui.view_models.frame import NO_HISTORY, Frame
-from tui.view_models.subvolumes import subvolume_items
 
 
 def a_subvolume(number: int, path: str, *, parent_uuid: str = "", deleted: bool = False) -> Subvolume:
@@ -48,7 +48,7 @@ SHARED = sharing(
 
 
 def test_subvolumes_are_listed_with_what_they_refer_to_largest_first() -> None:
-    items = subvolume_items(on_btrfs(Exact(SHARED, HERE)))
+    items = own_items(on_btrfs(Exact(SHARED, HERE)).filesystem_facts)
     assert [item.name.rpartition("/")[2] for item in items] == ["bbb", "aaa", "<deleted>", "]"]
     assert items[0].referenced == exact(gib(5) + 4096)
     assert items[0].state == "snapshot"
@@ -56,12 +56,12 @@ def test_subvolumes_are_listed_with_what_they_refer_to_largest_first() -> None:
 
 
 def test_metadata_that_was_not_told_apart_leaves_a_floor() -> None:
-    assert isinstance(subvolume_items(on_btrfs(Exact(SHARED, HERE)))[2].referenced, AtLeast)
+    assert isinstance(own_items(on_btrfs(Exact(SHARED, HERE)).filesystem_facts)[2].referenced, AtLeast)
 
 
 def test_a_subvolume_without_a_line_in_the_table_is_unread_and_not_empty() -> None:
-    assert isinstance(subvolume_items(on_btrfs(Exact(SHARED, HERE)))[3].exclusive, Unavailable)
-    assert all(isinstance(item.referenced, Unavailable) for item in subvolume_items(on_btrfs(missing())))
+    assert isinstance(own_items(on_btrfs(Exact(SHARED, HERE)).filesystem_facts)[3].exclusive, Unavailable)
+    assert all(isinstance(item.referenced, Unavailable) for item in own_items(on_btrfs(missing()).filesystem_facts))
 
 
 def test_subvolumes_have_no_bytes_in_the_bar() -> None:
@@ -71,7 +71,7 @@ def test_subvolumes_have_no_bytes_in_the_bar() -> None:
 
 
 def test_another_filesystem_has_none() -> None:
-    assert subvolume_items(incident()) == ()
+    assert own_items(incident().filesystem_facts) == ()
 
 
 async def test_explore_lists_the_subvolumes_beside_the_categories() -> None:
