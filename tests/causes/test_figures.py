@@ -46,6 +46,12 @@ def test_a_filesystem_that_the_kernel_turned_read_only_is_the_worst() -> None:
     assert rules(found(QUIET, mount={"super_options": ("ro",)})) == {"forced-read-only": Severity.P0}
 
 
+def test_where_docker_is_not_the_culprit_the_files_outside_it_are_named() -> None:
+    (told,) = found(QUIET, an_item(Category.OTHER_FILES, "/srv", 4 * GIB), an_item(Category.OTHER_FILES, "/home", MIB))
+    assert (told.rule, told.severity, told.evidence[0][0]) == ("host-files", Severity.P4, "/srv")
+    assert found(QUIET, an_item(Category.OTHER_FILES, "/srv", 3 * GIB)) == ()
+
+
 def test_what_could_not_be_read_is_told_and_never_certain() -> None:
     silent = replace(QUIET.snapshot().engine, engine=UNREAD)
     told = found(QUIET, engine=silent, docker_root=UNREAD)

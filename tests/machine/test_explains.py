@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from collectors.causes import interrupted_writes
 from tests.bench.explain import LABS, MESS, Explained, study, table
-from tests.lab import Lab, Planted
+from tests.lab import Lab, Planted, messes
 from tests.lab.require import require_machine
 
 pytestmark = pytest.mark.machine
@@ -18,6 +19,9 @@ pytestmark = pytest.mark.machine
 KIB = 1 << 10
 # Kinds that are parts of a whole which is checked by its sum, or that are planted to be left alone.
 PARTS = frozenset({"image", "dangling image", "layer", "init layer", "writable layer", "temporary file in use"})
+
+# A crash leaves nothing of these in a store that has no layer database.
+NOT_OF_THE_STORE = {interrupted_writes.ID}
 
 
 @pytest.fixture(scope="module", params=LABS, ids=lambda lab: "-".join(lab))
@@ -82,3 +86,11 @@ def test_each_category_agrees_with_the_lab(told: tuple[Lab, Explained]) -> None:
             continue  # what the engine removed on the way waits for the cleaner, and is gone any moment
         limit = max(truth.allocated_bytes // 100, 512 * KIB)
         assert abs((rows[category] or 0) - truth.allocated_bytes) <= limit, category
+
+
+def test_every_cause_that_the_mess_is_of_is_found(told: tuple[Lab, Explained]) -> None:
+    lab, explained = told
+    made = {cause for part in MESS.split("+") for cause in messes.module(part).CAUSES}
+    made -= NOT_OF_THE_STORE if lab.driver == "containerd" else set()
+    found = {finding["rule"] for finding in explained.document["findings"]}
+    assert made <= found

@@ -28,7 +28,6 @@ CAUSES = (
     "other-driver",
     "plugin-data",
     "builder-volumes",
-    "host-files",
     "journald",
     "hidden-below-mount",
 )

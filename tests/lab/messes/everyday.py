@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # The causes that this mess is of.
 CAUSES = (
     "build-cache",
-    "unused-images",
     "stopped-containers",
     "unused-volumes",
     "no-log-rotation",

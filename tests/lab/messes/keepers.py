@@ -16,6 +16,9 @@ from tests.lab.truth import Planted
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+# The causes that this mess is of.
+CAUSES = ("unused-images",)
+
 _LABELLED = "FROM base:1\nCOPY own /own\nLABEL ullage.keep=true\n"
 _PLAIN = "FROM base:1\nCOPY own /own\n"
 _CACHED = "FROM base:1\nCOPY own /own\nRUN head -c 2097152 /dev/urandom > /made\n"
