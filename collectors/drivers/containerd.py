@@ -14,6 +14,7 @@ from pathlib import Path
 from collectors.drivers import bolt, boltfile
 from collectors.system.deadline import Malformed
 
+SYSTEM_CONTAINERD = "/var/lib/containerd"  # the root of a containerd of the host's own
 METADATA = "io.containerd.metadata.v1.bolt/meta.db"
 CONTENT = "io.containerd.content.v1.content"
 SNAPSHOTTER_PREFIX = "io.containerd.snapshotter.v1."

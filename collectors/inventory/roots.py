@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.drivers import container_roots
+from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.engine.endpoint import DEFAULT
 from collectors.inventory.request import Request
 from collectors.model.engine import Engine
@@ -19,7 +20,6 @@ from collectors.system.places import Places
 from collectors.system.statvfs import must_answer
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
-_CONTAINERD = "/var/lib/containerd"
 
 
 def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
@@ -96,7 +96,7 @@ def containerd_root(request: Request, clock: Clock) -> Path | None:
     """The system containerd's root, where it exists outside the Docker root."""
 
     def find() -> str:
-        return os.path.realpath(request.host.here(_CONTAINERD))
+        return os.path.realpath(request.host.here(SYSTEM_CONTAINERD))
 
     found = deadline.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
     return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from collectors.drivers import copies_layers
+from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.engine.dialect import Api, parse
 from collectors.inventory import Request, coverage
 from collectors.model.engine import Engine, ImageStore
@@ -32,7 +33,6 @@ _START_SHARE, _START_MOST_S = 0.2, 2.0
 _REMOVE_SHARE, _REMOVE_MOST_S = 0.25, 4.0
 _LEAST_S = 1.0
 # The root of a containerd that is not the engine's own child.
-_CONTAINERD = "/var/lib/containerd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ def _ask(snapshot: Snapshot, request: Request, wish: Wish, left_s: float) -> _An
     chosen = program(described if isinstance(described, dict) else {}, question, ours=not wish.image)
     folders = [engine.root]
     if engine.image_store is ImageStore.CONTAINERD:
-        folders.append(_CONTAINERD)
+        folders.append(SYSTEM_CONTAINERD)
     try:
         spoken = _run(request, engine, creation(chosen, folders), live_s)
     except Declined as refusal:
-        if _CONTAINERD not in folders or f"does not exist: {_CONTAINERD}" not in refusal.detail:
+        if SYSTEM_CONTAINERD not in folders or f"does not exist: {SYSTEM_CONTAINERD}" not in refusal.detail:
             raise
         spoken = _run(request, engine, creation(chosen, folders[:1]), live_s)  # the engine has a containerd of its own
     if not spoken.stdout.endswith(b"\n"):

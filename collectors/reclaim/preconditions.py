@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collectors import drivers
+from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.context import Context
@@ -22,7 +23,6 @@ from collectors.system.host import Host
 from collectors.system.mountinfo import mounts as mount_table
 
 _PROOF_AT_MOST_S = 120.0
-_CONTAINERD = "/var/lib/containerd"
 _STALLED_S = 3600.0  # a download that nobody touched for an hour is a leftover
 _GRAPH = (
     ("image/*/layerdb/tmp", "write-set-*", "a layer is being written"),
@@ -31,12 +31,12 @@ _GRAPH = (
     ("tmp", "docker-builder*", "a build is receiving its files"),
     ("tmp", "buildkit-*", "a build is running"),
 )
-_CONTENT = "io.containerd.content.v1.content/ingest"
+_CONTENT = f"{CONTENT}/ingest"
 
 
 def read_again(context: Context, engine: EngineSession, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
-    own = context.host.here(_CONTAINERD)
+    own = context.host.here(SYSTEM_CONTAINERD)
     return drivers.store(
         root,
         context.host,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.causes.holders import normal
+from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.model.keep import Rules, has_label, image_names, matches
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
@@ -25,7 +26,6 @@ from collectors.reclaim.tools import Tools
 
 _NOT_FORCED = {"force": "0"}
 _MOST_PARENTS = 500
-_SYSTEM_CONTAINERD = "/var/lib/containerd"
 
 
 class Images(Remover):
@@ -46,7 +46,7 @@ class Images(Remover):
         if any("io.containerd.snapshotter" in str(part) for row in status or () for part in row):
             root = self._tools.context.docker_root
             inside = (Path(root) / "containerd" / "daemon",) if root else ()
-            self._content = (*inside, self._tools.context.host.here(_SYSTEM_CONTAINERD))
+            self._content = (*inside, self._tools.context.host.here(SYSTEM_CONTAINERD))
         return self._pulling()
 
     def names(self, target: Owner) -> tuple[str, ...]:
