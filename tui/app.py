@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from textual import events
@@ -39,7 +38,6 @@ class UllageApp(OutputActions):
         theme: str = DARK.name,
         charset: Charset = Charset.FULL,
         units: Units = Units.IEC,
-        marks: Sequence[int] = (80, 90),
         export_to: Path | None = None,
     ) -> None:
         mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
@@ -47,7 +45,6 @@ class UllageApp(OutputActions):
             appearance_of(theme, False),
             mode,
             units=units,
-            marks=tuple(marks),
             read_only=read_only or mode is Mode.REPLAY,
         )
         super().__init__(state, charset=charset, theme=theme)
@@ -69,7 +66,9 @@ class UllageApp(OutputActions):
         self.query_one("#filter", Input).display = False
         if self._recording is not None:
             feed = self._recording
-            self.start_replay(Timeline(feed.runs, feed.report_at, self.state.marks, feed.foreign), feed.opens_at)
+            self.start_replay(
+                Timeline(feed.runs, feed.report_at, feed.settings.thresholds, feed.foreign), feed.opens_at
+            )
         else:
             self.redraw()
         self.query_one(OverviewView).focus_first()

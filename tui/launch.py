@@ -7,16 +7,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+from collectors.model.settings import Settings
 from tui.app import UllageApp
 from tui.drawing.palette import ANSI, DARK, PALETTES
 from tui.drawing.terminal import Charset, charset_of
 from tui.feed import Feed
 from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
-from tui.feed.replay import ReplayFeed, of_folder, of_recording
+from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
 from tui.serve import in_browser
 from tui.view_models.units import Units
 
@@ -31,7 +31,17 @@ def feed_of(arguments: argparse.Namespace) -> Feed:
     if arguments.replay is None:
         return LiveFeed(HostSource(arguments))
     path = Path(arguments.replay)
-    return of_folder(path) if path.is_dir() else of_recording(path)
+    return of_folder(path, _settings(arguments)) if path.is_dir() else of_recording(path)
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """A journal does not keep what it was judged by: it is what is configured here. Raises ReplayError."""
+    from collectors.cli import config
+
+    try:
+        return config.load(arguments.config).settings
+    except config.BadConfig as error:
+        raise ReplayError(str(error)) from None
 
 
 def read_only_here(feed: Feed, *, asked: bool) -> bool:
@@ -57,12 +67,11 @@ def run(
     read_only: bool = False,
     theme: str | None = None,
     units: Units = Units.IEC,
-    marks: Sequence[int] = (80, 90),
     export_to: Path | None = None,
 ) -> int:
     """Show the dashboard until it is left; the exit status.
 
-    `theme` "dark", "light", "ansi" or None: what the terminal can do. `marks` are the percentages that judge.
+    `theme` "dark", "light", "ansi" or None: what the terminal can do.
     """
     web = in_browser()
     charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
@@ -75,7 +84,6 @@ def run(
         theme=name,
         charset=charset,
         units=units,
-        marks=marks,
         export_to=export_to,
     )
     status = asyncio.run(_shown(app))

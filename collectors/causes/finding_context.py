@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from collectors.accounting.books import freed_beside, freed_bytes
 from collectors.accounting.use import removable
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Severity
@@ -15,6 +14,7 @@ from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
 from collectors.model.report import TrendView
+from collectors.model.settings import Thresholds
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.sums import charged, total
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from collectors.diagnosis.thresholds import Thresholds
-from collectors.model.keep import MOST, Rules, from_table
+from collectors.model.keep import MOST, from_table
+from collectors.model.settings import DEFAULTS, Settings, Thresholds
 from collectors.system.folders import config_files
 
 
@@ -23,8 +23,7 @@ class Config:
     """`source` is the file it came from, "" for the defaults."""
 
     source: str
-    limits: Thresholds
-    rules: Rules
+    settings: Settings
 
 
 def load(flag: str | None) -> Config:
@@ -41,7 +40,7 @@ def load(flag: str | None) -> Config:
             # A home that may not be searched (ProtectHome=, another user's) is no reason to look at nothing.
             if named or os.path.lexists(path):
                 raise BadConfig(f"{path}: {error.strerror}") from None
-    return Config("", Thresholds(), Rules())
+    return Config("", DEFAULTS)
 
 
 def _read(path: Path) -> Config:
@@ -53,14 +52,15 @@ def _read(path: Path) -> Config:
     if unknown:
         raise BadConfig(f"{path}: no such section: {', '.join(unknown)}")
     try:
-        return Config(str(path), _limits(table.get("thresholds", {})), from_table(table.get("keep", {})))
+        settings = Settings(_thresholds(table.get("thresholds", {})), from_table(table.get("keep", {})))
     except ValueError as error:
         raise BadConfig(f"{path}: {error}") from None
+    return Config(str(path), settings)
 
 
-def _limits(table: Mapping[str, Any]) -> Thresholds:
+def _thresholds(table: Mapping[str, Any]) -> Thresholds:
     known = {field.name for field in fields(Thresholds)}
-    defaults = Thresholds()
+    defaults = DEFAULTS.thresholds
     for key, value in table.items():
         if key not in known:
             raise ValueError(f"thresholds.{key}: no such threshold; there are {', '.join(sorted(known))}")

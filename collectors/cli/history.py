@@ -13,7 +13,6 @@ from collectors.history.series import USED_PERCENT, keys, series
 from collectors.history.view import view
 from collectors.report.document import trend_fields
 from collectors.report.history_text import history_document, history_page
-from collectors.survey.memory import levels
 from collectors.system.folders import journal_folder
 
 # Up to here every run is read; over longer windows samples do.
@@ -30,7 +29,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         journal = read(place, since=since, now=now)
     else:
         journal = sample(place, since=since, count=_SAMPLES, now=now)
-    trend = view(journal, now=now, levels=levels(config.limits))
+    trend = view(journal, now=now, thresholds=config.settings.thresholds)
     shown = dict.fromkeys([USED_PERCENT, *keys(journal)])
     found = {key: points for key in shown if (points := series(journal, key))}
     if arguments.format == "json":

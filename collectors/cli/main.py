@@ -40,6 +40,8 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
         print(json.dumps(schema(), indent=2))
         return 0
+    if arguments.print_ == "alerts":
+        return _print_alerts(arguments)
     if arguments.print_:
         from collectors.report.snippets import SNIPPETS
 
@@ -64,6 +66,18 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
     with watched():
         return _look(arguments, chosen)
+
+
+def _print_alerts(arguments: argparse.Namespace) -> int:
+    from collectors.cli import config
+    from collectors.report.alerts import alerts
+
+    try:
+        print(alerts(config.load(arguments.config).settings.thresholds), end="")
+    except config.BadConfig as error:
+        print(f"ullage: {error}", file=sys.stderr)
+        return UNKNOWN
+    return 0
 
 
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:

@@ -30,10 +30,10 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         endpoint(chosen, os.environ, Path.home(), root=machine.root),
         machine,
         arguments.deadline,
-        config.limits.grace_s,
+        config.settings.thresholds.grace_s,
     )
     wish = None if arguments.probe_container is None else Wish(arguments.probe_container)
-    return Options(request, config.limits, config.rules, journal, vault, arguments.until, wish)
+    return Options(request, config.settings, journal, vault, arguments.until, wish)
 
 
 def seldom_collect() -> None:

@@ -50,10 +50,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             chosen_options.request.endpoint,
             chosen_options.request.host,
             state_of(chosen_options),
-            config.rules,
+            config.settings,
             tier=tier,
             target_percent=arguments.until,
-            grace_s=chosen_options.request.grace_s,
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)

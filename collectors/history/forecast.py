@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from collectors.history.cycles import sawtooth
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.history.ramp import Path, ramp
 from collectors.history.season import season
 from collectors.history.trend import Study, study
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.report import Crossing
+from collectors.model.settings import Thresholds
 
 # An alarm wants a crossing that is not only likely soon but sure in the end: the latest within so many times the limit.
 _SURE_WITHIN = 3.0
@@ -60,12 +61,12 @@ def imminent(
     )
 
 
-def forecast(points: Sequence[Point], *, total: int, levels: Levels, now: datetime) -> Forecast:
-    """The crossings of `levels.p1`, `levels.p0` and of 100 %. `total` is what users may use, in bytes.
+def forecast(points: Sequence[Point], *, total: int, thresholds: Thresholds, now: datetime) -> Forecast:
+    """The crossings of `p1_percent`, `p0_percent` and of 100 %. `total` is what users may use, in bytes.
 
     A level is crossed with the byte at which the used % shows it; 100 % is crossed when nothing is left.
     """
-    walls = sorted({round(levels.p1), round(levels.p0), 100})
+    walls = sorted({round(thresholds.p1_percent), round(thresholds.p0_percent), 100})
     now_s = now.timestamp()
     known = [point for point in points if point.at_s <= now_s]
     newest = max(known, key=lambda point: point.at_s).value if known else 0

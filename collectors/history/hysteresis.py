@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collectors.history.points import Levels
 from collectors.history.record import Journal
 from collectors.model.finding import Severity
+from collectors.model.settings import Thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Said:
     holds: Severity
 
 
-def level(used_percent: int, levels: Levels) -> Said:
+def level(used_percent: int, thresholds: Thresholds) -> Said:
     """What a fill level says, from the same used % that is shown."""
-    return Said(_at(used_percent, levels), _at(used_percent + levels.clear_points, levels))
+    return Said(thresholds.level(used_percent), thresholds.level(used_percent + thresholds.clear_points))
 
 
-def settle(said: Sequence[Said | None], levels: Levels) -> Severity:
+def settle(said: Sequence[Said | None], thresholds: Thresholds) -> Severity:
     """The severity that stands after these runs, oldest first; None for a run that could not tell."""
     standing = Severity.OK
     told: list[Said] = []
@@ -38,23 +38,23 @@ def settle(said: Sequence[Said | None], levels: Levels) -> Severity:
         if one.raises is Severity.P0:
             standing = Severity.P0
             continue
-        agreed = min(known.raises for known in told[-levels.raise_runs :])
-        held = max(known.holds for known in told[-levels.clear_runs :])
-        if agreed > standing and len(told) >= levels.raise_runs:
+        agreed = min(known.raises for known in told[-thresholds.raise_runs :])
+        held = max(known.holds for known in told[-thresholds.clear_runs :])
+        if agreed > standing and len(told) >= thresholds.raise_runs:
             standing = agreed
-        elif held < standing and len(told) >= levels.clear_runs:
+        elif held < standing and len(told) >= thresholds.clear_runs:
             standing = held
     return standing
 
 
-def fill(used_percents: Sequence[int | None], levels: Levels) -> Severity:
+def fill(used_percents: Sequence[int | None], thresholds: Thresholds) -> Severity:
     """The severity of how full the disk is after these runs, oldest first, the present one last."""
-    return settle([None if used is None else level(used, levels) for used in used_percents], levels)
+    return settle([None if used is None else level(used, thresholds) for used in used_percents], thresholds)
 
 
-def rule(raws: Sequence[Severity], levels: Levels) -> Severity:
+def rule(raws: Sequence[Severity], thresholds: Thresholds) -> Severity:
     """The severity of one rule after these runs, oldest first: what each run alone said, OK where it was silent."""
-    return settle([Said(raw, raw) for raw in raws], levels)
+    return settle([Said(raw, raw) for raw in raws], thresholds)
 
 
 def raws(journal: Journal, name: str) -> tuple[Severity, ...]:
@@ -63,10 +63,3 @@ def raws(journal: Journal, name: str) -> tuple[Severity, ...]:
         max((noted.raw for noted in record.findings if noted.rule == name), default=Severity.OK)
         for record in journal.records
     )
-
-
-def _at(used_percent: float, levels: Levels) -> Severity:
-    for least, severity in ((levels.p0, Severity.P0), (levels.p1, Severity.P1), (levels.p2, Severity.P2)):
-        if used_percent >= least:
-            return severity
-    return Severity.OK

@@ -12,18 +12,3 @@ class Point:
     at_s: float
     value: int
     boot_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """The numbers that hysteresis and forecast judge by; `diagnosis.thresholds` fills them, with reasons.
-
-    Percent of used, points of a percent, and numbers of runs.
-    """
-
-    p0: float = 90.0
-    p1: float = 80.0
-    p2: float = 70.0
-    clear_points: float = 5.0
-    clear_runs: int = 2
-    raise_runs: int = 2

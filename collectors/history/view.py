@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collectors.history.forecast import forecast, path_of
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.history.reading import read, sample
 from collectors.history.record import Journal
 from collectors.history.series import OWNER, USED, USED_PERCENT, figure, keys, only, series
 from collectors.history.trend import study
 from collectors.model.report import Growth, Sample, TrendView
+from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder
 
 DAY_S = 86400.0
@@ -32,7 +33,7 @@ _GROWTH_SHOWN = 8
 
 
 def look_back(
-    folder: Folder | Path, *, now: datetime, levels: Levels, filesystem: str | None = None
+    folder: Folder | Path, *, now: datetime, thresholds: Thresholds, filesystem: str | None = None
 ) -> tuple[TrendView, Journal]:
     """The view of a journal up to `now`, and the last week's records that it was made from (for churn, hysteresis).
 
@@ -43,10 +44,10 @@ def look_back(
     whole = replace(near, records=(*far.records, *near.records), foreign=(*far.foreign, *near.foreign))
     if filesystem is not None:
         whole, near = only(whole, filesystem), only(near, filesystem)
-    return view(whole, now=now, levels=levels), near
+    return view(whole, now=now, thresholds=thresholds), near
 
 
-def view(journal: Journal, *, now: datetime, levels: Levels) -> TrendView:
+def view(journal: Journal, *, now: datetime, thresholds: Thresholds) -> TrendView:
     """The trend of a journal's records; churn is added by whoever knows the images (`churn`)."""
     newest = journal.records[-1] if journal.records else None
     used_percent = _thinned(series(journal, USED_PERCENT))
@@ -55,7 +56,7 @@ def view(journal: Journal, *, now: datetime, levels: Levels) -> TrendView:
         oldest = journal.records[0].at if journal.records else None
         return TrendView(len(journal.records), oldest, (), (), (), used_percent, reason, journal.skipped_lines)
     usable = newest.used_bytes + newest.available_bytes
-    ahead = forecast(series(journal, USED), total=usable, levels=levels, now=now)
+    ahead = forecast(series(journal, USED), total=usable, thresholds=thresholds, now=now)
     return TrendView(
         len(journal.records),
         journal.records[0].at,

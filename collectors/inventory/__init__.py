@@ -13,7 +13,7 @@ from collectors import drivers
 from collectors import engine as engine_source
 from collectors.drivers.inner import inner_units
 from collectors.engine import Part
-from collectors.engine.settings import settings
+from collectors.engine.daemon_config import daemon_config
 from collectors.inventory import coverage, roots
 from collectors.inventory.closed_root import from_container, remote_study
 from collectors.inventory.request import OnPart, Request
@@ -73,7 +73,7 @@ class _Assembly:
         root = self._root(view.engine, view.local)
         self._update(docker_root=root)
         if isinstance(mounts, Exact):
-            self._settings(root)
+            self._daemon_config(root)
             self._guarded_disk(root, mounts.value)
         else:
             self._report(coverage.line("mount table", mounts))
@@ -115,9 +115,10 @@ class _Assembly:
             self.containers_known.set()
         self._tell()
 
-    def _settings(self, root: Reading[str]) -> None:
-        found = settings(self.request.host, timeout_s=self.clock.left(at_most=2.0)) if isinstance(root, Exact) else root
-        self._update(settings=found)
+    def _daemon_config(self, root: Reading[str]) -> None:
+        left_s = self.clock.left(at_most=2.0)
+        found = daemon_config(self.request.host, timeout_s=left_s) if isinstance(root, Exact) else root
+        self._update(daemon_config=found)
         self._report(coverage.line("daemon.json", found))
 
     def _guarded_disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:

@@ -144,3 +144,12 @@ class HistoryStep:
 
     instruction: str
     size: Size  # of the layer that it made; 0 for one that made none
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """daemon.json, as far as disks are concerned. False is "not set": the engine's own default applies then."""
+
+    path: str
+    logs_bounded: bool  # log-opts max-size, or a driver that rotates by itself
+    build_cache_bounded: bool  # builder.gc with a size, or defaultKeepStorage

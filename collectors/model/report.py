@@ -15,6 +15,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Ledger
 from collectors.model.plan import Plan
 from collectors.model.reading import Reading, Size
+from collectors.model.settings import Settings
 from collectors.model.snapshot import SourceReport
 
 
@@ -94,3 +95,4 @@ class Report:
     trend: TrendView
     plan: Plan
     coverage: tuple[SourceReport, ...]
+    settings: Settings  # what it was judged and planned by

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.engine import EngineView
+from collectors.model.engine import DaemonConfig, EngineView
 from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
 from collectors.model.reading import Reading, Size
-from collectors.model.settings import Settings
 from collectors.model.store import Store, Unit
 
 
@@ -55,7 +54,7 @@ class Snapshot:
     docker_root: Reading[str]
     engine: EngineView
     store: Reading[Store]
-    settings: Reading[Settings]
+    daemon_config: Reading[DaemonConfig]
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
 

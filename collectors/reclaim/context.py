@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from collectors.diagnosis.thresholds import DEFAULT
 from collectors.engine.endpoint import Endpoint
 from collectors.model.keep import Rules
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
+from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
 from collectors.system.host import Host
 
@@ -32,8 +32,8 @@ class Context:
     planned_at: datetime  # UTC; what was made later than that is not what the plan means
     tier: Risk
     target_percent: float | None
+    grace_s: float  # no directory is an orphan before this age
     named: frozenset[str] = frozenset()
-    grace_s: float = DEFAULT.grace_s  # no directory is an orphan before this age
     request_timeout_s: float = 120.0
     cleaner_timeout_s: float = 300.0
     engine_return_s: float = 90.0  # how long a restarting engine is waited for
@@ -44,14 +44,13 @@ def for_snapshot(
     endpoint: Endpoint,
     host: Host,
     state: Path,
-    rules: Rules,
+    settings: Settings,
     *,
     tier: Risk,
     target_percent: float | None,
-    grace_s: float,
     named: frozenset[str] = frozenset(),
 ) -> Context:
-    """The context of a plan that was made from this snapshot, with the period of grace that it was made with.
+    """The context of a plan that was made from this snapshot, with the settings that it was made with.
 
     Raises ValueError where the snapshot found no filesystem.
     """
@@ -64,10 +63,10 @@ def for_snapshot(
         mountpoint=snapshot.studies[0].filesystem.mount.mountpoint,
         docker_root=root,
         state=state,
-        rules=rules,
+        rules=settings.keep,
         planned_at=snapshot.began_at,
         tier=tier,
         target_percent=target_percent,
         named=named,
-        grace_s=grace_s,
+        grace_s=settings.thresholds.grace_s,
     )

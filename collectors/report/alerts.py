@@ -8,6 +8,7 @@ from __future__ import annotations
 from collectors import causes
 from collectors.causes.base import Alert
 from collectors.model.finding import Severity
+from collectors.model.settings import Thresholds
 
 _FIRST = """\
 groups:
@@ -26,13 +27,17 @@ groups:
         labels: {severity: warning}
         annotations:
           summary: "{{ $labels.instance }}: Docker's disk wants attention"
-      - alert: DockerDiskFillsIn4Hours
-        expr: ullage_crossing_seconds{percent="90"} < 4 * 3600 and on(instance) ullage_filesystem_used_ratio > 0.6
+"""
+_AHEAD = """\
+      - alert: DockerDiskFillsIn%(hours)gHours
+        expr: %(ahead)s < %(hours)g * 3600 and on(instance) ullage_filesystem_used_ratio > %(least).2g
         for: 30m
         labels: {severity: critical}
         annotations:
-          summary: "{{ $labels.instance }}: 90% will be crossed in {{ $value | humanizeDuration }}"
+          summary: "{{ $labels.instance }}: %(percent)d%% will be crossed in {{ $value | humanizeDuration }}"
 """
+# How much below the threshold the level that stands beside a forecast begins.
+_POINTS_BELOW = 30
 _LAST = """\
       - alert: DockerDiskNotWatched
         expr: time() - ullage_last_success_timestamp_seconds > 3600 or ullage_exit_status == 3
@@ -43,13 +48,26 @@ _LAST = """\
 """
 
 
-def alerts() -> str:
-    """The rules as a file for Prometheus, those of causes in the order of how bad they have to be."""
+def alerts(thresholds: Thresholds) -> str:
+    """The rules as a file for Prometheus, by the thresholds that the runs are judged by.
+
+    Those of causes stand in the order of how bad they have to be.
+    """
     own = sorted(
         ((cause.id, cause.alert) for cause in causes.CAUSES if cause.alert is not None),
         key=lambda pair: (pair[1].at_least, pair[1].name),
     )
-    return "".join((_FIRST, *(_rule(cause, alert) for cause, alert in own), _LAST))
+    return "".join((_FIRST, _ahead(thresholds), *(_rule(cause, alert) for cause, alert in own), _LAST))
+
+
+def _ahead(thresholds: Thresholds) -> str:
+    percent = thresholds.p0_percent
+    return _AHEAD % {
+        "hours": thresholds.forecast_p1_hours,
+        "ahead": f'ullage_crossing_seconds{{percent="{percent}"}}',
+        "least": max(0, percent - _POINTS_BELOW) / 100,
+        "percent": percent,
+    }
 
 
 def _rule(cause: str, alert: Alert) -> str:

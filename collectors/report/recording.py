@@ -88,8 +88,14 @@ def _fields() -> Mapping[str, list[str]]:
 
 
 def _named(fields: Mapping[str, list[str]]) -> Builders:
-    """Of a line whose types have the fields of today in another order; others are refused by the types themselves."""
-    objects = {name: object_named(name, tuple(names)) for name, names in fields.items() if name in MODEL.objects}
+    """Of a line whose types have the fields of today in another order, or a report without settings; others are refused
+    by the types themselves."""
+    changed = {"Report": recording_v1.with_settings}
+    objects = {
+        name: object_named(name, tuple(names), changed=changed.get(name, dict))
+        for name, names in fields.items()
+        if name in MODEL.objects
+    }
     return Builders(objects, MODEL.enums)
 
 

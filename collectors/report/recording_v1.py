@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from collectors.model.owner import Owner
+from collectors.model.settings import DEFAULTS
 
 FIELDS: Mapping[str, str] = {
     "AtLeast": "low missing origin",
@@ -68,8 +69,14 @@ def _owners(texts: Iterable[str]) -> tuple[Owner, ...]:
     return tuple(map(Owner.parse, texts))
 
 
+def with_settings(fields: Fields) -> Fields:
+    """A report that was made when reports did not carry their settings: they were the defaults, as far as is known."""
+    return {"settings": DEFAULTS, **fields}
+
+
 def _report(fields: Fields) -> Fields:
-    """What one kind of filesystem tells of itself was a field with that kind's name."""
+    """What one kind of filesystem tells of itself was a field with that kind's name; settings were not in it."""
+    fields = with_settings(fields)
     return {"filesystem_facts" if name == "btrfs" else name: value for name, value in fields.items()}
 
 

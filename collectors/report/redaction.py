@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.reading import Exact
 from collectors.model.report import Report
+from collectors.model.settings import Settings
 from collectors.report import recording
 
 _SINGULAR = {
@@ -30,12 +32,19 @@ _WORD = re.compile(r"\w")
 
 def redacted(report: Report) -> Report:
     """The same report under pseudonyms. Raises recording.Unreadable only for a report that cannot be recorded."""
+    report = replace(report, settings=_without_patterns(report.settings))
     names = _vocabulary(report)
     if not names:
         return report
     # Longest first, so that no name is replaced inside a longer one.
     pattern = re.compile("|".join(re.escape(name) for name in sorted(names, key=lambda n: (-len(n), n))))
     return recording.decoded(_replace(recording.encoded(report), pattern, names))
+
+
+def _without_patterns(settings: Settings) -> Settings:
+    """What is to be kept is told by names: the ages and sizes stay, the names do not."""
+    keep = replace(settings.keep, labels=(), images=(), containers=(), volumes=(), build_cache=())
+    return replace(settings, keep=keep)
 
 
 def _vocabulary(report: Report) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collectors.report.alerts import alerts
-
 SUPERVISOR = """\
 # --- Docker storage: paste into the supervisor's preflight script -----------------------------------------
 # Prints the sections `## Docker Storage` … `## Docker Storage Coverage`; `Disk: NN% used` stands in the first.
@@ -56,4 +54,4 @@ Persistent=true
 WantedBy=timers.target
 """
 
-SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD, "alerts": alerts()}
+SNIPPETS = {"supervisor": SUPERVISOR, "systemd": SYSTEMD}

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.appending import Place, append
 from collectors.history.record import Action
 from collectors.history.vault import keep
 from collectors.inventory import Request, assemble
 from collectors.inventory.request import OnPart
-from collectors.model.keep import Rules
 from collectors.model.report import Report
+from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
 from collectors.probe import Wish, probed
 from collectors.survey.builds import recollect
@@ -37,8 +36,7 @@ class Options:
     """Everything that a run can be told. `journal` None: no memory is read and none is written; `vault` likewise."""
 
     request: Request
-    limits: Thresholds
-    rules: Rules
+    settings: Settings
     journal: Folder | None
     vault: Path | None
     until_percent: float | None
@@ -67,12 +65,14 @@ class Outcome:
 
 def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
     """Look at the machine once. Never raises for what the machine does, and writes nothing but measured figures."""
-    memory = recall(options.journal, datetime.now(UTC), options.limits)
-    ruling = Ruling(options.limits, options.rules, {}, options.until_percent)
+    memory = recall(options.journal, datetime.now(UTC), options.settings.thresholds)
+    ruling = Ruling(options.settings, {}, options.until_percent)
 
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            partial = report(snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend)
+            partial = report(
+                snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend, options.settings
+            )
             on_progress(Progress(partial, False, waiting))
 
     snapshot = _look(options, part if on_progress else None)
@@ -85,7 +85,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
     ruling = replace(ruling, last_used=last_used(memory, snapshot))
     judged = judge(snapshot, accounts, memory, ruling)
-    final = report(snapshot, judged, memory.trend)
+    final = report(snapshot, judged, memory.trend, options.settings)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
     return Outcome(final, snapshot, judged, memory, ruling)

@@ -9,14 +9,13 @@ from datetime import datetime
 from collectors.accounting.ledger import Account, account
 from collectors.causes.detection import detect, severity
 from collectors.causes.finding_context import FindingContext
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.model.finding import Finding, Severity
-from collectors.model.keep import Rules
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.report import Report, TrendView
+from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
 from collectors.model.sums import charged
 from collectors.planning import build_plan
@@ -41,8 +40,7 @@ class Judged:
 class Ruling:
     """What the judgement goes by. `last_used` is what the journal knows of when things were last in use."""
 
-    limits: Thresholds
-    rules: Rules
+    settings: Settings
     last_used: Mapping[Owner, datetime]
     until_percent: float | None
 
@@ -58,15 +56,15 @@ def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, rul
         return Judged((), (), (), Plan((), (), ()), Severity.P2)
     # The Docker root's filesystem is judged; the others are shown.
     study, main = snapshot.studies[0], accounts[0]
-    raw = detect(FindingContext(snapshot, study, main.ledger, main.books, memory.trend, ruling.limits))
+    raw = detect(FindingContext(snapshot, study, main.ledger, main.books, memory.trend, ruling.settings.thresholds))
     percent = _used_percent(main)
-    findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.limits)
+    findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.settings.thresholds)
     steps = build_plan(
         snapshot,
         main.ledger,
         main.books,
         findings,
-        ruling.rules,
+        ruling.settings.keep,
         ruling.last_used,
         snapshot.ended_at,
         until_percent=ruling.until_percent,
@@ -79,7 +77,7 @@ def _used_percent(main: Account) -> int | None:
     return space.value.used_percent if isinstance(space, Exact) else None
 
 
-def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:
+def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings) -> Report:
     """The run, finished."""
     main = judged.accounts[0].ledger if judged.accounts else None
     return Report(
@@ -100,6 +98,7 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView) -> Report:
         trend=trend,
         plan=judged.plan,
         coverage=snapshot.reports,
+        settings=settings,
     )
 
 

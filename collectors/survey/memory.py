@@ -10,12 +10,10 @@ from collectors.accounting.books import freed_beside
 from collectors.accounting.ledger import Account
 from collectors.accounting.use import removable
 from collectors.causes import disk_full
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.history import hysteresis
 from collectors.history.churn import churn
 from collectors.history.encoding import short_id
 from collectors.history.layers import build_steps
-from collectors.history.points import Levels
 from collectors.history.record import Journal
 from collectors.history.view import look_back
 from collectors.model.finding import Finding, Severity
@@ -23,6 +21,7 @@ from collectors.model.ids import ImageId
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import TrendView
+from collectors.model.settings import Thresholds
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.survey.builds import Builds
 from collectors.system.folders import Folder
@@ -45,12 +44,12 @@ def blank(reason: str) -> Memory:
     return Memory(TrendView(0, None, (), (), (), (), reason, 0), None)
 
 
-def recall(folder: Folder | None, now: datetime, limits: Thresholds) -> Memory:
+def recall(folder: Folder | None, now: datetime, thresholds: Thresholds) -> Memory:
     """What the journal says up to `now`."""
     if folder is None:
         return blank("no journal is kept (--no-journal)")
     try:
-        trend, journal = look_back(folder, now=now, levels=levels(limits))
+        trend, journal = look_back(folder, now=now, thresholds=thresholds)
     except Exception as error:  # noqa: BLE001 - a defect in looking back must not cost the look at what is
         return blank(f"{Why.DEFECT}: {error!r}")
     return Memory(trend, journal)
@@ -74,17 +73,6 @@ def last_used(memory: Memory, snapshot: Snapshot) -> Mapping[Owner, datetime]:
         for image in images.value
         if short_id(image.id) in seen
     }
-
-
-def levels(limits: Thresholds) -> Levels:
-    """The thresholds in the terms of the history."""
-    return Levels(
-        p0=limits.p0_percent,
-        p1=limits.p1_percent,
-        p2=limits.p2_percent,
-        clear_points=limits.clear_points,
-        clear_runs=limits.clear_runs,
-    )
 
 
 def with_churn(memory: Memory, snapshot: Snapshot, account: Account | None, builds: Builds) -> TrendView:
@@ -132,7 +120,7 @@ def settle(
     journal: Journal | None,
     used_percent: int | None,
     now: datetime,
-    limits: Thresholds,
+    thresholds: Thresholds,
 ) -> tuple[Finding, ...]:
     """Alarms as several runs agree on them: P0 at once, others with the second run, cleared with a margin.
 
@@ -143,27 +131,28 @@ def settle(
     earlier = tuple(r for r in journal.records if now - _FRESH <= r.at <= now)[-_RUNS:]
     if not earlier:
         return findings
-    recent, how = replace(journal, records=earlier), levels(limits)
+    recent = replace(journal, records=earlier)
     settled: list[Finding] = []
     for finding in findings:
         if finding.severity < Severity.P2:
             settled.append(finding)
         elif finding.rule == disk_full.ID:
-            stands = hysteresis.fill([*(record.used_percent for record in earlier), used_percent], how)
-            settled.append(_as(_lingering(finding, stands, how), stands))
+            stands = hysteresis.fill([*(record.used_percent for record in earlier), used_percent], thresholds)
+            settled.append(_as(_lingering(finding, stands, thresholds), stands))
         else:
-            stands = hysteresis.rule([*hysteresis.raws(recent, finding.rule), finding.severity], how)
+            stands = hysteresis.rule([*hysteresis.raws(recent, finding.rule), finding.severity], thresholds)
             settled.append(_as(finding, stands))
     if not any(finding.rule == disk_full.ID for finding in findings):
-        settled += _still_full([*(record.used_percent for record in earlier), used_percent], how)
+        settled += _still_full([*(record.used_percent for record in earlier), used_percent], thresholds)
     return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
 
 
-def _lingering(finding: Finding, stands: Severity, how: Levels) -> Finding:
+def _lingering(finding: Finding, stands: Severity, thresholds: Thresholds) -> Finding:
     """A fill that was worse a moment ago keeps its severity for a while; the claim says so."""
     if stands <= finding.severity:
         return finding
-    held = f"it was worse, and has not been {how.clear_points:g} points below that for {how.clear_runs} runs yet"
+    below = f"{thresholds.clear_points:g} points below that for {thresholds.clear_runs} runs"
+    held = f"it was worse, and has not been {below} yet"
     return replace(finding, claim=f"{finding.claim}; {held}")
 
 
@@ -175,12 +164,11 @@ def _as(finding: Finding, stands: Severity) -> Finding:
     return replace(finding, severity=shown, evidence=(*finding.evidence, waits))
 
 
-def _still_full(percents: list[int | None], how: Levels) -> list[Finding]:
+def _still_full(percents: list[int | None], thresholds: Thresholds) -> list[Finding]:
     """A fill that fell below its threshold by less than the margin, or only once, is not over yet."""
-    stands = hysteresis.fill(percents, how)
+    stands = hysteresis.fill(percents, thresholds)
     if stands < Severity.P2:
         return []
-    claim = (
-        f"the disk was above a threshold and is not yet {how.clear_points:g} points below it for {how.clear_runs} runs"
-    )
+    below = f"{thresholds.clear_points:g} points below it for {thresholds.clear_runs} runs"
+    claim = f"the disk was above a threshold and is not yet {below}"
     return [Finding(disk_full.ID, stands, claim, None, (), "keep watching", (), True)]

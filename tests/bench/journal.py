@@ -18,7 +18,6 @@ from pathlib import Path
 from collectors.history import day
 from collectors.history.appending import append, compose
 from collectors.history.encoding import bounded, budget_bytes, encode
-from collectors.history.points import Levels
 from collectors.history.reading import read, sample
 from collectors.history.record import Noted, Record
 from collectors.history.series import USED_PERCENT, series
@@ -26,6 +25,7 @@ from collectors.history.view import look_back
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder
 
 DAYS, RUNS_A_DAY, IMAGES = 365, 72, 500
@@ -124,7 +124,7 @@ def _measure(folder: Path, largest: int) -> int:
         return f"{read(folder, limit=2, now=NOW).bytes_read / 1e6:.2f} MB read"
 
     def trend() -> str:
-        found, _ = look_back(folder, now=NOW, levels=Levels())
+        found, _ = look_back(folder, now=NOW, thresholds=Thresholds())
         return f"{found.runs} runs, {len(found.growth)} growths, {len(found.crossings)} crossings"
 
     def another() -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from collectors.causes.detection import detect
 from collectors.causes.finding_context import FindingContext
-from collectors.diagnosis.thresholds import DEFAULT
 from collectors.model.filesystem import Filesystem, FsSpace
 from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
+from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import Snapshot
 from collectors.survey.memory import blank
 from tests.planning.build import HERE, NOTHING, Scene, exact
@@ -46,4 +46,4 @@ def found(scene: Scene, *items: Item, space: dict[str, Any] | None = None, mount
     study = replace(study, filesystem=filesystem)
     made = replace(made, studies=(study,))
     ledger = a_ledger(filesystem, *items)
-    return detect(FindingContext(made, study, ledger, Books((), NOTHING), blank("").trend, DEFAULT))
+    return detect(FindingContext(made, study, ledger, Books((), NOTHING), blank("").trend, DEFAULTS.thresholds))

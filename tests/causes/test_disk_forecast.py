@@ -10,9 +10,9 @@ import pytest
 
 from collectors.causes.disk_forecast import detect
 from collectors.causes.finding_context import FindingContext
-from collectors.diagnosis.thresholds import DEFAULT
 from collectors.model.finding import Severity
 from collectors.model.report import Crossing, Growth, TrendView
+from collectors.model.settings import DEFAULTS
 
 NOW = datetime(2026, 10, 12, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -37,7 +37,9 @@ def context(*ahead: tuple[int, float], span_h: float = 24.0) -> FindingContext:
         reason="",
         skipped_lines=0,
     )
-    return cast(FindingContext, SimpleNamespace(limits=DEFAULT, trend=trend, snapshot=SimpleNamespace(ended_at=NOW)))
+    return cast(
+        FindingContext, SimpleNamespace(limits=DEFAULTS.thresholds, trend=trend, snapshot=SimpleNamespace(ended_at=NOW))
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
+from collectors.model.engine import DaemonConfig
 from collectors.model.filesystem import Occupancy
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact
-from collectors.model.settings import Settings
 from collectors.model.store import Orphanhood
 from tests.causes.build import an_item, found
 from tests.planning.build import GIB, HERE, MIB, UNREAD, Scene, btrfs
@@ -67,12 +67,12 @@ def test_what_could_not_be_read_is_told_and_never_certain() -> None:
 
 
 def test_growth_that_nothing_bounds_is_found_before_it_hurts() -> None:
-    loose = Exact(Settings("/etc/docker/daemon.json", False, False), HERE)
+    loose = Exact(DaemonConfig("/etc/docker/daemon.json", False, False), HERE)
     cache = an_item(Category.BUILD_CACHE, "r", 9, "in use")
-    assert rules(found(QUIET, settings=loose)) == {"no-log-rotation": Severity.P4}
-    assert "no-cache-ceiling" in rules(found(QUIET, cache, settings=loose))
-    bounded = Exact(Settings("/etc/docker/daemon.json", True, True), HERE)
-    assert found(QUIET, cache, settings=bounded) == ()
+    assert rules(found(QUIET, daemon_config=loose)) == {"no-log-rotation": Severity.P4}
+    assert "no-cache-ceiling" in rules(found(QUIET, cache, daemon_config=loose))
+    bounded = Exact(DaemonConfig("/etc/docker/daemon.json", True, True), HERE)
+    assert found(QUIET, cache, daemon_config=bounded) == ()
 
 
 def _a_btrfs(**changes: Any) -> Scene:

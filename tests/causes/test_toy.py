@@ -15,13 +15,12 @@ import pytest
 
 from collectors import causes
 from collectors.causes.base import Cause
-from collectors.diagnosis.thresholds import DEFAULT
 from collectors.model.filesystem import Occupancy
-from collectors.model.keep import Rules
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.report import Report
+from collectors.model.settings import DEFAULTS
 from collectors.reclaim import by_hand
 from collectors.reclaim import step as one_step
 from collectors.reclaim.act import REMOVED
@@ -124,8 +123,8 @@ def told(toys: tuple[Cause, ...]) -> Report:
     read = Exact(Occupancy("walk", {}, (), (), (), 0, 0.0), HERE)
     snapshot = replace(quiet, studies=(replace(quiet.studies[0], occupancy=read),))
     accounts, memory = close_books(snapshot), blank("no journal")
-    judged = judge(snapshot, accounts, memory, Ruling(DEFAULT, Rules(), {}, None))
-    return report(snapshot, judged, memory.trend)
+    judged = judge(snapshot, accounts, memory, Ruling(DEFAULTS, {}, None))
+    return report(snapshot, judged, memory.trend, DEFAULTS)
 
 
 def test_it_is_found_in_its_category_and_planned(told: Report) -> None:
@@ -147,7 +146,7 @@ def test_text_json_metrics_and_alerts_have_it(told: Report) -> None:
     assert "sticky-notes" in {finding["rule"] for finding in document["findings"]}
     assert "notes.remove" in {step["action"] for step in document["plan"]}
     assert 'finding_severity{rule="sticky-notes"} 3.0' in openmetrics(told)
-    assert "alert: DockerDiskNotes" in alerts()
+    assert "alert: DockerDiskNotes" in alerts(DEFAULTS.thresholds)
 
 
 async def test_the_dashboard_shows_it(told: Report) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.engine import endpoint
 from collectors.inventory import Request
-from collectors.model.keep import Rules
 from collectors.model.report import Report
+from collectors.model.settings import DEFAULTS
 from collectors.survey import Options, survey
 from collectors.system.host import Host
 from tests.fakes.engine import engine
@@ -55,4 +54,4 @@ def toy_report(root: Path) -> Report:
     image = replies["images"][0] | {"Id": IMAGE, "RepoTags": ["shop/toy:1"]}
     with engine(_RECORDING, info=info, images=[image], containers=[]) as server:
         request = Request(endpoint(server.url, {}, Path("/nowhere")), host, deadline_s=30, grace_s=0.0)
-        return survey(Options(request, Thresholds(), Rules(), None, None, None)).report
+        return survey(Options(request, DEFAULTS, None, None, None)).report

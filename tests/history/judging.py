@@ -9,15 +9,16 @@ from typing import TypeAlias
 
 from collectors.history.forecast import Forecast, forecast
 from collectors.history.hysteresis import fill, rule
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.history.trend import study
 from collectors.model.filesystem import used_percent
 from collectors.model.finding import Severity
 from collectors.model.report import Crossing
+from collectors.model.settings import Thresholds
 from tests.history import fleet
 from tests.history.fleet import DAY, HOUR, Host
 
-LEVELS = Levels()
+THRESHOLDS = Thresholds()
 # What a sample every 20 minutes, late by up to 90 s, cannot tell.
 GRAIN_S = 1200.0
 # The used % is rounded up: 80 % begins above this share.
@@ -38,7 +39,7 @@ class Score:
 
 def ahead_of(host: Host, now_s: float) -> Forecast:
     """The forecast from what had been sampled by `now_s`."""
-    return forecast(host.seen(now_s), total=host.total, levels=LEVELS, now=datetime.fromtimestamp(now_s, UTC))
+    return forecast(host.seen(now_s), total=host.total, thresholds=THRESHOLDS, now=datetime.fromtimestamp(now_s, UTC))
 
 
 def score(kind: Kind, seeds: Iterable[int]) -> Score:
@@ -84,9 +85,9 @@ def escalated(host: Host, until_s: float) -> tuple[bool, bool]:
         if point.at_s < until_s - 24 * HOUR:
             continue
         said.append(_raw(ahead_of(host, point.at_s)))
-        if rule(said, LEVELS) >= Severity.P2:
+        if rule(said, THRESHOLDS) >= Severity.P2:
             return True, True
-        by_any = by_any or fill(percents[-6:], LEVELS) >= Severity.P2
+        by_any = by_any or fill(percents[-6:], THRESHOLDS) >= Severity.P2
     return by_any, False
 
 
@@ -122,7 +123,7 @@ def _alarms(host: Host, runs: Iterable[Point]) -> Iterator[float]:
     said: list[Severity] = []
     for point in runs:
         said.append(_raw(ahead_of(host, point.at_s)))
-        if rule(said, LEVELS) >= Severity.P2:
+        if rule(said, THRESHOLDS) >= Severity.P2:
             yield point.at_s
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.history.forecast import forecast, path_of
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.history.trend import study, trend
+from collectors.model.settings import Thresholds
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def test_a_series_that_never_moves_grows_by_nothing_and_foresees_nothing(value: 
     known = study(flat, NOW.timestamp())
     if known is not None:
         assert path_of(known, NOW.timestamp()).pace == (0, 0, 0)
-    assert forecast(flat, total=2 * 10**12, levels=Levels(), now=NOW).crossings == ()
+    assert forecast(flat, total=2 * 10**12, thresholds=Thresholds(), now=NOW).crossings == ()
 
 
 @given(
@@ -43,4 +44,4 @@ def test_no_series_breaks_the_trend_or_the_forecast(values: list[int], step_s: f
     if known is not None:
         low, best, high = path_of(known, NOW.timestamp()).pace
         assert low <= best <= high
-    forecast(some, total=max(1, max(values)) + 1, levels=Levels(), now=NOW + timedelta(minutes=3))
+    forecast(some, total=max(1, max(values)) + 1, thresholds=Thresholds(), now=NOW + timedelta(minutes=3))

@@ -21,7 +21,7 @@ from collectors.history.forecast import forecast
 from tests.history import fleet
 from tests.history.judging import (
     EVERY,
-    LEVELS,
+    THRESHOLDS,
     Kind,
     Score,
     ahead_of,
@@ -85,7 +85,7 @@ def test_the_forecast_does_not_peek(kind: Kind) -> None:
     for seed in SEEDS[:5]:
         host = kind(seed)
         now = datetime.fromtimestamp(host.now_s, UTC)
-        knowing = forecast(host.points, total=host.total, levels=LEVELS, now=now)
+        knowing = forecast(host.points, total=host.total, thresholds=THRESHOLDS, now=now)
         assert knowing.crossings == ahead_of(host, host.now_s).crossings
 
 

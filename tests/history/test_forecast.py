@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collectors.history.forecast import Forecast, forecast, imminent
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.model.report import Crossing
+from collectors.model.settings import Thresholds
 from tests.history.build import GIB, NOON, points
 
 HOUR = timedelta(hours=1)
@@ -22,9 +23,9 @@ def _now(known: Sequence[Point]) -> datetime:
     return datetime.fromtimestamp(known[-1].at_s, UTC)
 
 
-def _ahead(values: Sequence[float], *, every_s: float = 1200.0, levels: Levels | None = None) -> Forecast:
+def _ahead(values: Sequence[float], *, every_s: float = 1200.0, thresholds: Thresholds | None = None) -> Forecast:
     known = points(values, every_s=every_s)
-    return forecast(known, total=TOTAL, levels=levels or Levels(), now=_now(known))
+    return forecast(known, total=TOTAL, thresholds=thresholds or Thresholds(), now=_now(known))
 
 
 def _hours(ahead: Forecast, percent: int) -> float:
@@ -61,7 +62,7 @@ def test_the_interval_grows_with_the_noise_and_with_the_distance() -> None:
 @pytest.mark.parametrize("values", [[], [50.0 * GIB], [50.0 * GIB + i * GIB for i in range(5)]])
 def test_too_few_runs_foretell_nothing_and_say_why(values: list[float]) -> None:
     known = points(values)
-    ahead = forecast(known, total=TOTAL, levels=Levels(), now=datetime(2027, 2, 1, tzinfo=UTC))
+    ahead = forecast(known, total=TOTAL, thresholds=Thresholds(), now=datetime(2027, 2, 1, tzinfo=UTC))
     assert (ahead.crossings, ahead.path) == ((), None)
     assert ahead.reason.startswith("too few runs")
 
@@ -91,7 +92,7 @@ def test_thresholds_that_lie_behind_are_passed_and_not_foretold() -> None:
 
 
 def test_the_thresholds_are_the_callers() -> None:
-    ahead = _ahead(_ramp(31, 1.0, 50), levels=Levels(p0=95, p1=85))
+    ahead = _ahead(_ramp(31, 1.0, 50), thresholds=Thresholds(p0_percent=95, p1_percent=85))
     assert [crossing.percent for crossing in ahead.crossings] == [85, 95, 100]
 
 
@@ -107,7 +108,7 @@ def test_a_sawtooth_is_foretold_by_its_peaks() -> None:
     assert ahead.path.shape == "sawtooth"
     assert not ahead.crosses(80, 24 * HOUR)
     rising = [value + 1.5 * GIB * (index // 72) for index, value in enumerate(tooth)]  # the sixth peak is at 82
-    later = _ahead(rising[: 72 * 3 + 20], levels=Levels(p1=81))  # shown above 80
+    later = _ahead(rising[: 72 * 3 + 20], thresholds=Thresholds(p1_percent=81))  # shown above 80
     assert later.path is not None
     assert later.path.shape == "sawtooth"
     assert 24 < _hours(later, 81) < 5 * 24
@@ -139,7 +140,7 @@ def test_a_week_is_foretold_by_weeks() -> None:
     # Shown as one more once it is passed; Friday leaves the last of it for Monday.
     wall = round(values[friday_noon] / GIB) + 3
     truth = next(index for index, value in enumerate(values) if value > wall * GIB)
-    ahead = forecast(known, total=TOTAL, levels=Levels(p1=wall + 1), now=_now(known))
+    ahead = forecast(known, total=TOTAL, thresholds=Thresholds(p1_percent=wall + 1), now=_now(known))
     assert ahead.path is not None
     assert ahead.path.shape == "season"
     assert (truth - friday_noon) / 3 > 60
@@ -186,6 +187,6 @@ def test_samples_taken_while_the_clock_ran_ahead_are_not_looked_at() -> None:
     ahead = [Point(point.at_s + 86400, point.value + 50 * GIB, point.boot_id) for point in known[-3:]]
     now = _now(known)
     assert (
-        forecast([*known, *ahead], total=TOTAL, levels=Levels(), now=now).crossings
-        == forecast(known, total=TOTAL, levels=Levels(), now=now).crossings
+        forecast([*known, *ahead], total=TOTAL, thresholds=Thresholds(), now=now).crossings
+        == forecast(known, total=TOTAL, thresholds=Thresholds(), now=now).crossings
     )

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.history.hysteresis import fill, raws, rule
-from collectors.history.points import Levels
 from collectors.history.record import Noted
 from collectors.model.finding import Severity
+from collectors.model.settings import Thresholds
 from tests.history.build import a_journal, a_record
 
 OK, P4, P3, P2, P1, P0 = Severity.OK, Severity.P4, Severity.P3, Severity.P2, Severity.P1, Severity.P0
-LEVELS = Levels()
+THRESHOLDS = Thresholds()
 
 
 @pytest.mark.parametrize(
@@ -43,24 +43,24 @@ LEVELS = Levels()
     ],
 )
 def test_fill_levels_rise_and_clear_with_patience(used: list[int | None], severity: Severity) -> None:
-    assert fill(used, LEVELS) is severity
+    assert fill(used, THRESHOLDS) is severity
 
 
 @given(st.lists(st.integers(85, 100), min_size=1), st.integers(90, 100))
 def test_from_85_on_a_p0_never_clears(after: list[int], peak: int) -> None:
-    assert fill([peak, *after], LEVELS) is P0
+    assert fill([peak, *after], THRESHOLDS) is P0
 
 
 @given(st.lists(st.integers(0, 100)))
 def test_two_quiet_runs_clear_everything(used: list[int]) -> None:
-    assert fill([*used, 64, 64], LEVELS) is OK
+    assert fill([*used, 64, 64], THRESHOLDS) is OK
 
 
 @given(st.lists(st.integers(0, 100), min_size=2))
 def test_what_two_runs_agree_on_always_stands(used: list[int]) -> None:
     lowest = min(used[-2:])
     least = P0 if max(used[-1:]) >= 90 else P1 if lowest >= 80 else P2 if lowest >= 70 else OK
-    assert fill(used, LEVELS) >= least
+    assert fill(used, THRESHOLDS) >= least
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_what_two_runs_agree_on_always_stands(used: list[int]) -> None:
     ],
 )
 def test_a_rule_wants_two_runs_to_rise_and_two_to_clear(said: list[Severity], severity: Severity) -> None:
-    assert rule(said, LEVELS) is severity
+    assert rule(said, THRESHOLDS) is severity
 
 
 def test_numbers_are_the_callers() -> None:
-    assert fill([55, 55, 55], Levels(p2=50, raise_runs=3)) is P2
-    assert fill([55, 55], Levels(p2=50, raise_runs=3)) is OK
-    assert fill([55, 55, 49], Levels(p2=50, clear_points=0, clear_runs=1)) is OK
+    assert fill([55, 55, 55], Thresholds(p2_percent=50, raise_runs=3)) is P2
+    assert fill([55, 55], Thresholds(p2_percent=50, raise_runs=3)) is OK
+    assert fill([55, 55, 49], Thresholds(p2_percent=50, clear_points=0, clear_runs=1)) is OK
 
 
 def test_what_runs_said_of_a_rule_is_read_from_the_journal() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.history.points import Levels, Point
+from collectors.history.points import Point
 from collectors.history.scatter import measure, quantile
 from collectors.history.segments import split
 from collectors.history.trend import Trend, trend
+from collectors.model.settings import Thresholds
 from tests.history.build import GIB, HOUR, points
 
 RUN_S = 1200.0
@@ -189,7 +190,7 @@ def test_no_history_breaks_it(values: list[int], every_s: float) -> None:
     now = datetime.fromtimestamp(1.8e9, UTC) + timedelta(seconds=every_s * len(values))
     found = trend(known, now=now)
     assert found is None or found.low_bytes_per_s <= found.slope_bytes_per_s <= found.high_bytes_per_s
-    ahead = forecast(known, total=1 << 50, levels=Levels(), now=now)
+    ahead = forecast(known, total=1 << 50, thresholds=Thresholds(), now=now)
     for crossing in ahead.crossings:
         assert now <= crossing.earliest <= crossing.at
         assert crossing.latest is None or crossing.at <= crossing.latest

@@ -10,13 +10,13 @@ import pytest
 
 from collectors.history.encoding import encode
 from collectors.history.journal import append
-from collectors.history.points import Levels
 from collectors.history.record import Record, UsedPoint
 from collectors.history.view import change, growth, look_back, view
+from collectors.model.settings import Thresholds
 from tests.history.build import GIB, NOON, RUN, a_folder, a_journal, a_record, points
 
 DAY_RUNS = 72
-LEVELS = Levels()
+THRESHOLDS = Thresholds()
 
 
 def _growing(run: int, share: int = 10) -> Record:
@@ -36,7 +36,7 @@ def _at(run: int) -> timedelta:
 
 
 def test_an_empty_journal_says_so() -> None:
-    found = view(a_journal([]), now=NOON, levels=LEVELS)
+    found = view(a_journal([]), now=NOON, thresholds=THRESHOLDS)
     assert (found.runs, found.oldest, found.growth, found.crossings) == (0, None, (), ())
     assert found.reason == "no earlier runs in the journal"
 
@@ -54,7 +54,7 @@ def test_growth_names_used_first_and_then_what_grows() -> None:
 def test_crossings_count_what_users_may_use() -> None:
     journal = a_journal([_growing(run) for run in range(100)])
     now = NOON + _at(99)
-    found = view(journal, now=now, levels=LEVELS)
+    found = view(journal, now=now, thresholds=THRESHOLDS)
     (first, *_) = found.crossings
     assert first.percent == 80
     assert (first.at - now) / timedelta(hours=1) == pytest.approx((79 - 49.9) / 0.3, rel=0.02)
@@ -78,13 +78,13 @@ def test_a_sparkline_keeps_its_peaks() -> None:
         replace(record, at=NOON + _at(run), used_bytes=(95 if run == 503 else 40) * GIB, available_bytes=5 * GIB)
         for run, record in enumerate(records)
     ]
-    found = view(a_journal(records), now=NOON + _at(1000), levels=LEVELS)
+    found = view(a_journal(records), now=NOON + _at(1000), thresholds=THRESHOLDS)
     assert len(found.used_percent) <= 200
     assert max(sample.value for sample in found.used_percent) == 95
 
 
 def test_a_run_that_did_not_know_used_bytes_says_so() -> None:
-    found = view(a_journal([a_record(0, used_bytes=None)]), now=NOON, levels=LEVELS)
+    found = view(a_journal([a_record(0, used_bytes=None)]), now=NOON, thresholds=THRESHOLDS)
     assert found.reason == "used bytes are not known"
     assert found.crossings == ()
 
@@ -99,7 +99,7 @@ def test_a_look_back_takes_every_run_of_a_week_and_samples_of_the_weeks_before(t
         ]
         path.write_text("".join(encode(replace(run, uptime_s=None), None) + "\n" for run in runs))
     now = begin + _at(31 * DAY_RUNS)
-    trend, journal = look_back(tmp_path, now=now, levels=LEVELS)
+    trend, journal = look_back(tmp_path, now=now, thresholds=THRESHOLDS)
     assert len(journal.records) == 8 * DAY_RUNS
     assert trend.oldest is not None
     assert timedelta(days=28) < now - trend.oldest <= timedelta(days=31)
@@ -109,11 +109,11 @@ def test_a_look_back_takes_every_run_of_a_week_and_samples_of_the_weeks_before(t
 def test_a_look_back_can_be_kept_to_one_filesystem(tmp_path: Path) -> None:
     append(a_folder(tmp_path), a_record(0, filesystem="ours"), [])
     append(a_folder(tmp_path), a_record(1, filesystem="another host's"), [])
-    trend, journal = look_back(tmp_path, now=NOON + _at(2), levels=LEVELS, filesystem="ours")
+    trend, journal = look_back(tmp_path, now=NOON + _at(2), thresholds=THRESHOLDS, filesystem="ours")
     assert trend.runs == len(journal.records) == 1
 
 
 def test_supervisors_figures_draw_the_sparkline_before_the_first_run_of_ours() -> None:
     journal = replace(a_journal([]), foreign=tuple(UsedPoint(NOON + _at(run), 50 + run) for run in range(5)))
-    found = view(journal, now=NOON + _at(9), levels=LEVELS)
+    found = view(journal, now=NOON + _at(9), thresholds=THRESHOLDS)
     assert [sample.value for sample in found.used_percent] == [50, 51, 52, 53, 54]

@@ -13,15 +13,14 @@ import sys
 from collectors.cli.arguments import parser
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
-from collectors.diagnosis.thresholds import Thresholds
-from collectors.model.keep import Rules
+from collectors.model.settings import DEFAULTS
 from collectors.report import document, text
 from collectors.survey import remember, survey
 
 
 def main(argv: list[str]) -> int:
     """`argv` as for `--preflight`."""
-    told = options(parser("worker").parse_args(argv), Config("", Thresholds(), Rules()))
+    told = options(parser("worker").parse_args(argv), Config("", DEFAULTS))
     for _ in sys.stdin:
         outcome = survey(told, lambda progress: None)
         notes = remember(outcome, told)

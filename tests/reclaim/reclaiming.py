@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from collectors.accounting.books import closure
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.model.keep import Rules
 from collectors.model.plan import Plan, Risk
 from collectors.model.reading import Exact
+from collectors.model.settings import Settings, Thresholds
 from collectors.reclaim import Context, Event, Outcome, StepResult, apply, for_snapshot
 from collectors.survey import Options, survey
 from collectors.survey import Outcome as Looked
@@ -65,11 +65,15 @@ class Reclaiming:
     grace_s: float = 0.0
     heard: list[Event] = field(default_factory=list)
 
+    @property
+    def _settings(self) -> Settings:
+        return Settings(Thresholds(grace_s=self.grace_s), self.rules)
+
     def look(self, *, until: float | None = None) -> Looked:
         where = endpoint(self.lab.host, {}, Path("/nonexistent"))
         host = this_host(docker_root=self.lab.docker_root, state=self.state)
         request = Request(where, host, 120.0, self.grace_s)
-        return survey(Options(request, Thresholds(), self.rules, None, None, until))
+        return survey(Options(request, self._settings, None, None, until))
 
     def planned(self, looked: Looked, plan: Plan) -> Looked:
         """This moment, with a plan that was made before."""
@@ -85,10 +89,9 @@ class Reclaiming:
             where,
             host,
             self.state,
-            self.rules,
+            self._settings,
             tier=tier,
             target_percent=until,
-            grace_s=self.grace_s,
             named=named,
         )
 

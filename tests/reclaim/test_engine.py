@@ -86,6 +86,7 @@ def run(
             planned_at=NOW,
             tier=Risk.DESTRUCTIVE,
             target_percent=None,
+            grace_s=3600.0,
             request_timeout_s=1.0,
             engine_return_s=1.0,
         )

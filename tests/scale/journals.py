@@ -14,12 +14,12 @@ from pathlib import Path
 from collectors.history import day
 from collectors.history.appending import compose
 from collectors.history.encoding import bounded, encode
-from collectors.history.points import Levels
 from collectors.history.reading import read
 from collectors.history.record import Noted, Record
 from collectors.history.view import look_back
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.settings import DEFAULTS, Thresholds
 from tui.feed.journal_report import report_of
 from tui.feed.replay import Timeline
 from tui.view_models.runs import runs_of_journal
@@ -71,15 +71,15 @@ def _day(begin: datetime, number: int) -> Iterator[Record]:
 def main(what: str, folder: str) -> int:
     now = datetime.now(UTC)
     if what == "recall":
-        trend, near = look_back(Path(folder), now=now, levels=Levels())
+        trend, near = look_back(Path(folder), now=now, thresholds=Thresholds())
         facts = {"runs recalled": trend.runs, "kB read": near.bytes_read // 1000}
     else:
         moments = runs_of_journal(read(Path(folder), now=now))
         facts = {"runs": len(moments)}
         if moments:
-            shown = Timeline(moments, lambda index: report_of(moments, index, "scale"), (80, 90)).frame(
-                len(moments) - 1
-            )
+            shown = Timeline(
+                moments, lambda index: report_of(moments, index, "scale", DEFAULTS), DEFAULTS.thresholds
+            ).frame(len(moments) - 1)
             facts["samples"] = len(shown.report.trend.used_percent)
     print(json.dumps({"facts": facts}))
     return 0

@@ -16,10 +16,10 @@ from collectors.accounting.ledger import Account
 from collectors.cli.arguments import parser
 from collectors.cli.config import Config
 from collectors.cli.preflight import options, seldom_collect
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.history.encoding import bounded, encode
 from collectors.model.keep import Rules
 from collectors.model.reading import Exact
+from collectors.model.settings import Settings, Thresholds
 from collectors.report import document, text
 from collectors.report.recording import dump
 from collectors.survey import survey
@@ -38,7 +38,7 @@ _ANY_AGE = Rules(dangling_age_s=0, image_age_s=0, container_age_s=0, build_cache
 
 def main(argv: list[str]) -> int:
     seldom_collect()
-    told = options(parser("stages").parse_args(argv), Config("", Thresholds(), _ANY_AGE))
+    told = options(parser("stages").parse_args(argv), Config("", Settings(Thresholds(), _ANY_AGE)))
     outcome = survey(told)
     took: dict[str, float] = {}
 
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     judged = timed("judge", lambda: judge(snapshot, accounts, memory, outcome.ruling))
     half = replace(outcome.ruling, until_percent=_half(accounts))
     timed("judge until", lambda: judge(snapshot, accounts, memory, half))
-    shown = report(snapshot, judged, memory.trend)
+    shown = report(snapshot, judged, memory.trend, told.settings)
     timed("text", lambda: text.render(shown, si=False))
     timed("json", lambda: json.dumps(document.encode(shown), indent=2))
     timed("recording", lambda: dump(shown))

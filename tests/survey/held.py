@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from collectors import survey as surveys
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.engine.endpoint import Endpoint
 from collectors.inventory import Request
-from collectors.model.keep import Rules
 from collectors.model.reading import Exact
+from collectors.model.settings import DEFAULTS, Settings
 from collectors.model.snapshot import Snapshot
 from collectors.survey import Options, Outcome, remember, survey
 from collectors.system import statvfs
@@ -30,7 +29,7 @@ EVERY = timedelta(minutes=20)
 def a_snapshot(share: float, at: datetime) -> Snapshot:
     """An engine with nothing on it, and a disk of which `share` percent are used, as statvfs answers."""
     free = BLOCKS - round(BLOCKS * share / 100)
-    space = statvfs.decode(("room", 1, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0))
+    space = statvfs.decode(("statvfs", 1, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0))
     snapshot = Scene().snapshot()
     (study,) = snapshot.studies
     study = replace(study, filesystem=replace(study.filesystem, space=Exact(space, HERE)))
@@ -41,7 +40,7 @@ def held(
     monkeypatch: pytest.MonkeyPatch,
     shares: list[float],
     journal: Path | None,
-    limits: Thresholds | None = None,
+    settings: Settings = DEFAULTS,
     vault: Path | None = None,
 ) -> list[Outcome]:
     """One run every 20 minutes, the last one now; each is remembered where there is a journal."""
@@ -50,7 +49,7 @@ def held(
         journal.mkdir(exist_ok=True)
         folder = a_folder(journal)
     request = Request(Endpoint("", "none", False, None, "no engine"), this_host(), 5.0, 3600.0)
-    options = Options(request, limits or Thresholds(), Rules(), folder, vault, None)
+    options = Options(request, settings, folder, vault, None)
     now = datetime.now(UTC)
     outcomes: list[Outcome] = []
     for number, share in enumerate(shares):

@@ -10,6 +10,7 @@ import pytest
 from collectors.history.reading import read
 from collectors.model.finding import Severity
 from collectors.model.report import Report
+from collectors.model.settings import DEFAULTS, Thresholds
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics
 from collectors.report.reclaim_text import plan_page
@@ -50,7 +51,7 @@ def test_the_dashboard_tells_the_crossing_when_the_severity_rises(
     before, report = (outcome.report for outcome in outcomes)
     journal = read(tmp_path, since=before.taken_at, now=report.taken_at)
     for runs in ([run_of_report(before), run_of_report(report)], runs_of_journal(journal)):
-        (event,) = history_of(runs, (percent,)).events
+        (event,) = history_of(runs, Thresholds(p1_percent=percent, p0_percent=100)).events
         assert (event.text, event.used_percent) == (f"{percent}% crossed", percent)
 
 
@@ -64,7 +65,7 @@ def test_a_severity_clears_at_the_figure_that_is_shown(tmp_path: Path, monkeypat
 
 def figures(report: Report) -> list[float]:
     """The used % of every face, read back from what a person or a program gets to see."""
-    nothing = history_of((), ())
+    nothing = history_of((), DEFAULTS.thresholds)
     state = DashboardState(appearance_of("ullage-dark", False), Mode.LIVE, Frame(report, nothing))
     found = [
         *_of(r"^Disk: (\S+)% used \(", render(report)),

@@ -13,6 +13,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
+from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import Outcome, SourceReport
 from tests import world
 
@@ -164,6 +165,7 @@ def a_report(
         trend=trend,
         plan=plan,
         coverage=tuple(coverage) if coverage is not None else read_sources(12),
+        settings=DEFAULTS,
     )
 
 

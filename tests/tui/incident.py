@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from collectors.model.report import Crossing, Growth, Report, RepositoryChurn, Sample, TrendView
+from collectors.model.settings import DEFAULTS
 from tests.tui.build import (
     GIB,
     NOW,
@@ -96,7 +97,7 @@ def frames(step_hours: float = 4.0, days: float = 6.0) -> list[Report]:
 def a_history(hours: float = 0.0) -> RunHistory:
     """What the journal knew `hours` before the end: a run every two hours for six days."""
     runs = [incident(back) for back in range(144, -1, -2) if back >= hours]
-    return history_of([run_of_report(run) for run in runs], (80, 90))
+    return history_of([run_of_report(run) for run in runs], DEFAULTS.thresholds)
 
 
 def _severity(hours: float) -> Severity:

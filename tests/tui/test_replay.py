@@ -6,6 +6,7 @@ import pytest
 
 from collectors.history.record import Journal, Record, UsedPoint
 from collectors.model.finding import Severity
+from collectors.model.settings import DEFAULTS
 from tests.tui.build import gib
 from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
 from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
@@ -20,7 +21,7 @@ from tui.widgets.category_table import CategoryTable
 
 def a_timeline() -> Timeline:
     reports = frames(2.0)
-    return Timeline([run_of_report(report) for report in reports], reports.__getitem__, (80, 90))
+    return Timeline([run_of_report(report) for report in reports], reports.__getitem__, DEFAULTS.thresholds)
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
@@ -117,7 +118,7 @@ def test_steps_in_time_end_at_both_ends() -> None:
 
 
 def test_events_are_crossings_falls_findings_and_what_resolved() -> None:
-    told = events([run_of_report(report) for report in frames(2.0)], (80, 90))
+    told = events([run_of_report(report) for report in frames(2.0)], DEFAULTS.thresholds)
     assert [event.kind for event in told if event.kind in (HistoryEventKind.CROSSED, HistoryEventKind.FREED)] == [
         HistoryEventKind.FREED,
         HistoryEventKind.CROSSED,
@@ -133,12 +134,14 @@ def test_a_forecast_that_came_true_is_not_called_resolved_and_one_that_did_not_i
 
     ahead = at(2.0, disk_full=Severity.P1, disk_forecast=Severity.P1)
     for now, wanted in ((at(1.0, disk_full=Severity.P0), []), (at(1.0, disk_full=Severity.P1), ["disk_forecast"])):
-        told = [event.text for event in events([ahead, now], (80, 90)) if event.kind is HistoryEventKind.RESOLVED]
+        told = [
+            event.text for event in events([ahead, now], DEFAULTS.thresholds) if event.kind is HistoryEventKind.RESOLVED
+        ]
         assert told == [f"resolved: {claim}" for claim in wanted]
 
 
 def test_until_cuts_every_curve_at_the_same_moment() -> None:
-    past = history_of([run_of_report(incident(hours)) for hours in (8.0, 4.0, 0.0)], (80, 90))
+    past = history_of([run_of_report(incident(hours)) for hours in (8.0, 4.0, 0.0)], DEFAULTS.thresholds)
     early = until(past, at_hours(4.0))
     assert len(early.used) == 2
     assert {len(line) for line in early.series.values()} == {2}
@@ -177,7 +180,7 @@ def a_journal() -> Journal:
 
 
 async def test_a_journal_replays_with_what_it_kept_and_says_what_it_did_not() -> None:
-    app = UllageApp(ReplayFeed.of_journal(a_journal(), host="elsewhere"))
+    app = UllageApp(ReplayFeed.of_journal(a_journal(), host="elsewhere", settings=DEFAULTS))
     async with shown(app, (120, 36)) as pilot:
         seen = text(app)
         assert "99% full" in seen
@@ -191,7 +194,7 @@ async def test_a_journal_replays_with_what_it_kept_and_says_what_it_did_not() ->
 
 
 def test_the_forecast_of_a_journal_frame_is_made_from_its_past_alone() -> None:
-    feed = ReplayFeed.of_journal(a_journal(), host="h")
+    feed = ReplayFeed.of_journal(a_journal(), host="h", settings=DEFAULTS)
     early, late = feed.report_at(30), feed.report_at(72)
     assert early.trend.runs == 31
     assert late.trend.runs == 73
@@ -199,8 +202,8 @@ def test_the_forecast_of_a_journal_frame_is_made_from_its_past_alone() -> None:
 
 
 def test_points_that_supervisors_wrote_lengthen_the_curve_and_are_no_frames() -> None:
-    feed = ReplayFeed.of_journal(a_journal(), host="h")
-    timeline = Timeline(feed.runs, feed.report_at, (80, 90), feed.foreign)
+    feed = ReplayFeed.of_journal(a_journal(), host="h", settings=DEFAULTS)
+    timeline = Timeline(feed.runs, feed.report_at, DEFAULTS.thresholds, feed.foreign)
     assert len(timeline) == 73
     assert timeline.history.used[0].at == at_hours(60)
 
@@ -225,5 +228,5 @@ async def test_until_somebody_chooses_the_cursor_follows_the_largest_category() 
 def test_a_run_of_a_long_journal_looks_back_as_far_as_a_live_one_and_no_further() -> None:
     """Else each frame would cost as much as the journal is long, and walking through it the square of that."""
     runs = runs_of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
-    looked = [report_of(runs, index, "host").trend.runs for index in (10, 3_000, 3_599)]
+    looked = [report_of(runs, index, "host", DEFAULTS).trend.runs for index in (10, 3_000, 3_599)]
     assert looked == [11, 35 * 72 + 1, 35 * 72 + 1]

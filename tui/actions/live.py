@@ -85,7 +85,7 @@ class LiveActions(StateApp):
         runs = self._moments
         if done:
             runs = (*[run for run in runs if run.at < report.taken_at], run_of_report(report))
-        return history_of(runs, self.state.marks) if runs else NO_HISTORY
+        return history_of(runs, report.settings.thresholds) if runs else NO_HISTORY
 
     @staticmethod
     def _slider(history: RunHistory) -> dict[str, object]:

@@ -66,8 +66,8 @@ class ReplayActions(LiveActions):
         every = [*runs, run_of_report(latest)]
         self.timeline = Timeline(
             every,
-            lambda index: latest if index == len(runs) else report_of(runs, index, latest.host, self.state.marks),
-            self.state.marks,
+            lambda index: latest if index == len(runs) else report_of(runs, index, latest.host, latest.settings),
+            latest.settings.thresholds,
         )
         self._at = len(every) - 1
         return self.timeline

@@ -79,10 +79,9 @@ class HostSource:
             options.request.endpoint,
             options.request.host,
             state_of(options),
-            options.rules,
+            options.settings,
             tier=Risk.DESTRUCTIVE,
             target_percent=None,
-            grace_s=options.request.grace_s,
             named=chosen,
         )
         outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)

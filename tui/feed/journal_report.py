@@ -15,6 +15,7 @@ from collectors.model.ledger import Category, Ledger, Row
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
+from collectors.model.settings import Settings
 from tui.view_models.runs import RunSummary
 from tui.view_models.verdict import JOURNAL
 
@@ -22,7 +23,7 @@ _NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
 
 
-def report_of(runs: Sequence[RunSummary], index: int, host: str, marks: Sequence[int] = (80, 90)) -> Report:
+def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Settings) -> Report:
     """The report of run `index`, with the trend that the runs before it tell."""
     run = runs[index]
     origin = Origin(JOURNAL, "run", run.at, 0.0)
@@ -55,9 +56,10 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, marks: Sequence
         other_ledgers=(),
         filesystem_facts=None,
         findings=tuple(_finding(rule, run, origin) for rule in run.findings),
-        trend=_trend(runs, index, marks),
+        trend=_trend(runs, index, settings),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
         coverage=(),
+        settings=settings,
     )
 
 
@@ -74,14 +76,12 @@ def _finding(rule: str, run: RunSummary, origin: Origin) -> Finding:
     return Finding(rule, found.severity, found.claim, amount, (), "see the run's own report", (), True)
 
 
-def _trend(runs: Sequence[RunSummary], index: int, marks: Sequence[int]) -> TrendView:
+def _trend(runs: Sequence[RunSummary], index: int, settings: Settings) -> TrendView:
     """What the journal said at this run: nothing of a later one is looked at, and no more than a live run looks at."""
-    from collectors.history.points import Levels
     from collectors.history.record import Journal
     from collectors.history.trend import LOOK_BACK_S
     from collectors.history.view import view
 
     begin = bisect_left(runs, runs[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
     records = tuple(one.record for one in runs[begin : index + 1] if one.record is not None)
-    worst, bad = (*sorted(marks, reverse=True), 90, 80)[:2]
-    return view(Journal(records, (), 0, 0), now=runs[index].at, levels=Levels(p0=worst, p1=bad))
+    return view(Journal(records, (), 0, 0), now=runs[index].at, thresholds=settings.thresholds)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from collectors.history.reading import read
 from collectors.model.report import Report
+from collectors.model.settings import Settings, Thresholds
 from collectors.report.recording import Unreadable, load
 from tui.view_models.frame import Frame
 from tui.view_models.history import history_of, until
@@ -49,12 +50,12 @@ def _lines(path: Path) -> TextIO:
     return path.open(encoding="utf-8", errors="replace")
 
 
-def of_folder(path: Path) -> ReplayFeed:
-    """A folder of daily journals; their records keep totals, categories and findings."""
+def of_folder(path: Path, settings: Settings) -> ReplayFeed:
+    """A folder of daily journals; their records keep totals, categories and findings, and are judged by `settings`."""
     journal = read(path, now=datetime.now(UTC))
     if not journal.records:
         raise ReplayError(f"{path}: no runs in its journals")
-    return ReplayFeed.of_journal(journal, host=path.name)
+    return ReplayFeed.of_journal(journal, host=path.name, settings=settings)
 
 
 class ReplayFeed:
@@ -68,6 +69,7 @@ class ReplayFeed:
         self,
         runs: Sequence[RunSummary],
         report_at: Callable[[int], Report],
+        settings: Settings,
         *,
         origin: str,
         foreign: Sequence[RunSummary] = (),
@@ -77,25 +79,32 @@ class ReplayFeed:
         self.runs = tuple(runs)
         self.foreign = tuple(foreign)
         self.report_at = report_at
+        self.settings = settings
         self.origin = origin
         self.opens_at = len(self.runs) - 1
 
     @classmethod
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
-        feed = cls([run_of_report(report) for report in ordered], ordered.__getitem__, origin=origin)
+        if not ordered:
+            raise ValueError(f"{origin}: nothing to replay")
+        feed = cls(
+            [run_of_report(report) for report in ordered], ordered.__getitem__, ordered[-1].settings, origin=origin
+        )
         feed.opens_at = max(range(len(ordered)), key=lambda index: (feed.runs[index].height or 0.0, index))
         return feed
 
     @classmethod
-    def of_journal(cls, journal: Journal, *, host: str, marks: Sequence[int] = (80, 90)) -> ReplayFeed:
+    def of_journal(cls, journal: Journal, *, host: str, settings: Settings) -> ReplayFeed:
         """The runs of a journal; what supervisors wrote beside them is in the curve. ValueError without any run."""
         from tui.feed.journal_report import report_of
 
         runs = runs_of_journal(journal)
         ours = [run for run in runs if run.record is not None]
         curve = [run for run in runs if run.record is None]
-        return cls(ours, lambda index: report_of(ours, index, host, marks), origin="journal", foreign=curve)
+        return cls(
+            ours, lambda index: report_of(ours, index, host, settings), settings, origin="journal", foreign=curve
+        )
 
 
 class Timeline:
@@ -108,13 +117,13 @@ class Timeline:
         self,
         runs: Sequence[RunSummary],
         report_at: Callable[[int], Report],
-        marks: Sequence[int],
+        thresholds: Thresholds,
         foreign: Sequence[RunSummary] = (),
     ) -> None:
         self.runs = tuple(runs)
         self._report_at = report_at
         self.times = tuple(run.at for run in runs)
-        self.history = history_of(sorted((*foreign, *self.runs), key=lambda run: run.at), marks)
+        self.history = history_of(sorted((*foreign, *self.runs), key=lambda run: run.at), thresholds)
 
     def __len__(self) -> int:
         return len(self.runs)

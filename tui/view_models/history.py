@@ -12,13 +12,14 @@ from datetime import datetime
 from collectors.causes import disk_full
 from collectors.model.finding import Severity
 from collectors.model.report import Report, Sample
+from collectors.model.settings import Thresholds
 from collectors.report.words import bytes_, whole_percent
 from tui.view_models.categories import label_by_key
 from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory
 from tui.view_models.runs import RunSummary, forecast_came_true
 
 
-def history_of(runs: Sequence[RunSummary], marks: Sequence[int]) -> RunHistory:
+def history_of(runs: Sequence[RunSummary], thresholds: Thresholds) -> RunHistory:
     """The curves and events of runs that are oldest first."""
     series: dict[str, list[Sample]] = {}
     for run in runs:
@@ -27,7 +28,7 @@ def history_of(runs: Sequence[RunSummary], marks: Sequence[int]) -> RunHistory:
     return RunHistory(
         used=tuple(CurvePoint(run.at, height) for run in runs if (height := run.height) is not None),
         series={key: tuple(samples) for key, samples in series.items()},
-        events=events(runs, marks),
+        events=events(runs, thresholds),
     )
 
 
@@ -57,14 +58,14 @@ _FALL_PERCENT = 2.0
 _SHOWN_AS_CROSSINGS = frozenset({disk_full.ID})
 
 
-def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEvent, ...]:
+def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryEvent, ...]:
     """What happened, oldest first: thresholds crossed, findings that came and went, space that freed, actions."""
     found: list[HistoryEvent] = []
     before: RunSummary | None = None
     before_with_findings: RunSummary | None = None  # the last run that had findings at all: foreign points have none
     for run in runs:
         if before is not None:
-            found += _levels(before, run, marks)
+            found += _levels(before, run, thresholds)
         if before_with_findings is not None and run.categories:
             found += _findings(before_with_findings, run)
         found += [
@@ -77,14 +78,14 @@ def events(runs: Sequence[RunSummary], marks: Sequence[int]) -> tuple[HistoryEve
     return tuple(found)
 
 
-def _levels(before: RunSummary, run: RunSummary, marks: Sequence[int]) -> list[HistoryEvent]:
+def _levels(before: RunSummary, run: RunSummary, thresholds: Thresholds) -> list[HistoryEvent]:
     if before.used_percent is None or run.used_percent is None:
         return []
     found = []
     used = run.used_percent
-    for mark in marks:
+    for mark in thresholds.marks:
         if before.used_percent < mark <= used:
-            severity = Severity.P0 if mark >= 90 else Severity.P1 if mark >= 80 else Severity.P2
+            severity = thresholds.level(mark)
             found.append(
                 HistoryEvent(run.at, HistoryEventKind.CROSSED, f"{whole_percent(mark)} crossed", used, severity)
             )

@@ -42,7 +42,7 @@ class AfterPlan:
 
 @dataclass(frozen=True)
 class DashboardState:
-    """`marks` are the percentages that judge, `selected` a category's key, `chosen` ids of plan steps."""
+    """`selected` a category's key, `chosen` ids of plan steps."""
 
     appearance: Appearance
     mode: Mode
@@ -52,7 +52,6 @@ class DashboardState:
     item_order: ItemOrder = ItemOrder.EXCLUSIVE
     churn_order: ChurnOrder = ChurnOrder.COST
     filter_text: str = ""
-    marks: tuple[int, ...] = (80, 90)
     selected: str = ""
     chosen: frozenset[str] = frozenset()
     plan: Plan | None = None  # the plan being applied; None: that of the report
@@ -75,6 +74,11 @@ class DashboardState:
             if name in self.__dict__ and not inputs & changes.keys():
                 new.__dict__[name] = self.__dict__[name]
         return new
+
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """The used % that judge, as the report was told."""
+        return self.report.settings.thresholds.marks if self.report is not None else ()
 
     @property
     def report(self) -> Report | None:

@@ -21,9 +21,9 @@ from random import Random
 from unittest import mock
 
 from collectors.cli import config
-from collectors.diagnosis.thresholds import Thresholds
 from collectors.drivers import files, layerdb
-from collectors.engine import contexts, settings
+from collectors.engine import contexts, daemon_config
+from collectors.model.settings import Thresholds
 from collectors.system import mountinfo
 from collectors.system.deadline import Malformed
 from tests.fuzz.change import damaged
@@ -133,7 +133,7 @@ def _judge_mounts(case: bytes) -> str:
 
 def _judge_settings(case: bytes) -> str:
     try:
-        found = settings.decode("daemon.json", case)
+        found = daemon_config.decode("daemon.json", case)
     except Malformed:
         return "malformed"
     assert isinstance(found.logs_bounded, bool)
@@ -280,7 +280,10 @@ def _judge_config(case: bytes) -> str:
             found = config.load(str(path))
         except config.BadConfig as bad:
             return "refused" if str(bad) else ""
-    for value in (*astuple(found.limits), *(one for one in astuple(found.rules) if not isinstance(one, tuple))):
+    for value in (
+        *astuple(found.settings.thresholds),
+        *(one for one in astuple(found.settings.keep) if not isinstance(one, tuple)),
+    ):
         assert 0 <= value < float("inf"), "a threshold that is no number"
     return "taken"
 
@@ -308,7 +311,7 @@ TARGETS = (
         _given(_DAEMON),
         _changed,
         _judge_settings,
-        ("collectors.engine.settings",),
+        ("collectors.engine.daemon_config",),
     ),
     Target(
         "contexts",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.engine.settings import decode, settings
+from collectors.engine.daemon_config import daemon_config, decode
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
@@ -51,9 +51,9 @@ def test_a_containers_own_etc_says_nothing_of_the_host(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     host = replace(this_host(), proc=tmp_path)
     (tmp_path / "self" / "mountinfo").write_text("")
-    assert isinstance(settings(host, timeout_s=5), Exact)
+    assert isinstance(daemon_config(host, timeout_s=5), Exact)
     bound = f"30 22 254:1 /docker/containers/{'c' * 64}/hostname /etc/hostname rw - ext4 /dev/vda1 rw\n"
     (tmp_path / "self" / "mountinfo").write_text(bound)
-    found = settings(host, timeout_s=5)
+    found = daemon_config(host, timeout_s=5)
     assert isinstance(found, Unavailable)
     assert found.why is Why.NOT_REACHABLE

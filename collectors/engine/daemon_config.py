@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from collectors.engine.locality import own_container
+from collectors.model.engine import DaemonConfig
 from collectors.model.reading import Reading, Why
-from collectors.model.settings import Settings
 from collectors.system import deadline
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
@@ -23,15 +23,15 @@ _SIZES = ("defaultKeepStorage", "defaultReservedSpace", "defaultMaxUsedSpace", "
 _ROTATING = frozenset({"local", "journald", "syslog", "none", "gelf", "fluentd", "awslogs", "splunk", "gcplogs"})
 
 
-def settings(host: Host, *, timeout_s: float) -> Reading[Settings]:
+def daemon_config(host: Host, *, timeout_s: float) -> Reading[DaemonConfig]:
     """What is configured. A missing file is an answer, nothing is; inside a container it is none."""
     path = host.here(_PATH)
     return deadline.read(
-        "engine.settings", f"read {path}", lambda: decode(str(path), _read(path, host)), timeout_s=timeout_s
+        "engine.daemon_config", f"read {path}", lambda: decode(str(path), _read(path, host)), timeout_s=timeout_s
     )
 
 
-def decode(path: str, content: bytes) -> Settings:
+def decode(path: str, content: bytes) -> DaemonConfig:
     """Raises Malformed for what is no JSON object; an unexpected type of a value counts as not set."""
     try:
         table = json.loads(content) if content.strip() else {}
@@ -42,7 +42,7 @@ def decode(path: str, content: bytes) -> Settings:
     options, driver = _table(table, "log-opts"), table.get("log-driver", "json-file")
     rotates = isinstance(driver, str) and driver in _ROTATING
     gc = _table(_table(table, "builder"), "gc")
-    return Settings(
+    return DaemonConfig(
         path=path,
         logs_bounded=rotates or bool(options.get("max-size")),
         build_cache_bounded=any(gc.get(key) for key in _SIZES) and gc.get("enabled") is not False,
