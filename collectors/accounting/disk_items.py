@@ -114,7 +114,7 @@ def _plain(desk: Desk, path: str, allocated: Size, apparent: Size, state: str, o
         exclusive=allocated,
         apparent=apparent,
         reclaimable=Unavailable(
-            Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not ours to say", desk.origin
+            Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not known here", desk.origin
         ),
         owner=owner,
         state=state,

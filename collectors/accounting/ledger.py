@@ -139,7 +139,7 @@ def _row(category: Category, size: Size, apparent: Size | None, method: str, rec
 
 def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: Origin) -> Row:
     parts = sum(charged(row.charged) for row in rows)
-    nothing = Unavailable(Why.NOT_APPLICABLE, "nobody knows what it is", origin)
+    nothing = Unavailable(Why.NOT_APPLICABLE, "what it belongs to is not known", origin)
     if isinstance(used, Unavailable):
         return Row(Category.UNATTRIBUTED, used, nothing, nothing, "used − all rows", used.detail)
     left = charged(used) - parts

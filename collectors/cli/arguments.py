@@ -17,7 +17,7 @@ examples:
   ullage --preflight --format json              the same as one JSON document
   ullage --preflight --docker-root /host/docker where the Docker root is bound in this container
   ullage --preflight --probe-container          with the socket alone: one short-lived container reads the Docker root
-  ullage --preflight --host ssh://root@db-1     another machine's engine: its own words only, no local claims
+  ullage --preflight --host ssh://root@db-1     another machine's engine: only what the engine says
   ullage --history --since 30d                  every figure of the journal, with sparklines
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
   ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
@@ -78,7 +78,7 @@ def _dashboard(p: argparse.ArgumentParser) -> None:
     group.add_argument("--demo", action="store_true", help="replay a shipped recording of a real lab incident")
     group.add_argument("--serve", action="store_true", help="show --replay or --demo in a browser, on loopback only")
     group.add_argument("--port", metavar="N", type=int, default=8000, help="of --serve (default: 8000)")
-    group.add_argument("--read-only", action="store_true", help="look, and never offer to apply")
+    group.add_argument("--read-only", action="store_true", help="read-only: never offer to apply")
     group.add_argument("--theme", choices=("dark", "light", "ansi"), help="(default: what the terminal can do)")
 
 
@@ -115,7 +115,7 @@ def _how(p: argparse.ArgumentParser) -> None:
     group.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all, not to stdout")
     group.add_argument("--si", action="store_true", help="sizes in powers of 1000, as docker prints them")
     group.add_argument(
-        "--deadline", metavar="SECONDS", type=seconds, default=60.0, help="for the whole look (default: 60)"
+        "--deadline", metavar="SECONDS", type=seconds, default=60.0, help="for the whole run (default: 60)"
     )
     group.add_argument("--config", metavar="FILE", help="TOML file (else $ULLAGE_CONFIG, user's, /etc/ullage.toml)")
 

@@ -53,11 +53,11 @@ def _verdict(
 ) -> tuple[Orphanhood, str]:
     folder, _, name = one.path.rpartition("/")
     if unread:
-        return Orphanhood.UNKNOWN, "a place that may know its owner could not be read"
+        return Orphanhood.UNKNOWN, "a source that may name its owner could not be read"
     if (folder.rpartition("/")[2], name) in evidence.mounted:
-        return Orphanhood.UNKNOWN, "no database knows it, yet it is mounted right now"
+        return Orphanhood.UNKNOWN, "no database lists it, but it is mounted now"
     if one.key in evidence.stood_on:
-        return Orphanhood.UNKNOWN, f"no database knows it, yet {evidence.stood_on[one.key]} is stacked on it"
+        return Orphanhood.UNKNOWN, f"no database lists it, but {evidence.stood_on[one.key]} is stacked on it"
     if not driver.layer_name.fullmatch(name):
         return Orphanhood.UNKNOWN, "not a name that the engine gives: somebody else put it there"
     if name.endswith("-init") and name.removesuffix("-init") in evidence.known_names:
@@ -67,20 +67,23 @@ def _verdict(
     if not evidence.known_names and (evidence.database_born_s is None or one.since_s < evidence.database_born_s):
         return (
             Orphanhood.UNKNOWN,
-            "the database knows no layer at all, and is younger than this one: it may be a new one",
+            "the database lists no layer at all, and is newer than this one: it may be a new database",
         )
     if one.key not in evidence.listed_before:
         return Orphanhood.YOUNG, "it appeared while the owners were being read"
     if age_s < evidence.grace_s:
         return Orphanhood.YOUNG, f"younger than the grace period of {evidence.grace_s:.0f} s"
     if driver.collects_unknown:
-        return Orphanhood.ORPHAN, "nobody knows it; containerd's own collector takes it when it runs next"
+        return (
+            Orphanhood.ORPHAN,
+            "nothing refers to it; containerd's own garbage collector removes it when it runs next",
+        )
     written = _written_during(one.since_s, evidence)
     if written is None:
-        return Orphanhood.ORPHAN, "nobody knows it"
+        return Orphanhood.ORPHAN, "nothing refers to it"
     if evidence.now_s - written.touched_s < evidence.grace_s:
         return Orphanhood.YOUNG, f"it may be the layer that {written.name} is registering"
-    return Orphanhood.ORPHAN, f"nobody knows it; it came into being during the interrupted write {written.name}"
+    return Orphanhood.ORPHAN, f"nothing refers to it; it was created during the interrupted write {written.name}"
 
 
 def _written_during(since_s: float, evidence: Evidence) -> Write | None:

@@ -21,7 +21,7 @@ _KINDS = {
     OwnerKind.BUILD: "build cache",
     OwnerKind.VOLUME: "volumes",
     OwnerKind.LOG: "logs",
-    OwnerKind.ORPHAN: "orphaned layers",
+    OwnerKind.ORPHAN: "unreferenced layers",
     OwnerKind.SNAPSHOT: "btrfs snapshots",
     OwnerKind.DELETED: "subvolumes that wait for the cleaner",
     OwnerKind.PLUGIN: "plugins",

@@ -70,7 +70,7 @@ def refused(step: Step, context: Context) -> str:
     if _RISKS.index(step.risk) > _RISKS.index(context.tier):
         return f"it is {step.risk}, and only the {context.tier} tier is open"
     if by_hand(step):
-        return "nothing here does it: a person has to, for example by its command"
+        return "this tool does not do it: a person has to, for example with its command"
     if not step.automatic and step.id not in context.named:
         return "it never runs by itself: a person has to name it"
     return ""
@@ -94,7 +94,7 @@ def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room
         # The engine writes records of its own when it removes something; by now there is room for them.
         ended, reason, after = _pass(tools, again, results, after)
     if any(_ENOSPC in target.reason for result in results for target in result.targets):
-        way_out = "" if any(r.removed for r in results) else ": make a few MiB of room by hand, then run this again"
+        way_out = "" if any(r.removed for r in results) else ": free a few MiB by hand, then run this again"
         notes.append(f"The engine could not write its own records on the full disk{way_out}.")
     tools.log.end(ended.value)
     if tools.log.problem:

@@ -41,7 +41,7 @@ class _Once:
         yield _gauge("severity", "The worst finding: 0 OK, 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", int(report.severity))
         yield _gauge("exit_status", "0 well, 1 warning, 2 critical, 3 not known", report.exit_status)
         yield _gauge("last_success_timestamp_seconds", "When this report was made", report.taken_at.timestamp())
-        yield _gauge("duration_seconds", "How long the look took", report.took_s)
+        yield _gauge("duration_seconds", "How long the run took", report.took_s)
         if report.ledger is not None:
             yield from _filesystem(report.ledger)
             yield from _categories(report.ledger)

@@ -34,9 +34,7 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         )
         step = f"; new bytes come from {words.quoted(churn.busting_step)}" if churn.busting_step else ""
         if not churn.rebuilds:
-            lines.append(
-                f"- Dangling: {left}, from {words.quoted(churn.repository) or 'nobody knows which repository'}"
-            )
+            lines.append(f"- Dangling: {left}, from {words.quoted(churn.repository) or 'an unknown repository'}")
             continue
         name, times = words.quoted(churn.repository), words.count(churn.rebuilds, "time")
         lines.append(f"- Churn: {name} rebuilt {times} since {words.moment(churn.since)}, {left}{step}")

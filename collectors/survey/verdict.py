@@ -14,7 +14,7 @@ from collectors.report import words
 def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity) -> str:
     """The sentence, foreign names already escaped."""
     if ledger is None:
-        return "Nothing could be read of the disk; see Coverage."
+        return "The disk could not be read; see Coverage."
     space = ledger.filesystem.space
     if isinstance(space, Unavailable):
         return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
@@ -32,8 +32,8 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
     )
     name = largest.category.value.replace("_", " ")
     if severity >= Severity.P2:
-        return f"{used}; the most is {name} ({words.size(largest.charged)}){remedy}."
-    return f"Nothing presses: {used}, the most by {name} ({words.size(largest.charged)})."
+        return f"{used}; the largest category is {name} ({words.size(largest.charged)}){remedy}."
+    return f"No action needed: {used}; the largest category is {name} ({words.size(largest.charged)})."
 
 
 def _sentence(finding: Finding) -> str:
@@ -47,5 +47,5 @@ def _remedy(plan: Plan) -> str:
     if freed:
         return f"; the plan frees {words.bytes_(freed)} in {words.count(len(steps), 'step')}"
     if plan.steps:
-        return "; what would help needs a person, see the plan"
+        return "; what would help needs a decision by a person: see the plan"
     return "; nothing that could be removed would help"

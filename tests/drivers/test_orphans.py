@@ -129,7 +129,7 @@ def test_what_a_known_layer_stands_on_is_no_orphan(tmp_path: Path, made: GraphRo
     write(made.root / "overlay2" / hex64("cache base") / "lower", f"l/{link}")
     proof = proofs(read(tmp_path, made))[LOST]
     assert proof.verdict is Orphanhood.UNKNOWN
-    assert proof.note == f"no database knows it, yet {hex64('cache base')} is stacked on it"
+    assert proof.note == f"no database lists it, but {hex64('cache base')} is stacked on it"
 
 
 def test_a_layer_being_removed_is_no_orphan_but_an_interrupted_write(tmp_path: Path, made: GraphRoot) -> None:
@@ -154,7 +154,7 @@ def test_a_layer_born_during_a_dead_write_is_an_orphan_and_the_write_its_evidenc
     found = read(tmp_path, made)
     proof = proofs(found)[LOST]
     assert proof.verdict is Orphanhood.ORPHAN
-    assert proof.note == "nobody knows it; it came into being during the interrupted write write-set-1"
+    assert proof.note == "nothing refers to it; it was created during the interrupted write write-set-1"
     assert isinstance(found.units, Exact)
     assert [unit.name for unit in found.units.value if unit.kind is UnitKind.INTERRUPTED_WRITE] == ["write-set-1"]
 
@@ -309,7 +309,7 @@ def test_an_empty_database_that_is_younger_than_the_layers_makes_no_orphans(tmp_
         (root.database / "layerdb" / folder).mkdir(parents=True)
     proof = proofs(read(tmp_path, root))[LOST]
     assert proof.verdict is Orphanhood.UNKNOWN
-    assert proof.note.startswith("the database knows no layer at all")
+    assert proof.note.startswith("the database lists no layer at all")
 
 
 def evidence(*, now_s: float = 100000.0, grace_s: float = 3600.0, writes: tuple[Write, ...] = ()) -> Evidence:

@@ -101,7 +101,7 @@ def test_the_leaked_layer_is_the_one_that_was_being_committed(leaky: Lab) -> Non
     assert proof.unread == ()
     assert {"layer database", "container layers", "BuildKit", "live mounts", "second listing"} <= set(proof.checked)
     (write,) = (unit for unit in units(read(leaky)) if unit.kind is UnitKind.INTERRUPTED_WRITE)
-    assert proof.note == f"nobody knows it; it came into being during the interrupted write {write.name}"
+    assert proof.note == f"nothing refers to it; it was created during the interrupted write {write.name}"
 
 
 def test_with_the_default_grace_period_nothing_is_an_orphan_yet(leaky: Lab) -> None:

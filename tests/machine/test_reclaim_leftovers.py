@@ -155,7 +155,7 @@ def test_a_young_leftover_is_none_yet(reclaiming: Reclaiming, leftovers: tuple[P
     eager = replace(reclaiming, grace_s=0.0)
     planned = eager.look()
     outcome = reclaiming.apply(planned, Risk.CAREFUL, steps=frozenset({TMP}))
-    assert {reason for _, reason in result(outcome, "temporary.remove").values()} == {"it was written to lately"}
+    assert {reason for _, reason in result(outcome, "temporary.remove").values()} == {"it was written to recently"}
     assert all(path.exists() for path in leftovers)
 
 

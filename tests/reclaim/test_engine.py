@@ -134,7 +134,7 @@ def test_several_tags_go_one_by_one_and_a_moved_one_stops_it_and_all_are_back(tm
     assert fake.images["sha256:b"]["RepoTags"] == ["app:2"]
     # The first answer was a refusal by id or a removal by tag; whatever was taken is back.
     assert set(fake.images["sha256:a"]["RepoTags"]) == {"app:1", "app:3"}
-    assert reasons(outcome) == {"image:sha256:a": "app:2 names another image by now"}
+    assert reasons(outcome) == {"image:sha256:a": "app:2 names another image now"}
 
 
 def test_a_refused_last_tag_puts_the_first_ones_back(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_refused_last_tag_puts_the_first_ones_back(tmp_path: Path) -> None:
     [
         (image("a", "rescued:1"), "it is not dangling any more: it is tagged rescued:1"),
         (image("a", labels={"ullage.keep": "true"}), "the rule ullage.keep=true keeps it"),
-        (image("a", tagged="2999-01-01T00:00:00Z"), "it was tagged, pulled or loaded lately"),
+        (image("a", tagged="2999-01-01T00:00:00Z"), "it was tagged, pulled or loaded recently"),
     ],
 )
 def test_a_dangling_image_is_left_alone_for_what_it_has_become(
@@ -211,7 +211,7 @@ def test_on_the_containerd_store_no_image_goes_while_a_pull_is_in_flight_or_cann
     [
         (container("c", "i", status="running"), "it is running now"),
         (container("c", "i", status="created"), "it is created now"),
-        (container("c", "i", ended="2999-01-01T00:00:00Z"), "it ran again lately"),
+        (container("c", "i", ended="2999-01-01T00:00:00Z"), "it ran again recently"),
         (container("c", "i", ended="0001-01-01T00:00:00Z"), "when it ended is not known"),
         (container("c", "i", labels={"ullage.keep": "true"}), "the rule ullage.keep=true keeps it"),
         (container("c", "i", written=1 << 40), "its writable layer may hold somebody's data"),

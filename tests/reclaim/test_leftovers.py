@@ -80,7 +80,7 @@ def test_what_somebody_has_open_stays_until_it_is_closed(
 
 def test_what_was_written_to_lately_stays(folder: Path) -> None:
     os.utime(folder / "docker-builder22/deep/er/file")
-    assert remove(folder / "docker-builder22", folder).reason == "it was written to lately"
+    assert remove(folder / "docker-builder22", folder).reason == "it was written to recently"
 
 
 def test_what_changed_after_the_plan_or_was_made_anew_stays_whatever_date_it_bears(folder: Path) -> None:
@@ -143,4 +143,4 @@ def test_what_only_a_person_can_do_is_refused_at_every_tier_and_under_every_name
     step = a_step("holder:7", "holder.restart", "open:254:0:1", automatic=False)
     outcome = run(FakeEngine(), tmp_path, step, named=frozenset({"holder:7"}))
     assert outcome.steps == ()
-    assert any("nothing here does it" in note for note in outcome.notes)
+    assert any("this tool does not do it" in note for note in outcome.notes)

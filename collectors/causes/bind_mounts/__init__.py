@@ -21,7 +21,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     if items and context.notable(charged(amount)):
         evidence = tuple((f"{item.name} of {item.owner}", item.referenced) for item in items[:5])
         claim = f"{count(len(items), 'host directory', 'host directories')} mounted into containers"
-        yield Finding(ID, Severity.P4, claim, amount, evidence, "look into the containers' data", (), True)
+        yield Finding(ID, Severity.P4, claim, amount, evidence, "inspect the containers' data", (), True)
 
 
 LINE = "host directories that containers write to"

@@ -24,7 +24,7 @@ from collectors.model.sums import charged
 ID = "btrfs-metadata"
 
 _NO_CHUNK_TO_EMPTY = (
-    "Balance: no data chunk could be emptied into the free room of the others, so it would move nothing; "
+    "Balance: no data chunk could be emptied into the free space of the others, so it would move nothing; "
     "remove data first, or add a device for the time of the balance."
 )
 _WOULD_FAIL = (

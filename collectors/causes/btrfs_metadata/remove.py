@@ -66,7 +66,7 @@ def _next_filter(tools: Tools) -> Filter | str:
         return f"the chunks could not be read: {facts.detail}"
     now = pressure(facts.value, decided=True)
     if now is None:
-        return "there is room for another metadata chunk by now"
+        return "there is space for another metadata chunk now"
     if now.lacking_bytes:
         return "it would fail: metadata is too full to start with"
     chunks, spaces = facts.value.chunks, facts.value.spaces

@@ -24,7 +24,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     row = context.ledger.row(Category.SNAPSHOTS)
     if items and context.notable(charged(row.reclaimable)):
         claim = f"{count(len(items), 'snapshot')} outside Docker, holding what nothing else holds"
-        remedy = "thin them out with the tool that makes them; keep the Docker root on a subvolume of its own"
+        remedy = "delete old ones with the tool that makes them; keep the Docker root on a subvolume of its own"
         severity = context.severity(row.reclaimable)
         yield Finding(ID, severity, claim, row.reclaimable, largest(items), remedy, owners(items), True)
 
@@ -47,8 +47,8 @@ def _draft(context: PlanContext, unit: Unit) -> Draft:
         within=(unit.created_at.timestamp() if unit.created_at else 0.0, unit.id),
         harm=Harm.DATA,
         risk=Risk.DESTRUCTIVE,
-        needs="somebody who knows which backup it belongs to",
-        costs="this state of the filesystem cannot be gone back to",
+        needs="a person who knows which backup it belongs to",
+        costs="this state of the filesystem can no longer be restored",
         undo="none",
         automatic=False,
     )

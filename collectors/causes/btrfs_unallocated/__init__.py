@@ -26,7 +26,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     slack = sum(space.logical_total_bytes - space.logical_used_bytes for space in data)
     chunk = min(context.limits.chunk_bytes, context.total_bytes // 10)
     if left < chunk and slack > 2 * chunk:
-        evidence = (("unallocated", facts.unallocated_bytes), ("room inside data chunks", context.exact(slack)))
+        evidence = (("unallocated", facts.unallocated_bytes), ("free space inside data chunks", context.exact(slack)))
         claim = "nearly all of the disk is in chunks that are not full"
         remedy = "balance data chunks by their fill, with a limit"
         yield Finding(ID, Severity.P3, claim, facts.unallocated_bytes, evidence, remedy, (), True)

@@ -91,15 +91,15 @@ def _draft(
 
 _WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
     OLD: (
-        "Remove build cache that no build used lately",
+        "Remove build cache that no build used recently",
         "no build that uses these records",
-        "slower builds until the cache is warm again",
+        "slower builds until the cache is filled again",
         Harm.NONE,
         Risk.SAFE,
         20,
     ),
     MOUNTS: (
-        "Remove build cache mounts that no build used lately",
+        "Remove build cache mounts that no build used recently",
         "no build that uses these records; a network for the next one",
         "package caches are downloaded again",
         Harm.TIME,
@@ -109,7 +109,7 @@ _WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
     SHARED: (
         "Remove build cache that only removed images shared",
         "the images that hold the same bytes are gone",
-        "slower builds until the cache is warm again",
+        "slower builds until the cache is filled again",
         Harm.TIME,
         Risk.CAREFUL,
         80,  # its bytes come free only after tagged images

@@ -49,5 +49,5 @@ def remove_record(engine: EngineSession, record_id: str, *, all_: bool, unused_f
     deleted = body.get("CachesDeleted") or []
     reported = body.get("SpaceReclaimed")
     if record_id not in deleted:
-        return skipped("the builder kept it: in use, used lately, shared with an image by now, or already gone")
+        return skipped("the builder kept it: in use, used recently, shared with an image now, or already gone")
     return Act(True, reported_bytes=reported if isinstance(reported, int) and reported >= 0 else None)

@@ -80,7 +80,7 @@ def _draft(context: PlanContext, volume: Volume, users: tuple[Container, ...], g
         risk=Risk.DESTRUCTIVE,
         needs="no build running in it; `docker buildx rm NAME` does the same and forgets the builder too, "
         "`docker buildx prune --builder NAME` empties it and keeps it",
-        costs="its builds start cold, and it is made again by the next build that names it",
+        costs="its builds start without a cache; the next build that names it makes it again",
         undo="none needed: builds fill the cache again",
         automatic=False,
         requires=earlier,
@@ -88,5 +88,5 @@ def _draft(context: PlanContext, volume: Volume, users: tuple[Container, ...], g
     )
 
 
-LINE = "container builders of buildx, with a cache that no prune of the engine's looks at"
+LINE = "container builders of buildx, with a cache that the engine's prune does not cover"
 CAUSE = Cause(ID, Category.VOLUMES, OwnerKind.VOLUME, Harm.TIME, LINE, detect, propose)

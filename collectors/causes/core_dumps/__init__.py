@@ -21,7 +21,7 @@ _KEPT_DAYS = 3
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """Their directories together, as far as they are notable."""
-    remedy = "look at them with coredumpctl, then MaxUse= in coredump.conf"
+    remedy = "inspect them with coredumpctl, then MaxUse= in coredump.conf"
     return detect_folders(context, ID, _FOLDER, "core dumps", remedy)
 
 
@@ -42,8 +42,8 @@ def propose(context: PlanContext) -> Proposal:
         within=(ID,),
         harm=Harm.HISTORY,
         risk=Risk.DESTRUCTIVE,
-        needs="somebody who has looked at them (coredumpctl list); then MaxUse= in coredump.conf",
-        costs="what crashed can no longer be looked into",
+        needs="a person who has looked at them (coredumpctl list); then MaxUse= in coredump.conf",
+        costs="the crashes can no longer be analysed",
         undo="none",
         automatic=False,
         estimate=estimate(context, ID, size, size, "how old each of them is was not read"),

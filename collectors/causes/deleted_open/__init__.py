@@ -76,7 +76,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         name = names.get(first.container) or first.container[:12]
         title = f"Restart the container {name}, which holds deleted files open"
         command = commands.line(context.tool, "restart", name)
-        needs = "somebody who knows whether it may be restarted now"
+        needs = "a person who knows whether it may be restarted now"
     elif first.command in _ENGINES:
         title = f"Restart the engine ({first.command}), which holds deleted files open"
         command = commands.line("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
@@ -84,7 +84,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
     else:
         title = f"End {first.command} (pid {first.pid}), which holds deleted files open, and start it again"
         command = commands.line("kill", str(first.pid))
-        needs = f"somebody who knows how it is started again; `systemctl status {first.pid}` names its service"
+        needs = f"a person who knows how it is started again; `systemctl status {first.pid}` names its service"
     return Draft(
         id=f"holder:{who}",
         action="holder.restart",
@@ -96,7 +96,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         harm=Harm.DATA,
         risk=Risk.DESTRUCTIVE,
         needs=needs,
-        costs="its work is interrupted, and the content of the deleted files is lost for good",
+        costs="its work is interrupted, and the content of the deleted files is lost permanently",
         undo="none; before that /proc/PID/fd still gives the content",
         automatic=False,
         estimate=None if _known(context, held) else _at_least_nothing(context, who),

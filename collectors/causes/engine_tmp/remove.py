@@ -68,12 +68,12 @@ def _why_not(path: Path, oldest_s: float, planned_s: float) -> str:
     try:
         found = list(tree(str(path)))
     except OSError as error:
-        return f"it cannot be looked through: {error.strerror or error}"
+        return f"it cannot be searched: {error.strerror or error}"
     for name, status in found:
         if status.st_ctime >= planned_s - _TICK_S:  # no program can set it: also one that was made anew shows here
             return "it was changed, or made anew, after the plan"
         if status.st_mtime > oldest_s:
-            return "it was written to lately"
+            return "it was written to recently"
         if stat.S_ISREG(status.st_mode) and (reason := _open_elsewhere(name, status)):
             return reason
     return ""
@@ -87,7 +87,7 @@ def _open_elsewhere(name: str, seen: os.stat_result) -> str:
     try:
         now = os.fstat(fd)
         if (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino):
-            return "it is another file by now"
+            return "it is a different file now"
         # Whoever opens it while the lease lasts would have us signalled, with SIGIO, which kills.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)

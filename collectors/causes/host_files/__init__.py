@@ -18,7 +18,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     row = context.ledger.row(Category.OTHER_FILES)
     if context.used_bytes and charged(row.charged) > context.used_bytes // 3:
         evidence = largest(context.items(Category.OTHER_FILES))
-        claim, remedy = "files outside Docker on the same filesystem", "look into the largest directories"
+        claim, remedy = "files outside Docker on the same filesystem", "inspect the largest directories"
         yield Finding(ID, Severity.P4, claim, row.charged, evidence, remedy, (), True)
 
 

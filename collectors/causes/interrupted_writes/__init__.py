@@ -48,7 +48,7 @@ def _draft(units: tuple[Unit, ...]) -> Draft:
         harm=Harm.TIME,
         risk=Risk.DESTRUCTIVE,
         needs=f"{ENGINE_STOPPED}; each one is looked up again in the layer database just before",
-        costs="none: no layer was registered from them; that they are there tells of a crash",
+        costs="none: no layer was registered from them; they are the trace of a crash",
         undo="none",
         automatic=True,
     )
@@ -63,6 +63,6 @@ def _collected_by_containerd(count: int) -> str:
     )
 
 
-LINE = "layer writes and removals that a crash cut short"
+LINE = "layer writes and removals that a crash interrupted"
 REMOVER = "collectors.causes.interrupted_writes.remove:Interrupted"
 CAUSE = Cause(ID, Category.DOCKER_OTHER, OwnerKind.LEFTOVER, Harm.TIME, LINE, detect, propose, REMOVER)

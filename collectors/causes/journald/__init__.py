@@ -35,7 +35,7 @@ def propose(context: PlanContext) -> Proposal:
     if size <= _KEPT_BYTES:
         said = f"The system journal: vacuuming it to the usual {_KEPT} would free nothing, since it holds less."
         return Proposal((), (said,), answered=True)
-    method = "whole archived files go, those in use stay"
+    method = "whole archived files are removed, those in use stay"
     draft = Draft(
         id=ID,
         action="journal.vacuum",
@@ -46,7 +46,7 @@ def propose(context: PlanContext) -> Proposal:
         within=(ID,),
         harm=Harm.HISTORY,
         risk=Risk.DESTRUCTIVE,
-        needs="somebody who does not need the older entries; then SystemMaxUse= in journald.conf, or it grows back",
+        needs="a person who does not need the older entries; then SystemMaxUse= in journald.conf, or it grows back",
         costs="the oldest entries are lost; files in use stay",
         undo="none",
         automatic=False,

@@ -70,7 +70,7 @@ def _draft(context: PlanContext, log: ContainerLog, container: Container) -> Dra
         risk=Risk.DESTRUCTIVE,
         needs=f"{advice}root on the engine's machine",
         costs=(
-            "the log's history is lost but for its end; `logs --tail` and `logs --follow` of this container show "
+            "the log's history is lost except for its end; `logs --tail` and `logs --follow` of this container show "
             "nothing new until it restarts (engine 23 and later)"
         ),
         undo="none; the end of the log is kept in the state folder",

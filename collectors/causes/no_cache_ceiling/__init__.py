@@ -17,10 +17,10 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     """daemon.json sets no size for it, and there is some."""
     found = of_docker(context)
     if found is not None and not found[1].build_cache_bounded and context.items(Category.BUILD_CACHE):
-        claim = f"no ceiling for the build cache is configured in {found[1].path}"
+        claim = f"no size limit for the build cache is configured in {found[1].path}"
         remedy = 'set "builder": {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}'
         yield Finding(ID, Severity.P4, claim, None, (), remedy, (), True)
 
 
-LINE = "daemon.json sets no ceiling for the build cache"
+LINE = "daemon.json sets no size limit for the build cache"
 CAUSE = Cause(ID, Category.BUILD_CACHE, None, None, LINE, detect)

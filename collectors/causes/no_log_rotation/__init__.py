@@ -17,7 +17,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     """daemon.json leaves json-file logs without a size limit."""
     found = of_docker(context)
     if found is not None and not found[1].logs_bounded and found[0].logging_driver == "json-file":
-        claim = f"no log rotation is configured in {found[1].path}: a container's log grows without end"
+        claim = f"no log rotation is configured in {found[1].path}: a container's log grows without limit"
         remedy = 'set "log-opts": {"max-size": "10m", "max-file": "3"}; it holds for containers made afterwards'
         yield Finding(ID, Severity.P4, claim, None, (), remedy, (), True)
 

@@ -23,7 +23,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     amount = context.sum(item.referenced for item in unproven)
     if unproven and context.notable(charged(amount)):
         directories = count(len(unproven), "layer directory", "layer directories")
-        claim = f"{directories} that nobody seems to know, not proven to be orphans"
+        claim = f"{directories} apparently unreferenced, not proven to be orphans"
         evidence = (*largest(unproven), ("why", unproven[0].note or unproven[0].state))
         remedy = "wait: a later run proves it once they are old enough and every owner source was read"
         yield Finding(ID, Severity.P4, claim, amount, evidence, remedy, (), False)
@@ -37,11 +37,11 @@ def propose(context: PlanContext) -> Proposal:
 
 def _left_alone(count: int) -> str:
     return (
-        f"{count} {'layer' if count == 1 else 'layers'} that nobody seems to know {are(count)} not proved to be "
+        f"{count} {'layer' if count == 1 else 'layers'} apparently unreferenced {are(count)} not proved to be "
         f"{'an orphan' if count == 1 else 'orphans'} (too young, seen once, or an owner source could not be read): "
         "left alone."
     )
 
 
-LINE = "layer directories that nobody seems to know, not proven to be orphans"
+LINE = "layer directories apparently unreferenced, not proven to be orphans"
 CAUSE = Cause(ID, Category.ORPHANS, None, None, LINE, detect, propose)

@@ -23,7 +23,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     found = context.items(Category.ORPHANS)
     if found:
         row = context.ledger.row(Category.ORPHANS)
-        claim = f"{count(len(found), 'orphaned layer')} that no image, container, build or mount knows"
+        claim = f"{count(len(found), 'unreferenced layer')}, used by no image, container, build or mount"
         evidence = (*largest(found), ("checked", ", ".join(found[0].proof)))
         remedy = "stop the engine, prove it again, delete just these"
         severity = context.severity(row.reclaimable)
@@ -64,7 +64,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
     return Draft(
         id=ID,
         action="orphan.remove",
-        title="Remove layers that no image, container or build knows",
+        title="Remove unreferenced layers",
         command=commands.line(*remove, *(found[t].path for t in targets)),
         targets=targets,
         # Before truncated logs: nothing refers to them, while a log is evidence.
@@ -79,7 +79,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
     )
 
 
-LINE = "layers on disk that no image, container, build or mount knows, with proof"
+LINE = "layers on disk that no image, container, build or mount uses, with proof"
 REMOVER = "collectors.causes.orphans.remove:Orphans"
-ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "layers that Docker no longer knows fill the disk")
+ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "unreferenced layers fill the disk")
 CAUSE = Cause(ID, Category.ORPHANS, OwnerKind.ORPHAN, Harm.STATE, LINE, detect, propose, REMOVER, alert=ALERT)

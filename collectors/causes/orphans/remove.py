@@ -72,9 +72,9 @@ class Prover:
             return "its owners could not be read again"
         proof = next((p for p in store.value.orphans.value if self._path(store.value, p.unit) == path), None)
         if proof is None:
-            return "it is known to somebody now, or gone"
+            return "something uses it now, or it is gone"
         if proof.verdict is not Orphanhood.ORPHAN:
-            return f"it is not proved any more: {proof.note}"
+            return f"the proof no longer holds: {proof.note}"
         return mounted_inside(self._context.host, path)
 
     @property

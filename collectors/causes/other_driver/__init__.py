@@ -56,7 +56,7 @@ def _draft(context: PlanContext, name: str, units: list[Unit]) -> Draft:
         harm=Harm.STATE,
         risk=Risk.DESTRUCTIVE,
         needs=f"{ENGINE_STOPPED}; first an archive of what may still be wanted, on another disk: {archive}",
-        costs="the images, containers and layers of that driver are lost, and so is the way back to it",
+        costs="the images, containers and layers of that driver are lost, and so is the chance to return to it",
         undo="none; only from the archive",
         automatic=False,
     )

@@ -16,7 +16,7 @@ ID = "plugin-data"
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """All plugins together."""
-    claim, remedy = "plugins keep data of their own", "look into the plugin's logs"
+    claim, remedy = "plugins keep data of their own", "inspect the plugin's logs"
     return detect_leftovers(context, ID, UnitKind.PLUGIN, claim, remedy)
 
 

@@ -33,7 +33,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     freed = context.freed(owners(stopped))
     if stopped and context.notable(charged(freed)):
         claim = f"writable layers and logs of {count(len(stopped), 'stopped container')}"
-        remedy = "look whether their data is needed, then docker rm"
+        remedy = "check whether their data is needed, then docker rm"
         yield Finding(ID, Severity.P4, claim, freed, largest(stopped), remedy, owners(stopped), True)
 
 
@@ -100,7 +100,7 @@ def _draft(context: PlanContext, container: Container, idle_s: float) -> Draft:
         within=(-idle_s, container.id),
         harm=Harm.STATE,
         risk=Risk.CAREFUL if small else Risk.DESTRUCTIVE,
-        needs="it is still stopped" if small else "it is still stopped; somebody who knows what it wrote",
+        needs="it is still stopped" if small else "it is still stopped; a person who knows what it wrote",
         costs="its log and what it wrote outside volumes are lost; its volumes stay",
         undo="none; create it again from its image",
         automatic=small,

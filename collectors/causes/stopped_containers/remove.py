@@ -62,7 +62,7 @@ def why_not(detail: Mapping[str, Any], rules: Rules, now: datetime, *, small: bo
     if ended is None:
         return "when it ended is not known"
     if (now - ended).total_seconds() < rules.container_age_s:
-        return "it ran again lately"
+        return "it ran again recently"
     written = detail.get("SizeRw", 0)
     if small and (not isinstance(written, int) or written > rules.container_small_bytes):
         return "its writable layer may hold somebody's data"

@@ -101,7 +101,7 @@ def why_not(
     tagged_at = moment(mapping(detail, "Metadata").get("LastTagTime"))
     least = rules.dangling_age_s if dangling else rules.image_age_s
     if tagged_at is not None and (now - tagged_at).total_seconds() < least:
-        return "it was tagged, pulled or loaded lately"
+        return "it was tagged, pulled or loaded recently"
     known = {normal(tag) for tag in tags} | set(digests)
     ids = {text(detail, "Id"), *(digest.rpartition("@")[2] for digest in digests)}
     for container in containers:
@@ -132,7 +132,7 @@ def remove_image(engine: EngineSession, detail: Mapping[str, Any], *, keep_paren
             continue  # the engine drops a repository's digests with its last tag
         if not named.ok or not isinstance(named.body, dict) or named.body.get("Id") != image_id:
             restore_tags(engine, image_id, tags)
-            return skipped(f"{reference} names another image by now")
+            return skipped(f"{reference} names another image now")
         reply = engine.delete(f"/images/{reference}", options)
         if not reply.ok and reply.status != 404:
             restore_tags(engine, image_id, tags)

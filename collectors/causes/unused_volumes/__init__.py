@@ -28,7 +28,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     freed = context.freed(owners(unused))
     if unused and context.notable(charged(freed)):
         claim = f"{count(len(unused), 'volume')} that no container refers to"
-        remedy = "data: look into each, then docker volume rm by name"
+        remedy = "data: inspect each, then docker volume rm by name"
         yield Finding(ID, Severity.P4, claim, freed, largest(unused), remedy, owners(unused), True)
 
 
@@ -64,7 +64,7 @@ def _draft(context: PlanContext, volume: Volume) -> Draft:
         within=(-(made or 0.0), volume.name),
         harm=Harm.DATA,
         risk=Risk.DESTRUCTIVE,
-        needs="somebody who knows what is in it; a copy of it",
+        needs="a person who knows what is in it; a copy of it",
         costs="its data is lost; databases live in volumes, in anonymous ones too",
         undo="none; only from a copy made before",
         automatic=False,
