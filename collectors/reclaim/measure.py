@@ -27,7 +27,7 @@ _STUCK_S = 15.0  # without a byte freed: the cleaner was woken by a commit and i
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Fill:
     """statvfs at one moment, in bytes, and on btrfs the logical bytes of data extents (None elsewhere)."""
 
     used_bytes: int
@@ -41,12 +41,12 @@ class Room:
         return used_percent(self.used_bytes, self.used_bytes + self.available_bytes)
 
 
-def room(mountpoint: str) -> Reading[Room]:
+def read_fill(mountpoint: str) -> Reading[Fill]:
     """The filesystem's figures now, within seconds or with a reason."""
-    return deadline.read("apply.room", f"statvfs {mountpoint}", lambda: _room(Path(mountpoint)), timeout_s=_ASK_S)
+    return deadline.read("apply.fill", f"statvfs {mountpoint}", lambda: _fill(Path(mountpoint)), timeout_s=_ASK_S)
 
 
-def freed(before: Reading[Room], after: Reading[Room]) -> Size:
+def freed(before: Reading[Fill], after: Reading[Fill]) -> Size:
     """How far statvfs used fell, in bytes; negative where others wrote more than was freed."""
     if isinstance(before, Unavailable):
         return before
@@ -55,7 +55,7 @@ def freed(before: Reading[Room], after: Reading[Room]) -> Size:
     return Exact(before.value.used_bytes - after.value.used_bytes, after.origin)
 
 
-def freed_data(before: Reading[Room], after: Reading[Room]) -> Size:
+def freed_data(before: Reading[Fill], after: Reading[Fill]) -> Size:
     """How far the data bytes of a btrfs fell; not applicable elsewhere."""
     if isinstance(before, Unavailable):
         return before
@@ -125,11 +125,11 @@ def _progress(path: Path, left: frozenset[int]) -> tuple[int, int]:
 def _steady(mountpoint: str, timeout_s: float) -> str:
     """Some stores free in the background (containerd's collector): until the figure rests."""
     ends = time.monotonic() + timeout_s
-    last = room(mountpoint)
+    last = read_fill(mountpoint)
     since = time.monotonic()
     while time.monotonic() < ends:
         time.sleep(_POLL_S)
-        now = room(mountpoint)
+        now = read_fill(mountpoint)
         if isinstance(last, Exact) and isinstance(now, Exact) and now.value.used_bytes == last.value.used_bytes:
             if time.monotonic() - since >= _STEADY_S:
                 return ""
@@ -138,10 +138,10 @@ def _steady(mountpoint: str, timeout_s: float) -> str:
     return ""
 
 
-def _room(path: Path) -> Room:
+def _fill(path: Path) -> Fill:
     found = os.statvfs(path)
     unit = found.f_frsize
-    return Room(
+    return Fill(
         used_bytes=(found.f_blocks - found.f_bfree) * unit,
         available_bytes=found.f_bavail * unit,
         read_only=bool(found.f_flag & os.ST_RDONLY),

@@ -16,7 +16,7 @@ from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.history import put_right
 from collectors.reclaim.lock import Busy, NoLock, only_one
-from collectors.reclaim.measure import Room, flush, freed, freed_data, room
+from collectors.reclaim.measure import Fill, flush, freed, freed_data, read_fill
 from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult, predicted
 from collectors.reclaim.run_log import RunLog
 from collectors.reclaim.step import Stop, by_hand, run_step
@@ -56,12 +56,12 @@ def apply(
             if earlier:
                 tools.tell(EventKind.EARLIER_RUN, text=earlier)
             notes = [text for text in (earlier, flush(context.mountpoint)) if text]
-            return _run(plan, steps, tools, room(context.mountpoint), notes)
+            return _run(plan, steps, tools, read_fill(context.mountpoint), notes)
     except Busy as busy:
         ended, reason = Ended.BUSY, str(busy)
     except NoLock as refusal:
         ended, reason = Ended.REFUSED, str(refusal)
-    here = room(context.mountpoint)
+    here = read_fill(context.mountpoint)
     return _outcome(plan, (), ended, reason, here, here, [])
 
 
@@ -76,7 +76,7 @@ def refused(step: Step, context: Context) -> str:
     return ""
 
 
-def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room], notes: list[str]) -> Outcome:
+def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Fill], notes: list[str]) -> Outcome:
     if isinstance(before, Unavailable):
         reason = f"the filesystem cannot be measured: {before.detail}"
         return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
@@ -111,8 +111,8 @@ def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Room
 
 
 def _pass(
-    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[Room]
-) -> tuple[Ended, str, Reading[Room]]:
+    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[Fill]
+) -> tuple[Ended, str, Reading[Fill]]:
     """Run these steps one after the other, adding to `results`."""
     after = before
     for step in steps:
@@ -147,8 +147,8 @@ def _outcome(
     results: tuple[StepResult, ...],
     ended: Ended,
     reason: str,
-    before: Reading[Room],
-    after: Reading[Room],
+    before: Reading[Fill],
+    after: Reading[Fill],
     notes: list[str],
 ) -> Outcome:
     origin = Origin("apply", "run", datetime.now(UTC), 0.0)

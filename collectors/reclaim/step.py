@@ -17,7 +17,7 @@ from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, 
 from collectors.reclaim import measure
 from collectors.reclaim.act import Act, failed, skipped
 from collectors.reclaim.engine_session import NoAnswer, StillDown
-from collectors.reclaim.measure import Room, room
+from collectors.reclaim.measure import Fill, read_fill
 from collectors.reclaim.outcome import EventKind, StepResult, TargetResult
 from collectors.reclaim.remover import Remover, WholeStep
 from collectors.reclaim.tools import Tools
@@ -55,12 +55,12 @@ class Stop(Enum):
 @dataclass(frozen=True, slots=True)
 class Done:
     result: StepResult
-    after: Reading[Room]
+    after: Reading[Fill]
     stop: Stop | None
     reason: str
 
 
-def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
+def run_step(tools: Tools, step: Step, before: Reading[Fill]) -> Done:
     """Verify, remove, wait, measure. Never raises for what the machine does."""
     began = time.monotonic()
     tools.tell(EventKind.STEP_STARTED, step, text=step.title, total=len(step.targets))
@@ -73,7 +73,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Room]) -> Done:
         stop, reason = Stop.ENGINE_LOST, str(silence)
     limit = tools.context.cleaner_timeout_s
     left = measure.settle(tools.context.mountpoint, limit, tools.stuck, _waiting(tools, step))
-    after = room(tools.context.mountpoint)
+    after = read_fill(tools.context.mountpoint)
     if stop is None and tools.cancelled():
         stop = Stop.CANCELLED
     result = StepResult(

@@ -12,7 +12,7 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession
-from collectors.reclaim.measure import room
+from collectors.reclaim.measure import read_fill
 from collectors.reclaim.outcome import Event, EventKind
 from collectors.reclaim.run_log import RunLog
 
@@ -51,7 +51,7 @@ class Tools:
         target = self.context.target_percent
         if target is None:
             return False
-        here = room(self.context.mountpoint)
+        here = read_fill(self.context.mountpoint)
         return isinstance(here, Exact) and here.value.used_percent <= target
 
     def containers(self) -> list[dict[str, Any]] | None:

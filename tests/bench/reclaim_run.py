@@ -21,7 +21,7 @@ from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.store import UnitKind
 from collectors.model.sums import total
 from collectors.reclaim import Outcome, StepResult, TargetResult, by_hand
-from collectors.reclaim.measure import freed, freed_data, room, settle
+from collectors.reclaim.measure import freed, freed_data, read_fill, settle
 from collectors.reclaim.outcome import predicted
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
@@ -93,11 +93,11 @@ class _Run:
         """As a person would: the line that the plan prints, in a shell."""
         mountpoint = str(self._reclaiming.lab.mount)
         for step in steps:
-            before, began = room(mountpoint), time.monotonic()
+            before, began = read_fill(mountpoint), time.monotonic()
             done = _shell(self._reclaiming.lab, step)
             _ended(step)
             note = settle(mountpoint, 60.0, set(), lambda left, of: True)
-            after = room(mountpoint)
+            after = read_fill(mountpoint)
             silent = Unavailable(Why.NOT_REPORTED, "a command was typed", _origin())
             self._results.append(
                 StepResult(

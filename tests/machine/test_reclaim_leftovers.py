@@ -13,7 +13,7 @@ import pytest
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
 from collectors.reclaim import Ended, EventKind, Outcome, earlier_run
-from collectors.reclaim.measure import freed_data, room, settle
+from collectors.reclaim.measure import freed_data, read_fill, settle
 from collectors.survey import Outcome as Looked
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -22,7 +22,7 @@ from tests.lab.require import require_machine
 from tests.machine.test_reclaim_crash import at, die, killed
 from tests.machine.test_reclaim_disk import result
 from tests.owners import owner
-from tests.reclaim.reclaiming import Reclaiming, holds
+from tests.reclaim.reclaiming import Reclaiming, holds, promised
 
 pytestmark = pytest.mark.machine
 
@@ -235,11 +235,13 @@ def test_the_command_for_a_former_btrfs_driver_removes_its_subvolumes_too_and_fr
         assert not [one for one in looked.report.plan.steps if one.action == "snapshot.remove"]
         proposed = step(looked, "other-driver:btrfs")
         lab.stop_engine()
-        before = room(str(lab.mount))
+        before = read_fill(str(lab.mount))
         run("/bin/bash", "-c", proposed.command)
         settle(str(lab.mount), 60.0, set(), lambda left, total: True)
-        freed = freed_data(before, room(str(lab.mount)))
+        freed = freed_data(before, read_fill(str(lab.mount)))
         assert not layers.parent.exists()
         assert isinstance(proposed.frees, Exact)
         assert isinstance(freed, Exact)
-        assert freed.value == proposed.frees.value == 5 * MIB
+        data, trees = promised(looked, proposed.targets)
+        assert freed.value == data == 5 * MIB
+        assert proposed.frees.value == data + trees

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from collectors.accounting.books import closure
 from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.model.keep import Rules
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk
 from collectors.model.reading import Exact
 from collectors.model.settings import Settings, Thresholds
@@ -40,13 +41,17 @@ def never() -> bool:
     return False
 
 
+def promised(looked: Looked, targets: Iterable[Owner]) -> tuple[int, int]:
+    """Bytes of data and of tree blocks that go with these owners, by the books."""
+    gone = closure(targets)
+    freed = [release for release in looked.judged.accounts[0].books.releases if release.owners <= gone]
+    trees = sum(release.tree_bytes for release in freed)
+    return sum(release.bytes for release in freed) - trees, trees
+
+
 def as_promised(looked: Looked, done: StepResult) -> bool:
     """On btrfs, whether a step freed its data to the byte and its tree blocks within 1.5 %."""
-    books = looked.judged.accounts[0].books
-    gone = closure(target.target for target in done.targets)
-    freed = [release for release in books.releases if release.owners <= gone]
-    trees = sum(release.tree_bytes for release in freed)
-    data = sum(release.bytes for release in freed) - trees
+    data, trees = promised(looked, (target.target for target in done.targets))
     assert isinstance(done.predicted, Exact)
     assert isinstance(done.measured, Exact)
     assert isinstance(done.measured_data, Exact)
