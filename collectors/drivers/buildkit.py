@@ -23,7 +23,7 @@ _BY_DIGEST = "sha256:"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CacheRecord:
     """One cache record, as `/system/df` lists them: `id` is its BuildCache[].ID."""
 
     id: str
@@ -32,7 +32,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CacheSnapshot:
     """One key of snapshots.db."""
 
     key: str
@@ -42,21 +42,21 @@ class Snapshot:
     committed: bool  # its bytes no longer change
 
 
-def records(metadata: Path) -> tuple[Record, ...]:
+def records(metadata: Path) -> tuple[CacheRecord, ...]:
     """Every cache record. A record that is only the sealed face of a mutable one is left out, as the API does."""
     found = boltfile.read(metadata, _record_rows)
-    kept: list[Record] = []
+    kept: list[CacheRecord] = []
     for key, row in found.items():
         mutable = _text(row, b"cache.equalMutable")
         if mutable and mutable in found:
             continue
         parents = [parent for name in _PARENT_KEYS if (parent := _text(row, name))]
         parents += [str(parent) for parent in sequence(_value(row, _MERGED_KEY), key)]
-        kept.append(Record(key, mutable or _text(row, b"cache.snapshot") or key, tuple(parents)))
+        kept.append(CacheRecord(key, mutable or _text(row, b"cache.snapshot") or key, tuple(parents)))
     return tuple(kept)
 
 
-def snapshots(database: Path) -> Mapping[str, Snapshot]:
+def snapshots(database: Path) -> Mapping[str, CacheSnapshot]:
     """Every key of snapshots.db, resolved."""
     found = boltfile.read(database, lambda root: {_name(key): row.values() for key, row in root.buckets()})
     committed = {row[b"committed"] for row in found.values() if row.get(b"committed")}
@@ -65,7 +65,7 @@ def snapshots(database: Path) -> Mapping[str, Snapshot]:
 
 def _snapshot(
     key: str, row: dict[bytes, bytes], found: Mapping[str, dict[bytes, bytes]], committed: set[bytes]
-) -> Snapshot:
+) -> CacheSnapshot:
     sealed = row.get(b"committed")
     chain = row.get(b"chainid")
     by_digest = key.startswith(_BY_DIGEST)
@@ -78,7 +78,7 @@ def _snapshot(
         directory = None  # pulled or loaded: the layer database has the directory
     else:
         directory = CacheId(key)
-    return Snapshot(
+    return CacheSnapshot(
         key=key,
         directory=directory,
         chain_id=ChainId(_name(chain)) if chain else ChainId(key) if by_digest else None,

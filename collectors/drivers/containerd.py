@@ -25,7 +25,7 @@ _SCHEMA = b"v1"
 _LONGEST_VARINT_BYTES = 10
 
 
-class Kind(IntEnum):
+class SnapshotKind(IntEnum):
     """What a snapshot is to its snapshotter."""
 
     UNKNOWN = 0
@@ -35,18 +35,18 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Directory:
+class SnapshotDirectory:
     """One row of a snapshotter's metadata.db."""
 
     key: str  # "<namespace>/<number>/<key in that namespace>"
     number: int  # the directory's name
-    kind: Kind
+    kind: SnapshotKind
     parent: str | None  # another row's key
     size_bytes: int | None  # disk usage when it was committed; None: not committed yet
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class NamedSnapshot:
     """One snapshot as a namespace knows it."""
 
     stored_key: str  # its key in the snapshotter's metadata.db
@@ -55,7 +55,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class ImageName:
     """One name of an image."""
 
     digest: str  # of what it points at: an index or a manifest
@@ -76,9 +76,9 @@ class Namespace:
     """One client's view: Docker's is `moby`, its build history is `moby_history`."""
 
     name: str
-    images: Mapping[str, Image]  # by name
+    images: Mapping[str, ImageName]  # by name
     content: Mapping[str, Mapping[str, str]]  # digest → labels
-    snapshots: Mapping[tuple[str, str], Snapshot]  # (snapshotter, key)
+    snapshots: Mapping[tuple[str, str], NamedSnapshot]  # (snapshotter, key)
     leases: Mapping[str, Lease]
     containers: Mapping[str, tuple[str, str]]  # id → (snapshotter, key); both "" where Docker mounts itself
 
@@ -88,7 +88,7 @@ def namespaces(metadata: Path) -> tuple[Namespace, ...]:
     return boltfile.read(metadata, _namespaces)
 
 
-def directories(metadata: Path) -> Mapping[str, Directory]:
+def directories(metadata: Path) -> Mapping[str, SnapshotDirectory]:
     """Every row of a snapshotter's metadata.db, by its key."""
     return boltfile.read(metadata, _directories)
 
@@ -123,18 +123,18 @@ def _namespace(name: str, found: bolt.Bucket) -> Namespace:
     )
 
 
-def _image(row: bolt.Bucket) -> Image:
+def _image(row: bolt.Bucket) -> ImageName:
     target = row.bucket(b"target")
     digest = target.values().get(b"digest") if target is not None else None
     if not digest:
         raise Malformed("an image points nowhere")
-    return Image(text(digest), _labels(row))
+    return ImageName(text(digest), _labels(row))
 
 
-def _snapshot(row: bolt.Bucket) -> Snapshot:
+def _snapshot(row: bolt.Bucket) -> NamedSnapshot:
     values = row.values()
     parent = values.get(b"parent")
-    return Snapshot(text(values.get(b"name", b"")), text(parent) if parent else None, _labels(row))
+    return NamedSnapshot(text(values.get(b"name", b"")), text(parent) if parent else None, _labels(row))
 
 
 def _lease(row: bolt.Bucket) -> Lease:
@@ -159,7 +159,7 @@ def _labels(row: bolt.Bucket) -> Mapping[str, str]:
     return {text(key): text(value) for key, value in labels.values().items()} if labels is not None else {}
 
 
-def _directories(root: bolt.Bucket) -> Mapping[str, Directory]:
+def _directories(root: bolt.Bucket) -> Mapping[str, SnapshotDirectory]:
     if root.bucket(_SCHEMA) is None:
         if any(True for _ in root.items()):
             raise Malformed("not the schema of containerd 1 and 2")
@@ -168,15 +168,15 @@ def _directories(root: bolt.Bucket) -> Mapping[str, Directory]:
     return {text(key): _directory(text(key), row.values()) for key, row in rows.buckets()} if rows is not None else {}
 
 
-def _directory(key: str, values: Mapping[bytes, bytes]) -> Directory:
+def _directory(key: str, values: Mapping[bytes, bytes]) -> SnapshotDirectory:
     kind = values.get(b"kind", b"\0")
-    if len(kind) != 1 or kind[0] > max(Kind):
+    if len(kind) != 1 or kind[0] > max(SnapshotKind):
         raise Malformed("a snapshot of unknown kind")
     parent, size = values.get(b"parent"), values.get(b"size")
-    return Directory(
+    return SnapshotDirectory(
         key=key,
         number=_unsigned(values.get(b"id", b"")),
-        kind=Kind(kind[0]),
+        kind=SnapshotKind(kind[0]),
         parent=text(parent) if parent else None,
         size_bytes=_signed(size) if size else None,
     )

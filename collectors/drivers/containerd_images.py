@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.drivers.buildkit import Record
-from collectors.drivers.containerd import CONTENT, DOCKER_NAMESPACE, Directory, Namespace, Snapshot
+from collectors.drivers.buildkit import CacheRecord
+from collectors.drivers.containerd import CONTENT, DOCKER_NAMESPACE, NamedSnapshot, Namespace, SnapshotDirectory
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.layerdb import chain_ids, diff_ids
 from collectors.drivers.reachability import content_below, snapshot_label
@@ -33,7 +33,7 @@ class View:
     """One snapshotter's part of Docker's namespace."""
 
     def __init__(
-        self, daemon: Path, snapshotter: str, spaces: Iterable[Namespace], directories: Mapping[str, Directory]
+        self, daemon: Path, snapshotter: str, spaces: Iterable[Namespace], directories: Mapping[str, SnapshotDirectory]
     ) -> None:
         self._blobs = daemon / CONTENT / "blobs"
         self._snapshotter = snapshotter
@@ -91,7 +91,7 @@ class View:
                     parent=ChainId(parent) if parent and parent.startswith(_BY_DIGEST) else None,
                 )
 
-    def build_snapshots(self, records: Iterable[Record]) -> tuple[BuildSnapshot, ...]:
+    def build_snapshots(self, records: Iterable[CacheRecord]) -> tuple[BuildSnapshot, ...]:
         """One row for each cache record."""
         return tuple(
             BuildSnapshot(
@@ -112,10 +112,10 @@ class View:
                 return diff_ids(read_json(path), str(path))
         return ()
 
-    def _snapshot(self, key: str) -> Snapshot | None:
+    def _snapshot(self, key: str) -> NamedSnapshot | None:
         return self._docker.snapshots.get((self._snapshotter, key)) if self._docker is not None else None
 
-    def _row(self, key: str) -> Directory | None:
+    def _row(self, key: str) -> SnapshotDirectory | None:
         snapshot = self._snapshot(key)
         return self._directories.get(snapshot.stored_key) if snapshot is not None else None
 

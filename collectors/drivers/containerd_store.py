@@ -20,9 +20,9 @@ from collectors.drivers.containerd import (
     METADATA,
     SNAPSHOTTER_METADATA,
     SNAPSHOTTER_PREFIX,
-    Directory,
-    Kind,
     Namespace,
+    SnapshotDirectory,
+    SnapshotKind,
     namespaces,
 )
 from collectors.drivers.files import Rows, folders_if_there
@@ -153,9 +153,9 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
 
 def _directories(
     snapshotter: str,
-    holders: Iterable[tuple[Namespace, reachability.Holders]],
-    directories: Mapping[str, Directory],
-    records: Iterable[buildkit.Record],
+    holders: Iterable[tuple[Namespace, reachability.NamespaceHolders]],
+    directories: Mapping[str, SnapshotDirectory],
+    records: Iterable[buildkit.CacheRecord],
 ) -> dict[str, Known]:
     """Every directory that the snapshotter has numbered."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
@@ -169,23 +169,23 @@ def _directories(
     found: dict[str, Known] = {}
     for row in directories.values():
         key = keys.get(row.key, "")
-        one = Known(_kind(key, row, owners[row.key], building), owners[row.key], row.kind is Kind.COMMITTED)
+        one = Known(_kind(key, row, owners[row.key], building), owners[row.key], row.kind is SnapshotKind.COMMITTED)
         for shelf in SNAPSHOT_SHELVES:
             found[f"{SNAPSHOTTER_PREFIX}{snapshotter}/{shelf}/{row.number}"] = one
     return found
 
 
-def _kind(key: str, row: Directory, owners: frozenset[Owner], building: frozenset[str]) -> UnitKind:
+def _kind(key: str, row: SnapshotDirectory, owners: frozenset[Owner], building: frozenset[str]) -> UnitKind:
     if any(owner.kind is OwnerKind.CONTAINER and key.startswith(owner.id) for owner in owners):
         return UnitKind.INIT_LAYER if key.endswith(_INIT) else UnitKind.WRITABLE_LAYER
     if any(owner.kind is OwnerKind.IMAGE for owner in owners):
         return UnitKind.IMAGE_LAYER
     if key in building or any(owner.kind is OwnerKind.BUILD for owner in owners):
         return UnitKind.BUILD_SNAPSHOT
-    return UnitKind.WRITABLE_LAYER if row.kind is Kind.ACTIVE else UnitKind.IMAGE_LAYER
+    return UnitKind.WRITABLE_LAYER if row.kind is SnapshotKind.ACTIVE else UnitKind.IMAGE_LAYER
 
 
-def _blobs(holders: Iterable[tuple[Namespace, reachability.Holders]]) -> dict[str, Known]:
+def _blobs(holders: Iterable[tuple[Namespace, reachability.NamespaceHolders]]) -> dict[str, Known]:
     """Every blob that some namespace has."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     for space, held in holders:

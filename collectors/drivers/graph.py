@@ -113,13 +113,13 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     )
 
 
-def _snapshots(bolts: Path) -> Mapping[str, buildkit.Snapshot]:
+def _snapshots(bolts: Path) -> Mapping[str, buildkit.CacheSnapshot]:
     """Empty where BuildKit never ran."""
     database = bolts / "snapshots.db"
     return buildkit.snapshots(database) if database.exists() else {}
 
 
-def _records(bolts: Path) -> tuple[buildkit.Record, ...]:
+def _records(bolts: Path) -> tuple[buildkit.CacheRecord, ...]:
     for name in _METADATA_FILES:
         if (bolts / name).exists():
             return buildkit.records(bolts / name)
@@ -127,7 +127,7 @@ def _records(bolts: Path) -> tuple[buildkit.Record, ...]:
 
 
 def _build_snapshots(
-    snapshots: Reading[Mapping[str, buildkit.Snapshot]], records: Reading[tuple[buildkit.Record, ...]]
+    snapshots: Reading[Mapping[str, buildkit.CacheSnapshot]], records: Reading[tuple[buildkit.CacheRecord, ...]]
 ) -> Reading[tuple[BuildSnapshot, ...]]:
     if not isinstance(snapshots, Exact):
         return snapshots

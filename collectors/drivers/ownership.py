@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from collectors.drivers.base import NOBODY, Known
-from collectors.drivers.buildkit import Record, Snapshot
+from collectors.drivers.buildkit import CacheRecord, CacheSnapshot
 from collectors.drivers.layerdb import Removing, Write
 from collectors.model.ids import ChainId
 from collectors.model.owner import Owner, OwnerKind
@@ -49,8 +49,8 @@ def known(
     layers: Iterable[Layer],
     containers: Iterable[ContainerLayers],
     images: Iterable[StoredImage],
-    records: Iterable[Record],
-    snapshots: Mapping[str, Snapshot],
+    records: Iterable[CacheRecord],
+    snapshots: Mapping[str, CacheSnapshot],
     removing: Iterable[Removing],
     live_writes: Iterable[Write],
 ) -> dict[str, Known]:
@@ -81,7 +81,9 @@ def known(
     return found
 
 
-def build_snapshots(records: Iterable[Record], snapshots: Mapping[str, Snapshot]) -> tuple[BuildSnapshot, ...]:
+def build_snapshots(
+    records: Iterable[CacheRecord], snapshots: Mapping[str, CacheSnapshot]
+) -> tuple[BuildSnapshot, ...]:
     """One row for each record, and one for each directory of BuildKit that no record names."""
     rows: list[BuildSnapshot] = []
     named: set[str] = set()
@@ -106,7 +108,7 @@ def build_snapshots(records: Iterable[Record], snapshots: Mapping[str, Snapshot]
 
 
 def _build_owners(
-    records: Iterable[Record], snapshots: Mapping[str, Snapshot], chains: Chains
+    records: Iterable[CacheRecord], snapshots: Mapping[str, CacheSnapshot], chains: Chains
 ) -> dict[str, frozenset[Owner]]:
     """Directory → the records that stand on it. Layers of images get theirs through `chains`."""
     by_id = {record.id: record for record in records}
@@ -121,7 +123,7 @@ def _build_owners(
     return {directory: frozenset(found) for directory, found in owners.items()}
 
 
-def _lineage(record: Record, by_id: Mapping[str, Record], snapshots: Mapping[str, Snapshot]) -> set[str]:
+def _lineage(record: CacheRecord, by_id: Mapping[str, CacheRecord], snapshots: Mapping[str, CacheSnapshot]) -> set[str]:
     """The snapshot keys that `record` stands on, its own included."""
     keys: set[str] = set()
     waiting = [record]

@@ -26,14 +26,14 @@ _CONTENT = "content/"  # no snapshotter is called that: a name holds no slash
 
 
 @dataclass(frozen=True, slots=True)
-class Holders:
+class NamespaceHolders:
     """Owners of one namespace's content and snapshots; absent: nobody."""
 
     content: Mapping[str, frozenset[Owner]]  # by digest
     snapshots: Mapping[tuple[str, str], frozenset[Owner]]  # by (snapshotter, key)
 
 
-def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[str]) -> Holders:
+def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[str]) -> NamespaceHolders:
     """Who holds each digest and snapshot of `namespace`.
 
     `containers` and `records` are the ids of Docker's containers and of BuildKit's cache records: leases named after
@@ -49,7 +49,7 @@ def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[s
                 seen.add(node)
                 found[node].add(owner)
                 queue.extend(_edges(namespace, node, flat))
-    return Holders(
+    return NamespaceHolders(
         content={key: frozenset(owners) for (room, key), owners in found.items() if room == _CONTENT},
         snapshots={node: frozenset(owners) for node, owners in found.items() if node[0] != _CONTENT},
     )

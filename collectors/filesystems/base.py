@@ -29,7 +29,7 @@ KEEP_S = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class StudyQuestion:
     """Who holds the bytes of the filesystem at `mount`? `units` are those that Docker makes on it."""
 
     mount: Mount
@@ -42,7 +42,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Holders:
+class FilesystemHolders:
     """Who holds the bytes, and what the filesystem tells of itself."""
 
     units: tuple[Unit, ...]  # those of the question, and what the filesystem itself tells of
@@ -78,10 +78,12 @@ class FilesystemKind(Protocol):
     def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
         """What the filesystem takes for itself inside statvfs `used`, as far as that can be told without a walk."""
 
-    def holders(self, question: Question) -> Holders:
+    def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """Who holds which bytes. Within the question's clock."""
 
-    def unopened(self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float) -> Holders:
+    def unopened(
+        self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
+    ) -> FilesystemHolders:
         """What can be told through `path` where nobody's files can be seen: `why` says why not."""
 
     def report_part(self) -> ReportPart | None:

@@ -72,7 +72,7 @@ def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: 
 
 
 @dataclass(frozen=True, slots=True)
-class Superblock:
+class ExtSuperblock:
     """Where the nameless inodes are, and what is counted apart."""
 
     block_bytes: int
@@ -86,7 +86,7 @@ class Superblock:
     protects: bool  # multiple mount protection takes a block
 
 
-def superblock(head: bytes) -> Superblock:
+def superblock(head: bytes) -> ExtSuperblock:
     """Decode the first HEAD_BYTES of a device. Raises Malformed."""
     if len(head) < HEAD_BYTES:
         raise Malformed(f"{len(head)} bytes where a superblock should be")
@@ -105,7 +105,7 @@ def superblock(head: bytes) -> Superblock:
     if descriptor_bytes >= 64:
         table |= struct.unpack_from("<I", head, descriptor + 0x28)[0] << 32
     extra = (field(0x26C), field(0x280) if compat & _ORPHAN_FILE else 0)  # project quota, orphans
-    return Superblock(
+    return ExtSuperblock(
         block_bytes=block_bytes,
         cluster_bytes=1024 << field(0x1C) if ro_compat & _BIGALLOC else block_bytes,
         inode_bytes=struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128,
@@ -118,7 +118,7 @@ def superblock(head: bytes) -> Superblock:
     )
 
 
-def inode_ranges(sb: Superblock) -> list[tuple[int, int]]:
+def inode_ranges(sb: ExtSuperblock) -> list[tuple[int, int]]:
     """(offset, bytes) of the inodes that `own_bytes` wants, in its order. Raises Malformed."""
     inodes = [*sb.nameless, _RESIZE, _JOURNAL]
     if max(inodes) > sb.inodes_per_group:
@@ -126,7 +126,7 @@ def inode_ranges(sb: Superblock) -> list[tuple[int, int]]:
     return [(sb.table_offset + (inode - 1) * sb.inode_bytes, 128) for inode in inodes]
 
 
-def own_bytes(sb: Superblock, inodes: list[bytes]) -> int:
+def own_bytes(sb: ExtSuperblock, inodes: list[bytes]) -> int:
     """What the filesystem itself holds inside `used`, given the inodes at `inode_ranges`. Raises Malformed."""
     if len(inodes) != len(sb.nameless) + 2 or any(len(inode) != 128 for inode in inodes):
         raise Malformed("an inode table ends early")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.filesystems.base import KEEP_S, Holders, Question, ReportPart
+from collectors.filesystems.base import KEEP_S, FilesystemHolders, ReportPart, StudyQuestion
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system.host import Host
@@ -25,7 +25,7 @@ class Plain:
         detail = f"{mount.fstype} does not tell what it takes for itself"
         return Unavailable(Why.NOT_APPLICABLE, detail, Origin(OWN_SOURCE, call_of(mount), datetime.now(UTC), 0.0))
 
-    def holders(self, question: Question) -> Holders:
+    def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By a walk through the directories."""
         found = walk(
             Path(question.mount.mountpoint),
@@ -34,12 +34,14 @@ class Plain:
             cache=question.cache,
             traits=self.traits,
         )
-        return Holders(question.units, found, None, None, self.snapshots(question.mount), beyond_mount=False)
+        return FilesystemHolders(question.units, found, None, None, self.snapshots(question.mount), beyond_mount=False)
 
-    def unopened(self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float) -> Holders:
+    def unopened(
+        self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
+    ) -> FilesystemHolders:
         """What the filesystem takes for itself, from its device."""
         own = self.own_bytes(mount, host, timeout_s=timeout_s)
-        return Holders((), why, own, None, self.snapshots(mount), beyond_mount=False)
+        return FilesystemHolders((), why, own, None, self.snapshots(mount), beyond_mount=False)
 
     def snapshots(self, mount: Mount) -> Reading[bool]:
         """None, whatever is on it."""

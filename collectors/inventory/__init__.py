@@ -17,7 +17,7 @@ from collectors.engine.daemon_config import daemon_config
 from collectors.inventory import coverage, roots
 from collectors.inventory.closed_root import from_container, remote_study
 from collectors.inventory.request import OnPart, Request
-from collectors.inventory.study import Context, study
+from collectors.inventory.study import StudyContext, study
 from collectors.inventory.units import listed
 from collectors.model.engine import Engine, EngineView
 from collectors.model.filesystem import Filesystem, Mount
@@ -139,7 +139,7 @@ class _Assembly:
         store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers = listed(self.snapshot.engine.containers)
-        context = Context(self.request, self.clock, places, root.value, store, containers)
+        context = StudyContext(self.request, self.clock, places, root.value, store, containers)
         for one in self._mounts(root.value, store, places):
             self._add(*study(context, one))
 
@@ -153,7 +153,7 @@ class _Assembly:
             path, mount = likely
             self._early(mount)
             self._report(coverage.line("docker root", root))
-            found = study(Context(request, self.clock, places, path, root, ()), mount)
+            found = study(StudyContext(request, self.clock, places, path, root, ()), mount)
         self._add(*(found or remote_study(root)))
 
     def _store(self, root: str, places: Places) -> Reading[Store]:

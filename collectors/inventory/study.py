@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.filesystems import kind_of
-from collectors.filesystems.base import KEEP_S, Question
+from collectors.filesystems.base import KEEP_S, StudyQuestion
 from collectors.inventory import coverage
 from collectors.inventory.request import Request, cache_folder
 from collectors.inventory.units import bind_units, docker_units
@@ -25,7 +25,7 @@ from collectors.system.unlinked_files import open_deleted
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class StudyContext:
     """What is known before a filesystem is studied."""
 
     request: Request
@@ -36,7 +36,7 @@ class Context:
     containers: tuple[Container, ...]
 
 
-def study(context: Context, mount: Mount) -> tuple[FilesystemStudy, tuple[SourceReport, ...]]:
+def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[SourceReport, ...]]:
     """Everything about one filesystem, its parts side by side."""
     mountpoint, clock, host = Path(mount.mountpoint), context.clock, context.request.host
     kind = kind_of(mount.fstype)
@@ -62,13 +62,13 @@ def study(context: Context, mount: Mount) -> tuple[FilesystemStudy, tuple[Source
     return answer, _reports(answer)
 
 
-def _question(context: Context, mount: Mount) -> Question:
+def _question(context: StudyContext, mount: Mount) -> StudyQuestion:
     host = context.request.host
     units = _units(context, mount)
-    return Question(mount, host, context.places, units, context.docker_root, context.clock, cache_folder(host))
+    return StudyQuestion(mount, host, context.places, units, context.docker_root, context.clock, cache_folder(host))
 
 
-def _units(context: Context, mount: Mount) -> tuple[Unit, ...]:
+def _units(context: StudyContext, mount: Mount) -> tuple[Unit, ...]:
     units: tuple[Unit, ...] = ()
     if isinstance(context.store, Exact):
         units = docker_units(context.store.value, mount, context.places)

@@ -10,7 +10,7 @@ from collectors.model.store import Unit
 from collectors.system.layer_cache import LayerCache, LayerFigure
 from collectors.system.occupancy import HOST_UNIT
 from collectors.system.targets import Targets
-from collectors.system.walk_result import Count, Split, WalkResult
+from collectors.system.walk_result import Count, LinkSplit, WalkResult
 
 _LINKS_MAX = 10_000  # a unit with more links into others is measured each time
 _PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
@@ -42,7 +42,7 @@ def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> di
     }
 
 
-def hides_a_link(counted: WalkResult, result: Split, units: tuple[Unit, ...], before: LayerCache) -> bool:
+def hides_a_link(counted: WalkResult, result: LinkSplit, units: tuple[Unit, ...], before: LayerCache) -> bool:
     """Whether a link may have been made into a layer that was not read this time.
 
     A link changes neither the layer's directory nor what we know of the layer; but the inode then has a link that was
@@ -58,7 +58,7 @@ def hides_a_link(counted: WalkResult, result: Split, units: tuple[Unit, ...], be
 
 
 def remember(
-    counted: WalkResult, result: Split, aims: Targets, units: tuple[Unit, ...], before: LayerCache
+    counted: WalkResult, result: LinkSplit, aims: Targets, units: tuple[Unit, ...], before: LayerCache
 ) -> LayerCache:
     """What to keep for the next run: what still holds, and what was measured whole."""
     now = time.time()

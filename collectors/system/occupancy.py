@@ -14,14 +14,14 @@ from collectors.model.store import Unit
 from collectors.system import deadline
 from collectors.system.largest import largest
 from collectors.system.targets import Targets
-from collectors.system.walk_result import BLOCK_BYTES, Count, Split, WalkResult
+from collectors.system.walk_result import BLOCK_BYTES, Count, LinkSplit, WalkResult
 
 HOST_UNIT = UnitId("<host>")
 """The unit of everything that lies in no unit: `other_files`."""
 
 
 def occupancy(
-    mountpoint: str, units: tuple[Unit, ...], aims: Targets, counted: WalkResult, result: Split, top: int
+    mountpoint: str, units: tuple[Unit, ...], aims: Targets, counted: WalkResult, result: LinkSplit, top: int
 ) -> Occupancy:
     """`result` is the counted's split; units are known by their place in `units`, the host by the place behind them."""
     words = _Words(mountpoint, counted.broke_off)
@@ -54,7 +54,7 @@ def occupancy(
     )
 
 
-def _shares(ids: list[UnitId], same: Mapping[int, int], result: Split) -> tuple[Share, ...]:
+def _shares(ids: list[UnitId], same: Mapping[int, int], result: LinkSplit) -> tuple[Share, ...]:
     twins: dict[int, set[int]] = {}
     for index, holder in same.items():
         twins.setdefault(holder, {holder}).add(index)

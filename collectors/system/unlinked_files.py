@@ -32,7 +32,7 @@ _KERNEL_THREADS = 2  # the process that is every kernel's second, in the outermo
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class UnlinkedFile:
     """One file as found, and the mount that it was opened on, where its process's table tells."""
 
     file: OpenDeleted
@@ -56,7 +56,7 @@ def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Readin
 
 def _search(host: Host, device: str | None, call: str, until: float) -> OpenFiles:
     tables: dict[int, dict[int, Mount]] = {}
-    held: list[Held] = []
+    held: list[UnlinkedFile] = []
     failures: list[tuple[int, int]] = []
     clean = False
     left_s = until - time.monotonic()
@@ -95,7 +95,7 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
     return OpenFiles(tuple(files), tuple(unread))
 
 
-def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Held:
+def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> UnlinkedFile:
     """One of the child's records. Raises Malformed."""
     match record:
         case (
@@ -121,7 +121,7 @@ def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Held
                 command=os.fsdecode(command.rstrip(b"\n")),
                 container=_container(cgroup),
             )
-            return Held(file, tables.get(namespace, {}).get(mount))
+            return UnlinkedFile(file, tables.get(namespace, {}).get(mount))
     raise Malformed(f"not a record of an open file: {record!r}")
 
 
@@ -131,21 +131,23 @@ def _container(cgroup: bytes) -> str:
     return found[-1].decode("ascii") if found else ""
 
 
-def _on_disk(item: Held, overlays: Overlays) -> Held:
+def _on_disk(item: UnlinkedFile, overlays: Overlays) -> UnlinkedFile:
     # A mount tells the filesystem's own device, also on btrfs, where each subvolume shows another.
     if item.mount is None:
         return item
     return replace(item, file=replace(item.file, device=overlays.device_of(item.mount)))
 
 
-def _paths_in_layers(item: Held, overlays: Overlays, host: Host) -> list[bytes]:
+def _paths_in_layers(item: UnlinkedFile, overlays: Overlays, host: Host) -> list[bytes]:
     """Where the file may lie in a layer, unlinked in the container only."""
     if item.mount is None or not item.file.inode:
         return []
     return [os.fsencode(host.here(path)) for path in overlays.lower_paths(item.mount, item.file.path)]
 
 
-def _not_in_a_layer(held: list[Held], overlays: Overlays, host: Host, call: str, until: float) -> list[Held]:
+def _not_in_a_layer(
+    held: list[UnlinkedFile], overlays: Overlays, host: Host, call: str, until: float
+) -> list[UnlinkedFile]:
     """Without the files whose bytes an image layer still holds. Raises Declined, OSError, Malformed."""
     asked = [(item, paths) for item in held if (paths := _paths_in_layers(item, overlays, host))]
     if not asked:

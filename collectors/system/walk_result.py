@@ -187,7 +187,7 @@ def from_figure(figure: LayerFigure) -> Count:
 
 
 @dataclass(slots=True)
-class Split:
+class LinkSplit:
     """Figures with every inode counted once: `own` of one unit alone, `shared` by exactly these units (in blocks)."""
 
     own: dict[int, Count] = field(default_factory=dict)
@@ -197,9 +197,9 @@ class Split:
     unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
 
 
-def split(counts: Iterable[tuple[int, Count]]) -> Split:
+def split(counts: Iterable[tuple[int, Count]]) -> LinkSplit:
     """Each count has counted an inode that several units link to; here all but one of them give it back."""
-    result = Split()
+    result = LinkSplit()
     holders: defaultdict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
     for index, count in counts:
         result.own[index] = Count(count.blocks, count.apparent, count.inodes, count.newest)

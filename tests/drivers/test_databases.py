@@ -71,7 +71,7 @@ def test_a_mutable_record_is_not_committed(tmp_path: Path) -> None:
 def test_a_sealed_face_without_its_mutable_record_stands_for_the_mutable_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "metadata_v2.db"
     path.write_bytes(bolt_file({b"_main": {b"sealed": {b"cache.equalMutable": b'{"value":"gone"}'}}}))
-    assert buildkit.records(path) == (buildkit.Record("sealed", "gone", ()),)
+    assert buildkit.records(path) == (buildkit.CacheRecord("sealed", "gone", ()),)
 
 
 def test_the_parents_of_merged_and_diffed_records_are_its_parents(tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_a_flat_lease_holds_parents_but_not_what_labels_name() -> None:
         images={},
         content={"sha256:a": label, "sha256:b": {}},
         snapshots={
-            ("overlayfs", "top"): containerd.Snapshot("moby/2/top", "base", {}),
-            ("overlayfs", "base"): containerd.Snapshot("moby/1/base", None, {}),
+            ("overlayfs", "top"): containerd.NamedSnapshot("moby/2/top", "base", {}),
+            ("overlayfs", "base"): containerd.NamedSnapshot("moby/1/base", None, {}),
         },
         leases={"flat": containerd.Lease({"containerd.io/gc.flat": "x"}, ("sha256:a",), (("overlayfs", "top"),))},
         containers={},
@@ -157,12 +157,12 @@ def test_a_flat_lease_holds_parents_but_not_what_labels_name() -> None:
 def test_references_in_a_circle_end() -> None:
     space = containerd.Namespace(
         name="k8s.io",
-        images={"docker.io/library/x:1": containerd.Image("sha256:a", {})},
+        images={"docker.io/library/x:1": containerd.ImageName("sha256:a", {})},
         content={
             "sha256:a": {"containerd.io/gc.ref.content": "sha256:b"},
             "sha256:b": {"containerd.io/gc.ref.content": "sha256:a", "containerd.io/gc.ref.snapshot.overlayfs/1": "s"},
         },
-        snapshots={("overlayfs", "s"): containerd.Snapshot("k8s.io/1/s", "s", {})},
+        snapshots={("overlayfs", "s"): containerd.NamedSnapshot("k8s.io/1/s", "s", {})},
         leases={},
         containers={},
     )

@@ -7,7 +7,7 @@ import pytest
 from crc32c import crc32c
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.items import Chunk
+from collectors.filesystems.btrfs.items import ChunkItem
 from collectors.filesystems.btrfs.trees import checksum, superblock
 from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
 from collectors.filesystems.btrfs.trees.faults import Stale, Unsupported
@@ -17,9 +17,9 @@ from tests.filesystems import btrfs_replay as replay
 NODE, STRIPE, MIB = 16384, 65536, 1 << 20
 
 
-def chunk(profile: int, stripes: int, sub: int = 1, size: int = 4 * MIB) -> Chunk:
+def chunk(profile: int, stripes: int, sub: int = 1, size: int = 4 * MIB) -> ChunkItem:
     places = tuple((number + 1, 100 * MIB * (number + 1)) for number in range(stripes))
-    return Chunk(size, STRIPE, layout.METADATA | profile, sub, places, 0)
+    return ChunkItem(size, STRIPE, layout.METADATA | profile, sub, places, 0)
 
 
 def places(found: ChunkMap, copy: int, start: int, size: int) -> list[tuple[int, int]]:

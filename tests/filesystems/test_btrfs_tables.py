@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import cache, table
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
 from collectors.filesystems.btrfs.trees.findings import Intervals
 from collectors.filesystems.btrfs.trees.rootsets import RootSets
-from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
+from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table, remainder
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
@@ -106,7 +106,7 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
 ) -> None:
     parents, rules = tree
     sets = RootSets()
-    splitter = Splitter((Split(0, rules, {999: 5}),), sets)
+    splitter = Splitter((PathSplit(0, rules, {999: 5}),), sets)
     mine, shared = sets.number(1), sets.number(1 | 1 << 9)
     links = list(parents.items())
     splitter.add_links(
@@ -125,7 +125,7 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
         np.zeros(len(extents), U64),
     )
     found = ExtentTable(sets)
-    splitter.settle(found, Tally())
+    splitter.settle(found, SetCounts())
     expected: dict[int, int] = {}
     for inode, both in extents:
         at = inode
@@ -180,7 +180,7 @@ def measured() -> Measured:
 
 def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:
     rules = (SplitRule("a", UnitId("x")), SplitRule("b", UnitId("y")))
-    kept = cache.Kept(measured(), cache.digest(rules), 1_700_000_000.5)
+    kept = cache.KeptTable(measured(), cache.digest(rules), 1_700_000_000.5)
     cache.store(tmp_path / "state", "uuid", kept)
     assert cache.load(tmp_path / "state", "uuid") == kept
     assert cache.load(tmp_path / "state", "another") is None
@@ -191,7 +191,7 @@ def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:
 @given(cut=st.integers(0, 400), inserted=st.sampled_from(["", "null", '"x"', "{", "[1]", "-1"]))
 def test_a_damaged_file_is_no_result(tmp_path_factory: pytest.TempPathFactory, cut: int, inserted: str) -> None:
     folder = tmp_path_factory.mktemp("state")
-    kept = cache.Kept(measured(), "digest", 1.0)
+    kept = cache.KeptTable(measured(), "digest", 1.0)
     cache.store(folder, "uuid", kept)
     (file,) = folder.iterdir()
     text = file.read_text()
@@ -201,7 +201,7 @@ def test_a_damaged_file_is_no_result(tmp_path_factory: pytest.TempPathFactory, c
 
 
 def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> None:
-    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    cache.store(tmp_path, "uuid", cache.KeptTable(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     file.write_bytes(content.replace(b'"data":[60', b'"data":[61'))
@@ -222,7 +222,7 @@ def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> N
     ],
 )
 def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
-    cache.store(tmp_path, "uuid", cache.Kept(measured(), "digest", 1.0))
+    cache.store(tmp_path, "uuid", cache.KeptTable(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
     document = json.loads(whole_files.opened(file.read_bytes()))
     file.write_bytes(whole_files.sealed(json.dumps(document | harm).encode()))
@@ -236,7 +236,7 @@ def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    cache.store(tmp_path / "file" / "below", "uuid", cache.Kept(measured(), "digest", 1.0))
+    cache.store(tmp_path / "file" / "below", "uuid", cache.KeptTable(measured(), "digest", 1.0))
     assert cache.load(tmp_path / "file" / "below", "uuid") is None
 
 
@@ -269,7 +269,7 @@ def test_a_table_of_many_subvolumes_grows_as_they_do(tmp_path: Path) -> None:
     assert growth(prepared, 1_500) < TOO_MUCH
     sizes = []
     for count in (1_500, 6_000):
-        kept = cache.Kept(replace(measured(), table=many_alone(count)), "digest", 1.0)
+        kept = cache.KeptTable(replace(measured(), table=many_alone(count)), "digest", 1.0)
         cache.store(tmp_path, f"{count}", kept)
         assert cache.load(tmp_path, f"{count}") == kept
         sizes.append((tmp_path / f"btrfs-{count}.json").stat().st_size)

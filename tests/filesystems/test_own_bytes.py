@@ -48,7 +48,7 @@ def ext_inode(blocks: int = 0, size: int = 0, flags: int = 0) -> bytes:
     return bytes(inode)
 
 
-def ext_inodes(sb: ext4.Superblock, **given: bytes) -> list[bytes]:
+def ext_inodes(sb: ext4.ExtSuperblock, **given: bytes) -> list[bytes]:
     inodes = [ext_inode() for _ in sb.nameless]
     if "quota" in given:
         inodes[sb.nameless.index(3)] = given["quota"]

@@ -32,4 +32,4 @@ def sharing(
     When the deadline runs out: the last exact result with its age, else TIMED_OUT.
     """
 
-    return share.answered(share.Question(mountpoint, host, btrfs, units, cache), deadline_s)
+    return share.answered(share.SharingQuestion(mountpoint, host, btrfs, units, cache), deadline_s)

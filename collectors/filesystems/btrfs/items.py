@@ -47,7 +47,7 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class ChunkItem:
     """CHUNK_ITEM. `stripes` are (devid, physical offset)."""
 
     logical_bytes: int
@@ -95,7 +95,7 @@ def reference(data: bytes) -> tuple[int, str]:
     return directory, data[_REF_HEAD.size : _REF_HEAD.size + length].decode("utf-8", "surrogateescape")
 
 
-def chunk(data: bytes) -> Chunk:
+def chunk(data: bytes) -> ChunkItem:
     """struct btrfs_chunk with its stripes; bytes behind it are allowed (the superblock packs several)."""
     _long_enough(data, _CHUNK.size, "chunk")
     length, _, stripe_bytes, flags, _, _, _, count, sub_stripes = _CHUNK.unpack_from(data)
@@ -104,7 +104,7 @@ def chunk(data: bytes) -> Chunk:
     if not count or not length or not stripe_bytes:
         raise Malformed(f"chunk of {length} bytes with {count} stripes of {stripe_bytes} bytes")
     stripes = tuple(_STRIPE.unpack_from(data, _CHUNK.size + n * _STRIPE.size)[:2] for n in range(count))
-    return Chunk(length, stripe_bytes, flags, sub_stripes, stripes, size)
+    return ChunkItem(length, stripe_bytes, flags, sub_stripes, stripes, size)
 
 
 def block_group(data: bytes) -> tuple[int, int]:

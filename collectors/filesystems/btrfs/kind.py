@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.filesystems import btrfs
-from collectors.filesystems.base import KEEP_S, Holders, Question, ReportPart
+from collectors.filesystems.base import KEEP_S, FilesystemHolders, ReportPart, StudyQuestion
 from collectors.filesystems.btrfs import holders
 from collectors.filesystems.btrfs.units import host_directories, split_rules, subvolume_units, unlisted_units
 from collectors.filesystems.plain import Plain
@@ -25,7 +25,7 @@ class BtrfsKind(Plain):
     fstypes = frozenset({"btrfs"})
     traits = WalkTraits(subvolumes=True)
 
-    def holders(self, question: Question) -> Holders:
+    def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By the exact walk. Without it there are no figures: a walk by name would count copies."""
         mountpoint, clock, host = Path(question.mount.mountpoint), question.clock, question.host
         facts = btrfs.filesystem(mountpoint, host, timeout_s=clock.left(at_most=10.0))
@@ -50,7 +50,9 @@ class BtrfsKind(Plain):
         occupancy = holders.occupancy(sharing, whole.spaces)
         return _answer(units, Exact(occupancy, sharing.origin), own, Exact(whole, facts.origin))
 
-    def unopened(self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float) -> Holders:
+    def unopened(
+        self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
+    ) -> FilesystemHolders:
         """Its allocation, and from that what it takes for itself."""
         facts = btrfs.filesystem(path, host, timeout_s=timeout_s)
         own = holders.own_bytes(facts.value, why) if isinstance(facts, Exact) else facts
@@ -63,8 +65,10 @@ class BtrfsKind(Plain):
         return BtrfsPart()
 
 
-def _answer(units: tuple[Unit, ...], occupancy: Reading[Occupancy], own: Size, facts: Reading[Btrfs]) -> Holders:
+def _answer(
+    units: tuple[Unit, ...], occupancy: Reading[Occupancy], own: Size, facts: Reading[Btrfs]
+) -> FilesystemHolders:
     snapshots: Reading[bool] = facts if isinstance(facts, Unavailable) else Exact(True, facts.origin)
     if isinstance(facts, Exact) and isinstance(facts.value.subvolumes, Unavailable):
         snapshots = facts.value.subvolumes  # each may be a snapshot
-    return Holders(units, occupancy, own, facts, snapshots, beyond_mount=True)
+    return FilesystemHolders(units, occupancy, own, facts, snapshots, beyond_mount=True)

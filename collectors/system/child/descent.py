@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collectors.system.child.pool import Item
-    from collectors.system.child.survey import Known
-    from collectors.system.child.tally import Books, Tally
+    from collectors.system.child.survey import KnownInodes
+    from collectors.system.child.tally import Tally, WalkerTotals
 
 _OPEN_MAX = 400  # directories held open on the way down
 
@@ -28,7 +28,7 @@ _OPEN_MAX = 400  # directories held open on the way down
 class Descent:
     """Walks items into the books. `wake` is called at `wake_at` and may raise to stop; `spare` may give work away."""
 
-    def __init__(self, root: int, whole: bool, known: Known, books: Books) -> None:
+    def __init__(self, root: int, whole: bool, known: KnownInodes, books: WalkerTotals) -> None:
         self.bottom: Level | None = None  # where the walk is
         self.wake_at = 0.0
         self.wake: Callable[[], None] = lambda: None

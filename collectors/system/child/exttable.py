@@ -10,7 +10,7 @@ _MAGIC = 0xEF53
 _BITS_64, _META_BG, _JOURNAL_DEVICE = 0x80, 0x10, 0x8  # incompat
 
 
-class Layout:
+class InodeTableLayout:
     """Offsets in bytes of each group's table."""
 
     __slots__ = ("inode_bytes", "inodes_per_group", "tables")
@@ -26,7 +26,7 @@ class Layout:
         return self.tables[group] + place * self.inode_bytes
 
 
-def layout(device: int) -> Layout | None:
+def layout(device: int) -> InodeTableLayout | None:
     """Read it from the device; None for anything but a plain ext4 whose pages hold whole inodes."""
     try:
         block = os.pread(device, _SUPERBLOCK_BYTES, _SUPERBLOCK)
@@ -53,7 +53,7 @@ def layout(device: int) -> Layout | None:
         if descriptor_bytes == 64:
             table |= _word(descriptors, at + 0x28) << 32
         tables.append(table * block_bytes)
-    return Layout(inode_bytes, per_group, tables)
+    return InodeTableLayout(inode_bytes, per_group, tables)
 
 
 def _word(data: bytes, offset: int) -> int:

@@ -41,7 +41,7 @@ _ALONE = 4 << 20  # bytes of tables that are worth a second thread
 class InodeTables:
     """Reads through the descriptor `device`; `layout` says where the tables are."""
 
-    def __init__(self, device: int, layout: exttable.Layout) -> None:
+    def __init__(self, device: int, layout: exttable.InodeTableLayout) -> None:
         self._device = device
         self._layout = layout
 

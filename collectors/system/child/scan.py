@@ -11,15 +11,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.system.child.survey import Known, Special
-    from collectors.system.child.tally import Books, Level
+    from collectors.system.child.survey import KnownInodes, Special
+    from collectors.system.child.tally import Level, WalkerTotals
 
-LEAVE = -1  # in `Known.special`: a name that another mount covers
+LEAVE = -1  # in `KnownInodes.special`: a name that another mount covers
 _BATCH = 4096  # entries held at once
 _SORT_FROM = 1000  # so large a directory comes in hash order: by inode it is read as it lies on the disk
 
 
-def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Callable[[Level], None]) -> None:
+def scan(
+    level: Level, fd: int, key: int, known: KnownInodes, books: WalkerTotals, pause: Callable[[Level], None]
+) -> None:
     """Count everything in the directory `fd` that is no directory; those go to `level.names`.
 
     `pause` is called in very large directories and may raise to stop; what was counted by then is in the books.
@@ -67,7 +69,9 @@ def scan(level: Level, fd: int, key: int, known: Known, books: Books, pause: Cal
             books.finish(books.tally(index))
 
 
-def _set_apart(batch: list[os.DirEntry[str]], special: Special, known: Known, books: Books) -> list[os.DirEntry[str]]:
+def _set_apart(
+    batch: list[os.DirEntry[str]], special: Special, known: KnownInodes, books: WalkerTotals
+) -> list[os.DirEntry[str]]:
     """Count the files that are units of their own, drop names that are not to be touched. Returns the others."""
     rest = []
     for entry in batch:

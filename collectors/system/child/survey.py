@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SUBVOLUME_INODE = 256  # of the root of each, on btrfs
 
 
-class Known:
+class KnownInodes:
     """What the walkers know of the tree. Inodes are named by keys: the device of a subvolume is part of it."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Survey:
     After that `items` are to be walked, and the others are answered.
     """
 
-    def __init__(self, root: int, known: Known, tables: InodeTables | None) -> None:
+    def __init__(self, root: int, known: KnownInodes, tables: InodeTables | None) -> None:
         self.items: list[Item] = []
         self.kept: list[int] = []  # the cache's figures still hold
         self.gone: list[int] = []  # nothing is there any more

@@ -130,7 +130,7 @@ def evidence_of(directory: int, status: os.stat_result) -> Evidence:
 _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 
 
-class Books:
+class WalkerTotals:
     """Units are indexes below `host`; that one is what lies in no unit, and those above it are parts of it."""
 
     def __init__(self, host: int, fold_blocks: int, tracked: frozenset[int], tables: InodeTables | None) -> None:

@@ -8,8 +8,8 @@ from time import monotonic
 from collectors.system.child.descent import Descent
 from collectors.system.child.frames import send
 from collectors.system.child.inodes import open_tables
-from collectors.system.child.survey import Known, Survey
-from collectors.system.child.tally import Books, under_way
+from collectors.system.child.survey import KnownInodes, Survey
+from collectors.system.child.tally import WalkerTotals, under_way
 from collectors.system.child.tree import open_below, open_root
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class Walker:
         self._stop_at: float = request["stop_at"]
         self._root, self._whole = open_root(request["mountpoint"])
         status, room = os.fstat(self._root), os.fstatvfs(self._root)
-        self._known = Known(
+        self._known = KnownInodes(
             status.st_dev,
             len(request["units"]),
             frozenset(request["immutable"]),
@@ -58,7 +58,7 @@ class Walker:
         device = request["device"] if self._whole else None
         self._tables = None if device is None else open_tables(*device)
         fold_blocks = max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE)
-        self._books = Books(self._known.host, fold_blocks, frozenset(request["tracked"]), self._tables)
+        self._books = WalkerTotals(self._known.host, fold_blocks, frozenset(request["tracked"]), self._tables)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []

@@ -22,7 +22,7 @@ from collectors.filesystems.btrfs.trees import checksum
 from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.faults import Stale
-from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
@@ -53,7 +53,7 @@ class Pointers(NamedTuple):
 class Blocks:
     """Reads blocks of one committed generation. Raises Stale where every copy of a block fails its checks."""
 
-    def __init__(self, devices: Devices, top: Superblock, chunks: ChunkMap, readers: ThreadPoolExecutor) -> None:
+    def __init__(self, devices: Devices, top: BtrfsSuperblock, chunks: ChunkMap, readers: ThreadPoolExecutor) -> None:
         self.top = top
         self.chunks = chunks
         self.read_count = 0
@@ -139,7 +139,7 @@ class Blocks:
         raise Stale(f"block {address} of level {wanted.level} is no longer what generation {self.top.generation} left")
 
 
-def sound(blocks: U8, wanted: Pointers, top: Superblock) -> NDArray[np.bool_]:
+def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool_]:
     """For each block, whether address, filesystem, generation, level, owner, checksum and inner order are right."""
     quads = blocks.view("<u8")
     fsid = np.frombuffer(top.metadata_fsid, "<u8")

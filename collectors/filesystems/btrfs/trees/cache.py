@@ -22,7 +22,7 @@ _VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptTable:
     """`taken_at` is in Unix seconds; `rules` a digest of the split rules."""
 
     measured: Measured
@@ -36,7 +36,7 @@ def digest(rules: Sequence[SplitRule]) -> str:
     return sha256("\0\0".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def load(folder: Path, uuid: str) -> Kept | None:
+def load(folder: Path, uuid: str) -> KeptTable | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
         return _from_document(json.loads(whole_files.opened(_file(folder, uuid).read_bytes())))
@@ -44,7 +44,7 @@ def load(folder: Path, uuid: str) -> Kept | None:
         return None
 
 
-def store(folder: Path, uuid: str, kept: Kept) -> None:
+def store(folder: Path, uuid: str, kept: KeptTable) -> None:
     """Keep this result instead of the last one. A folder that cannot be written to keeps nothing."""
     content = whole_files.sealed(json.dumps(_document(kept), separators=(",", ":")).encode())
     with suppress(OSError):
@@ -56,7 +56,7 @@ def _file(folder: Path, uuid: str) -> Path:
     return folder / f"btrfs-{uuid}.json"
 
 
-def _document(kept: Kept) -> dict[str, Any]:
+def _document(kept: KeptTable) -> dict[str, Any]:
     measured, table, fill = kept.measured, kept.measured.table, kept.measured.fill
     return {
         "version": _VERSION,
@@ -80,7 +80,7 @@ def _document(kept: Kept) -> dict[str, Any]:
     }
 
 
-def _from_document(document: dict[str, Any]) -> Kept | None:
+def _from_document(document: dict[str, Any]) -> KeptTable | None:
     if document["version"] != _VERSION:
         return None
     table = Table(
@@ -108,7 +108,7 @@ def _from_document(document: dict[str, Any]) -> Kept | None:
         blocks_read=int(document["blocks_read"]),
         restarts=int(document["restarts"]),
     )
-    return Kept(measured, str(document["rules"]), float(document["taken_at"]))
+    return KeptTable(measured, str(document["rules"]), float(document["taken_at"]))
 
 
 def _written(mask: int) -> str:

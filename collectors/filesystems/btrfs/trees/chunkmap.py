@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.items import Chunk
+from collectors.filesystems.btrfs.items import ChunkItem
 from collectors.filesystems.btrfs.trees.faults import Stale, Unsupported
 from collectors.system.deadline import Malformed
 
@@ -25,7 +25,7 @@ _KNOWN = _WHOLE_COPIES | layout.RAID0 | layout.RAID10
 class ChunkMap:
     """The chunks of one filesystem, by logical start."""
 
-    def __init__(self, chunks: Iterable[tuple[int, Chunk]], node_bytes: int) -> None:
+    def __init__(self, chunks: Iterable[tuple[int, ChunkItem]], node_bytes: int) -> None:
         ordered = sorted(dict(chunks).items())
         for start, chunk in ordered:
             if chunk.logical_bytes < node_bytes or start + chunk.logical_bytes >= 1 << 63:
@@ -68,7 +68,7 @@ class ChunkMap:
             raise Stale(f"address {int(addresses[beyond][0])} lies in no chunk")
         return np.asarray(index, np.int64)
 
-    def _within(self, chunk: Chunk, offsets: U64, copy: int) -> tuple[NDArray[np.int64], U64]:
+    def _within(self, chunk: ChunkItem, offsets: U64, copy: int) -> tuple[NDArray[np.int64], U64]:
         profile = chunk.flags & ~(layout.DATA | layout.METADATA | layout.SYSTEM)
         if profile & ~_KNOWN:
             raise Unsupported(f"metadata on {layout.profile(chunk.flags)}")
@@ -77,7 +77,7 @@ class ChunkMap:
             return np.full(len(offsets), devid, np.int64), offsets + np.uint64(base)
         return self._striped(chunk, offsets, copy, chunk.sub_stripes if profile & layout.RAID10 else 1)
 
-    def _striped(self, chunk: Chunk, offsets: U64, copy: int, group: int) -> tuple[NDArray[np.int64], U64]:
+    def _striped(self, chunk: ChunkItem, offsets: U64, copy: int, group: int) -> tuple[NDArray[np.int64], U64]:
         """RAID0, and RAID10 as RAID0 over groups of `group` mirrored stripes."""
         if not group or len(chunk.stripes) % group:
             raise Unsupported(f"{len(chunk.stripes)} stripes in groups of {group}")

@@ -14,7 +14,7 @@ from types import TracebackType
 from collectors.filesystems.btrfs import sysfs
 from collectors.filesystems.btrfs.trees import superblock
 from collectors.filesystems.btrfs.trees.faults import Unsupported
-from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 from collectors.model.btrfs import Device
 from collectors.system.deadline import Malformed
 from collectors.system.host import Host
@@ -55,21 +55,21 @@ class Devices:
         if got != wanted:
             raise Malformed(f"device {devid} ends within a block at {offset}")
 
-    def superblock(self) -> Superblock:
+    def superblock(self) -> BtrfsSuperblock:
         """The newest one. A commit writes them one after the other, when all that they point to is on disk."""
         found = [self._superblock(devid) for devid in self._descriptors]
         if len({block.fsid for block in found}) != 1:
             raise Unsupported("no device is there" if not found else "the devices belong to different filesystems")
         return max(found, key=lambda block: block.generation)
 
-    def _superblock(self, devid: int) -> Superblock:
+    def _superblock(self, devid: int) -> BtrfsSuperblock:
         for _ in range(2):
             with suppress(Malformed):
                 return self._superblock_now(devid)
             time.sleep(_WRITING_S)
         return self._superblock_now(devid)
 
-    def _superblock_now(self, devid: int) -> Superblock:
+    def _superblock_now(self, devid: int) -> BtrfsSuperblock:
         page = mmap.mmap(-1, superblock.SIZE)
         self.read(devid, superblock.AT, [memoryview(page)])
         found = superblock.parse(page[:])

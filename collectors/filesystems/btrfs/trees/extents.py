@@ -14,7 +14,7 @@ class ExtentTable:
 
     def __init__(self, sets: RootSets) -> None:
         self._sets = sets
-        self._held = Held(sets)
+        self._held = ExtentHolders(sets)
 
     def add(self, addresses: U64, disk: U64, ram: U64, sets: I64) -> None:
         """References to extents. `ram` is 0 for extents that are not compressed."""
@@ -55,7 +55,7 @@ class ExtentTable:
 _MANY = 1 << 19  # rows that wait before they are reduced; as many as there are keys, where those are more
 
 
-class Held:
+class ExtentHolders:
     """8 bytes for each column and the set of each key, as much for what waits, twice that while it is reduced."""
 
     def __init__(self, sets: RootSets) -> None:
@@ -100,7 +100,7 @@ class Held:
 _LOW = np.uint64(0xFFFFFFFF)
 
 
-class Tally:
+class SetCounts:
     def __init__(self) -> None:
         self.inodes: Counter[int] = Counter()
         self.apparent: Counter[int] = Counter()

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees import records
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
 from collectors.filesystems.btrfs.trees.rootsets import I64, RootSets
-from collectors.filesystems.btrfs.trees.splitting import Split, Splitter
+from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.ids import UnitId
@@ -23,7 +23,7 @@ class Batch(Protocol):
     """Some items of subvolumes."""
 
     def extents(self) -> records.Extents: ...
-    def inodes(self) -> records.Inodes: ...
+    def inodes(self) -> records.InodeRecords: ...
     def links(self, wanted: NDArray[np.bool_]) -> records.Links: ...
 
 
@@ -42,7 +42,7 @@ class Findings:
     unresolved: tuple[str, ...]
     sets: RootSets
     extents: ExtentTable
-    tally: Tally
+    tally: SetCounts
     referenced: Intervals  # of uncompressed extents
     splitter: Splitter
 
@@ -95,9 +95,9 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
     for tree, inodes in names.unlinked(living).items():
         nameless[trees[tree]] = dict.fromkeys(inodes, bit_of(UnitId(layout.UNLINKED)))
     sets = RootSets()
-    splits = tuple(Split(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
+    splits = tuple(PathSplit(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
     return Findings(
-        (*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), Tally(), Intervals(), Splitter(splits, sets)
+        (*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), SetCounts(), Intervals(), Splitter(splits, sets)
     )
 
 

@@ -15,7 +15,7 @@ from collectors.filesystems.btrfs.trees.blocks import Pointer
 from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
 from collectors.filesystems.btrfs.trees.small import Trees
-from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 from collectors.filesystems.btrfs.trees.table import Fill
 from collectors.model.ids import UnitId
 from collectors.system.deadline import Malformed
@@ -40,17 +40,17 @@ class Forest:
     fill: Fill
 
 
-def chunk_root(top: Superblock) -> Pointer:
+def chunk_root(top: BtrfsSuperblock) -> Pointer:
     return Pointer(top.chunk_root, top.chunk_generation, top.chunk_level, layout.CHUNK_TREE)
 
 
-def chunks(trees: Trees, top: Superblock) -> list[tuple[int, items.Chunk]]:
+def chunks(trees: Trees, top: BtrfsSuperblock) -> list[tuple[int, items.ChunkItem]]:
     """Every chunk. Its tree lies in chunks that the superblock lists."""
     low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
     return [(key[2], items.chunk(data)) for key, data in trees.between(chunk_root(top), low, high)]
 
 
-def grown(trees: Trees, top: Superblock, chunk_map: ChunkMap) -> Forest:
+def grown(trees: Trees, top: BtrfsSuperblock, chunk_map: ChunkMap) -> Forest:
     """All trees of this generation."""
     root_tree = Pointer(top.root, top.generation, top.root_level, layout.ROOT_TREE)
     roots: dict[int, items.Root] = {}

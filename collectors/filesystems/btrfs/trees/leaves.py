@@ -47,7 +47,7 @@ class Leaves:
     def extents(self) -> records.Extents:
         return records.extents(self._flat, self._heads(layout.EXTENT_DATA))
 
-    def inodes(self) -> records.Inodes:
+    def inodes(self) -> records.InodeRecords:
         return records.inodes(self._flat, self._heads(layout.INODE_ITEM))
 
     def links(self, wanted: NDArray[np.bool_]) -> records.Links:

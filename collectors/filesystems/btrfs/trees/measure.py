@@ -13,7 +13,7 @@ from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.faults import Unsupported
 from collectors.filesystems.btrfs.trees.findings import Findings
 from collectors.filesystems.btrfs.trees.small import Trees
-from collectors.filesystems.btrfs.trees.superblock import Superblock
+from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 from collectors.filesystems.btrfs.trees.table import Fill, Measured
 from collectors.filesystems.btrfs.trees.walk import Walk
 from collectors.model.btrfs import Btrfs, SplitRule
@@ -57,7 +57,9 @@ def _from_devices(host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: fl
     raise Unsupported(f"{why}, after {RESTARTS} restarts", RESTARTS)
 
 
-def walked(devices: Devices, top: Superblock, rules: Sequence[SplitRule], ends: float, restarts: int = 0) -> Measured:
+def walked(
+    devices: Devices, top: BtrfsSuperblock, rules: Sequence[SplitRule], ends: float, restarts: int = 0
+) -> Measured:
     """Walk the generation of `top` once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
     with ThreadPoolExecutor(READERS, "btrfs read") as readers:
         system = Blocks(devices, top, ChunkMap(top.system_chunks, top.node_bytes), readers)

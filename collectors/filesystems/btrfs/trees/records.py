@@ -74,7 +74,7 @@ class Extents:
 
 
 @dataclass(frozen=True, slots=True)
-class Inodes:
+class InodeRecords:
     rows: I64
     inodes: U64
     apparent: U64  # st_size of regular files and symlinks, 0 for the rest
@@ -130,7 +130,7 @@ def _plausible(found: NDArray[np.void]) -> None:
         raise Malformed("a file uses more of an extent than there is")
 
 
-def inodes(flat: U8, heads: Heads) -> Inodes:
+def inodes(flat: U8, heads: Heads) -> InodeRecords:
     """INODE_ITEM."""
     _at_least(heads, _INODE.itemsize)
     found = gathered(flat, heads.starts, _INODE)
@@ -138,7 +138,7 @@ def inodes(flat: U8, heads: Heads) -> Inodes:
     if not np.isin(form, _FORMATS).all():
         raise Malformed("an inode of no kind")
     counted = (form == _FILE) | (form == _LINK)
-    return Inodes(heads.rows, heads.objectids, np.where(counted, found["size"], np.uint64(0)).astype(np.uint64))
+    return InodeRecords(heads.rows, heads.objectids, np.where(counted, found["size"], np.uint64(0)).astype(np.uint64))
 
 
 def links(flat: U8, near: Heads, far: Heads) -> Links:

@@ -30,7 +30,7 @@ _KEY = np.dtype([("transid", "<u8"), ("objectid", "<u8"), ("offset", "<u8"), ("t
 _OTHERS = (layout.ROOT_TREE, layout.DATA_RELOC_TREE)  # trees with files that are no subvolumes
 
 
-class Answer:
+class SearchAnswer:
     """One buffer of found items."""
 
     def __init__(self, buffer: bytearray, count: int) -> None:
@@ -52,7 +52,7 @@ class Answer:
     def extents(self) -> records.Extents:
         return records.extents(self._flat, self._heads(layout.EXTENT_DATA))
 
-    def inodes(self) -> records.Inodes:
+    def inodes(self) -> records.InodeRecords:
         return records.inodes(self._flat, self._heads(layout.INODE_ITEM))
 
     def links(self, wanted: NDArray[np.bool_]) -> records.Links:
@@ -91,7 +91,7 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
     return found
 
 
-def _answers(fd: int, tree: int, ends: float) -> Iterator[Answer]:
+def _answers(fd: int, tree: int, ends: float) -> Iterator[SearchAnswer]:
     buffer = bytearray(SEARCH_HEAD_BYTES + _BUFFER_BYTES)
     low: Key | None = ioctl.LOWEST
     while low is not None:
@@ -105,7 +105,7 @@ def _answers(fd: int, tree: int, ends: float) -> Iterator[Answer]:
             return
         if not count:
             return
-        answer = Answer(buffer, count)
+        answer = SearchAnswer(buffer, count)
         yield answer
         _, objectid, offset, kind, _ = search.ANSWER.unpack_from(buffer, answer.last)
         low = search.following((objectid, kind, offset))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collectors.filesystems.btrfs import decode, ioctl
 from collectors.filesystems.btrfs.trees import cache, table
-from collectors.filesystems.btrfs.trees.cache import Kept
+from collectors.filesystems.btrfs.trees.cache import KeptTable
 from collectors.filesystems.btrfs.trees.table import Fill, Measured
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.reading import Exact, Origin, Reading, Why
@@ -23,7 +23,7 @@ _SYNC_SHARE = 0.5  # of the time that is left
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SharingQuestion:
     mountpoint: Path
     host: Host
     btrfs: Btrfs
@@ -31,7 +31,7 @@ class Question:
     folder: Path | None  # for the last result
 
 
-def answered(asked: Question, deadline_s: float) -> Reading[Sharing]:
+def answered(asked: SharingQuestion, deadline_s: float) -> Reading[Sharing]:
     """The table now; the last exact one where the deadline runs out."""
     ends = time.monotonic() + deadline_s
     found = deadline.read(SOURCE, f"trees of {asked.mountpoint}", lambda: _now(asked, ends), timeout_s=deadline_s)
@@ -44,7 +44,7 @@ def answered(asked: Question, deadline_s: float) -> Reading[Sharing]:
     return Exact(_sharing(kept.measured, None, _age_s(kept)), origin)
 
 
-def _now(asked: Question, ends: float) -> Sharing:
+def _now(asked: SharingQuestion, ends: float) -> Sharing:
     with ioctl.opened(asked.mountpoint) as fd:
         kept = None if asked.folder is None else cache.load(asked.folder, asked.btrfs.uuid)
         if kept is not None and _still_true(kept, asked, fd):
@@ -57,18 +57,18 @@ def _now(asked: Question, ends: float) -> Sharing:
         now = _live(fd)
     shared = _sharing(found, now, 0.0)
     if asked.folder is not None and shared.residual_data_bytes == 0 and not shared.residual_metadata_bytes:
-        cache.store(asked.folder, asked.btrfs.uuid, Kept(found, cache.digest(asked.rules), time.time()))
+        cache.store(asked.folder, asked.btrfs.uuid, KeptTable(found, cache.digest(asked.rules), time.time()))
     return shared
 
 
-def _still_true(kept: Kept, asked: Question, fd: int) -> bool:
+def _still_true(kept: KeptTable, asked: SharingQuestion, fd: int) -> bool:
     """Nothing was begun since the generation of the last result was committed, and the question is the same."""
     generation = decode.fs_info(ioctl.fs_info(fd)).generation
     same = generation is not None and generation == kept.measured.generation
     return same and kept.rules == cache.digest(asked.rules)
 
 
-def _sync(asked: Question, ends: float) -> None:
+def _sync(asked: SharingQuestion, ends: float) -> None:
     """Commit what is dirty, for at most half of the time: else the last commit is walked, which is right as well."""
 
     def work() -> None:
@@ -111,5 +111,5 @@ def _sharing(found: Measured, now: Fill | None, age_s: float) -> Sharing:
     )
 
 
-def _age_s(kept: Kept) -> float:
+def _age_s(kept: KeptTable) -> float:
     return max(0.0, time.time() - kept.taken_at)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, Tally
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
 from collectors.filesystems.btrfs.trees.rootsets import I64, U64, RootSets
 
 U8 = NDArray[np.uint8]
@@ -24,7 +24,7 @@ Narrow = NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class PathSplit:
     """One subvolume to split. `rules`: inode → bit of the unit that everything below it goes to.
 
     `nameless`: inodes that no directory names (deleted files that are still open) → bit. Where there are only these,
@@ -37,7 +37,7 @@ class Split:
 
 
 class Splitter:
-    def __init__(self, splits: tuple[Split, ...], sets: RootSets) -> None:
+    def __init__(self, splits: tuple[PathSplit, ...], sets: RootSets) -> None:
         self._splits = splits
         self._sets = sets
         self._whole = sum(1 << split.bit for split in splits if split.rules)
@@ -75,7 +75,7 @@ class Splitter:
         columns = (sets, inodes, addresses, disk, ram)
         self._extents.append(tuple(map(_narrow, columns)))  # type: ignore[arg-type]  # five of them
 
-    def settle(self, extents: ExtentTable, tally: Tally) -> None:
+    def settle(self, extents: ExtentTable, tally: SetCounts) -> None:
         """Hand what was kept back to the tables, under the names of the rules."""
         maps = [(split.bit, self._bits_by_inode(split)) for split in self._splits]
         while self._extents:  # piece by piece, so that no second copy of all of them exists
@@ -105,7 +105,7 @@ class Splitter:
         mask = self._sets.masks[pair >> 24] & ~(1 << bit)
         return self._sets.number(mask | 1 << (pair & 0xFFFFFF))
 
-    def _bits_by_inode(self, split: Split) -> tuple[U64, I64]:
+    def _bits_by_inode(self, split: PathSplit) -> tuple[U64, I64]:
         """Inodes in ascending order, and the bit of the unit of each; inodes that are not there stay as they are."""
         inodes, bits = self._by_directory(split) if split.rules else (np.empty(0, np.uint64), np.empty(0, np.int64))
         nameless = {inode: bit for inode, bit in split.nameless.items() if not _has(inodes, inode)}
@@ -114,7 +114,7 @@ class Splitter:
         order = np.argsort(inodes)
         return inodes[order], bits[order]
 
-    def _by_directory(self, split: Split) -> tuple[U64, I64]:
+    def _by_directory(self, split: PathSplit) -> tuple[U64, I64]:
         inodes, parents = self._tree(split.bit)
         own = np.full(len(inodes), -1, np.int64)
         for inode, bit in split.rules.items():

@@ -30,7 +30,7 @@ _UNDERSTOOD = (1 << 17) - 1 & ~_ZONED & ~_EXTENT_TREE_V2
 
 
 @dataclass(frozen=True, slots=True)
-class Superblock:
+class BtrfsSuperblock:
     fsid: bytes
     metadata_fsid: bytes  # what tree blocks carry; another one after `btrfstune -m`
     generation: int
@@ -45,10 +45,10 @@ class Superblock:
     checksum: int
     incompat: int
     devid: int
-    system_chunks: tuple[tuple[int, items.Chunk], ...]  # (logical start, chunk): enough to read the chunk tree
+    system_chunks: tuple[tuple[int, items.ChunkItem], ...]  # (logical start, chunk): enough to read the chunk tree
 
 
-def parse(raw: bytes) -> Superblock:
+def parse(raw: bytes) -> BtrfsSuperblock:
     """4,096 bytes from offset 64 KiB of a device. Raises Malformed, or Unsupported where a feature is unknown."""
     if len(raw) != SIZE or raw[64:72] != _MAGIC:
         raise Malformed("no btrfs superblock")
@@ -62,7 +62,7 @@ def parse(raw: bytes) -> Superblock:
     if node not in (4096, 8192, 16384, 32768, 65536) or not 512 <= sector <= node or sector & (sector - 1):
         raise Malformed(f"node size {node}, sector size {sector}")
     generation, root, chunk_root, _ = _TREES.unpack_from(raw, 72)
-    return Superblock(
+    return BtrfsSuperblock(
         fsid=raw[32:48],
         metadata_fsid=raw[571:587] if incompat & _METADATA_UUID else raw[32:48],
         generation=generation,
@@ -81,7 +81,7 @@ def parse(raw: bytes) -> Superblock:
     )
 
 
-def _system_chunks(raw: bytes) -> tuple[tuple[int, items.Chunk], ...]:
+def _system_chunks(raw: bytes) -> tuple[tuple[int, items.ChunkItem], ...]:
     size = int.from_bytes(raw[160:164], "little")
     if size > _CHUNKS_MOST:
         raise Malformed(f"{size} bytes of system chunks")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
-from collectors.filesystems.btrfs.trees.extents import Held
+from collectors.filesystems.btrfs.trees.extents import ExtentHolders
 from collectors.filesystems.btrfs.trees.faults import Stale
 from collectors.filesystems.btrfs.trees.findings import Findings
 from collectors.filesystems.btrfs.trees.forest import Forest
@@ -45,8 +45,8 @@ class Walk:
         for level in range(max(levels), -1, -1):
             self._level(level, levels)
 
-    def _roots(self) -> dict[int, Held]:
-        levels: dict[int, Held] = {}
+    def _roots(self) -> dict[int, ExtentHolders]:
+        levels: dict[int, ExtentHolders] = {}
         for bit, tree in enumerate(self._forest.trees):
             if tree.pointer.owner:
                 self._owners[bit] = tree.pointer.owner
@@ -55,11 +55,11 @@ class Walk:
             address, generation = (np.array([part], np.uint64) for part in tree.pointer[:2])
             unmarked = generation  # no parent has a key for a root
             for at in range(tree.pointer.level + 1):
-                levels.setdefault(at, Held(self._found.sets))
+                levels.setdefault(at, ExtentHolders(self._found.sets))
             levels[tree.pointer.level].add(number, address, unmarked, generation)
         return levels
 
-    def _level(self, level: int, levels: dict[int, Held]) -> None:
+    def _level(self, level: int, levels: dict[int, ExtentHolders]) -> None:
         sets, columns = levels.pop(level).whole()
         if not columns:
             return
@@ -76,7 +76,7 @@ class Walk:
             wanted = Pointers(addresses[chosen], generations[chosen], owners[chosen], level)
             self._read(wanted, marks[chosen], sets[chosen], levels)
 
-    def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, Held]) -> None:
+    def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, ExtentHolders]) -> None:
         for part, blocks in self._blocks.batches(wanted):
             if time.monotonic() > self._ends:
                 raise TimeoutError("the deadline ran out during the walk")
