@@ -15,7 +15,7 @@ from tui.drawing.terminal import Charset
 from tui.feed import Feed
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, Timeline
-from tui.keys import applies_in
+from tui.keys import VIEWS, applies_in
 from tui.screens.overview import OverviewView
 from tui.screens.view import DashboardView
 from tui.view_models.frame import space_of
@@ -23,7 +23,7 @@ from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.units import Units
 from tui.widgets.footer import KeyBar
-from tui.widgets.header import VIEWS, DiskBar, Tabs, Verdict
+from tui.widgets.header import DiskBar, Tabs, Verdict
 from tui.widgets.listing import Listing
 
 

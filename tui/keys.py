@@ -56,18 +56,10 @@ KEYS: tuple[Key, ...] = (
     Key("ctrl+p", "^p", "palette", "Commands", "every command by name", rank=17),
     Key("q", "q", "quit", "Quit", "quit at once", rank=1),
 )
+VIEWS = (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn"))
 VIEW_KEYS = tuple(
     Key(str(number), str(number), f"view('{view}')", title, f"view {title}")
-    for number, (view, title) in enumerate(
-        (
-            ("overview", "Overview"),
-            ("explore", "Explore"),
-            ("history", "History"),
-            ("plan", "Plan"),
-            ("churn", "Churn"),
-        ),
-        1,
-    )
+    for number, (view, title) in enumerate(VIEWS, 1)
 )
 MOVES = (
     ("↑ ↓  k j", "up and down"),

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.pilot import Pilot
 
 from collectors.model.report import Report
-from tests.tui.machine import FakeMachine
+from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
@@ -40,7 +40,7 @@ def replay(*reports: Report, theme: str = DARK.name, charset: Charset = Charset.
     return UllageApp(ReplayFeed.of_reports(reports), theme=theme, charset=charset)
 
 
-def live(machine: FakeMachine, *, read_only: bool = False, theme: str = DARK.name) -> UllageApp:
+def live(machine: FakeSource, *, read_only: bool = False, theme: str = DARK.name) -> UllageApp:
     return UllageApp(LiveFeed(machine), read_only=read_only, theme=theme)
 
 

@@ -13,8 +13,8 @@ from collectors.model.reading import Exact, Origin
 from collectors.reclaim.outcome import Ended, Outcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
+from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.screens.modals import Confirm
 from tui.view_models.plan_run import outcome_lines
@@ -30,7 +30,7 @@ async def answer(pilot: Pilot[int], name: str) -> None:
 
 
 async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
-    app = live(FakeMachine.showing(incident()))
+    app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p"]):
         rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
         assert ["[x]" in row for row in rows] == [True, True, True, False, False]
@@ -38,7 +38,7 @@ async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
 
 
 async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> None:
-    app = live(FakeMachine.showing(incident()))
+    app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p"]) as pilot:
         assert "436.2 GiB to be freed" in text(app)
         await pilot.press("down", "down", "down", "space")
@@ -50,7 +50,7 @@ async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> N
 
 
 async def test_a_dry_run_lists_the_chosen_steps_and_runs_nothing() -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     app = live(machine)
     async with shown(app, (120, 50), ["p", "d"]):
         seen = text(app)
@@ -60,7 +60,7 @@ async def test_a_dry_run_lists_the_chosen_steps_and_runs_nothing() -> None:
 
 
 async def test_the_question_lists_steps_bytes_and_ways_back() -> None:
-    app = live(FakeMachine.showing(incident()))
+    app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p", "a"]):
         seen = text(app)
         assert "This changes docker-prod-07 permanently" in seen
@@ -70,7 +70,7 @@ async def test_the_question_lists_steps_bytes_and_ways_back() -> None:
 
 
 async def test_a_wrong_name_runs_nothing_and_says_so() -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     app = live(machine)
     async with shown(app, (120, 36), ["p", "a"]) as pilot:
         await answer(pilot, "docker-prod-08")
@@ -80,7 +80,7 @@ async def test_a_wrong_name_runs_nothing_and_says_so() -> None:
 
 @pytest.mark.parametrize("keys", [["escape"], ["enter", "escape"]])
 async def test_escape_or_an_empty_answer_runs_nothing(keys: list[str]) -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     app = live(machine)
     async with shown(app, (120, 36), ["p", "a", *keys]):
         assert machine.applied == []
@@ -95,7 +95,7 @@ async def test_a_recording_cannot_open_the_question() -> None:
 
 
 async def test_read_only_cannot_open_the_question() -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     app = live(machine, read_only=True)
     async with shown(app, (120, 36), ["p", "a"]):
         assert not isinstance(app.screen, Confirm)
@@ -105,7 +105,7 @@ async def test_read_only_cannot_open_the_question() -> None:
 async def test_looking_back_cannot_open_the_question() -> None:
     from tui.view_models.runs import run_of_report
 
-    machine = FakeMachine.showing(incident(), runs=[run_of_report(incident(hours)) for hours in (8.0, 4.0)])
+    machine = FakeSource.showing(incident(), runs=[run_of_report(incident(hours)) for hours in (8.0, 4.0)])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left", "p", "a"]):
         assert "REPLAY" in text(app)
@@ -119,7 +119,7 @@ def figures(app: UllageApp) -> set[str]:
 
 
 async def test_while_a_plan_runs_every_figure_on_the_screen_agrees() -> None:
-    machine = FakeMachine([(incident(), True, ())], [(incident(24.0), True, ())], [(incident(48.0), True, ())])
+    machine = FakeSource([(incident(), True, ())], [(incident(24.0), True, ())], [(incident(48.0), True, ())])
     machine.step_gate.clear()
     app = live(machine)
     async with shown(app, (120, 36), ["p", "a"]) as pilot:
@@ -137,7 +137,7 @@ async def test_while_a_plan_runs_every_figure_on_the_screen_agrees() -> None:
 
 
 async def test_the_end_shows_promised_engine_reported_and_measured_apart() -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     app = live(machine)
     async with shown(app, (120, 50), ["p", "a"]) as pilot:
         await answer(pilot, HOST)
@@ -150,7 +150,7 @@ async def test_the_end_shows_promised_engine_reported_and_measured_apart() -> No
 
 
 async def test_x_stops_a_plan_after_the_current_item() -> None:
-    machine = FakeMachine.showing(incident())
+    machine = FakeSource.showing(incident())
     machine.step_gate.clear()
     app = live(machine)
     async with shown(app, (120, 50), ["p", "a"]) as pilot:
@@ -168,7 +168,7 @@ async def test_what_is_gone_after_a_plan_is_named_resolved() -> None:
     gone = a_finding("a-leak", Severity.P2, "a leak of something", gib(3))
     worse = dataclasses.replace(worse, findings=(gone,))
     better = dataclasses.replace(better, findings=())
-    app = live(FakeMachine([(worse, True, ())], [(better, True, ())]))
+    app = live(FakeSource([(worse, True, ())], [(better, True, ())]))
     async with shown(app, (120, 36), ["r"]) as pilot:
         await settle(pilot)
         assert "P4 ○  resolved: a leak of something" in text(app)

@@ -7,8 +7,8 @@ from collectors.model.report import Report
 from tests.tui import shapes
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import VIEW_KEYS, lines, live, replay, settle, shown, text
+from tests.tui.source import FakeSource
 
 
 async def every_view(report: Report) -> dict[str, str]:
@@ -78,7 +78,7 @@ async def test_without_any_filesystem_the_screen_says_so_and_stays() -> None:
 
 
 async def test_the_first_partial_report_shows_how_full_it_is_and_finds_nothing() -> None:
-    machine = FakeMachine([(shapes.starting(), False, ("walk", "images")), (incident(), True, ())])
+    machine = FakeSource([(shapes.starting(), False, ("walk", "images")), (incident(), True, ())])
     machine.gate.clear()
     app = live(machine)
     async with shown(app, (120, 36)) as pilot:
@@ -102,7 +102,7 @@ async def test_a_finding_about_a_category_that_is_not_read_is_not_shown() -> Non
 
 
 async def test_a_category_that_fails_shows_its_last_good_value_and_age() -> None:
-    machine = FakeMachine([(incident(4.0), True, ())], [(shapes.not_root(), True, ())])
+    machine = FakeSource([(incident(4.0), True, ())], [(shapes.not_root(), True, ())])
     app = live(machine)
     async with shown(app, (120, 36), ["r"]) as pilot:
         await settle(pilot)

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from collectors.report.words import safe
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, live, replay, settle, shown, text
 from tests.tui.shapes import HOSTILE, hostile
+from tests.tui.source import FakeSource
 from tui.export import markdown
 from tui.view_models.frame import NO_HISTORY
 
@@ -49,14 +49,14 @@ async def test_markup_in_a_name_stays_text() -> None:
 
 
 async def test_the_question_before_applying_shows_a_hostile_host_harmlessly() -> None:
-    app = live(FakeMachine.showing(hostile()))
+    app = live(FakeSource.showing(hostile()))
     async with shown(app, (120, 36), ["p", "a"]):
         assert "Apply the plan" in text(app)
         assert harmless(text(app)) == set()
 
 
 async def test_a_running_plan_with_hostile_events_stays_harmless() -> None:
-    machine = FakeMachine.showing(hostile())
+    machine = FakeSource.showing(hostile())
     app = live(machine)
     async with shown(app, (120, 36), ["p", "a"]) as pilot:
         app.screen.query_one("#confirm-name").value = safe(hostile().host)  # type: ignore[attr-defined]
@@ -79,7 +79,7 @@ async def test_copying_and_notifying_a_hostile_name_copies_no_control() -> None:
 
 
 async def test_a_broken_scan_with_a_hostile_reason_says_it_harmlessly() -> None:
-    class Broken(FakeMachine):
+    class Broken(FakeSource):
         def survey(self, on_report: object, cancelled: object) -> None:
             raise OSError("[/]\x1b[31m" + HOSTILE[4])
 

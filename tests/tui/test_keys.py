@@ -6,9 +6,9 @@ import pytest
 from textual.binding import Binding
 
 from tests.tui.incident import frames, incident
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tests.tui.shapes import not_root
+from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed
 from tui.keys import KEYS, VIEW_KEYS
@@ -171,7 +171,7 @@ async def test_the_command_palette_lists_the_keys_as_commands() -> None:
 
 
 async def test_the_foot_names_apply_only_where_it_can_be_done() -> None:
-    app = live(FakeMachine.showing(incident()))
+    app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36)) as pilot:
         assert "Apply" not in foot(app)
         await pilot.press("4")

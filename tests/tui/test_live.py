@@ -4,16 +4,16 @@ import asyncio
 import time
 
 from tests.tui.incident import frames, incident
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import lines, live, settle, shown, text
 from tests.tui.shapes import huge, starting
+from tests.tui.source import FakeSource
 from tui.view_models.runs import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable
 
 
 async def test_a_rescan_keeps_the_row_under_the_cursor_even_when_the_order_changes() -> None:
-    machine = FakeMachine([(incident(), True, ())], [(incident(140.0), True, ())])
+    machine = FakeSource([(incident(), True, ())], [(incident(140.0), True, ())])
     app = live(machine)
     async with shown(app, (120, 36), ["down", "down", "down", "down"]) as pilot:
         table = app.query_one(CategoryTable)
@@ -26,7 +26,7 @@ async def test_a_rescan_keeps_the_row_under_the_cursor_even_when_the_order_chang
 
 
 async def test_a_rescan_keeps_the_scroll_position_of_a_long_list() -> None:
-    app = live(FakeMachine([(huge(2000), True, ())], [(huge(2000), True, ())]))
+    app = live(FakeSource([(huge(2000), True, ())], [(huge(2000), True, ())]))
     async with shown(app, (120, 36)) as pilot:
         app.change(selected="images")
         await pilot.press("2", "G", "up", "up", "up")
@@ -40,7 +40,7 @@ async def test_a_rescan_keeps_the_scroll_position_of_a_long_list() -> None:
 
 
 async def test_a_second_look_never_falls_back_to_question_marks() -> None:
-    machine = FakeMachine([(incident(), True, ())], [(starting(), False, ("walk",)), (incident(), True, ())])
+    machine = FakeSource([(incident(), True, ())], [(starting(), False, ("walk",)), (incident(), True, ())])
     app = live(machine)
     async with shown(app, (120, 36)) as pilot:
         machine.gate.clear()
@@ -52,7 +52,7 @@ async def test_a_second_look_never_falls_back_to_question_marks() -> None:
 
 
 async def test_stopping_a_scan_is_seen_at_once_and_late_results_are_dropped() -> None:
-    machine = FakeMachine([(starting(), False, ("walk",)), (incident(), True, ())])
+    machine = FakeSource([(starting(), False, ("walk",)), (incident(), True, ())])
     machine.gate.clear()
     app = live(machine)
     async with shown(app, (120, 36)) as pilot:
@@ -67,7 +67,7 @@ async def test_stopping_a_scan_is_seen_at_once_and_late_results_are_dropped() ->
 
 
 async def test_leaving_does_not_wait_for_a_thread_that_hangs() -> None:
-    machine = FakeMachine([(starting(), False, ("walk",)), (incident(), True, ())])
+    machine = FakeSource([(starting(), False, ("walk",)), (incident(), True, ())])
     machine.gate.clear()
     app = live(machine)
     began = time.monotonic()
@@ -79,7 +79,7 @@ async def test_leaving_does_not_wait_for_a_thread_that_hangs() -> None:
 
 
 async def test_a_journal_that_arrives_later_draws_the_curves() -> None:
-    machine = FakeMachine.showing(incident(), runs=[run_of_report(report) for report in frames(4.0)[:-1]])
+    machine = FakeSource.showing(incident(), runs=[run_of_report(report) for report in frames(4.0)[:-1]])
     app = live(machine)
     async with shown(app, (120, 36)):
         row = next(line for line in lines(app) if "Orphaned layers" in line and "+50.1▲" in line)
@@ -87,7 +87,7 @@ async def test_a_journal_that_arrives_later_draws_the_curves() -> None:
 
 
 async def test_looking_back_and_returning_to_the_present() -> None:
-    machine = FakeMachine.showing(incident(), runs=[run_of_report(report) for report in frames(2.0)[:-1]])
+    machine = FakeSource.showing(incident(), runs=[run_of_report(report) for report in frames(2.0)[:-1]])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left", "left"]) as pilot:
         assert "REPLAY" in text(app)
@@ -99,7 +99,7 @@ async def test_looking_back_and_returning_to_the_present() -> None:
 
 
 async def test_a_scan_that_ends_while_the_past_is_shown_waits_for_the_present() -> None:
-    machine = FakeMachine([(incident(), True, ())], [(incident(), True, ())], runs=[run_of_report(incident(9.0))])
+    machine = FakeSource([(incident(), True, ())], [(incident(), True, ())], runs=[run_of_report(incident(9.0))])
     app = live(machine)
     async with shown(app, (120, 36), ["3", "left"]) as pilot:
         app._start_scan()

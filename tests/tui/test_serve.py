@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.incident import incident
-from tests.tui.machine import FakeMachine
+from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed
@@ -70,7 +70,7 @@ def test_the_page_names_no_other_host() -> None:
 
 def test_what_runs_in_a_browser_is_read_only_whatever_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not in_browser()
-    live = LiveFeed(FakeMachine.showing(incident()))
+    live = LiveFeed(FakeSource.showing(incident()))
     assert not read_only_here(live, asked=False)
     monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
     assert in_browser()

@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 
 from tests.tui import shapes
 from tests.tui.incident import frames, incident
-from tests.tui.machine import FakeMachine
 from tests.tui.screen import live, replay, settle
+from tests.tui.source import FakeSource
 from tui.app import UllageApp
 
 Compare = Callable[..., bool]
@@ -52,7 +52,7 @@ def test_help(snap_compare: Compare) -> None:
 
 
 def test_the_question_before_applying(snap_compare: Compare) -> None:
-    app = live(FakeMachine.showing(incident()))
+    app = live(FakeSource.showing(incident()))
     assert snap_compare(app, terminal_size=(120, 36), run_before=pressed("p", "a"))
 
 
@@ -61,7 +61,7 @@ def test_not_root(snap_compare: Compare) -> None:
 
 
 def test_the_first_second_of_a_scan(snap_compare: Compare) -> None:
-    machine = FakeMachine([(shapes.starting(), False, ("walk", "images")), (incident(), True, ())])
+    machine = FakeSource([(shapes.starting(), False, ("walk", "images")), (incident(), True, ())])
     machine.gate.clear()
     assert snap_compare(live(machine), terminal_size=(120, 36), run_before=pressed())
 

@@ -23,7 +23,7 @@ _WEEK = 7.0  # days
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class CategoryColumns:
     """Cells of each column at one width, without the blanks before them; 0: not shown."""
 
     name: int
@@ -33,7 +33,7 @@ class Columns:
     spark: int
 
 
-def columns(width: int, number: int) -> Columns:
+def columns(width: int, number: int) -> CategoryColumns:
     """What fits: name, size, share and reclaimable always; sparkline, change and bar go first, in this order."""
     fixed = 4 + number + 1 + _SHARE + 1 + number + 1
     name = min(_NAME, max(6, width - fixed))
@@ -45,7 +45,7 @@ def columns(width: int, number: int) -> Columns:
         rest = available - (2 + bar) - (1 + change if change else 0) - (2 + spark if spark else 0)
         more = min(20, rest // 3) if spark else 0
         bar, spark = bar + rest - more, spark + more
-    return Columns(name, number, bar, change, spark)
+    return CategoryColumns(name, number, bar, change, spark)
 
 
 class CategoryTable(Listing[CategoryRow]):

@@ -11,14 +11,13 @@ from textual.message import Message
 from collectors.model.finding import Severity
 from collectors.report.words import bytes_, safe
 from tui.drawing.spans import Span, fit, shorten_middle, width_of
+from tui.keys import VIEWS
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.findings import chip
 from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import culprit, forecast_spans, fullness, ledger_note, unread_words
 from tui.widgets.lines import LineWidget
-
-VIEWS = (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn"))
 
 
 class Tabs(LineWidget):

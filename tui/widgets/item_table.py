@@ -21,7 +21,7 @@ _STATE = 13
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ItemColumns:
     """Cells of each column with the blank before it; 0: not shown."""
 
     name: int
@@ -48,14 +48,14 @@ class ItemTable(Listing[ItemRow]):
     def copy_text(self, row: ItemRow) -> str:
         return row.item.id or row.item.name
 
-    def columns(self, width: int, number: int) -> Columns:
+    def columns(self, width: int, number: int) -> ItemColumns:
         """What fits beside the name and the exclusive bytes, which are always there."""
         available = width - (number + 1) - 3
         whole = number + 1 if available >= number + 1 + 10 else 0
         available -= whole
         if self.brief:
             bar = 10 if available >= 26 else 6 if available >= 22 else 0
-            return Columns(available - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
+            return ItemColumns(available - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
         # What is dropped first stands last; the name keeps enough to be told from its neighbours.
         wished = (_STATE + 1, _AGE + 1, min(41, max(13, available // 5)), number + 3)
         state, old, bar, apparent = 0, 0, 0, 0
@@ -66,7 +66,9 @@ class ItemTable(Listing[ItemRow]):
                 if available - sum(wished[:3]) >= _NAME:
                     bar = wished[2] - 1
                     apparent = wished[3] if available - sum(wished) >= _NAME else 0
-        return Columns(available - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state)
+        return ItemColumns(
+            available - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state
+        )
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         number = state.scale.width

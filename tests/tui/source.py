@@ -15,7 +15,7 @@ from tui.feed.live import OnReport
 from tui.view_models.runs import RunSummary
 
 
-class FakeMachine:
+class FakeSource:
     """`script` holds (report, done, waiting) of each look; the last look is repeated. `gate` holds a look back."""
 
     def __init__(
@@ -35,7 +35,7 @@ class FakeMachine:
         self._deaf_s = deaf_s
 
     @classmethod
-    def showing(cls, report: Report, *, runs: Sequence[RunSummary] = ()) -> FakeMachine:
+    def showing(cls, report: Report, *, runs: Sequence[RunSummary] = ()) -> FakeSource:
         return cls([(report, True, ())], runs=runs)
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
