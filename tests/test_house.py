@@ -60,7 +60,6 @@ UNUSED_STILL = {
     "newest_api",
     "owner_kind",
     "parameters",
-    "room_for_text",
     "slope_bytes_per_s",
     "usage_count",
 }

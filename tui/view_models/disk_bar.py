@@ -143,9 +143,7 @@ def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
     return found
 
 
-def after_line(
-    appearance: Appearance, after: AfterPlan, total_bytes: int, width: int, *, si: bool, x_room_for_text: bool = True
-) -> tuple[Span, ...]:
+def after_line(appearance: Appearance, after: AfterPlan, total_bytes: int, width: int, *, si: bool) -> tuple[Span, ...]:
     """One thin line: what stays used, what comes free, and the sentence that says so inside it."""
     stays = min(width, round(width * after.used_bytes / total_bytes)) if total_bytes else 0
     freed = min(width - stays, round(width * after.freed_bytes / total_bytes)) if total_bytes else 0
