@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from collectors.accounting.categories import by_unit, first
 from collectors.model.filesystem import Occupancy, Usage
-from collectors.model.ids import UnitId
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.model.sums import total
-
-HOST = UnitId("<host>")  # the walk's name for everything outside all units
+from collectors.system.occupancy import HOST_UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class Charges:
 def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Charges:
     """Allocated bytes (each physical byte once) and apparent bytes of every category that units can be charged to."""
     category = dict(by_unit(units))
-    category.setdefault(HOST, Category.OTHER_FILES)
+    category.setdefault(HOST_UNIT, Category.OTHER_FILES)
     bytes_of: defaultdict[Category, int] = defaultdict(int)
     for share in occupancy.shares:
         holders = [category.get(holder, Category.OTHER_FILES) for holder in share.holders]
@@ -37,7 +35,7 @@ def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Cha
     for unit_id, its in category.items():
         usage = occupancy.usages.get(unit_id)
         if usage is None:
-            if unit_id != HOST and occupancy.unread:
+            if unit_id != HOST_UNIT and occupancy.unread:
                 missing[its].add(occupancy.unread[0])
             continue
         missing[its].update(_missing(usage))

@@ -86,7 +86,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
     rows.append(_unattributed(rows, used, study, origin))
     note = "" if occupancy is None or not occupancy.age_s else f"figures measured {int(occupancy.age_s)} s ago"
     return Account(
-        Ledger(study.filesystem, tuple(rows), items, isinstance(used, Exact), note),
+        Ledger(study.filesystem, tuple(rows), items, note),
         books,
     )
 

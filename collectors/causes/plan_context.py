@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from collectors.model.engine import Container, Engine, EngineView, Flavour
+from collectors.model.engine import Container, EngineView, Flavour
 from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
@@ -74,9 +74,6 @@ class PlanContext:
         engine = self.engine.engine
         podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
         return "podman" if podman else "docker"
-
-    def known_engine(self) -> Engine | None:
-        return self.engine.engine.value if isinstance(self.engine.engine, Exact) else None
 
     def containers(self) -> tuple[Container, ...] | None:
         """None: they could not be listed, so nothing may be called unused."""

@@ -14,6 +14,7 @@ from collectors.cli.preflight import options
 from collectors.cli.signals import UNKNOWN
 from collectors.history.record import Action
 from collectors.model.plan import Plan, Risk, Step
+from collectors.planning.order import risk_rank
 from collectors.reclaim.context import Context, for_snapshot
 from collectors.reclaim.outcome import Ended, Event, Outcome
 from collectors.reclaim.run import apply
@@ -21,8 +22,6 @@ from collectors.report import reclaim_text, words
 from collectors.report.reclaim_text import exact_or_none
 from collectors.survey import Options, remember, survey
 from collectors.system.folders import state_folder
-
-_ORDER = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 
 
 def show_plan(arguments: argparse.Namespace, config: Config) -> int:
@@ -69,8 +68,7 @@ def state_of(chosen: Options) -> Path:
 
 def at_tier(plan: Plan, tier: Risk) -> tuple[Step, ...]:
     """The steps that may run by themselves at this tier."""
-    allowed = _ORDER[: _ORDER.index(tier) + 1]
-    return tuple(step for step in plan.steps if step.automatic and step.risk in allowed)
+    return tuple(step for step in plan.steps if step.automatic and risk_rank(step.risk) <= risk_rank(tier))
 
 
 def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:

@@ -31,7 +31,7 @@ from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.store import ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 
-_REMOVING = "-removing"
+REMOVING = "-removing"
 _NOT_ALGORITHMS = ("mounts", "tmp")
 
 
@@ -58,7 +58,7 @@ class Write:
 
 def layers(layerdb: Path) -> Rows[Layer]:
     """Every row below `layerdb/<algorithm>/`. OSError when the database cannot be listed."""
-    return collect((row for row in _rows(layerdb) if not row.name.endswith(_REMOVING)), _layer)
+    return collect((row for row in _rows(layerdb) if not row.name.endswith(REMOVING)), _layer)
 
 
 def _layer(row: Path) -> Layer:
@@ -97,7 +97,7 @@ def removing(layerdb: Path) -> tuple[Removing, ...]:
     """Rows that were renamed to `<layer>-<random>-removing` and still stand."""
     found: list[Removing] = []
     for row in _rows(layerdb):
-        if row.name.endswith(_REMOVING) and (touched_s := _touched_s(row)) is not None:
+        if row.name.endswith(REMOVING) and (touched_s := _touched_s(row)) is not None:
             found.append(Removing(row.name, str(row), _cache_id_or_none(row), touched_s))
     return tuple(found)
 

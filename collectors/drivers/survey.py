@@ -9,6 +9,7 @@ from itertools import chain
 from collectors.drivers import livemounts, overlay2
 from collectors.drivers.ask import Asker, derived, value
 from collectors.drivers.base import LINKS, Known, Layout, Parts
+from collectors.drivers.layerdb import REMOVING  # aufs does so too
 from collectors.drivers.leftovers import rest
 from collectors.drivers.listing import Entry, entries, keys, unit
 from collectors.drivers.livemounts import Pair
@@ -18,7 +19,6 @@ from collectors.model.store import OrphanProof, Store, Unit, UnitKind
 from collectors.system.host import Host
 
 _HALF_DONE = ("new-", "rm-")  # containerd's snapshotters rename into and out of place
-_REMOVING = "-removing"  # aufs does
 
 
 def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshly_bound: bool = False) -> Store:
@@ -156,7 +156,7 @@ def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> 
 
 def _half_done(one: Entry) -> bool:
     """A directory on its way into or out of place."""
-    return one.name.startswith(_HALF_DONE) or one.name.endswith(_REMOVING)
+    return one.name.startswith(_HALF_DONE) or one.name.endswith(REMOVING)
 
 
 def _layer_units(

@@ -67,7 +67,6 @@ class Ledger:
     filesystem: Filesystem
     rows: tuple[Row, ...]  # every category once, in Category's order
     items: Mapping[Category, tuple[Item, ...]]  # largest first
-    balanced: bool  # the charged rows sum to used; False only where used itself could not be read
     note: str  # what makes the ledger inexact as a whole, "" for nothing
 
     def row(self, category: Category) -> Row:

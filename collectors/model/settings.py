@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collectors.model.finding import Severity
-from collectors.model.keep import Rules
+from collectors.model.keep import MIB, Rules
 
 GIB = 1 << 30
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

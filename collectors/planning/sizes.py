@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from collectors.accounting.claims import METHOD as CLAIMED
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
 from collectors.model.owner import Owner
@@ -12,8 +13,6 @@ from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable
 from collectors.model.sums import charged
 from collectors.planning.unlocks import Tally
-
-CLAIMED = "the engine's own count of logical bytes"
 
 
 @dataclass(frozen=True, slots=True)

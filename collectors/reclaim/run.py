@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from collectors.model.plan import Plan, Risk, Step
+from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.sums import total
+from collectors.planning.order import risk_rank
 from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.history import put_right
@@ -24,7 +25,6 @@ from collectors.reclaim.tools import Tools
 
 _ENOSPC = "no space left on device"
 _REACHED = "used is at or below the target"
-_RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
 _ENDED = {
     Stop.CANCELLED: Ended.CANCELLED,
     Stop.TARGET_REACHED: Ended.TARGET_REACHED,
@@ -67,7 +67,7 @@ def apply(
 
 def refused(step: Step, context: Context) -> str:
     """Why this step may not run under this context, "" when it may."""
-    if _RISKS.index(step.risk) > _RISKS.index(context.tier):
+    if risk_rank(step.risk) > risk_rank(context.tier):
         return f"it is {step.risk}, and only the {context.tier} tier is open"
     if by_hand(step):
         return "this tool does not do it: a person has to, for example with its command"

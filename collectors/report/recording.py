@@ -88,11 +88,11 @@ def _fields() -> Mapping[str, list[str]]:
 
 
 def _named(fields: Mapping[str, list[str]]) -> Builders:
-    """Of a line whose types have the fields of today in another order, or a report without settings; others are refused
-    by the types themselves."""
+    """Of a line whose types have the fields of today in another order, also those that are dropped since, or a report
+    without settings; others are refused by the types themselves."""
     changed = {"Report": recording_v1.with_settings}
     objects = {
-        name: object_named(name, tuple(names), changed=changed.get(name, dict))
+        name: object_named(name, tuple(names), recording_v1.DROPPED.get(name, frozenset()), changed.get(name, dict))
         for name, names in fields.items()
         if name in MODEL.objects
     }

@@ -81,7 +81,7 @@ def _report(fields: Fields) -> Fields:
 
 
 RENAMED: Mapping[str, str] = {}
-DROPPED: Mapping[str, frozenset[str]] = {}
+DROPPED: Mapping[str, frozenset[str]] = {"Ledger": frozenset({"balanced"})}
 VALUES: Mapping[str, Mapping[object, object]] = {}
 CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},

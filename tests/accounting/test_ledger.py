@@ -38,7 +38,6 @@ def test_the_rows_sum_to_used_exactly(shares: list[Share], used: int, own: int) 
     ledger = account(snapshot(one), one).ledger
     assert [row.category for row in ledger.rows] == list(Category)
     assert sum(charged(row.charged) for row in ledger.rows) == used
-    assert ledger.balanced
 
 
 def test_an_unread_disk_still_balances_and_says_why() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collectors.model.btrfs import Btrfs, Chunk, Space
+from collectors.model.keep import MIB
 from collectors.model.reading import Exact
+from collectors.model.settings import GIB
 
-MIB = 1 << 20
-GIB = 1 << 30
 METADATA_CHUNK_SMALL = GIB // 4  # the kernel's choice up to 50 GiB
 SMALL_FILESYSTEM = 50 * GIB
 HIGH_METADATA_FILL = 0.75  # below that metadata still has room to grow where it is
