@@ -1,4 +1,4 @@
-"""With several workers (`-n 2 --dist loadscope`) the tests are spread as `tests.spread` says."""
+"""With several workers (`-n 3 --dist loadscope`) the tests are spread as `tests.spread` says."""
 
 from __future__ import annotations
 
