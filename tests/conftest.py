@@ -8,6 +8,7 @@ from tests.lab import shared
 from tests.spread import Spread, is_long
 
 
+@pytest.hookimpl(optionalhook=True)  # also without xdist there are tests
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread | None:
     if config.getoption("dist") != "loadscope":
         return None
