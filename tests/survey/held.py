@@ -50,6 +50,8 @@ def held(
         folder = a_folder(journal)
     request = Request(Endpoint("", "none", False, None, "no engine"), this_host(), 5.0, 3600.0)
     options = Options(request, settings, folder, vault, None)
+    # This machine has not been up through the made-up hours: its uptime would move them together.
+    monkeypatch.setattr(surveys, "boot", lambda _: (None, None))
     now = datetime.now(UTC)
     outcomes: list[Outcome] = []
     for number, share in enumerate(shares):

@@ -84,6 +84,18 @@ def test_the_printed_alerts_quote_it(tmp_path: Path, settings: Settings, capsys:
     assert "90" not in told
 
 
+def test_history_and_report_foretell_it(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shares = [30.0 + 1.2 * run for run in range(13)]
+    last = held(monkeypatch, shares, tmp_path / "rising", settings)[-1].report
+    asked = ["--history", "--format", "json", "--journal", str(tmp_path / "rising")]
+    assert main([*asked, "--config", str(tmp_path / "config.toml")]) == 0
+    told = json.loads(capsys.readouterr().out)["trend"]["crossings"]
+    assert [crossing["percent"] for crossing in told] == [50, 60, 100]
+    assert [crossing.percent for crossing in last.trend.crossings] == [50, 60, 100]
+
+
 def test_a_recording_from_before_has_the_defaults(reports: list[Report]) -> None:
     line = json.loads(dump(reports[-1]))
     at = line["fields"]["Report"].index("settings")
