@@ -16,7 +16,7 @@ from collectors.drivers.layout import find_layout
 from collectors.drivers.leftovers import records_of
 from collectors.drivers.overlay2 import FUSE_OVERLAYFS, OVERLAY, OVERLAY2
 from collectors.drivers.podman import PODMAN
-from collectors.drivers.survey import read_store
+from collectors.drivers.store_reader import read_store
 from collectors.drivers.vfs import AUFS, DEVICEMAPPER, VFS, ZFS
 from collectors.model.reading import Reading, Unavailable
 from collectors.model.store import Store

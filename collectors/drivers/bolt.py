@@ -151,7 +151,7 @@ class Bucket:
         if flags & _LEAF:
             yield from self._leaf(page)
         elif flags & _BRANCH:
-            _check_room(page, count, _BRANCH_ELEMENT.size)
+            _check_fits(page, count, _BRANCH_ELEMENT.size)
             for at in range(_PAGE.size, _PAGE.size + count * _BRANCH_ELEMENT.size, _BRANCH_ELEMENT.size):
                 _, _, child = _BRANCH_ELEMENT.unpack_from(page, at)
                 yield from self._tree(child, seen, depth + 1)
@@ -162,7 +162,7 @@ class Bucket:
         if len(page) < _PAGE.size:
             raise Malformed("an inline page is too short")
         _, _, count, _ = _PAGE.unpack_from(page)
-        _check_room(page, count, _LEAF_ELEMENT.size)
+        _check_fits(page, count, _LEAF_ELEMENT.size)
         for at in range(_PAGE.size, _PAGE.size + count * _LEAF_ELEMENT.size, _LEAF_ELEMENT.size):
             flags, place, key_length, value_length = _LEAF_ELEMENT.unpack_from(page, at)
             begin = at + place
@@ -179,6 +179,6 @@ class Bucket:
         return Bucket(self._pages, root, value[_BUCKET.size :] if root == 0 else None)
 
 
-def _check_room(page: bytes, count: int, element_bytes: int) -> None:
+def _check_fits(page: bytes, count: int, element_bytes: int) -> None:
     if _PAGE.size + count * element_bytes > len(page):
         raise Malformed(f"{count} elements do not fit their page")

@@ -103,10 +103,10 @@ def _namespaces(root: bolt.Bucket) -> tuple[Namespace, ...]:
 
 
 def _namespace(name: str, found: bolt.Bucket) -> Namespace:
-    rooms = dict(found.buckets())
+    buckets = dict(found.buckets())
 
-    def each(room: bytes) -> dict[str, bolt.Bucket]:
-        return {text(key): row for key, row in rooms[room].buckets()} if room in rooms else {}
+    def each(name: bytes) -> dict[str, bolt.Bucket]:
+        return {text(key): row for key, row in buckets[name].buckets()} if name in buckets else {}
 
     content = each(b"content")
     return Namespace(

@@ -105,7 +105,7 @@ PODMAN = (
 
 def _owners(layout: Layout, ask: Asker) -> Parts:
     """Everything that the three documents tell."""
-    places = {room: layout.root / f"{layout.name}-{room}" for room in ("layers", "images", "containers")}
+    places = {part: layout.root / f"{layout.name}-{part}" for part in ("layers", "images", "containers")}
     layers = ask.witness("layers.json", places["layers"], lambda: _layers(places["layers"]))
     images = ask.witness("images.json", places["images"], lambda: _holders(places["images"], "images"))
     containers = ask.witness(
@@ -121,7 +121,7 @@ def _owners(layout: Layout, ask: Asker) -> Parts:
         names=frozenset(),
         writes=(),
         born_s=born_s(places["layers"]),  # the document itself is replaced at each change
-        units=tuple(unit for room in ("layers", "images") for unit in unit_at(places[room], UnitKind.LAYER_DATABASE)),
+        units=tuple(unit for part in ("layers", "images") for unit in unit_at(places[part], UnitKind.LAYER_DATABASE)),
     )
 
 

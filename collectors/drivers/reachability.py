@@ -50,7 +50,7 @@ def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[s
                 found[node].add(owner)
                 queue.extend(_edges(namespace, node, flat))
     return NamespaceHolders(
-        content={key: frozenset(owners) for (room, key), owners in found.items() if room == _CONTENT},
+        content={key: frozenset(owners) for (kind, key), owners in found.items() if kind == _CONTENT},
         snapshots={node: frozenset(owners) for node, owners in found.items() if node[0] != _CONTENT},
     )
 
@@ -63,7 +63,7 @@ def content_below(namespace: Namespace, digest: str) -> tuple[str, ...]:
         one = waiting.pop(0)
         if one not in found:
             found[one] = None
-            waiting += [key for room, key in _edges(namespace, (_CONTENT, one), flat=False) if room == _CONTENT]
+            waiting += [key for kind, key in _edges(namespace, (_CONTENT, one), flat=False) if kind == _CONTENT]
     return tuple(found)
 
 
@@ -114,9 +114,9 @@ def _lease_owner(namespace: str, name: str, containers: frozenset[str], records:
 
 
 def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:
-    room, key = node
+    kind, key = node
     edges: list[Node] = []
-    if room == _CONTENT:
+    if kind == _CONTENT:
         labels = namespace.content.get(key, {})
     else:
         snapshot = namespace.snapshots.get(node)
@@ -124,7 +124,7 @@ def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:
             return []
         labels = snapshot.labels
         if snapshot.parent:
-            edges.append((room, snapshot.parent))
+            edges.append((kind, snapshot.parent))
     if flat:  # the collector keeps a flat lease's own resources and their parents, not what labels refer to
         return edges
     for label, value in labels.items():

@@ -286,7 +286,7 @@ def test_a_listing_that_fails_gives_no_proofs_at_all(
     def refuse(*_: object) -> tuple[Entry, ...]:
         raise PermissionError(13, "Permission denied", "overlay2")
 
-    monkeypatch.setattr("collectors.drivers.survey.entries", refuse)
+    monkeypatch.setattr("collectors.drivers.store_reader.entries", refuse)
     found = read(tmp_path, made)
     assert not isinstance(found.orphans, Exact)
     assert not isinstance(found.units, Exact)

@@ -18,6 +18,10 @@ HEAD_BYTES = 4
 ANSWER = 1  # the descriptor that frames are written to
 
 
+class TimeUp(Exception):
+    """What was asked for is not whole, and has to be sent as it is."""
+
+
 def send(frame: Frame, fd: int = ANSWER) -> None:
     """Write one frame. Raises BrokenPipeError when the parent is gone."""
     body = marshal.dumps(frame)

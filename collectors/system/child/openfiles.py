@@ -10,7 +10,7 @@ import errno
 import os
 from time import monotonic
 
-from collectors.system.child.frames import send
+from collectors.system.child.frames import TimeUp, send
 from collectors.system.child.statx import statx
 
 TYPE_CHECKING = False
@@ -30,10 +30,6 @@ _NO_FILES = (b"/memfd:", b"/SYSV", b"/dev/zero", b"/anon_hugepage", b"/[aio]", b
 _GONE = (errno.ENOENT, errno.ESRCH)  # the process ended, the descriptor was closed
 
 
-class Stop(Exception):
-    """Time is up."""
-
-
 def run(request: dict[str, Any]) -> None:
     """Frames: ("mounts", namespace, table), ("files", records), ("end", clean, failures)."""
     search = _Search(request["proc"], request["stop_at"])
@@ -41,7 +37,7 @@ def run(request: dict[str, Any]) -> None:
     try:
         search.descriptors()
         search.mappings()
-    except Stop:
+    except TimeUp:
         clean = False
     search.tell()
     send(("end", clean, list(search.failures.items())))
@@ -162,7 +158,7 @@ class _Search:
 
     def _in_time(self) -> None:
         if monotonic() >= self._stop_at:
-            raise Stop
+            raise TimeUp
 
 
 _ONE_BY_ONE = 10_000

@@ -6,7 +6,7 @@ import os
 from time import monotonic
 
 from collectors.system.child.descent import Descent
-from collectors.system.child.frames import send
+from collectors.system.child.frames import TimeUp, send
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import WalkerTotals, under_way
@@ -24,10 +24,6 @@ _ALONE_S = 0.03  # a walk that takes longer than this is worth a second process
 _FOLD_SHARE = 2000  # a host directory has a name of its own from this part of what is used
 _FOLD_LEAST_BLOCKS = 128
 _GIVE_MAX = 64
-
-
-class Stop(Exception):
-    """Time is up."""
 
 
 def run(request: dict[str, Any]) -> None:
@@ -77,7 +73,7 @@ class Walker:
         try:
             while (item := self._next()) is not None:
                 self._descent.walk(item)
-        except Stop:
+        except TimeUp:
             clean = False
         self._report()
         if clean:
@@ -127,7 +123,7 @@ class Walker:
     def _wake(self) -> None:
         now = monotonic()
         if now >= self._stop_at:
-            raise Stop
+            raise TimeUp
         if self._pool is None and self._request["helper"]:
             self._share()
             send(("more", self._known.plain()))
