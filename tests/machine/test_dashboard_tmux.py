@@ -109,17 +109,17 @@ def test_from_the_orphans_through_the_plan_to_a_disk_that_is_freed(lab: Lab, tmp
         # The orphans, and why they are some.
         tmux.step_to("Down", f"Orphaned layers: {len(planted)}")
         tmux.press("Enter")
-        screen = tmux.until("none knows it")
+        screen = tmux.until("none refers to it")
         assert planted[0].name[:12] in screen, screen
 
         # The plan: take the orphans in, look what would happen.
         tmux.press("p")
         tmux.until("Space include")
-        tmux.step_to("Down", "─ Remove layers that no image")
+        tmux.step_to("Down", "─ Remove unreferenced layers")
         tmux.press("Space")
-        tmux.until(lambda screen: "[x] Remove layers that no image" in screen)
+        tmux.until(lambda screen: "[x] Remove unreferenced layers" in screen)
         tmux.press("d")
-        tmux.until("each verified again")
+        tmux.until("each checked again")
         assert used_bytes(lab) == before, "a dry run changes nothing"
 
         # Apply: a wrong name runs nothing, the right one does.
