@@ -21,10 +21,7 @@ MOST_COMPLEXITY = 3.6  # the mean over functions, methods and classes
 # Short, imported by one other, and better off alone all the same: the reason.
 ALONE_FOR_A_REASON: dict[str, str] = {}
 MOST_OTHERS_ALONE = 25
-KNOWN_CIRCLES = [
-    ["collectors.drivers.ask", "collectors.drivers.base", "collectors.drivers.layerdb", "collectors.drivers.listing"],
-    ["collectors.system.child.scan", "collectors.system.child.survey"],
-]
+KNOWN_CIRCLES: list[list[str]] = [["collectors.system.child.scan", "collectors.system.child.survey"]]
 
 # What Textual calls by name.
 _TOOLKITS = re.compile(

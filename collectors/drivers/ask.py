@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from collectors.drivers.base import Source
 from collectors.drivers.files import Rows
+from collectors.model.owner import Owner
 from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.store import UnitKind
 from collectors.system.deadline import read
+
+NOBODY: frozenset[Owner] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One directory (or blob) that a database names."""
+
+    kind: UnitKind
+    owners: frozenset[Owner]  # empty: the engine knows it, and nobody needs it
+    immutable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that may know a directory's owner, and whether it could be read."""
+
+    name: str
+    problem: str | None  # None: read whole
+
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -10,9 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from collectors.model.owner import Owner
+from collectors.drivers.ask import Asker, Known
+from collectors.drivers.files import Rows
+from collectors.drivers.layerdb import Write
+from collectors.drivers.listing import Entry
 from collectors.model.reading import Reading
 from collectors.model.store import (
     BuildSnapshot,
@@ -22,36 +25,10 @@ from collectors.model.store import (
     Layer,
     StoredImage,
     Unit,
-    UnitKind,
 )
-
-if TYPE_CHECKING:
-    from collectors.drivers.ask import Asker
-    from collectors.drivers.files import Rows
-    from collectors.drivers.layerdb import Write
-    from collectors.drivers.listing import Entry
 
 LINKS = "l"  # the overlay drivers' folder of short links
 _REMOVE = ("rm", "-rf", "--one-file-system", "--")
-
-NOBODY: frozenset[Owner] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One directory (or blob) that a database names."""
-
-    kind: UnitKind
-    owners: frozenset[Owner]  # empty: the engine knows it, and nobody needs it
-    immutable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One place that may know a directory's owner, and whether it could be read."""
-
-    name: str
-    problem: str | None  # None: read whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from collectors.drivers import buildkit, containerd, containerd_images, logs, reachability
-from collectors.drivers.ask import Asker, derived, needs, value
-from collectors.drivers.base import NOBODY, Candidate, Known, Layout, Parts, StorageDriver
+from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
+from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.containerd import (
     CONTENT,
     DOCKER_NAMESPACE,

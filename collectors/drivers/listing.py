@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.drivers.base import NOBODY
+from collectors.drivers.ask import NOBODY
 from collectors.model.ids import UnitId
 from collectors.model.owner import Owner
 from collectors.model.store import Unit, UnitKind

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from collectors.drivers.base import Source, StorageDriver
+from collectors.drivers.ask import Source
+from collectors.drivers.base import StorageDriver
 from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.drivers.livemounts import Pair

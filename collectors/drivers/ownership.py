@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from collectors.drivers.base import NOBODY, Known
+from collectors.drivers.ask import NOBODY, Known
 from collectors.drivers.buildkit import CacheRecord, CacheSnapshot
 from collectors.drivers.layerdb import Removing, Write
 from collectors.model.ids import ChainId

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from collectors.drivers import logs, overlay2
-from collectors.drivers.ask import Asker, derived, needs, value
-from collectors.drivers.base import NOBODY, Candidate, Known, Layout, Parts, StorageDriver
+from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
+from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
 from collectors.drivers.files import Rows, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s

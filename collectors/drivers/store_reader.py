@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from collectors.drivers import livemounts, overlay2
-from collectors.drivers.ask import Asker, derived, value
-from collectors.drivers.base import LINKS, Known, Layout, Parts
+from collectors.drivers.ask import Asker, Known, derived, value
+from collectors.drivers.base import LINKS, Layout, Parts
 from collectors.drivers.layerdb import REMOVING  # aufs does so too
 from collectors.drivers.leftovers import rest
 from collectors.drivers.listing import Entry, entries, keys, unit

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import layerdb, store
-from collectors.drivers.base import Source
+from collectors.drivers.ask import Source
 from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.drivers.orphans import Evidence, prove

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from collectors.drivers.ask import Asker, derived
-from collectors.drivers.base import Candidate, Known, LayerRemover, Layout, Parts, StorageDriver
+from collectors.drivers.ask import Asker, Known, derived
+from collectors.drivers.base import Candidate, LayerRemover, Layout, Parts, StorageDriver
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import born_s
