@@ -36,7 +36,7 @@ ALONE = (
     "tests/system/test_walk.py",
 )
 # Long, and the tests of one parameter share what was made for it.
-BY_PARAMETER = ("tests/history/test_fleet.py",)
+BY_PARAMETER = ("tests/forecast/test_fleet.py",)
 
 
 def unit(nodeid: str) -> str:

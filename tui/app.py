@@ -8,7 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher, Input
 
-from tui.actions.output import OutputActions
+from tui.actions.replay import OutputActions
 from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
@@ -16,14 +16,13 @@ from tui.feed import Feed
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, Timeline
 from tui.keys import VIEWS, applies_in
-from tui.screens.overview import OverviewView
+from tui.screens.history import OverviewView
 from tui.screens.view import DashboardView
 from tui.view_models.frame import space_of
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.units import Units
-from tui.widgets.footer import KeyBar
-from tui.widgets.header import DiskBar, Tabs, Verdict
+from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
 from tui.widgets.listing import Listing
 
 

@@ -8,11 +8,10 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report.words import doubt, safe, size
-from tui.drawing.bars import SOLID, THIN
-from tui.drawing.spans import Line, Span, shorten
+from tui.drawing.bars import SOLID, THIN, Line, Span, shorten
 from tui.keys import KEYS, MOVES
 from tui.view_models.categories import ALL
-from tui.view_models.findings import chip
+from tui.view_models.verdict import chip
 
 _MEANING = {
     Severity.P0: "90% full or more, or writes are about to fail",

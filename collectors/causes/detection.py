@@ -8,7 +8,7 @@ from dataclasses import replace
 from collectors import causes
 from collectors.causes.finding_context import FindingContext
 from collectors.model.finding import Finding, Severity
-from collectors.model.sums import charged
+from collectors.model.reading import charged
 
 
 def detect(context: FindingContext) -> tuple[Finding, ...]:

@@ -1,22 +1,32 @@
-"""What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found."""
+"""What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found.
+
+The engine's configuration file, for the causes that look at growth which nothing bounds.
+
+What lies inside writable layers and volumes, for the causes that are about it: it goes with what holds it.
+
+Directories of the host that fill up by themselves, for the causes that are about one of them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collectors.accounting.books import freed_beside, freed_bytes
-from collectors.accounting.use import removable
+from collectors.causes.plan_context import PlanContext
+from collectors.ledger.item_builder import removable
+from collectors.ledger.release_table import freed_beside, freed_bytes
+from collectors.model.engine import DaemonConfig, Engine, Flavour
 from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Severity
+from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import FilesystemStudy, Snapshot
-from collectors.model.sums import charged, total
+from collectors.model.store import UnitKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +114,44 @@ def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str
     """The largest items as evidence."""
     ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
     return tuple((item.name, item.referenced) for item in ordered[:most])
+
+
+def of_docker(context: FindingContext) -> tuple[Engine, DaemonConfig] | None:
+    """The engine and its settings; None where one of them was not read, and for another kind of engine."""
+    engine, settings = context.snapshot.engine.engine, context.snapshot.daemon_config
+    if not isinstance(settings, Exact) or not isinstance(engine, Exact):
+        return None
+    return (engine.value, settings.value) if engine.value.flavour is Flavour.DOCKER else None
+
+
+def detect_inside(context: FindingContext, cause: str, kind: UnitKind, what: str, remedy: str) -> Iterable[Finding]:
+    """All things of this kind together, whatever category they are charged in; `what` names one of them."""
+    items = [i for items in context.ledger.items.values() for i in items if i.state == kind.value]
+    amount = context.sum(item.referenced for item in items)
+    if items and context.notable(charged(amount)):
+        claim = f"{count(len(items), what)}: {items[0].name}"
+        yield Finding(cause, context.severity(amount), claim, amount, largest(items), remedy, (), True)
+
+
+def detect_folders(
+    context: FindingContext, cause: str, pattern: re.Pattern[str], what: str, remedy: str
+) -> Iterable[Finding]:
+    """All directories whose path matches, together, as far as they are notable."""
+    inside = [i for i in context.items(Category.OTHER_FILES) if pattern.fullmatch(i.name)]
+    amount = context.sum(item.referenced for item in inside)
+    if inside and context.notable(charged(amount)):
+        claim = f"{what} in {inside[0].name}"
+        yield Finding(cause, context.severity(amount, Severity.P4), claim, amount, largest(inside), remedy, (), True)
+
+
+def folder_of(context: PlanContext, cause: str) -> tuple[str, int] | None:
+    """The largest directory that the finding names, and the bytes of all."""
+    finding = context.found(cause)
+    if finding is None or finding.bytes is None or not finding.evidence:
+        return None
+    return finding.evidence[0][0], charged(finding.bytes)
+
+
+def estimate(context: PlanContext, cause: str, best: int, most: int, method: str) -> Between:
+    """What a tool that chooses by itself may free, in bytes."""
+    return Between(best, 0, most, 0.9, method, context.origin(cause))

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.causes import stopped_containers
+from collectors.causes.commands import in_use, kept, too_young, unread
 from collectors.causes.holders import counted, holders
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import in_use, kept, too_young, unread
 from collectors.model.engine import Image
-from collectors.model.keep import has_label, image_names, matches
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.reading import Exact, Size
+from collectors.model.reading import Exact, Size, remainder
+from collectors.model.settings import has_label, image_names, matches
 from collectors.model.store import UnitKind
-from collectors.model.sums import remainder
 
 _LAYERS = frozenset({UnitKind.IMAGE_LAYER, UnitKind.CONTENT, UnitKind.BUILD_SNAPSHOT})
 

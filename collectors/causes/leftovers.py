@@ -9,8 +9,8 @@ from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import charged
 from collectors.model.store import Unit, UnitKind
-from collectors.model.sums import charged
 
 ENGINE_STOPPED = "the engine stopped, and its socket unit too, so that nothing starts it meanwhile"
 

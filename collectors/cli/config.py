@@ -9,8 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from collectors.model.keep import MOST, from_table
-from collectors.model.settings import DEFAULTS, Settings, Thresholds
+from collectors.model.settings import DEFAULTS, MOST, Settings, Thresholds, from_table
 from collectors.system.folders import config_files
 
 

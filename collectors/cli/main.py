@@ -1,4 +1,7 @@
-"""argv → exit status, headless."""
+"""`--history`: what the journal knows, over a window.
+
+argv → exit status, headless.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,40 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
 
 from collectors.cli.arguments import Parser, parser
+from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, guarded
+from collectors.forecast.series import USED_PERCENT, keys, series
+from collectors.forecast.view import view
+from collectors.journal.reading import read, sample
+from collectors.report.document import trend_fields
+from collectors.report.trend_text import history_document, history_page
+from collectors.system.folders import journal_folder
 
-if TYPE_CHECKING:
-    from collectors.cli.config import Config
+# Up to here every run is read; over longer windows samples do.
+_CLOSELY = timedelta(days=8)
+_SAMPLES = 800
+
+
+def run(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the history; 0, or 3 where there is none."""
+    now = datetime.now(UTC)
+    since = now - timedelta(seconds=arguments.since)
+    place = journal_folder(arguments.journal)
+    if now - since <= _CLOSELY:
+        journal = read(place, since=since, now=now)
+    else:
+        journal = sample(place, since=since, count=_SAMPLES, now=now)
+    trend = view(journal, now=now, thresholds=config.settings.thresholds)
+    shown = dict.fromkeys([USED_PERCENT, *keys(journal)])
+    found = {key: points for key in shown if (points := series(journal, key))}
+    if arguments.format == "json":
+        sys.stdout.write(json.dumps(history_document(found, trend_fields(trend), since, now), indent=2) + "\n")
+    else:
+        sys.stdout.write(history_page(found, trend, since, now, si=arguments.si))
+    return 0 if found else 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,9 +78,9 @@ def headless(arguments: argparse.Namespace) -> int | None:
         print(SNIPPETS[arguments.print_], end="")
         return 0
     if arguments.as_probe is not None:
-        from collectors.probe import inside
+        from collectors.probe import answer
 
-        return inside.run(arguments.as_probe)
+        return answer.run(arguments.as_probe)
     if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
         return None
     from collectors.cli import config
@@ -70,7 +100,7 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
 def _print_alerts(arguments: argparse.Namespace) -> int:
     from collectors.cli import config
-    from collectors.report.alerts import alerts
+    from collectors.report.snippets import alerts
 
     try:
         print(alerts(config.load(arguments.config).settings.thresholds), end="")
@@ -82,9 +112,9 @@ def _print_alerts(arguments: argparse.Namespace) -> int:
 
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:
     if arguments.history:
-        from collectors.cli import history
+        pass
 
-        return history.run(arguments, chosen)
+        return run(arguments, chosen)
     if arguments.reclaim or arguments.plan:
         from collectors.cli import reclaim
 

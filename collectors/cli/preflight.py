@@ -1,23 +1,91 @@
-"""`--preflight`: one look at each host, one report each, the severity as exit status."""
+"""Where reports go and in which form: stdout or a file that is whole or not there, text, JSON or metrics.
+
+`--preflight`: one look at each host, one report each, the severity as exit status.
+"""
 
 from __future__ import annotations
 
 import argparse
 import gc
+import json
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from collectors.cli import output
 from collectors.cli.config import Config
-from collectors.cli.signals import UNKNOWN, complain
+from collectors.cli.signals import UNKNOWN, complain, discard_stdout
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
+from collectors.pipeline import Options, Outcome, remember, survey
 from collectors.probe import Wish
-from collectors.survey import Options, remember, survey
+from collectors.report import document, recording, text, words
+from collectors.report.recording import redacted
 from collectors.system import folders
 from collectors.system.host import Host, this_host
+from collectors.system.whole_files import replace_whole
+
+Looked = Sequence[tuple[str | None, Outcome]]
+
+
+def forgetful(options: Options) -> Options:
+    """The same run without a memory."""
+    return replace(options, journal=None, vault=None)
+
+
+def deliver(arguments: argparse.Namespace, looked: Looked) -> bool:
+    """Write the reports; True where they did not all get there: said on stderr, unless the reader just went away.
+
+    The run goes on: the journal is to have it all the same, and a critical stays one.
+    """
+    try:
+        write(arguments, looked)
+    except BrokenPipeError:
+        discard_stdout()
+    except OSError as error:
+        discard_stdout()
+        name = f"{words.quoted(str(error.filename), None)}: " if error.filename else ""
+        complain(f"the report could not be written: {name}{error.strerror}")
+    else:
+        return False
+    return True
+
+
+def write(arguments: argparse.Namespace, looked: Looked) -> None:
+    """All reports, in the order in which the hosts were named."""
+    rendered = _render(arguments, looked)
+    if arguments.output:
+        replace_whole(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
+    else:
+        sys.stdout.write(rendered)
+        sys.stdout.flush()
+    if arguments.record:
+        with Path(arguments.record).open("a", encoding="ascii") as file:
+            for _, outcome in looked:
+                report = redacted(outcome.report) if arguments.redact else outcome.report
+                file.write(recording.dump(report) + "\n")
+
+
+def _render(arguments: argparse.Namespace, looked: Looked) -> str:
+    if arguments.format == "json":
+        documents = [document.encode(outcome.report) for _, outcome in looked]
+        if len(documents) == 1:
+            return json.dumps(documents[0], indent=2) + "\n"
+        # One document a line, as many tools read them.
+        return "".join(json.dumps(one) + "\n" for one in documents)
+    if arguments.format == "openmetrics":
+        from collectors.report.metrics import openmetrics
+
+        return openmetrics(looked[0][1].report)
+    pages = [_page(host, outcome, arguments.si, len(looked) > 1) for host, outcome in looked]
+    return "\n".join(pages)
+
+
+def _page(host: str | None, outcome: Outcome, si: bool, several: bool) -> str:
+    page = text.render(outcome.report, si=si)
+    return f"# Host: {words.quoted(host or outcome.report.host)}\n\n{page}" if several else page
 
 
 def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:
@@ -52,10 +120,10 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     chosen = [options(arguments, config, host=host) for host in hosts]
     if len(chosen) > 1:
         # One journal and one vault tell of one machine: over several, nothing is remembered.
-        chosen = [output.forgetful(one) for one in chosen]
+        chosen = [forgetful(one) for one in chosen]
     with ThreadPoolExecutor(len(chosen), thread_name_prefix="host") as pool:
         outcomes = list(pool.map(survey, chosen))
-    undelivered = output.deliver(arguments, list(zip(hosts, outcomes, strict=True)))
+    undelivered = deliver(arguments, list(zip(hosts, outcomes, strict=True)))
     for one, outcome in zip(chosen, outcomes, strict=True):
         for note in remember(outcome, one):
             complain(note)

@@ -12,22 +12,22 @@ from types import FrameType
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
 from collectors.cli.signals import UNKNOWN
-from collectors.history.record import Action
+from collectors.journal.record import Action
 from collectors.model.plan import Plan, Risk, Step
+from collectors.pipeline import Options, remember, survey
 from collectors.planning.order import risk_rank
+from collectors.reclaim.act import Ended, Event, Outcome
 from collectors.reclaim.context import Context, for_snapshot
-from collectors.reclaim.outcome import Ended, Event, Outcome
 from collectors.reclaim.run import apply
-from collectors.report import reclaim_text, words
-from collectors.report.reclaim_text import exact_or_none
-from collectors.survey import Options, remember, survey
+from collectors.report import plan_text, words
+from collectors.report.plan_text import exact_or_none
 from collectors.system.folders import state_folder
 
 
 def show_plan(arguments: argparse.Namespace, config: Config) -> int:
     """Print the plan; the exit status is that of the report it came from."""
     report = survey(options(arguments, config)).report
-    sys.stdout.write(reclaim_text.plan_page(report, arguments.until, si=arguments.si))
+    sys.stdout.write(plan_text.plan_page(report, arguments.until, si=arguments.si))
     return report.exit_status
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     outcome = survey(chosen_options)
     steps = at_tier(outcome.report.plan, tier)
     if not arguments.apply:
-        sys.stdout.write(reclaim_text.dry_run(outcome.report, steps, tier, si=arguments.si))
+        sys.stdout.write(plan_text.dry_run(outcome.report, steps, tier, si=arguments.si))
         return outcome.report.exit_status
     refusal = _refusal(arguments, outcome.report.host, tier)
     if refusal:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
     done = _apply(outcome.report.plan, steps, context)
-    sys.stdout.write(reclaim_text.applied(done, tier, si=arguments.si))
+    sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
     return _aftermath(done, steps, chosen_options)
 
 

@@ -17,15 +17,7 @@ from collectors.drivers.files import Rows
 from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.model.reading import Reading
-from collectors.model.store import (
-    BuildSnapshot,
-    ContainerLayers,
-    ContainerLog,
-    DriverFacts,
-    Layer,
-    StoredImage,
-    Unit,
-)
+from collectors.model.store import BuildSnapshot, ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit
 
 LINKS = "l"  # the overlay drivers' folder of short links
 _REMOVE = ("rm", "-rf", "--one-file-system", "--")

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.drivers import bolt, boltfile
+from collectors.drivers import bolt
 from collectors.drivers.files import mapping, parse_json, sequence
-from collectors.model.ids import CacheId, ChainId
+from collectors.model.owner import CacheId, ChainId
 from collectors.system.deadline import Malformed
 
 _RECORDS = b"_main"
@@ -44,7 +44,7 @@ class CacheSnapshot:
 
 def records(metadata: Path) -> tuple[CacheRecord, ...]:
     """Every cache record. A record that is only the sealed face of a mutable one is left out, as the API does."""
-    found = boltfile.read(metadata, _record_rows)
+    found = bolt.read(metadata, _record_rows)
     kept: list[CacheRecord] = []
     for key, row in found.items():
         mutable = _text(row, b"cache.equalMutable")
@@ -58,7 +58,7 @@ def records(metadata: Path) -> tuple[CacheRecord, ...]:
 
 def snapshots(database: Path) -> Mapping[str, CacheSnapshot]:
     """Every key of snapshots.db, resolved."""
-    found = boltfile.read(database, lambda root: {_name(key): row.values() for key, row in root.buckets()})
+    found = bolt.read(database, lambda root: {_name(key): row.values() for key, row in root.buckets()})
     committed = {row[b"committed"] for row in found.values() if row.get(b"committed")}
     return {key: _snapshot(key, row, found, committed) for key, row in found.items()}
 

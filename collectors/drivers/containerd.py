@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from collectors.drivers import bolt, boltfile
+from collectors.drivers import bolt
 from collectors.system.deadline import Malformed
 
 SYSTEM_CONTAINERD = "/var/lib/containerd"  # the root of a containerd of the host's own
@@ -85,12 +85,12 @@ class Namespace:
 
 def namespaces(metadata: Path) -> tuple[Namespace, ...]:
     """Every namespace of meta.db."""
-    return boltfile.read(metadata, _namespaces)
+    return bolt.read(metadata, _namespaces)
 
 
 def directories(metadata: Path) -> Mapping[str, SnapshotDirectory]:
     """Every row of a snapshotter's metadata.db, by its key."""
-    return boltfile.read(metadata, _directories)
+    return bolt.read(metadata, _directories)
 
 
 def _namespaces(root: bolt.Bucket) -> tuple[Namespace, ...]:

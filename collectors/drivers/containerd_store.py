@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from collectors.drivers import buildkit, containerd, containerd_images, logs, reachability
+from collectors.drivers import buildkit, containerd, containerd_images, leftovers
 from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.containerd import (
@@ -77,11 +77,11 @@ class ContainerdDriver(StorageDriver):
 
     def log_paths(self, container: Path) -> tuple[str, ...]:
         """Docker's own."""
-        return logs.paths_of(container)
+        return leftovers.paths_of(container)
 
     def logs(self, layout: Layout) -> Rows[ContainerLog]:
         """Docker's own."""
-        return logs.docker_logs(layout.root)
+        return leftovers.docker_logs(layout.root)
 
 
 def _candidates(driver: ContainerdDriver, daemon: Path, elsewhere: bool, meant: tuple[str, ...]) -> Iterator[Candidate]:
@@ -128,7 +128,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     unpacked = ask.part("images", layout.database / CONTENT, view.unpacked) if isinstance(spaces, Exact) else spaces
     found = value(records, ())
     holders = [
-        (space, reachability.holders(space, value(containers, ()), (record.id for record in found)))
+        (space, containerd_images.holders(space, value(containers, ()), (record.id for record in found)))
         for space in value(spaces, ())
     ]
     if isinstance(unpacked, Exact):
@@ -153,7 +153,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
 
 def _directories(
     snapshotter: str,
-    holders: Iterable[tuple[Namespace, reachability.NamespaceHolders]],
+    holders: Iterable[tuple[Namespace, containerd_images.NamespaceHolders]],
     directories: Mapping[str, SnapshotDirectory],
     records: Iterable[buildkit.CacheRecord],
 ) -> dict[str, Known]:
@@ -185,7 +185,7 @@ def _kind(key: str, row: SnapshotDirectory, owners: frozenset[Owner], building: 
     return UnitKind.WRITABLE_LAYER if row.kind is SnapshotKind.ACTIVE else UnitKind.IMAGE_LAYER
 
 
-def _blobs(holders: Iterable[tuple[Namespace, reachability.NamespaceHolders]]) -> dict[str, Known]:
+def _blobs(holders: Iterable[tuple[Namespace, containerd_images.NamespaceHolders]]) -> dict[str, Known]:
     """Every blob that some namespace has."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     for space, held in holders:

@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.drivers.tmpfiles import forgotten
-from collectors.model.ids import UnitId
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
 
 # The kernel's default names: core, core.<pid>; others are set by core_pattern and lie where it says.

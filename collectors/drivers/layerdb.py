@@ -27,7 +27,7 @@ from collectors.drivers.files import (
     sequence,
 )
 from collectors.drivers.listing import times
-from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
+from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.store import ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.drivers.ask import NOBODY
-from collectors.model.ids import UnitId
-from collectors.model.owner import Owner
+from collectors.model.owner import Owner, UnitId
 from collectors.model.store import Unit, UnitKind
 
 _AT_FDCWD = -100

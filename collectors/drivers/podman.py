@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collectors.drivers import logs, overlay2
+from collectors.drivers import leftovers, overlay2
 from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
 from collectors.drivers.files import Rows, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import Entry, born_s, unit_at
-from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
 from collectors.system.deadline import Malformed
 
@@ -89,11 +88,11 @@ class PodmanDriver(StorageDriver):
 
     def log_paths(self, container: Path) -> tuple[str, ...]:
         """`ctr.log` and its siblings."""
-        return logs.podman_paths_of(container)
+        return leftovers.podman_paths_of(container)
 
     def logs(self, layout: Layout) -> Rows[ContainerLog]:
         """Of every container's folder."""
-        return logs.podman_logs(self.containers(layout))
+        return leftovers.podman_logs(self.containers(layout))
 
 
 PODMAN = (

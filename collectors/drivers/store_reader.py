@@ -6,17 +6,19 @@ import time
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from collectors.drivers import livemounts, overlay2
+from collectors.drivers import orphans, overlay2
 from collectors.drivers.ask import Asker, Known, derived, value
 from collectors.drivers.base import LINKS, Layout, Parts
-from collectors.drivers.layerdb import REMOVING  # aufs does so too
+from collectors.drivers.layerdb import REMOVING
 from collectors.drivers.leftovers import rest
 from collectors.drivers.listing import Entry, entries, keys, unit
-from collectors.drivers.livemounts import Pair
-from collectors.drivers.orphans import Evidence, prove
+from collectors.drivers.orphans import Evidence, Pair, prove
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import OrphanProof, Store, Unit, UnitKind
 from collectors.system.host import Host
+
+# aufs does so too
+
 
 _HALF_DONE = ("new-", "rm-")  # containerd's snapshotters rename into and out of place
 
@@ -26,9 +28,9 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
     before = ask.witness("first listing", layout.root, lambda: _keys(layout))
     parts = layout.driver.owners(layout, ask, grace_s)
     if freshly_bound and layout.driver.mounts_below_root:
-        mounted = ask.witness("mounts below the root", host.proc, lambda: livemounts.bound(host.proc, _folders(layout)))
+        mounted = ask.witness("mounts below the root", host.proc, lambda: orphans.bound(host.proc, _folders(layout)))
     else:
-        mounted = ask.witness("live mounts", host.proc, lambda: livemounts.live(host.proc, _folders(layout)))
+        mounted = ask.witness("live mounts", host.proc, lambda: orphans.live(host.proc, _folders(layout)))
     after = ask.witness("second listing", layout.root, lambda: _list(layout))
     links = value(ask.part("short links", layout.root, lambda: _links(layout)), {})
     known = value(parts.known, {})

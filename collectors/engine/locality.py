@@ -21,7 +21,7 @@ from pathlib import Path
 
 from collectors.engine.endpoint import Endpoint
 from collectors.model.engine import Engine
-from collectors.model.ids import ContainerId
+from collectors.model.owner import ContainerId
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined
 from collectors.system.host import Host

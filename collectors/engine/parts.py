@@ -15,11 +15,11 @@ from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 
 from collectors.engine import locality
-from collectors.engine.decode import containers, images, volumes
+from collectors.engine.decode import containers, objects, usage
 from collectors.engine.questions import Questions
 from collectors.engine.session import GRACE_S
 from collectors.model.engine import Container, Engine
-from collectors.model.ids import ContainerId
+from collectors.model.owner import ContainerId
 from collectors.model.reading import Reading, Size, Unavailable
 from collectors.system.deadline import Declined, read
 from collectors.system.host import Host
@@ -68,9 +68,9 @@ def of_images(ask: Questions, *, inspect: bool) -> Iterator[Piece]:
     pending: list[Future[Any]] = [measured] if layers is None else [measured, layers]
     for done in as_completed(pending):
         if layers is not None and done is layers:
-            found = images.with_layers(found, layers.result())
+            found = objects.with_layers(found, layers.result())
         else:
-            found = images.with_usage(found, measured.result(), listed.origin)
+            found = objects.with_usage(found, measured.result(), listed.origin)
         yield Part.IMAGES, replace(listed, value=found)
 
 
@@ -98,7 +98,7 @@ def of_volumes(ask: Questions, sizes_wanted: Future[bool]) -> Iterator[Piece]:
     with suppress(TimeoutError):
         if not isinstance(listed, Unavailable) and sizes_wanted.result(max(0.0, ask.session.left_s)):
             measured = ask.volume_usage()
-            yield Part.VOLUMES, replace(listed, value=volumes.with_usage(listed.value, measured, listed.origin))
+            yield Part.VOLUMES, replace(listed, value=usage.with_usage(listed.value, measured, listed.origin))
 
 
 def of_build_cache(ask: Questions) -> Iterator[Piece]:

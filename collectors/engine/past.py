@@ -1,4 +1,6 @@
-"""What an engine remembers of its images: which tags it gave lately, and by which steps an image was made.
+"""GET /events (of the past) and GET /images/{id}/history → TagEvent and HistoryStep. Pure.
+
+What an engine remembers of its images: which tags it gave lately, and by which steps an image was made.
 
     with Past(where, deadline_s=5) as past:
         past.tags_given(since=yesterday)
@@ -15,14 +17,62 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
-from collectors.engine.decode import past
+from collectors.engine.decode.fields import Record, document, records
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.questions import greet
 from collectors.engine.session import PATIENCE_S, Query, Session, each, said
 from collectors.model.engine import HistoryStep, TagEvent
-from collectors.model.ids import ImageId
-from collectors.model.reading import Exact, Reading, Unavailable
-from collectors.system.deadline import attempt
+from collectors.model.owner import ImageId
+from collectors.model.reading import Exact, Origin, Reading, Unavailable
+from collectors.system.deadline import Malformed, attempt
+
+
+def tag_events(body: bytes, origin: Origin) -> tuple[TagEvent, ...]:
+    """The tags that were given, oldest first. The body is one JSON object after the other, and may be empty.
+
+    Events of other kinds, and those without an image, a name or a date, are left out: they tell nothing here.
+    """
+    found = [event for item in _stream(body, origin) if (event := _tag_event(item)) is not None]
+    return tuple(sorted(found, key=lambda event: event.at))
+
+
+def history(body: bytes, origin: Origin) -> tuple[HistoryStep, ...]:
+    """The steps of one image, base first. Where the instruction is not kept (`docker import`), its comment stands."""
+    return tuple(
+        HistoryStep(item.text_or_empty("CreatedBy") or item.text_or_empty("Comment"), item.size("Size"))
+        for item in reversed(records(document(body), "an image's history", origin))
+    )
+
+
+def _stream(body: bytes, origin: Origin) -> list[Record]:
+    text = body.decode("utf-8", "replace")
+    decoder, at, found = json.JSONDecoder(), 0, []
+    while (at := _after_blanks(text, at)) < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except RecursionError:
+            raise Malformed("JSON nested too deep") from None
+        except ValueError as error:
+            raise Malformed(f"not JSON: {error}") from None
+        found += records([value], "/events", origin)
+    return found
+
+
+def _after_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _tag_event(item: Record) -> TagEvent | None:
+    if item.text_or_empty("Type") != "image" or item.text_or_empty("Action") != "tag":
+        return None
+    actor = item.record("Actor")
+    image, tag, at = actor.text_or_empty("ID"), actor.mapping("Attributes").get("name", ""), item.moment("time")
+    if not image or not tag or not isinstance(at, Exact):
+        return None
+    return TagEvent(at.value, tag, ImageId(image))
+
 
 # 256 events with the labels of their images are some 100 KiB; a history is smaller.
 _BODY_LIMIT_BYTES = 8 * 2**20
@@ -59,7 +109,7 @@ class Past:
         def ask() -> tuple[TagEvent, ...]:
             api = hello.value.dialect.api
             answer = self._session.get("/events", query, source="engine.events", api=api, patience_s=_PATIENCE_S)
-            return past.tag_events(answer.body, answer.origin)
+            return tag_events(answer.body, answer.origin)
 
         return attempt("engine.events", said("/events", span), ask)
 
@@ -73,7 +123,7 @@ class Past:
         def ask(image: ImageId) -> Reading[tuple[HistoryStep, ...]]:
             path = f"/images/{image}/history"
             answer = self._session.get(path, source=source, api=api, call=call, patience_s=PATIENCE_S)
-            return Exact(past.history(answer.body, answer.origin), answer.origin)
+            return Exact(history(answer.body, answer.origin), answer.origin)
 
         return each(images, ask, self._session, source=source, call=call)
 

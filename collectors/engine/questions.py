@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from collectors.engine.decode import build_cache, containers, engine, images, inspection, usage, volumes
+from collectors.engine.decode import containers, objects, usage
 from collectors.engine.decode.fields import Record
 from collectors.engine.dialect import Kind
 from collectors.engine.session import GRACE_S, PATIENCE_S, Answer, Query, Session, each, said
 from collectors.model.engine import BuildRecord, Container, Engine, Image, Volume
-from collectors.model.ids import ContainerId, DiffId, ImageId
+from collectors.model.owner import ContainerId, DiffId, ImageId
 from collectors.model.reading import Reading, Size, Unavailable, Why
 from collectors.system.deadline import Declined, attempt, read
 
@@ -26,17 +26,17 @@ _ALL = (("all", "1"),)
 _ALL_WITH_SIZES = (("all", "1"), ("size", "1"))
 
 
-def greet(session: Session) -> Reading[engine.Greeting]:
+def greet(session: Session) -> Reading[objects.Greeting]:
     """GET /version: who is there, and what do both sides understand?
 
     Opening the line may hang where no deadline reaches (a name server, an ssh handshake), hence the bounded read.
     """
 
-    def ask() -> engine.Greeting:
+    def ask() -> objects.Greeting:
         if session.endpoint.problem:
             raise Declined(Why.NOT_REACHABLE, session.endpoint.problem)
         answer = session.get("/version", source="engine.version", api=None)
-        return engine.greeting(answer.body, answer.origin)
+        return objects.greeting(answer.body, answer.origin)
 
     call = f"GET /version at {session.endpoint.url or session.endpoint.source}"
     return read("engine.version", call, ask, timeout_s=max(0.0, session.left_s) + GRACE_S)
@@ -45,7 +45,7 @@ def greet(session: Session) -> Reading[engine.Greeting]:
 class Questions:
     """All questions but the first. Safe to ask from several threads."""
 
-    def __init__(self, session: Session, hello: engine.Greeting) -> None:
+    def __init__(self, session: Session, hello: objects.Greeting) -> None:
         self.session = session
         self._hello = hello
         self._dialect = hello.dialect
@@ -54,11 +54,11 @@ class Questions:
 
     def engine(self) -> Reading[Engine]:
         return self._ask(
-            "engine.info", "/info", (), lambda answer: engine.engine(answer.body, self._hello, answer.origin)
+            "engine.info", "/info", (), lambda answer: objects.decode_engine(answer.body, self._hello, answer.origin)
         )
 
     def images(self) -> Reading[tuple[Image, ...]]:
-        return self._ask("engine.images", "/images/json", (), lambda answer: images.images(answer.body, answer.origin))
+        return self._ask("engine.images", "/images/json", (), lambda answer: objects.images(answer.body, answer.origin))
 
     def containers(self) -> Reading[tuple[Container, ...]]:
         return self._ask(
@@ -69,7 +69,7 @@ class Questions:
         )
 
     def volumes(self) -> Reading[tuple[Volume, ...]]:
-        return self._ask("engine.volumes", "/volumes", (), lambda answer: volumes.volumes(answer.body, answer.origin))
+        return self._ask("engine.volumes", "/volumes", (), lambda answer: usage.volumes(answer.body, answer.origin))
 
     def image_usage(self) -> Reading[Mapping[ImageId, usage.ImageUsage]]:
         return self._measured(Kind.IMAGE, usage.images)
@@ -90,10 +90,10 @@ class Questions:
         )
 
     def volume_usage(self) -> Reading[Mapping[str, usage.VolumeUsage]]:
-        return self._measured(Kind.VOLUME, usage.volumes)
+        return self._measured(Kind.VOLUME, usage.volume_usages)
 
     def build_cache(self) -> Reading[tuple[BuildRecord, ...]]:
-        return self._measured(Kind.BUILD_CACHE, build_cache.build_cache)
+        return self._measured(Kind.BUILD_CACHE, usage.build_cache)
 
     def layers(self, of: Sequence[Image]) -> Mapping[ImageId, Reading[tuple[DiffId, ...]]]:
         """The layers of each image, by one inspection each."""
@@ -101,7 +101,7 @@ class Questions:
 
         def inspect(image: ImageId) -> Reading[tuple[DiffId, ...]]:
             answer = self._inspect(source, f"/images/{image}/json", call)
-            return images.diff_ids(answer.body, answer.origin)
+            return objects.diff_ids(answer.body, answer.origin)
 
         return each([image.id for image in of], inspect, self.session, source=source, call=call)
 
@@ -112,11 +112,11 @@ class Questions:
 
         def inspect(container: ContainerId) -> Container:
             answer = self._inspect(source, f"/containers/{container}/json", call)
-            return inspection.inspected(listed[container], answer.body, answer.origin)
+            return containers.inspected(listed[container], answer.body, answer.origin)
 
         found = each(list(listed), inspect, self.session, source=source, call=call)
         return tuple(
-            inspection.not_inspected(listed[container], got) if isinstance(got, Unavailable) else got
+            containers.not_inspected(listed[container], got) if isinstance(got, Unavailable) else got
             for container, got in found.items()
         )
 

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collectors.filesystems.base import FilesystemKind, ReportPart
+from collectors.filesystems.base import FilesystemKind, Plain, ReportPart
 from collectors.filesystems.btrfs.kind import BtrfsKind
 from collectors.filesystems.ext4 import Ext, Ext4
-from collectors.filesystems.plain import Plain
 from collectors.filesystems.xfs import Xfs
 
 __all__ = ["FILESYSTEMS", "kind_of", "report_parts"]

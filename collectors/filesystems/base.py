@@ -1,23 +1,26 @@
 """What the program asks of one kind of filesystem; `FILESYSTEMS` holds those that it knows.
 
 A kind that needs nothing special is `Plain`, and any other may start from it.
+
+A filesystem of which nothing special is known: it is walked by name, and does not tell what it takes for itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Mount, Occupancy
-from collectors.model.reading import Reading, Size, Unavailable
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.system.deadline import Clock
 from collectors.system.host import Host
-from collectors.system.places import Places
-from collectors.system.walk import WalkTraits
+from collectors.system.mount_table import Places
+from collectors.system.walk import WalkTraits, walk
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -88,3 +91,49 @@ class FilesystemKind(Protocol):
 
     def report_part(self) -> ReportPart | None:
         """Its part of every report; None where it has none. Loaded when asked."""
+
+
+OWN_SOURCE = "filesystem.own"
+
+
+class Plain:
+    """A kind without snapshots. What is different in another kind is overridden there."""
+
+    fstypes: frozenset[str] = frozenset()
+    traits = WalkTraits()
+
+    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+        """Not to be told."""
+        detail = f"{mount.fstype} does not tell what it takes for itself"
+        return Unavailable(Why.NOT_APPLICABLE, detail, Origin(OWN_SOURCE, call_of(mount), datetime.now(UTC), 0.0))
+
+    def holders(self, question: StudyQuestion) -> FilesystemHolders:
+        """By a walk through the directories."""
+        found = walk(
+            Path(question.mount.mountpoint),
+            question.units,
+            deadline_s=question.clock.left(keep=KEEP_S),
+            cache=question.cache,
+            traits=self.traits,
+        )
+        return FilesystemHolders(question.units, found, None, None, self.snapshots(question.mount), beyond_mount=False)
+
+    def unopened(
+        self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
+    ) -> FilesystemHolders:
+        """What the filesystem takes for itself, from its device."""
+        own = self.own_bytes(mount, host, timeout_s=timeout_s)
+        return FilesystemHolders((), why, own, None, self.snapshots(mount), beyond_mount=False)
+
+    def snapshots(self, mount: Mount) -> Reading[bool]:
+        """None, whatever is on it."""
+        return Exact(False, Origin("filesystem.kind", call_of(mount), datetime.now(UTC), 0.0))
+
+    def report_part(self) -> ReportPart | None:
+        """Nothing to report of its own."""
+        return None
+
+
+def call_of(mount: Mount) -> str:
+    """What is asked, in the words of an origin."""
+    return f"{mount.fstype} on {mount.source}"

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.filesystems.plain import OWN_SOURCE, Plain, call_of
+from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Size, Why
 from collectors.system import deadline, killable, mountinfo

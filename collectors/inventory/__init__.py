@@ -15,10 +15,9 @@ from collectors.drivers.inner import inner_units
 from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.inventory import coverage, roots
-from collectors.inventory.closed_root import from_container, remote_study
 from collectors.inventory.request import OnPart, Request
-from collectors.inventory.study import StudyContext, study
-from collectors.inventory.units import listed
+from collectors.inventory.roots import from_container, remote_study
+from collectors.inventory.study import StudyContext, listed, study
 from collectors.model.engine import Engine, EngineView
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
@@ -27,8 +26,8 @@ from collectors.model.store import Store
 from collectors.system import deadline
 from collectors.system.deadline import Clock
 from collectors.system.host import reads_every_file
+from collectors.system.mount_table import Places
 from collectors.system.mountinfo import mounts as mount_table
-from collectors.system.places import Places
 from collectors.system.statvfs import space as statvfs
 
 __all__ = ["Request", "assemble"]

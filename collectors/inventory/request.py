@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.engine.endpoint import Endpoint
-from collectors.model.ids import ContainerId
+from collectors.model.owner import ContainerId
 from collectors.model.snapshot import Snapshot
 from collectors.system.host import Host
 

@@ -1,9 +1,18 @@
-"""One filesystem, studied: room, holders of its bytes, its own share, deleted files that are still open."""
+"""The units of one filesystem that Docker makes: its directories, and bind mounts. A pure join by path.
+
+Owners that only make sense across sources are named here: a log is an owner of its own, so that it can be cut
+while its container lives; a proven orphan belongs to itself, and so does what an interrupted write or a former driver
+left behind.
+
+One filesystem, studied: room, holders of its bytes, its own share, deleted files that are still open.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collectors import drivers
@@ -11,17 +20,66 @@ from collectors.filesystems import kind_of
 from collectors.filesystems.base import KEEP_S, StudyQuestion
 from collectors.inventory import coverage
 from collectors.inventory.request import Request, cache_folder
-from collectors.inventory.units import bind_units, docker_units
 from collectors.model.engine import Container
 from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Filesystem, Mount
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading
 from collectors.model.snapshot import FilesystemStudy, SourceReport
-from collectors.model.store import Store, Unit
+from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system.deadline import Clock
-from collectors.system.places import Places
+from collectors.system.mount_table import Places, within
 from collectors.system.statvfs import space as statvfs
 from collectors.system.unlinked_files import open_deleted
+
+
+def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]:
+    """The units of the store that lie on `mount`, with their owners completed."""
+    if not isinstance(store.units, Exact):
+        return ()
+    orphans: frozenset[UnitId] = frozenset()
+    if isinstance(store.orphans, Exact):
+        orphans = frozenset(p.unit for p in store.orphans.value if p.verdict is Orphanhood.ORPHAN)
+    here = (unit for unit in store.units.value if places.on(unit.path, mount))
+    stays = not store.driver_facts.clears_unfinished
+    return tuple(_owned(unit, orphans, stays) for unit in here)
+
+
+def _owned(unit: Unit, orphans: frozenset[UnitId], stays: bool) -> Unit:
+    if unit.kind is UnitKind.LOG:
+        names = (owner.id for owner in unit.owners if owner.kind is OwnerKind.CONTAINER)
+        return replace(unit, owners=frozenset(Owner(OwnerKind.LOG, name) for name in names))
+    if unit.id in orphans:
+        return replace(unit, owners=frozenset({Owner(OwnerKind.ORPHAN, unit.path)}))
+    if unit.kind is UnitKind.OTHER_DRIVER or (unit.kind is UnitKind.INTERRUPTED_WRITE and stays):
+        return replace(unit, owners=frozenset({Owner(OwnerKind.LEFTOVER, unit.path)}))
+    return unit
+
+
+def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, places: Places) -> tuple[Unit, ...]:
+    """Host directories that containers mount, each once, named after their containers.
+
+    They have no owners: removing the container does not remove them. A directory that holds the Docker root, or the
+    root of the filesystem, would swallow everything else and is left out.
+    """
+    users: dict[str, set[str]] = {}
+    for container in containers:
+        for attached in container.attachments:
+            source = os.path.normpath(attached.source) if attached.source.startswith("/") else ""
+            if attached.kind != "bind" or not source or within(docker_root, source) or within(source, docker_root):
+                continue
+            if source != mount.mountpoint and places.on(source, mount):
+                users.setdefault(source, set()).add(container.name)
+    outer = [path for path in sorted(users) if not any(path != other and within(path, other) for other in users)]
+    return tuple(
+        Unit(UnitId(path), UnitKind.BIND, path, ", ".join(sorted(users[path])), frozenset(), False, None)
+        for path in outer
+    )
+
+
+def listed(reading: Reading[tuple[Container, ...]]) -> tuple[Container, ...]:
+    """The containers, or none where they could not be listed."""
+    return reading.value if isinstance(reading, Exact) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.filesystem import Allocation
-from collectors.model.ids import SubvolumeId, UnitId
-from collectors.model.reading import Reading, Size, Unavailable, Why
-from collectors.model.sums import charged
+from collectors.model.owner import SubvolumeId, UnitId
+from collectors.model.reading import Reading, Size, Unavailable, Why, charged
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.ids import ContainerId, DiffId, ImageId
+from collectors.model.owner import ContainerId, DiffId, ImageId
 from collectors.model.reading import Reading, Size
 
 

@@ -1,4 +1,8 @@
-"""What one kind of filesystem tells of itself beyond what all of them tell. Each kind that does adds its type here.
+"""Every subvolume of a btrfs as an item, from the exact sharing table where it was read. Pure.
+
+These are no category: subvolumes hold what the categories already count. Refuses to sum them.
+
+What one kind of filesystem tells of itself beyond what all of them tell. Each kind that does adds its type here.
 
 Every such type has `identity` (which filesystem this is, whatever it is mounted as), `allocation` (where it hands out
 its room in chunks) and `unread` (the parts that were not there, with their reasons).
@@ -8,10 +12,65 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeVar
 
-from collectors.model.btrfs import Btrfs
-from collectors.model.ledger import Item
-from collectors.model.reading import Exact, Reading
-from collectors.model.subvolumes import subvolume_items
+from collectors.model.btrfs import Btrfs, Holding, Subvolume
+from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, floor
+
+_kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
+
+
+def subvolume_items(facts: Btrfs) -> tuple[Item, ...]:
+    """Largest first; empty where the subvolumes could not be listed. The last answer is kept."""
+    if _kept and _kept[0][0] is facts:
+        return _kept[0][1]
+    if not isinstance(facts.subvolumes, Exact):
+        return ()
+    held: dict[str, Holding] = {}
+    if isinstance(facts.sharing, Exact):
+        held = {holding.unit: holding for holding in facts.sharing.value.holdings}
+    origin = facts.sharing.origin
+    items = [_item(subvolume, held.get(subvolume.unit), origin) for subvolume in facts.subvolumes.value]
+    items.sort(key=lambda item: -floor(item.referenced))
+    _kept[:] = [(facts, tuple(items))]
+    return _kept[0][1]
+
+
+def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item:
+    """One subvolume; its sizes are unread where the sharing table has no line for it."""
+    unread = Unavailable(Why.NOT_ASKED, "the exact walk did not measure it", origin)
+    whole: Size = unread
+    own: Size = unread
+    length: Size = unread
+    if holding is not None:
+        whole = _sum(holding.referenced_data_bytes, holding.referenced_metadata_bytes, origin)
+        own = _sum(holding.exclusive_data_bytes, holding.exclusive_metadata_bytes, origin)
+        length = Exact(holding.apparent_bytes, origin)
+    state = "pending" if subvolume.deleted else "snapshot" if subvolume.parent_uuid else "subvolume"
+    return Item(
+        id=f"{subvolume.id} {subvolume.uuid}",
+        owner_id=Owner(OwnerKind.SUBVOLUME, str(subvolume.id)),
+        category=Category.SNAPSHOTS if subvolume.parent_uuid else Category.OTHER_FILES,
+        name=subvolume.path or "(top level)",
+        referenced=whole,
+        exclusive=own,
+        apparent=length,
+        reclaimable=Unavailable(Why.NOT_APPLICABLE, "see the category that it belongs to", origin),
+        owner="",
+        state=f"{state}, read-only" if subvolume.read_only else state,
+        created_at=subvolume.created_at,
+        last_used_at=None,
+        proof=(),
+        note=f"generation {subvolume.generation}",
+    )
+
+
+def _sum(data_bytes: int, metadata_bytes: int | None, origin: Origin) -> Size:
+    """Data and metadata; a floor where the walk did not tell the metadata apart."""
+    if metadata_bytes is None:
+        return AtLeast(data_bytes, (Unavailable(Why.NOT_REPORTED, "its metadata was not separated", origin),), origin)
+    return Exact(data_bytes + metadata_bytes, origin)
+
 
 FilesystemFacts: TypeAlias = Btrfs
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collectors.model.ids import ContainerId, UnitId
+from collectors.model.owner import ContainerId, UnitId
 from collectors.model.reading import Reading, Size, Unavailable
 
 

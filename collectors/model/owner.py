@@ -1,4 +1,6 @@
-"""Who holds bytes: an image, a container, a build record, a directory that nobody else knows. Stdlib only.
+"""Identifiers that look alike and must not be exchanged.
+
+Who holds bytes: an image, a container, a build record, a directory that nobody else knows. Stdlib only.
 
 Inside the program an owner is always an `Owner`. Its text, `image:sha256:…`, is for the borders alone: the journal, the
 run log, recordings, ids of a plan's steps. It is made and read nowhere but here.
@@ -7,7 +9,15 @@ run log, recordings, ids of a plan's steps. It is made and read nowhere but here
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, NewType
+
+ImageId = NewType("ImageId", str)  # "sha256:…" of the image config (graph driver) or manifest (containerd store)
+ContainerId = NewType("ContainerId", str)  # 64 hex digits
+DiffId = NewType("DiffId", str)  # "sha256:…" of one layer's uncompressed tar
+ChainId = NewType("ChainId", str)  # "sha256:…" of a layer on top of all those below it
+CacheId = NewType("CacheId", str)  # the driver's name of a directory or subvolume
+UnitId = NewType("UnitId", str)  # a directory or subvolume that is measured as one thing: its path below the mount
+SubvolumeId = NewType("SubvolumeId", int)
 
 
 class OwnerKind(StrEnum):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.ids import CacheId, ChainId, ContainerId, DiffId, ImageId, UnitId
-from collectors.model.owner import Owner
+from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, UnitId
 from collectors.model.reading import Reading
 
 

@@ -8,23 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collectors import causes
-from collectors.accounting.parents import hidden_parents
 from collectors.causes.base import Draft
 from collectors.causes.deleted_open import with_open_files
 from collectors.causes.plan_context import PlanContext
+from collectors.ledger.charge import hidden_parents
 from collectors.model.finding import Finding
-from collectors.model.keep import Rules
 from collectors.model.ledger import Books, Ledger
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Step, Unlock
 from collectors.model.reading import Exact
+from collectors.model.settings import Rules
 from collectors.model.snapshot import Snapshot
 from collectors.planning.left_out import blocked, frees_nothing, remote, unanswered
-from collectors.planning.metadata import Preparation, for_metadata, order_with_balance, prepare
-from collectors.planning.order import promote
-from collectors.planning.sizes import Sizes
+from collectors.planning.order import Preparation, for_metadata, order_with_balance, prepare, promote
 from collectors.planning.target import trim_to_target
-from collectors.planning.unlocks import Aliases, Reduced, in_turn, reduce
+from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, reduce
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collectors.causes.base import Cause, Draft
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.sums import charged
+from collectors.model.reading import charged
 
 _SHOWN = 3
 _KINDS = {

@@ -10,8 +10,7 @@ from collectors.causes.base import Draft
 from collectors.model.filesystem import FsSpace, most_used_bytes
 from collectors.planning import left_out
 from collectors.planning.order import risk_rank
-from collectors.planning.sizes import Sizes
-from collectors.planning.unlocks import Tally, reached
+from collectors.planning.unlocks import Sizes, Tally, reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ hold it; what the probe itself lays on the disk is taken out again (`excluding.p
 
 from __future__ import annotations
 
-from collectors.probe.ending import watched
-from collectors.probe.look import Wish, probed
+from collectors.probe.run import Wish, probed, watched
 
 __all__ = ["Wish", "probed", "watched"]

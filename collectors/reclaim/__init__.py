@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collectors.reclaim.act import Ended, Event, EventKind, Outcome, StepResult, TargetResult
 from collectors.reclaim.context import Context, for_snapshot
-from collectors.reclaim.history import earlier_run
-from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome, StepResult, TargetResult
-from collectors.reclaim.run import apply, refused
+from collectors.reclaim.run import apply, earlier_run, refused
 from collectors.reclaim.step import by_hand
 
 __all__ = [

@@ -1,8 +1,17 @@
-"""What came of one target."""
+"""What came of one target.
+
+What happened: events while it happens, one outcome at the end. Refuses to call a prediction a result.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from collectors.model.owner import Owner
+from collectors.model.plan import Plan
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +39,111 @@ def failed(reason: str) -> Act:
 
 REMOVED = Act(True)
 GONE = skipped("it is already gone")
+
+
+class EventKind(StrEnum):
+    """Stable: the dashboard and the journal match on them."""
+
+    RUN_STARTED = "run started"
+    EARLIER_RUN = "earlier run"  # text: what an interrupted run left behind
+    STEP_STARTED = "step started"
+    TARGET_REMOVED = "target removed"
+    TARGET_SKIPPED = "target skipped"  # text: what changed since the plan
+    TARGET_FAILED = "target failed"
+    WAITING = "waiting"  # for the cleaner, or for an engine that restarts; done/total count down
+    STEP_FINISHED = "step finished"
+    RUN_FINISHED = "run finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`done` of `total` are targets of the step (or what WAITING waits for); `freed_bytes` is measured so far."""
+
+    at: datetime
+    kind: EventKind
+    step: str  # id of the step, "" for events of the run
+    target: Owner | None
+    text: str
+    done: int
+    total: int
+    freed_bytes: int | None  # None: not measured at this point
+
+
+class Ended(StrEnum):
+    """Why the run ended. Stable."""
+
+    ALL_DONE = "all done"
+    TARGET_REACHED = "target reached"
+    CANCELLED = "cancelled"
+    BUSY = "busy"  # another reclaim holds the lock
+    REFUSED = "refused"  # nothing was started: the preconditions do not hold
+    ENGINE_LOST = "engine lost"  # it did not come back in time; what it did last is re-read on the next run
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetResult:
+    """One owner of a step. `removed` False: `reason` says why it was left alone."""
+
+    target: Owner
+    removed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step that was reached: what was promised, what the engine says it freed, what the filesystem says."""
+
+    step: str
+    action: str
+    title: str
+    predicted: Size
+    engine_reported: Size  # Unavailable where the engine names no figure
+    measured: Size  # fall of statvfs used, in bytes; below 0 where others wrote meanwhile
+    measured_data: Size  # btrfs: fall of data bytes, exact; elsewhere Unavailable
+    targets: tuple[TargetResult, ...]
+    took_s: float
+    note: str
+
+    @property
+    def removed(self) -> tuple[Owner, ...]:
+        """The owners that are gone."""
+        return tuple(result.target for result in self.targets if result.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The whole run. `predicted` is what the removed things were to free together, by the plan's books."""
+
+    ended: Ended
+    reason: str  # in words, "" for ALL_DONE
+    steps: tuple[StepResult, ...]
+    predicted: Size
+    engine_reported: Size
+    measured: Size
+    measured_data: Size
+    used_percent_before: int | None  # None: statvfs failed
+    used_percent_after: int | None
+    notes: tuple[str, ...]  # an earlier run explained, a run log that could not be written …
+
+
+def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Size:
+    """Exact where every step that removed anything was done whole and measured before; else at least so much."""
+    gone: dict[str, set[Owner]] = {}
+    for result in results:
+        gone.setdefault(result.step, set()).update(result.removed)
+    done: set[str] = set()
+    gaps: list[Unavailable] = []
+    for step in plan.steps:
+        removed = gone.get(step.id)
+        if removed is None:
+            continue
+        if removed.issuperset(step.targets):
+            done.add(step.id)
+            if not isinstance(step.frees, Exact):
+                gaps.append(Unavailable(Why.NOT_REPORTED, f"{step.title}: it was not measured before", origin))
+        elif removed:
+            words = f"{step.title}: {len(removed)} of {len(step.targets)} were removed"
+            gaps.append(Unavailable(Why.NOT_APPLICABLE, words, origin))
+    count = plan.frees_bytes(frozenset(done))
+    return AtLeast(count, tuple(gaps), origin) if gaps else Exact(count, origin)

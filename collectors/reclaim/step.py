@@ -15,12 +15,10 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.reclaim import measure
-from collectors.reclaim.act import Act, failed, skipped
+from collectors.reclaim.act import Act, EventKind, StepResult, TargetResult, failed, skipped
 from collectors.reclaim.engine_session import NoAnswer, StillDown
 from collectors.reclaim.measure import Fill, read_fill
-from collectors.reclaim.outcome import EventKind, StepResult, TargetResult
-from collectors.reclaim.remover import Remover, WholeStep
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.tools import Remover, Tools, WholeStep
 
 T = TypeVar("T")
 

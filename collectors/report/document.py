@@ -15,10 +15,20 @@ from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category, Item, Ledger, Row
 from collectors.model.plan import Step
-from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, reason
+from collectors.model.reading import (
+    AtLeast,
+    Between,
+    Exact,
+    Reading,
+    Size,
+    Unavailable,
+    ceiling,
+    charged,
+    floor,
+    reason,
+)
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
-from collectors.model.sums import ceiling, charged, floor
 from collectors.report import words
 
 SCHEMA = 1

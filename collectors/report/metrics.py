@@ -14,10 +14,9 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from collectors.filesystems import report_parts
 from collectors.model.finding import Severity
 from collectors.model.ledger import Ledger
-from collectors.model.reading import Size, Unavailable
+from collectors.model.reading import Size, Unavailable, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
-from collectors.model.sums import charged
 
 _PREFIX = "ullage"
 

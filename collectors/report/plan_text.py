@@ -1,9 +1,16 @@
-"""Steps of a plan in words: the same wherever a plan is shown."""
+"""Steps of a plan in words: the same wherever a plan is shown.
+
+`--plan` and `--reclaim` in words: what would be done, what was done, predicted beside measured.
+"""
 
 from __future__ import annotations
 
-from collectors.model.plan import Plan, Step
-from collectors.model.reading import Exact
+from collections.abc import Iterable
+
+from collectors.model.plan import Plan, Risk, Step
+from collectors.model.reading import Exact, Size, Unavailable
+from collectors.model.report import Report
+from collectors.reclaim.act import Outcome, StepResult
 from collectors.report import words
 
 
@@ -31,3 +38,103 @@ def leads_to(step: Step, later_bytes: int, si: bool) -> str:
     """What a step is good for where that is more than its own bytes; "" where it is not."""
     own = step.frees.value if isinstance(step.frees, Exact) else 0
     return f"{words.bytes_(later_bytes, si=si)} that only a later step frees" if later_bytes > own else ""
+
+
+def plan_page(report: Report, until_percent: float | None, *, si: bool = False) -> str:
+    """The plan alone, with where it leads."""
+    plan = report.plan
+    lines = ["## Docker Storage Plan", f"Disk: {_disk(report, si)}"]
+    if until_percent is not None:
+        lines.append(f"Target: {until_percent:g}%")
+    lines.append(f"After: {_after(report, plan.frees_bytes(plan.ids), si)}")
+    lines += step_lines(plan, plan.steps, si)
+    lines += [f"- Left out: {words.quoted(why, 300)}" for why in plan.left_out]
+    return "\n".join(lines) + "\n"
+
+
+def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = False) -> str:
+    """What `--apply` would do at this tier."""
+    steps = tuple(chosen)
+    freed = report.plan.frees_bytes(frozenset(step.id for step in steps))
+    lines = [
+        "## Docker Storage Reclaim",
+        f"Disk: {_disk(report, si)}",
+        "Mode: dry run, nothing was removed (--apply removes)",
+        f"Tier: {tier.value}",
+        f"Steps: {len(steps)} of {len(report.plan.steps)}",
+        f"Frees: {words.bytes_(freed, si=si)}",
+        f"After: {_after(report, freed, si)}",
+    ]
+    lines += step_lines(report.plan, steps, si)
+    for step in report.plan.steps:
+        if step not in steps:
+            title, frees = words.quoted(step.title, 200), words.size(step.frees, si=si)
+            lines.append(f"- Not at this tier: [{step.risk.value}] {title}, {frees}")
+    lines += [f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out]
+    return "\n".join(lines) + "\n"
+
+
+def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
+    """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
+    lines = [
+        "## Docker Storage Reclaim",
+        f"Disk: {_before_and_after(outcome)}",
+        "Mode: applied",
+        f"Tier: {tier.value}",
+        f"Ended: {outcome.ended.value}" + (f" ({words.quoted(outcome.reason, 300)})" if outcome.reason else ""),
+        f"Predicted: {words.size(outcome.predicted, si=si)}",
+        f"Engine reported: {words.size(outcome.engine_reported, si=si)}",
+        f"Measured: {words.size(outcome.measured, si=si)}",
+    ]
+    if isinstance(outcome.measured_data, Exact):
+        lines.append(f"Measured data: {words.size(outcome.measured_data, si=si)}")
+    for result in outcome.steps:
+        lines += _result(result, si)
+    lines += [f"- Note: {words.quoted(note, 400)}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _before_and_after(outcome: Outcome) -> str:
+    before, after = outcome.used_percent_before, outcome.used_percent_after
+    if after is None:
+        return "unknown"
+    return f"{words.whole_percent(after)} used (was {'unknown' if before is None else words.whole_percent(before)})"
+
+
+def _result(result: StepResult, si: bool) -> list[str]:
+    removed = len(result.removed)
+    sizes = f"predicted {words.size(result.predicted, si=si)}, measured {words.size(result.measured, si=si)}"
+    engine = "" if isinstance(result.engine_reported, Unavailable) else words.size(result.engine_reported, si=si)
+    told = f", engine reported {engine}" if engine else ""
+    done = f"{removed} of {len(result.targets)} removed in {result.took_s:.1f} s"
+    lines = [f"- {words.quoted(result.title, 200)}: {done}, {sizes}{told}"]
+    for target in result.targets:
+        if not target.removed:
+            lines.append(
+                f"  - left alone: {words.quoted(target.target.text(), 120)}: {words.quoted(target.reason, 200)}"
+            )
+    if result.note:
+        lines.append(f"  - {words.quoted(result.note, 300)}")
+    return lines
+
+
+def _disk(report: Report, si: bool) -> str:
+    space = report.ledger.filesystem.space if report.ledger else None
+    if not isinstance(space, Exact):
+        return "unknown"
+    figures = space.value
+    return words.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
+
+
+def _after(report: Report, freed_bytes: int, si: bool) -> str:
+    space = report.ledger.filesystem.space if report.ledger else None
+    if not isinstance(space, Exact):
+        return "unknown"
+    figures = space.value
+    left = max(0, figures.used_bytes - freed_bytes)
+    return words.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
+
+
+def exact_or_none(size: Size) -> int | None:
+    """The bytes of a measured size, for the journal; None for anything less."""
+    return size.value if isinstance(size, Exact) else None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
-from collectors.model.reading import Between, Exact, Size, Unavailable, Why
+from collectors.model.reading import Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
-from collectors.model.sums import charged
 from collectors.report import words
 from collectors.report.plan_text import step_lines
 from collectors.report.trend_text import trend_section

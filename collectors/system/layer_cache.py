@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from collectors.system import whole_files
 
 _VERSION = 1

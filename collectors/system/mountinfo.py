@@ -1,5 +1,6 @@
 """The mount table of a process, decoded, and the node of a device by its number: the name in a mount table may be
-another namespace's."""
+another namespace's.
+"""
 
 from __future__ import annotations
 

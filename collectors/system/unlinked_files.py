@@ -22,7 +22,7 @@ from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
 from collectors.system.killable import Asking
-from collectors.system.places import MountTree, path_within
+from collectors.system.mount_table import MountTree, path_within
 from collectors.system.walk_result import BLOCK_BYTES
 
 _SOURCE = "filesystem.open_deleted"

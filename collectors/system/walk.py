@@ -1,4 +1,6 @@
-"""Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
+"""What a walk may take from the cache, and what it leaves there. Pure.
+
+Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
 
 Allocated bytes as lstat gives them: exact where no extents are shared; where they are,
 each file is counted as if it were alone. What a time-out or a refused directory leaves out is said, never guessed.
@@ -16,16 +18,102 @@ from pathlib import Path
 from typing import Any
 
 from collectors.model.filesystem import Mount, Occupancy
+from collectors.model.owner import UnitId
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
-from collectors.system import deadline, killable, layer_cache, memory, mountinfo
+from collectors.system import deadline, killable, layer_cache, mountinfo
 from collectors.system.child.pool import GONE
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking
-from collectors.system.layer_cache import LayerFigure
-from collectors.system.occupancy import occupancy
-from collectors.system.targets import Targets, targets
-from collectors.system.walk_result import WalkResult, split
+from collectors.system.layer_cache import LayerCache, LayerFigure
+from collectors.system.occupancy import HOST_UNIT, Targets, occupancy, targets
+from collectors.system.walk_result import Count, LinkSplit, WalkResult, split
+
+_LINKS_MAX = 10_000  # a unit with more links into others is measured each time
+_PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
+
+
+def part_id(path: bytes) -> UnitId:
+    """Under which name a part of the host is kept."""
+    return UnitId(f"{HOST_UNIT}/{os.fsdecode(path)}")
+
+
+def candidate_parts(before: LayerCache) -> dict[bytes, LayerFigure]:
+    """Figures of parts of the host that hold if the walker finds their evidence, by path below the root."""
+    prefix = part_id(b"")
+    return {
+        os.fsencode(unit.removeprefix(prefix)): figure
+        for unit, figure in before.layers.items()
+        if unit.startswith(prefix) and figure.proofs
+    }
+
+
+def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> dict[int, LayerFigure]:
+    """Figures that hold if the walker finds their evidence, by place in `units`."""
+    found = {index: before.layers.get(units[index].id) for index in aims.immutable | aims.tracked}
+    # What may change is only believed with a proof: it may have been called immutable when it was measured.
+    return {
+        index: figure
+        for index, figure in found.items()
+        if figure is not None and (index in aims.immutable or figure.proofs)
+    }
+
+
+def hides_a_link(counted: WalkResult, result: LinkSplit, units: tuple[Unit, ...], before: LayerCache) -> bool:
+    """Whether a link may have been made into a layer that was not read this time.
+
+    A link changes neither the layer's directory nor what we know of the layer; but the inode then has a link that was
+    met nowhere. Engines link files of layers into other layers only, which lie next to them.
+    """
+    folders = {os.path.dirname(units[index].path) for index in counted.kept_layers()}  # noqa: PTH120 - only names
+    return any(
+        os.path.dirname(units[index].path) in folders  # noqa: PTH120
+        for inode in result.unplaced.keys() - before.unplaced.keys()
+        for index in result.unplaced_in[inode]
+        if index < counted.host
+    )
+
+
+def remember(
+    counted: WalkResult, result: LinkSplit, aims: Targets, units: tuple[Unit, ...], before: LayerCache
+) -> LayerCache:
+    """What to keep for the next run: what still holds, and what was measured whole."""
+    now = time.time()
+    layers: dict[UnitId, LayerFigure] = {}
+    for index, count, complete in counted.counts():
+        if complete and (index in aims.immutable or (index in aims.tracked and _proved(count))) and _plain(count):
+            layers[units[index].id] = _figure(count, now)
+    for path, count, complete in counted.parts():
+        if complete and _proved(count) and _plain(count):
+            layers[part_id(path)] = _figure(count, now)
+    unplaced = dict(before.unplaced) if counted.fsid == before.fsid else {}
+    if counted.complete:
+        unplaced = {inode: links for inode, links in result.unplaced.items() if inode < _PLAIN_KEYS}
+    return LayerCache(counted.fsid, layers, unplaced)
+
+
+def _figure(count: Count, now: float) -> LayerFigure:
+    return LayerFigure(
+        evidence=count.evidence or (),
+        blocks=count.blocks,
+        apparent=count.apparent,
+        inodes=count.inodes,
+        newest=count.newest,
+        links=tuple(count.links),
+        proofs=tuple(count.proofs),
+        rows=tuple(count.rows),
+        measured_at=count.measured_at or now,
+    )
+
+
+def _proved(count: Count) -> bool:
+    return bool(count.proofs) and len(count.proofs) == count.parts
+
+
+def _plain(count: Count) -> bool:
+    known = bool(count.evidence) and not count.errors
+    return known and len(count.links) <= _LINKS_MAX and all(link[0] < _PLAIN_KEYS for link in count.links)
+
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
 # Before the deadline the walkers stop by themselves and send what they have; half of that time is for who does not.
@@ -74,17 +162,17 @@ def _walk(
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
-    kept = memory.candidates(aims, units, before), memory.candidate_parts(before)
+    kept = candidates(aims, units, before), candidate_parts(before)
     device = _device(aims.mount) if file is not None and traits.tables_prove else None
     counted = _counted(mountpoint, aims, kept, (before.fsid, device, traits), deadline)
     result = split(_all_counts(counted))
-    if memory.hides_a_link(counted, result, units, before):
+    if hides_a_link(counted, result, units, before):
         again = _counted(mountpoint, aims, ({}, {}), (before.fsid, device, traits), deadline)
         if again.complete or not counted.complete:
             counted = again
             result = split(_all_counts(counted))
     if file is not None:
-        after = memory.remember(counted, result, aims, units, before)
+        after = remember(counted, result, aims, units, before)
         if after != before:
             layer_cache.save(file, after)
     return occupancy(mountpoint, units, aims, counted, result, top)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from tests.history import fleet
-from tests.history.judging import escalated, false_alarm, four_hours_before, score
+from tests.forecast import fleet
+from tests.forecast.judging import escalated, false_alarm, four_hours_before, score
 
 FIRST = 50_000
 RUNS_WATCHED = 72

@@ -20,8 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.model.reading import AtLeast, Between, Exact, Size
-from collectors.model.sums import floor
+from collectors.model.reading import AtLeast, Between, Exact, Size, floor
 from collectors.report.words import bytes_
 from tests.bench.reclaim_run import Whole, whole_plan
 from tests.bench.table import merged

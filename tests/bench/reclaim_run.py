@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.accounting.books import closure
+from collectors.ledger.release_table import closure
 from collectors.model.ledger import Books
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step
-from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
 from collectors.model.store import UnitKind
-from collectors.model.sums import total
+from collectors.pipeline import Outcome as Looked
 from collectors.reclaim import Outcome, StepResult, TargetResult, by_hand
+from collectors.reclaim.act import predicted
 from collectors.reclaim.measure import freed, freed_data, read_fill, settle
-from collectors.reclaim.outcome import predicted
-from collectors.survey import Outcome as Looked
 from tests.lab import Lab
 from tests.reclaim.reclaiming import Reclaiming
 

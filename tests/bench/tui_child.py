@@ -15,7 +15,7 @@ from pathlib import Path
 def main(mode: str, facts: str) -> int:
     from tui.app import UllageApp
     from tui.feed.live import LiveFeed, OnReport
-    from tui.view_models.runs import RunSummary
+    from tui.view_models.history import RunSummary
 
     class Hanging:
         """Says how full the disk is, then sits in a call that nothing interrupts."""

@@ -14,7 +14,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import Snapshot
-from collectors.survey.memory import blank
+from collectors.pipeline.memory import blank
 from tests.planning.build import HERE, NOTHING, Scene, exact
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from collectors import causes
 from collectors.causes.base import Cause, no_remedy
 from collectors.model.ledger import Category
-from collectors.reclaim.remover import Remover, WholeStep
+from collectors.reclaim.tools import Remover, WholeStep
 from tests.lab import messes
 from tests.planning.build import Scene, finding
 

@@ -21,18 +21,17 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
+from collectors.pipeline.judge import Ruling, close_books, judge, report
+from collectors.pipeline.memory import blank
 from collectors.reclaim import by_hand
 from collectors.reclaim import step as one_step
 from collectors.reclaim.act import REMOVED
-from collectors.reclaim.remover import Remover
-from collectors.reclaim.tools import Tools
-from collectors.report.alerts import alerts
+from collectors.reclaim.tools import Remover, Tools
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics
 from collectors.report.schema import schema
+from collectors.report.snippets import alerts
 from collectors.report.text import render
-from collectors.survey.judge import Ruling, close_books, judge, report
-from collectors.survey.memory import blank
 from tests.causes.laws import LAWS, NO_MESS, Where, here
 from tests.planning.build import HERE, Scene
 from tests.tui.screen import replay, settle, shown, text
@@ -72,7 +71,7 @@ CAUSE = Cause(
 '''
 REMOVE = """
 from collectors.reclaim.act import REMOVED
-from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Remover
 
 
 class Notes(Remover):

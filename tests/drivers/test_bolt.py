@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.drivers import boltfile
+from collectors.drivers import bolt
 from collectors.drivers.bolt import Bucket
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
@@ -36,7 +36,7 @@ def tree(bucket: Bucket, depth: int = 0) -> Tree:
 def opened(folder: Path, content: bytes) -> Tree:
     path = folder / "file.db"
     path.write_bytes(content)
-    return boltfile.read(path, tree)
+    return bolt.read(path, tree)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -153,13 +153,13 @@ def test_a_bucket_that_contains_itself_ends_with_the_budget(tmp_path: Path) -> N
         return levels
 
     with pytest.raises(Malformed, match="more is referred to than the file can hold"):
-        boltfile.read(path, descend)
+        bolt.read(path, descend)
 
 
 @pytest.fixture
 def in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are read page by page, as those are that are too large for memory."""
-    monkeypatch.setattr(boltfile, "_IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(bolt, "_IN_MEMORY_BYTES", 0)
 
 
 def commit(path: Path, number: int) -> None:
@@ -177,7 +177,7 @@ def commit(path: Path, number: int) -> None:
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20], ids=["page by page", "in memory"])
 def test_no_reading_mixes_two_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: int) -> None:
-    monkeypatch.setattr(boltfile, "_IN_MEMORY_BYTES", memory_bytes)
+    monkeypatch.setattr(bolt, "_IN_MEMORY_BYTES", memory_bytes)
     path = tmp_path / "file.db"
     path.write_bytes(bytes(30 * PAGE_BYTES))
     commit(path, 1)
@@ -197,7 +197,7 @@ def test_no_reading_mixes_two_transactions(tmp_path: Path, monkeypatch: pytest.M
         ends = time.monotonic() + 1.0
         while time.monotonic() < ends:
             with suppress(Declined):
-                value = boltfile.read(path, lambda root: root.values())[b"k"]
+                value = bolt.read(path, lambda root: root.values())[b"k"]
                 assert len(set(value)) == 1
                 seen.add(value[:1])
     finally:
@@ -218,7 +218,7 @@ def test_what_changes_during_the_reading_is_read_again(tmp_path: Path, in_place:
             path.write_bytes(bolt_file({b"k": b"new"}, txid=6))
         return found
 
-    assert boltfile.read(path, read) == {b"k": b"new"}
+    assert bolt.read(path, read) == {b"k": b"new"}
     assert seen == [{b"k": b"old"}, {b"k": b"new"}]
 
 
@@ -235,7 +235,7 @@ def test_a_reading_that_only_a_commit_tore_is_not_called_damage(tmp_path: Path, 
             raise Malformed("a page was used again")
         return tree(root)
 
-    assert boltfile.read(path, read) == {b"k": b"new"}
+    assert bolt.read(path, read) == {b"k": b"new"}
 
 
 def test_a_file_that_never_rests_is_declined(tmp_path: Path, in_place: None) -> None:
@@ -248,7 +248,7 @@ def test_a_file_that_never_rests_is_declined(tmp_path: Path, in_place: None) -> 
         return {}
 
     with pytest.raises(Declined) as declined:
-        boltfile.read(path, read)
+        bolt.read(path, read)
     assert declined.value.why is Why.INCONSISTENT
 
 
@@ -256,14 +256,14 @@ def test_damage_found_page_by_page_names_the_file(tmp_path: Path, in_place: None
     path = tmp_path / "file.db"
     path.write_bytes(bolt_file({b"k": b"v" * 9000})[: 5 * PAGE_BYTES])
     with pytest.raises(Malformed, match=r"file\.db: page 3 continues|file\.db: page 4 lies beyond"):
-        boltfile.read(path, tree)
+        bolt.read(path, tree)
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "real.db").write_bytes(bolt_file({}))
     (tmp_path / "link.db").symlink_to("real.db")
     with pytest.raises(OSError, match="symbolic links"):
-        boltfile.read(tmp_path / "link.db", tree)
+        bolt.read(tmp_path / "link.db", tree)
 
 
 _WHOLE = {path: gzip.decompress(path.read_bytes()) for path in FILES}

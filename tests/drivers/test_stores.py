@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.drivers import store
-from collectors.model.ids import ImageId
-from collectors.model.owner import OwnerKind
+from collectors.model.owner import ImageId, OwnerKind
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, bolt_file, hex64, host, write

@@ -10,8 +10,7 @@ from collectors.drivers.base import Candidate, LayerRemover, Layout, Parts, Stor
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import born_s
-from collectors.model.ids import ImageId
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import ImageId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, DriverFacts, StoredImage, UnitKind
 
 

@@ -13,7 +13,7 @@ from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
-from collectors.survey import Options, survey
+from collectors.pipeline import Options, survey
 from collectors.system.host import Host
 from tests.fakes.engine import engine
 from tests.fakes.recordings import recording

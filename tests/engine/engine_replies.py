@@ -8,8 +8,9 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors.engine.decode import build_cache, containers, images, inspection, past, usage, volumes
-from collectors.engine.decode.engine import engine, greeting
+from collectors.engine import past
+from collectors.engine.decode import containers, objects, usage
+from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Unavailable, Why
 from tests.fakes.recordings import recording
 
@@ -25,21 +26,21 @@ def of_usage(decode: Callable[[Any], Any]) -> Decoder:
 
 DECODERS: tuple[tuple[str, Decoder], ...] = (
     ("version", lambda body: greeting(body, HERE)),
-    ("info", lambda body: engine(body, greeting(json.dumps({"ApiVersion": "1.45"}).encode(), HERE), HERE)),
-    ("images", lambda body: images.images(body, HERE)),
+    ("info", lambda body: decode_engine(body, greeting(json.dumps({"ApiVersion": "1.45"}).encode(), HERE), HERE)),
+    ("images", lambda body: objects.images(body, HERE)),
     ("containers", lambda body: containers.containers(body, HERE)),
     ("containers", lambda body: containers.sizes(body, HERE)),
-    ("volumes", lambda body: volumes.volumes(body, HERE)),
-    ("inspect", lambda body: inspection.inspected(CONTAINER, body, HERE)),
-    ("layers", lambda body: images.diff_ids(body, HERE)),
+    ("volumes", lambda body: usage.volumes(body, HERE)),
+    ("inspect", lambda body: containers.inspected(CONTAINER, body, HERE)),
+    ("layers", lambda body: objects.diff_ids(body, HERE)),
     ("df", of_usage(usage.images)),
     ("df", of_usage(usage.containers)),
-    ("df", of_usage(usage.volumes)),
+    ("df", of_usage(usage.volume_usages)),
     ("df", of_usage(usage.layers_size)),
-    ("df", of_usage(build_cache.build_cache)),
+    ("df", of_usage(usage.build_cache)),
     ("df_verbose", of_usage(usage.images)),
     ("df_verbose", of_usage(usage.layers_size)),
-    ("df_verbose", of_usage(build_cache.build_cache)),
+    ("df_verbose", of_usage(usage.build_cache)),
     ("events", lambda body: past.tag_events(body, HERE)),
     ("history", lambda body: past.history(body, HERE)),
 )

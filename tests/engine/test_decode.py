@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from collectors.engine.decode import build_cache, containers, images, inspection, usage, volumes
-from collectors.engine.decode.engine import engine, greeting
+from collectors.engine.decode import containers, objects, usage
 from collectors.engine.decode.fields import Record, document
+from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.dialect import Api, Kind, negotiate, parse
 from collectors.model.engine import Flavour, ImageStore
 from collectors.model.reading import Exact, Origin, Unavailable, Why
@@ -30,7 +30,7 @@ def wire(value: Any) -> bytes:
 
 
 def one_image(**fields: Any) -> Any:
-    (found,) = images.images(wire([{"Id": "sha256:1", "Size": 1, "Created": 1, **fields}]), HERE)
+    (found,) = objects.images(wire([{"Id": "sha256:1", "Size": 1, "Created": 1, **fields}]), HERE)
     return found
 
 
@@ -45,7 +45,7 @@ def one_container(**fields: Any) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recorded_engine_says_who_it_is(name: str) -> None:
     hello = greeting(body(name, "version"), HERE)
-    found = engine(body(name, "info"), hello, HERE)
+    found = decode_engine(body(name, "info"), hello, HERE)
 
     assert found.version.startswith(name.split("-")[0].removeprefix("podman"))
     assert found.id == recording(name)["info"]["ID"]
@@ -60,7 +60,7 @@ def test_every_recorded_engine_says_who_it_is(name: str) -> None:
 def test_a_null_driver_status_is_an_empty_one() -> None:
     hello = greeting(body("28.5.2-vfs", "version"), HERE)
     assert recording("28.5.2-vfs")["info"]["DriverStatus"] is None
-    assert engine(body("28.5.2-vfs", "info"), hello, HERE).driver_status == ()
+    assert decode_engine(body("28.5.2-vfs", "info"), hello, HERE).driver_status == ()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_text_that_no_encoder_could_write_does_not_come_through() -> None:
 
 
 def test_invalid_utf8_is_replaced_and_the_rest_stays() -> None:
-    (found,) = images.images(b'[{"Id": "sha256:1", "RepoTags": ["caf\xe9:1"], "Size": 5}]', HERE)
+    (found,) = objects.images(b'[{"Id": "sha256:1", "RepoTags": ["caf\xe9:1"], "Size": 5}]', HERE)
     assert found.tags == ("caf�:1",)
     assert found.size == Exact(5, HERE)
 
@@ -225,7 +225,7 @@ def test_what_the_list_of_images_does_not_tell_is_not_asked_and_not_zero() -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_containers_name_images_that_are_listed(name: str) -> None:
-    known = {image.id for image in images.images(body(name, "images"), HERE)}
+    known = {image.id for image in objects.images(body(name, "images"), HERE)}
     used = {item.image_id for item in containers.containers(body(name, "containers"), HERE)}
     assert used
     assert used <= known
@@ -233,28 +233,28 @@ def test_containers_name_images_that_are_listed(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_disk_usage_speaks_of_the_same_images_as_the_list(name: str) -> None:
-    listed = images.images(body(name, "images"), HERE)
+    listed = objects.images(body(name, "images"), HERE)
     measured = usage.images(usage.usage(body(name, "df"), HERE))
     assert {image.id for image in listed} == set(measured)
 
 
 def test_an_image_that_the_disk_usage_does_not_know_has_no_figures() -> None:
-    listed = images.images(wire([{"Id": "sha256:1", "Size": 7}]), HERE)
-    (found,) = images.with_usage(listed, Exact({}, HERE), HERE)
+    listed = objects.images(wire([{"Id": "sha256:1", "Size": 7}]), HERE)
+    (found,) = objects.with_usage(listed, Exact({}, HERE), HERE)
     assert isinstance(found.shared, Unavailable)
     assert found.size == Exact(7, HERE)
 
 
 def test_layers_come_base_first() -> None:
     reply = {"RootFS": {"Type": "layers", "Layers": ["sha256:a", "sha256:b"]}}
-    assert images.diff_ids(wire(reply), HERE) == Exact(("sha256:a", "sha256:b"), HERE)
+    assert objects.diff_ids(wire(reply), HERE) == Exact(("sha256:a", "sha256:b"), HERE)
 
 
 def test_an_empty_image_has_no_layer_and_an_absent_answer_has_no_number_of_layers() -> None:
-    assert images.diff_ids(wire({"RootFS": {"Type": "layers"}}), HERE) == Exact((), HERE)
-    assert isinstance(images.diff_ids(wire({}), HERE), Unavailable)
+    assert objects.diff_ids(wire({"RootFS": {"Type": "layers"}}), HERE) == Exact((), HERE)
+    assert isinstance(objects.diff_ids(wire({}), HERE), Unavailable)
     with pytest.raises(Malformed):
-        images.diff_ids(wire({"RootFS": {"Layers": ["sha256:a", None]}}), HERE)
+        objects.diff_ids(wire({"RootFS": {"Layers": ["sha256:a", None]}}), HERE)
 
 
 # Containers
@@ -304,7 +304,7 @@ def test_an_engine_that_sends_no_state_says_it_in_the_status(status: str, state:
 def test_every_recorded_container_tells_its_log_and_its_process(name: str) -> None:
     listed = {item.id: item for item in containers.containers(body(name, "containers"), HERE)}
     for label, reply in recording(name)["inspect"].items():
-        found = inspection.inspected(listed[reply["Id"]], wire(reply), HERE)
+        found = containers.inspected(listed[reply["Id"]], wire(reply), HERE)
         assert f"/{found.name}" == label
         runs = label in ("/web", "/paused") and not name.startswith("podman")
         assert isinstance(found.pid, Exact) == runs
@@ -325,7 +325,7 @@ def test_every_recorded_container_tells_its_log_and_its_process(name: str) -> No
 
 def test_a_log_driver_without_a_file_has_no_log_path_to_miss() -> None:
     reply = {"HostConfig": {"LogConfig": {"Type": "journald"}}, "LogPath": ""}
-    found = inspection.inspected(one_container(), wire(reply), HERE)
+    found = containers.inspected(one_container(), wire(reply), HERE)
     assert isinstance(found.log_path, Unavailable)
     assert found.log_path.why is Why.NOT_APPLICABLE
 
@@ -349,8 +349,8 @@ def test_a_mount_without_a_type_is_a_volume_if_it_has_a_name() -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("podman")])
 def test_volumes_are_told_apart_and_those_with_options_are_not_measured(name: str) -> None:
-    measured = usage.volumes(usage.usage(body(name, "df"), HERE))
-    listed = volumes.with_usage(volumes.volumes(body(name, "volumes"), HERE), Exact(measured, HERE), HERE)
+    measured = usage.volume_usages(usage.usage(body(name, "df"), HERE))
+    listed = usage.with_usage(usage.volumes(body(name, "volumes"), HERE), Exact(measured, HERE), HERE)
     found = {volume.name: volume for volume in listed}
 
     assert sum(volume.anonymous for volume in listed) == 2
@@ -363,7 +363,7 @@ def test_volumes_are_told_apart_and_those_with_options_are_not_measured(name: st
 
 
 def test_no_volumes_is_a_null_list_and_an_answer() -> None:
-    assert volumes.volumes(b'{"Volumes": null, "Warnings": null}', HERE) == ()
+    assert usage.volumes(b'{"Volumes": null, "Warnings": null}', HERE) == ()
 
 
 # Disk usage
@@ -375,7 +375,7 @@ def test_an_answer_to_one_type_does_not_pass_for_an_empty_one_of_another(name: s
     assert len(usage.containers(asked)) == 4
     if name.startswith("29"):  # before, the other lists are there and null
         with pytest.raises(Declined):
-            usage.volumes(asked)
+            usage.volume_usages(asked)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_the_size_of_all_layers_is_only_a_figure_if_it_was_computed(answer: Any,
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("podman")])
 def test_the_build_cache_knows_parents_and_kinds_under_each_of_its_keys(name: str) -> None:
-    found = {item.id: item for item in build_cache.build_cache(usage.usage(body(name, "df"), HERE))}
+    found = {item.id: item for item in usage.build_cache(usage.usage(body(name, "df"), HERE))}
     assert len(found) == 13
     assert {"regular", "source.local", "exec.cachemount"} <= {item.kind for item in found.values()}
     parents = {parent for item in found.values() for parent in item.parents}
@@ -420,4 +420,4 @@ def test_the_build_cache_knows_parents_and_kinds_under_each_of_its_keys(name: st
 def test_a_build_record_that_does_not_say_whether_it_is_used_is_not_taken_as_unused() -> None:
     reply = {"BuildCache": [{"ID": "a", "Shared": False, "Size": 1}]}
     with pytest.raises(Malformed):
-        build_cache.build_cache(usage.usage(wire(reply), HERE))
+        usage.build_cache(usage.usage(wire(reply), HERE))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from collectors.engine import Endpoint, endpoint, view
-from collectors.engine.address import BadAddress, is_loopback, uniform
+from collectors.engine.endpoint import BadAddress, is_loopback, uniform
 from collectors.model.reading import Unavailable, Why
 from collectors.system.host import this_host
 

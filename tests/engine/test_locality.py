@@ -15,7 +15,7 @@ import pytest
 from collectors.engine import Endpoint, endpoint, view
 from collectors.engine.locality import is_local, own_container
 from collectors.model.engine import Engine, Flavour, ImageStore
-from collectors.model.ids import ContainerId
+from collectors.model.owner import ContainerId
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.deadline import Declined
 from collectors.system.host import Host

@@ -290,9 +290,9 @@ def test_a_listener_that_fails_ends_the_view_and_leaves_nothing_behind() -> None
 
 
 def test_a_defect_of_ours_is_loud_and_takes_no_other_part_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    from collectors.engine.decode import volumes
+    from collectors.engine.decode import usage
 
-    monkeypatch.setattr(volumes, "with_usage", lambda *_: 1 / 0)
+    monkeypatch.setattr(usage, "with_usage", lambda *_: 1 / 0)
     with engine("26.1.5-overlay2") as server:
         seen = look(server)
     assert why(seen.volumes) is Why.DEFECT

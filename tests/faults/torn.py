@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.history.appending import Place, append
-from collectors.history.reading import read
+from collectors.journal.appending import Place, append
+from collectors.journal.reading import read
 from collectors.system.folders import Folder
 
 

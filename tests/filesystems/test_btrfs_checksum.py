@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import checksum
-from collectors.filesystems.btrfs.trees.faults import Unsupported
+from collectors.filesystems.btrfs.trees.checksum import Unsupported
 from tests.filesystems import btrfs_replay as replay
 
 

@@ -7,10 +7,10 @@ import pytest
 from crc32c import crc32c
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.items import ChunkItem
-from collectors.filesystems.btrfs.trees import checksum, superblock
-from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
-from collectors.filesystems.btrfs.trees.faults import Stale, Unsupported
+from collectors.filesystems.btrfs.decode import ChunkItem
+from collectors.filesystems.btrfs.trees import checksum, chunk_map
+from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
+from collectors.filesystems.btrfs.trees.chunk_map import ChunkMap
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
 
@@ -95,7 +95,7 @@ def resealed(raw: bytearray) -> bytes:
 
 
 def test_a_superblock_tells_where_the_trees_begin() -> None:
-    found = superblock.parse(replay.blocks("layers")[1, superblock.AT])
+    found = chunk_map.parse(replay.blocks("layers")[1, chunk_map.AT])
     assert (found.node_bytes, found.sector_bytes, found.devid, found.checksum) == (16384, 4096, 1, 0)
     assert found.generation == replay.document("layers")["generation"]
     assert found.fsid.hex() == replay.document("layers")["uuid"].replace("-", "")
@@ -104,27 +104,27 @@ def test_a_superblock_tells_where_the_trees_begin() -> None:
 
 @pytest.mark.parametrize("bit", [12, 13, 17, 40, 63])
 def test_an_incompatible_feature_that_changes_or_may_change_the_trees_is_unsupported(bit: int) -> None:
-    raw = bytearray(replay.blocks("layers")[1, superblock.AT])
+    raw = bytearray(replay.blocks("layers")[1, chunk_map.AT])
     flags = int.from_bytes(raw[188:196], "little") | 1 << bit
     raw[188:196] = flags.to_bytes(8, "little")
     with pytest.raises(Unsupported, match="feature"):
-        superblock.parse(resealed(raw))
+        chunk_map.parse(resealed(raw))
 
 
 def test_a_damaged_superblock_is_refused() -> None:
-    whole = replay.blocks("layers")[1, superblock.AT]
+    whole = replay.blocks("layers")[1, chunk_map.AT]
     for at in (64, 80, 144, 188, 811, 4000):
         raw = bytearray(whole)
         raw[at] ^= 4
         with pytest.raises(Malformed):
-            superblock.parse(bytes(raw))
+            chunk_map.parse(bytes(raw))
     for at, value in ((144, 3), (148, 5000), (160, 9999), (160, 5)):
         raw = bytearray(whole)
         raw[at : at + 4] = value.to_bytes(4, "little")
         with pytest.raises(Malformed):
-            superblock.parse(resealed(raw))
+            chunk_map.parse(resealed(raw))
     with pytest.raises(Malformed):
-        superblock.parse(whole[:2048])
+        chunk_map.parse(whole[:2048])
 
 
 def test_blocks_of_one_page_and_of_sixteen_are_checked_alike() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs import decode, items, layout
+from collectors.filesystems.btrfs import decode, layout
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
 
@@ -80,7 +80,7 @@ def test_a_short_reply_is_refused(name: str, keep: int) -> None:
 
 @given(st.binary(max_size=600))
 def test_items_of_any_bytes_are_decoded_or_refused(data: bytes) -> None:
-    decoders = (items.root, items.reference, items.chunk, items.block_group, items.quota_status, items.qgroup)
+    decoders = (decode.root, decode.reference, decode.chunk, decode.block_group, decode.quota_status, decode.qgroup)
     for decoder in decoders:
         try:
             decoder(data)
@@ -92,7 +92,7 @@ def test_a_root_item_of_before_linux_3_6_has_no_uuids_and_no_birth() -> None:
     raw = bytearray(239)
     struct.pack_into("<QQQ", raw, 160, 7, 256, 4096)
     raw[238] = 2
-    found = items.root(bytes(raw))
+    found = decode.root(bytes(raw))
     assert (found.generation, found.bytenr, found.level) == (7, 4096, 2)
     assert (found.uuid, found.parent_uuid, found.created_at, found.drop_key) == ("", "", None, None)
 
@@ -101,7 +101,7 @@ def test_a_root_item_tells_its_birth_and_how_far_the_cleaner_came() -> None:
     raw = bytearray(439)
     struct.pack_into("<QBQBB", raw, 220, 300, 108, 4096, 1, 2)
     struct.pack_into("<Q", raw, 339, 1_700_000_000)
-    found = items.root(bytes(raw))
+    found = decode.root(bytes(raw))
     assert found.created_at == datetime.fromtimestamp(1_700_000_000, UTC)
     assert (found.drop_key, found.drop_level, found.level) == ((300, 108, 4096), 1, 2)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs import search, sysfs
+from collectors.filesystems.btrfs import figures, search
 from collectors.filesystems.btrfs.ioctl import U64_MAX
 from collectors.system.deadline import Malformed
 from collectors.system.host import Host, this_host
@@ -26,32 +26,32 @@ def host(tmp_path: Path) -> Host:
 
 
 def test_error_counters_have_their_names(host: Host) -> None:
-    found = dict(sysfs.device_errors(host, UUID, 1))
+    found = dict(figures.device_errors(host, UUID, 1))
     assert found == {"write_errs": 0, "read_errs": 7, "flush_errs": 0, "corruption_errs": 2, "generation_errs": 0}
 
 
 def test_a_counter_that_is_missing_is_not_zero(host: Host) -> None:
-    stats = sysfs.folder(host, UUID) / "devinfo" / "1" / "error_stats"
+    stats = figures.folder(host, UUID) / "devinfo" / "1" / "error_stats"
     stats.write_text("write_errs 0\n")
     with pytest.raises(Malformed, match="read_errs"):
-        sysfs.device_errors(host, UUID, 1)
+        figures.device_errors(host, UUID, 1)
     stats.write_text("dev stats not valid\n")  # what the kernel says of a device that it could not read them from
     with pytest.raises(Malformed):
-        sysfs.device_errors(host, UUID, 1)
+        figures.device_errors(host, UUID, 1)
 
 
 def test_quotas_are_off_where_the_filesystem_has_no_qgroups_and_unknown_where_it_is_not_seen(host: Host) -> None:
-    assert not sysfs.quotas_enabled(host, UUID)
-    (sysfs.folder(host, UUID) / "qgroups").mkdir()
-    assert sysfs.quotas_enabled(host, UUID)
+    assert not figures.quotas_enabled(host, UUID)
+    (figures.folder(host, UUID) / "qgroups").mkdir()
+    assert figures.quotas_enabled(host, UUID)
     with pytest.raises(FileNotFoundError):
-        sysfs.quotas_enabled(host, "another")
+        figures.quotas_enabled(host, "another")
 
 
 def test_device_names_are_below_dev(host: Host) -> None:
     for name in ("sda3", "cciss!c0d0p1"):
-        (sysfs.folder(host, UUID) / "devices" / name).mkdir(parents=True)
-    assert set(sysfs.device_names(host, UUID)) == {"sda3", "cciss/c0d0p1"}
+        (figures.folder(host, UUID) / "devices" / name).mkdir(parents=True)
+    assert set(figures.device_names(host, UUID)) == {"sda3", "cciss/c0d0p1"}
 
 
 @given(st.integers(0, U64_MAX), st.integers(0, 255), st.integers(0, U64_MAX))

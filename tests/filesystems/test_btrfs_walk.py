@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import checksum, table
-from collectors.filesystems.btrfs.trees.faults import Unsupported
+from collectors.filesystems.btrfs.trees.checksum import Unsupported
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
 from collectors.system.deadline import Malformed

@@ -9,8 +9,7 @@ import pytest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from collectors import drivers, filesystems
-from collectors.filesystems.base import ReportPart
-from collectors.filesystems.plain import Plain
+from collectors.filesystems.base import Plain, ReportPart
 from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Mount
 from collectors.model.ledger import Category

@@ -10,15 +10,15 @@ from collectors.drivers.base import StorageDriver
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.drivers.podman import PODMAN
 from collectors.drivers.vfs import VFS
-from collectors.filesystems.btrfs.units import subvolume_units
-from collectors.inventory.units import docker_units
+from collectors.filesystems.btrfs.kind import subvolume_units
+from collectors.inventory.study import docker_units
 from collectors.model.btrfs import Subvolume
 from collectors.model.filesystem import Mount
-from collectors.model.ids import SubvolumeId, UnitId
+from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import Store, Unit, UnitKind
-from collectors.system.places import Places
-from tests.accounting.build import HERE, NOW
+from collectors.system.mount_table import Places
+from tests.ledger.build import HERE, NOW
 from tests.owners import owners
 from tests.planning.build import btrfs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collectors.model.filesystem import Mount
-from collectors.system.places import Places
+from collectors.system.mount_table import Places
 
 
 def mount(number: int, root: str, mountpoint: str, device: str = "8:1") -> Mount:

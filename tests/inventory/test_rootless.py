@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from collectors.accounting.ledger import account
-from collectors.engine.decode.engine import engine, greeting
+from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble
 from collectors.inventory.roots import likely_home
+from collectors.ledger.account import account
 from collectors.model.filesystem import Mount
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Unavailable, Why
-from collectors.model.sums import charged
+from collectors.model.reading import Exact, Unavailable, Why, charged
 from collectors.system.host import Host, this_host
-from collectors.system.places import Places
-from tests.accounting.build import HERE
+from collectors.system.mount_table import Places
 from tests.fakes.recordings import body
+from tests.ledger.build import HERE
 
 ABSENT = Unavailable(Why.NOT_REACHABLE, "no engine runs here", HERE)
 
@@ -68,5 +67,5 @@ def test_the_layered_root_of_a_container_says_nothing_of_the_host(fstype: str, t
 def test_an_engine_that_answers_knows_where_its_root_is() -> None:
     mount = Mount(1, 0, "8:1", "/", "/", ("rw",), "ext4", "/dev/sda", ("rw",))
     greeted = greeting(body("26.1.5-overlay2", "version"), HERE)
-    known = Exact(engine(body("26.1.5-overlay2", "info"), greeted, HERE), HERE)
+    known = Exact(decode_engine(body("26.1.5-overlay2", "info"), greeted, HERE), HERE)
     assert likely_home(request(this_host()), known, Places((mount,))) is None

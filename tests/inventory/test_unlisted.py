@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.filesystems.btrfs.units import unlisted_units
+from collectors.filesystems.btrfs.kind import unlisted_units
 from collectors.model.btrfs import Holding, Sharing
-from collectors.model.ids import UnitId
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import UnitKind
-from tests.accounting.build import unit
+from tests.ledger.build import unit
 
 NOTHING = Sharing(1, "device trees", "", (), (), 0, 0, 0, 0, 0, 0, 0, 0, (), 0, 0, 0.0)
 

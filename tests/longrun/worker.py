@@ -14,8 +14,8 @@ from collectors.cli.arguments import parser
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
 from collectors.model.settings import DEFAULTS
+from collectors.pipeline import remember, survey
 from collectors.report import document, text
-from collectors.survey import remember, survey
 
 
 def main(argv: list[str]) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from collectors.filesystems import btrfs
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
-from collectors.model.ids import SubvolumeId, UnitId
+from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact
 from collectors.system.host import this_host
 from tests.lab import disk

@@ -14,7 +14,7 @@ import pytest
 from collectors.filesystems import btrfs
 from collectors.filesystems.btrfs.trees.walk import Walk
 from collectors.model.btrfs import Quotas, Sharing, SplitRule
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
 from tests.lab.commands import run

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems import btrfs
-from collectors.filesystems.btrfs import ioctl, items, layout, search
+from collectors.filesystems.btrfs import decode, ioctl, layout, search
 from collectors.filesystems.btrfs.trees import measure
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.model.reading import Exact
@@ -213,9 +213,11 @@ def test_a_subvolume_that_is_half_dropped_counts_for_what_is_left_of_it(made: La
     made.write(made.at / "kept/dir-7/file-7", 9000)
     made.commit()
 
-    def progress() -> list[items.Root]:
+    def progress() -> list[decode.Root]:
         with ioctl.opened(made.at) as fd:
-            found = [items.root(data) for key, data in search.found(fd, layout.ROOT_TREE) if key[1] == layout.ROOT_ITEM]
+            found = [
+                decode.root(data) for key, data in search.found(fd, layout.ROOT_TREE) if key[1] == layout.ROOT_ITEM
+            ]
         return [root for root in found if root.drop_key is not None]
 
     made.delete("doomed")

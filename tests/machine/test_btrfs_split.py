@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collectors.model.btrfs import Holding, Sharing, SplitRule
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import MIB, Lab, assert_books_close, lab, sharing
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from collectors.accounting.books import closure
 from collectors.filesystems.btrfs import holders
-from collectors.model.ids import UnitId
-from collectors.model.owner import Owner, OwnerKind
+from collectors.ledger.release_table import closure
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact
 from tests.lab import Lab
 from tests.lab.commands import run

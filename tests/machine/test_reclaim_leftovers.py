@@ -12,9 +12,9 @@ import pytest
 
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
+from collectors.pipeline import Outcome as Looked
 from collectors.reclaim import Ended, EventKind, Outcome, earlier_run
 from collectors.reclaim.measure import freed_data, read_fill, settle
-from collectors.survey import Outcome as Looked
 from tests.lab import Lab
 from tests.lab.commands import run
 from tests.lab.messes._write import KIB, MIB, age, random_file

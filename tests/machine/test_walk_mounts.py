@@ -16,8 +16,8 @@ import pytest
 from collectors.filesystems import kind_of
 from collectors.model.reading import Between, Exact
 from collectors.system.host import this_host
+from collectors.system.mount_table import filesystem_of
 from collectors.system.mountinfo import mounts
-from collectors.system.places import filesystem_of
 from collectors.system.statvfs import space
 from tests.lab import disk
 from tests.lab.commands import run

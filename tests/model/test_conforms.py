@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.model.conforms import conforms
-from collectors.model.encoding import FOREIGN, decode, encode, fingerprint
-from collectors.model.ids import UnitId
+from collectors.model.encoding import FOREIGN, conforms, decode, encode, fingerprint
+from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome, SourceReport
-from tests.accounting.build import HERE, NOT_READ
+from tests.ledger.build import HERE, NOT_READ
 from tests.tui.incident import incident
 from tests.tui.shapes import hostile
 

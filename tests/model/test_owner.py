@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 
 import collectors
 import tui
-from collectors.model.conforms import conforms
-from collectors.model.encoding import decode, encode
-from collectors.model.ids import UnitId
+from collectors.model.encoding import conforms, decode, encode
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
 from collectors.report import recording
 from tests.tui.incident import incident
@@ -33,7 +31,7 @@ OWNERS = st.builds(
 HOME = Path(collectors.__file__).parent / "model" / "owner.py"
 BEGINS = re.compile(rf"({'|'.join(OwnerKind)}):\S*")
 # What reads recordings, answers of the probe, and the log of a run that a crash ended.
-BORDERS = {"encoding", "recording_v1", "redaction", "run_log"}
+BORDERS = {"encoding", "recording_v1", "recording", "run_log"}
 # Texts that begin like an owner's and are none.
 OTHERS = frozenset({"containerd:"})  # the name of a driver: containerd:<snapshotter>
 

@@ -8,8 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
-from collectors.model.sums import ceiling, charged, floor, remainder, total
+from collectors.model.reading import (
+    AtLeast,
+    Between,
+    Exact,
+    Origin,
+    Size,
+    Unavailable,
+    Why,
+    ceiling,
+    charged,
+    floor,
+    remainder,
+    total,
+)
 
 HERE = Origin("test", "sum", datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 COUNTS = st.integers(min_value=0, max_value=2**63)

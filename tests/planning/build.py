@@ -9,24 +9,14 @@ from datetime import UTC, datetime, timedelta
 from collectors.drivers import DRIVERS
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Shared, Sharing, Space
-from collectors.model.engine import (
-    Attachment,
-    BuildRecord,
-    Container,
-    Engine,
-    Flavour,
-    Image,
-    ImageStore,
-    Volume,
-)
+from collectors.model.engine import Attachment, BuildRecord, Container, Engine, Flavour, Image, ImageStore, Volume
 from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity
-from collectors.model.ids import ContainerId, ImageId, UnitId
-from collectors.model.keep import Rules
 from collectors.model.ledger import Books, Category, Ledger, Release
-from collectors.model.owner import Owner
+from collectors.model.owner import ContainerId, ImageId, Owner, UnitId
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.settings import Rules
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import ContainerLog, Orphanhood, OrphanProof, Store, StoredImage, Unit, UnitKind
 from collectors.planning import build_plan

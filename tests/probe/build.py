@@ -6,18 +6,11 @@ from dataclasses import replace
 
 from collectors.drivers.overlay2 import OVERLAY2
 from collectors.model.filesystem import FsSpace
-from collectors.model.ids import CacheId, ContainerId, UnitId
+from collectors.model.owner import CacheId, ContainerId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Disk, FilesystemStudy
-from collectors.model.store import (
-    ContainerLayers,
-    ContainerLog,
-    Orphanhood,
-    OrphanProof,
-    Store,
-    UnitKind,
-)
-from tests.accounting.build import HERE, occupancy, share, study, unit
+from collectors.model.store import ContainerLayers, ContainerLog, Orphanhood, OrphanProof, Store, UnitKind
+from tests.ledger.build import HERE, occupancy, share, study, unit
 
 PROBE = ContainerId("a" * 64)
 OTHER = ContainerId("b" * 64)

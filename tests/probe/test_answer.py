@@ -15,17 +15,17 @@ from collectors.model.reading import Exact
 from collectors.model.snapshot import Disk, FilesystemStudy
 from collectors.probe import answer
 from collectors.system.deadline import Declined, Malformed
-from tests.accounting.build import HERE, share
+from tests.ledger.build import HERE, share
 from tests.probe.build import disk, seen, with_space
 
 
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(answer.written(disk()))
+    found: dict[str, Any] = json.loads(answer.written_answer(disk()))
     return found
 
 
 def test_it_is_one_line_that_loads_back_to_an_equal_disk() -> None:
-    line = answer.written(disk())
+    line = answer.written_answer(disk())
     assert line.isascii()
     assert line.index("\n") == len(line) - 1
     assert answer.read(line.encode()) == disk()
@@ -39,7 +39,7 @@ def test_garbage_is_refused(data: bytes) -> None:
 
 @given(st.integers(min_value=0), st.characters(codec="ascii"))
 def test_an_answer_that_was_changed_is_refused_or_still_a_disk(at: int, other: str) -> None:
-    line = answer.written(disk())
+    line = answer.written_answer(disk())
     at %= len(line)
     try:
         found = answer.read((line[:at] + other + line[at + 1 :]).encode())
@@ -76,7 +76,7 @@ def test_a_deep_nest_is_refused() -> None:
 )
 def test_what_cannot_be_is_refused(wrong: Disk) -> None:
     with pytest.raises(Malformed, match="holds what cannot be"):
-        answer.read(answer.written(wrong).encode())
+        answer.read(answer.written_answer(wrong).encode())
 
 
 def test_bytes_below_zero_are_refused() -> None:
@@ -85,7 +85,7 @@ def test_bytes_below_zero_are_refused() -> None:
     shares = (share(-1, "volume"),)
     with pytest.raises(Malformed, match="holds what cannot be"):
         answer.read(
-            answer.written(
+            answer.written_answer(
                 disk(replace(one, occupancy=Exact(replace(one.occupancy.value, shares=shares), HERE)))
             ).encode()
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.accounting.ledger import account
+from collectors.ledger.account import account
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import FilesystemStudy
-from collectors.model.sums import charged
-from collectors.probe.excluding import without
-from tests.accounting.build import NOT_READ, snapshot, study
+from collectors.probe.merge import without
+from tests.ledger.build import NOT_READ, snapshot, study
 from tests.probe.build import OWN_BYTES, PROBE, disk, seen
 
 

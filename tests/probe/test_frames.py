@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.probe.frames import Streams
+from collectors.probe.container import Streams
 from collectors.system.deadline import Malformed
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from collectors.model.reading import Exact, Unavailable
 from collectors.probe import answer
-from collectors.probe.inside import Question
+from collectors.probe.answer import Question
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def test_what_is_no_question_is_wrong_usage(question: str) -> None:
 
 def test_it_ends_by_itself_whatever_hangs() -> None:
     question = json.dumps({"root": "/", "driver": "overlay2", "deadline_s": 0.1, "grace_s": 1})
-    hang = "import time, collectors.probe.inside as inside; inside.assemble = lambda _: time.sleep(60)"
+    hang = "import time, collectors.probe.answer as inside; inside.assemble = lambda _: time.sleep(60)"
     began = time.monotonic()
     ended = run("-c", f"{hang}; inside.run({question!r})")
     assert (ended.returncode, ended.stdout) == (4, "")

@@ -14,23 +14,22 @@ from collectors.engine.endpoint import Endpoint
 from collectors.inventory import Request
 from collectors.model.engine import Container, Engine, Flavour, ImageStore
 from collectors.model.finding import Severity
-from collectors.model.ids import ContainerId, ImageId
+from collectors.model.owner import ContainerId, ImageId
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
-from collectors.probe import Wish, answer, ending, probed
-from collectors.probe.creation import creation
-from collectors.probe.program import image_of, program
-from collectors.survey.status import exit_status
+from collectors.pipeline.judge import exit_status
+from collectors.probe import Wish, answer, probed, run
+from collectors.probe.creation import creation, image_of, program
 from collectors.system.deadline import Declined
 from collectors.system.host import Host, this_host
-from tests.accounting.build import HERE, NOT_READ
 from tests.fakes.server import Drip, Flood, Mute, Reply, Reset, Verbatim, wait_until
+from tests.ledger.build import HERE, NOT_READ
 from tests.probe.build import disk
 from tests.probe.engine import DESCRIBED, ID, IMAGE, Scripted, frame, ok
 from tests.probe.test_merging import ours, theirs
 
 GIB = 1 << 30
-ANSWER = answer.written(disk(theirs())).encode()
+ANSWER = answer.written_answer(disk(theirs())).encode()
 ENGINE = Engine("", "e", Flavour.DOCKER, "20.10", "1.41", "overlay2", (), ImageStore.GRAPH_DRIVER, "/d", "", ())
 
 
@@ -266,10 +265,10 @@ def test_ending_all_removes_one_that_is_being_listened_to_at_once() -> None:
     lines: list[SourceReport] = []
     thread = threading.Thread(target=lambda: lines.append(look(script, left_s=30.0)[1]))
     thread.start()
-    assert wait_until(lambda: any(one._id for one in ending._running))
+    assert wait_until(lambda: any(one._id for one in run._running))
     time.sleep(0.2)
     began = time.monotonic()
-    ending.end_all()
+    run.end_all()
     assert script.removed
     thread.join(5)
     assert time.monotonic() - began < 5
@@ -280,8 +279,8 @@ def test_signals_are_taken_only_while_watched_and_only_where_nobody_else_has_the
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     term = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with ending.watched():
-            assert signal.getsignal(signal.SIGTERM) is ending._ended
+        with run.watched():
+            assert signal.getsignal(signal.SIGTERM) is run._ended
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:

@@ -6,18 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.accounting.ledger import account
+from collectors.ledger.account import account
 from collectors.model.filesystem import Mount, Occupancy, Share, Usage
-from collectors.model.ids import UnitId
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Reading, Unavailable, Why
+from collectors.model.owner import UnitId
+from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
-from collectors.model.sums import charged
-from collectors.probe.excluding import without
-from collectors.probe.merging import merged
+from collectors.probe.merge import merged, without
 from collectors.system.deadline import Declined
 from collectors.system.occupancy import HOST_UNIT
-from tests.accounting.build import HERE, NOT_READ, occupancy, share, snapshot, study
+from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study
 from tests.probe.build import PROBE, disk, seen
 
 UNREAD = Unavailable(Why.NOT_REACHABLE, "not mounted in this container", HERE)

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from collectors.accounting.books import closure
 from collectors.engine import endpoint
 from collectors.inventory import Request
-from collectors.model.keep import Rules
+from collectors.ledger.release_table import closure
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk
 from collectors.model.reading import Exact
-from collectors.model.settings import Settings, Thresholds
+from collectors.model.settings import Rules, Settings, Thresholds
+from collectors.pipeline import Options, survey
+from collectors.pipeline import Outcome as Looked
 from collectors.reclaim import Context, Event, Outcome, StepResult, apply, for_snapshot
-from collectors.survey import Options, survey
-from collectors.survey import Outcome as Looked
 from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.engine import get

@@ -23,9 +23,9 @@ from collectors.causes import (
 from collectors.causes.build_cache.records import OLD, SHARED
 from collectors.causes.dangling_images import STEP as DANGLING
 from collectors.engine import endpoint
-from collectors.model.keep import Rules
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
+from collectors.model.settings import Rules
 from collectors.reclaim import Context, Ended, Event, EventKind, Outcome, apply
 from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset

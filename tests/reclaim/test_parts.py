@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from collectors.causes import commands
 from collectors.causes.logs_unbounded import remove as log_truncate
 from collectors.filesystems.btrfs import changes as btrfs_changes
-from collectors.model.keep import Rules, from_table, has_label, image_names, matches
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.settings import Rules, from_table, has_label, image_names, matches
 from collectors.reclaim import earlier_run
 from collectors.reclaim.inspection import moment
 from collectors.reclaim.preconditions import ingests, writers

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from collectors.causes.commands import line
-from collectors.history import encoding
-from collectors.history.appending import compose
-from collectors.history.record import Record
-from collectors.history.vault import keep
+from collectors.journal import encoding
+from collectors.journal.appending import compose
+from collectors.journal.record import Record
+from collectors.journal.vault import keep
 from collectors.model.finding import Finding, Severity
 from collectors.model.report import Report
+from collectors.pipeline.remember import bullets, tasks
 from collectors.report import document, text
-from collectors.survey.telling import bullets, tasks
 from tests.hostile import NAME, check_journal, check_page, check_task, hidden_in
 from tests.tui.shapes import HOSTILE, hostile
 

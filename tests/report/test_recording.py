@@ -18,8 +18,7 @@ from collectors.model.reading import Exact, Origin
 from collectors.model.report import Report
 from collectors.report import recording
 from collectors.report.document import encode
-from collectors.report.recording import Unreadable, dump, load
-from collectors.report.redaction import redacted
+from collectors.report.recording import Unreadable, dump, load, redacted
 from collectors.report.schema import schema
 from collectors.report.text import SECTIONS, render
 from tests.tui.incident import incident

@@ -11,18 +11,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.history import day
-from collectors.history.appending import compose
-from collectors.history.encoding import bounded, encode
-from collectors.history.reading import read
-from collectors.history.record import Noted, Record
-from collectors.history.view import look_back
+from collectors.forecast.view import look_back
+from collectors.journal import day
+from collectors.journal.appending import compose
+from collectors.journal.encoding import bounded, encode
+from collectors.journal.reading import read
+from collectors.journal.record import Noted, Record
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from collectors.model.settings import DEFAULTS, Thresholds
-from tui.feed.journal_report import report_of
-from tui.feed.replay import Timeline
-from tui.view_models.runs import runs_of_journal
+from tui.feed.replay import Timeline, report_of
+from tui.view_models.history import runs_of_journal
 
 RUNS_A_DAY = 72
 _RUN = timedelta(days=1) / RUNS_A_DAY

@@ -12,20 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from collectors.accounting.ledger import Account
 from collectors.cli.arguments import parser
 from collectors.cli.config import Config
 from collectors.cli.preflight import options, seldom_collect
-from collectors.history.encoding import bounded, encode
-from collectors.model.keep import Rules
+from collectors.journal.encoding import bounded, encode
+from collectors.ledger.account import Account
 from collectors.model.reading import Exact
-from collectors.model.settings import Settings, Thresholds
+from collectors.model.settings import Rules, Settings, Thresholds
+from collectors.pipeline import survey
+from collectors.pipeline.judge import close_books, judge, report
+from collectors.pipeline.remember import bullets, record_of
 from collectors.report import document, text
 from collectors.report.recording import dump
-from collectors.survey import survey
-from collectors.survey.judge import close_books, judge, report
-from collectors.survey.record import record_of
-from collectors.survey.telling import bullets
 from tui.view_models.category_rows import category_rows, extra_rows
 from tui.view_models.frame import NO_HISTORY, Frame
 from tui.view_models.items import ItemOrder, item_rows, items_of

@@ -18,7 +18,7 @@ from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from tests.scale import trees
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.model.filesystem import Directory
-from collectors.system.largest import largest
+from collectors.system.largest_directories import largest
 
 MIB_BLOCKS = 2048
 

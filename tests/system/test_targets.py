@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from collectors.model.filesystem import Mount
-from collectors.system.targets import targets
+from collectors.system.occupancy import targets
 from tests.system.walking import a_mount, a_unit
 
 ROOT = a_mount(1, 0, "/")

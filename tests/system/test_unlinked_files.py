@@ -14,8 +14,7 @@ import pytest
 
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Why
-from collectors.system.child.openfiles import UnlinkedFiles
-from collectors.system.child.statx import Status
+from collectors.system.child.open_files import Status, UnlinkedFiles
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
 from collectors.system.unlinked_files import Overlays, decode, open_deleted

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.model.store import UnitKind
 from collectors.system.occupancy import HOST_UNIT

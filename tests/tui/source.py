@@ -9,10 +9,10 @@ from dataclasses import replace
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact
 from collectors.model.report import Report
-from collectors.reclaim.outcome import Ended, Event, EventKind, Outcome
+from collectors.reclaim.act import Ended, Event, EventKind, Outcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
-from tui.view_models.runs import RunSummary
+from tui.view_models.history import RunSummary
 
 
 class FakeSource:

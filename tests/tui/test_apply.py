@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from collectors.model.finding import Severity
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin
-from collectors.reclaim.outcome import Ended, Outcome, StepResult, TargetResult
+from collectors.reclaim.act import Ended, Outcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
 from tests.tui.screen import lines, live, replay, settle, shown, text
@@ -103,7 +103,7 @@ async def test_read_only_cannot_open_the_question() -> None:
 
 
 async def test_looking_back_cannot_open_the_question() -> None:
-    from tui.view_models.runs import run_of_report
+    from tui.view_models.history import run_of_report
 
     machine = FakeSource.showing(incident(), runs=[run_of_report(incident(hours)) for hours in (8.0, 4.0)])
     app = live(machine)

@@ -16,7 +16,7 @@ from collectors.model.report import Report
 from collectors.report.recording import load
 from tests.tui.screen import SIZES, VIEW_KEYS, replay, settle, shown, text
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Span
+from tui.drawing.bars import Span
 from tui.view_models.category_rows import category_rows
 from tui.view_models.disk_bar import segments
 from tui.view_models.frame import NO_HISTORY, Frame, space_of

@@ -7,7 +7,7 @@ from tests.tui.incident import frames, incident
 from tests.tui.screen import lines, live, settle, shown, text
 from tests.tui.shapes import huge, starting
 from tests.tui.source import FakeSource
-from tui.view_models.runs import run_of_report
+from tui.view_models.history import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable
 

@@ -4,18 +4,16 @@ import dataclasses
 
 import pytest
 
-from collectors.history.record import Journal, Record, UsedPoint
+from collectors.journal.record import Journal, Record, UsedPoint
 from collectors.model.finding import Severity
 from collectors.model.settings import DEFAULTS
 from tests.tui.build import gib
 from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
 from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
 from tui.app import UllageApp
-from tui.feed.journal_report import report_of
-from tui.feed.replay import ReplayFeed, Timeline
+from tui.feed.replay import ReplayFeed, Timeline, report_of
 from tui.view_models.frame import HistoryEventKind
-from tui.view_models.history import events, history_of, until
-from tui.view_models.runs import RunFinding, RunSummary, run_of_report, runs_of_journal
+from tui.view_models.history import RunFinding, RunSummary, events, history_of, run_of_report, runs_of_journal, until
 from tui.widgets.category_table import CategoryTable
 
 

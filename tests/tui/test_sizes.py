@@ -11,7 +11,7 @@ from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Span
+from tui.drawing.bars import Span
 from tui.widgets import lines as line_widgets
 from tui.widgets import listing
 from tui.widgets.lines import strip_of

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from collectors.model.plan import Plan, Risk
 from tui.feed.live import OnReport
-from tui.view_models.runs import RunSummary, runs_of_journal
+from tui.view_models.history import RunSummary, runs_of_journal
 
 if TYPE_CHECKING:
     import argparse
 
-    from collectors.reclaim.outcome import Event, Outcome
-    from collectors.survey import Options
-    from collectors.survey import Outcome as Survey
+    from collectors.pipeline import Options
+    from collectors.pipeline import Outcome as Survey
+    from collectors.reclaim.act import Event, Outcome
 
 _PAST = timedelta(days=35)
 _SAMPLES = 1200
@@ -34,7 +34,7 @@ class HostSource:
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
         """Scan once, and write the run to the journal unless it was cancelled."""
-        from collectors.survey import Progress, survey
+        from collectors.pipeline import Progress, survey
 
         chosen = self._options()
         finished: list[Progress] = []
@@ -50,7 +50,7 @@ class HostSource:
 
     def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first: the last days whole, the weeks before in samples."""
-        from collectors.history.reading import read, sample
+        from collectors.journal.reading import read, sample
 
         folder = self._options().journal
         if folder is None:
@@ -67,9 +67,9 @@ class HostSource:
     ) -> Outcome:
         """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
         from collectors.cli.reclaim import actions_of, state_of
+        from collectors.pipeline import remember
         from collectors.reclaim.context import for_snapshot
         from collectors.reclaim.run import apply
-        from collectors.survey import remember
 
         if self._last is None:
             raise RuntimeError("there was no scan yet")

@@ -15,12 +15,12 @@ from textual.message import Message
 
 from collectors.model.plan import Plan
 from collectors.model.report import Report
-from tui.view_models.runs import RunSummary
+from tui.view_models.history import RunSummary
 
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from collectors.reclaim.outcome import Event, Outcome
+    from collectors.reclaim.act import Event, Outcome
 
 
 class Scanned(Message):

@@ -6,8 +6,7 @@ from rich.cells import set_cell_size
 from textual.app import ComposeResult
 
 from collectors.report.words import count, percent, safe
-from tui.drawing.bars import two_part_bar
-from tui.drawing.spans import Span, shorten_middle
+from tui.drawing.bars import Span, shorten_middle, two_part_bar
 from tui.screens.view import DashboardView
 from tui.view_models.churn import ChurnRow, _about, churn_rows
 from tui.view_models.state import DashboardState

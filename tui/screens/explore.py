@@ -8,7 +8,7 @@ from textual.containers import Horizontal, Vertical
 from collectors.model.ledger import Item
 from collectors.model.reading import Unavailable
 from collectors.report.words import bytes_, doubt, unread
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span
 from tui.screens.view import DashboardView
 from tui.view_models.categories import label_by_key
 from tui.view_models.category_rows import CategoryRow

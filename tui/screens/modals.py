@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from collectors.report.words import bytes_, safe, size, whole_percent
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span
 from tui.view_models.state import DashboardState
 from tui.widgets.lines import Panel, TextLines
 

@@ -8,11 +8,11 @@ from textual.containers import Horizontal, Vertical
 from collectors.model.plan import Plan, Step
 from collectors.report.plan_text import leads_to
 from collectors.report.words import safe
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span
 from tui.screens.view import DashboardView
-from tui.view_models.findings import ordered
 from tui.view_models.state import DashboardState
-from tui.widgets.findings import FindingsList
+from tui.view_models.verdict import ordered
+from tui.widgets.item_table import FindingsList
 from tui.widgets.lines import Panel, TextLines
 from tui.widgets.listing import Listing
 from tui.widgets.plan import Gauge, StepTable

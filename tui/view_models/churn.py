@@ -8,12 +8,10 @@ from enum import StrEnum
 
 from collectors.causes import churn as churn_cause
 from collectors.model.ledger import Category, Item
-from collectors.model.reading import Size
+from collectors.model.reading import Size, charged, floor
 from collectors.model.report import Report, RepositoryChurn
-from collectors.model.sums import charged, floor
 from collectors.report.words import age, count, safe, size
-from tui.drawing.bars import two_part_bar
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span, two_part_bar
 
 
 class ChurnOrder(StrEnum):

@@ -12,8 +12,7 @@ from itertools import pairwise
 
 from collectors.report.words import bytes_, count, percent, safe, whole_percent
 from tui.drawing.appearance import Appearance
-from tui.drawing.bars import apportion
-from tui.drawing.spans import Span
+from tui.drawing.bars import Span, apportion
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.frame import Frame, height_of, space_of
 from tui.view_models.state import AfterPlan, DashboardState

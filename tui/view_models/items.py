@@ -12,11 +12,10 @@ from enum import StrEnum
 
 from collectors.model.facts import own_items
 from collectors.model.ledger import Category, Item
-from collectors.model.reading import Exact, Size, Unavailable
+from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
-from collectors.model.sums import charged, floor
 from collectors.report.words import age, doubt, moment, safe, size, unread
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span
 from tui.view_models.categories import SUBVOLUMES
 
 

@@ -16,10 +16,10 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Plan
 from collectors.model.reading import Size
 from collectors.report.words import bytes_, count, safe, size, whole_percent
-from tui.drawing.spans import Line, Span
+from tui.drawing.bars import Line, Span
 
 if TYPE_CHECKING:
-    from collectors.reclaim.outcome import Event, Outcome
+    from collectors.reclaim.act import Event, Outcome
 
 
 class StepState(StrEnum):

@@ -15,7 +15,7 @@ from functools import cached_property
 from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Line
+from tui.drawing.bars import Line
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
 from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, percent, safe, size
-from tui.drawing.bars import sparkline, two_part_bar
-from tui.drawing.spans import Span, fit, shorten
+from tui.drawing.bars import Span, fit, shorten, sparkline, two_part_bar
 from tui.view_models.categories import SUBVOLUMES
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.frame import space_of

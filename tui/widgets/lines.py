@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Line, Span, fit, wrapped
+from tui.drawing.bars import Line, Span, fit, wrapped
 from tui.view_models.state import DashboardState
 
 

@@ -19,7 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.drawing.appearance import Appearance
-from tui.drawing.spans import Span
+from tui.drawing.bars import Span
 from tui.view_models.state import DashboardState
 from tui.widgets.lines import strip_of
 

@@ -9,8 +9,7 @@ from rich.cells import set_cell_size
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Unavailable
 from collectors.report.words import bytes_, safe, whole_percent
-from tui.drawing.bars import SOLID, THIN
-from tui.drawing.spans import Span, fit, shorten
+from tui.drawing.bars import SOLID, THIN, Span, fit, shorten
 from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import StepRun, StepState
 from tui.view_models.state import DashboardState

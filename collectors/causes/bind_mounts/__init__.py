@@ -8,8 +8,8 @@ from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext, count
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
+from collectors.model.reading import charged
 from collectors.model.store import UnitKind
-from collectors.model.sums import charged
 
 ID = "bind-mounts"
 

@@ -11,15 +11,14 @@ from collections.abc import Iterable
 from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal
 from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, pressure, squeeze
+from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import unread
 from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact, Unavailable
-from collectors.model.sums import charged
+from collectors.model.reading import Exact, Unavailable, charged
 
 ID = "btrfs-metadata"
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collectors.model.btrfs import Btrfs, Chunk, Space
-from collectors.model.keep import MIB
 from collectors.model.reading import Exact
-from collectors.model.settings import GIB
+from collectors.model.settings import GIB, MIB
 
 METADATA_CHUNK_SMALL = GIB // 4  # the kernel's choice up to 50 GiB
 SMALL_FILESYSTEM = 50 * GIB

@@ -12,10 +12,8 @@ from collectors.filesystems.btrfs import filesystem
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim.act import Act, failed, skipped
-from collectors.reclaim.outcome import EventKind
-from collectors.reclaim.remover import WholeStep
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.act import Act, EventKind, failed, skipped
+from collectors.reclaim.tools import Tools, WholeStep
 
 _ASK_S = 60.0
 _ROUNDS = 10

@@ -8,9 +8,8 @@ from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.reclaim import measure
-from collectors.reclaim.act import REMOVED, Act, failed
-from collectors.reclaim.outcome import EventKind
-from collectors.reclaim.remover import WholeStep
+from collectors.reclaim.act import REMOVED, Act, EventKind, failed
+from collectors.reclaim.tools import WholeStep
 from collectors.system.deadline import Declined
 
 

@@ -12,8 +12,8 @@ from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
+from collectors.model.reading import charged
 from collectors.model.store import Unit, UnitKind
-from collectors.model.sums import charged
 
 ID = "btrfs-snapshots"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from collectors.causes.commands import reachable
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
-from collectors.filesystems.btrfs.units import mounted_subvolumes
+from collectors.filesystems.btrfs.kind import mounted_subvolumes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Remover
 from collectors.system.mountinfo import mounts as mount_table
 
 

@@ -10,8 +10,7 @@ from collectors.causes.finding_context import FindingContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.plan import Harm
-from collectors.model.reading import Unavailable
-from collectors.model.sums import charged
+from collectors.model.reading import Unavailable, charged
 
 ID = "btrfs-unallocated"
 

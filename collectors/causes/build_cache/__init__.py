@@ -17,17 +17,16 @@ from collectors.causes.build_cache.records import (
     steps_before,
     youngest_first,
 )
+from collectors.causes.commands import are, unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import are, unread
 from collectors.model.engine import BuildRecord
 from collectors.model.finding import Finding
-from collectors.model.keep import Rules
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact
-from collectors.model.sums import charged, total
+from collectors.model.reading import Exact, charged, total
+from collectors.model.settings import Rules
 
 ID = "build-cache"
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import BuildRecord
-from collectors.model.keep import matches
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact
+from collectors.model.settings import matches
 
 OLD, MOUNTS, SHARED = "build-cache.old", "build-cache.mounts", "build-cache.shared"
 _LATER = {OLD: 0, MOUNTS: 1, SHARED: 2}

@@ -10,7 +10,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.reclaim.act import Act, failed, skipped
 from collectors.reclaim.engine_session import EngineSession
-from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Remover
 
 _RECORD = re.compile(r"[a-z0-9]{20,80}\Z")  # newer engines take the id for a regular expression
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.causes.base import Cause
-from collectors.causes.finding_context import FindingContext
-from collectors.causes.inside_containers import detect_inside
+from collectors.causes.finding_context import FindingContext, detect_inside
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.store import UnitKind

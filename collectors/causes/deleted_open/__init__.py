@@ -15,9 +15,8 @@ from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Category, Release
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import AtLeast, Exact, Unavailable, Why
+from collectors.model.reading import AtLeast, Exact, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy
-from collectors.model.sums import charged
 
 ID = "deleted-open"
 _UNLINKED = frozenset({Owner(OwnerKind.UNLINKED, "")})  # all of them together, as the trees of a btrfs see them

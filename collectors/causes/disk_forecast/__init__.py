@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
-from collectors.history.forecast import imminent
-from collectors.history.series import USED
+from collectors.forecast.crossings import imminent
+from collectors.forecast.series import USED
 from collectors.model.finding import Finding, Severity
 
 ID = "disk-forecast"

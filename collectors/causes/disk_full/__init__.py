@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact, Unavailable
-from collectors.model.sums import charged
+from collectors.model.reading import Exact, Unavailable, charged
 
 ID = "disk-full"
 

@@ -19,7 +19,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.reclaim import preconditions
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Remover
 from collectors.reclaim.tree import remove_tree
 
 _TICK_S = 0.02  # the kernel dates changes by its last timer tick

@@ -8,7 +8,7 @@ from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext, largest
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.sums import charged
+from collectors.model.reading import charged
 
 ID = "host-files"
 

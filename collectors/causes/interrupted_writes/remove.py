@@ -10,8 +10,7 @@ from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.reclaim import preconditions
 from collectors.reclaim.act import GONE, Act, skipped
-from collectors.reclaim.remover import Remover
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.tools import Remover, Tools
 from collectors.reclaim.tree import remove_layer
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.finding_context import FindingContext
-from collectors.causes.host_folders import detect_folders, estimate, folder_of
+from collectors.causes.finding_context import FindingContext, detect_folders, estimate, folder_of
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category

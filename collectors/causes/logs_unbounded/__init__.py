@@ -17,9 +17,8 @@ from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, charged
 from collectors.model.store import ContainerLog
-from collectors.model.sums import charged
 
 ID = "logs-unbounded"
 TRUNCATABLE = frozenset({"json-file", "local"})  # the writer appends, so an emptied file starts again at 0

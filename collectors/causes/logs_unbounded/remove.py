@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from collectors.causes.logs_unbounded import TRUNCATABLE
-from collectors.model.keep import Rules, has_label, matches
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
+from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
 from collectors.reclaim.inspection import labels, mapping, text
-from collectors.reclaim.remover import Remover
+from collectors.reclaim.tools import Remover
 
 _PIECE_BYTES = 1 << 20
 FOLDER = "kept-logs"

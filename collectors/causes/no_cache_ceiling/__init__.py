@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.causes.base import Cause
-from collectors.causes.configuration import of_docker
-from collectors.causes.finding_context import FindingContext
+from collectors.causes.finding_context import FindingContext, of_docker
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 

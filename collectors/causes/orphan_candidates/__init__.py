@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collectors.causes.base import Cause, Proposal
+from collectors.causes.commands import are
 from collectors.causes.finding_context import FindingContext, count, largest
 from collectors.causes.orphans import proved
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import are
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
+from collectors.model.reading import charged
 from collectors.model.store import Orphanhood
-from collectors.model.sums import charged
 
 ID = "orphan-candidates"
 

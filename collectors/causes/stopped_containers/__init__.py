@@ -10,18 +10,17 @@ from collections.abc import Iterable, Mapping
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import kept as kept_by_rule
+from collectors.causes.commands import too_young, unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import kept as kept_by_rule
-from collectors.causes.sentences import too_young, unread
 from collectors.model.engine import Container
 from collectors.model.finding import Finding, Severity
-from collectors.model.keep import has_label, matches
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact
-from collectors.model.sums import ceiling, charged
+from collectors.model.reading import Exact, ceiling, charged
+from collectors.model.settings import has_label, matches
 
 ID = "stopped-containers"
 ENDED = frozenset({"exited", "dead"})

@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from collectors.causes.stopped_containers import ENDED
-from collectors.model.keep import Rules, has_label, matches
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
+from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.inspection import labels, mapping, moment, text
-from collectors.reclaim.remover import Remover, act_of, exists
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.tools import Remover, Tools, act_of, exists
 
 
 class Containers(Remover):

@@ -14,7 +14,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.sums import charged
+from collectors.model.reading import charged
 
 ID = "unused-images"
 

@@ -13,16 +13,15 @@ from typing import Any
 
 from collectors.causes.holders import normal
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
-from collectors.model.keep import Rules, has_label, image_names, matches
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
+from collectors.model.settings import Rules, has_label, image_names, matches
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.engine_session import EngineSession
-from collectors.reclaim.history import restore_tags
 from collectors.reclaim.inspection import labels, mapping, moment, name_of, references, text
 from collectors.reclaim.preconditions import ingests
-from collectors.reclaim.remover import Remover, act_of, exists
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.run import restore_tags
+from collectors.reclaim.tools import Remover, Tools, act_of, exists
 
 _NOT_FORCED = {"force": "0"}
 _MOST_PARENTS = 500

@@ -6,18 +6,17 @@ from collections.abc import Iterable
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.holders import holders
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.sentences import unread
 from collectors.model.engine import Volume
 from collectors.model.finding import Finding, Severity
-from collectors.model.keep import has_label, matches
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact
-from collectors.model.sums import charged
+from collectors.model.reading import Exact, charged
+from collectors.model.settings import has_label, matches
 
 ID = "unused-volumes"
 

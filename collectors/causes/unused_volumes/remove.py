@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from collectors.model.keep import Rules, has_label, matches
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
+from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
 from collectors.reclaim.inspection import moment, name_of, strings, text
-from collectors.reclaim.remover import Remover, act_of, exists
+from collectors.reclaim.tools import Remover, act_of, exists
 
 
 class Volumes(Remover):

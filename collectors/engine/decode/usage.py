@@ -2,17 +2,23 @@
 
 The old shape has the lists `Images`, `Containers`, `Volumes` and `BuildCache`; the new one (API ≥ 1.52) objects
 `ImageUsage` … with `Items`, in which a zero and an empty list are left out. An answer may hold both.
+
+The build cache in GET /system/df → BuildRecord. Pure.
+
+GET /volumes → Volume. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collectors.engine.decode.fields import Record, top
-from collectors.model.ids import ContainerId, ImageId
-from collectors.model.reading import Exact, Origin, Reading, Size, Why
-from collectors.system.deadline import Declined
+from collectors.model.engine import BuildRecord, Volume
+from collectors.model.owner import ContainerId, ImageId
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.system.deadline import Declined, Malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def containers(answer: Record) -> Mapping[ContainerId, ContainerUsage]:
     return {ContainerId(item.text("Id")): container(item) for item in listed(answer, "Containers", "ContainerUsage")}
 
 
-def volumes(answer: Record) -> Mapping[str, VolumeUsage]:
+def volume_usages(answer: Record) -> Mapping[str, VolumeUsage]:
     """What each volume was measured at; the engine leaves out those with options and those of other drivers."""
     found = {}
     for item in listed(answer, "Volumes", "VolumeUsage"):
@@ -102,3 +108,82 @@ def image_id(item: Record) -> ImageId:
     """Podman's disk usage leaves out the algorithm."""
     text = item.text("Id")
     return ImageId(text if ":" in text else f"sha256:{text}")
+
+
+# The key really has a leading space from 23 to 29; API ≤ 1.41 names one parent.
+_PARENTS = (" Parents", "Parents")
+_PARENT = "Parent"
+
+
+def build_cache(answer: Record) -> tuple[BuildRecord, ...]:
+    """BuildKit's records. Sizes of shared records are bytes that an image holds as well."""
+    return tuple(
+        BuildRecord(
+            id=item.text("ID"),
+            kind=item.text_or_empty("Type"),
+            description=item.text_or_empty("Description"),
+            in_use=item.flag("InUse"),
+            shared=item.flag("Shared"),
+            size=item.size("Size"),
+            created_at=item.moment("CreatedAt"),
+            last_used_at=item.moment("LastUsedAt"),
+            usage_count=item.count("UsageCount"),
+            parents=_parents(item),
+        )
+        for item in listed(answer, "BuildCache", "BuildCacheUsage")
+    )
+
+
+def _parents(item: Record) -> tuple[str, ...]:
+    for key in _PARENTS:
+        if parents := item.texts(key):
+            return parents
+    parent = item.text_or_empty(_PARENT)
+    return (parent,) if parent else ()
+
+
+_ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+_GENERATED_NAME = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def volumes(body: bytes, origin: Origin) -> tuple[Volume, ...]:
+    """The list. Sizes and references come with another question, which costs a walk through every file in them."""
+    later = Unavailable(Why.NOT_ASKED, "the engine was not asked to measure it", origin)
+    found = []
+    answer = top(body, "/volumes", origin)
+    if "Volumes" not in answer.fields:
+        raise Malformed("/volumes without Volumes")
+    for item in answer.records("Volumes", "/volumes"):
+        name, labels = item.text("Name"), item.mapping("Labels")
+        found.append(
+            Volume(
+                name=name,
+                driver=item.text_or_empty("Driver"),
+                mountpoint=item.text_or_empty("Mountpoint"),
+                labels=labels,
+                options=item.mapping("Options"),
+                created_at=item.moment("CreatedAt"),
+                # The label came with Docker 23; before it, only the generated name tells.
+                anonymous=_ANONYMOUS_LABEL in labels or _GENERATED_NAME.match(name) is not None,
+                size=later,
+                references=later,
+            )
+        )
+    return tuple(found)
+
+
+def with_usage(
+    listed: tuple[Volume, ...], usage: Reading[Mapping[str, VolumeUsage]], origin: Origin
+) -> tuple[Volume, ...]:
+    """The same volumes with what /system/df measured, or with the reason why it did not."""
+    if isinstance(usage, Unavailable):
+        return tuple(replace(item, size=usage, references=usage) for item in listed)
+    absent = Unavailable(Why.NOT_REPORTED, "the engine measures no volume of another driver or with options", origin)
+    found = []
+    for item in listed:
+        measured = usage.value.get(item.name)
+        if measured is None:
+            found.append(replace(item, size=absent, references=absent))
+        else:
+            found.append(replace(item, size=measured.size, references=measured.references))
+    return tuple(found)

@@ -1,12 +1,19 @@
-"""Replies of ioctls to models. Pure; trusts the counts that the kernel returned and refuses short buffers."""
+"""Replies of ioctls to models. Pure; trusts the counts that the kernel returned and refuses short buffers.
+
+Items of the small trees, as the kernel's search or a leaf of the device gives them: bytes to records. Pure.
+
+Each function refuses an item that is shorter than its struct; fields that newer kernels appended stay unread.
+"""
 
 from __future__ import annotations
 
 import struct
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs.ioctl import Key
 from collectors.model.btrfs import Space
 from collectors.system.deadline import Malformed
 
@@ -101,3 +108,130 @@ def _c_string(reply: bytes, start: int) -> str:
 def _long_enough(reply: bytes, wanted: int, what: str) -> None:
     if len(reply) < wanted:
         raise Malformed(f"{what}: {len(reply)} bytes, {wanted} expected")
+
+
+_ROOT = struct.Struct("<QQQQQQQI")  # generation, dirid, bytenr, byte limit, bytes used, last snapshot, flags, refs
+_ROOT_AT = 160
+_ROOT_OLD_BYTES = 239  # before v3.6 the item ended at `level`
+_ROOT_UUIDS_AT = 247
+_ROOT_CREATED_AT = 339
+_DISK_KEY = struct.Struct("<QBQ")
+_CHUNK = struct.Struct("<QQQQIIIHH")
+_STRIPE = struct.Struct("<QQ16s")
+_BLOCK_GROUP = struct.Struct("<QQQ")
+_REF_HEAD = struct.Struct("<QQH")
+_QGROUP_STATUS = struct.Struct("<QQQQ")
+_QGROUP_INFO = struct.Struct("<QQQQQ")
+
+READ_ONLY = 1 << 0
+_NIL = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """ROOT_ITEM. `drop_key` is where the cleaner stands in a subvolume that it drops; None where it has not begun."""
+
+    generation: int
+    bytenr: int
+    level: int
+    flags: int
+    references: int
+    drop_key: Key | None
+    drop_level: int
+    uuid: str
+    parent_uuid: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkItem:
+    """CHUNK_ITEM. `stripes` are (devid, physical offset)."""
+
+    logical_bytes: int
+    stripe_bytes: int
+    flags: int
+    sub_stripes: int
+    stripes: tuple[tuple[int, int], ...]
+    item_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    enabled: bool
+    rescanning: bool
+    inconsistent: bool
+    simple: bool
+
+
+def root(data: bytes) -> Root:
+    """struct btrfs_root_item, of any age."""
+    _long_enough(data, _ROOT_OLD_BYTES, "root item")
+    generation, _, bytenr, _, _, _, flags, references = _ROOT.unpack_from(data, _ROOT_AT)
+    drop = _DISK_KEY.unpack_from(data, 220)
+    mine, parent = data[_ROOT_UUIDS_AT : _ROOT_UUIDS_AT + 16], data[_ROOT_UUIDS_AT + 16 : _ROOT_UUIDS_AT + 32]
+    seconds = int.from_bytes(data[_ROOT_CREATED_AT : _ROOT_CREATED_AT + 8], "little")
+    return Root(
+        generation=generation,
+        bytenr=bytenr,
+        level=data[238],
+        flags=flags,
+        references=references,
+        drop_key=drop if drop != (0, 0, 0) else None,
+        drop_level=data[237],
+        uuid=_uuid(mine),
+        parent_uuid=_uuid(parent),
+        created_at=_moment(seconds),
+    )
+
+
+def reference(data: bytes) -> tuple[int, str]:
+    """ROOT_REF or ROOT_BACKREF: the directory's inode in the parent, and the name in it."""
+    _long_enough(data, _REF_HEAD.size, "root reference")
+    directory, _, length = _REF_HEAD.unpack_from(data)
+    _long_enough(data, _REF_HEAD.size + length, "root reference")
+    return directory, data[_REF_HEAD.size : _REF_HEAD.size + length].decode("utf-8", "surrogateescape")
+
+
+def chunk(data: bytes) -> ChunkItem:
+    """struct btrfs_chunk with its stripes; bytes behind it are allowed (the superblock packs several)."""
+    _long_enough(data, _CHUNK.size, "chunk")
+    length, _, stripe_bytes, flags, _, _, _, count, sub_stripes = _CHUNK.unpack_from(data)
+    size = _CHUNK.size + count * _STRIPE.size
+    _long_enough(data, size, "chunk")
+    if not count or not length or not stripe_bytes:
+        raise Malformed(f"chunk of {length} bytes with {count} stripes of {stripe_bytes} bytes")
+    stripes = tuple(_STRIPE.unpack_from(data, _CHUNK.size + n * _STRIPE.size)[:2] for n in range(count))
+    return ChunkItem(length, stripe_bytes, flags, sub_stripes, stripes, size)
+
+
+def block_group(data: bytes) -> tuple[int, int]:
+    """BLOCK_GROUP_ITEM: used bytes, flags."""
+    _long_enough(data, _BLOCK_GROUP.size, "block group item")
+    used, _, flags = _BLOCK_GROUP.unpack_from(data)
+    return used, flags
+
+
+def quota_status(data: bytes) -> QuotaStatus:
+    """QGROUP_STATUS."""
+    _long_enough(data, _QGROUP_STATUS.size, "qgroup status")
+    flags = _QGROUP_STATUS.unpack_from(data)[2]
+    return QuotaStatus(bool(flags & 1), bool(flags & 2), bool(flags & 4), bool(flags & 8))
+
+
+def qgroup(data: bytes) -> tuple[int, int]:
+    """QGROUP_INFO: referenced and exclusive bytes, metadata included."""
+    _long_enough(data, _QGROUP_INFO.size, "qgroup info")
+    _, referenced, _, exclusive, _ = _QGROUP_INFO.unpack_from(data)
+    return referenced, exclusive
+
+
+def _uuid(raw: bytes) -> str:
+    return "" if len(raw) < 16 or raw == _NIL else str(uuid.UUID(bytes=raw))
+
+
+def _moment(seconds: int) -> datetime | None:
+    """Old items and the top level carry no time of birth; a second beyond the calendar is none either."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from collectors.model.btrfs import Btrfs, Device, Sharing, Space, Subvolume
-from collectors.model.reading import Exact, Reading, Unavailable, reason
-from collectors.model.sums import charged
+from collectors.model.reading import Exact, Reading, Unavailable, charged, reason
 
 Json = dict[str, object]
 T = TypeVar("T")

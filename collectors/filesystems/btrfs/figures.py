@@ -1,4 +1,9 @@
-"""The cheap figures of one btrfs: ioctls, sysfs and small trees, each part a Reading of its own.
+"""/sys/fs/btrfs/<uuid>: what every process may read: names and error counters of the devices, whether quotas are on.
+
+Visible in a default container too, for all btrfs filesystems of the host. Refuses to guess: a file that is not there
+raises, and the caller says so.
+
+The cheap figures of one btrfs: ioctls, sysfs and small trees, each part a Reading of its own.
 
 Without CAP_SYS_ADMIN the kernel still tells the devices, the allocation and whether quotas are on; the parts that need
 a tree search say so. Walks nothing.
@@ -13,12 +18,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from collectors.filesystems.btrfs import decode, ioctl, search, sysfs
+from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline
-from collectors.system.deadline import Declined
+from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
+
+ERRORS = ("write_errs", "read_errs", "flush_errs", "corruption_errs", "generation_errs")
+
+
+def folder(host: Host, uuid: str) -> Path:
+    return host.sys / "fs" / "btrfs" / uuid
+
+
+def device_errors(host: Host, uuid: str, devid: int) -> tuple[tuple[str, int], ...]:
+    """(name, count) of each error counter of one device since they were last reset. Needs Linux 5.14."""
+    text = (folder(host, uuid) / "devinfo" / str(devid) / "error_stats").read_text("ascii")
+    found = dict(line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    try:
+        return tuple((name, int(found[name])) for name in ERRORS)
+    except KeyError as missing:
+        raise Malformed(f"error_stats without {missing}") from None
+
+
+def quotas_enabled(host: Host, uuid: str) -> bool:
+    """Whether quotas are on. The folder of qgroups exists exactly then (Linux 5.9)."""
+    if not folder(host, uuid).is_dir():
+        raise FileNotFoundError(2, "no such filesystem in sysfs", str(folder(host, uuid)))
+    return (folder(host, uuid) / "qgroups").is_dir()
+
+
+def device_names(host: Host, uuid: str) -> tuple[str, ...]:
+    """Names below /dev of the block devices of one filesystem, in no order. Never the kernel's own "/dev/root"."""
+    return tuple(entry.name.replace("!", "/") for entry in (folder(host, uuid) / "devices").iterdir())
+
 
 T = TypeVar("T")
 
@@ -88,7 +122,7 @@ def _devices(fd: int, info: decode.FsInfo, host: Host) -> tuple[Device, ...]:
 def _device_errors(host: Host, uuid: str, devid: int) -> Reading[tuple[tuple[str, int], ...]]:
     origin = Origin("btrfs.device_errors", f"sysfs devinfo/{devid}/error_stats", datetime.now(UTC), 0.0)
     try:
-        return Exact(sysfs.device_errors(host, uuid, devid), origin)
+        return Exact(device_errors(host, uuid, devid), origin)
     except (OSError, ValueError) as error:
         return Unavailable(*deadline.reason(error), origin)
 
@@ -105,6 +139,6 @@ def _quotas(fd: int, info: decode.FsInfo, host: Host) -> Quotas:
     try:
         return search.quotas(fd, origin)
     except Declined:
-        if sysfs.quotas_enabled(host, info.uuid):
+        if quotas_enabled(host, info.uuid):
             raise
         return Quotas(QuotaMode.OFF, consistent=True, rescanning=False, groups=Exact((), origin))

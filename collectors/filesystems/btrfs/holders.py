@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from collectors.model.btrfs import Btrfs, Shared, Sharing, Space
 from collectors.model.filesystem import Occupancy, Share, Usage
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Size, Unavailable, Why
 
 TOP_LEVEL = UnitId("")

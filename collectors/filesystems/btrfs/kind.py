@@ -1,22 +1,125 @@
-"""btrfs as a kind of filesystem: the exact walk of its trees says who holds what, and its own figures what it takes."""
+"""Units that a btrfs itself tells of: subvolumes and snapshots, and directories that its exact walk can split off.
+
+btrfs as a kind of filesystem: the exact walk of its trees says who holds what, and its own figures what it takes.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from collectors.filesystems import btrfs
-from collectors.filesystems.base import KEEP_S, FilesystemHolders, ReportPart, StudyQuestion
+from collectors.filesystems.base import KEEP_S, FilesystemHolders, Plain, ReportPart, StudyQuestion
 from collectors.filesystems.btrfs import holders
-from collectors.filesystems.btrfs.units import host_directories, split_rules, subvolume_units, unlisted_units
-from collectors.filesystems.plain import Plain
-from collectors.model.btrfs import Btrfs, Sharing
+from collectors.model.btrfs import Btrfs, Sharing, SplitRule, Subvolume
 from collectors.model.filesystem import Mount, Occupancy
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.store import Unit, UnitKind
 from collectors.system.host import Host
+from collectors.system.mount_table import Places, within
 from collectors.system.walk import WalkTraits
+
+
+def subvolume_units(btrfs: Btrfs, mount: Mount, places: Places, units: Iterable[Unit]) -> tuple[Unit, ...]:
+    """The subvolumes that no unit of Docker's names: snapshots, others, and those that wait for the cleaner."""
+    if not isinstance(btrfs.subvolumes, Exact):
+        return ()
+    named = {places.inside(unit.path): unit for unit in units}
+    former = {path: unit for path, unit in named.items() if unit.kind is UnitKind.OTHER_DRIVER}
+    mounted = mounted_subvolumes(places.mounts)
+    answer = []
+    for subvolume in btrfs.subvolumes.value:
+        if subvolume.deleted:
+            owner = Owner(OwnerKind.DELETED, str(subvolume.id))
+            name = f"subvolume {subvolume.id}"
+            unit = Unit(subvolume.unit, UnitKind.DELETED, "", name, frozenset({owner}), False, subvolume.created_at)
+            answer.append(unit)
+        elif subvolume.path not in named:
+            home = next((unit for path, unit in former.items() if within(subvolume.path, path)), None)
+            answer.append(_of_former(subvolume, home) if home else _outside(subvolume, subvolume.path in mounted))
+    return tuple(answer)
+
+
+def mounted_subvolumes(mounts: Iterable[Mount]) -> frozenset[str]:
+    """The paths, below their filesystem's top level, of what is mounted of any btrfs."""
+    return frozenset(mount.root.strip("/") for mount in mounts if mount.fstype == "btrfs")
+
+
+def _of_former(subvolume: Subvolume, home: Unit) -> Unit:
+    """A layer of the btrfs driver that is not in use any more: it goes with its driver's directory."""
+    name = f"{home.name}: {subvolume.path.rpartition('/')[2]}"
+    return replace(home, id=subvolume.unit, path=subvolume.path, name=name, created_at=subvolume.created_at)
+
+
+def _outside(subvolume: Subvolume, mounted: bool) -> Unit:
+    """A snapshot that is mounted and writable is somebody's live tree (a rolled-back root), not a leftover copy."""
+    is_snapshot = bool(subvolume.parent_uuid) and (subvolume.read_only or not mounted)
+    kind = UnitKind.SNAPSHOT if is_snapshot else UnitKind.SUBVOLUME
+    owners = frozenset({Owner(OwnerKind.SNAPSHOT, subvolume.path)}) if is_snapshot else frozenset[Owner]()
+    name = subvolume.path or "top level"
+    return Unit(subvolume.unit, kind, subvolume.path, name, owners, subvolume.read_only, subvolume.created_at)
+
+
+def unlisted_units(sharing: Sharing, units: Iterable[Unit]) -> tuple[Unit, ...]:
+    """The subvolumes that only the exact walk met, where they could not be listed: snapshots or not, nobody knows."""
+    named = {unit.id for unit in units}
+    answer = []
+    for holding in sharing.holdings:
+        name = holding.unit
+        if name in named or name == holders.UNLINKED or holders.is_tree(name):
+            continue
+        number = name.removeprefix("<deleted>/")
+        if number != name:
+            owners = frozenset({Owner(OwnerKind.DELETED, number)})
+            answer.append(Unit(name, UnitKind.DELETED, "", f"subvolume {number}", owners, False, None))
+        elif name:  # the top level is no snapshot
+            answer.append(Unit(name, UnitKind.SUBVOLUME, name, name, frozenset(), False, None))
+    return tuple(answer)
+
+
+def split_rules(units: Iterable[Unit], places: Places) -> tuple[SplitRule, ...]:
+    """Directories of the filesystem for the exact walk, by their paths below its top level."""
+    return tuple(SplitRule(places.inside(unit.path), unit.id) for unit in units)
+
+
+def host_directories(mount: Mount, places: Places, docker_root: str, *, most: int = 400) -> tuple[Unit, ...]:
+    """Directories outside Docker, two levels deep, so that the exact walk can name what fills `other_files`."""
+    # The trees also tell what lies below a mountpoint, where no path leads any more.
+    answer = [_host(path) for path in places.covered(mount)]
+    home = _device(mount.mountpoint)  # each subvolume has a device number of its own: others are units already
+    fringe = [(mount.mountpoint, 0)]
+    while fringe and len(answer) < most:
+        folder, depth = fringe.pop(0)
+        for path in _folders(folder):
+            if within(path, docker_root) or not places.under(path, mount) or _device(path) != home:
+                continue
+            if not within(docker_root, path):
+                answer.append(_host(path))
+            if depth < 2:
+                fringe.append((path, depth + 1))
+    return tuple(answer[:most])
+
+
+def _host(path: str) -> Unit:
+    return Unit(UnitId(path), UnitKind.HOST, path, path, frozenset(), False, None)
+
+
+def _device(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_dev
+    except OSError:
+        return None
+
+
+def _folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:  # vanished or not ours to read: the walk of the trees still counts it, unnamed
+        return []
 
 
 class BtrfsKind(Plain):

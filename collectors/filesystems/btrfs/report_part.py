@@ -1,20 +1,47 @@
-"""What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, and its samples."""
+"""The samples of a btrfs in OpenMetrics. Only the program's own words are labels.
+
+What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, and its samples.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from prometheus_client.core import GaugeMetricFamily, Metric
+
 from collectors.filesystems.btrfs import document, holders
 from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
 from collectors.model.facts import FilesystemFacts, facts_of
-from collectors.model.ids import UnitId
-from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.owner import UnitId
+from collectors.model.reading import Exact, Reading, Unavailable, charged
 from collectors.model.report import Report
 from collectors.report import words
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+_PREFIX = "ullage_btrfs"
+
+
+def samples(btrfs: Btrfs) -> Iterator[Metric]:
+    """What was read; nothing for what was not."""
+    if not isinstance(btrfs.unallocated_bytes, Unavailable):
+        unallocated = charged(btrfs.unallocated_bytes)
+        yield GaugeMetricFamily(f"{_PREFIX}_unallocated_bytes", "Device bytes in no chunk", value=unallocated)
+    if isinstance(btrfs.spaces, Unavailable):
+        return
+    family = GaugeMetricFamily(f"{_PREFIX}_fill_ratio", "Used of allocated, 0 to 1", labels=["kind"])
+    totals: dict[str, list[int]] = {}
+    for space in btrfs.spaces.value:
+        used_total = totals.setdefault(space.kind, [0, 0])
+        used_total[0] += space.logical_used_bytes
+        used_total[1] += space.logical_total_bytes
+    for kind, (used, total) in totals.items():
+        if total:
+            family.add_metric([kind], used / total)
+    yield family
+
 
 TOP = 12
 DELETED = "<deleted>"
@@ -40,7 +67,7 @@ class BtrfsPart:
 
     def metrics(self, facts: Reading[FilesystemFacts] | None) -> Iterator[Metric]:
         """Nothing where it is none, and nothing that was not read."""
-        from collectors.filesystems.btrfs.metrics import samples
+        pass
 
         found = facts_of(facts, Btrfs)
         if found is not None:

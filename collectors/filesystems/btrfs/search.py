@@ -10,10 +10,10 @@ import errno
 import struct
 from collections.abc import Iterator
 
-from collectors.filesystems.btrfs import decode, ioctl, items, layout
+from collectors.filesystems.btrfs import decode, ioctl, layout
 from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, SEARCH_HEAD_BYTES, U64_MAX, Key
 from collectors.model.btrfs import Chunk, Qgroup, QuotaMode, Quotas, Subvolume
-from collectors.model.ids import SubvolumeId
+from collectors.model.owner import SubvolumeId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Declined, Malformed
 
@@ -23,14 +23,14 @@ _BUFFER_BYTES = 1 << 18
 
 def subvolumes(fd: int) -> tuple[Subvolume, ...]:
     """Every subvolume, the top level and those that wait for the cleaner included."""
-    roots: dict[int, items.Root] = {}
+    roots: dict[int, decode.Root] = {}
     names: dict[int, tuple[int, int, str]] = {}
     orphans: set[int] = set()
     for (objectid, kind, offset), data in found(fd, layout.ROOT_TREE):
         if kind == layout.ROOT_ITEM and layout.is_subvolume(objectid):
-            roots[objectid] = items.root(data)
+            roots[objectid] = decode.root(data)
         elif kind == layout.ROOT_BACKREF:
-            names[objectid] = (offset, *items.reference(data))
+            names[objectid] = (offset, *decode.reference(data))
         elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
             orphans.add(offset)
     paths = _Paths(fd, names)
@@ -47,7 +47,7 @@ def subvolumes(fd: int) -> tuple[Subvolume, ...]:
                 uuid=root.uuid,
                 parent_uuid=root.parent_uuid,
                 generation=root.generation,
-                read_only=bool(root.flags & items.READ_ONLY),
+                read_only=bool(root.flags & decode.READ_ONLY),
                 created_at=root.created_at,
                 deleted=path is None,
             )
@@ -57,14 +57,14 @@ def subvolumes(fd: int) -> tuple[Subvolume, ...]:
 
 def quotas(fd: int, origin: Origin) -> Quotas:
     """The quota tree: whether it is on, may be trusted, and what it says of each subvolume."""
-    status: items.QuotaStatus | None = None
+    status: decode.QuotaStatus | None = None
     groups: list[Qgroup] = []
     try:
         for (_, kind, offset), data in found(fd, layout.QUOTA_TREE):
             if kind == layout.QGROUP_STATUS:
-                status = items.quota_status(data)
+                status = decode.quota_status(data)
             elif kind == layout.QGROUP_INFO and offset >> 48 == 0:  # above: groups of groups
-                groups.append(Qgroup(SubvolumeId(offset), *items.qgroup(data)))
+                groups.append(Qgroup(SubvolumeId(offset), *decode.qgroup(data)))
     except OSError as error:
         if error.errno != errno.ENOENT:  # no quota tree
             raise
@@ -88,10 +88,10 @@ def chunks(fd: int) -> tuple[Chunk, ...]:
     low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
     tree = layout.BLOCK_GROUP_TREE if _exists(fd, layout.BLOCK_GROUP_TREE) else layout.EXTENT_TREE
     for (_, _, start), data in found(fd, layout.CHUNK_TREE, low, high):
-        chunk = items.chunk(data)
+        chunk = decode.chunk(data)
         at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
         for _, group in found(fd, tree, at, at, small):
-            used, _ = items.block_group(group)
+            used, _ = decode.block_group(group)
             flags = chunk.flags
             listed.append(Chunk(layout.kind(flags), layout.profile(flags), start, chunk.logical_bytes, used))
     return tuple(listed)

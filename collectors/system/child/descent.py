@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from collectors.system.child.scan import scan
+from collectors.system.child.survey import scan
 from collectors.system.child.tally import Level, evidence_of
 from collectors.system.child.tree import DIRECTORY, open_below
 

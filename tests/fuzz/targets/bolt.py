@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collectors.drivers import bolt, boltfile, buildkit, containerd
+from collectors.drivers import bolt, buildkit, containerd
 from collectors.system.deadline import Declined, Malformed
 from tests.fuzz.change import damaged
 from tests.fuzz.target import Target
@@ -95,7 +95,7 @@ def _judge(case: bytes) -> str:
         file.flush()
         path = Path(file.name)
         try:
-            found: Tree | None = boltfile.read(path, _tree)
+            found: Tree | None = bolt.read(path, _tree)
         except (Malformed, Declined):
             found = None
         if found is not None:

@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from collectors.filesystems.btrfs.trees import checksum, superblock, table
+from collectors.filesystems.btrfs.trees import checksum, chunk_map, table
+from collectors.filesystems.btrfs.trees.checksum import Unsupported
 from collectors.filesystems.btrfs.trees.device import Devices
-from collectors.filesystems.btrfs.trees.faults import Unsupported
 from collectors.filesystems.btrfs.trees.measure import walked
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.system.deadline import Malformed
@@ -108,7 +108,7 @@ def places(shape: str) -> tuple[tuple[Place, int, tuple[Field, ...]], ...]:
     top = InMemory(content).superblock()
     found: list[tuple[Place, int, tuple[Field, ...]]] = []
     for (devid, at), page in sorted(content.items()):
-        if at == superblock.AT:
+        if at == chunk_map.AT:
             found.append(((devid, at), PAGE, tuple(fields.of_superblock())))
         elif page[32:48] == top.metadata_fsid:
             block = joined(content, (devid, at), top.node_bytes)
@@ -176,7 +176,7 @@ def damaged(told: dict[str, Any]) -> Blocks:
     """The captured blocks with what a case describes."""
     content = dict(replay.blocks(told["shape"]))
     all_places = places(told["shape"])
-    kind = int.from_bytes(content[1, superblock.AT][196:198], "little")
+    kind = int.from_bytes(content[1, chunk_map.AT][196:198], "little")
     for which in dict.fromkeys(one[0] for one in told["damage"]):
         (devid, start), size, _ = all_places[which]
         block = bytearray(joined(content, (devid, start), size))

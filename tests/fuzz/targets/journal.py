@@ -16,12 +16,12 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from collectors.history import day, encoding, reading
-from collectors.history.record import Record
+from collectors.journal import day, encoding, reading
+from collectors.journal.record import Record
 from tests.fuzz.change import ODD, damaged
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target
-from tests.history.build import NOON, a_record
+from tests.journal.build import NOON, a_record
 
 _RUNS = 8
 _ON = NOON.date()

@@ -16,12 +16,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collectors.filesystems.btrfs.trees import cache as btrfs_cache
+from collectors.filesystems.btrfs.trees import share as btrfs_cache
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table
 from collectors.model.btrfs import SplitRule
-from collectors.model.ids import UnitId
 from collectors.model.ledger import Category
+from collectors.model.owner import UnitId
 from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render

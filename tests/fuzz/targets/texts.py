@@ -22,7 +22,8 @@ from unittest import mock
 
 from collectors.cli import config
 from collectors.drivers import files, layerdb
-from collectors.engine import contexts, daemon_config
+from collectors.engine import daemon_config
+from collectors.engine.endpoint import current_context, stored_context
 from collectors.model.settings import Thresholds
 from collectors.system import mountinfo
 from collectors.system.deadline import Malformed
@@ -146,13 +147,13 @@ def _judge_contexts(case: bytes) -> str:
     with tempfile.TemporaryDirectory(dir=_room()) as place:
         folder = Path(place)
         (folder / "config.json").write_bytes(case)
-        name = contexts.current(folder)
-        found = contexts.stored(folder, name)
+        name = current_context(folder)
+        found = stored_context(folder, name)
         assert found is None
         meta = folder / "contexts" / "meta" / _LAB
         meta.mkdir(parents=True)
         (meta / "meta.json").write_bytes(case)
-        found = contexts.stored(folder, "lab")
+        found = stored_context(folder, "lab")
     if found is None:
         return "no such context"
     assert isinstance(found.host, str)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from collectors.model.btrfs import Btrfs, Holding, Sharing, Subvolume
 from collectors.model.facts import own_items
-from collectors.model.ids import SubvolumeId, UnitId
+from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Unavailable, Why
 from collectors.model.report import Report
 from tests.tui.build import HERE, exact, gib, missing

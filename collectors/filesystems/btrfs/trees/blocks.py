@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
 from collectors.filesystems.btrfs.trees import checksum
-from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
+from collectors.filesystems.btrfs.trees.checksum import Stale
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
-from collectors.filesystems.btrfs.trees.faults import Stale
-from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]

@@ -1,4 +1,7 @@
-"""Whether tree blocks carry their right checksum: crc32c, xxhash64, sha256, blake2b. Many blocks at once."""
+"""Why a walk of the committed trees cannot go on.
+
+Whether tree blocks carry their right checksum: crc32c, xxhash64, sha256, blake2b. Many blocks at once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,20 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs.trees.faults import Unsupported
+from collectors.system.deadline import Malformed
+
+
+class Stale(Malformed):
+    """A block is not what its pointer promised: overwritten since, or damaged. The walk starts again."""
+
+
+class Unsupported(Exception):
+    """This filesystem cannot be read from its devices; the kernel's tree search may do. The text says why."""
+
+    def __init__(self, why: str, restarts: int = 0) -> None:
+        super().__init__(why)
+        self.restarts = restarts
+
 
 Blocks = NDArray[np.uint8]
 Verdicts = NDArray[np.bool_]

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from collectors.filesystems.btrfs import sysfs
-from collectors.filesystems.btrfs.trees import superblock
-from collectors.filesystems.btrfs.trees.faults import Unsupported
-from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
+from collectors.filesystems.btrfs import figures
+from collectors.filesystems.btrfs.trees import chunk_map
+from collectors.filesystems.btrfs.trees.checksum import Unsupported
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock
 from collectors.model.btrfs import Device
 from collectors.system.deadline import Malformed
 from collectors.system.host import Host
@@ -70,9 +70,9 @@ class Devices:
         return self._superblock_now(devid)
 
     def _superblock_now(self, devid: int) -> BtrfsSuperblock:
-        page = mmap.mmap(-1, superblock.SIZE)
-        self.read(devid, superblock.AT, [memoryview(page)])
-        found = superblock.parse(page[:])
+        page = mmap.mmap(-1, chunk_map.SIZE)
+        self.read(devid, chunk_map.AT, [memoryview(page)])
+        found = chunk_map.parse(page[:])
         if found.devid != devid:
             raise Unsupported(f"the device of number {devid} says it is {found.devid}")
         return found
@@ -116,7 +116,7 @@ def _descriptor(host: Host, uuid: str, device: Device) -> int:
 
 def _names(host: Host, uuid: str) -> tuple[str, ...]:
     try:
-        return sysfs.device_names(host, uuid)
+        return figures.device_names(host, uuid)
     except OSError:
         return ()
 

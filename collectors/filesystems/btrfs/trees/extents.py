@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from collectors.filesystems.btrfs.trees.rootsets import I64, U64, RootSets
+from collectors.filesystems.btrfs.trees.root_sets import I64, U64, RootSets
 
 
 class ExtentTable:

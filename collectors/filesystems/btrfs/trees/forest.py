@@ -1,24 +1,130 @@
-"""Which trees there are in one committed generation, what holds them, and what the block groups say is used.
+"""Single items of the committed trees, found by key: for the small trees and for looking up names. Blocks are kept.
+
+Yields items as Python values, so it is not meant for whole subvolumes; what it skips it does not even decode.
+
+Which trees there are in one committed generation, what holds them, and what the block groups say is used.
 
 Read from the root tree and the chunk tree alone, so that names, roots and counters belong to the same moment.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import struct
+from bisect import bisect_left, bisect_right
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from collectors.filesystems.btrfs import items, layout
-from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
-from collectors.filesystems.btrfs.trees.blocks import Pointer
-from collectors.filesystems.btrfs.trees.chunkmap import ChunkMap
+from collectors.filesystems.btrfs import decode, layout
+from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, U64_MAX, Key
+from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
+from collectors.filesystems.btrfs.trees.blocks import Blocks, Pointer
+from collectors.filesystems.btrfs.trees.checksum import Stale
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
-from collectors.filesystems.btrfs.trees.small import Trees
-from collectors.filesystems.btrfs.trees.superblock import BtrfsSuperblock
 from collectors.filesystems.btrfs.trees.table import Fill
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 from collectors.system.deadline import Malformed
+
+_KEY = struct.Struct("<QBQ")
+_TARGET = struct.Struct("<QQ")  # of a pointer: address, generation
+_PLACE = struct.Struct("<II")  # of an item: offset behind the header, size
+_KEPT = 512  # blocks
+
+
+class Trees:
+    """Look-ups in trees of one generation."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._kept: OrderedDict[Pointer, bytes] = OrderedDict()
+
+    def between(self, root: Pointer, low: Key = LOWEST, high: Key = HIGHEST) -> Iterator[tuple[Key, bytes]]:
+        """Items whose compound keys lie within, in order."""
+        block = self._block(root)
+        keys = Keys(block, root.level)
+        if root.level == 0:
+            for number in range(bisect_left(keys, low), bisect_right(keys, high)):
+                yield keys[number], _item(block, number)
+            return
+        for number in range(max(0, bisect_right(keys, low) - 1), bisect_right(keys, high)):
+            yield from self.between(self._below(block, root, number), low, high)
+
+    def first(self, root: Pointer, low: Key, high: Key) -> tuple[Key, bytes] | None:
+        """The first item within, or None."""
+        return next(self.between(root, low, high), None)
+
+    def ahead(self, roots: Iterable[Pointer], key: Key) -> None:
+        """Read what leads to one key in each of these trees, level by level, all at once, so that it is kept."""
+        waiting = set(roots)
+        for level in range(max((root.level for root in waiting), default=-1), -1, -1):
+            here = {pointer for pointer in waiting if pointer.level == level}
+            self._keep(self._blocks.many([pointer for pointer in here if pointer not in self._kept], level))
+            if level:
+                waiting = waiting - here | {self._towards(pointer, key) for pointer in here}
+
+    def on_the_way(self, root: Pointer, key: Key, lowest: int) -> Iterator[tuple[Pointer, int]]:
+        """(block, number of the child that leads on) from the root down to level `lowest`, which is 1 or higher."""
+        pointer = root
+        while pointer.level >= lowest:
+            block = self._block(pointer)
+            number = max(0, bisect_right(Keys(block, pointer.level), key) - 1)
+            yield pointer, number
+            pointer = _child(block, pointer, number)
+
+    def _below(self, block: bytes, parent: Pointer, number: int) -> Pointer:
+        """A child that begins with the key that its parent has for it; a search would miss what lies before it."""
+        child = _child(block, parent, number)
+        below = Keys(self._block(child), child.level)
+        if not below or below[0] != Keys(block, parent.level)[number]:
+            raise Stale(f"block {child.address} does not begin where its parent says")
+        return child
+
+    def _towards(self, pointer: Pointer, key: Key) -> Pointer:
+        block = self._block(pointer)
+        return _child(block, pointer, max(0, bisect_right(Keys(block, pointer.level), key) - 1))
+
+    def _block(self, pointer: Pointer) -> bytes:
+        if pointer not in self._kept:
+            self._keep(self._blocks.many([pointer], pointer.level))
+        self._kept.move_to_end(pointer)
+        return self._kept[pointer]
+
+    def _keep(self, blocks: Mapping[Pointer, bytes]) -> None:
+        self._kept.update(blocks)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+class Keys(Sequence[Key]):
+    """The keys of one block, decoded when they are looked at."""
+
+    def __init__(self, block: bytes, level: int) -> None:
+        self._block = block
+        self._step = POINTER_BYTES if level else ITEM_BYTES
+        self._count = int.from_bytes(block[96:100], "little")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Key:  # type: ignore[override]  # nobody slices
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        objectid, kind, offset = _KEY.unpack_from(self._block, HEADER_BYTES + number * self._step)
+        return objectid, kind, offset
+
+
+def _child(block: bytes, parent: Pointer, number: int) -> Pointer:
+    address, generation = _TARGET.unpack_from(block, HEADER_BYTES + number * POINTER_BYTES + _KEY.size)
+    return Pointer(address, generation, parent.level - 1, parent.owner)
+
+
+def _item(block: bytes, number: int) -> bytes:
+    at, size = _PLACE.unpack_from(block, HEADER_BYTES + number * ITEM_BYTES + _KEY.size)
+    start = HEADER_BYTES + at
+    if start + size > len(block):
+        raise Malformed(f"an item ends {start + size - len(block)} bytes behind its block")
+    return block[start : start + size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +150,29 @@ def chunk_root(top: BtrfsSuperblock) -> Pointer:
     return Pointer(top.chunk_root, top.chunk_generation, top.chunk_level, layout.CHUNK_TREE)
 
 
-def chunks(trees: Trees, top: BtrfsSuperblock) -> list[tuple[int, items.ChunkItem]]:
+def chunks(trees: Trees, top: BtrfsSuperblock) -> list[tuple[int, decode.ChunkItem]]:
     """Every chunk. Its tree lies in chunks that the superblock lists."""
     low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
-    return [(key[2], items.chunk(data)) for key, data in trees.between(chunk_root(top), low, high)]
+    return [(key[2], decode.chunk(data)) for key, data in trees.between(chunk_root(top), low, high)]
 
 
 def grown(trees: Trees, top: BtrfsSuperblock, chunk_map: ChunkMap) -> Forest:
     """All trees of this generation."""
     root_tree = Pointer(top.root, top.generation, top.root_level, layout.ROOT_TREE)
-    roots: dict[int, items.Root] = {}
-    relocating: list[items.Root] = []
+    roots: dict[int, decode.Root] = {}
+    relocating: list[decode.Root] = []
     places: dict[int, tuple[int, int, str]] = {}
     listed: dict[int, tuple[int, int, str]] = {}  # the same, as the parents have it
     orphans: set[int] = set()
     for (objectid, kind, offset), data in trees.between(root_tree):
         if kind == layout.ROOT_ITEM and objectid == layout.TREE_RELOC:
-            relocating.append(items.root(data))
+            relocating.append(decode.root(data))
         elif kind == layout.ROOT_ITEM:
-            roots[objectid] = items.root(data)
+            roots[objectid] = decode.root(data)
         elif kind == layout.ROOT_BACKREF:
-            places[objectid] = (offset, *items.reference(data))
+            places[objectid] = (offset, *decode.reference(data))
         elif kind == layout.ROOT_REF:
-            listed[offset] = (objectid, *items.reference(data))
+            listed[offset] = (objectid, *decode.reference(data))
         elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
             orphans.add(offset)
     if places != listed or not places.keys() <= roots.keys():
@@ -127,14 +233,14 @@ def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
         found = trees.first(groups, at, at)
         if found is None:
             raise Malformed(f"chunk {start} has no block group")
-        used_bytes, flags = items.block_group(found[1])
+        used_bytes, flags = decode.block_group(found[1])
         if layout.kind(flags) != layout.kind(chunk.flags):
             raise Malformed(f"chunk {start} and its block group hold different things")
         used[layout.kind(flags)] += used_bytes
     return Fill.of(used)
 
 
-def _pointer(root: items.Root, owner: int) -> Pointer:
+def _pointer(root: decode.Root, owner: int) -> Pointer:
     return Pointer(root.bytenr, root.generation, root.level, owner)
 
 

@@ -1,19 +1,181 @@
-"""A batch of checked leaves: where its items are. Refuses items that reach beyond their block."""
+"""Items of subvolumes to arrays: file extents, inodes, and which directory an inode stands in. Whole batches at once.
+
+Where the items come from (leaves of a device, answers of the kernel) is known to the caller: `Heads` says where each
+item's data starts in one flat array of bytes. Which block it comes from is its `row`.
+
+A batch of checked leaves: where its items are. Refuses items that reach beyond their block.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
-from collectors.filesystems.btrfs.trees import records
-from collectors.filesystems.btrfs.trees.records import I64, U8, Heads
 from collectors.system.deadline import Malformed
 
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+_EXTENT = np.dtype(
+    [
+        ("generation", "<u8"),
+        ("ram", "<u8"),
+        ("compression", "u1"),
+        ("encryption", "u1"),
+        ("encoding", "<u2"),
+        ("type", "u1"),
+        ("address", "<u8"),
+        ("disk", "<u8"),
+        ("offset", "<u8"),
+        ("length", "<u8"),
+    ]
+)
+_INLINE, _PREALLOCATED = 0, 2
+_ZSTD = 3  # the last kind of compression
+# The head of every extent item. An inline one goes on with its data.
+_HEAD = np.dtype(
+    {
+        "names": ["ram", "compression", "type"],
+        "formats": ["<u8", "u1", "u1"],
+        "offsets": [8, 16, 20],
+        "itemsize": 21,
+    }
+)
+_MOST = np.uint64(62)  # bits of an address or a size
+_INODE = np.dtype({"names": ["size", "mode"], "formats": ["<u8", "<u4"], "offsets": [16, 52], "itemsize": 56})
+_PARENT = np.dtype([("parent", "<u8")])
+_FORMAT, _FILE, _LINK = 0o170000, 0o100000, 0o120000
+_FORMATS = np.array([0o010000, 0o020000, 0o040000, 0o060000, _FILE, _LINK, 0o140000], np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Items of one type: key, and where the data lies."""
+
+    rows: I64
+    objectids: U64
+    offsets: U64
+    starts: I64
+    sizes: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """References to extents on disk: holes and inline data left out. Addresses and sizes are logical bytes."""
+
+    rows: I64
+    inodes: U64
+    addresses: U64
+    disk: U64
+    ram: U64  # what a compressed extent holds; 0 for one that is not compressed
+    starts: U64  # the part that this reference uses, from the start of the (decompressed) extent
+    lengths: U64
+
+
+@dataclass(frozen=True, slots=True)
+class InodeRecords:
+    rows: I64
+    inodes: U64
+    apparent: U64  # st_size of regular files and symlinks, 0 for the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Inode → directory. `ranks` orders the names of one inode: the lowest counts."""
+
+    rows: I64
+    inodes: U64
+    parents: U64
+    ranks: U8
+
+
+def extents(flat: U8, heads: Heads) -> Extents:
+    """EXTENT_DATA of real extents, preallocated ones included. Refuses what the kernel's tree checker refuses."""
+    _at_least(heads, _HEAD.itemsize)
+    whole = heads.sizes == _EXTENT.itemsize
+    _inline(gathered(flat, heads.starts[~whole], _HEAD), heads.sizes[~whole], heads.offsets[~whole])
+    found = gathered(flat, heads.starts[whole], _EXTENT)
+    inline = found["type"] == _INLINE
+    _inline(found[inline], heads.sizes[whole][inline], heads.offsets[whole][inline])
+    real = ~inline & (found["address"] != 0)
+    found = found[real]
+    _plausible(found)
+    return Extents(
+        rows=heads.rows[whole][real],
+        inodes=heads.objectids[whole][real],
+        addresses=found["address"].astype(np.uint64),
+        disk=found["disk"].astype(np.uint64),
+        ram=np.where(found["compression"] != 0, found["ram"], np.uint64(0)).astype(np.uint64),
+        starts=found["offset"].astype(np.uint64),
+        lengths=found["length"].astype(np.uint64),
+    )
+
+
+def _inline(found: NDArray[np.void], sizes: I64, offsets: U64) -> None:
+    """What lies in the item itself is a file's beginning, and fills it unless it is compressed."""
+    fits = (found["ram"] == (sizes - _HEAD.itemsize).astype(np.uint64)) | (found["compression"] != 0)
+    if ((found["type"] != _INLINE) | ~fits | (offsets != 0)).any():
+        raise Malformed("an extent item that is neither inline nor whole")
+
+
+def _plausible(found: NDArray[np.void]) -> None:
+    beyond = (found["address"] | found["disk"] | found["offset"] | found["length"]) >> _MOST
+    odd = (found["type"] > _PREALLOCATED) | (found["compression"] > _ZSTD) | (found["disk"] == 0) | (beyond != 0)
+    odd |= (found["encryption"] != 0) | (found["encoding"] != 0)
+    odd |= (found["compression"] != 0) & (found["ram"] == 0)
+    if odd.any():
+        raise Malformed("an extent item that no kernel writes")
+    if ((found["compression"] == 0) & (found["offset"] + found["length"] > found["disk"])).any():
+        raise Malformed("a file uses more of an extent than there is")
+
+
+def inodes(flat: U8, heads: Heads) -> InodeRecords:
+    """INODE_ITEM."""
+    _at_least(heads, _INODE.itemsize)
+    found = gathered(flat, heads.starts, _INODE)
+    form = found["mode"] & _FORMAT
+    if not np.isin(form, _FORMATS).all():
+        raise Malformed("an inode of no kind")
+    counted = (form == _FILE) | (form == _LINK)
+    return InodeRecords(heads.rows, heads.objectids, np.where(counted, found["size"], np.uint64(0)).astype(np.uint64))
+
+
+def links(flat: U8, near: Heads, far: Heads) -> Links:
+    """INODE_REF, whose key names the directory, and INODE_EXTREF, whose data does."""
+    _at_least(far, _PARENT.itemsize)
+    parents = gathered(flat, far.starts, _PARENT)["parent"].astype(np.uint64)
+    return Links(
+        rows=np.concatenate((near.rows, far.rows)),
+        inodes=np.concatenate((near.objectids, far.objectids)),
+        parents=np.concatenate((near.offsets, parents)),
+        ranks=np.repeat(np.array([0, 1], np.uint8), [len(near.rows), len(far.rows)]),
+    )
+
+
+def gathered(flat: U8, places: I64, kind: np.dtype[np.void]) -> NDArray[np.void]:
+    """Structs at these places, aligned or not: one copy for all their fields."""
+    width = kind.itemsize
+    if not len(places):
+        return np.empty(0, kind)
+    if int(places.min()) < 0 or int(places.max()) + width > len(flat):
+        raise Malformed("an item reaches beyond what was read")
+    windows = np.ndarray((len(flat) - width + 1,), np.dtype((np.void, width)), flat.data, 0, (1,))
+    return windows[places].view(kind)
+
+
+def _at_least(heads: Heads, size: int) -> None:
+    if (heads.sizes < size).any():
+        raise Malformed(f"an item is shorter than its {size} bytes")
+
+
 # What stands in trees with files, up to Linux 6.18: inodes, names, attributes, verity, orphans, extents.
-_TYPES = np.zeros(256, np.bool_)
-_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
+_FILE_TYPES = np.zeros(256, np.bool_)
+_FILE_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
 # In the root tree besides: roots, their references, what a balance notes.
 _ROOT_TYPES = (layout.ROOT_ITEM, layout.ROOT_BACKREF, layout.ROOT_REF, 248, 249)
 _FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
@@ -31,29 +193,29 @@ class Leaves:
             (len(blocks), most), np.uint8, self._flat.data, HEADER_BYTES + 8, (self._size, ITEM_BYTES)
         )
         self._there = np.arange(most, dtype=np.uint32) < counts[:, None]
-        strange = ~_TYPES[self._kinds] & self._there
+        strange = ~_FILE_TYPES[self._kinds] & self._there
         if strange.any():
             self._check(*np.nonzero(strange))
 
     def _check(self, rows: I64, slots: I64) -> None:
-        heads = records.gathered(self._flat, rows * self._size + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
+        heads = gathered(self._flat, rows * self._size + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
         roots = np.isin(heads["type"], _ROOT_TYPES)
         roots |= (heads["objectid"] == _FREE_SPACE[0]) & (heads["type"] == _FREE_SPACE[1])
-        owners = records.gathered(self._flat, rows * self._size + 88, _OWNER)["owner"]
+        owners = gathered(self._flat, rows * self._size + 88, _OWNER)["owner"]
         unknown = ~roots | (owners != layout.ROOT_TREE)
         if unknown.any():
             raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
 
-    def extents(self) -> records.Extents:
-        return records.extents(self._flat, self._heads(layout.EXTENT_DATA))
+    def extents(self) -> Extents:
+        return extents(self._flat, self._heads(layout.EXTENT_DATA))
 
-    def inodes(self) -> records.InodeRecords:
-        return records.inodes(self._flat, self._heads(layout.INODE_ITEM))
+    def inodes(self) -> InodeRecords:
+        return inodes(self._flat, self._heads(layout.INODE_ITEM))
 
-    def links(self, wanted: NDArray[np.bool_]) -> records.Links:
+    def links(self, wanted: NDArray[np.bool_]) -> Links:
         """Of the blocks that are `wanted`."""
         near, far = self._heads(layout.INODE_REF, wanted), self._heads(layout.INODE_EXTREF, wanted)
-        return records.links(self._flat, near, far)
+        return links(self._flat, near, far)
 
     def _heads(self, kind: int, wanted: NDArray[np.bool_] | None = None) -> Heads:
         chosen = (self._kinds == kind) & self._there
@@ -61,7 +223,7 @@ class Leaves:
             chosen &= wanted[:, None]
         rows, slots = np.nonzero(chosen)
         blocks = rows * self._size
-        items = records.gathered(self._flat, blocks + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
+        items = gathered(self._flat, blocks + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
         within = HEADER_BYTES + items["at"].astype(np.int64)
         sizes = items["size"].astype(np.int64)
         if (within + sizes > self._size).any():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
-from collectors.filesystems.btrfs.trees.rootsets import I64, U64, RootSets
+from collectors.filesystems.btrfs.trees.root_sets import I64, U64, RootSets
 
 U8 = NDArray[np.uint8]
 

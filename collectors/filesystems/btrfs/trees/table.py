@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from collectors.filesystems.btrfs import layout
 from collectors.model.btrfs import Holding, Shared
-from collectors.model.ids import UnitId
+from collectors.model.owner import UnitId
 
 T = TypeVar("T")
 

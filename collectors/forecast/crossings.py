@@ -1,0 +1,181 @@
+"""How one figure grows: a robust slope with its interval, what was cut and what was taken out. Pure.
+
+None from fewer than 6 samples or 2 hours: nothing is known then, and nothing is said.
+
+When will it be full? Times to each threshold with a 90 % interval, from what is known up to now. Pure.
+
+Three shapes are told apart: a ramp, a sawtooth that prunes keep, and growth that follows the day and the week. Nothing
+is said from fewer than 6 samples or 2 hours, and a disk that is full already is not "resolved" because it cannot grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from collectors.forecast.periodic import sawtooth, season
+from collectors.forecast.ramp import Path, ramp
+from collectors.forecast.segments import Split, Step, split
+from collectors.forecast.series import Point
+from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
+from collectors.model.filesystem import most_used_bytes
+from collectors.model.report import Crossing
+from collectors.model.settings import Thresholds
+
+DAY = 86400.0
+LOOK_BACK_S = 35 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Growth while nothing takes back, in bytes per second, with its 90 % interval.
+
+    `samples` and `span_s` say what it rests on; `segments` how many uninterrupted runs the history has. What prunes
+    took back in the whole history is in `dropped_bytes`, what pulls added at once in `steps`.
+    """
+
+    slope_bytes_per_s: float
+    low_bytes_per_s: float
+    high_bytes_per_s: float
+    samples: int
+    span_s: float
+    segments: int
+    drops: int
+    dropped_bytes: int
+    steps: tuple[Step, ...]
+
+    @property
+    def growing(self) -> bool:
+        """Is it sure (in 95 of 100 cases) that it grows at all?"""
+        return self.low_bytes_per_s > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A history that is long enough, cut and measured: what trend and forecast both start from."""
+
+    points: tuple[Point, ...]
+    parts: Split
+    line: Line
+
+
+def study(points: Sequence[Point], now_s: float) -> Study | None:
+    """The points up to `now_s`, in order of time and one a moment; None where they are too few or too close."""
+    known = tuple(sorted({p.at_s: p for p in points if now_s - LOOK_BACK_S <= p.at_s <= now_s}.values(), key=_at))
+    if len(known) < FEWEST or known[-1].at_s - known[0].at_s < SHORTEST_S:
+        return None
+    parts = split(known)
+    line = adaptive(parts.runs, now_s)
+    return None if line is None else Study(known, parts, line)
+
+
+def trend(points: Sequence[Point], *, now: datetime) -> Trend | None:
+    """The growth of `points` as seen at `now`; later points are not looked at."""
+    found = study(points, now.timestamp())
+    if found is None:
+        return None
+    line, parts = found.line, found.parts
+    return Trend(
+        line.slope,
+        line.slope - line.reach,
+        line.slope + line.reach,
+        line.samples,
+        line.span_s,
+        len(parts.runs),
+        len(parts.drops),
+        round(sum(drop.before - drop.after for drop in parts.drops)),
+        parts.steps,
+    )
+
+
+def _at(point: Point) -> float:
+    return point.at_s
+
+
+# An alarm wants a crossing that is not only likely soon but sure in the end: the latest within so many times the limit.
+_SURE_WITHIN = 3.0
+# And it wants to have watched for a fair share of what it looks ahead: three hours do not tell a day.
+_WATCHED_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`crossings` of the thresholds that still lie ahead and will be met, nearest first; `passed` lie behind.
+
+    `path` gives the band for a chart. `reason` says why nothing is foreseen, "" where something is.
+    """
+
+    now: datetime
+    crossings: tuple[Crossing, ...]
+    passed: tuple[int, ...]
+    path: Path | None
+    watched_s: float  # from the oldest sample to the newest
+    reason: str
+
+    def crosses(self, percent: int, within: timedelta) -> bool:
+        """Is `percent` to be expected `within` this time? The test that alarms are made of."""
+        return imminent(self.crossings, percent, now=self.now, within=within, watched_s=self.watched_s)
+
+
+def imminent(
+    crossings: Iterable[Crossing], percent: int, *, now: datetime, within: timedelta, watched_s: float
+) -> bool:
+    """Will `percent` be crossed `within` this time, by the best guess, and for certain in the end?
+
+    `watched_s` is how long the history behind the forecast is. Held against a fleet of simulated hosts: a crossing that
+    is merely likely is an alarm that people learn to ignore.
+    """
+    return watched_s >= _WATCHED_SHARE * within.total_seconds() and any(
+        crossing.percent == percent
+        and crossing.at <= now + within
+        and crossing.latest is not None
+        and crossing.latest <= now + _SURE_WITHIN * within
+        for crossing in crossings
+    )
+
+
+def forecast(points: Sequence[Point], *, total: int, thresholds: Thresholds, now: datetime) -> Forecast:
+    """The crossings of `p1_percent`, `p0_percent` and of 100 %. `total` is what users may use, in bytes.
+
+    A level is crossed with the byte at which the used % shows it; 100 % is crossed when nothing is left.
+    """
+    walls = sorted({round(thresholds.p1_percent), round(thresholds.p0_percent), 100})
+    now_s = now.timestamp()
+    known = [point for point in points if point.at_s <= now_s]
+    newest = max(known, key=lambda point: point.at_s).value if known else 0
+    passed = tuple(percent for percent in walls if newest >= _begins(percent, total))
+    found = study(known, now_s)
+    if found is None:
+        return Forecast(now, (), passed, None, 0.0, "too few runs: a forecast wants 6 of them over 2 hours")
+    path = path_of(found, now_s)
+    watched_s = found.points[-1].at_s - found.points[0].at_s
+    crossings = []
+    for percent in walls:
+        if percent in passed:
+            continue
+        earliest, best, latest = path.reach(_begins(percent, total))
+        if best is not None:
+            crossings.append(
+                Crossing(
+                    percent,
+                    now + timedelta(seconds=best),
+                    now + timedelta(seconds=best if earliest is None else min(earliest, best)),
+                    None if latest is None else now + timedelta(seconds=max(latest, best)),
+                )
+            )
+    if crossings:
+        return Forecast(now, tuple(crossings), passed, path, watched_s, "")
+    reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
+    return Forecast(now, (), passed, path, watched_s, reason)
+
+
+def _begins(percent: int, total: int) -> int:
+    """The used bytes with which a level begins."""
+    return total if percent >= 100 else most_used_bytes(percent - 1, total) + 1
+
+
+def path_of(known: Study, now_s: float) -> Path:
+    """The shape that this history has, most particular first."""
+    straight = ramp(known.parts.runs[-1], known.line, now_s)
+    return sawtooth(known.parts.drops, straight, now_s) or season(known.parts.runs, straight, now_s) or straight

@@ -1,0 +1,156 @@
+"""Open tasks for people: one Markdown file per rule, updated in place, closed when the rule falls silent.
+
+Below our part of a file people may write; it is kept. A file is only written when what we say changes, so that a task
+that stands for a week is one change and not five hundred. Words arrive escaped and finished.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.journal import encoding
+from collectors.model.finding import Severity
+from collectors.system.whole_files import replace_whole
+
+PREFIX = "supervisor-docker-storage-"
+_END = "<!-- ullage: end; what stands below is kept -->"
+_SINCE = re.compile(r"^Since: (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)$", re.MULTILINE)
+_RESOLVED = "# Resolved: "
+_RULE = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one unresolved rule needs. `needed`, `what`, `why`, `unblocks`: lines in words; `tried` what was done so far
+    and what it really freed."""
+
+    rule: str
+    severity: Severity
+    needed: str
+    what: Sequence[str]
+    why: Sequence[str]
+    unblocks: Sequence[str]
+    tried: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What happened to the folder. `failed`: one sentence for each file that could not be read or written."""
+
+    written: tuple[Path, ...]
+    unchanged: tuple[Path, ...]
+    resolved: tuple[Path, ...]
+    failed: tuple[str, ...]
+
+
+def keep(folder: Path, tasks: Sequence[Task], *, now: datetime) -> Kept:
+    """Makes the folder say exactly these tasks. Never raises for what a disk can do."""
+    written: list[Path] = []
+    unchanged: list[Path] = []
+    resolved: list[Path] = []
+    failed: list[str] = []
+    wanted = {folder / f"{PREFIX}{_name(task.rule)}.md": task for task in tasks}
+    for path, task in wanted.items():
+        try:
+            old = _read(path)
+            text = _open(task, _since(old, now))
+            (written if _write(path, old, text) else unchanged).append(path)
+        except OSError as error:
+            failed.append(_failure(path, error))
+    for path in _present(folder):
+        if path in wanted:
+            continue
+        try:
+            old = _read(path)
+            if old is not None and _END in old and not old.startswith(_RESOLVED):
+                _write(path, old, _close(_ours(old), now))
+                resolved.append(path)
+        except OSError as error:
+            failed.append(_failure(path, error))
+    return Kept(tuple(written), tuple(unchanged), tuple(resolved), tuple(failed))
+
+
+def _open(task: Task, since: str) -> str:
+    parts = [
+        f"# {encoding.markdown_line(task.needed)}",
+        _section("What", task.what),
+        _section("Why", (f"Priority: {task.severity.name}", f"Since: {since}", *task.why)),
+    ]
+    if task.tried:
+        parts.append(_section(f"Tried without success: {len(task.tried)}", task.tried))
+    return "\n\n".join([*parts, _section("Unblocks", task.unblocks)]) + "\n\n"
+
+
+def _close(ours: str, now: datetime) -> str:
+    title, _, rest = ours.partition("\n")
+    return f"{_RESOLVED}{title.removeprefix('# ')}\n\nResolved: {_stamp(now)}\n{rest}"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n\n".join([f"## {title}", "\n".join(map(encoding.markdown_line, lines))])
+
+
+def _since(old: str | None, now: datetime) -> str:
+    """When the task was opened first; a task that comes back is a new one."""
+    ours = _ours(old) if old is not None and _END in old else ""
+    found = _SINCE.search(ours)
+    return found[1] if found and not ours.startswith(_RESOLVED) else _stamp(now)
+
+
+def _ours(text: str) -> str:
+    return text.partition(_END)[0]
+
+
+def _write(path: Path, old: str | None, ours: str) -> bool:
+    """Whether the file had to change. What stands below our part, or a whole file that is not ours, is kept below."""
+    if old is None:
+        below = "\n"
+    elif _END in old:
+        below = old.partition(_END)[2]
+    else:
+        below = "\n\n" + old
+    text = ours + _END + below
+    if text == old:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if old is not None else 0o644
+    replace_whole(path, text.encode("utf-8", "surrogateescape"), mode=mode)
+    return True
+
+
+def _read(path: Path) -> str | None:
+    """The file's text; None where there is none. A link, or something huge, is not ours to touch."""
+    if path.is_symlink():
+        raise OSError(f"{path.name} is a symbolic link")
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise OSError(f"{path.name} is larger than any task")
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
+def _present(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.glob(f"{PREFIX}*.md") if not path.is_symlink())
+    except OSError:
+        return []
+
+
+def _name(rule: str) -> str:
+    if not _RULE.fullmatch(rule):
+        raise ValueError(f"a rule is named in kebab case, not {rule!r}")
+    return rule
+
+
+def _failure(path: Path, error: OSError) -> str:
+    return f"cannot keep {encoding.markdown_line(str(path))}: {error.strerror or error}"
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

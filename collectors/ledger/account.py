@@ -1,0 +1,218 @@
+"""The ledger of one filesystem: thirteen rows that sum to `used`, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from collectors.ledger.charge import charge, hidden_parents, without_parents
+from collectors.ledger.item_builder import desk, removable
+from collectors.ledger.items import items as make_items
+from collectors.ledger.partial import (
+    INSIDE,
+    behind_a_closed_root,
+    beyond_the_bind,
+    either_way,
+    nameless,
+    without_a_walk,
+)
+from collectors.ledger.partial import METHOD as CLAIMED
+from collectors.ledger.release_table import figures, freed_beside, keep_books
+from collectors.model.filesystem import Occupancy
+from collectors.model.ledger import Books, Category, Item, Ledger, Row
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why, charged, total
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import UnitKind
+
+_REMOVED_BY = {
+    Category.IMAGES: OwnerKind.IMAGE,
+    Category.CONTAINERS: OwnerKind.CONTAINER,
+    Category.VOLUMES: OwnerKind.VOLUME,
+    Category.BUILD_CACHE: OwnerKind.BUILD,
+}
+_KINDS = {
+    Category.ORPHANS: OwnerKind.ORPHAN,
+    Category.DOCKER_OTHER: OwnerKind.LEFTOVER,
+    Category.LOGS: OwnerKind.LOG,
+    Category.SNAPSHOTS: OwnerKind.SNAPSHOT,
+    Category.DELETED_PENDING: OwnerKind.DELETED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The ledger of a filesystem with the books behind it."""
+
+    ledger: Ledger
+    books: Books
+
+
+def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
+    """Close the books of one filesystem.
+
+    `unattributed` is what is left of statfs `used`; it may be negative where the parts were measured while files moved,
+    or where only the engine's claims are known: the sum still holds.
+    """
+    study = replace(study, units=without_parents(study.units, hidden_parents(snapshot)))
+    origin = Origin("accounting", f"ledger of {study.filesystem.mount.mountpoint}", snapshot.ended_at, 0.0)
+    occupancy = study.occupancy.value if isinstance(study.occupancy, Exact) else None
+    books = keep_books(study.units, occupancy.shares, occupancy.unread, origin) if occupancy else _no_books(study)
+    known = figures(study.units, occupancy, books if occupancy else None, origin)
+    items = make_items(desk(snapshot, study, known, origin))
+    space = study.filesystem.space
+    used: Size = Exact(space.value.used_bytes, space.origin) if isinstance(space, Exact) else space
+
+    sizes, apparent, method = _sizes(snapshot, study, occupancy, used, origin)
+    sizes[Category.METADATA] = study.own
+    if not _seen_by_the_trees(study):
+        sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
+    rows = [
+        _row(
+            category,
+            sizes[category],
+            apparent.get(category),
+            method,
+            _reclaimable(category, snapshot, study, books, items, origin),
+            origin,
+        )
+        for category in Category
+        if category is not Category.UNATTRIBUTED
+    ]
+    rows.append(_unattributed(rows, used, study, origin))
+    note = "" if occupancy is None or not occupancy.age_s else f"figures measured {int(occupancy.age_s)} s ago"
+    return Account(
+        Ledger(study.filesystem, tuple(rows), items, note),
+        books,
+    )
+
+
+def _sizes(
+    snapshot: Snapshot, study: FilesystemStudy, occupancy: Occupancy | None, used: Size, origin: Origin
+) -> tuple[dict[Category, Size], Mapping[Category, Size], str]:
+    absent = Exact(0, origin)
+    sizes: dict[Category, Size] = {}
+    apparent: Mapping[Category, Size] = {}
+    if occupancy is not None:
+        charges = charge(study.units, occupancy, origin)
+        sizes.update(charges.charged)
+        apparent = charges.apparent
+        gap = _store_gap(snapshot)
+        for category in Category:
+            if gap is not None and category is not Category.OTHER_FILES:
+                sizes[category] = total([sizes.get(category, absent), gap], origin)
+            sizes.setdefault(category, absent)
+        if gap is not None:
+            sizes.update(behind_a_closed_root(snapshot, study, gap, used, origin))
+        sizes.update(either_way(study, occupancy, sizes, origin))
+        elsewhere = beyond_the_bind(study)
+        if elsewhere is not None:
+            sizes[Category.OTHER_FILES] = total([sizes[Category.OTHER_FILES], elsewhere], origin)
+        return sizes, apparent, occupancy.method
+    sizes.update(without_a_walk(snapshot, study, used, origin))
+    unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
+    for category in Category:
+        sizes.setdefault(category, unread)
+    return sizes, apparent, CLAIMED
+
+
+def _store_gap(snapshot: Snapshot) -> Unavailable | None:
+    """Why Docker's directories could not be told apart, if they could not."""
+    if isinstance(snapshot.store, Unavailable):
+        return snapshot.store
+    return snapshot.store.value.units if isinstance(snapshot.store.value.units, Unavailable) else None
+
+
+def _row(category: Category, size: Size, apparent: Size | None, method: str, reclaimable: Size, origin: Origin) -> Row:
+    unknown = Unavailable(Why.NOT_APPLICABLE, "no files behind this category", origin)
+    if isinstance(size, Between):
+        method = size.method
+    how = {Category.METADATA: "the filesystem's own figures", Category.DELETED_OPEN: "open descriptors"}.get(
+        category, method
+    )
+    return Row(category, size, apparent if apparent is not None else unknown, reclaimable, how, _reason(size))
+
+
+def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: Origin) -> Row:
+    parts = sum(charged(row.charged) for row in rows)
+    nothing = Unavailable(Why.NOT_APPLICABLE, "what it belongs to is not known", origin)
+    if isinstance(used, Unavailable):
+        return Row(Category.UNATTRIBUTED, used, nothing, nothing, "used − all rows", used.detail)
+    left = charged(used) - parts
+    open_ended = [row.category.value for row in rows if not isinstance(row.charged, Exact)]
+    reason = ""
+    if left < 0:
+        reason = "more was counted than is used: files changed during the run, or estimates overlap"
+    elif open_ended:
+        reason = f"not measured whole: {', '.join(open_ended)}"
+    return Row(Category.UNATTRIBUTED, Exact(left, origin), nothing, nothing, "used − all rows", reason)
+
+
+def _reclaimable(
+    category: Category,
+    snapshot: Snapshot,
+    study: FilesystemStudy,
+    books: Books,
+    items: Mapping[Category, tuple[Item, ...]],
+    origin: Origin,
+) -> Size:
+    """What removing everything of the category that can go would free, shared extents counted as sets."""
+    if category is Category.DELETED_OPEN:
+        unseen = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else (study.open_deleted,)
+        return total([*(item.exclusive for item in items.get(category, ())), *unseen], origin)
+    unnamed = nameless(study)
+    if category is Category.SNAPSHOTS and unnamed is not None:
+        return unnamed
+    if isinstance(books.unread, Unavailable) and not books.releases:
+        return books.unread
+    gap = _store_gap(snapshot)
+    if gap is not None and category in INSIDE:
+        return gap
+    kind = _REMOVED_BY.get(category)
+    if kind is not None:
+        owners = removable(snapshot).get(kind)
+        if owners is None:
+            return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
+    elif category in _KINDS:
+        left = _KINDS[category]
+        owners = frozenset(o for release in books.releases for o in release.owners if o.kind is left)
+    else:
+        return Exact(0, origin)
+    # With BuildKit each layer of an image is in the build cache too: alone, neither of the two would free anything.
+    beside = (
+        removable(snapshot).get(OwnerKind.BUILD, frozenset()) if category is Category.IMAGES else frozenset[Owner]()
+    )
+    freed = Exact(freed_beside(books, owners, beside), origin)
+    return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
+
+
+def _seen_by_the_trees(study: FilesystemStudy) -> bool:
+    """On btrfs the exact walk meets deleted files that are open; a scan of processes would count them again."""
+    return isinstance(study.occupancy, Exact) and any(unit.kind is UnitKind.UNLINKED for unit in study.units)
+
+
+def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
+    files = study.open_deleted
+    if isinstance(files, Unavailable):
+        return files
+    found = sum(file.allocated_bytes for file in files.value.files)
+    return AtLeast(found, files.value.unread, origin) if files.value.unread else Exact(found, origin)
+
+
+def _no_books(study: FilesystemStudy) -> Books:
+    unread: Reading[None] = (
+        study.occupancy if isinstance(study.occupancy, Unavailable) else Exact(None, study.occupancy.origin)
+    )
+    return Books((), unread)
+
+
+def _reason(size: Size) -> str:
+    match size:
+        case Exact():
+            return ""
+        case Between(method=method):
+            return f"estimate: {method}"
+        case AtLeast(missing=missing):
+            return "; ".join(dict.fromkeys(f"{part.why}: {part.detail}" for part in missing[:3]))
+        case Unavailable(why=why, detail=detail):
+            return f"{why}: {detail}"

@@ -1,0 +1,193 @@
+"""Which category a unit, and then a shared extent, is charged to.
+
+Images that the engine does not list: each step of a build by the old builder is one. Pure.
+
+The engine removes such a parent with its last child. So it is no holder of its own: whoever asks what removing images
+frees means the images that can be named, and their unnamed parents with them.
+
+Each share of a filesystem charged to one category; what could not be read stays visible beside it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from collectors.model.filesystem import Occupancy, Usage
+from collectors.model.ledger import Category
+from collectors.model.owner import ImageId, Owner, OwnerKind, UnitId
+from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why, total
+from collectors.model.snapshot import Snapshot
+from collectors.model.store import StoredImage, Unit, UnitKind
+from collectors.system.occupancy import HOST_UNIT
+
+# Who is charged when several hold the same bytes: the first of these. Things that somebody wants come before
+# things that are merely left over, so that a leftover's figure is what removing leftovers can bring.
+PRECEDENCE = (
+    Category.IMAGES,
+    Category.BUILD_CACHE,
+    Category.CONTAINERS,
+    Category.LOGS,
+    Category.VOLUMES,
+    Category.ORPHANS,
+    Category.DOCKER_OTHER,
+    Category.OTHER_FILES,
+    Category.SNAPSHOTS,
+    Category.DELETED_PENDING,
+    Category.DELETED_OPEN,
+)
+_RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
+
+_FIXED = {
+    UnitKind.WRITABLE_LAYER: Category.CONTAINERS,
+    UnitKind.INIT_LAYER: Category.CONTAINERS,
+    UnitKind.CONTAINER_FILES: Category.CONTAINERS,
+    UnitKind.CORE_DUMP: Category.CONTAINERS,
+    UnitKind.LOG: Category.LOGS,
+    UnitKind.VOLUME: Category.VOLUMES,
+    UnitKind.SNAPSHOT: Category.SNAPSHOTS,
+    UnitKind.DELETED: Category.DELETED_PENDING,
+    UnitKind.UNLINKED: Category.DELETED_OPEN,
+    UnitKind.SUBVOLUME: Category.OTHER_FILES,
+    UnitKind.HOST: Category.OTHER_FILES,
+    UnitKind.BIND: Category.OTHER_FILES,
+}
+# Content blobs belong to who refers to them; what nobody refers to is the engine's own.
+_LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT)
+
+
+def category_of(unit: Unit) -> Category:
+    """The category that is charged for the bytes that only this unit holds."""
+    fixed = _FIXED.get(unit.kind)
+    if fixed is not None:
+        return fixed
+    owners = {owner.kind for owner in unit.owners}
+    if unit.kind is UnitKind.ORPHAN_CANDIDATE:
+        return Category.ORPHANS if OwnerKind.ORPHAN in owners else Category.DOCKER_OTHER
+    if unit.kind is UnitKind.NESTED_ROOT:
+        return Category.VOLUMES if OwnerKind.VOLUME in owners else Category.CONTAINERS
+    if unit.kind in _LAYERS:
+        if OwnerKind.IMAGE in owners:
+            return Category.IMAGES
+        if OwnerKind.BUILD in owners or unit.kind is UnitKind.BUILD_SNAPSHOT:
+            return Category.BUILD_CACHE
+        return Category.CONTAINERS if OwnerKind.CONTAINER in owners else Category.DOCKER_OTHER
+    return Category.DOCKER_OTHER
+
+
+def first(categories: Iterable[Category]) -> Category:
+    """The one of several that is charged."""
+    return min(categories, key=_RANK.__getitem__)
+
+
+def by_unit(units: Iterable[Unit]) -> Mapping[UnitId, Category]:
+    """Every unit's category."""
+    return {unit.id: category_of(unit) for unit in units}
+
+
+def hidden_parents(snapshot: Snapshot) -> Mapping[Owner, frozenset[Owner]]:
+    """Images on disk that the engine does not list → the listed images built on them.
+
+    Where the parent is not recorded, all listed images that start with its layers stand for it: they hold the same
+    layers anyway. A parent that nothing listed is built on is left out: what it holds stays its own.
+    """
+    store, listing = snapshot.store, snapshot.engine.images
+    if not isinstance(store, Exact) or not isinstance(listing, Exact) or not isinstance(store.value.images, Exact):
+        return {}
+    stored, listed = store.value.images.value, frozenset(image.id for image in listing.value)
+    unlisted = [image for image in stored if image.id not in listed and not image.tags and image.chain]
+    if not unlisted:
+        return {}
+    by_record, by_layers = _by_record(stored, listed), _by_layers(stored, listed)
+    above = {image.id: by_record.get(image.id) or by_layers.get(image.chain[-1]) for image in unlisted}
+    return {_owner(parent): frozenset(map(_owner, images)) for parent, images in above.items() if images}
+
+
+def without_parents(units: Iterable[Unit], parents: Mapping[Owner, frozenset[Owner]]) -> tuple[Unit, ...]:
+    """The same units; where a parent owned one, the images that it goes with do."""
+    if not parents:
+        return tuple(units)
+    return tuple(_settled(unit, parents) if unit.owners & parents.keys() else unit for unit in units)
+
+
+def _settled(unit: Unit, parents: Mapping[Owner, frozenset[Owner]]) -> Unit:
+    owners = frozenset().union(*(parents.get(owner, frozenset({owner})) for owner in unit.owners))
+    return replace(unit, owners=owners)
+
+
+def _by_record(stored: Iterable[StoredImage], listed: frozenset[ImageId]) -> Mapping[ImageId, set[ImageId]]:
+    """Each image → the listed ones that name it as an ancestor."""
+    parent = {image.id: image.parent for image in stored if image.parent is not None}
+    found: defaultdict[ImageId, set[ImageId]] = defaultdict(set)
+    for image in listed:
+        seen, one = {image}, parent.get(image)
+        while one is not None and one not in seen:
+            seen.add(one)
+            found[one].add(image)
+            one = parent.get(one)
+    return found
+
+
+def _by_layers(stored: Iterable[StoredImage], listed: frozenset[ImageId]) -> Mapping[str, set[ImageId]]:
+    """Each chain of layers, by its top → the listed images that stand on it. A chain id covers all that lies below."""
+    found: defaultdict[str, set[ImageId]] = defaultdict(set)
+    for image in stored:
+        if image.id in listed:
+            for layer in image.chain:
+                found[layer].add(image.id)
+    return found
+
+
+def _owner(image: ImageId) -> Owner:
+    return Owner(OwnerKind.IMAGE, image)
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    charged: Mapping[Category, Size]
+    apparent: Mapping[Category, Size]
+
+
+def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Charges:
+    """Allocated bytes (each physical byte once) and apparent bytes of every category that units can be charged to."""
+    category = dict(by_unit(units))
+    category.setdefault(HOST_UNIT, Category.OTHER_FILES)
+    bytes_of: defaultdict[Category, int] = defaultdict(int)
+    for share in occupancy.shares:
+        holders = [category.get(holder, Category.OTHER_FILES) for holder in share.holders]
+        bytes_of[first(holders)] += share.bytes
+
+    missing: defaultdict[Category, set[Unavailable]] = defaultdict(set)
+    apparent: defaultdict[Category, list[Size]] = defaultdict(list)
+    for unit_id, its in category.items():
+        usage = occupancy.usages.get(unit_id)
+        if usage is None:
+            if unit_id != HOST_UNIT and occupancy.unread:
+                missing[its].add(occupancy.unread[0])
+            continue
+        missing[its].update(_missing(usage))
+        apparent[its].append(usage.apparent)
+    missing[Category.OTHER_FILES].update(occupancy.unread)
+
+    charged: dict[Category, Size] = {}
+    for its in set(category.values()) | set(bytes_of) | {Category.OTHER_FILES}:
+        count = bytes_of.get(its, 0)
+        gaps = tuple(sorted(missing[its], key=lambda u: (u.origin.source, u.detail)))
+        charged[its] = AtLeast(count, gaps, origin) if gaps else Exact(count, origin)
+    return Charges(charged, {its: total(parts, origin) for its, parts in apparent.items()})
+
+
+def _missing(usage: Usage) -> tuple[Unavailable, ...]:
+    match usage.allocated:
+        case AtLeast(missing=missing):
+            return missing
+        case Unavailable() as unread:
+            return (unread,)
+        case _:
+            return ()
+
+
+def nothing(why: str, origin: Origin) -> Unavailable:
+    """A category that does not exist on this filesystem."""
+    return Unavailable(Why.NOT_APPLICABLE, why, origin)

@@ -1,0 +1,144 @@
+"""What is in use right now, and what could be let go without anybody missing it: facts for items, no plan.
+
+The desk on which items are made: one snapshot, one filesystem, its figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.ledger.release_table import Figures
+from collectors.model.engine import Container, EngineView, Volume
+from collectors.model.ledger import Category, Item
+from collectors.model.owner import ContainerId, Owner, OwnerKind
+from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+
+RUNNING = frozenset({"running", "paused", "restarting", "removing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`known` is False where the engine's containers could not be listed: then nothing may be called unused."""
+
+    known: bool
+    containers_of_image: Mapping[str, tuple[str, ...]]
+    containers_of_volume: Mapping[str, tuple[str, ...]]
+    running: frozenset[str]  # container ids
+
+
+def uses(view: EngineView) -> Use:
+    """Which containers hold which images and volumes, as the engine lists them."""
+    if not isinstance(view.containers, Exact):
+        return Use(False, {}, {}, frozenset())
+    containers = view.containers.value
+    of_image: dict[str, list[str]] = {}
+    of_volume: dict[str, list[str]] = {}
+    for container in containers:
+        of_image.setdefault(container.image_id, []).append(container.name)
+        for volume in {mount.volume for mount in container.attachments if mount.volume}:
+            of_volume.setdefault(volume, []).append(container.name)
+    running = frozenset(container.id for container in containers if container.state in RUNNING)
+    return Use(True, _frozen(of_image), _frozen(of_volume), running)
+
+
+def removable(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
+    """Per kind of owner, those that nothing uses now. A kind whose use is not known has no key."""
+    view, use = snapshot.engine, uses(snapshot.engine)
+    answer: dict[OwnerKind, frozenset[Owner]] = {}
+    if use.known and isinstance(view.containers, Exact):
+        stopped = [c for c in view.containers.value if c.id not in use.running]
+        answer[OwnerKind.CONTAINER] = _owners(OwnerKind.CONTAINER, (c.id for c in stopped))
+        if isinstance(view.images, Exact):
+            free = (i.id for i in view.images.value if i.id not in use.containers_of_image)
+            answer[OwnerKind.IMAGE] = _owners(OwnerKind.IMAGE, free)
+        if isinstance(view.volumes, Exact):
+            answer[OwnerKind.VOLUME] = _owners(OwnerKind.VOLUME, (v.name for v in view.volumes.value if _free(v, use)))
+    if isinstance(view.build_cache, Exact):
+        answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, (r.id for r in view.build_cache.value if not r.in_use))
+    return answer
+
+
+def _free(volume: Volume, use: Use) -> bool:
+    counted = isinstance(volume.references, Exact) and volume.references.value > 0
+    return volume.name not in use.containers_of_volume and not counted
+
+
+def _owners(kind: OwnerKind, names: Iterable[str]) -> frozenset[Owner]:
+    return frozenset(Owner(kind, name) for name in names)
+
+
+def _frozen(lists: dict[str, list[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {key: tuple(sorted(names)) for key, names in lists.items()}
+
+
+def label(container: Container) -> str:
+    """A container in words: name and state."""
+    return f"{container.name} ({container.state})"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    snapshot: Snapshot
+    study: FilesystemStudy
+    figures: Figures
+    use: Use
+    containers: Mapping[ContainerId, Container]
+    origin: Origin
+
+    def item(
+        self,
+        key: Owner,
+        category: Category,
+        name: str,
+        *,
+        state: str,
+        free: bool | None,
+        owner: str = "",
+        created: datetime | None = None,
+        used: datetime | None = None,
+        fallback: Size | None = None,
+        own_only: bool = False,
+    ) -> Item:
+        """The item of one owner.
+
+        `free` says whether it can go now, None where that is not known. `own_only` shows what it alone adds, not what
+        it stands on (a container without its image).
+        """
+        exclusive = self.figures.exclusive(key)
+        referenced = exclusive if own_only else self.figures.referenced(key)
+        note = ""
+        if isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
+            referenced, note = fallback, "size as the engine reports it"
+        return Item(
+            id=key.id,
+            owner_id=key,
+            category=category,
+            name=name,
+            referenced=referenced,
+            exclusive=exclusive,
+            apparent=self.figures.apparent(key),
+            reclaimable=self._reclaimable(key, exclusive, free),
+            owner=owner,
+            state=state,
+            created_at=created,
+            last_used_at=used,
+            proof=(),
+            note=note,
+        )
+
+    def _reclaimable(self, key: Owner, exclusive: Size, free: bool | None) -> Size:
+        if free is not None:
+            return exclusive if free else Exact(0, self.origin)
+        if key.kind is OwnerKind.LOG:  # a log can be cut whoever writes it
+            return exclusive
+        return Unavailable(Why.NOT_REACHABLE, "it is not known whether anything uses it", self.origin)
+
+
+def desk(snapshot: Snapshot, study: FilesystemStudy, figures: Figures, origin: Origin) -> Desk:
+    """Lay out what items are made from."""
+    listed = snapshot.engine.containers
+    containers = {c.id: c for c in listed.value} if isinstance(listed, Exact) else {}
+    return Desk(snapshot, study, figures, uses(snapshot.engine), containers, origin)

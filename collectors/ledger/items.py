@@ -1,0 +1,274 @@
+"""Items that the disk names: orphans, leftovers, snapshots, deleted-but-open files, the largest other directories.
+
+Items that the engine names: images, containers, logs, volumes, build cache records.
+
+The things behind each category, with their figures, largest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from collectors.ledger.charge import category_of
+from collectors.ledger.item_builder import RUNNING, Desk
+from collectors.model.engine import BuildRecord, Image, Volume
+from collectors.model.filesystem import OpenDeleted
+from collectors.model.ledger import Category, Item
+from collectors.model.owner import ContainerId, Owner, OwnerKind
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged
+from collectors.model.store import ContainerLog, Orphanhood, Unit, UnitKind
+
+
+def units(desk: Desk) -> Iterable[Item]:
+    """Directories that are items by themselves: orphans, leftovers, snapshots, what waits for the cleaner."""
+    proofs = {}
+    store = desk.snapshot.store
+    if isinstance(store, Exact) and isinstance(store.value.orphans, Exact):
+        proofs = {proof.unit: proof for proof in store.value.orphans.value}
+    alone = (Category.ORPHANS, Category.DOCKER_OTHER, Category.SNAPSHOTS, Category.DELETED_PENDING)
+    for unit in desk.study.units:
+        category = category_of(unit)
+        if category not in alone and unit.kind not in (UnitKind.CORE_DUMP, UnitKind.NESTED_ROOT):
+            continue
+        proof = proofs.get(unit.id)
+        free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
+        owner = next(iter(sorted(unit.owners)), Owner(OwnerKind.UNIT, unit.id))
+        item = _unit_item(desk, unit, owner, category, free or owner.kind is OwnerKind.LEFTOVER)
+        if proof is not None:
+            item = _with_proof(item, proof.verdict, proof.checked, proof.note)
+        yield item
+
+
+def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: bool) -> Item:
+    usages = desk.study.occupancy.value.usages if isinstance(desk.study.occupancy, Exact) else {}
+    usage = usages.get(unit.id)
+    shared_owner = len(desk.figures.units.get(owner, ())) > 1 or not unit.owners
+    gone = desk.figures.absent
+    referenced = (usage.allocated if usage else gone) if shared_owner else desk.figures.referenced(owner)
+    exclusive = (usage.allocated if usage else gone) if shared_owner else desk.figures.exclusive(owner)
+    return Item(
+        id=unit.id,
+        owner_id=owner,
+        category=category,
+        name=unit.name,
+        referenced=referenced,
+        exclusive=exclusive,
+        apparent=usage.apparent if usage else gone,
+        reclaimable=exclusive if free else Exact(0, desk.origin),
+        owner=unit.path,
+        state=unit.kind.value,
+        created_at=unit.created_at,
+        last_used_at=None,
+        proof=(),
+        note="",
+    )
+
+
+def open_deleted(desk: Desk) -> Iterable[Item]:
+    held = desk.study.open_deleted
+    for file in held.value.files if isinstance(held, Exact) else ():
+        yield _open(desk, file)
+
+
+def _open(desk: Desk, file: OpenDeleted) -> Item:
+    container = desk.containers.get(ContainerId(file.container))
+    who = container.name if container else file.container[:12]
+    size = Exact(file.allocated_bytes, desk.origin)
+    process = f"{file.command} (pid {file.pid})"
+    return Item(
+        id=f"{file.device}:{file.inode}",
+        owner_id=Owner(OwnerKind.OPEN, f"{file.device}:{file.inode}"),
+        category=Category.DELETED_OPEN,
+        name=file.path,
+        referenced=size,
+        exclusive=size,
+        apparent=Exact(file.apparent_bytes, desk.origin),
+        reclaimable=size,
+        owner=f"{process} in container {who}" if who else process,
+        state="deleted, still open",
+        created_at=None,
+        last_used_at=None,
+        proof=(),
+        note="",
+    )
+
+
+def others(desk: Desk) -> Iterable[Item]:
+    occupancy = desk.study.occupancy
+    if isinstance(occupancy, Exact):
+        for directory in occupancy.value.largest_others:
+            size = Exact(directory.allocated_bytes, desk.origin)
+            yield _plain(desk, directory.path, size, Exact(directory.apparent_bytes, desk.origin), UnitKind.HOST.value)
+        for unit in desk.study.units:
+            usage = occupancy.value.usages.get(unit.id)
+            if category_of(unit) is not Category.OTHER_FILES or usage is None or not charged(usage.allocated):
+                continue
+            users = unit.name if unit.kind is UnitKind.BIND else ""
+            yield _plain(desk, unit.path or unit.name, usage.allocated, usage.apparent, unit.kind.value, users)
+
+
+def _plain(desk: Desk, path: str, allocated: Size, apparent: Size, state: str, owner: str = "") -> Item:
+    return Item(
+        id=path,
+        owner_id=Owner(OwnerKind.PATH, path),
+        category=Category.OTHER_FILES,
+        name=path,
+        referenced=allocated,
+        exclusive=allocated,
+        apparent=apparent,
+        reclaimable=Unavailable(
+            Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not known here", desk.origin
+        ),
+        owner=owner,
+        state=state,
+        created_at=None,
+        last_used_at=None,
+        proof=(),
+        note="",
+    )
+
+
+def _with_proof(item: Item, verdict: Orphanhood, checked: tuple[str, ...], note: str) -> Item:
+    return replace(item, state=verdict.value, proof=checked, note=note)
+
+
+def images(desk: Desk) -> Iterable[Item]:
+    listed = desk.snapshot.engine.images
+    if isinstance(listed, Exact):
+        for image in listed.value:
+            yield _image(desk, image)
+    else:
+        store = desk.snapshot.store
+        if isinstance(store, Exact) and isinstance(store.value.images, Exact):
+            for stored in store.value.images.value:
+                name = stored.tags[0] if stored.tags else stored.id.removeprefix("sha256:")[:12]
+                yield desk.item(Owner(OwnerKind.IMAGE, stored.id), Category.IMAGES, name, state="unknown", free=None)
+
+
+def _image(desk: Desk, image: Image) -> Item:
+    users = desk.use.containers_of_image.get(image.id, ())
+    state = "in use" if users else ("unused" if image.tags else "dangling") if desk.use.known else "unknown"
+    name = image.tags[0] if image.tags else image.id.removeprefix("sha256:")[:12]
+    return desk.item(
+        Owner(OwnerKind.IMAGE, image.id),
+        Category.IMAGES,
+        name,
+        state=state,
+        free=not users if desk.use.known else None,
+        owner=", ".join(users) or ", ".join(image.tags[1:]),
+        created=_value(image.created_at),
+        fallback=image.size,
+    )
+
+
+def containers(desk: Desk) -> Iterable[Item]:
+    for container in desk.containers.values():
+        yield desk.item(
+            Owner(OwnerKind.CONTAINER, container.id),
+            Category.CONTAINERS,
+            container.name,
+            state=container.state,
+            free=container.state not in RUNNING,
+            owner=container.image,
+            created=_value(container.created_at),
+            used=_value(container.finished_at),
+            fallback=container.writable,
+            own_only=True,
+        )
+
+
+def logs(desk: Desk) -> Iterable[Item]:
+    store = desk.snapshot.store
+    if not (isinstance(store, Exact) and isinstance(store.value.logs, Exact)):
+        return
+    for log in store.value.logs.value:
+        yield _log(desk, log)
+
+
+def _log(desk: Desk, log: ContainerLog) -> Item:
+    container = desk.containers.get(log.container_id)
+    name = container.name if container else log.container_id[:12]
+    return desk.item(
+        Owner(OwnerKind.LOG, log.container_id),
+        Category.LOGS,
+        name,
+        state=log.driver if log.rotates else f"{log.driver}, no rotation",
+        free=None,
+        owner=name,
+        fallback=Exact(log.allocated_bytes, desk.origin),
+    )
+
+
+def volumes(desk: Desk) -> Iterable[Item]:
+    listed = desk.snapshot.engine.volumes
+    if isinstance(listed, Exact):
+        for volume in listed.value:
+            yield _volume(desk, volume)
+
+
+def _volume(desk: Desk, volume: Volume) -> Item:
+    users = desk.use.containers_of_volume.get(volume.name, ())
+    state = "in use" if users else ("unused" if desk.use.known else "unknown")
+    return desk.item(
+        Owner(OwnerKind.VOLUME, volume.name),
+        Category.VOLUMES,
+        volume.name,
+        state=f"{state}, anonymous" if volume.anonymous else state,
+        free=not users if desk.use.known else None,
+        owner=", ".join(users),
+        created=_value(volume.created_at),
+        fallback=volume.size,
+    )
+
+
+def build_cache(desk: Desk) -> Iterable[Item]:
+    listed = desk.snapshot.engine.build_cache
+    if isinstance(listed, Exact):
+        for record in listed.value:
+            yield _record(desk, record)
+
+
+def _record(desk: Desk, record: BuildRecord) -> Item:
+    state = "in use" if record.in_use else "shared with an image" if record.shared else "unused"
+    return desk.item(
+        Owner(OwnerKind.BUILD, record.id),
+        Category.BUILD_CACHE,
+        record.description or record.id,
+        state=state,
+        free=not record.in_use,
+        owner=record.kind,
+        created=_value(record.created_at),
+        used=_value(record.last_used_at),
+        fallback=record.size,
+    )
+
+
+def _value(reading: Reading[datetime]) -> datetime | None:
+    return reading.value if isinstance(reading, Exact) else None
+
+
+_MAKERS: tuple[Callable[[Desk], Iterable[Item]], ...] = (
+    images,
+    containers,
+    logs,
+    volumes,
+    build_cache,
+    units,
+    open_deleted,
+    others,
+)
+
+
+def items(desk: Desk) -> Mapping[Category, tuple[Item, ...]]:
+    """Items of every category that has any."""
+    answer: dict[Category, list[Item]] = {}
+    for make in _MAKERS:
+        for item in make(desk):
+            answer.setdefault(item.category, []).append(item)
+    return {category: tuple(sorted(listed, key=_largest)) for category, listed in answer.items()}
+
+
+def _largest(item: Item) -> tuple[int, str]:
+    return (-charged(item.referenced), item.name)

@@ -1,0 +1,117 @@
+"""One run from question to Report: look, close the books, judge, plan, remember. Both faces come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collectors.inventory import Request, assemble
+from collectors.inventory.request import OnPart
+from collectors.journal.appending import Place, append
+from collectors.journal.record import Action
+from collectors.journal.vault import keep
+from collectors.model.report import Report
+from collectors.model.settings import Settings
+from collectors.model.snapshot import Snapshot
+from collectors.pipeline.builds import recollect
+from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
+from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
+from collectors.pipeline.remember import bullets, record_of, tasks
+from collectors.probe import Wish, probed
+from collectors.system.deadline import Clock
+from collectors.system.folders import Folder
+from collectors.system.host import boot
+
+__all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
+
+# For judging and printing.
+_KEEP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that a run can be told. `journal` None: no memory is read and none is written; `vault` likewise."""
+
+    request: Request
+    settings: Settings
+    journal: Folder | None
+    vault: Path | None
+    until_percent: float | None
+    probe: Wish | None = None  # None: no container is ever started
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A report of what is known so far; `waiting` names the sources that are still being asked."""
+
+    report: Report
+    done: bool
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished run: the report for people, and what remedies and the journal need of it."""
+
+    report: Report
+    snapshot: Snapshot
+    judged: Judged
+    memory: Memory
+    ruling: Ruling
+
+
+def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
+    """Look at the machine once. Never raises for what the machine does, and writes nothing but measured figures."""
+    memory = recall(options.journal, datetime.now(UTC), options.settings.thresholds)
+    ruling = Ruling(options.settings, {}, options.until_percent)
+
+    def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
+        if on_progress is not None:
+            partial = report(
+                snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend, options.settings
+            )
+            on_progress(Progress(partial, False, waiting))
+
+    snapshot = _look(options, part if on_progress else None)
+    if options.journal is not None:
+        snapshot = replace(snapshot, reports=(*snapshot.reports, journal_line(memory)))
+    builds = recollect(memory.journal, snapshot, options.request)
+    if builds.reports:
+        snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))
+    accounts = close_books(snapshot)
+    memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
+    ruling = replace(ruling, last_used=last_used(memory, snapshot))
+    judged = judge(snapshot, accounts, memory, ruling)
+    final = report(snapshot, judged, memory.trend, options.settings)
+    if on_progress is not None:
+        on_progress(Progress(final, True, ()))
+    return Outcome(final, snapshot, judged, memory, ruling)
+
+
+def _look(options: Options, on_part: OnPart | None) -> Snapshot:
+    """What can be seen from here; then, only if told to, what a probe container sees. Half of the time is its."""
+    if options.probe is None:
+        return assemble(options.request, on_part)
+    clock = Clock(options.request.deadline_s)
+    seen = assemble(replace(options.request, deadline_s=options.request.deadline_s / 2), on_part)
+    return probed(seen, options.request, options.probe, left_s=clock.left(keep=_KEEP_S))
+
+
+def remember(outcome: Outcome, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
+    """Write the run to the journal and its open tasks to the vault. What did not go as asked, one sentence each."""
+    notes: list[str] = []
+    journal = outcome.memory.journal
+    if options.journal is not None:
+        host = options.request.host
+        record = record_of(outcome.report, outcome.judged.raw, outcome.snapshot, boot(host), actions)
+        before = journal.records[-1] if journal and journal.records else None
+        written = append(options.journal, record, bullets(outcome.report, record, before, actions))
+        notes += written.notes
+        if written.place is Place.NOWHERE:
+            notes.append(f"the journal entry could not be written anywhere; it follows\n{written.entry}")
+    if options.vault is not None:
+        kept = keep(options.vault, tasks(outcome.report, journal), now=outcome.snapshot.ended_at)
+        notes += kept.failed
+    return tuple(notes)

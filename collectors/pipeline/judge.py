@@ -1,0 +1,200 @@
+"""The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing.
+
+One sentence that names the biggest culprit and what frees it.
+
+Snapshot → Report: the ledger of every filesystem, the findings, the plan, the severity. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from collectors.causes.detection import culprit, detect, is_symptom, severity
+from collectors.causes.finding_context import FindingContext
+from collectors.ledger.account import Account, account
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Ledger
+from collectors.model.owner import Owner
+from collectors.model.plan import Plan
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged
+from collectors.model.report import Report, TrendView
+from collectors.model.settings import Settings
+from collectors.model.snapshot import Outcome, Snapshot, SourceReport
+from collectors.pipeline.memory import Memory, settle
+from collectors.planning import build_plan
+from collectors.probe.run import SOURCE as PROBE
+from collectors.report import words
+from collectors.version import tool_version
+
+UNKNOWN = 3
+# A source that broke, as against one that this user or place simply has no access to.
+_BROKEN = frozenset({Why.TIMED_OUT, Why.MALFORMED, Why.INCONSISTENT, Why.FAILED, Why.DEFECT})
+
+
+def exit_status(snapshot: Snapshot, severity: Severity) -> int:
+    """DESIGN's table; a probe that failed never makes 0."""
+    if severity >= Severity.P1:
+        return 2
+    if _undecided(snapshot):
+        return UNKNOWN
+    return 1 if severity is Severity.P2 else 0
+
+
+def _undecided(snapshot: Snapshot) -> bool:
+    """Could what was not read have changed the severity?"""
+    if not snapshot.studies:
+        return True
+    study = snapshot.studies[0]
+    if isinstance(study.filesystem.space, Unavailable) or isinstance(snapshot.engine.engine, Unavailable):
+        return True
+    view = snapshot.engine
+    others: tuple[Reading[object], ...] = (
+        snapshot.docker_root,
+        snapshot.store,
+        study.occupancy,
+        view.images,
+        view.containers,
+        view.volumes,
+        view.build_cache,
+    )
+    if any(isinstance(one, Unavailable) and one.why in _BROKEN for one in others):
+        return True
+    return any("defect" in row.reason or _broken_probe(row) for row in snapshot.reports)
+
+
+def _broken_probe(row: SourceReport) -> bool:
+    """A container that was to read the disk, and broke: what it was asked for is not known."""
+    return row.source == PROBE and row.outcome is Outcome.UNREAD and row.reason.partition(":")[0] in _BROKEN
+
+
+def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity) -> str:
+    """The sentence, foreign names already escaped."""
+    if ledger is None:
+        return "The disk could not be read; see Coverage."
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
+    used = f"{words.whole_percent(space.value.used_percent)} used"
+    remedy = _remedy(plan)
+    writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
+    if writes_fail is not None:
+        return f"{_sentence(writes_fail)}; {words.quoted(writes_fail.remedy, 200)}."
+    named = culprit(findings)
+    if severity >= Severity.P2 and named is not None and named.bytes is not None:
+        amount = words.size(named.bytes)
+        return f"{used}; {amount} in {words.quoted(named.claim, 200)}{remedy}."
+    largest = max(
+        (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
+    )
+    name = largest.category.value.replace("_", " ")
+    if severity >= Severity.P2:
+        return f"{used}; the largest category is {name} ({words.size(largest.charged)}){remedy}."
+    return f"No action needed: {used}; the largest category is {name} ({words.size(largest.charged)})."
+
+
+def _sentence(finding: Finding) -> str:
+    claim = words.quoted(finding.claim, 240)
+    return claim[:1].upper() + claim[1:]
+
+
+def _remedy(plan: Plan) -> str:
+    steps = [step for step in plan.steps if step.automatic]
+    freed = plan.frees_bytes(frozenset(step.id for step in steps))
+    if freed:
+        return f"; the plan frees {words.bytes_(freed)} in {words.count(len(steps), 'step')}"
+    if plan.steps:
+        return "; what would help needs a decision by a person: see the plan"
+    return "; nothing that could be removed would help"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one snapshot amounts to. `accounts` stand in the order of the snapshot's studies."""
+
+    accounts: tuple[Account, ...]
+    raw: tuple[Finding, ...]  # as this run alone sees them
+    findings: tuple[Finding, ...]  # as they stand over several runs
+    plan: Plan
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the judgement goes by. `last_used` is what the journal knows of when things were last in use."""
+
+    settings: Settings
+    last_used: Mapping[Owner, datetime]
+    until_percent: float | None
+
+
+def close_books(snapshot: Snapshot) -> tuple[Account, ...]:
+    """The account of every filesystem, in the order of the snapshot's studies."""
+    return tuple(account(snapshot, study) for study in snapshot.studies)
+
+
+def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, ruling: Ruling) -> Judged:
+    """Findings, severity and plan from the closed books."""
+    if not accounts:
+        return Judged((), (), (), Plan((), (), ()), Severity.P2)
+    # The Docker root's filesystem is judged; the others are shown.
+    study, main = snapshot.studies[0], accounts[0]
+    raw = detect(FindingContext(snapshot, study, main.ledger, main.books, memory.trend, ruling.settings.thresholds))
+    percent = _used_percent(main)
+    findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.settings.thresholds)
+    steps = build_plan(
+        snapshot,
+        main.ledger,
+        main.books,
+        findings,
+        ruling.settings.keep,
+        ruling.last_used,
+        snapshot.ended_at,
+        until_percent=ruling.until_percent,
+    )
+    return Judged(accounts, raw, findings, steps, severity(findings))
+
+
+def _used_percent(main: Account) -> int | None:
+    space = main.ledger.filesystem.space
+    return space.value.used_percent if isinstance(space, Exact) else None
+
+
+def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings) -> Report:
+    """The run, finished."""
+    main = judged.accounts[0].ledger if judged.accounts else None
+    return Report(
+        tool_version=tool_version(),
+        host=snapshot.host,
+        taken_at=snapshot.began_at,
+        took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
+        severity=judged.severity,
+        exit_status=exit_status(snapshot, judged.severity),
+        verdict=verdict(main, judged.findings, judged.plan, judged.severity),
+        docker_root=snapshot.docker_root,
+        engine=snapshot.engine.engine,
+        explained_percent=_explained(judged.accounts, snapshot.ended_at),
+        ledger=main,
+        other_ledgers=tuple(one.ledger for one in judged.accounts[1:]),
+        filesystem_facts=snapshot.studies[0].filesystem_facts if snapshot.studies else None,
+        findings=judged.findings,
+        trend=trend,
+        plan=judged.plan,
+        coverage=snapshot.reports,
+        settings=settings,
+    )
+
+
+def _explained(accounts: tuple[Account, ...], at: datetime) -> Reading[float]:
+    """What the named categories make up of used, in percent; too much counted is as wrong as too little."""
+    origin = Origin("accounting", "explained", at, 0.0)
+    if not accounts:
+        return Unavailable(Why.NOT_REACHABLE, "no filesystem was found", origin)
+    ledger = accounts[0].ledger
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return space
+    used = space.value.used_bytes
+    left = abs(charged(ledger.row(Category.UNATTRIBUTED).charged))
+    return Exact(max(0.0, 100 * (used - left) / used) if used else 100.0, origin)

@@ -1,0 +1,214 @@
+"""A report in the journal's terms: one record of figures. Pure.
+
+The run in words for people: the journal's bullets and the vault's tasks. Pure; foreign strings are escaped here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from collectors.causes import disk_full
+from collectors.forecast.churn import repository_of
+from collectors.journal.record import Action, Journal, Noted, Record
+from collectors.journal.vault import Task
+from collectors.ledger.item_builder import uses
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Item, Ledger
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import Exact, Size, Unavailable, charged
+from collectors.model.report import Report
+from collectors.model.snapshot import Snapshot
+from collectors.report import words
+from collectors.report.trend_text import signed
+
+
+def record_of(
+    report: Report,
+    raw: tuple[Finding, ...],
+    snapshot: Snapshot,
+    boot: tuple[str | None, float | None],
+    actions: tuple[Action, ...] = (),
+) -> Record:
+    """`raw` are the findings as this run alone sees them; the report's are what stands."""
+    ledger = report.ledger
+    space = ledger.filesystem.space if ledger else None
+    figures = space.value if isinstance(space, Exact) else None
+    return Record(
+        at=report.taken_at,
+        boot_id=boot[0],
+        uptime_s=boot[1],
+        filesystem=_filesystem(report),
+        total_bytes=figures.total_bytes if figures else None,
+        used_bytes=figures.used_bytes if figures else None,
+        available_bytes=figures.available_bytes if figures else None,
+        severity=report.severity,
+        categories={row.category.value: _count(row.charged) for row in ledger.rows} if ledger else {},
+        allocation=report.filesystem_facts.value.allocation if isinstance(report.filesystem_facts, Exact) else None,
+        owners=_owners(ledger) if ledger else None,
+        tags=_tags(snapshot),
+        dangling=_dangling(report),
+        orphans=frozenset(item.name for item in ledger.items.get(Category.ORPHANS, ())) if ledger else None,
+        findings=_noted(report.findings, raw),
+        actions=actions,
+        in_use=_in_use(snapshot),
+    )
+
+
+def _filesystem(report: Report) -> str | None:
+    if isinstance(report.filesystem_facts, Exact):
+        return report.filesystem_facts.value.identity
+    if report.ledger is None or isinstance(report.ledger.filesystem.space, Unavailable):
+        return None
+    mount, space = report.ledger.filesystem.mount, report.ledger.filesystem.space.value
+    return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
+
+
+def _owners(ledger: Ledger) -> Mapping[str, int]:
+    """Bytes per repository, container, log and volume, by name: names outlive ids when something is recreated."""
+    sizes: defaultdict[str, int] = defaultdict(int)
+    for category, kind in (
+        (Category.CONTAINERS, OwnerKind.CONTAINER),
+        (Category.LOGS, OwnerKind.LOG),
+        (Category.VOLUMES, OwnerKind.VOLUME),
+        (Category.IMAGES, OwnerKind.IMAGE),
+    ):
+        for item in ledger.items.get(category, ()):
+            count = _count(item.exclusive if category is Category.IMAGES else item.referenced)
+            name = _name(item, category)
+            if count is not None and name:
+                sizes[Owner(kind, name).text()] += count
+    return dict(sizes)
+
+
+def _name(item: Item, category: Category) -> str:
+    if category is not Category.IMAGES:
+        return item.name
+    return repository_of(item.name) if item.state != "dangling" else ""
+
+
+def _tags(snapshot: Snapshot) -> Mapping[str, str] | None:
+    images = snapshot.engine.images
+    if isinstance(images, Unavailable):
+        return None
+    return {tag: image.id for image in images.value for tag in image.tags}
+
+
+def _in_use(snapshot: Snapshot) -> frozenset[str] | None:
+    use = uses(snapshot.engine)
+    return frozenset(use.containers_of_image) if use.known else None
+
+
+def _dangling(report: Report) -> Mapping[str, int] | None:
+    if report.trend.runs == 0 and not report.trend.churn:
+        return None
+    return {
+        one.repository: charged(one.dangling_bytes)
+        for one in report.trend.churn
+        if not isinstance(one.dangling_bytes, Unavailable)
+    }
+
+
+def _noted(shown: tuple[Finding, ...], raw: tuple[Finding, ...]) -> tuple[Noted, ...]:
+    stands = {finding.rule: finding.severity for finding in shown}
+    seen = {finding.rule: finding for finding in raw}
+    return tuple(
+        Noted(
+            rule=rule,
+            severity=stands.get(rule, Severity.OK),
+            raw=seen[rule].severity if rule in seen else Severity.OK,
+            bytes=_count(size) if rule in seen and (size := seen[rule].bytes) is not None else None,
+        )
+        for rule in dict.fromkeys([*seen, *stands])
+    )
+
+
+def _count(size: Size) -> int | None:
+    return None if isinstance(size, Unavailable) else charged(size)
+
+
+# Changes smaller than this are breathing, not news.
+_NEWS_BYTES = 16 << 20
+
+
+def bullets(report: Report, record: Record, before: Record | None, actions: tuple[Action, ...] = ()) -> list[str]:
+    """A few lines; one where nothing changed."""
+    told = [_state(report)]
+    changed = _changed(record, before)
+    told += changed
+    told += [_action(action) for action in actions]
+    if before is None or changed or _rules(record) != _rules(before):
+        for finding in report.findings:
+            if finding.severity >= Severity.P2:
+                told.append(line(finding))
+    gone = _rules(before) - _rules(record) if before else set()
+    told += [f"Resolved: {rule}" for rule in sorted(gone)]
+    return told
+
+
+def line(finding: Finding) -> str:
+    """`[P2] claim, 1.2 GiB — remedy`."""
+    amount = f", {words.size(finding.bytes)}" if finding.bytes is not None else ""
+    claim, remedy = words.quoted(finding.claim, 200), words.quoted(finding.remedy, 200)
+    return f"[{finding.severity.name}] {claim}{amount} — {remedy}"
+
+
+def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
+    """What P0 to P2 findings need of a person, with what was tried and what it really freed."""
+    return tuple(
+        Task(
+            rule=finding.rule,
+            severity=finding.severity,
+            needed=words.quoted(finding.remedy, 200),
+            what=[line(finding), *(f"- {_evidence(label, value)}" for label, value in finding.evidence)],
+            why=[report.verdict, f"Host: {words.quoted(report.host)}"],
+            unblocks=["The disk stays writable; the task closes by itself once the finding is gone."],
+            tried=[_action(action) for action in _tried(finding.rule, journal)],
+        )
+        for finding in report.findings
+        if finding.severity >= Severity.P2
+    )
+
+
+def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:
+    for record in journal.records if journal else ():
+        for action in record.actions:
+            if rule in (action.rule, disk_full.ID):
+                yield action
+
+
+def _state(report: Report) -> str:
+    ledger = report.ledger
+    space = ledger.filesystem.space if ledger else None
+    if not isinstance(space, Exact):
+        return f"{report.severity.name}: {report.verdict}"
+    figures = space.value
+    room = f"{words.bytes_(figures.used_bytes)} of {words.bytes_(figures.total_bytes)}"
+    return f"{words.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
+
+
+def _changed(record: Record, before: Record | None) -> list[str]:
+    if before is None:
+        return []
+    moved = []
+    for name, now in record.categories.items():
+        was = before.categories.get(name)
+        if now is not None and was is not None and abs(now - was) >= _NEWS_BYTES:
+            moved.append((now - was, name))
+    moved.sort(key=lambda one: -abs(one[0]))
+    return [f"{name} {signed(change)} since the last run" for change, name in moved[:4]]
+
+
+def _rules(record: Record) -> set[str]:
+    return {noted.rule for noted in record.findings if noted.severity >= Severity.P2}
+
+
+def _action(action: Action) -> str:
+    freed = "an unknown amount" if action.measured_bytes is None else words.bytes_(action.measured_bytes)
+    promised = "" if action.predicted_bytes is None else f", {words.bytes_(action.predicted_bytes)} predicted"
+    return f"Did {action.action} {words.quoted(action.target, 120)}: freed {freed}{promised}"
+
+
+def _evidence(label: str, value: Size | str) -> str:
+    shown = words.quoted(value, 160) if isinstance(value, str) else words.size(value)
+    return f"{words.quoted(label, 120)}: {shown}"

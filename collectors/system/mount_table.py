@@ -1,0 +1,168 @@
+"""Which mount a path is on, and what lies beside it: pure lookups in one mount table."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from collectors.model.filesystem import ContainerView, Mount
+from collectors.model.owner import ContainerId
+from collectors.model.reading import Reading, Why
+from collectors.system import deadline
+from collectors.system.deadline import Declined
+from collectors.system.host import Host
+
+
+class Places:
+    """Which mount a path is on, asked many times. The last mount on a mountpoint is the one that is seen."""
+
+    def __init__(self, mounts: tuple[Mount, ...]) -> None:
+        self.mounts = mounts
+        self._at = {mount.mountpoint: mount for mount in mounts}
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mount nearest above `path` (absolute, without links)."""
+        while True:
+            found = self._at.get(path)
+            if found is not None or path == "/":
+                return found
+            path = path.rpartition("/")[0] or "/"
+
+    def widest(self, mount: Mount) -> Mount:
+        """The mount that shows the most of the same filesystem and all that `mount` shows; often itself.
+
+        Engines bind their root over itself: seen through that bind, a filesystem would end at the Docker root.
+        """
+        around = (m for m in self.mounts if m.device == mount.device and within(mount.root, m.root))
+        seen = [m for m in around if self._at[m.mountpoint] is m]
+        return min(seen, key=lambda m: (len(m.root), not within(mount.mountpoint, m.mountpoint)), default=mount)
+
+    def home_of(self, path: str) -> Mount | None:
+        """Through which mount the filesystem of `path` is best studied."""
+        mount = self.mount_of(path)
+        return None if mount is None else self.widest(mount)
+
+    def on(self, path: str, mount: Mount) -> bool:
+        """Whether `path` lies on the filesystem of `mount`, through whatever mount of it.
+
+        dockerd binds `<root>/btrfs` over itself: the same filesystem under another mount.
+        """
+        here = self.mount_of(path)
+        return here is not None and here.device == mount.device
+
+    def under(self, path: str, mount: Mount) -> bool:
+        """Whether `path` is reached through `mount` itself."""
+        here = self.mount_of(path)
+        return here is not None and here.mount_id == mount.mount_id
+
+    def covered(self, mount: Mount) -> tuple[str, ...]:
+        """Directories of `mount` that are mountpoints of another filesystem."""
+        others = (m.mountpoint for m in self.mounts if m.device != mount.device and m.mountpoint != "/")
+        return tuple(sorted({path for path in others if self._above(path) == mount.mount_id}))
+
+    def _above(self, mountpoint: str) -> int | None:
+        holder = self.mount_of(mountpoint.rpartition("/")[0] or "/")
+        return holder.mount_id if holder is not None else None
+
+    def inside(self, path: str) -> str:
+        """`path` from the top of its filesystem, without a leading slash; a mountpoint is the directory below it."""
+        here = self.mount_of(path)
+        if here is not None and here.mountpoint == path and path != "/":
+            above = self.mount_of(path.rpartition("/")[0] or "/")
+            here = above if above is not None and above.device != here.device else here
+        return (path if here is None else path_within(path, here)).strip("/")
+
+
+# Files that an engine binds from the container's own directory under its root into every container.
+_BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+# Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
+_CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
+
+_ROOT = -1  # stands for the parent of the mount that has none
+
+
+class MountTree:
+    """The mount table as the kernel walks it: from the root, crossing at the first mountpoint that the path meets.
+
+    So a mount that is covered by a later one on a directory above it is not taken for visible. The order of the table
+    says nothing about that.
+    """
+
+    def __init__(self, mounts: tuple[Mount, ...]) -> None:
+        known = {mount.mount_id for mount in mounts}
+        self._on: dict[tuple[int, str], Mount] = {}
+        self._children: dict[int, list[Mount]] = {}
+        for mount in mounts:
+            is_root = mount.parent_id == mount.mount_id or mount.parent_id not in known
+            parent = _ROOT if is_root else mount.parent_id
+            self._on[parent, mount.mountpoint] = mount
+            self._children.setdefault(parent, []).append(mount)
+
+    def of(self, path: str) -> Mount | None:
+        """The mount that `path` (absolute, normal, without links) resolves into; None where the table has no root."""
+        here: Mount | None = None
+        for prefix in _prefixes(path):
+            while (over := self._on.get((_ROOT if here is None else here.mount_id, prefix))) is not None:
+                here = over
+        return here
+
+    def children(self, mount: Mount) -> tuple[Mount, ...]:
+        """The mounts that lie directly on `mount`."""
+        return tuple(self._children.get(mount.mount_id, ()))
+
+
+def filesystem_of(path: Path, mounts: tuple[Mount, ...]) -> Mount | None:
+    """The mount that `path` (absolute, without links) resolves into; None where the table holds no root for it."""
+    return MountTree(mounts).of(os.path.normpath(path))
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies below it, by name."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def below(path: str, folder: str) -> str:
+    """`path`, which is `folder` or lies below it, relative to it: "" for the folder itself."""
+    return path[len(folder.rstrip("/")) :].strip("/")
+
+
+def path_within(path: str, mount: Mount) -> str:
+    """`path`, which lies on `mount`, as a path from the root of its filesystem."""
+    rest = below(path, mount.mountpoint)
+    return f"{mount.root.rstrip('/')}/{rest}" if rest else mount.root
+
+
+def host_view_from_container(host: Host, mounts: tuple[Mount, ...]) -> Reading[ContainerView]:
+    """Inside a container that has only the socket: where to ask for the host's filesystem, and which container we are.
+
+    NOT_APPLICABLE where nothing is bound over /etc/hostname, /etc/hosts or /etc/resolv.conf: this is no container.
+    """
+
+    def look() -> ContainerView:
+        for name in _BOUND:
+            path = str(host.here(name))
+            for mount in mounts:
+                found = _CONTAINER.fullmatch(mount.root) if mount.mountpoint == path else None
+                if found:
+                    return ContainerView(
+                        container_id=ContainerId(found["id"]),
+                        path=path,
+                        device=mount.device,
+                        fstype=mount.fstype,
+                        source=mount.source,
+                        docker_root=found["root"] or "/",
+                    )
+        raise Declined(Why.NOT_APPLICABLE, "no file of a container is bound here")
+
+    return deadline.read("filesystem.container", "mount table", look, timeout_s=1.0)
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """`/`, `/var`, `/var/lib` …"""
+    yield "/"
+    at = 0
+    while path != "/" and at >= 0:
+        at = path.find("/", at + 1)
+        yield path if at < 0 else path[:at]

@@ -1,0 +1,63 @@
+"""A machine whose disk is held at a share, run by run through the whole program: only what it answers is made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from collectors import pipeline as surveys
+from collectors.engine.endpoint import Endpoint
+from collectors.inventory import Request
+from collectors.model.reading import Exact
+from collectors.model.settings import DEFAULTS, Settings
+from collectors.model.snapshot import Snapshot
+from collectors.pipeline import Options, Outcome, remember, survey
+from collectors.system import statvfs
+from collectors.system.folders import Folder
+from collectors.system.host import this_host
+from tests.journal.build import a_folder
+from tests.planning.build import HERE, Scene
+
+BLOCKS = 10_000_000
+BLOCK_BYTES = 4096
+EVERY = timedelta(minutes=20)
+
+
+def a_snapshot(share: float, at: datetime) -> Snapshot:
+    """An engine with nothing on it, and a disk of which `share` percent are used, as statvfs answers."""
+    free = BLOCKS - round(BLOCKS * share / 100)
+    space = statvfs.decode(("statvfs", 1, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0))
+    snapshot = Scene().snapshot()
+    (study,) = snapshot.studies
+    study = replace(study, filesystem=replace(study.filesystem, space=Exact(space, HERE)))
+    return replace(snapshot, began_at=at, ended_at=at, studies=(study,))
+
+
+def held(
+    monkeypatch: pytest.MonkeyPatch,
+    shares: list[float],
+    journal: Path | None,
+    settings: Settings = DEFAULTS,
+    vault: Path | None = None,
+) -> list[Outcome]:
+    """One run every 20 minutes, the last one now; each is remembered where there is a journal."""
+    folder: Folder | None = None
+    if journal is not None:
+        journal.mkdir(exist_ok=True)
+        folder = a_folder(journal)
+    request = Request(Endpoint("", "none", False, None, "no engine"), this_host(), 5.0, 3600.0)
+    options = Options(request, settings, folder, vault, None)
+    # This machine has not been up through the made-up hours: its uptime would move them together.
+    monkeypatch.setattr(surveys, "boot", lambda _: (None, None))
+    now = datetime.now(UTC)
+    outcomes: list[Outcome] = []
+    for number, share in enumerate(shares):
+        snapshot = a_snapshot(share, now - EVERY * (len(shares) - 1 - number))
+        monkeypatch.setattr(surveys, "_look", lambda *_, snapshot=snapshot: snapshot)
+        outcome = survey(options)
+        assert remember(outcome, options) == ()
+        outcomes.append(outcome)
+    return outcomes
