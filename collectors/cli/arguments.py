@@ -25,6 +25,8 @@ examples:
   ullage --print schema                         the JSON Schema of that document
 
 exit status: 0 well (OK, P4, P3) · 1 warning (P2) · 2 critical (P1, P0) · 3 not known, or wrong usage
+of --reclaim --apply: 0 the target (without --until: all that was chosen) was reached · 1 done, and not reached
+  2 refused, or another run is at it: nothing was changed · 3 not known, or wrong usage
 """
 
 

@@ -11,12 +11,13 @@ from types import FrameType
 
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
-from collectors.cli.signals import UNKNOWN
 from collectors.journal.record import Action
 from collectors.model.plan import Plan, Risk, Step
+from collectors.model.reading import Unavailable
+from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
 from collectors.planning.order import risk_rank
-from collectors.reclaim.act import Ended, Event, Outcome
+from collectors.reclaim.act import Event, Outcome, Status, status
 from collectors.reclaim.context import Context, for_snapshot
 from collectors.reclaim.run import apply
 from collectors.report import plan_text, words
@@ -32,7 +33,10 @@ def show_plan(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
-    """The dry run, or with --apply the steps themselves; then the journal, the vault, and the status as it is now."""
+    """The dry run, or with --apply the steps themselves, then the journal and the vault.
+
+    The dry run exits as the report does, --apply with what came of it.
+    """
     chosen_options, tier = options(arguments, config), Risk(arguments.tier)
     outcome = survey(chosen_options)
     steps = at_tier(outcome.report.plan, tier)
@@ -42,7 +46,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     refusal = _refusal(arguments, outcome.report.host, tier)
     if refusal:
         print(f"ullage: {refusal}", file=sys.stderr)
-        return UNKNOWN
+        return Status.REFUSED
     try:
         context = for_snapshot(
             outcome.snapshot,
@@ -55,10 +59,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)
-        return UNKNOWN
+        return Status.UNKNOWN
     done = _apply(outcome.report.plan, steps, context)
     sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
-    return _aftermath(done, steps, chosen_options)
+    _aftermath(done, steps, chosen_options)
+    return _status(outcome.report, done, steps, arguments.until)
 
 
 def state_of(chosen: Options) -> Path:
@@ -121,12 +126,16 @@ def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
     )
 
 
-def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> int:
+def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> None:
     """Look again: the journal tells what was done and what it really freed, the vault what is still unresolved."""
-    actions = actions_of(done, steps)
-    after = survey(chosen)
-    for note in remember(after, chosen, actions):
+    for note in remember(survey(chosen), chosen, actions_of(done, steps)):
         print(f"ullage: {note}", file=sys.stderr)
-    if done.ended in (Ended.FAILED, Ended.ENGINE_LOST, Ended.BUSY, Ended.REFUSED):
-        return max(after.report.exit_status, UNKNOWN) if after.report.exit_status != 2 else 2
-    return after.report.exit_status
+
+
+def _status(planned: Report, done: Outcome, steps: tuple[Step, ...], target_percent: float | None) -> Status:
+    """Without an engine there was no knowing what could be removed: to have found nothing is no result then."""
+    came_of_it = status(done, frozenset(step.id for step in steps), target_percent)
+    if steps or not isinstance(planned.engine, Unavailable) or came_of_it is Status.REFUSED:
+        return came_of_it
+    reached = target_percent is not None and came_of_it is Status.REACHED
+    return Status.REACHED if reached else Status.UNKNOWN

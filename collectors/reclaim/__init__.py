@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.reclaim.act import Ended, Event, EventKind, Outcome, StepResult, TargetResult
+from collectors.reclaim.act import Ended, Event, EventKind, Outcome, Status, StepResult, TargetResult, status
 from collectors.reclaim.context import Context, for_snapshot
 from collectors.reclaim.run import apply, earlier_run, refused
 from collectors.reclaim.step import by_hand
@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Outcome",
+    "Status",
     "StepResult",
     "TargetResult",
     "apply",
@@ -20,4 +21,5 @@ __all__ = [
     "earlier_run",
     "for_snapshot",
     "refused",
+    "status",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
@@ -125,6 +125,38 @@ class Outcome:
     used_percent_before: int | None  # None: statvfs failed
     used_percent_after: int | None
     notes: tuple[str, ...]  # an earlier run explained, a run log that could not be written …
+
+
+class Status(IntEnum):
+    """How a run that may remove things exits, for a script to act on. Stable; not the statuses of a report."""
+
+    REACHED = 0  # the target, or without one everything that was chosen
+    NOT_REACHED = 1  # done as far as it went
+    REFUSED = 2  # or another run is at it: nothing was changed
+    UNKNOWN = 3
+
+
+def status(outcome: Outcome, chosen: frozenset[str], target_percent: float | None) -> Status:
+    """What came of the run against what was asked: the target, or without one the things of each chosen step."""
+    if outcome.ended in (Ended.BUSY, Ended.REFUSED):
+        return Status.REFUSED
+    if outcome.ended in (Ended.ENGINE_LOST, Ended.FAILED):
+        return Status.UNKNOWN
+    if target_percent is None:
+        return Status.REACHED if _all_gone(outcome, chosen) else Status.NOT_REACHED
+    if outcome.used_percent_after is None:
+        return Status.UNKNOWN
+    return Status.REACHED if outcome.used_percent_after <= target_percent else Status.NOT_REACHED
+
+
+def _all_gone(outcome: Outcome, chosen: frozenset[str]) -> bool:
+    """A thing that somebody else removed first is gone too; a second pass over a step tells of it again."""
+    left: dict[str, set[Owner]] = {}
+    for result in outcome.steps:
+        kept = {t.target for t in result.targets if not t.removed and t.reason != GONE.reason}
+        tried = {t.target for t in result.targets}
+        left[result.step] = (left.get(result.step, set()) - tried) | kept
+    return left.keys() >= chosen and not any(left.values())
 
 
 def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Size:

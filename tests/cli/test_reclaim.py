@@ -1,0 +1,84 @@
+"""`--reclaim --apply` as a script calls it: what its exit status says, and that it is not that of the report."""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_command_line import run
+from tests.fakes.engine import engine
+from tests.fakes.server import Server
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """On a filesystem in memory, where 1 % is used: nothing of it presses, whatever this machine's disks hold."""
+    where = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(dir=where, prefix="ullage-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def answering() -> Iterator[Server]:
+    with engine("26.1.5-overlay2") as server:
+        yield server
+
+
+def reclaim(folder: Path, url: str, *arguments: str) -> tuple[int, str, str]:
+    """Status, stdout, stderr."""
+    ended = run(
+        "--reclaim", "--no-journal", "--state", f"{folder}/state", "--docker-root", str(folder),
+        "--deadline", "20", "--host", url, *arguments,
+    )  # fmt: skip
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_target_that_is_reached_is_0(folder: Path, answering: Server) -> None:
+    status, said, _ = reclaim(folder, answering.url, "--apply", "--until", "99%")
+    assert (status, "Ended: target reached" in said) == (0, True)
+
+
+def test_a_target_that_is_not_reached_is_1(folder: Path, answering: Server) -> None:
+    status, said, _ = reclaim(folder, answering.url, "--apply", "--until", "0.5")
+    assert (status, "Ended: all done" in said) == (1, True)
+
+
+def test_all_that_was_chosen_is_0_without_a_target(folder: Path, answering: Server) -> None:
+    assert reclaim(folder, answering.url, "--apply")[0] == 0
+
+
+def test_what_is_refused_is_2_and_nothing_is_started(folder: Path, answering: Server) -> None:
+    for host in ((), ("--yes-i-mean", "another-host")):
+        status, said, why = reclaim(folder, answering.url, "--apply", "--tier", "destructive", *host)
+        assert (status, said, len(why.splitlines())) == (2, "", 1)
+    assert not (folder / "state" / "reclaim.jsonl").exists()
+
+
+def test_another_reclaim_that_is_running_is_2(folder: Path, answering: Server) -> None:
+    (folder / "state").mkdir()
+    with (folder / "state" / "reclaim.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        status, said, _ = reclaim(folder, answering.url, "--apply", "--until", "0.5")
+    assert (status, "Ended: busy" in said) == (2, True)
+
+
+@pytest.mark.parametrize("target", [(), ("--until", "0.5")])
+def test_without_an_engine_what_could_go_is_not_known(folder: Path, target: tuple[str, ...]) -> None:
+    assert reclaim(folder, f"unix://{folder}/no.sock", "--apply", *target)[0] == 3
+
+
+def test_without_an_engine_a_target_that_is_reached_is_0(folder: Path) -> None:
+    assert reclaim(folder, f"unix://{folder}/no.sock", "--apply", "--until", "99%")[0] == 0
+
+
+def test_wrong_usage_stays_3(folder: Path, answering: Server) -> None:
+    assert reclaim(folder, answering.url, "--apply", "--until", "all")[0] == 3
+
+
+def test_the_dry_run_keeps_the_status_of_the_report(folder: Path) -> None:
+    assert reclaim(folder, f"unix://{folder}/no.sock")[0] == 3
