@@ -21,12 +21,13 @@ examples:
   ullage --history --since 30d                  every figure of the journal, with sparklines
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
   ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
+  ullage --reclaim --apply --when 80% --until 75%   the same, but only from 80% on
   ullage --demo                                 a real incident, replayed: no engine, no root, no network
   ullage --print schema                         the JSON Schema of that document
 
 exit status: 0 well (OK, P4, P3) · 1 warning (P2) · 2 critical (P1, P0) · 3 not known, or wrong usage
-of --reclaim --apply: 0 the target (without --until: all that was chosen) was reached · 1 done, and not reached
-  2 refused, or another run is at it: nothing was changed · 3 not known, or wrong usage
+of --reclaim --apply: 0 the target (without --until: all that was chosen) was reached, or less than --when is used
+  1 done, and not reached · 2 refused, or another run is at it: nothing was changed · 3 not known, or wrong usage
 """
 
 
@@ -64,6 +65,9 @@ def _modes(p: argparse.ArgumentParser) -> None:
     group.add_argument("--since", metavar="SPAN", type=span, default=7 * 86400.0, help="of --history (default: 7d)")
     group.add_argument("--plan", action="store_true", help="the shortest safest plan, with the commands to type")
     group.add_argument("--until", metavar="PERCENT", type=percent, help="stop at this used %% (70 or 70%%)")
+    group.add_argument(
+        "--when", metavar="PERCENT", type=percent, help="of --reclaim --apply: nothing is done below this used %%"
+    )
     group.add_argument("--reclaim", action="store_true", help="the same as a dry run of what --apply would do")
     group.add_argument("--apply", action="store_true", help="with --reclaim: do it, verify it, journal it")
     group.add_argument(

@@ -81,6 +81,9 @@ def headless(arguments: argparse.Namespace) -> int | None:
         from collectors.probe import answer
 
         return answer.run(arguments.as_probe)
+    if arguments.when is not None and not (arguments.reclaim and arguments.apply):
+        print("ullage: --when is of --reclaim --apply", file=sys.stderr)
+        return UNKNOWN
     if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
         return None
     from collectors.cli import config

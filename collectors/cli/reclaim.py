@@ -13,7 +13,7 @@ from collectors.cli.config import Config
 from collectors.cli.preflight import options
 from collectors.journal.record import Action
 from collectors.model.plan import Plan, Risk, Step
-from collectors.model.reading import Unavailable
+from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
 from collectors.planning.order import risk_rank
@@ -43,6 +43,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if not arguments.apply:
         sys.stdout.write(plan_text.dry_run(outcome.report, steps, tier, si=arguments.si))
         return outcome.report.exit_status
+    if arguments.when is not None:
+        used_percent = _used_percent(outcome.report)
+        if used_percent is None or used_percent < arguments.when:
+            sys.stdout.write(plan_text.not_run(outcome.report, arguments.when, tier, si=arguments.si))
+            return Status.UNKNOWN if used_percent is None else Status.REACHED
     refusal = _refusal(arguments, outcome.report.host, tier)
     if refusal:
         print(f"ullage: {refusal}", file=sys.stderr)
@@ -64,6 +69,12 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
     _aftermath(done, steps, chosen_options)
     return _status(outcome.report, done, steps, arguments.until)
+
+
+def _used_percent(report: Report) -> int | None:
+    """How full the disk is, as the report says; None: not known, which is no reason to remove anything."""
+    space = report.ledger.filesystem.space if report.ledger else None
+    return space.value.used_percent if isinstance(space, Exact) else None
 
 
 def state_of(chosen: Options) -> Path:

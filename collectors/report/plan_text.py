@@ -74,6 +74,14 @@ def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = Fa
     return "\n".join(lines) + "\n"
 
 
+def not_run(report: Report, when_percent: float, tier: Risk, *, si: bool = False) -> str:
+    """What `--apply` says where the disk is not as full as it was to be for anything to be done, or nobody knows."""
+    disk = _disk(report, si)
+    why = "how full the disk is is not known" if disk == "unknown" else f"less than {when_percent:g}% is used"
+    lines = ["## Docker Storage Reclaim", f"Disk: {disk}", f"Mode: not run, {why}", f"Tier: {tier.value}"]
+    return "\n".join(lines) + "\n"
+
+
 def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
     """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
     lines = [

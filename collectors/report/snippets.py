@@ -86,26 +86,18 @@ def _rule(cause: str, alert: Alert) -> str:
     )
 
 
+# For any POSIX shell, with `set -e`, `-u` and `pipefail` or without: no status ends the script, nothing but the shell's
+# own means is used, and stderr is left as it is. What is judged, and with which figures, is the program's matter.
 SUPERVISOR = """\
-# --- Docker storage: paste into the supervisor's preflight script -----------------------------------------
-# Prints the sections `## Docker Storage` … `## Docker Storage Coverage`; `Disk: NN% used` stands in the first.
-# Exit status of ullage: 0 well, 1 warning, 2 critical, 3 not known. The journal goes where the supervisor's own
-# journal is ($OPS_JOURNAL_ROOT or $OPS_REPO_ROOT/journal/supervisor), open tasks to $OPS_REPO_ROOT/vault/pending.
-docker_storage_report=$(ullage --preflight --deadline 60 2>>"${SUPERVISOR_LOG:-/dev/stderr}")
-docker_storage_status=$?
+# Docker storage: the report, for people and for grep. Status: 0 well, 1 warning, 2 critical, else not known.
+docker_storage_status=0
+docker_storage_report=$(ullage --preflight --deadline 60) || docker_storage_status=$?
 printf '%s\\n' "$docker_storage_report"
-disk_used=$(grep -oP 'Disk:\\s+\\K[0-9]+' <<<"$docker_storage_report" | head -n 1)
-docker_storage_severity=$(grep -oP '^Severity: \\K\\S+' <<<"$docker_storage_report")
-
-# --- Recipe: what to do about it, in place of `docker system prune` ------------------------------------------
-# Nothing here removes a volume, a tagged image that is in use, or a layer without proof.
-if [ "${disk_used:-0}" -ge 80 ]; then
-    ullage --reclaim --apply --until 75%                  # the safe tier: unused build cache, pending deletes
-fi
-if [ "${disk_used:-0}" -ge 90 ]; then
-    ullage --reclaim --apply --tier careful --until 85%   # and old dangling or unused images, old stopped containers
-fi
-# What is still unresolved stands in the vault as supervisor-docker-storage-<rule>.md, with what was tried.
+disk_used=${docker_storage_report#*Disk: }; disk_used=${disk_used%%[!0-9]*}; disk_used=${disk_used:-unknown}
+# In place of `docker system prune`. Status: 0 well, 1 target not reached, 2 refused or busy, else not known.
+docker_reclaim_status=0
+ullage --reclaim --apply --when 80% --until 75% || docker_reclaim_status=$?                 # what comes back by itself
+ullage --reclaim --apply --when 90% --until 85% --tier careful || docker_reclaim_status=$?  # and what can be made again
 """
 
 SYSTEMD = """\

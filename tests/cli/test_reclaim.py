@@ -82,3 +82,21 @@ def test_wrong_usage_stays_3(folder: Path, answering: Server) -> None:
 
 def test_the_dry_run_keeps_the_status_of_the_report(folder: Path) -> None:
     assert reclaim(folder, f"unix://{folder}/no.sock")[0] == 3
+
+
+def test_below_when_nothing_is_done_and_all_is_well(folder: Path, answering: Server) -> None:
+    for when in ("80%", "1.5"):
+        status, said, why = reclaim(folder, answering.url, "--apply", "--when", when, "--until", "0.5")
+        assert (status, said.splitlines()[2], why) == (0, f"Mode: not run, less than {when.strip('%')}% is used", "")
+    assert not (folder / "state" / "reclaim.jsonl").exists()
+
+
+def test_at_when_it_is_done(folder: Path, answering: Server) -> None:
+    status, said, _ = reclaim(folder, answering.url, "--apply", "--when", "1%", "--until", "0.5")
+    assert (status, "Mode: applied" in said) == (1, True)
+
+
+@pytest.mark.parametrize("asked", [("--reclaim",), ("--plan",), ("--preflight",), ("--apply",)])
+def test_when_without_anything_to_apply_is_wrong_usage(asked: tuple[str, ...]) -> None:
+    ended = run(*asked, "--when", "80%")
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (3, "", 1)
