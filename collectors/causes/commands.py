@@ -66,6 +66,14 @@ def truncate_log(path: str, rotated: Iterable[str], tail_bytes: int) -> str:
     return " && ".join(parts)
 
 
+def end_process(pid: int, started_ticks: int) -> str:
+    """Ask a process to end, unless its number is another process's by now: when it started is field 22 of its stat.
+
+    The command in that line, in parentheses, may hold spaces and parentheses itself.
+    """
+    return f"awk '{{sub(/.*[)] /, \"\"); exit $20 != {started_ticks}}}' /proc/{pid}/stat && kill {pid}"
+
+
 def wait_for_cleaner(mountpoint: str) -> str:
     """Commit, which wakes the cleaner, and wait until no dropped subvolume is left."""
     return f"{line('btrfs', 'filesystem', 'sync', mountpoint)} && {line('btrfs', 'subvolume', 'sync', mountpoint)}"

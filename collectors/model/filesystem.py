@@ -125,6 +125,7 @@ class OpenDeleted:
     pid: int
     command: str
     container: str  # container id from the process's cgroup, "" for the host's own
+    started_ticks: int | None  # when the process started, in clock ticks since boot; None: not known
 
 
 @dataclass(frozen=True, slots=True)

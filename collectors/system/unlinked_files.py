@@ -110,6 +110,7 @@ def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Unli
             int(namespace),
             bytes(command),
             bytes(cgroup),
+            bytes(stat_line),
         ):
             file = OpenDeleted(
                 device=device,
@@ -120,6 +121,7 @@ def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> Unli
                 pid=pid,
                 command=os.fsdecode(command.rstrip(b"\n")),
                 container=_container(cgroup),
+                started_ticks=_started(stat_line),
             )
             return UnlinkedFile(file, tables.get(namespace, {}).get(mount))
     raise Malformed(f"not a record of an open file: {record!r}")
@@ -129,6 +131,12 @@ def _container(cgroup: bytes) -> str:
     """The innermost container's id in /proc/<pid>/cgroup; "" for the host's own processes."""
     found = _CONTAINER.findall(cgroup)
     return found[-1].decode("ascii") if found else ""
+
+
+def _started(stat_line: bytes) -> int | None:
+    """Field 22 of /proc/<pid>/stat. The command, in parentheses before it, may hold spaces, parentheses, newlines."""
+    fields = stat_line.rpartition(b")")[2].split()
+    return int(fields[19]) if len(fields) > 19 and fields[19].isdigit() else None
 
 
 def _on_disk(item: UnlinkedFile, overlays: Overlays) -> UnlinkedFile:

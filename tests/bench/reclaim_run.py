@@ -168,7 +168,7 @@ def _ended(step: Step, timeout_s: float = 30.0) -> None:
     """`kill` only asks: wait until the process is through with closing its files."""
     status = Path("/proc", step.id.removeprefix("holder:"), "stat")
     ends = time.monotonic() + timeout_s
-    while step.command.startswith("kill ") and time.monotonic() < ends:
+    while step.command.rpartition(" && ")[2].startswith("kill ") and time.monotonic() < ends:
         try:
             if status.read_text().rpartition(")")[2].split()[0] == "Z":
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.causes import CAUSES, ext_reserve
+from collectors.causes import CAUSES, commands, ext_reserve
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import UnitKind
@@ -120,13 +120,18 @@ def test_each_holder_of_deleted_files_is_a_proposal_with_its_own_bytes() -> None
     )
     made = scene.plan()
     assert {one.id: (one.command, one.frees.value) for one in made.steps if isinstance(one.frees, Exact)} == {
-        "holder:7": ("kill 7", 40 * MIB),
+        "holder:7": (commands.end_process(7, 4711), 40 * MIB),
         "holder:c1": ("docker restart c1", 20 * MIB),
         "holder:9": ("systemctl restart docker", 2 * MIB),
     }
     assert ids(made) == ["holder:7", "holder:c1", "holder:9"]
     assert not any(one.automatic for one in made.steps)
     assert sum("too small to restart" in said for said in made.left_out) == 1
+
+
+def test_a_process_whose_start_is_not_known_is_not_ended_by_its_number() -> None:
+    scene = Scene(opened=(held_open(7, 30 * MIB, inode=1, started=None),), findings=(finding("deleted-open", count=9),))
+    assert step(scene.plan(), "holder:7").command == ""
 
 
 def test_on_btrfs_open_files_count_only_where_the_trees_agree() -> None:

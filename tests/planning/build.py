@@ -138,8 +138,10 @@ def finding(
     return Finding(rule, Severity.P2, rule, named, shown, f"{rule}!", tuple(owner(who) for who in owners), certain)
 
 
-def held_open(pid: int, count: int, *, inode: int = 0, container: str = "", command: str = "logger") -> OpenDeleted:
-    return OpenDeleted("254:0", inode, count, count, "/var/log/gone", pid, command, container)
+def held_open(
+    pid: int, count: int, *, inode: int = 0, container: str = "", command: str = "logger", started: int | None = 4711
+) -> OpenDeleted:
+    return OpenDeleted("254:0", inode, count, count, "/var/log/gone", pid, command, container, started)
 
 
 def release(count: int, *owners: str) -> Release:

@@ -21,7 +21,8 @@ from collectors.system.unlinked_files import Overlays, decode, open_deleted
 from tests.system.walking import a_mount, fill
 
 CONTAINER = "0123456789abcdef" * 4
-RECORD = (7, b"/app/x", 1, "0:45", 99, 16, 8000, 600, 4026, b"nginx\n", b"0::/docker/" + CONTAINER.encode() + b"\n")
+CGROUP = b"0::/docker/" + CONTAINER.encode() + b"\n"
+RECORD = (7, b"/app/x", 1, "0:45", 99, 16, 8000, 600, 4026, b"nginx\n", CGROUP, b"")
 
 
 def search(device: str | None = None, deadline_s: float = 20) -> OpenFiles:
@@ -58,6 +59,7 @@ def test_a_file_that_is_unlinked_and_open_is_found_with_its_holder(gone: tuple[P
     assert found.allocated_bytes == status.st_blocks * 512
     assert found.pid == os.getpid()
     assert found.command == Path("/proc/self/comm").read_text().strip()
+    assert found.started_ticks == int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
 
 
 def test_only_the_filesystem_that_is_asked_for_is_answered(gone: tuple[Path, int, os.stat_result]) -> None:
@@ -124,9 +126,17 @@ def test_a_record_names_process_and_container() -> None:
     held = decode(RECORD, {})
     assert (held.file.command, held.file.container, held.file.pid) == ("nginx", CONTAINER, 7)
     assert held.mount is None
-    assert decode((*RECORD[:-1], b"0::/system.slice/cron.service\n"), {}).file.container == ""
+    assert decode((*RECORD[:-2], b"0::/system.slice/cron.service\n", b""), {}).file.container == ""
     inside_kubernetes = f"0::/kubepods/pod1/cri-containerd-{CONTAINER}.scope\n".encode()
-    assert decode((*RECORD[:-1], inside_kubernetes), {}).file.container == CONTAINER
+    assert decode((*RECORD[:-2], inside_kubernetes, b""), {}).file.container == CONTAINER
+
+
+def test_a_record_names_the_start_of_its_process_whatever_that_is_called() -> None:
+    rest = b" S " + b" ".join(b"%d" % number for number in range(4, 53)) + b"\n"
+    for name in (b"logger", b"a b", b") S 1 (", b"a\nb)"):
+        assert decode((*RECORD[:-1], b"7 (" + name + b")" + rest), {}).file.started_ticks == 22
+    for torn in (b"", b"7 (logger) S 4 5\n", b"7 (logger"):
+        assert decode((*RECORD[:-1], torn), {}).file.started_ticks is None
 
 
 def test_a_record_that_is_none_is_malformed() -> None:

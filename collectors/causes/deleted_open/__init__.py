@@ -82,7 +82,8 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         needs = "a moment at which the containers may stop, unless live-restore is on"
     else:
         title = f"End {first.command} (pid {first.pid}), which holds deleted files open, and start it again"
-        command = commands.line("kill", str(first.pid))
+        # Where its start is not known it had ended already: what has its number now is not what is meant.
+        command = "" if first.started_ticks is None else commands.end_process(first.pid, first.started_ticks)
         needs = f"a person who knows how it is started again; `systemctl status {first.pid}` names its service"
     return Draft(
         id=f"holder:{who}",

@@ -96,6 +96,7 @@ class _Search:
         self._stop_at = stop_at
         self._found = UnlinkedFiles()
         self._namespaces: dict[int, int] = {}  # process → its mount namespace
+        self._started: dict[int, bytes] = {}  # process → its line in stat, as it was before its files were looked at
         self._sent: set[int] = set()
         self._failed: set[int] = set()
 
@@ -138,7 +139,8 @@ class _Search:
             if namespace not in self._sent:
                 self._sent.add(namespace)
                 send(("mounts", namespace, self._read(pid, "mountinfo")))
-            found.append((*record, namespace, self._read(pid, "comm"), self._read(pid, "cgroup")))
+            stat_line = self._started.get(pid, b"")
+            found.append((*record, namespace, self._read(pid, "comm"), self._read(pid, "cgroup"), stat_line))
         if found:
             send(("files", found))
 
@@ -169,6 +171,9 @@ class _Search:
     def _look(self, pid: int, target: bytes, link: bytes) -> None:
         if target.startswith(_NO_FILES):
             return
+        if pid not in self._started:
+            # First this, then the file: were another process to get the number in between, it would show by its start.
+            self._started[pid] = self._read(pid, "stat")
         try:
             status = statx(link)
         except OSError as error:
