@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +13,12 @@ from collectors.cli.arguments import parser
 from collectors.cli.main import headless
 from collectors.cli.signals import UNKNOWN, guarded
 from tui.serve import Refused, in_browser, serve
+
+# Terminals that place no cursor, or have no second screen to give back the first one from. Any other name is a terminal
+# emulator's of today, whether this machine's terminfo knows it or not; Linux' own console does what is needed too.
+_TEXT_ONLY = re.compile(
+    r"|dumb.*|unknown|network|dialup|emacs.*|vt\d.*|ansi.*|pcansi.*|sun|sun-.*|cons25.*|wsvt25.*|mach.*|hurd|teletype|tty\d+|glasstty"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +37,36 @@ def _run(argv: Sequence[str] | None) -> int:
     if not (in_browser() or (sys.stdin.isatty() and sys.stdout.isatty())):
         print("ullage: the dashboard needs a terminal; use --preflight for a report", file=sys.stderr)
         return UNKNOWN
+    term = os.environ.get("TERM", "")
+    if not in_browser() and not full_screen(term):
+        return _text(arguments, f"TERM={term}" if term else "a terminal without a name (TERM)")
     return _dashboard(arguments)
+
+
+def full_screen(term: str) -> bool:
+    """Can a terminal of this name show the dashboard, and what was there before once it is left?"""
+    return _TEXT_ONLY.fullmatch(term) is None
+
+
+def _text(arguments: argparse.Namespace, terminal: str) -> int:
+    """What the dashboard would show first, as the report is printed; live, its status is that of --preflight."""
+    print(f"ullage: {terminal} has no full screen; this is the report as text (--preflight)", file=sys.stderr)
+    if not (arguments.demo or arguments.replay):
+        arguments.preflight = True
+        status = headless(arguments)
+        return UNKNOWN if status is None else status
+    from collectors.report import text
+    from tui.feed.replay import ReplayError, ReplayFeed
+    from tui.launch import feed_of
+
+    try:
+        feed = feed_of(arguments)
+    except ReplayError as error:
+        print(f"ullage: {error}", file=sys.stderr)
+        return UNKNOWN
+    assert isinstance(feed, ReplayFeed)
+    sys.stdout.write(text.render(feed.report_at(feed.opens_at), si=arguments.si))
+    return 0
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -25,6 +27,7 @@ def complain(line: str) -> None:
 def guarded(run: Callable[[], int]) -> int:
     """The exit status of `run`; whatever it raises becomes 3 and one line on stderr."""
     _open_closed_streams()
+    _write_any_character()
     try:
         status = run()
         sys.stdout.flush()
@@ -56,6 +59,25 @@ def _settle_stderr() -> None:
         sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+# Our own characters that another character set may lack.
+_PLAIN = {"—": "-", "–": "-", "·": "-", "≥": ">=", "≤": "<=", "…": "...", "×": "x", "→": "->", "±": "+-"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """In ASCII, for a stream that cannot take the character: a near one of ours, else its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(one) or ascii(one)[1:-1] for one in lacking), error.end
+
+
+def _write_any_character() -> None:
+    """A report is whole whatever the locale: where stdout is no UTF-8, what it lacks is said in ASCII."""
+    codecs.register_error("ullage.plain", _plainly)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="ullage.plain")
 
 
 def _open_closed_streams() -> None:

@@ -29,7 +29,7 @@ LIMITS_MS = {"verdict": 1000.0, "key p95": 50.0, "quit": 1000.0, "cancel": 250.0
 class Terminal:
     """A child in a pseudo-terminal of 120x36; `seen` is all it has written."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, **environ: str) -> None:
         self.began = time.perf_counter()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
@@ -37,7 +37,7 @@ class Terminal:
             names = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
             kept = {name: os.environ[name] for name in names if name in os.environ}
             kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
-            os.execve(sys.executable, [sys.executable, *command], kept)
+            os.execve(sys.executable, [sys.executable, *command], kept | environ)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.seen = b""
 
