@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Reading, Unavailable
 
+NOTHING_MOUNTED = "nothing is mounted inside (findmnt shows it): rm goes through a bind mount of the same filesystem"
+
 # What supervisors look for in a page, and what hides the rest of one.
 _MARKS = re.compile(r"Disk:|<!--")
 
@@ -27,6 +29,11 @@ def quote(word: str) -> str:
 def line(*words: str) -> str:
     """A command line of quoted words."""
     return " ".join(quote(word) for word in words)
+
+
+def remove_trees(*paths: str) -> str:
+    """Directories with all that is in them; to be shown with NOTHING_MOUNTED."""
+    return line("rm", "-rf", "--one-file-system", "--", *paths)
 
 
 def each_record(tool: str, ids: Iterable[str], *, all_: bool) -> str:

@@ -48,6 +48,7 @@ def test_temporary_files_that_nobody_needs_are_careful_and_go_beside_a_running_e
     assert isinstance(only.frees, Exact)
     assert only.frees.value == 9 * MIB
     assert "may run" in only.needs
+    assert commands.NOTHING_MOUNTED in only.needs
     assert only.undo
 
 
@@ -59,6 +60,7 @@ def test_interrupted_writes_need_the_engine_stopped_and_layers_go_before_the_row
     only = step(scene.plan(), "interrupted-writes")
     assert only.targets == (owner(f"leftover:{LAYER}"), owner(f"leftover:{ROW}"))
     assert only.needs.startswith("the engine stopped")
+    assert commands.NOTHING_MOUNTED in only.needs
     assert (only.risk, only.automatic) == (Risk.DESTRUCTIVE, True)
     assert isinstance(only.frees, Exact)
     assert only.frees.value == 4300
@@ -102,6 +104,7 @@ def test_a_former_driver_is_one_proposal_with_its_database_and_its_subvolumes() 
         "rm -rf --one-file-system -- /docker/btrfs /docker/image/btrfs",
     ]
     assert "tar --create" in former.needs
+    assert commands.NOTHING_MOUNTED in former.needs
     assert isinstance(former.frees, Exact)
     assert former.frees.value == 75
 

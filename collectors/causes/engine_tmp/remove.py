@@ -59,7 +59,7 @@ def remove(path: Path, folder: Path, *, oldest_s: float, planned_s: float) -> Ac
             path.unlink()
     except OSError as error:
         if error.errno == errno.EXDEV:
-            return skipped("another filesystem lies inside it")
+            return skipped(f"{error.strerror}: {error.filename or path}")
         return failed(f"{error.strerror or error}: {error.filename or path}")
     return REMOVED
 

@@ -41,13 +41,14 @@ def _draft(units: tuple[Unit, ...]) -> Draft:
         id=ID,
         action="interrupted.remove",
         title="Remove layer writes and removals that a crash interrupted",
-        command=commands.line("rm", "-rf", "--one-file-system", "--", *paths),
+        command=commands.remove_trees(*paths),
         targets=tuple(Owner(OwnerKind.LEFTOVER, path) for path in paths),
         rank=120,  # after orphans: they are small, and need the engine stopped
         within=(),
         harm=Harm.TIME,
         risk=Risk.DESTRUCTIVE,
-        needs=f"{ENGINE_STOPPED}; each one is looked up again in the layer database just before",
+        needs=f"{ENGINE_STOPPED}; each one is looked up again in the layer database just before; "
+        f"by hand: {commands.NOTHING_MOUNTED}",
         costs="none: no layer was registered from them; they are the trace of a crash",
         undo="none",
         automatic=True,

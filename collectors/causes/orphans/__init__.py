@@ -72,7 +72,8 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
         within=(),
         harm=Harm.STATE,
         risk=Risk.DESTRUCTIVE,
-        needs="the engine idle or stopped; each one is proved again just before",
+        needs="the engine idle or stopped; each one is proved again just before"
+        + (f"; by hand: {commands.NOTHING_MOUNTED}" if remove[:1] == ("rm",) else ""),
         costs="none, if the proof holds: nothing refers to them",
         undo="none",
         automatic=True,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from collectors.filesystems.btrfs import layout, search
 from collectors.filesystems.btrfs.ioctl import U64_MAX, call, fs_info, opened
+from collectors.system import mountinfo
 
 SNAP_DESTROY = 0x5000940F  # _IOW(0x94, 15, struct btrfs_ioctl_vol_args)
 SYNC = 0x00009408  # _IO(0x94, 8): start writeback, commit, wake the cleaner
@@ -64,13 +65,17 @@ def is_subvolume(path: Path) -> bool:
 
 
 def destroy(path: Path) -> None:
-    """Drop one subvolume by its name; its space returns when the cleaner has run. ENOTEMPTY with nested ones."""
+    """Drop one subvolume by its name; its space returns when the cleaner has run.
+
+    ENOTEMPTY with nested ones; EXDEV where something is mounted on it: what was looked at is not what would be dropped.
+    """
     name = os.fsencode(path.name)
     if not name or b"/" in name or len(name) > _NAME_BYTES:
         raise OSError(errno.EINVAL, "not a name of a subvolume", str(path))
     buffer = bytearray(_VOL_ARGS_BYTES)
     buffer[8 : 8 + len(name)] = name
     with opened(path.parent) as fd:
+        os.close(mountinfo.open_directory(path.name, fd))
         call(fd, SNAP_DESTROY, buffer)
 
 
