@@ -83,7 +83,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _dashboard(arguments: argparse.Namespace) -> int:
     from tui.feed.replay import ReplayError
     from tui.launch import feed_of, run
-    from tui.view_models.units import Units
+    from tui.view_models.categories import Units
 
     try:
         feed = feed_of(arguments)

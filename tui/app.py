@@ -16,12 +16,12 @@ from tui.feed import Feed
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, Timeline
 from tui.keys import VIEWS, applies_in
-from tui.screens.history import OverviewView
+from tui.screens.overview import OverviewView
 from tui.screens.view import DashboardView
+from tui.view_models.categories import Units
 from tui.view_models.frame import space_of
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
-from tui.view_models.units import Units
 from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
 from tui.widgets.listing import Listing
 
@@ -216,7 +216,7 @@ _VIEWS = tuple(view for view, _ in VIEWS)
 def _make(name: str) -> DashboardView:
     from tui.screens.churn import ChurnView
     from tui.screens.explore import ExploreView
-    from tui.screens.history import HistoryView
+    from tui.screens.overview import HistoryView
     from tui.screens.plan import PlanView
 
     makers: dict[str, type[DashboardView]] = {

@@ -18,7 +18,7 @@ from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
 from tui.serve import in_browser
-from tui.view_models.units import Units
+from tui.view_models.categories import Units
 
 # A real incident on a real engine, recorded by tests/lab/demo.py.
 DEMO = Path(__file__).with_name("demo.jsonl.gz")

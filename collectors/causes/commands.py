@@ -1,4 +1,6 @@
-"""The command that a person could type for a step. Shell-quoted; shown, never run.
+"""Words that several causes share: commands a person could type, and why nothing is proposed. Pure.
+
+The command that a person could type for a step. Shell-quoted; shown, never run.
 
 Why a cause proposes nothing for some of its things: one sentence each, the same for every kind of thing.
 """

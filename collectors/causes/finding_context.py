@@ -1,4 +1,6 @@
-"""What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found.
+"""What causes look at to find themselves, with the few questions that several of them ask. Pure.
+
+What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found.
 
 The engine's configuration file, for the causes that look at growth which nothing bounds.
 

@@ -1,4 +1,6 @@
-"""`--history`: what the journal knows, over a window.
+"""The command line: argv → exit status, and the short commands that need no module of their own.
+
+`--history`: what the journal knows, over a window.
 
 argv → exit status, headless.
 """

@@ -1,4 +1,6 @@
-"""Where reports go and in which form: stdout or a file that is whole or not there, text, JSON or metrics.
+"""`--preflight`: one study of each host, one report each, and where and in which form it goes.
+
+Where reports go and in which form: stdout or a file that is whole or not there, text, JSON or metrics.
 
 `--preflight`: one look at each host, one report each, the severity as exit status.
 """
@@ -24,8 +26,8 @@ from collectors.probe import Wish
 from collectors.report import document, recording, text, words
 from collectors.report.recording import redacted
 from collectors.system import folders
+from collectors.system.folders import replace_whole
 from collectors.system.host import Host, this_host
-from collectors.system.whole_files import replace_whole
 
 Looked = Sequence[tuple[str | None, Outcome]]
 

@@ -1,4 +1,6 @@
-"""A read-only view of a bbolt file's buckets: pure decoding over pages that somebody else fetches.
+"""bbolt files: their buckets as pure decoding, and reading one that its owner writes to meanwhile.
+
+A read-only view of a bbolt file's buckets: pure decoding over pages that somebody else fetches.
 
 Format: go.etcd.io/bbolt, version 2. Little-endian as on every machine that Docker runs on. Each page says its own
 number, kind and extent; everything is held against that. Refuses (Malformed) a page that is not what its parent took

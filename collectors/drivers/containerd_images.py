@@ -1,4 +1,6 @@
-"""Who holds what in the containerd store: the garbage collector's own walk, once for each root, with the root's name.
+"""The containerd store's images, containers and build records, and who holds which layer and blob. Pure.
+
+Who holds what in the containerd store: the garbage collector's own walk, once for each root, with the root's name.
 
 Pure. Edges are the labels that the collector follows (`containerd.io/gc.ref.content…`, `…snapshot.<snapshotter>…`)
 and a snapshot's parent. Refuses to parse manifests: what containerd itself would not follow holds nothing.

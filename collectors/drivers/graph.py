@@ -1,4 +1,6 @@
-"""Whose each directory of a graph driver is: image, container and build chains pushed down the layer database. Pure.
+"""A store of Docker's graph drivers, and whose each of its directories is.
+
+Whose each directory of a graph driver is: image, container and build chains pushed down the layer database. Pure.
 
 A layer belongs to every image whose chain contains it, to every container that stands on it (also when its image was
 removed) and to every build record that stands on it. Refuses to give a layer to nobody's chain by name alone.

@@ -1,4 +1,6 @@
-"""Container logs on disk: current file, rotated and compressed siblings, of every driver that keeps a file.
+"""Everything under the Docker root that is no layer: logs, volumes, plugins, temporary and former drivers' files.
+
+Container logs on disk: current file, rotated and compressed siblings, of every driver that keeps a file.
 
 json-file, `local`, the cache that Docker keeps beside remote drivers (`container-cached.log`), and Podman's
 `ctr.log`. Bytes are allocated blocks as well as apparent sizes, because logs are sparse after a truncation. Refuses

@@ -1,4 +1,6 @@
-"""Which layer directories are mounted right now, in any mount namespace of the host.
+"""Proof of orphanhood, and the live mounts that speak against it.
+
+Which layer directories are mounted right now, in any mount namespace of the host.
 
 dockerd often has a mount namespace of its own, so each namespace that some process lives in is read once. Matching is
 by neighbouring components (`overlay2/<id>`, `snapshots/24`, `l/<link>`), whatever the prefix: the same tree has

@@ -1,4 +1,6 @@
-"""Engine addresses as people write them, made uniform, and the TLS files of one. Connects to nothing.
+"""Which engine is meant, and how it is reached: addresses, contexts, TLS files. Connects to nothing.
+
+Engine addresses as people write them, made uniform, and the TLS files of one. Connects to nothing.
 
 Refuses schemes the SDK cannot speak here. Names the paths of TLS files; opens none, and never holds key material.
 

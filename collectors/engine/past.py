@@ -1,4 +1,6 @@
-"""GET /events (of the past) and GET /images/{id}/history → TagEvent and HistoryStep. Pure.
+"""What an engine remembers: tags given lately, and the steps by which an image was made.
+
+GET /events (of the past) and GET /images/{id}/history → TagEvent and HistoryStep. Pure.
 
 What an engine remembers of its images: which tags it gave lately, and by which steps an image was made.
 

@@ -1,4 +1,6 @@
-"""What the program asks of one kind of filesystem; `FILESYSTEMS` holds those that it knows.
+"""What the program asks of one kind of filesystem, and the kind of which nothing special is known.
+
+What the program asks of one kind of filesystem; `FILESYSTEMS` holds those that it knows.
 
 A kind that needs nothing special is `Plain`, and any other may start from it.
 

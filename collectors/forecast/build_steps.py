@@ -1,4 +1,6 @@
-"""A step of an image's history as the line of the Dockerfile that a person would look for. Pure.
+"""Which instruction of a Dockerfile makes the new bytes of each build, as a person would look for it. Pure.
+
+A step of an image's history as the line of the Dockerfile that a person would look for. Pure.
 
 Builders write the same line in their own ways, with what differs from build to build (a checksum, the values of build
 arguments) in it: without that, twelve builds of one line look like twelve lines.

@@ -1,4 +1,6 @@
-"""Which repository an untagged image came from. Pure.
+"""Repositories that are rebuilt again and again, and which of them an untagged image came from. Pure.
+
+Which repository an untagged image came from. Pure.
 
 By, in this order: the digest that the engine kept, the tag that an earlier run saw on it, an event of the engine, and
 last the layers that it shares with one repository's images and with no other's.

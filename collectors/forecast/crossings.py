@@ -1,4 +1,6 @@
-"""How one figure grows: a robust slope with its interval, what was cut and what was taken out. Pure.
+"""How one figure grows, and when it will cross each threshold. Pure.
+
+How one figure grows: a robust slope with its interval, what was cut and what was taken out. Pure.
 
 None from fewer than 6 samples or 2 hours: nothing is known then, and nothing is said.
 
@@ -16,8 +18,7 @@ from datetime import datetime, timedelta
 
 from collectors.forecast.periodic import sawtooth, season
 from collectors.forecast.ramp import Path, ramp
-from collectors.forecast.segments import Split, Step, split
-from collectors.forecast.series import Point
+from collectors.forecast.series import Point, Split, Step, split
 from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.report import Crossing

@@ -1,4 +1,6 @@
-"""The path of used bytes that follows the day and the week: people build by day and not on Sundays. Pure.
+"""Growth with a pattern: that of the day and the week, and the sawtooth of prunes that keep coming. Pure.
+
+The path of used bytes that follows the day and the week: people build by day and not on Sundays. Pure.
 
 The rate of each part of the day or week is taken from the earlier ones. Believed only where earlier weeks (or days)
 tell a part's growth clearly better than the mean does, and while the last hours keep to it.
@@ -20,7 +22,7 @@ from math import ceil, floor, sqrt
 from statistics import median
 
 from collectors.forecast.ramp import HORIZON_S, Ramp, Reach, edges
-from collectors.forecast.segments import HOUR, Drop, Run
+from collectors.forecast.series import HOUR, Drop, Run
 from collectors.forecast.slope import quantile
 
 DAY = 24 * HOUR

@@ -1,4 +1,6 @@
-"""How a history strays from its own straight line: white noise and a random walk. Pure.
+"""The slope of a history, robust, with the error that follows from how it strays from its line. Pure.
+
+How a history strays from its own straight line: white noise and a random walk. Pure.
 
 White noise is files that come and go; a random walk is growth that comes unevenly (bursts, builds): its error grows
 with the horizon. Both are measured by second differences, which do not see the slope (the idea of the Allan variance).
@@ -18,7 +20,7 @@ from itertools import pairwise
 from math import sqrt
 from statistics import median
 
-from collectors.forecast.segments import HOUR, Run, recent
+from collectors.forecast.series import HOUR, Run, recent
 
 _LONGEST_LAG = 72
 # Two-sided 90 % quantiles of Student's t by degrees of freedom.

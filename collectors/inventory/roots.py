@@ -1,4 +1,6 @@
-"""Where Docker keeps its data, as this process can open it.
+"""Where Docker keeps its data, and what can be said of a disk that this process cannot open.
+
+Where Docker keeps its data, as this process can open it.
 
 What can be said of a disk that this process cannot open: from inside a container, or of a remote engine.
 """

@@ -1,4 +1,6 @@
-"""The units of one filesystem that Docker makes: its directories, and bind mounts. A pure join by path.
+"""One filesystem, studied: free space, holders of its bytes, its own share, deleted files that are still open.
+
+The units of one filesystem that Docker makes: its directories, and bind mounts. A pure join by path.
 
 Owners that only make sense across sources are named here: a log is an owner of its own, so that it can be cut
 while its container lives; a proven orphan belongs to itself, and so does what an interrupted write or a former driver

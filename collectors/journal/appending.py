@@ -1,4 +1,6 @@
-"""One file opened for appending, under an advisory lock that is waited for, but not for ever.
+"""Putting one run into the journal: under a lock that is waited for, in one write, synced.
+
+One file opened for appending, under an advisory lock that is waited for, but not for ever.
 
 Those who write without a lock are met by O_APPEND: the kernel puts each single write at the end, whoever comes first.
 

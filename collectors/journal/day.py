@@ -1,4 +1,6 @@
-"""Sections of the journal that other programs wrote: used % of `## Supervisor run — HH:MM UTC`. Pure.
+"""One day's file, `YYYY-MM-DD.md`: our records in it, and the used % in sections of other programs. Pure.
+
+Sections of the journal that other programs wrote: used % of `## Supervisor run — HH:MM UTC`. Pure.
 
 Takes the first `- Disk: <X>%` of such a section and nothing else; a line that looks like one and cannot be read is
 counted.

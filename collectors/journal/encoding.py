@@ -1,4 +1,6 @@
-"""Makes a string harmless in a line of Markdown that a machine will read back. The last gate, not the escaper.
+"""A record as the machine line of a run, and any text as one harmless line of Markdown. Pure.
+
+Makes a string harmless in a line of Markdown that a machine will read back. The last gate, not the escaper.
 
 Callers escape foreign strings for people (`report.words`); what slips through must still not start a line, a header, a
 comment or an escape sequence.

@@ -1,4 +1,6 @@
-"""Mappings that hardly change from run to run, stored as changes. Pure; refuses anything that is not such a change.
+"""Each field of a record as it stands in a machine line; maps that hardly change as changes. Pure.
+
+Mappings that hardly change from run to run, stored as changes. Pure; refuses anything that is not such a change.
 
 On the wire a map is `{"=": {…}}` (all of it), `{"+": {…}, "-": […]}` (against the map of the record that the line
 names as its base), absent (as in the base) or null (unknown). A reader without the base knows nothing of a change.

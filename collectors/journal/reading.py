@@ -1,4 +1,6 @@
-"""Puts the records of one boot on one clock: a clock that was set, ahead or back, moves no run. Pure.
+"""Reading a folder of journals from the end, with the runs of one boot on one clock.
+
+Puts the records of one boot on one clock: a clock that was set, ahead or back, moves no run. Pure.
 
 Reads journals from the end: no more days than the view needs, and for a chart only samples of each day.
 

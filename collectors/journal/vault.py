@@ -14,7 +14,7 @@ from pathlib import Path
 
 from collectors.journal import encoding
 from collectors.model.finding import Severity
-from collectors.system.whole_files import replace_whole
+from collectors.system.folders import replace_whole
 
 PREFIX = "supervisor-docker-storage-"
 _END = "<!-- ullage: end; what stands below is kept -->"

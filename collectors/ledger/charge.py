@@ -1,4 +1,6 @@
-"""Which category a unit, and then a shared extent, is charged to.
+"""Which category each share of a filesystem is charged to, and who stands for images that nobody lists. Pure.
+
+Which category a unit, and then a shared extent, is charged to.
 
 Images that the engine does not list: each step of a build by the old builder is one. Pure.
 

@@ -1,4 +1,6 @@
-"""What is in use right now, and what could be let go without anybody missing it: facts for items, no plan.
+"""What items are made from: one snapshot, one filesystem, its figures, and what is in use. Pure.
+
+What is in use right now, and what could be let go without anybody missing it: facts for items, no plan.
 
 The desk on which items are made: one snapshot, one filesystem, its figures.
 """

@@ -1,4 +1,6 @@
-"""Items that the disk names: orphans, leftovers, snapshots, deleted-but-open files, the largest other directories.
+"""The things behind each category, with their figures, largest first. Pure.
+
+Items that the disk names: orphans, leftovers, snapshots, deleted-but-open files, the largest other directories.
 
 Items that the engine names: images, containers, logs, volumes, build cache records.
 

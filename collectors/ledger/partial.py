@@ -1,4 +1,6 @@
-"""What the engine claims, for where the filesystem could not be read.
+"""What is known of the categories where the disk, or a part of it, could not be read. Pure.
+
+What the engine claims, for where the filesystem could not be read.
 
 These are logical bytes counted by the engine's rules. On disk they may be anything up to everything that is used, so
 they enter the books as estimates with just these bounds, never as measurements.

@@ -1,4 +1,6 @@
-"""Who must go for which bytes to come free: shares of units turned into releases of owners.
+"""The release table: who must go for which bytes to come free; and the figures of each owner. Pure.
+
+Who must go for which bytes to come free: shares of units turned into releases of owners.
 
 A unit goes when its last owner goes; an extent goes when its last unit goes. So an extent is freed by exactly those
 sets of owners that contain every owner of every unit that holds it. One table answers every question of the kind

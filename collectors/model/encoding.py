@@ -1,4 +1,6 @@
-"""Whether a value has the type that the model declares for it, all the way down. Pure.
+"""The model as plain JSON values and back, and whether what came back has the types that it declares. Pure.
+
+Whether a value has the type that the model declares for it, all the way down. Pure.
 
 Python checks no annotation: what comes from outside (a recording, another image's answer) could hold a text where a
 count belongs and break something far away. Reads the annotations of the dataclasses, so that a new field needs nothing

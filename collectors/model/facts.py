@@ -1,4 +1,6 @@
-"""Every subvolume of a btrfs as an item, from the exact sharing table where it was read. Pure.
+"""What one kind of filesystem tells of itself, and items that follow from it (a btrfs' subvolumes). Pure.
+
+Every subvolume of a btrfs as an item, from the exact sharing table where it was read. Pure.
 
 These are no category: subvolumes hold what the categories already count. Refuses to sum them.
 

@@ -1,4 +1,6 @@
-"""Identifiers that look alike and must not be exchanged.
+"""Who holds bytes, and the identifiers that look alike and must not be exchanged. Stdlib only.
+
+Identifiers that look alike and must not be exchanged.
 
 Who holds bytes: an image, a container, a build record, a directory that nobody else knows. Stdlib only.
 

@@ -1,4 +1,6 @@
-"""Readings: what a source answered, in types that cannot be mistaken for numbers.
+"""Readings: what a source answered, in types that cannot be mistaken for numbers; and sums of them.
+
+Readings: what a source answered, in types that cannot be mistaken for numbers.
 
 A size is one of four things, and a caller has to say what it does in each case (`match` with `assert_never`):
 

@@ -1,4 +1,6 @@
-"""What must stay whatever the disk says: labels, name patterns and minimum ages. Refuses to guess an age.
+"""What the configuration says: the numbers that judge, and what must stay whatever the disk says.
+
+What must stay whatever the disk says: labels, name patterns and minimum ages. Refuses to guess an age.
 
 A thing that a rule keeps never stands in a plan, at no tier, not even as a proposal.
 

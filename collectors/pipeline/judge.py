@@ -1,4 +1,6 @@
-"""The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing.
+"""Snapshot → Report: ledgers, findings, plan, severity, verdict, exit status. Pure.
+
+The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing.
 
 One sentence that names the biggest culprit and what frees it.
 

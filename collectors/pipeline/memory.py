@@ -1,4 +1,6 @@
-"""When an alarm goes up and when it comes down, over several runs. Pure; the numbers are handed in.
+"""The journal's part in a run: what was, which alarms stand over several runs, what this run adds.
+
+When an alarm goes up and when it comes down, over several runs. Pure; the numbers are handed in.
 
 P0 is raised by one run, everything else by two that agree. A severity comes down when the runs in a row that say so are
 enough, and for a fill level only `clear_points` below where it began. A run that could not tell moves nothing.

@@ -1,4 +1,6 @@
-"""A report in the journal's terms: one record of figures. Pure.
+"""A finished run as the journal's record and bullets, and as the vault's tasks. Pure.
+
+A report in the journal's terms: one record of figures. Pure.
 
 The run in words for people: the journal's bullets and the vault's tasks. Pure; foreign strings are escaped here.
 """

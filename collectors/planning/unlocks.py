@@ -1,4 +1,6 @@
-"""The release table in terms of steps: which steps, all of them done, free which bytes. Sets, never sums.
+"""What steps free: the release table in terms of steps, and a size for each.
+
+The release table in terms of steps: which steps, all of them done, free which bytes. Sets, never sums.
 
 Bytes that something holds which no step removes are never unlocked, however many of their other holders go.
 

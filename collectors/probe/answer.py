@@ -1,4 +1,6 @@
-"""A probe's answer as one line: the study of a disk, written inside and read outside. Pure.
+"""What runs inside a probe container, and its answer as one line, written inside and read outside.
+
+A probe's answer as one line: the study of a disk, written inside and read outside. Pure.
 
 It comes out of an image that somebody named, so it is read as anything foreign is: bounded, of the same model, with
 the types and signs that the model means.

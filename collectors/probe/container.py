@@ -1,4 +1,6 @@
-"""What an attached container says, taken apart: an engine sends both of its streams as one, in frames. Pure.
+"""The only code that starts a container: one, attached to, heard to its end, and removed whatever happens.
+
+What an attached container says, taken apart: an engine sends both of its streams as one, in frames. Pure.
 
 Refuses to hold more than it was told to.
 

@@ -1,4 +1,6 @@
-"""What a probe container is allowed: the whole body of POST /containers/create. Pure.
+"""What a probe container is allowed, and which image it is made of. Pulls nothing.
+
+What a probe container is allowed: the whole body of POST /containers/create. Pure.
 
 Read-only, without network, without a log, every capability dropped but DAC_READ_SEARCH, no new privileges, bounded in
 memory and processes, removed by the engine as soon as it ends. The Docker root is bound read-only at its own path, so

@@ -1,4 +1,6 @@
-"""A probe's own bytes, taken out of what it saw: its layers, its files, its row in the layer database. Pure.
+"""One snapshot out of two looks, with the probe's own bytes taken out. Pure.
+
+A probe's own bytes, taken out of what it saw: its layers, its files, its row in the layer database. Pure.
 
 They are there while it looks and gone a moment later. So they leave every share, and `used` is less by what they took:
 the books close on the disk as it is without the probe. On btrfs nothing is taken out, as nothing was measured.

@@ -1,4 +1,6 @@
-"""No probe outlives us: those that run are ended when the program ends, also by a signal that would just kill it.
+"""Whether a probe is called for, one probe within the deadline, and its end with the program's.
+
+No probe outlives us: those that run are ended when the program ends, also by a signal that would just kill it.
 
 Whether a probe is called for, one probe within what is left of the deadline, its answer joined into the snapshot.
 

@@ -1,4 +1,6 @@
-"""What came of one target.
+"""What came of one target, of one step, of a run. Refuses to call a prediction a result.
+
+What came of one target.
 
 What happened: events while it happens, one outcome at the end. Refuses to call a prediction a result.
 """

@@ -1,4 +1,6 @@
-"""One reclaim at a time on one filesystem, whoever starts it.
+"""What a reclaim needs to know, and the lock that keeps it alone on its filesystem.
+
+One reclaim at a time on one filesystem, whoever starts it.
 
 The lock is held on the filesystem's own directory, which needs no free byte and is seen by other containers too, and on
 a file in the state folder where that can be made. The kernel lets go of both when the process ends, however it ends.

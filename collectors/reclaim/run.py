@@ -1,4 +1,6 @@
-"""What an interrupted run left behind: said in words, and its one half-done thing put right.
+"""One run: the chosen steps in the plan's order, verified, removed, measured; what an earlier one left, put right.
+
+What an interrupted run left behind: said in words, and its one half-done thing put right.
 
 Only one thing can be half done: an image whose tags were being taken away one by one. Its lost tags are put back; the
 new plan then decides about the whole image again.

@@ -1,4 +1,6 @@
-"""What every handler works with during one run: the context, the engine, the clock, the listener.
+"""What removers work with, and what one is: each cause has its own in its `remove.py`.
+
+What every handler works with during one run: the context, the engine, the clock, the listener.
 
 How a step is done: each cause that removes something has a class of one of these two kinds in its `remove.py`.
 """

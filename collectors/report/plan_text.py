@@ -1,4 +1,6 @@
-"""Steps of a plan in words: the same wherever a plan is shown.
+"""Plans in words: their steps, what would be done, what was done, predicted beside measured.
+
+Steps of a plan in words: the same wherever a plan is shown.
 
 `--plan` and `--reclaim` in words: what would be done, what was done, predicted beside measured.
 """

@@ -1,4 +1,6 @@
-"""A report as one line of JSON that loads back to an equal report: what `--record` writes and `--replay` reads.
+"""A report as one line of JSON that loads back to an equal report, with its names or under pseudonyms.
+
+A report as one line of JSON that loads back to an equal report: what `--record` writes and `--replay` reads.
 
 The public document (`document.py`) is a contract for other programs and leaves things out; a recording leaves nothing
 out and is only promised to this program. Each line names the fields of every type once and then writes values in that

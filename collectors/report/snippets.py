@@ -1,4 +1,6 @@
-"""Prometheus rules for the metrics: `--print alerts`. A forecast never pages alone: a level stands beside it.
+"""What `--print` gives besides the schema, ready to paste: the supervisor's lines, the timer, the alerts.
+
+Prometheus rules for the metrics: `--print alerts`. A forecast never pages alone: a level stands beside it.
 
 A cause that has an alert of its own says so itself.
 

@@ -1,4 +1,6 @@
-"""The section `## Docker Storage Trend`.
+"""The trend in words: the section of the report, and the page of `--history`.
+
+The section `## Docker Storage Trend`.
 
 `--history`: each figure of the journal over a window, as text with sparklines or as JSON.
 """

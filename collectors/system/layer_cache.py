@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.owner import UnitId
-from collectors.system import whole_files
+from collectors.system import folders
 
 _VERSION = 1
 _MAX_BYTES = 256 << 20
@@ -63,7 +63,7 @@ def load(path: Path) -> LayerCache:
     """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
     try:
         with path.open("rb") as file:
-            document = json.loads(whole_files.opened(file.read(_MAX_BYTES)))
+            document = json.loads(folders.opened(file.read(_MAX_BYTES)))
         if document["version"] != _VERSION:
             return EMPTY
         return LayerCache(
@@ -88,7 +88,7 @@ def save(path: Path, cache: LayerCache) -> bool:
     ).encode()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        whole_files.replace_whole(path, whole_files.sealed(body), mode=0o600, durable=False)
+        folders.replace_whole(path, folders.sealed(body), mode=0o600, durable=False)
     except OSError:
         return False
     return True

@@ -1,4 +1,6 @@
-"""What a walk has to be told: where in the tree each unit lies, and which directories other mounts cover. Pure.
+"""A walk's question and its answer: where units lie in the tree, and what each holds.
+
+What a walk has to be told: where in the tree each unit lies, and which directories other mounts cover. Pure.
 
 A counted in the words of the model: readings with their reasons. Pure but for the clock.
 """

@@ -1,4 +1,6 @@
-"""What a walk may take from the cache, and what it leaves there. Pure.
+"""Who holds the bytes of one filesystem, by one pass over its directories; what is remembered is not walked.
+
+What a walk may take from the cache, and what it leaves there. Pure.
 
 Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
 
@@ -22,7 +24,7 @@ from collectors.model.owner import UnitId
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
 from collectors.system import deadline, killable, layer_cache, mountinfo
-from collectors.system.child.pool import GONE
+from collectors.system.child.tree import GONE
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking
 from collectors.system.layer_cache import LayerCache, LayerFigure

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from collectors.filesystems.btrfs.trees import table
-from collectors.filesystems.btrfs.trees.extents import ExtentTable
-from collectors.filesystems.btrfs.trees.root_sets import RootSets
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, RootSets
 from tests.scale import trees, walk
 
 CEILING_BYTES = 4 * 32  # for each extent: what extents.py promises

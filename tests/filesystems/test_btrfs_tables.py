@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import share, table
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
-from collectors.filesystems.btrfs.trees.root_sets import RootSets
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table, remainder
 from collectors.filesystems.btrfs.trees.walk import Intervals
 from collectors.model.btrfs import SplitRule
 from collectors.model.owner import UnitId
-from collectors.system import whole_files
+from collectors.system import folders
 from collectors.system.deadline import Malformed
 from tests.scale.growth import TOO_MUCH, growth
 
@@ -224,13 +223,13 @@ def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> N
 def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
     share.store(tmp_path, "uuid", share.KeptTable(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
-    document = json.loads(whole_files.opened(file.read_bytes()))
-    file.write_bytes(whole_files.sealed(json.dumps(document | harm).encode()))
+    document = json.loads(folders.opened(file.read_bytes()))
+    file.write_bytes(folders.sealed(json.dumps(document | harm).encode()))
     assert share.load(tmp_path, "uuid") is None
 
 
 def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
-    (tmp_path / "btrfs-uuid.json").write_bytes(whole_files.sealed(b"[" * 100_000))
+    (tmp_path / "btrfs-uuid.json").write_bytes(folders.sealed(b"[" * 100_000))
     assert share.load(tmp_path, "uuid") is None
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
-from collectors.system import whole_files
+from collectors.system import folders
 from collectors.system.layer_cache import EMPTY, LayerCache, LayerFigure, file_for, load, save
 from tests.system.walking import a_unit, du, fill, of, walk, walked
 
@@ -95,17 +95,17 @@ def test_a_cache_that_cannot_be_trusted_costs_time_and_no_truth(
         case "another version":
             body = json.loads(raw.partition(b"\n")[2])
             text = json.dumps({**body, "version": 99}).encode()
-            file.write_bytes(whole_files.sealed(text))
+            file.write_bytes(folders.sealed(text))
         case "no end":
-            file.write_bytes(whole_files.sealed(b"[" * 100_000))
+            file.write_bytes(folders.sealed(b"[" * 100_000))
         case "no number":
             body = json.loads(raw.partition(b"\n")[2])
             (unit, row), *_ = body["layers"].items()
             text = json.dumps({**body, "layers": {unit: [*row[:4], 10**400, *row[5:]]}}).encode()
-            file.write_bytes(whole_files.sealed(text))
+            file.write_bytes(folders.sealed(text))
         case "no document":
             text = b'{"version": 1, "fsid": 0, "layers": [1, 2], "unplaced": null}'
-            file.write_bytes(whole_files.sealed(text))
+            file.write_bytes(folders.sealed(text))
     assert of(walked(root, layers, cache=state), root / "one")[0] == du(root / "one")
     grow_unseen(root / "two")
     assert of(walked(root, layers, cache=state), root / "two")[0] == du(root / "two") - 500 * KIB, "kept again"

@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.system import whole_files
+from collectors.system import folders
 
 
 @given(st.binary())
 def test_what_was_written_comes_back(body: bytes) -> None:
-    assert whole_files.opened(whole_files.sealed(body)) == body
+    assert folders.opened(folders.sealed(body)) == body
 
 
 @given(st.binary(min_size=1), st.integers(0), st.integers(0, 7))
 def test_a_flipped_bit_is_noticed(body: bytes, at: int, bit: int) -> None:
-    content = bytearray(whole_files.sealed(body))
+    content = bytearray(folders.sealed(body))
     content[at % len(content)] ^= 1 << bit
     with pytest.raises(ValueError, match="checksum"):
-        whole_files.opened(bytes(content))
+        folders.opened(bytes(content))
 
 
 def test_a_file_that_was_cut_is_noticed() -> None:
-    content = whole_files.sealed(b"figures")
+    content = folders.sealed(b"figures")
     for keep in range(len(content)):
         with pytest.raises(ValueError, match="checksum"):
-            whole_files.opened(content[:keep])
+            folders.opened(content[:keep])
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content, mode in ((b"old", 0o644), (b"new \xff", 0o600)):
-        whole_files.replace_whole(path, content, mode=mode)
+        folders.replace_whole(path, content, mode=mode)
         assert path.read_bytes() == content
         assert path.stat().st_mode & 0o777 == mode
     assert list(tmp_path.iterdir()) == [path]
@@ -51,12 +51,12 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_beside_it(
     path.write_bytes(b"old")
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        whole_files.replace_whole(path, b"new")
+        folders.replace_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
-        whole_files.replace_whole(tmp_path / "none" / "file", b"")
+        folders.replace_whole(tmp_path / "none" / "file", b"")
     assert raised.value.filename == str(tmp_path / "none" / "file")

@@ -19,7 +19,7 @@ def loaded(statement: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
 
 
-@pytest.mark.parametrize("module", ["tui.launch", "tui.feed", "tui.screens.history"])
+@pytest.mark.parametrize("module", ["tui.launch", "tui.feed", "tui.screens.overview"])
 def test_nothing_slow_and_no_source_is_imported_with_the_dashboard(module: str) -> None:
     names = loaded(f"import {module}")
     assert not names & SLOW

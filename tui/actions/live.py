@@ -1,4 +1,6 @@
-"""The application's core: it keeps the one state of the dashboard and gives it to every visible widget.
+"""The application's core and what a live host adds: one state for every widget, scans, the way to run a plan.
+
+The application's core: it keeps the one state of the dashboard and gives it to every visible widget.
 
 Refuses to read anything: what is new comes as a message, and becomes a new state.
 

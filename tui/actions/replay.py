@@ -1,4 +1,6 @@
-"""What a recording adds: moving through time. Nothing here can change a machine.
+"""Moving through time, and what lies over the screen: help, palette, copies, exports.
+
+What a recording adds: moving through time. Nothing here can change a machine.
 
 A live dashboard with a journal can show earlier runs too: they are marked as a replay, until `End`.
 

@@ -1,4 +1,6 @@
-"""Bars and sparklines as characters. Solid is what a deletion frees, thin is what is shared or in use. Pure.
+"""Lines of text that must fit, and bars and sparklines as characters. Pure.
+
+Bars and sparklines as characters. Solid is what a deletion frees, thin is what is shared or in use. Pure.
 
 Refuses to draw a length that rounds to nothing: a measured byte shows at least its tip.
 

@@ -1,4 +1,6 @@
-"""A run of the journal as a report: what it kept, and nothing it did not. Pure.
+"""A recording or a folder of journals as a source of reports, and moving through its runs in time.
+
+A run of the journal as a report: what it kept, and nothing it did not. Pure.
 
 The journal keeps totals, categories and findings; items, plan and apparent sizes are `Unavailable` with that reason.
 

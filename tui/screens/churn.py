@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from collectors.report.words import count, percent, safe
 from tui.drawing.bars import Span, shorten_middle, two_part_bar
 from tui.screens.view import DashboardView
+from tui.view_models.categories import cell, number
 from tui.view_models.churn import ChurnRow, _about, churn_rows
 from tui.view_models.state import DashboardState
-from tui.view_models.units import cell, number
 from tui.widgets.lines import Panel, TextLines
 from tui.widgets.listing import Listing
 

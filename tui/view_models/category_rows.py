@@ -1,4 +1,6 @@
-"""A report as rows of the category table: pure, no toolkit.
+"""A report as rows of the category table. Pure.
+
+A report as rows of the category table: pure, no toolkit.
 
 Refuses to turn an absence into a number: a row that was not read keeps its `Unavailable`, and the bar charges it
 nothing.

@@ -1,4 +1,6 @@
-"""One run in the few figures that a history needs, from a report or from the journal. Pure.
+"""Runs in the few figures that a history needs, and the curves and events between them. Pure.
+
+One run in the few figures that a history needs, from a report or from the journal. Pure.
 
 The history that a screen may draw, never beyond the frame shown: curves, and what happened between two runs. Pure.
 

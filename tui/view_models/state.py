@@ -16,12 +16,12 @@ from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line
+from tui.view_models.categories import Scale, Units, scale_for
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
 from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.plan_run import PlanRun
-from tui.view_models.units import Scale, Units, scale_for
 
 
 class Mode(StrEnum):

@@ -1,4 +1,6 @@
-"""The findings of a report as a screen shows them: which may be claimed, about which category, in which order. Pure.
+"""The verdict before any key is pressed, and the findings behind it. Pure.
+
+The findings of a report as a screen shows them: which may be claimed, about which category, in which order. Pure.
 
 Refuses a claim about bytes of a category that was not read, whoever makes it.
 

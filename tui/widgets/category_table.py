@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from collectors.model.reading import Unavailable
 from collectors.report.words import age, percent, safe, size
 from tui.drawing.bars import Span, fit, shorten, sparkline, two_part_bar
-from tui.view_models.categories import SUBVOLUMES
+from tui.view_models.categories import SUBVOLUMES, cell, change, number
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState
-from tui.view_models.units import cell, change, number
 from tui.widgets.listing import Listing
 
 _NAME = 19

@@ -1,4 +1,6 @@
-"""The last line: the keys that work here and now. Clicking one presses it.
+"""What stands around every view: views, verdict and the disk's bar above, the keys below.
+
+The last line: the keys that work here and now. Clicking one presses it.
 
 What stands above every view: the line of views, the verdict, and the bar of the whole disk.
 """

@@ -1,4 +1,6 @@
-"""The items behind one category: apparent, referenced, exclusive, a dual bar, age and state.
+"""The lists beside a category: its items with their sizes, and what is wrong, worst first.
+
+The items behind one category: apparent, referenced, exclusive, a dual bar, age and state.
 
 What is wrong, worst first: chip, bytes, claim, and one line that says why.
 """
@@ -13,9 +15,9 @@ from collectors.model.finding import Finding
 from collectors.model.reading import Size, Unavailable
 from collectors.report.words import age, safe, size
 from tui.drawing.bars import Span, fit, shorten, shorten_middle, two_part_bar
+from tui.view_models.categories import cell
 from tui.view_models.items import ItemRow, age_of
 from tui.view_models.state import DashboardState
-from tui.view_models.units import cell
 from tui.view_models.verdict import chip
 from tui.widgets.listing import Listing
 

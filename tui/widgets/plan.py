@@ -10,10 +10,10 @@ from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Unavailable
 from collectors.report.words import bytes_, safe, whole_percent
 from tui.drawing.bars import SOLID, THIN, Span, fit, shorten
+from tui.view_models.categories import cell, number
 from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import StepRun, StepState
 from tui.view_models.state import DashboardState
-from tui.view_models.units import cell, number
 from tui.widgets.lines import LineWidget
 from tui.widgets.listing import Listing
 

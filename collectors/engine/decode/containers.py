@@ -1,4 +1,6 @@
-"""GET /containers/json → Container. Pure.
+"""Containers: GET /containers/json and GET /containers/{id}/json. Pure.
+
+GET /containers/json → Container. Pure.
 
 GET /containers/{id}/json: log file, process, writable layer. Pure.
 """

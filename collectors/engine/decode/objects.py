@@ -1,4 +1,6 @@
-"""GET /version and GET /info: who answers. Pure.
+"""The engine itself and its images: GET /version, /info, /images/json and /images/{id}/json. Pure.
+
+GET /version and GET /info: who answers. Pure.
 
 GET /images/json and GET /images/{id}/json → Image. Pure.
 """

@@ -1,4 +1,6 @@
-"""GET /system/df: what the engine measured, whichever of its two shapes it came in. Pure.
+"""Sizes as the engine measured them, and the lists that come with them: build cache and volumes. Pure.
+
+GET /system/df: what the engine measured, whichever of its two shapes it came in. Pure.
 
 The old shape has the lists `Images`, `Containers`, `Volumes` and `BuildCache`; the new one (API ≥ 1.52) objects
 `ImageUsage` … with `Items`, in which a zero and an empty list are left out. An answer may hold both.

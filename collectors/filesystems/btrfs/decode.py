@@ -1,4 +1,6 @@
-"""Replies of ioctls to models. Pure; trusts the counts that the kernel returned and refuses short buffers.
+"""Bytes of btrfs to records: replies of ioctls, items of the small trees. Pure.
+
+Replies of ioctls to models. Pure; trusts the counts that the kernel returned and refuses short buffers.
 
 Items of the small trees, as the kernel's search or a leaf of the device gives them: bytes to records. Pure.
 

@@ -1,4 +1,6 @@
-"""/sys/fs/btrfs/<uuid>: what every process may read: names and error counters of the devices, whether quotas are on.
+"""The cheap figures of one btrfs, from ioctls, sysfs and small trees.
+
+/sys/fs/btrfs/<uuid>: what every process may read: names and error counters of the devices, whether quotas are on.
 
 Visible in a default container too, for all btrfs filesystems of the host. Refuses to guess: a file that is not there
 raises, and the caller says so.

@@ -1,4 +1,6 @@
-"""Units that a btrfs itself tells of: subvolumes and snapshots, and directories that its exact walk can split off.
+"""btrfs as a kind of filesystem: what it is asked, and the units that it tells of itself.
+
+Units that a btrfs itself tells of: subvolumes and snapshots, and directories that its exact walk can split off.
 
 btrfs as a kind of filesystem: the exact walk of its trees says who holds what, and its own figures what it takes.
 """

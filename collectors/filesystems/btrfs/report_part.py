@@ -1,4 +1,6 @@
-"""The samples of a btrfs in OpenMetrics. Only the program's own words are labels.
+"""What btrfs adds to every report: its section, its JSON object, its samples in OpenMetrics.
+
+The samples of a btrfs in OpenMetrics. Only the program's own words are labels.
 
 What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, and its samples.
 """

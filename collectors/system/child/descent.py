@@ -18,9 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from collectors.system.child.pool import Item
     from collectors.system.child.survey import KnownInodes
     from collectors.system.child.tally import Tally, WalkerTotals
+    from collectors.system.child.tree import Item
 
 _OPEN_MAX = 400  # directories held open on the way down
 

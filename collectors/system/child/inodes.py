@@ -1,4 +1,6 @@
-"""Where an ext4 keeps its inode tables. Layout: fs/ext4/ext4.h. Refuses kinds whose descriptors lie elsewhere.
+"""Proof from an ext4's inode tables that nothing in a tree has changed.
+
+Where an ext4 keeps its inode tables. Layout: fs/ext4/ext4.h. Refuses kinds whose descriptors lie elsewhere.
 
 Proof that nothing in a tree has changed: the inodes of a mounted ext4 as they stand in its tables on the device.
 

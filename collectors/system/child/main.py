@@ -1,4 +1,6 @@
-"""Short questions to a filesystem or a device that may hang: its room, names, bytes, and how an XFS is laid out.
+"""The child's own start, and the short questions that it answers itself.
+
+Short questions to a filesystem or a device that may hang: its room, names, bytes, and how an XFS is laid out.
 
 The child's own start: lower its priority, die with its parent, do one task, say how it ended.
 """

@@ -1,4 +1,6 @@
-"""What the kernel knows of an inode without asking the filesystem's server: a dead one would not answer.
+"""Unlinked files that processes hold, found without asking a filesystem that might not answer.
+
+What the kernel knows of an inode without asking the filesystem's server: a dead one would not answer.
 
 Unlinked files that processes hold: by descriptor, then by mapping. Asks filesystems nothing that could wait.
 

@@ -1,4 +1,6 @@
-"""Counts the entries of one directory. Never opens a file, never follows a link.
+"""Before the walk: where each unit's root lies, what the cache still knows, how many entries directories have.
+
+Counts the entries of one directory. Never opens a file, never follows a link.
 
 Before the walk: where each unit's root lies in the tree, which of them the cache still knows, what mounts cover.
 """
@@ -105,8 +107,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from collectors.system.child.inodes import InodeTables, Proof
-    from collectors.system.child.pool import Item
     from collectors.system.child.tally import Evidence
+    from collectors.system.child.tree import Item
 
     Before: TypeAlias = tuple[Evidence, list[Proof]]
     # name of a file → index of the unit that it is, or LEAVE

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from collectors.system.child.pool import Item, Pool
+    from collectors.system.child.tree import Item, Pool
 
 _REPORT_S = 0.2  # what a killed walker had counted since is lost
 _ALONE_S = 0.03  # a walk that takes longer than this is worth a second process
@@ -132,7 +132,7 @@ class Walker:
         self._descent.wake_at = min(self._stop_at, self._reported_at + _REPORT_S)
 
     def _share(self) -> None:
-        from collectors.system.child.pool import Pool  # short walks need none
+        from collectors.system.child.tree import Pool  # short walks need none
 
         self._pool = Pool(self._lane)
         self._descent.spare = self._spare

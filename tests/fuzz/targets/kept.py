@@ -25,7 +25,7 @@ from collectors.model.owner import UnitId
 from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render
-from collectors.system import layer_cache, whole_files
+from collectors.system import folders, layer_cache
 from collectors.system.layer_cache import LayerCache, LayerFigure
 from tests.fuzz.change import damaged
 from tests.fuzz.change_json import changed
@@ -74,7 +74,7 @@ def _mutate(random: Random, case: bytes) -> bytes:
     if case[:1] == _STALE:
         return _STALE + damaged(random, case[1:], 3)
     body = case[1:].partition(b"\n")[2]
-    return _SEALED + whole_files.sealed(changed(random, body))
+    return _SEALED + folders.sealed(changed(random, body))
 
 
 def _judge_layers(case: bytes) -> str:
@@ -91,7 +91,7 @@ def _judge_layers(case: bytes) -> str:
 
 def _fits(content: bytes) -> bool:
     try:
-        whole_files.opened(content)
+        folders.opened(content)
     except ValueError:
         return False
     return True

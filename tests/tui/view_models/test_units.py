@@ -2,7 +2,7 @@ import pytest
 
 from collectors.model.reading import AtLeast, Between, Size
 from tests.tui.build import GIB, HERE, exact, gib, missing
-from tui.view_models.units import Scale, Units, cell, change, number, scale_for
+from tui.view_models.categories import Scale, Units, cell, change, number, scale_for
 
 GIBS = Scale("GiB", GIB, 7, False)
 

@@ -1,4 +1,6 @@
-"""Why a walk of the committed trees cannot go on.
+"""Whether tree blocks carry their right checksum, and the reasons that end a walk.
+
+Why a walk of the committed trees cannot go on.
 
 Whether tree blocks carry their right checksum: crc32c, xxhash64, sha256, blake2b. Many blocks at once.
 """

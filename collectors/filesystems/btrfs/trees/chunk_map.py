@@ -1,4 +1,6 @@
-"""The superblock: where the trees of a committed generation begin, and whether this package understands them.
+"""From the superblock to places on devices: where trees begin, and where a logical address lies.
+
+The superblock: where the trees of a committed generation begin, and whether this package understands them.
 
 Logical addresses of tree blocks to places on devices: single, DUP, RAID0, RAID1, RAID10, RAID1C3, RAID1C4.
 

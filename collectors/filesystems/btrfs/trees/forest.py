@@ -1,4 +1,6 @@
-"""Single items of the committed trees, found by key: for the small trees and for looking up names. Blocks are kept.
+"""The trees of one committed generation, and items of small trees found by key.
+
+Single items of the committed trees, found by key: for the small trees and for looking up names. Blocks are kept.
 
 Yields items as Python values, so it is not meant for whole subvolumes; what it skips it does not even decode.
 

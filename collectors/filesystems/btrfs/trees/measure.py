@@ -1,4 +1,6 @@
-"""The other way to walk: the kernel's tree search, one subvolume after the other. For layouts that cannot be read raw.
+"""One exact measurement: from the devices, or by the kernel's tree search where they cannot be read.
+
+The other way to walk: the kernel's tree search, one subvolume after the other. For layouts that cannot be read raw.
 
 Shared leaves come once for each subvolume, and with them every item, for the kernel cannot pick types: about twenty
 times the work. It shows the running transaction, no tree blocks, and no subvolume that is already deleted.

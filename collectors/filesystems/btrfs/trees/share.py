@@ -1,4 +1,6 @@
-"""The last exact result of each filesystem, as a file, so that an unchanged filesystem costs no second walk.
+"""Who holds which bytes, for callers outside: an earlier result where it is still true, else a walk.
+
+The last exact result of each filesystem, as a file, so that an unchanged filesystem costs no second walk.
 
 The file is a private detail: another version or a damaged file counts as no result. Written whole or not at all.
 
@@ -24,7 +26,7 @@ from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Why
-from collectors.system import deadline, whole_files
+from collectors.system import deadline, folders
 from collectors.system.host import Host
 
 _VERSION = 2
@@ -48,17 +50,17 @@ def digest(rules: Sequence[SplitRule]) -> str:
 def load(folder: Path, uuid: str) -> KeptTable | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
-        return _from_document(json.loads(whole_files.opened(_file(folder, uuid).read_bytes())))
+        return _from_document(json.loads(folders.opened(_file(folder, uuid).read_bytes())))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 
 def store(folder: Path, uuid: str, kept: KeptTable) -> None:
     """Keep this result instead of the last one. A folder that cannot be written to keeps nothing."""
-    content = whole_files.sealed(json.dumps(_document(kept), separators=(",", ":")).encode())
+    content = folders.sealed(json.dumps(_document(kept), separators=(",", ":")).encode())
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        whole_files.replace_whole(_file(folder, uuid), content, mode=0o600, durable=False)
+        folders.replace_whole(_file(folder, uuid), content, mode=0o600, durable=False)
 
 
 def _file(folder: Path, uuid: str) -> Path:

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
-from collectors.filesystems.btrfs.trees.root_sets import I64, U64, RootSets
+from collectors.filesystems.btrfs.trees.extents import I64, U64, ExtentTable, RootSets, SetCounts
 
 U8 = NDArray[np.uint8]
 

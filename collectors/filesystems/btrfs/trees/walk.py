@@ -1,4 +1,6 @@
-"""What a walk fills: tables by set of holders. The same for both ways to walk.
+"""The walk down all trees at once, and the tables that it fills.
+
+What a walk fills: tables by set of holders. The same for both ways to walk.
 
 Down all trees at once, level by level: each block once, with the set of trees that it belongs to.
 
@@ -20,10 +22,9 @@ from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees import leaves
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
 from collectors.filesystems.btrfs.trees.checksum import Stale
-from collectors.filesystems.btrfs.trees.extents import ExtentHolders, ExtentTable, SetCounts
+from collectors.filesystems.btrfs.trees.extents import I64, ExtentHolders, ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
 from collectors.filesystems.btrfs.trees.leaves import Leaves
-from collectors.filesystems.btrfs.trees.root_sets import I64, RootSets
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule

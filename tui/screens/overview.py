@@ -1,7 +1,4 @@
-"""How did it come to this? The curve of used and of one category, the slider, and what happened.
-
-Where is it? The category table, the items of the selected one, the curve with its forecast, and the findings.
-"""
+"""The first view, which says where the bytes are, and the view of how it came about."""
 
 from __future__ import annotations
 
