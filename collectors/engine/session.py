@@ -1,10 +1,4 @@
-"""One conversation with one engine under one deadline, and the client that can only ask.
-
-One engine, to be asked and not to be changed: nothing here can send anything but GET. Import it when first asking.
-
-Refuses to decode, and to take a body that is no JSON by its first byte or larger than was agreed.
-
-One conversation with one engine under one deadline: GET in, bytes out. Refuses to decode, and to outlive its time.
+"""One conversation with one engine under one deadline: GET in, bytes out. Refuses to decode, and to outlive its time.
 
 Whatever the engine does (accept and keep silent, stop, send a byte a second or a body without end), every request
 ends by the deadline: a watchdog cuts the connection under it.
@@ -19,68 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from collectors.engine.connection import PIECE_BYTES, Connection
 from collectors.engine.dialect import Api
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Busy, HungUp, refused
+from collectors.engine.reply import Busy, HungUp
 from collectors.model.reading import Origin, Unavailable, Why
-from collectors.system.deadline import Declined, Malformed, attempt, missing
+from collectors.system.deadline import Declined, attempt, missing
 
-_REFUSAL_BYTES = 8 * 1024
-_JSON_STARTS = b'{["ntf-0123456789'
-
-
-class ReadClient:
-    """Safe to use from several threads; `cut` ends all that they wait for."""
-
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
-        """Raises Declined where the SDK cannot even begin: no paramiko for ssh, TLS files that are not there."""
-        self._connection = Connection(endpoint, timeout_s=timeout_s)
-
-    def get(self, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, limit_bytes: int) -> bytes:
-        """The body of one GET. `timeout_s` bounds each wait; the whole is bounded by `cut` only.
-
-        Raises Declined with the reason, Malformed for a body that is no JSON by its first byte or is too large.
-        """
-        what = f"GET {path[:100]}"
-        with self._connection.answered("GET", path, query, timeout_s=timeout_s) as answer:
-            if answer.status_code // 100 != 2:
-                raise refused(answer.status_code, _beginning(answer), what)
-            return _body(answer, what, limit_bytes)
-
-    def cut(self) -> None:
-        """End every request, now and later. Returns at once."""
-        self._connection.cut()
-
-    def close(self) -> None:
-        """Give every connection back to the system. Never raises."""
-        self._connection.close()
-
-
-def _body(answer: Any, what: str, limit_bytes: int) -> bytes:
-    declared = answer.headers.get("Content-Length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise Malformed(f"the answer to {what} is {declared} bytes, more than the {limit_bytes} that are read")
-    body = bytearray()
-    looked = False
-    for piece in answer.iter_content(PIECE_BYTES):
-        body += piece
-        if len(body) > limit_bytes:
-            raise Malformed(f"the answer to {what} is more than the {limit_bytes} bytes that are read")
-        if not looked and (start := body.lstrip()[:1]):
-            looked = True
-            if start not in _JSON_STARTS:
-                raise Malformed(f"the answer to {what} is not JSON; it begins {bytes(body[:40])!r}")
-    return bytes(body)
-
-
-def _beginning(answer: Any) -> bytes:
-    for piece in answer.iter_content(_REFUSAL_BYTES):
-        return bytes(piece[:_REFUSAL_BYTES])
-    return b""
-
+if TYPE_CHECKING:
+    from collectors.engine.read_client import ReadClient
 
 # 5,000 containers list in 8 MB, 100,000 build records in 40 MB; a decoded body takes several times its bytes.
 BODY_LIMIT_BYTES = 64 * 2**20
@@ -198,7 +140,7 @@ class Session:
         with self._lock:
             if self._client is None:
                 # Half of the start-up time of a run is this import: a run that needs no engine does without it.
-                pass
+                from collectors.engine.read_client import ReadClient
 
                 self._client = ReadClient(self.endpoint, timeout_s=self.left_s)
             if self._closed.is_set() or self.left_s <= 0:  # opening took longer than there was time

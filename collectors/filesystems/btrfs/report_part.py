@@ -28,6 +28,8 @@ _PREFIX = "ullage_btrfs"
 
 def samples(btrfs: Btrfs) -> Iterator[Metric]:
     """What was read; nothing for what was not."""
+    # Loaded only where metrics are asked for: no other face needs it, and a probe container may not have it.
+
     if not isinstance(btrfs.unallocated_bytes, Unavailable):
         unallocated = charged(btrfs.unallocated_bytes)
         yield GaugeMetricFamily(f"{_PREFIX}_unallocated_bytes", "Device bytes in no chunk", value=unallocated)
