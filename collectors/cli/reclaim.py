@@ -133,7 +133,7 @@ def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
             measured_bytes=exact_or_none(result.measured),
         )
         for result in done.steps
-        if result.removed or not result.targets
+        if result.removed or (result.worked and not result.targets)
     )
 
 

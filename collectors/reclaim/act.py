@@ -106,6 +106,7 @@ class StepResult:
     targets: tuple[TargetResult, ...]
     took_s: float
     note: str
+    worked: bool  # False: a step that is done in one go did not do what it is for
 
     @property
     def removed(self) -> tuple[Owner, ...]:
@@ -158,7 +159,8 @@ def _all_gone(outcome: Outcome, chosen: frozenset[str]) -> bool:
         kept = {t.target for t in result.targets if not t.removed and t.reason != GONE.reason}
         tried = {t.target for t in result.targets}
         left[result.step] = (left.get(result.step, set()) - tried) | kept
-    return left.keys() >= chosen and not any(left.values())
+    worked = all(result.worked for result in outcome.steps if not result.targets)
+    return worked and left.keys() >= chosen and not any(left.values())
 
 
 def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Size:

@@ -64,9 +64,9 @@ def run_step(tools: Tools, step: Step, before: Reading[Fill]) -> Done:
     tools.tell(EventKind.STEP_STARTED, step, text=step.title, total=len(step.targets))
     acts: dict[Owner, Act] = {}
     stop: Stop | None = None
-    note = reason = ""
+    note, reason, worked = "", "", False
     try:
-        note, stop = _targets(tools, step, acts)
+        note, stop, worked = _targets(tools, step, acts)
     except (NoAnswer, StillDown) as silence:
         stop, reason = Stop.ENGINE_LOST, str(silence)
     limit = tools.context.cleaner_timeout_s
@@ -85,6 +85,7 @@ def run_step(tools: Tools, step: Step, before: Reading[Fill]) -> Done:
         targets=tuple(_result(target, acts.get(target)) for target in step.targets),
         took_s=time.monotonic() - began,
         note="; ".join(part for part in (note, left) if part),
+        worked=worked,
     )
     freed = result.measured.value if isinstance(result.measured, Exact) else None
     gone = len(result.removed)
@@ -92,27 +93,28 @@ def run_step(tools: Tools, step: Step, before: Reading[Fill]) -> Done:
     return Done(result, after, stop, reason)
 
 
-def _targets(tools: Tools, step: Step, acts: dict[Owner, Act]) -> tuple[str, Stop | None]:
-    """Fills `acts`; the step's note and why it stopped early. Raises NoAnswer, StillDown."""
+def _targets(tools: Tools, step: Step, acts: dict[Owner, Act]) -> tuple[str, Stop | None, bool]:
+    """Fills `acts`; the step's note, why it stopped early, and whether it worked. Raises NoAnswer, StillDown."""
     remover = remover_of(step, tools)
     if isinstance(remover, WholeStep):
-        return remover.perform(step, acts), None
+        whole = remover.perform(step, acts)
+        return whole.reason, None, whole.removed
     if reason := _patiently(tools, step, lambda: remover.before(step)):
         acts.update(dict.fromkeys(step.targets, skipped(reason)))
-        return reason, None
+        return reason, None, False
     looked = time.monotonic()
     for count, target in enumerate(step.targets):
         if tools.cancelled():
-            return "stopped on request", Stop.CANCELLED
+            return "stopped on request", Stop.CANCELLED, False
         if count and time.monotonic() - looked > _LOOK_AT_LEAST_S:
             looked = time.monotonic()
             if tools.reached():
-                return "the target is reached", Stop.TARGET_REACHED
+                return "the target is reached", Stop.TARGET_REACHED, True
         acts[target] = act = _one(tools, remover, step, target)
         kind = EventKind.TARGET_REMOVED if act.removed else EventKind.TARGET_SKIPPED
         kind = EventKind.TARGET_FAILED if act.failed else kind
         tools.tell(kind, step, target=target, text=act.reason, done=count + 1, total=len(step.targets))
-    return "", None
+    return "", None, True
 
 
 def _one(tools: Tools, remover: Remover, step: Step, target: Owner) -> Act:

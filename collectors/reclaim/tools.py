@@ -116,8 +116,8 @@ class WholeStep(ABC):
         self._tools = tools
 
     @abstractmethod
-    def perform(self, step: Step, acts: dict[Owner, Act]) -> str:
-        """Do it, say in `acts` what came of each target, and give back the step's note."""
+    def perform(self, step: Step, acts: dict[Owner, Act]) -> Act:
+        """Do it, say in `acts` what came of each target, and give back what came of all; its reason is the note."""
 
 
 def exists(tools: Tools, path: str) -> bool | None:

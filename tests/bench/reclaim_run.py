@@ -110,6 +110,7 @@ class _Run:
                     targets=tuple(TargetResult(t, not done, done) for t in step.targets),
                     took_s=time.monotonic() - began,
                     note=note,
+                    worked=not done,
                 )
             )
             self._measured.append(self._results[-1].measured)

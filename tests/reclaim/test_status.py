@@ -19,8 +19,8 @@ from tests.reclaim.test_engine import OLD_ENOUGH, a_step, run
 SILENT = Unavailable(Why.NOT_REPORTED, "", HERE)
 
 
-def result(step: str, *targets: TargetResult) -> StepResult:
-    return StepResult(step, "image.remove", step, exact(1), SILENT, exact(1), SILENT, targets, 0.0, "")
+def result(step: str, *targets: TargetResult, worked: bool = True) -> StepResult:
+    return StepResult(step, "image.remove", step, exact(1), SILENT, exact(1), SILENT, targets, 0.0, "", worked)
 
 
 def gone(name: str) -> TargetResult:
@@ -63,6 +63,8 @@ def test_with_a_target_the_disk_decides(ended: Ended, after: int | None, meant: 
         ((result("s", gone("a")), result("t", left("b"))), Status.NOT_REACHED),
         ((result("t"),), Status.NOT_REACHED),  # "s" was never come to
         ((), Status.NOT_REACHED),
+        ((result("s"),), Status.REACHED),  # in one go, without targets: a balance
+        ((result("s", worked=False),), Status.NOT_REACHED),
     ],
 )
 def test_without_a_target_each_chosen_thing_counts(results: tuple[StepResult, ...], meant: Status) -> None:

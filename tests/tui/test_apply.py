@@ -182,7 +182,7 @@ def test_what_was_left_alone_is_told_at_the_end_with_its_reason_and_its_number()
         for number in (1, 2)
     )
     gone = TargetResult(Owner(OwnerKind.ORPHAN, "/3"), True, "")
-    step = StepResult("orphans", "remove", "Orphans", nothing, nothing, nothing, nothing, (*left, gone), 1.0, "")
+    step = StepResult("orphans", "remove", "Orphans", nothing, nothing, nothing, nothing, (*left, gone), 1.0, "", True)
     outcome = Outcome(Ended.ALL_DONE, "", (step,), nothing, nothing, nothing, nothing, 90, 90, ())
     told = ["".join(bit.text for bit in line) for line in outcome_lines(outcome, si=False)]
     assert [line for line in told if "left alone" in line] == [" ○ 2 left alone: the engine is not idle ␛[31m"]

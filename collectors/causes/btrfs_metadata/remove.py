@@ -18,16 +18,17 @@ from collectors.reclaim.tools import Tools, WholeStep
 _ASK_S = 60.0
 _ROUNDS = 10
 _IDLE_ROUNDS = 2
+_ROOM = "there is space for another metadata chunk now"
 
 
 class Balance(WholeStep):
     """As many rounds as it takes, each with a filter of its own."""
 
-    def perform(self, step: Step, acts: dict[Owner, Act]) -> str:
+    def perform(self, step: Step, acts: dict[Owner, Act]) -> Act:
         self._tools.log.means(step.id, None)
         act = compact(self._tools, step)
         self._tools.log.did(step.id, None, act.removed, act.reason)
-        return act.reason
+        return Act(act.removed or act.reason == _ROOM, act.reason, failed=act.failed)
 
 
 def compact(tools: Tools, step: Step) -> Act:
@@ -64,7 +65,7 @@ def _next_filter(tools: Tools) -> Filter | str:
         return f"the chunks could not be read: {facts.detail}"
     now = pressure(facts.value, decided=True)
     if now is None:
-        return "there is space for another metadata chunk now"
+        return _ROOM
     if now.lacking_bytes:
         return "it would fail: metadata is too full to start with"
     chunks, spaces = facts.value.chunks, facts.value.spaces

@@ -16,7 +16,7 @@ from collectors.system.deadline import Declined
 class Cleaner(WholeStep):
     """Removes nothing itself; tells which of the step's subvolumes are gone afterwards."""
 
-    def perform(self, step: Step, acts: dict[Owner, Act]) -> str:
+    def perform(self, step: Step, acts: dict[Owner, Act]) -> Act:
         tools = self._tools
         mountpoint = tools.context.mountpoint
 
@@ -27,7 +27,8 @@ class Cleaner(WholeStep):
 
         said = measure.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
         acts.update(self._acts(step, said))
-        return "; ".join(dict.fromkeys(act.reason for act in acts.values() if act.reason))
+        note = "; ".join(dict.fromkeys(act.reason for act in acts.values() if act.reason))
+        return Act(all(act.removed for act in acts.values()), note)
 
     def _acts(self, step: Step, said: str) -> dict[Owner, Act]:
         try:
