@@ -26,7 +26,7 @@ from pathlib import Path
 
 from collectors.journal import day, encoding
 from collectors.journal.record import Record
-from collectors.system.folders import Folder
+from collectors.system.folders import Folder, refuse_second_name
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -36,15 +36,17 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | o
 def appending(path: Path, *, wait_s: float) -> Iterator[tuple[int, bool]]:
     """A descriptor of `path`, made if missing, and whether the lock was had. Raises OSError.
 
-    A symbolic link or anything that is no regular file is refused: a journal may lie where others can write. A file
-    that was replaced while the lock was waited for (an editor, a checkout) is let go and the new one taken.
+    A link, hard or symbolic, and anything that is no regular file is refused: a journal may lie where others can write.
+    A file that was replaced while the lock was waited for (an editor, a checkout) is let go and the new one taken.
     """
     until = time.monotonic() + wait_s
     while True:
         fd = os.open(path, _FLAGS, 0o644)
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
+            refuse_second_name(found, path)
             locked = _lock(fd, until)
             if not _is_still(path, fd):
                 continue

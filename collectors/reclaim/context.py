@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,10 @@ from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings
 from collectors.model.snapshot import Snapshot
+from collectors.system import folders
 from collectors.system.host import Host
+
+_LOCK = "reclaim.lock"
 
 
 class Busy(Exception):
@@ -38,24 +41,34 @@ class NoLock(Exception):
 def only_one(mountpoint: str, state: Path) -> Iterator[None]:
     """Hold both locks, or the one that can be had. Raises Busy, NoLock."""
     with ExitStack() as held:
-        taken = [_take(held, Path(mountpoint), os.O_RDONLY), _take(held, _file(state), os.O_RDWR | os.O_CREAT)]
+        taken = [_take(held, _folder(mountpoint), mountpoint), _take(held, _file(state), str(state / _LOCK))]
         if not any(taken):
             raise NoLock(f"neither {mountpoint} nor {state} can be locked")
         yield
 
 
-def _file(state: Path) -> Path:
-    with suppress(OSError):
-        state.mkdir(parents=True, exist_ok=True)
-    return state / "reclaim.lock"
-
-
-def _take(held: ExitStack, path: Path, flags: int) -> bool:
+@contextmanager
+def _folder(mountpoint: str) -> Iterator[int]:
+    fd = os.open(mountpoint, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _file(state: Path) -> Iterator[int]:
+    with suppress(OSError):
+        state.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
+    with folders.own_file(state / _LOCK, os.O_RDWR | os.O_CREAT) as fd:
+        yield fd
+
+
+def _take(held: ExitStack, opening: AbstractContextManager[int], path: str) -> bool:
+    try:
+        fd = held.enter_context(opening)
     except OSError:  # no such folder, no room for a new file, not ours to open
         return False
-    held.callback(os.close, fd)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.model.owner import Owner
+from collectors.system import folders
 
 NAME = "reclaim.jsonl"
 _KEEP_BYTES = 1 << 20
@@ -45,7 +46,7 @@ class RunLog:
     def begin(self, steps: Iterable[tuple[str, str]], target_percent: float | None) -> None:
         """(id, title) of the steps that are about to run, in order."""
         with contextlib.suppress(OSError):
-            if self._path.stat().st_size > _KEEP_BYTES:
+            if self._path.lstat().st_size > _KEEP_BYTES:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
         self._titles = dict(steps)
         # A crash may have torn the last line; a line of its own keeps this one whole.
@@ -66,19 +67,19 @@ class RunLog:
     def _write(self, what: str, *, before: str = "", **facts: Any) -> None:
         line = json.dumps({"v": _VERSION, "at": datetime.now(UTC).isoformat(timespec="seconds"), "what": what, **facts})
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
+            with folders.own_file(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as fd:
                 os.write(fd, f"{before}{line}\n".encode())
                 os.fdatasync(fd)
-            finally:
-                os.close(fd)
         except OSError as error:
             self.problem = f"the run log could not be written: {error.strerror or error}"
 
 
 def unfinished(state: Path) -> Unfinished | None:
-    """The last run, if it never ended; None also where no log can be read. Torn lines are passed over."""
+    """The last run, if it never ended; None also where no log can be read. Torn lines are passed over.
+
+    A log that may be another's is not read: what it names is put back.
+    """
     last: dict[str, Any] | None = None
     meant: dict[str, Any] | None = None
     removed = 0
@@ -122,7 +123,7 @@ def _owner(text: str) -> Owner | None:
 
 def _facts(path: Path) -> Iterable[dict[str, Any]]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = folders.read_own(path).splitlines()
     except OSError:
         return
     for line in lines:

@@ -4,20 +4,28 @@ Where the program keeps and looks for things of its own: configuration, journal,
 
 The user's folders are those of the XDG specification, as platformdirs knows them. Touches no file.
 
-Files that are there whole or not at all, and files that only this program reads, which carry a checksum.
+Files that are there whole or not at all, and files that only this program reads: guarded, or with a checksum.
 
 Written beside and renamed: who reads sees the old or the new one. Torn or altered, a sealed file counts as not there.
+A state folder may be one that others can write to: a file in it that leads elsewhere, or is another's, is refused.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+OWN_MODE = 0o600  # of every file that only this program reads
+OWN_FOLDER_MODE = 0o700
 
 _NAME = "ullage"
 _SYSTEM_STATE = Path("/var/lib") / _NAME
@@ -113,6 +121,40 @@ def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: boo
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def own_file(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor of a file that only this program reads, made if `flags` say so. Raises OSError.
+
+    Refused: a symbolic link, what is no regular file, what has a second name, and what is neither ours nor root's.
+    """
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, OWN_MODE)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        refuse_second_name(found, path)
+        if found.st_uid not in (os.geteuid(), 0):
+            raise OSError(errno.EPERM, f"it belongs to user {found.st_uid}", str(path))
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != OWN_MODE:
+            with suppress(OSError):  # only to be read here
+                os.fchmod(fd, OWN_MODE)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_own(path: Path, most_bytes: int = -1) -> bytes:
+    """What is in such a file, at most so much of it. Raises OSError."""
+    with own_file(path, os.O_RDONLY) as fd, open(fd, "rb", closefd=False) as file:
+        return file.read(most_bytes)
+
+
+def refuse_second_name(found: os.stat_result, path: Path) -> None:
+    """What is written to a file with hard links is written to somebody's other file. Raises OSError."""
+    if found.st_nlink > 1:
+        raise OSError(errno.EMLINK, "it has another name (a hard link)", str(path))
 
 
 def sealed(body: bytes) -> bytes:

@@ -62,8 +62,7 @@ def file_for(folder: Path, mountpoint: str) -> Path:
 def load(path: Path) -> LayerCache:
     """What is kept there; EMPTY where there is nothing that can be trusted. Never raises."""
     try:
-        with path.open("rb") as file:
-            document = json.loads(folders.opened(file.read(_MAX_BYTES)))
+        document = json.loads(folders.opened(folders.read_own(path, _MAX_BYTES)))
         if document["version"] != _VERSION:
             return EMPTY
         return LayerCache(
@@ -87,8 +86,8 @@ def save(path: Path, cache: LayerCache) -> bool:
         separators=(",", ":"),
     ).encode()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folders.replace_whole(path, folders.sealed(body), mode=0o600, durable=False)
+        path.parent.mkdir(mode=folders.OWN_FOLDER_MODE, parents=True, exist_ok=True)
+        folders.replace_whole(path, folders.sealed(body), mode=folders.OWN_MODE, durable=False)
     except OSError:
         return False
     return True

@@ -269,12 +269,14 @@ def test_a_file_that_was_replaced_under_the_lock_is_let_go(tmp_path: Path) -> No
     assert len(read(tmp_path, now=LATER).records) == 2
 
 
-@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "fifo", "folder"])
 def test_only_a_regular_file_is_written_to(kind: str, tmp_path: Path) -> None:
     path, target = tmp_path / "2026-11-23.md", tmp_path / "target"
     target.write_text("")
     if kind == "link":
         path.symlink_to(target)
+    elif kind == "hard link":
+        path.hardlink_to(target)
     elif kind == "fifo":
         os.mkfifo(path)
     else:

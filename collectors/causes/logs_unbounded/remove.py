@@ -6,9 +6,11 @@ nobody writes any more, are removed. Refuses whatever is not a plain file in the
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
 from collectors.reclaim.inspection import labels, mapping, text
 from collectors.reclaim.tools import Remover
+from collectors.system import folders
 
 _PIECE_BYTES = 1 << 20
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER = "kept-logs"
 
 
@@ -87,19 +91,32 @@ def rotated(live: Path) -> tuple[Path, ...]:
 
 def _keep(fd: int, state: Path, container_id: str, tail_bytes: int) -> Path:
     folder = state / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     kept = folder / f"{container_id[:12]}-{moment}.log"
     at = max(0, os.fstat(fd).st_size - tail_bytes)
-    out = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        while piece := os.pread(fd, _PIECE_BYTES, at):
-            os.write(out, piece)
-            at += len(piece)
-        os.fsync(out)
-    finally:
-        os.close(out)
+    with _own_folder(folder) as within:
+        out = os.open(kept.name, _NEW, folders.OWN_MODE, dir_fd=within)
+        try:
+            while piece := os.pread(fd, _PIECE_BYTES, at):
+                at += os.write(out, piece)
+            os.fsync(out)
+        finally:
+            os.close(out)
     return kept
+
+
+@contextmanager
+def _own_folder(path: Path) -> Iterator[int]:
+    """Logs hold secrets: they are not laid where a link leads, or where another can read them."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        owner = os.fstat(fd).st_uid
+        if owner not in (os.geteuid(), 0):
+            raise OSError(errno.EPERM, f"it belongs to user {owner}", str(path))
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _unlinked(path: Path) -> bool:

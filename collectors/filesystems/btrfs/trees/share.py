@@ -30,6 +30,7 @@ from collectors.system import deadline, folders
 from collectors.system.host import Host
 
 _VERSION = 2
+_MAX_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def digest(rules: Sequence[SplitRule]) -> str:
 def load(folder: Path, uuid: str) -> KeptTable | None:
     """The last result for this filesystem, if there is one that can be read."""
     try:
-        return _from_document(json.loads(folders.opened(_file(folder, uuid).read_bytes())))
+        return _from_document(json.loads(folders.opened(folders.read_own(_file(folder, uuid), _MAX_BYTES))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
@@ -59,8 +60,8 @@ def store(folder: Path, uuid: str, kept: KeptTable) -> None:
     """Keep this result instead of the last one. A folder that cannot be written to keeps nothing."""
     content = folders.sealed(json.dumps(_document(kept), separators=(",", ":")).encode())
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folders.replace_whole(_file(folder, uuid), content, mode=0o600, durable=False)
+        folder.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
+        folders.replace_whole(_file(folder, uuid), content, mode=folders.OWN_MODE, durable=False)
 
 
 def _file(folder: Path, uuid: str) -> Path:
