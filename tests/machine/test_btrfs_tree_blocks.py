@@ -65,7 +65,7 @@ def test_snapshots_and_subvolumes_of_small_files(options: tuple[str, ...], devic
         def said(names: Iterable[str]) -> tuple[int, int]:
             spaces = figures(made.at).spaces
             assert isinstance(spaces, Exact)
-            table = holders.occupancy(Exact(sharing(made.at), spaces.origin), spaces)
+            table = holders.occupancy(Exact(sharing(made.at), spaces.origin), spaces, frozenset())
             going = frozenset(map(UnitId, names))
             gone = [share for share in table.shares if share.holders <= going]
             trees = sum(share.tree_bytes for share in gone)

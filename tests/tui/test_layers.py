@@ -10,7 +10,7 @@ import tui
 
 READERS = ("collectors.system", "collectors.engine", "collectors.drivers", "collectors.filesystems")
 PATHS = {"collectors.system", "collectors.system.folders"}  # where the program keeps its files: nothing is read
-SLOW = {"docker", "numpy", "requests", "plotext", "textual_plotext"}
+SLOW = {"docker", "numpy", "requests", "plotext", "textual_plotext", "prometheus_client"}
 VIEW_MODELS = sorted(path.stem for path in (Path(tui.__file__).parent / "view_models").glob("*.py"))
 
 

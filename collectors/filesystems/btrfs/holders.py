@@ -17,11 +17,12 @@ UNLINKED = UnitId("<unlinked>")  # the exact walk's name for deleted files that 
 Copies = tuple[int, int]
 
 
-def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]]) -> Occupancy:
+def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]], directories: frozenset[UnitId]) -> Occupancy:
     """Who holds the data and the tree blocks, in bytes of statfs: a block goes with the last tree that leads to it.
 
     The blocks of trees that are no subvolume, and those that the top level leads to, are the filesystem's own: nobody
-    can give them back. Where tree blocks were not seen (tree search), each figure is a lower bound and says so.
+    can give them back. `directories` are units split from a subvolume: these have no blocks of their own. Where blocks
+    were not seen (tree search), each other figure is a lower bound and says so.
     """
     table, origin = sharing.value, sharing.origin
     copies = _tree_copies(spaces.value) if isinstance(spaces, Exact) else None
@@ -34,7 +35,7 @@ def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]]) -> Oc
             continue
         held = holding.referenced_data_bytes + blocks.get(holding.unit, 0)
         allocated: Size = Exact(held, origin)
-        if unseen is not None and holding.unit != TOP_LEVEL:
+        if unseen is not None and holding.unit not in {TOP_LEVEL, UNLINKED, *directories}:
             allocated = AtLeast(held, (unseen,), origin)
         apparent, inodes = Exact(holding.apparent_bytes, origin), Exact(holding.inodes, origin)
         usages[holding.unit] = Usage(allocated, apparent, inodes, no_time)

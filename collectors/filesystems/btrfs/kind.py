@@ -152,7 +152,10 @@ class BtrfsKind(Plain):
             return _answer(units, sharing, own, Exact(whole, facts.origin))
         if isinstance(facts.value.subvolumes, Unavailable):
             units = (*units, *unlisted_units(sharing.value, units))
-        occupancy = holders.occupancy(sharing, whole.spaces)
+        listed = facts.value.subvolumes
+        subvolumes = {one.path for one in listed.value} if isinstance(listed, Exact) else frozenset[str]()
+        directories = frozenset(rule.unit for rule in rules if rule.path not in subvolumes)
+        occupancy = holders.occupancy(sharing, whole.spaces, directories)
         return _answer(units, Exact(occupancy, sharing.origin), own, Exact(whole, facts.origin))
 
     def unopened(

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import GaugeMetricFamily, Metric
-
 from collectors.filesystems.btrfs import document, holders
 from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
 from collectors.model.facts import FilesystemFacts, facts_of
@@ -29,6 +27,7 @@ _PREFIX = "ullage_btrfs"
 def samples(btrfs: Btrfs) -> Iterator[Metric]:
     """What was read; nothing for what was not."""
     # Loaded only where metrics are asked for: no other face needs it, and a probe container may not have it.
+    from prometheus_client.core import GaugeMetricFamily
 
     if not isinstance(btrfs.unallocated_bytes, Unavailable):
         unallocated = charged(btrfs.unallocated_bytes)
