@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collectors.filesystems.btrfs import changes
 from collectors.model.btrfs import SplitRule
 from collectors.model.owner import UnitId
 from tests.lab.require import require_machine
@@ -110,3 +113,20 @@ def test_a_bookend_is_what_rewriting_the_file_gives_back(made: Lab) -> None:
     made.commit()
     assert sharing(made.at).bookend_bytes == 0
     assert data_used(made.at) == whole
+
+
+def test_a_subvolume_that_another_one_is_mounted_on_is_not_dropped(made: Lab) -> None:
+    for name in ("one", "two"):
+        made.write(made.subvolume(name) / "file", MIB)
+    one, two = made.at / "one", made.at / "two"
+    subprocess.run(["mount", "--bind", two, one], check=True)
+    try:
+        with pytest.raises(OSError, match="mounted") as refused:
+            changes.destroy(one)
+        assert refused.value.errno == errno.EXDEV
+    finally:
+        subprocess.run(["umount", one], check=True)
+    assert (one / "file").stat().st_size == (two / "file").stat().st_size == MIB
+    changes.destroy(one)
+    assert not one.exists()
+    assert (two / "file").exists()
