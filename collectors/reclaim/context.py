@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,6 +92,7 @@ class Context:
     docker_root: str | None  # as this process can open it; None: unknown, so nothing on disk is touched
     state: Path  # the run log, the lock, and tails of truncated logs
     rules: Rules
+    image_names: Mapping[str, tuple[str, ...]]  # tags and digests by id when the plan was made
     planned_at: datetime  # UTC; what was made later than that is not what the plan means
     tier: Risk
     target_percent: float | None
@@ -127,9 +128,15 @@ def for_snapshot(
         docker_root=root,
         state=state,
         rules=settings.keep,
+        image_names=_names(snapshot),
         planned_at=snapshot.began_at,
         tier=tier,
         target_percent=target_percent,
         named=named,
         grace_s=settings.thresholds.grace_s,
     )
+
+
+def _names(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+    images = snapshot.engine.images
+    return {one.id: (*one.tags, *one.digests) for one in images.value} if isinstance(images, Exact) else {}

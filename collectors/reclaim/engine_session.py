@@ -54,9 +54,9 @@ class EngineSession:
     ) -> None:
         self._drop()
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
-        """GET `path`. Raises NoAnswer."""
-        return self._ask("GET", path, query or {})
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, timeout_s: float | None = None) -> Reply:
+        """GET `path`; `timeout_s` None: as patient as with any request. Raises NoAnswer."""
+        return self._ask("GET", path, query or {}, timeout_s)
 
     def post(self, path: str, query: Mapping[str, str]) -> Reply:
         """POST `path` with a query and no body. Raises NoAnswer."""
@@ -97,8 +97,8 @@ class EngineSession:
                 raise StillDown(f"the engine did not answer for {spent:.0f} s")
             time.sleep(_PAUSE_S)
 
-    def _ask(self, method: str, path: str, query: Mapping[str, str]) -> Reply:
-        return self._send(method, f"/v{self.api}{path}", query, self._timeout_s)
+    def _ask(self, method: str, path: str, query: Mapping[str, str], timeout_s: float | None = None) -> Reply:
+        return self._send(method, f"/v{self.api}{path}", query, timeout_s or self._timeout_s)
 
     def _send(self, method: str, path: str, query: Mapping[str, str], timeout_s: float) -> Reply:
         pairs = tuple(query.items())

@@ -24,6 +24,7 @@ from collectors.planning.order import risk_rank
 from collectors.reclaim.act import Ended, Event, EventKind, Outcome, StepResult, predicted
 from collectors.reclaim.context import Busy, Context, NoLock, only_one
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.image_tags import restore_tags
 from collectors.reclaim.measure import Fill, flush, freed, freed_data, read_fill
 from collectors.reclaim.run_log import RunLog, Unfinished, unfinished
 from collectors.reclaim.step import Stop, by_hand, run_step
@@ -47,28 +48,16 @@ def put_right(state: Path, engine: EngineSession) -> str:
     try:
         there = _there(last.target, engine)
         if there and last.tags:
-            back = restore_tags(engine, last.target.id, last.tags)
-            if back:
-                words += f" Its tags {', '.join(back)} are put back."
+            restored = restore_tags(engine, last.target.id, last.tags)
+            if restored.back:
+                words += f" Its tags {', '.join(restored.back)} are put back."
+            if restored.elsewhere:
+                words += f" Left at the image that has it by now: {', '.join(restored.elsewhere)}."
     except NoAnswer:
         return f"{words} What became of it is not known, since the engine does not answer."
     if there is None:
         return f"{words} What became of it shows in the new plan."
     return f"{words} It is {'still there' if there else 'gone'}."
-
-
-def restore_tags(engine: EngineSession, image_id: str, tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Put tags back that name nothing now, if the image is still there; which ones were. Raises NoAnswer."""
-    if engine.get(f"/images/{image_id}/json").status == 404:
-        return ()
-    back = []
-    for tag in tags:
-        if engine.get(f"/images/{tag}/json").status != 404:
-            continue  # it names an image: this one, or a newer one that has taken the name
-        repository, _, name = tag.rpartition(":")
-        if engine.post(f"/images/{image_id}/tag", {"repo": repository, "tag": name}).ok:
-            back.append(tag)
-    return tuple(back)
 
 
 def _words(last: Unfinished) -> str:

@@ -138,7 +138,7 @@ def _after_silence(tools: Tools, remover: Remover, target: Owner, names: tuple[s
         return Act(True, "the engine gave no answer; it is gone")
     if there is None:
         return failed(f"the engine gave no answer ({silence}); what became of it shows in the next plan")
-    if names and not silence.timed_out:
+    if not silence.timed_out:
         remover.put_back(target, names)
     return failed(f"the engine gave no answer ({silence}); it is still there")
 

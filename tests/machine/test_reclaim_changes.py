@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collectors.model.plan import Risk
+from collectors.pipeline import Outcome as Looked
 from collectors.reclaim import EventKind, Outcome
+from collectors.reclaim.engine_session import EngineSession, Reply
 from tests.lab import Lab
 from tests.lab.client import rootfs
 from tests.lab.require import require_machine
@@ -91,6 +93,77 @@ def test_a_tag_that_moved_to_a_new_image_is_not_taken_from_it(reclaiming: Reclai
     assert f"tag late/moving:1 {new}" in holds(lab)
     assert f"image {new}" in holds(lab)
     assert old != new
+
+
+def acting(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> list[str]:
+    """Do it just before the request with this number, of those that change images; they are all remembered."""
+    asked: list[str] = []
+    real = EngineSession._send
+
+    def send(self: EngineSession, method: str, path: str, query: Mapping[str, str], timeout_s: float) -> Reply:
+        if method in ("POST", "DELETE") and "/images/" in path:
+            asked.append(f"{method} {path}")
+            if len(asked) == number:
+                act()
+        return real(self, method, path, query, timeout_s)
+
+    monkeypatch.setattr(EngineSession, "_send", send)
+    return asked
+
+
+def image_steps(looked: Looked, image: str) -> frozenset[str]:
+    return frozenset(s.id for s in looked.report.plan.steps if f"image:{image}" in {t.text() for t in s.targets})
+
+
+@pytest.mark.parametrize("tags", [(), ("race/one:1",), ("race/one:1", "race/two:1")], ids=len)
+def test_an_image_that_is_named_as_it_is_removed_stays_with_all_its_names(
+    tags: tuple[str, ...], reclaiming: Reclaiming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = reclaiming.lab
+    for number in range(1, 6):
+        image = own_image(lab, tags[0] if tags else "")
+        for tag in tags[1:]:
+            lab.docker("tag", tags[0], tag)
+        looked = reclaiming.look()
+        steps = image_steps(looked, image)
+        assert steps
+        with monkeypatch.context() as patched:
+            asked = acting(patched, number, lambda image=image: lab.docker("tag", image, "race/mine:1"))  # type: ignore[misc]
+            outcome = reclaiming.apply(looked, Risk.CAREFUL, steps=steps)
+        assert not [line for line in holds(lab) if "ullage-removing" in line]
+        if len(asked) < number:
+            assert not [line for line in holds(lab) if image in line]
+            break
+        assert f"image {image}" in holds(lab), asked
+        assert {line for line in holds(lab) if line.startswith("tag race/")} == {
+            f"tag {tag} {image}" for tag in (*tags, "race/mine:1")
+        }, asked
+        assert "race/mine:1" in reasons(outcome)[f"image:{image}"]
+        lab.docker("rmi", *tags, "race/mine:1")
+    assert number > 1
+
+
+def test_a_tag_that_moves_as_it_is_taken_away_stays_at_the_newer_image(
+    reclaiming: Reclaiming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = reclaiming.lab
+    newer = own_image(lab, "newer:1")
+    for number in range(1, 6):
+        old = own_image(lab, "race/moving:1", 2 * MIB)
+        lab.docker("tag", old, "race/other:1")
+        looked = reclaiming.look()
+        with monkeypatch.context() as patched:
+            asked = acting(patched, number, lambda: lab.docker("tag", "newer:1", "race/moving:1"))
+            reclaiming.apply(looked, Risk.CAREFUL, steps=image_steps(looked, old))
+        if len(asked) < number:
+            break
+        assert {f"tag newer:1 {newer}", f"tag race/moving:1 {newer}"} <= holds(lab), (number, asked)
+        assert f"tag race/moving:1 {old}" not in holds(lab)
+        lab.docker("rmi", "race/moving:1")
+        if f"tag race/other:1 {old}" in holds(lab):
+            lab.docker("rmi", "race/other:1")
+    assert number > 1
+    lab.docker("rmi", "newer:1")
 
 
 def test_a_container_that_runs_again_stays(reclaiming: Reclaiming) -> None:

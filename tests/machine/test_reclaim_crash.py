@@ -17,7 +17,7 @@ from collectors.causes.unused_images import remove as unused_images
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run
+from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run, image_removal
 from collectors.reclaim.engine_session import EngineSession, Reply
 from collectors.reclaim.measure import flush
 from tests.lab import Lab
@@ -263,7 +263,7 @@ def test_a_last_tag_that_the_engine_refuses_puts_the_others_back(
     lab = reclaiming.lab
     lab.docker("tag", "unused/0:1", "unused/also:1")
     looked = reclaiming.look()
-    real = unused_images.remove_image
+    real = image_removal.remove_image
 
     def late(engine: EngineSession, detail: dict[str, object], *, keep_parents: bool) -> object:
         if len(detail["RepoTags"]) > 1:  # type: ignore[arg-type]

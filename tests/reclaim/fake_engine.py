@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class FakeEngine:
     info: dict[str, Any] = field(default_factory=lambda: {"Driver": "overlay2", "DriverStatus": []})
     fault: Callable[[Request], Action | None] = lambda request: None
     seen: list[str] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def server(self) -> Server:
         return Server(self.answer)
@@ -56,7 +58,7 @@ class FakeEngine:
                 return [self._listed(one) for one in self.containers.values()]
             case "GET", ["containers", name, "json"]:
                 return self.containers.get(name) or refusal(404, "No such container")
-            case "GET", ["images", *name, "json"]:
+            case "GET", ["images", *name, "json"] if name:
                 return self._image("/".join(name)) or refusal(404, "No such image")
             case "GET", ["volumes", name]:
                 return self.volumes.get(name) or refusal(404, "no such volume")
@@ -69,8 +71,13 @@ class FakeEngine:
             case "DELETE", ["images", *name]:
                 return self._delete_image("/".join(name))
             case "POST", ["images", *name, "tag"]:
-                self.images["/".join(name)]["RepoTags"].append(f"{query['repo']}:{query['tag']}")
-                return Reply(b"", status=201)
+                return self._tag("/".join(name), f"{query['repo']}:{query['tag']}")
+            case "GET", ["images", "json"]:
+                return list(self.images.values())
+            case "GET", ["events"]:
+                since = float(query["since"])
+                told = [json.dumps(event) for event in self.events if event["timeNano"] >= since * 1e9]
+                return Reply("\n".join(told).encode())
             case "POST", ["build", "prune"]:
                 (wanted,) = json.loads(query["filters"])["id"]
                 size = self.records.pop(wanted, None)
@@ -104,13 +111,33 @@ class FakeEngine:
             if len(image["RepoTags"]) > 1:
                 return refusal(409, "conflict: image is referenced in multiple repositories")
             del self.images[image["Id"]]
-            return [{"Deleted": image["Id"]}]
+            names = [{"Untagged": one} for one in (*image["RepoTags"], *image["RepoDigests"])]
+            return [*names, {"Deleted": image["Id"]}]
         if len(image["RepoTags"]) == 1 and users:
             return refusal(409, "conflict: unable to remove repository reference (must force)")
-        image["RepoTags"].remove(name)
-        if not image["RepoTags"]:
-            del self.images[image["Id"]]
-        return [{"Untagged": name}]
+        for names in (image["RepoTags"], image["RepoDigests"]):
+            if name in names:
+                names.remove(name)
+        if image["RepoTags"] or image["RepoDigests"]:
+            return [{"Untagged": name}]
+        del self.images[image["Id"]]
+        return [{"Untagged": name}, {"Deleted": image["Id"]}]
+
+    def _tag(self, name: str, tag: str) -> Reply:
+        image = self._image(name)
+        if image is None:
+            return refusal(404, "No such image")
+        self.gives(image["Id"], tag)
+        return Reply(b"", status=201)
+
+    def gives(self, image_id: str, tag: str) -> None:
+        """Somebody gives this tag to this image, whatever it named before."""
+        for held in self.images.values():
+            held["RepoTags"] = [one for one in held["RepoTags"] if one != tag]
+        self.images[image_id]["RepoTags"].append(tag)
+        at = time.time_ns()
+        actor = {"ID": image_id, "Attributes": {"name": tag}}
+        self.events.append({"Type": "image", "Action": "tag", "Actor": actor, "time": at // 10**9, "timeNano": at})
 
     def _drop(self, held: dict[str, dict[str, Any]], name: str) -> Any:
         if name not in held:

@@ -83,6 +83,7 @@ def run(
             docker_root=str(tmp_path / "docker"),
             state=tmp_path / "state",
             rules=Rules(),
+            image_names={name: tuple(one["RepoTags"]) for name, one in fake.images.items()},
             planned_at=NOW,
             tier=Risk.DESTRUCTIVE,
             target_percent=None,
@@ -147,7 +148,7 @@ def test_a_refused_last_tag_puts_the_first_ones_back(tmp_path: Path) -> None:
     fake.fault = late
     outcome = run(fake, tmp_path, a_step("s", "image.remove", "image:sha256:a"))
     assert set(fake.images["sha256:a"]["RepoTags"]) == {"app:1", "other:1"}
-    assert "must force" in reasons(outcome)["image:sha256:a"]
+    assert "is being used" in reasons(outcome)["image:sha256:a"]
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,8 @@ def test_an_answer_that_never_comes_is_not_asked_for_again(silence: Mute | Reset
 
     fake.fault = once
     outcome = run(fake, tmp_path, a_step(DANGLING, "image.remove", "image:sha256:a", "image:sha256:b"))
-    assert [line.split()[0] for line in fake.asked("DELETE")] == ["/images/sha256:a", "/images/sha256:b"]
+    asked = [line.partition(":")[0] for line in fake.asked("DELETE")]
+    assert asked == ["/images/ullage-removing/a", "/images/ullage-removing/b"]
     assert outcome.steps[0].removed == (owner("image:sha256:a"), owner("image:sha256:b"))
     assert outcome.steps[0].targets[0].reason == "the engine gave no answer; it is gone"
 
@@ -340,7 +342,7 @@ def test_a_step_done_in_part_makes_the_prediction_a_lower_bound(tmp_path: Path) 
 
 def test_what_failed_on_a_full_disk_is_tried_once_more_when_something_came_free(tmp_path: Path) -> None:
     fake = FakeEngine(images={name: image(name[7:], tagged=OLD_ENOUGH) for name in ("sha256:a", "sha256:b")})
-    full = {"sha256:a"}
+    full = {"ullage-removing/a"}
 
     def refusing(request: Request) -> Reply | None:
         if request.method == "DELETE" and any(name in request.path for name in full):

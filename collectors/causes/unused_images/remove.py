@@ -1,4 +1,4 @@
-"""Images, one by one: by id, never forced, never by a blanket prune.
+"""Images, one by one: never forced, never by a blanket prune, and only under names that the plan knew.
 
 A prune of images would strip tags from images in use, report what it did not free, and on the containerd store delete
 the leases of pulls in flight.
@@ -16,14 +16,14 @@ from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, image_names, matches
-from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession
+from collectors.reclaim.image_removal import remove_image
+from collectors.reclaim.image_tags import drop_left_behind, drop_own, is_own, restore_tags, strangers, theirs
 from collectors.reclaim.inspection import labels, mapping, moment, name_of, references, text
 from collectors.reclaim.preconditions import ingests
-from collectors.reclaim.run import restore_tags
-from collectors.reclaim.tools import Remover, Tools, act_of, exists
+from collectors.reclaim.tools import Remover, Tools, exists
 
-_NOT_FORCED = {"force": "0"}
 _MOST_PARENTS = 500
 
 
@@ -37,7 +37,7 @@ class Images(Remover):
         self._content: tuple[Path, ...] | None = None
 
     def before(self, step: Step) -> str:
-        """Finds out which store it is."""
+        """Finds out which store it is, and takes away names that an earlier run left."""
         info = self._tools.engine.get("/info").body
         status = info.get("DriverStatus") if isinstance(info, dict) else None
         if not isinstance(info, dict):
@@ -46,11 +46,14 @@ class Images(Remover):
             root = self._tools.context.docker_root
             inside = (Path(root) / "containerd" / "daemon",) if root else ()
             self._content = (*inside, self._tools.context.host.here(SYSTEM_CONTAINERD))
-        return self._pulling()
+        if pulling := self._pulling():
+            return pulling
+        drop_left_behind(self._tools.engine)
+        return ""
 
     def names(self, target: Owner) -> tuple[str, ...]:
         detail = self._detail(target)
-        return references(detail)[0] if detail else ()
+        return theirs(detail)[0] if detail else ()
 
     def act(self, step: Step, target: Owner) -> Act:
         if reason := self._pulling():
@@ -61,10 +64,15 @@ class Images(Remover):
         containers = self._tools.containers()
         if containers is None:
             return skipped("the engine does not list its containers")
+        known = self._tools.context.image_names.get(target.id)
+        if known is None:
+            return skipped("the plan did not know its names")
         rules = self._tools.context.rules
         reason = why_not(detail, containers, rules, self._tools.now(), dangling=self.dangling)
         if reason:
             return skipped(reason)
+        if names := strangers(detail, known):
+            return skipped(f"it was named {', '.join(names)} since the plan")
         engine = self._tools.engine
         keeps = keep_parents(engine, detail, rules)
         return remove_image(engine, detail, keep_parents=keeps)
@@ -84,6 +92,10 @@ class Images(Remover):
         return "whether a pull is in flight cannot be told from here" if seen is None else seen
 
     def put_back(self, target: Owner, names: tuple[str, ...]) -> None:
+        detail = self._detail(target)
+        for name in references(detail)[0] if detail else ():
+            if is_own(name):
+                drop_own(self._tools.engine, name)
         restore_tags(self._tools.engine, target.id, names)
 
 
@@ -91,7 +103,7 @@ def why_not(
     detail: Mapping[str, Any], containers: Iterable[Mapping[str, Any]], rules: Rules, now: datetime, *, dangling: bool
 ) -> str:
     """`detail` is the image's inspection, `containers` the list of all containers, stopped ones too."""
-    tags, digests = references(detail)
+    tags, digests = theirs(detail)
     names = image_names(tags, digests, text(detail, "Id"))
     if kept := has_label(labels(detail), rules) or matches(names, rules.images):
         return f"the rule {kept} keeps it"
@@ -107,42 +119,6 @@ def why_not(
         if text(container, "ImageID") in ids or normal(text(container, "Image")) in known:
             return f"the container {name_of(container)} uses it"
     return ""
-
-
-def remove_image(engine: EngineSession, detail: Mapping[str, Any], *, keep_parents: bool) -> Act:
-    """The inspected image with all its references, or with none of them.
-
-    The engine deletes an image by id only while one reference at most names it; else each is taken away by itself,
-    after a look that it still names this image. If one is refused, those that went before are put back. Raises
-    NoAnswer, with `restore_tags` still to be called.
-    """
-    image_id = str(detail.get("Id", ""))
-    options = {**_NOT_FORCED, "noprune": "1" if keep_parents else "0"}
-    tags, digests = references(detail)
-    if len(tags) <= 1:
-        reply = engine.delete(f"/images/{image_id}", options)
-        if reply.status != 409 or not (tags or digests):
-            return act_of(reply)
-        if "multiple repositories" not in reply.message:  # in use: whatever the references
-            return failed(reply.message)
-    for reference in (*tags, *digests):
-        named = engine.get(f"/images/{reference}/json")
-        if named.status == 404:
-            continue  # the engine drops a repository's digests with its last tag
-        if not named.ok or not isinstance(named.body, dict) or named.body.get("Id") != image_id:
-            restore_tags(engine, image_id, tags)
-            return skipped(f"{reference} names another image now")
-        reply = engine.delete(f"/images/{reference}", options)
-        if not reply.ok and reply.status != 404:
-            restore_tags(engine, image_id, tags)
-            return failed(reply.message)
-    if engine.get(f"/images/{image_id}/json").status == 404:
-        return REMOVED
-    reply = engine.delete(f"/images/{image_id}", options)
-    if not reply.ok and reply.status != 404:
-        restore_tags(engine, image_id, tags)
-        return failed(reply.message)
-    return REMOVED
 
 
 def keep_parents(engine: EngineSession, detail: Mapping[str, Any], rules: Rules) -> bool:
