@@ -25,7 +25,7 @@ from collectors.reclaim.image_tags import (
     theirs,
     unknown,
 )
-from collectors.reclaim.inspection import references, text
+from collectors.reclaim.preconditions import references, text
 
 _UNTAG = {"force": "0", "noprune": "1"}
 

@@ -21,7 +21,7 @@ from collectors.engine.past import tag_events
 from collectors.engine.reply import Reply
 from collectors.model.reading import Origin
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
-from collectors.reclaim.inspection import references, text
+from collectors.reclaim.preconditions import references, text
 from collectors.system.deadline import Declined
 
 OWN = "ullage-removing"  # first part of the repository of names that only a removal gives

@@ -63,5 +63,5 @@ def _draft(context: PlanContext, found: list[Image]) -> Draft:
 
 
 LINE = "images without a tag that no container uses"
-REMOVER = "collectors.causes.dangling_images.remove:DanglingImages"
+REMOVER = "collectors.causes.unused_images.remove:DanglingImages"
 CAUSE = Cause(ID, Category.IMAGES, OwnerKind.IMAGE, Harm.TIME, LINE, detect, propose, REMOVER)

@@ -20,7 +20,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
-from collectors.reclaim.inspection import labels, mapping, text
+from collectors.reclaim.preconditions import labels, mapping, text
 from collectors.reclaim.tools import Remover
 from collectors.system import folders
 

@@ -11,7 +11,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
 from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.inspection import labels, mapping, moment, text
+from collectors.reclaim.preconditions import labels, mapping, moment, text
 from collectors.reclaim.tools import Remover, Tools, act_of, exists
 
 

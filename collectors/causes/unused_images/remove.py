@@ -20,8 +20,7 @@ from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.image_removal import remove_image
 from collectors.reclaim.image_tags import drop_left_behind, drop_own, is_own, restore_tags, strangers, theirs
-from collectors.reclaim.inspection import labels, mapping, moment, name_of, references, text
-from collectors.reclaim.preconditions import ingests
+from collectors.reclaim.preconditions import ingests, labels, mapping, moment, name_of, references, text
 from collectors.reclaim.tools import Remover, Tools, exists
 
 _MOST_PARENTS = 500
@@ -97,6 +96,12 @@ class Images(Remover):
             if is_own(name):
                 drop_own(self._tools.engine, name)
         restore_tags(self._tools.engine, target.id, names)
+
+
+class DanglingImages(Images):
+    """Only while they are still untagged."""
+
+    dangling = True
 
 
 def why_not(

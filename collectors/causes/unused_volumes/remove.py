@@ -10,7 +10,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
-from collectors.reclaim.inspection import moment, name_of, strings, text
+from collectors.reclaim.preconditions import moment, name_of, strings, text
 from collectors.reclaim.tools import Remover, act_of, exists
 
 
