@@ -88,6 +88,19 @@ class _Removal:
 
     def _untag(self, tag: str) -> Act | None:
         """What ends the removal, None if it goes on."""
+        # containerd's store takes the tag from this image alone; others know no such name, and are asked step by step.
+        reply = self._engine.delete(f"/images/{tag}@{self._id}", _UNTAG)
+        act = None if reply.ok else self._untag_seen(tag)
+        if self._id in _words(reply, "Deleted"):  # all its other names were taken away meanwhile
+            return REMOVED
+        if act is not None:
+            return act
+        if reply.ok:
+            self._taken.append(tag)
+        return self._back(skipped(_named(names))) if (names := self._strangers()) else None
+
+    def _untag_seen(self, tag: str) -> Act | None:
+        """After a look that it is this image's. One request lies between: a tag that moved then is given back."""
         since = time.time()
         named = self._engine.get(f"/images/{tag}/json")
         if named.status == 404:
@@ -98,7 +111,7 @@ class _Removal:
         if not reply.ok:
             return None if reply.status == 404 else self._back(failed(reply.message))
         gone = _words(reply, "Deleted")
-        if self._id in gone:  # all its other names were taken away meanwhile
+        if self._id in gone:
             return REMOVED
         newer = given_since(self._engine, since, tag, self._id)
         if newer and give(self._engine, newer, tag).ok:
@@ -106,7 +119,7 @@ class _Removal:
         if gone:
             return self._back(failed(f"{tag} had just moved to another image, which went with it: {gone[0]}"))
         self._taken.append(tag)
-        return self._back(skipped(_named(names))) if (names := self._strangers()) else None
+        return None
 
     def _drop_digests(self, but: str) -> Act | None:
         """Those of other repositories than `but`, as far as they still name it: a tag cannot take their place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_a_name_that_moved_while_it_was_put_back_is_left_and_said(late: bool, tm
     )
 
     def fault(request: Request) -> None:
-        if request.method == "DELETE" and request.path.endswith("sha256:a"):
+        if request.method == "DELETE" and unquote(request.path).endswith("/images/sha256:a"):
             fake.containers["c"] = container("c", "sha256:a")  # so that the removal is refused
             if not late:
                 fake.gives("sha256:b", "app:1")
@@ -130,6 +131,21 @@ def test_a_name_that_moved_while_it_was_put_back_is_left_and_said(late: bool, tm
     assert names(fake, "sha256:b") == {"newer:1", "app:1"}
     assert names(fake) == {"app:2"}
     assert reasons(outcome)["image:sha256:a"].endswith("left at the image that has it by now: app:1")
+
+
+def test_an_image_whose_only_tag_moved_to_it_just_now_is_lost_and_said(tmp_path: Path) -> None:
+    fake = FakeEngine(
+        images={"sha256:a": image("a", "app:1", "app:2", tagged=OLD_ENOUGH), "sha256:b": image("b", tagged=OLD_ENOUGH)}
+    )
+
+    def fault(request: Request) -> None:
+        if request.method == "DELETE" and unquote(request.path).endswith("app:1"):
+            fake.gives("sha256:b", "app:1")
+
+    fake.fault = fault
+    outcome = run(fake, tmp_path, STEP)
+    assert names(fake) == {"app:2"}
+    assert reasons(outcome)["image:sha256:a"].endswith("another image, which went with it: sha256:b")
 
 
 def test_an_untagged_image_that_is_used_at_the_last_moment_stays_untagged(tmp_path: Path) -> None:
