@@ -41,7 +41,8 @@ def walk(
 ) -> Reading[Occupancy]:
     """The walk with what its kind of filesystem asks for."""
     places = Places(mountinfo.parse(Path("/proc/self/mountinfo").read_bytes()))
-    mount = places.mount_of(os.path.realpath(mountpoint))
+    # The mountpoint itself is not asked: it may be one that never answers.
+    mount = places.mount_of(os.path.join(os.path.realpath(mountpoint.parent), mountpoint.name))
     traits = kind_of(mount.fstype if mount else "").traits
     return system_walk(mountpoint, units, deadline_s=deadline_s, cache=cache, traits=traits, top=top)
 
