@@ -1,9 +1,4 @@
-"""The command line: argv → exit status, and the short commands that need no module of their own.
-
-`--history`: what the journal knows, over a window.
-
-argv → exit status, headless.
-"""
+"""The command line: argv → exit status, headless. Imports only what is asked for."""
 
 from __future__ import annotations
 
@@ -16,20 +11,21 @@ from datetime import UTC, datetime, timedelta
 from collectors.cli.arguments import Parser, parser
 from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, guarded
-from collectors.forecast.series import USED_PERCENT, keys, series
-from collectors.forecast.view import view
-from collectors.journal.reading import read, sample
-from collectors.report.document import trend_fields
-from collectors.report.trend_text import history_document, history_page
-from collectors.system.folders import journal_folder
 
 # Up to here every run is read; over longer windows samples do.
 _CLOSELY = timedelta(days=8)
 _SAMPLES = 800
 
 
-def run(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the history; 0, or 3 where there is none."""
+def _history(arguments: argparse.Namespace, config: Config) -> int:
+    """Print what the journal knows over a window; 0, or 3 where there is none."""
+    from collectors.forecast.series import USED_PERCENT, keys, series
+    from collectors.forecast.view import view
+    from collectors.journal.reading import read, sample
+    from collectors.report.document import trend_fields
+    from collectors.report.trend_text import history_document, history_page
+    from collectors.system.folders import journal_folder
+
     now = datetime.now(UTC)
     since = now - timedelta(seconds=arguments.since)
     place = journal_folder(arguments.journal)
@@ -117,9 +113,7 @@ def _print_alerts(arguments: argparse.Namespace) -> int:
 
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:
     if arguments.history:
-        pass
-
-        return run(arguments, chosen)
+        return _history(arguments, chosen)
     if arguments.reclaim or arguments.plan:
         from collectors.cli import reclaim
 

@@ -3,8 +3,6 @@
 A run of the journal as a report: what it kept, and nothing it did not. Pure.
 
 The journal keeps totals, categories and findings; items, plan and apparent sizes are `Unavailable` with that reason.
-
-A recording or a folder of journals as a source of reports, and moving through its runs in time.
 """
 
 from __future__ import annotations
@@ -176,8 +174,6 @@ class ReplayFeed:
     @classmethod
     def of_journal(cls, journal: Journal, *, host: str, settings: Settings) -> ReplayFeed:
         """The runs of a journal; what supervisors wrote beside them is in the curve. ValueError without any run."""
-        pass
-
         runs = runs_of_journal(journal)
         ours = [run for run in runs if run.record is not None]
         curve = [run for run in runs if run.record is None]

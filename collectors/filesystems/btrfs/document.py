@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from collectors.filesystems.btrfs.holders import tree_blocks_of_holders
+from collectors.filesystems.btrfs.holders import held_tree_bytes
 from collectors.model.btrfs import Btrfs, Device, Sharing, Space, Subvolume
 from collectors.model.reading import Exact, Reading, Unavailable, charged, reason
 
@@ -65,7 +65,7 @@ def _sharing(sharing: Sharing) -> Json:
         "residual_data_bytes": sharing.residual_data_bytes,
         "residual_metadata_bytes": sharing.residual_metadata_bytes,
         "tree_metadata_bytes": sharing.tree_metadata_bytes,
-        "held_tree_bytes": None if sharing.tree_metadata_bytes is None else tree_blocks_of_holders(sharing),
+        "held_tree_bytes": None if sharing.tree_metadata_bytes is None else held_tree_bytes(sharing),
         "bookend_bytes": sharing.bookend_bytes,
         "compressed_bytes": sharing.compressed_bytes,
         "uncompressed_bytes": sharing.uncompressed_bytes,

@@ -13,8 +13,8 @@ from collectors.model.reading import AtLeast, Exact, Reading, Size, Unavailable,
 TOP_LEVEL = UnitId("")
 UNLINKED = UnitId("<unlinked>")  # the exact walk's name for deleted files that are still open
 
-
 Copies = tuple[int, int]
+_ONE_COPY: Copies = (1, 1)
 
 
 def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]], directories: frozenset[UnitId]) -> Occupancy:
@@ -29,13 +29,14 @@ def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]], direc
     unseen = _trees_unseen(sharing, spaces)
     no_time: Reading[float] = Unavailable(Why.NOT_REPORTED, "the trees were read, not the directories", origin)
     blocks = _tree_bytes_by_unit(table, copies) if copies is not None else {}
+    without_blocks = {TOP_LEVEL, UNLINKED, *directories}
     usages = {}
     for holding in table.holdings:
         if is_tree(holding.unit):
             continue
         held = holding.referenced_data_bytes + blocks.get(holding.unit, 0)
         allocated: Size = Exact(held, origin)
-        if unseen is not None and holding.unit not in {TOP_LEVEL, UNLINKED, *directories}:
+        if unseen is not None and holding.unit not in without_blocks:
             allocated = AtLeast(held, (unseen,), origin)
         apparent, inodes = Exact(holding.apparent_bytes, origin), Exact(holding.inodes, origin)
         usages[holding.unit] = Usage(allocated, apparent, inodes, no_time)
@@ -52,15 +53,9 @@ def occupancy(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]], direc
     return Occupancy(table.method, usages, tuple(shares), (), unread, 0, table.age_s)
 
 
-def tree_bytes_of_holders(sharing: Sharing, spaces: tuple[Space, ...]) -> int:
-    """The tree blocks that holders can give back, in bytes of statfs."""
-    copies = _tree_copies(spaces)
+def held_tree_bytes(sharing: Sharing, copies: Copies = _ONE_COPY) -> int:
+    """The tree blocks that holders can give back; in bytes of statfs with its `copies`."""
     return sum(_charged(row, copies) for row in sharing.rows)
-
-
-def tree_blocks_of_holders(sharing: Sharing) -> int:
-    """The same in one copy."""
-    return sum(_charged(row, (1, 1)) for row in sharing.rows)
 
 
 def _charged(row: Shared, copies: Copies) -> int:
@@ -92,14 +87,14 @@ def _trees_unseen(sharing: Exact[Sharing], spaces: Reading[tuple[Space, ...]]) -
 def _tree_copies(spaces: tuple[Space, ...]) -> Copies:
     """How statfs counts a byte of a tree, as a fraction: it divides all copies by those of the data profile."""
     if any(_is(space, "mixed") for space in spaces):
-        return 1, 1
+        return _ONE_COPY
     trees, data = (_copies(spaces, kind) for kind in ("metadata", "data"))
     return trees[0] * data[1], trees[1] * data[0]
 
 
 def _copies(spaces: tuple[Space, ...], kind: str) -> Copies:
     found = [(space.copies, space.copies_of) for space in spaces if _is(space, kind)]
-    return found[-1] if found else (1, 1)
+    return found[-1] if found else _ONE_COPY
 
 
 def is_tree(holder: UnitId) -> bool:
@@ -121,7 +116,7 @@ def own_bytes(btrfs: Btrfs, sharing: Reading[Sharing]) -> Size:
     spaces, origin = btrfs.spaces.value, btrfs.spaces.origin
     trees_data = given_back = 0
     if isinstance(sharing, Exact):
-        given_back = tree_bytes_of_holders(sharing.value, spaces)
+        given_back = held_tree_bytes(sharing.value, _tree_copies(spaces))
         trees_data = sum(row.data_bytes for row in sharing.value.rows if all(is_tree(h) for h in row.holders))
     if any(_is(space, "mixed") for space in spaces):
         if isinstance(sharing, Unavailable):

@@ -70,8 +70,6 @@ class BtrfsPart:
 
     def metrics(self, facts: Reading[FilesystemFacts] | None) -> Iterator[Metric]:
         """Nothing where it is none, and nothing that was not read."""
-        pass
-
         found = facts_of(facts, Btrfs)
         if found is not None:
             yield from samples(found)
@@ -174,7 +172,7 @@ def _trees(table: Sharing, si: bool) -> str:
     """One copy, as the sizes below count them; what only subvolumes lead to goes with them."""
     if table.tree_metadata_bytes is None:
         return f"not seen by {table.method}, so sizes below are data alone: {words.quoted(table.fallback)}"
-    held = holders.tree_blocks_of_holders(table)
+    held = holders.held_tree_bytes(table)
     return f"{words.bytes_(table.tree_metadata_bytes, si=si)}, {words.bytes_(held, si=si)} of them held by subvolumes"
 
 

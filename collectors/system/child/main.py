@@ -141,8 +141,6 @@ def _task(request: dict[str, Any]) -> None:
     # Imported here, so that a small question does not load the walker.
     match request["task"]:
         case "statvfs":
-            pass
-
             statvfs(request)
         case "walk":
             from collectors.system.child import walker
@@ -153,16 +151,10 @@ def _task(request: dict[str, Any]) -> None:
 
             open_files.run(request)
         case "still there":
-            pass
-
             still_there(request)
         case "read":
-            pass
-
             read_device(request)
         case "geometry":
-            pass
-
             xfs_geometry(request)
         case other:
             raise ValueError(f"no such task: {other}")

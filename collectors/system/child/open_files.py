@@ -66,8 +66,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any, TypeAlias
 
-    pass
-
     # process, path or b"", how many files, device, inode or 0, blocks of 512 bytes, apparent bytes, mount
     Record: TypeAlias = tuple[int, bytes, int, str, int, int, int, int]
 
