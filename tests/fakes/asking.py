@@ -12,7 +12,7 @@ import json, os, sys, threading, time
 from pathlib import Path
 from collectors.engine import endpoint, view
 from collectors.system.host import this_host
-import collectors.engine.session  # while its files may be read
+import collectors.engine.read_client  # while its files may be read
 url, deadline_s, runs, uid = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if uid:
     os.setgroups([]); os.setgid(uid); os.setuid(uid)
