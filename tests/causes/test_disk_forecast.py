@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from collectors.causes.disk_forecast import detect
+from collectors.causes.disk_full import detect_forecast
 from collectors.causes.finding_context import FindingContext
 from collectors.model.finding import Severity
 from collectors.model.report import Crossing, Growth, TrendView
@@ -54,16 +54,16 @@ def context(*ahead: tuple[int, float], span_h: float = 24.0) -> FindingContext:
 def test_what_will_soon_be_crossed_is_a_finding_of_the_worst_level(
     ahead: list[tuple[int, float]], severity: Severity, claim: str
 ) -> None:
-    (found,) = detect(context(*ahead))
+    (found,) = detect_forecast(context(*ahead))
     assert (found.severity, found.claim) == (severity, claim)
     assert ("grows most", "logs") in found.evidence
 
 
 @pytest.mark.parametrize("ahead", [[], [(100, 30)], [(90, 700)], [(80, 24 * 60 + 30)]])
 def test_what_is_far_off_or_judges_nothing_is_no_finding(ahead: list[tuple[int, float]]) -> None:
-    assert list(detect(context(*ahead))) == []
+    assert list(detect_forecast(context(*ahead))) == []
 
 
 def test_a_short_history_does_not_foretell_a_day() -> None:
-    assert list(detect(context((80, 500), span_h=2.0))) == []
-    assert [found.severity for found in detect(context((90, 30), span_h=2.0))] == [Severity.P1]
+    assert list(detect_forecast(context((80, 500), span_h=2.0))) == []
+    assert [found.severity for found in detect_forecast(context((90, 30), span_h=2.0))] == [Severity.P1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collectors.causes import interrupted_writes
+from collectors.causes import engine_leftovers
 from tests.bench.explain import LABS, MESS, Explained, study, table
 from tests.lab import Lab, Planted, messes
 from tests.lab.require import require_machine
@@ -21,7 +21,7 @@ KIB = 1 << 10
 PARTS = frozenset({"image", "dangling image", "layer", "init layer", "writable layer", "temporary file in use"})
 
 # A crash leaves nothing of these in a store that has no layer database.
-NOT_OF_THE_STORE = {interrupted_writes.ID}
+NOT_OF_THE_STORE = {engine_leftovers.INTERRUPTED_ID}
 
 
 @pytest.fixture(scope="module", params=LABS, ids=lambda lab: "-".join(lab))

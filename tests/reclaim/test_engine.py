@@ -12,16 +12,14 @@ import pytest
 
 from collectors.causes import (
     build_cache,
-    dangling_images,
     deleted_open,
-    engine_tmp,
-    interrupted_writes,
+    engine_leftovers,
     stopped_containers,
     unused_images,
     unused_volumes,
 )
 from collectors.causes.build_cache.records import OLD, SHARED
-from collectors.causes.dangling_images import STEP as DANGLING
+from collectors.causes.unused_images import DANGLING_STEP as DANGLING
 from collectors.engine import endpoint
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
@@ -41,15 +39,15 @@ CAUSE_OF = {
     "container.remove": stopped_containers.ID,
     "volume.remove": unused_volumes.ID,
     "build-cache.prune": build_cache.ID,
-    "temporary.remove": engine_tmp.ID,
-    "interrupted.remove": interrupted_writes.ID,
+    "temporary.remove": engine_leftovers.TEMPORARY_ID,
+    "interrupted.remove": engine_leftovers.INTERRUPTED_ID,
     "holder.restart": deleted_open.ID,
 }
 
 
 def a_step(step_id: str, action: str, *targets: str, risk: Risk = Risk.CAREFUL, automatic: bool = True) -> Step:
     owners = tuple(map(owner, targets))
-    cause = dangling_images.ID if step_id == DANGLING else CAUSE_OF.get(action, "")
+    cause = unused_images.DANGLING_ID if step_id == DANGLING else CAUSE_OF.get(action, "")
     return Step(step_id, action, step_id, "", owners, exact(100), risk, "", "", "", "", automatic, cause)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from collectors.causes.dangling_images import STEP as DANGLING
+from collectors.causes.unused_images import DANGLING_STEP as DANGLING
 from collectors.reclaim import measure
 from collectors.reclaim.image_tags import is_own
 from collectors.reclaim.run_log import RunLog

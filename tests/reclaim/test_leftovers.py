@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.causes.engine_tmp import remove as temporary
+from collectors.causes.engine_leftovers import remove as temporary
 from collectors.drivers.tmpfiles import forgotten
 from collectors.reclaim.act import Act
 from tests.reclaim.fake_engine import FakeEngine

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.causes.engine_tmp.remove import remove as remove_temporary
+from collectors.causes.engine_leftovers.remove import remove as remove_temporary
 from collectors.reclaim import tree
 from collectors.reclaim.tree import remove_layer, remove_tree
 from collectors.system import mountinfo

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from collectors.causes import disk_forecast, disk_full
+from collectors.causes import disk_full
 from collectors.journal.record import Journal, Record
 from collectors.model.finding import Severity
 from collectors.model.reading import Unavailable, charged, floor
@@ -60,7 +60,7 @@ class RunSummary:
 def forecast_came_true(rule: str, severity: Severity, now: Mapping[str, RunFinding]) -> bool:
     """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
     full = now.get(disk_full.ID)
-    return rule == disk_forecast.ID and full is not None and full.severity > severity
+    return rule == disk_full.FORECAST_ID and full is not None and full.severity > severity
 
 
 def run_of_report(report: Report) -> RunSummary:

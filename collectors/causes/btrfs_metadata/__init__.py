@@ -2,6 +2,8 @@
 
 The remedy is a balance, which changes no file and turns half-empty data chunks back into unallocated space. It works
 only while there is some free metadata: a plan puts what frees it first, and has no balance where nothing frees enough.
+
+All disk is in chunks that are not full: the next kind that runs out cannot grow.
 """
 
 from __future__ import annotations
@@ -99,3 +101,28 @@ ALERT = Alert(
     "DockerDiskWritesFail", Severity.P0, "", "critical", "btrfs metadata is full; writes fail whatever df says"
 )
 CAUSE = Cause(ID, Category.METADATA, None, Harm.NONE, LINE, detect, propose, REMOVER, wants_step=False, alert=ALERT)
+
+
+UNALLOCATED_ID = "btrfs-unallocated"
+
+
+def detect_unallocated(context: FindingContext) -> Iterable[Finding]:
+    """Little is unallocated, and twice as much lies idle inside data chunks."""
+    facts = context.facts(Btrfs)
+    if facts is None or isinstance(facts.unallocated_bytes, Unavailable) or isinstance(facts.spaces, Unavailable):
+        return
+    left = charged(facts.unallocated_bytes)
+    data = [space for space in facts.spaces.value if space.kind.lower() == "data"]
+    slack = sum(space.logical_total_bytes - space.logical_used_bytes for space in data)
+    chunk = min(context.limits.chunk_bytes, context.total_bytes // 10)
+    if left < chunk and slack > 2 * chunk:
+        evidence = (("unallocated", facts.unallocated_bytes), ("free space inside data chunks", context.exact(slack)))
+        claim = "nearly all of the disk is in chunks that are not full"
+        remedy = "balance data chunks by their fill, with a limit"
+        yield Finding(UNALLOCATED_ID, Severity.P3, claim, facts.unallocated_bytes, evidence, remedy, (), True)
+
+
+UNALLOCATED_LINE = "nearly all of the disk is in btrfs chunks that are not full"
+UNALLOCATED = Cause(
+    UNALLOCATED_ID, None, None, Harm.NONE, UNALLOCATED_LINE, detect_unallocated, propose, REMOVER, wants_step=False
+)

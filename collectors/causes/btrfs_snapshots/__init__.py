@@ -1,4 +1,7 @@
-"""Snapshots outside Docker that hold what is deleted elsewhere, Docker's data included."""
+"""Snapshots outside Docker that hold what is deleted elsewhere, Docker's data included.
+
+The Docker root lies inside a subvolume that is snapshotted: each snapshot pins its volumes and logs.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
-from collectors.model.finding import Finding
+from collectors.model.btrfs import Btrfs
+from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import charged
+from collectors.model.reading import Unavailable, charged
 from collectors.model.store import Unit, UnitKind
 
 ID = "btrfs-snapshots"
@@ -57,3 +61,34 @@ def _draft(context: PlanContext, unit: Unit) -> Draft:
 LINE = "btrfs snapshots outside Docker that hold what nothing else holds"
 REMOVER = "collectors.causes.btrfs_snapshots.remove:Snapshots"
 CAUSE = Cause(ID, Category.SNAPSHOTS, OwnerKind.SNAPSHOT, Harm.DATA, LINE, detect, propose, REMOVER)
+
+
+OF_ROOT_ID = "root-snapshotted"
+
+
+def detect_of_root(context: FindingContext) -> Iterable[Finding]:
+    """The smallest subvolume around the root has snapshots."""
+    facts, root = context.facts(Btrfs), context.snapshot.docker_root
+    if facts is None or isinstance(facts.subvolumes, Unavailable) or isinstance(root, Unavailable):
+        return
+    mount = context.study.filesystem.mount
+    below = root.value.removeprefix(mount.mountpoint).strip("/")
+    inside = "/".join(part for part in (mount.root.strip("/"), below) if part)
+    holding = [
+        s for s in facts.subvolumes.value if not s.deleted and (not s.path or f"{inside}/".startswith(f"{s.path}/"))
+    ]
+    home = max(holding, key=lambda s: len(s.path), default=None)
+    if home is None:
+        return
+    copies = [s for s in facts.subvolumes.value if s.parent_uuid and s.parent_uuid == home.uuid and not s.deleted]
+    if copies:
+        copied = count(len(copies), "snapshot")
+        claim = f"the Docker root lies in a subvolume that has {copied}: each pins its volumes and logs"
+        evidence = tuple(("snapshot", s.path) for s in copies[:5])
+        yield Finding(
+            OF_ROOT_ID, Severity.P3, claim, None, evidence, "put the Docker root on a subvolume of its own", (), True
+        )
+
+
+OF_ROOT_LINE = "snapshots of the subvolume that the Docker root lies in pin its volumes and logs"
+OF_ROOT = Cause(OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root)

@@ -1,4 +1,7 @@
-"""Core dumps that systemd-coredump keeps. Removing old ones is proposed to a person, never done."""
+"""Core dumps that systemd-coredump keeps. Removing old ones is proposed to a person, never done.
+
+Core dumps in writable layers.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from collections.abc import Iterable
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.finding_context import FindingContext, detect_folders, estimate, folder_of
+from collectors.causes.finding_context import FindingContext, detect_folders, detect_inside, estimate, folder_of
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
+from collectors.model.store import UnitKind
 
 ID = "core-dumps"
 _FOLDER = re.compile(r".*/systemd/coredump(/.*)?")
@@ -52,3 +56,18 @@ def propose(context: PlanContext) -> Proposal:
 
 LINE = "core dumps of the host"
 CAUSE = Cause(ID, Category.OTHER_FILES, None, Harm.HISTORY, LINE, detect, propose)
+
+
+CONTAINER_ID = "container-core-dumps"
+
+
+def detect_container(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, as far as they are notable."""
+    remedy = "copy out what is needed, remove it, set ulimit core=0"
+    return detect_inside(context, CONTAINER_ID, UnitKind.CORE_DUMP, "core dump", remedy)
+
+
+CONTAINER_LINE = "core dumps in the writable layers of containers"
+CONTAINER = Cause(
+    CONTAINER_ID, Category.CONTAINERS, None, None, CONTAINER_LINE, detect_container, inside=UnitKind.CORE_DUMP
+)

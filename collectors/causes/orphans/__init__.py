@@ -1,4 +1,9 @@
-"""Layers on disk that no image, container, build or mount knows, with proof."""
+"""Layers on disk that no image, container, build or mount knows, with proof.
+
+Directories that nobody knows and that are not proven to be orphans: too young, or a source could not be read.
+
+The admission that proof was not possible.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,14 @@ from collections.abc import Iterable, Mapping
 
 from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, Proposal
+from collectors.causes.commands import are
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable, Why, charged
 from collectors.model.store import Orphanhood, Unit
 
 ID = "orphans"
@@ -84,3 +90,53 @@ LINE = "layers on disk that no image, container, build or mount uses, with proof
 REMOVER = "collectors.causes.orphans.remove:Orphans"
 ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "unreferenced layers fill the disk")
 CAUSE = Cause(ID, Category.ORPHANS, OwnerKind.ORPHAN, Harm.STATE, LINE, detect, propose, REMOVER, alert=ALERT)
+
+
+CANDIDATE_ID = "orphan-candidates"
+
+
+def detect_candidate(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, as far as they are notable."""
+    unproven = context.in_state(Category.DOCKER_OTHER, Orphanhood.YOUNG.value, Orphanhood.UNKNOWN.value)
+    amount = context.sum(item.referenced for item in unproven)
+    if unproven and context.notable(charged(amount)):
+        directories = count(len(unproven), "layer directory", "layer directories")
+        claim = f"{directories} apparently unreferenced, not proven to be orphans"
+        evidence = (*largest(unproven), ("why", unproven[0].note or unproven[0].state))
+        remedy = "wait: a later run proves it once they are old enough and every owner source was read"
+        yield Finding(CANDIDATE_ID, Severity.P4, claim, amount, evidence, remedy, (), False)
+
+
+def propose_candidate(context: PlanContext) -> Proposal:
+    """Nothing: the sentence says what they wait for."""
+    _, unproved = context.once(proved)
+    return Proposal((), (_left_alone(unproved),), answered=True) if unproved else Proposal()
+
+
+def _left_alone(count: int) -> str:
+    return (
+        f"{count} {'layer' if count == 1 else 'layers'} apparently unreferenced {are(count)} not proved to be "
+        f"{'an orphan' if count == 1 else 'orphans'} (too young, seen once, or an owner source could not be read): "
+        "left alone."
+    )
+
+
+CANDIDATE_LINE = "layer directories apparently unreferenced, not proven to be orphans"
+CANDIDATE = Cause(CANDIDATE_ID, Category.ORPHANS, None, None, CANDIDATE_LINE, detect_candidate, propose_candidate)
+
+
+UNKNOWN_ID = "orphans-unknown"
+
+
+def detect_unknown(context: FindingContext) -> Iterable[Finding]:
+    """The store was read, but not all that may own its layers."""
+    store = context.snapshot.store
+    told = store.value.orphans if isinstance(store, Exact) else None
+    if isinstance(told, Unavailable) and told.why is not Why.NOT_APPLICABLE:
+        why = (("reason", f"{told.why}: {told.detail}"),)
+        claim, remedy = "whether layers are orphaned could not be told", "see Coverage for what could not be read"
+        yield Finding(UNKNOWN_ID, Severity.P4, claim, None, why, remedy, (), False)
+
+
+UNKNOWN_LINE = "whether layers are orphaned could not be told"
+UNKNOWN = Cause(UNKNOWN_ID, Category.ORPHANS, None, None, UNKNOWN_LINE, detect_unknown)

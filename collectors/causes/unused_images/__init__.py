@@ -1,4 +1,7 @@
-"""Tagged images that no container uses: each a step by itself, longest unused first."""
+"""Tagged images that no container uses: each a step by itself, longest unused first.
+
+Images without a tag that no container uses: what rebuilding the same tag leaves behind. One step for all.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import charged
+from collectors.model.reading import charged, total
 
 ID = "unused-images"
 
@@ -69,3 +72,65 @@ def _again(tool: str, image: Image) -> str:
 LINE = "tagged images that no container uses"
 REMOVER = "collectors.causes.unused_images.remove:Images"
 CAUSE = Cause(ID, Category.IMAGES, OwnerKind.IMAGE, Harm.TIME, LINE, detect, propose, REMOVER)
+
+
+DANGLING_ID = "dangling-images"
+DANGLING_STEP = "images.dangling"
+
+
+def detect_dangling(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, as far as they are notable."""
+    dangling = context.in_state(Category.IMAGES, "dangling")
+    freed = context.freed_beside_cache(owners(dangling))
+    if dangling and context.notable(charged(freed)):
+        claim = f"{count(len(dangling), 'dangling image')} that no container uses"
+        remedy = "docker image prune, and docker builder prune for what the build cache holds of them"
+        yield Finding(
+            DANGLING_ID, context.severity(freed), claim, freed, largest(dangling), remedy, owners(dangling), True
+        )
+
+
+def propose_dangling(context: PlanContext) -> Proposal:
+    """One step for those that are known to be here for long; of the others each is a step of its own."""
+    found = [one.image for one in context.once(choose_images).dangling]
+    return Proposal((_draft_dangling(context, found),)) if found else Proposal()
+
+
+def _draft_dangling(context: PlanContext, found: list[Image]) -> Draft:
+    def command(left: tuple[Owner, ...]) -> str:
+        return commands.line(context.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
+
+    targets = tuple(Owner(OwnerKind.IMAGE, image.id) for image in found)
+    unique = total([own_bytes(context, image) for image in found], context.origin("sizes as the engine counts them"))
+    return Draft(
+        id=DANGLING_STEP,
+        action="image.remove",
+        title="Remove dangling images that no container uses",
+        command=command(targets),
+        targets=targets,
+        rank=60,
+        within=(),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs="no container uses them, and they are still untagged",
+        costs="an untagged image may be the only way back to an earlier build",
+        undo="build or pull the earlier version again",
+        automatic=True,
+        claimed=unique,
+        trim={target: frozenset() for target in targets},
+        command_for=command,
+    )
+
+
+DANGLING_LINE = "images without a tag that no container uses"
+DANGLING_REMOVER = "collectors.causes.unused_images.remove:DanglingImages"
+DANGLING = Cause(
+    DANGLING_ID,
+    Category.IMAGES,
+    OwnerKind.IMAGE,
+    Harm.TIME,
+    DANGLING_LINE,
+    detect_dangling,
+    propose_dangling,
+    DANGLING_REMOVER,
+)

@@ -2,6 +2,8 @@
 
 Whether a file is open is asked of the kernel, not of /proc, which may hide processes: a write lease is only given where
 nobody else has the file open or mapped. Refuses names that are not the engine's, and what cannot be asked about.
+
+Layer writes and removals that a crash cut short; each must still be one, and the engine stopped.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ from pathlib import Path
 from collectors.drivers.tmpfiles import NAMES, tree
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
+from collectors.model.reading import Exact
+from collectors.model.store import UnitKind
 from collectors.reclaim import preconditions
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.tools import Remover
-from collectors.reclaim.tree import remove_tree
+from collectors.reclaim.tools import Remover, Tools
+from collectors.reclaim.tree import remove_layer, remove_tree
 
 _TICK_S = 0.02  # the kernel dates changes by its last timer tick
 _UNTOLD = "whether a process has it open cannot be told"
@@ -96,3 +100,40 @@ def _open_elsewhere(name: str, seen: os.stat_result) -> str:
     finally:
         os.close(fd)
     return ""
+
+
+class Interrupted(Remover):
+    """Layer writes and removals that a crash cut short; each must still be one, and the engine stopped."""
+
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._interrupted: frozenset[str] = frozenset()
+
+    def before(self, step: Step) -> str:
+        """Reads the store again, once: nobody changes it while the engine is stopped."""
+        context, engine = self._tools.context, self._tools.engine
+        if context.docker_root is None:
+            return "the Docker root is not known"
+        if not preconditions.stopped(engine):
+            return "the engine runs, or is not known to be stopped: stop it, and its socket unit, then run this again"
+        store = preconditions.read_again(context, engine, Path(context.docker_root))
+        units = store.value.units if isinstance(store, Exact) else store
+        if not isinstance(units, Exact):
+            return f"the layer database could not be read again: {units.detail}"
+        self._interrupted = frozenset(u.path for u in units.value if u.kind is UnitKind.INTERRUPTED_WRITE)
+        return ""
+
+    def act(self, step: Step, target: Owner) -> Act:
+        path = target.id
+        if not preconditions.stopped(self._tools.engine):
+            return skipped("the engine was started meanwhile")
+        if not Path(path).exists():
+            return GONE
+        if path not in self._interrupted:
+            return skipped("it is no interrupted write any more")
+        if reason := preconditions.mounted_inside(self._tools.context.host, path):
+            return skipped(reason)
+        return remove_layer(Path(path))
+
+    def still_there(self, target: Owner) -> bool | None:
+        return Path(target.id).exists()

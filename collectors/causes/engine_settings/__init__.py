@@ -1,0 +1,63 @@
+"""No log rotation is configured: growth that nothing bounds is found before it hurts.
+
+No ceiling for the build cache is configured: growth that nothing bounds is found before it hurts.
+
+Podman's volume prune over Docker's API takes named volumes too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from collectors.causes.base import Cause
+from collectors.causes.finding_context import FindingContext, of_docker
+from collectors.model.engine import Flavour
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category
+from collectors.model.reading import Exact
+
+LOGS_ID = "no-log-rotation"
+
+
+def detect_logs(context: FindingContext) -> Iterable[Finding]:
+    """daemon.json leaves json-file logs without a size limit."""
+    found = of_docker(context)
+    if found is not None and not found[1].logs_bounded and found[0].logging_driver == "json-file":
+        claim = f"no log rotation is configured in {found[1].path}: a container's log grows without limit"
+        remedy = 'set "log-opts": {"max-size": "10m", "max-file": "3"}; it holds for containers made afterwards'
+        yield Finding(LOGS_ID, Severity.P4, claim, None, (), remedy, (), True)
+
+
+LOGS_LINE = "daemon.json sets no size limit for the logs of containers"
+LOGS = Cause(LOGS_ID, Category.LOGS, None, None, LOGS_LINE, detect_logs)
+
+
+CACHE_ID = "no-cache-ceiling"
+
+
+def detect_cache(context: FindingContext) -> Iterable[Finding]:
+    """daemon.json sets no size for it, and there is some."""
+    found = of_docker(context)
+    if found is not None and not found[1].build_cache_bounded and context.items(Category.BUILD_CACHE):
+        claim = f"no size limit for the build cache is configured in {found[1].path}"
+        remedy = 'set "builder": {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}'
+        yield Finding(CACHE_ID, Severity.P4, claim, None, (), remedy, (), True)
+
+
+CACHE_LINE = "daemon.json sets no size limit for the build cache"
+CACHE = Cause(CACHE_ID, Category.BUILD_CACHE, None, None, CACHE_LINE, detect_cache)
+
+
+PRUNE_ID = "podman-prune"
+
+
+def detect_prune(context: FindingContext) -> Iterable[Finding]:
+    """The engine is Podman."""
+    engine = context.snapshot.engine.engine
+    if isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN:
+        claim = "Podman's volume prune over this API also removes named volumes"
+        yield Finding(PRUNE_ID, Severity.P4, claim, None, (), "never use a blanket volume prune here", (), True)
+
+
+PRUNE_LINE = "Podman's volume prune over this API also removes named volumes"
+PRUNE = Cause(PRUNE_ID, Category.VOLUMES, None, None, PRUNE_LINE, detect_prune)
