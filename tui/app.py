@@ -15,9 +15,9 @@ from tui.drawing.terminal import Charset
 from tui.feed import Feed
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed, Timeline
-from tui.keys import VIEWS, applies_in
+from tui.pages import VIEWS, applies_in
+from tui.screens import DashboardView
 from tui.screens.overview import OverviewView
-from tui.screens.view import DashboardView
 from tui.view_models.categories import Units
 from tui.view_models.frame import space_of
 from tui.view_models.plan_run import dry_run

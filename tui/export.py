@@ -9,7 +9,7 @@ from pathlib import Path
 
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
-from collectors.report.words import age, bytes_, count, moment, percent, quoted, size, whole_percent
+from collectors.report.formatting import age, bytes_, count, moment, percent, quoted, size, whole_percent
 from tui.view_models.categories import label_of
 from tui.view_models.frame import RunHistory, space_of
 from tui.view_models.verdict import word

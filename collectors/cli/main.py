@@ -19,7 +19,7 @@ _SAMPLES = 800
 
 def _history(arguments: argparse.Namespace, config: Config) -> int:
     """Print what the journal knows over a window; 0, or 3 where there is none."""
-    from collectors.forecast.series import USED_PERCENT, keys, series
+    from collectors.forecast import USED_PERCENT, keys, series
     from collectors.forecast.view import view
     from collectors.journal.reading import read, sample
     from collectors.report.document import trend_fields
@@ -59,7 +59,7 @@ def _run(p: Parser, argv: Sequence[str] | None) -> int:
 def headless(arguments: argparse.Namespace) -> int | None:
     """Do what needs no dashboard; None where the arguments ask for one. Imports only what is asked for."""
     if arguments.version:
-        from collectors.version import tool_version
+        from collectors import tool_version
 
         print(f"ullage {tool_version()}")
         return 0

@@ -23,7 +23,7 @@ from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
 from collectors.pipeline import Options, Outcome, remember, survey
 from collectors.probe import Wish
-from collectors.report import document, recording, text, words
+from collectors.report import document, formatting, recording, text
 from collectors.report.recording import redacted
 from collectors.system import folders
 from collectors.system.folders import replace_whole
@@ -48,7 +48,7 @@ def deliver(arguments: argparse.Namespace, looked: Looked) -> bool:
         discard_stdout()
     except OSError as error:
         discard_stdout()
-        name = f"{words.quoted(str(error.filename), None)}: " if error.filename else ""
+        name = f"{formatting.quoted(str(error.filename), None)}: " if error.filename else ""
         complain(f"the report could not be written: {name}{error.strerror}")
     else:
         return False
@@ -87,7 +87,7 @@ def _render(arguments: argparse.Namespace, looked: Looked) -> str:
 
 def _page(host: str | None, outcome: Outcome, si: bool, several: bool) -> str:
     page = text.render(outcome.report, si=si)
-    return f"# Host: {words.quoted(host or outcome.report.host)}\n\n{page}" if several else page
+    return f"# Host: {formatting.quoted(host or outcome.report.host)}\n\n{page}" if several else page
 
 
 def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:

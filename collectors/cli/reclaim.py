@@ -11,16 +11,16 @@ from types import FrameType
 
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
-from collectors.journal.record import Action
+from collectors.journal import Action
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
 from collectors.planning.order import risk_rank
 from collectors.reclaim.act import Event, Outcome, Status, status
-from collectors.reclaim.context import Context, for_snapshot
 from collectors.reclaim.run import apply
-from collectors.report import plan_text, words
+from collectors.reclaim.tools import Context, for_snapshot
+from collectors.report import formatting, plan_text
 from collectors.report.plan_text import exact_or_none
 from collectors.system.folders import state_folder
 
@@ -94,9 +94,13 @@ def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:
     given = arguments.yes_i_mean
     if given is None:
         if not sys.stdin.isatty():
-            return f"--tier destructive wants --yes-i-mean {words.safe(host)}"
-        given = input(f"This destroys data on {words.safe(host)}. Type the host name to go on: ").strip()
-    return "" if given == host else f"{words.safe(given)} is not this host ({words.safe(host)}): nothing was done"
+            return f"--tier destructive wants --yes-i-mean {formatting.safe(host)}"
+        given = input(f"This destroys data on {formatting.safe(host)}. Type the host name to go on: ").strip()
+    return (
+        ""
+        if given == host
+        else f"{formatting.safe(given)} is not this host ({formatting.safe(host)}): nothing was done"
+    )
 
 
 def _apply(plan: Plan, steps: tuple[Step, ...], context: Context) -> Outcome:
@@ -116,8 +120,8 @@ def _apply(plan: Plan, steps: tuple[Step, ...], context: Context) -> Outcome:
 
 def _tell(event: Event) -> None:
     where = f" {event.done}/{event.total}" if event.total else ""
-    freed = "" if event.freed_bytes is None else f", {words.bytes_(event.freed_bytes)} freed"
-    print(f"{event.kind.value}{where}: {words.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
+    freed = "" if event.freed_bytes is None else f", {formatting.bytes_(event.freed_bytes)} freed"
+    print(f"{event.kind.value}{where}: {formatting.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
 
 
 def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:

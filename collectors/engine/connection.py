@@ -31,9 +31,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from collectors.engine.dialect import OLDEST
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Busy, HungUp
+from collectors.engine.reply import OLDEST, Busy, HungUp
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
-from collectors.engine.decode.fields import Record, document, records
+from collectors.engine.decode import Record, document, records
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.questions import greet
 from collectors.engine.session import PATIENCE_S, Query, Session, each, said

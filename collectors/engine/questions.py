@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from collectors.engine.decode import containers, objects, usage
-from collectors.engine.decode.fields import Record
-from collectors.engine.dialect import Kind
+from collectors.engine.decode import Record, containers, objects, usage
+from collectors.engine.reply import Kind
 from collectors.engine.session import GRACE_S, PATIENCE_S, Answer, Query, Session, each, said
 from collectors.model.engine import BuildRecord, Container, Engine, Image, Volume
 from collectors.model.owner import ContainerId, DiffId, ImageId

@@ -15,9 +15,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from collectors.engine.dialect import Api
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Busy, HungUp
+from collectors.engine.reply import Api, Busy, HungUp
 from collectors.model.reading import Origin, Unavailable, Why
 from collectors.system.deadline import Declined, attempt, missing
 

@@ -21,8 +21,8 @@ from enum import StrEnum
 from itertools import pairwise
 
 from collectors.forecast.build_steps import BuildStep, busting_step
+from collectors.journal import Journal
 from collectors.journal.encoding import short_id
-from collectors.journal.record import Journal
 from collectors.model.engine import Image, TagEvent
 from collectors.model.owner import ImageId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, total

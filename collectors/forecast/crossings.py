@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from collectors.forecast import Point, Split, Step, split
 from collectors.forecast.periodic import sawtooth, season
 from collectors.forecast.ramp import Path, ramp
-from collectors.forecast.series import Point, Split, Step, split
 from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.report import Crossing

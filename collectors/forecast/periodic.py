@@ -21,8 +21,8 @@ from itertools import accumulate, pairwise
 from math import ceil, floor, sqrt
 from statistics import median
 
+from collectors.forecast import HOUR, Drop, Run
 from collectors.forecast.ramp import HORIZON_S, Ramp, Reach, edges
-from collectors.forecast.series import HOUR, Drop, Run
 from collectors.forecast.slope import quantile
 
 DAY = 24 * HOUR

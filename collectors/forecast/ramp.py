@@ -9,7 +9,7 @@ from math import sqrt
 from statistics import median
 from typing import Protocol, TypeAlias
 
-from collectors.forecast.series import Run
+from collectors.forecast import Run
 from collectors.forecast.slope import Line, quantile
 
 # Farther than this nothing is said: so long no disk grows as it did.

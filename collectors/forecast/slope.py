@@ -20,7 +20,7 @@ from itertools import pairwise
 from math import sqrt
 from statistics import median
 
-from collectors.forecast.series import HOUR, Run, recent
+from collectors.forecast import HOUR, Run, recent
 
 _LONGEST_LAG = 72
 # Two-sided 90 % quantiles of Student's t by degrees of freedom.

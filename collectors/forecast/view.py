@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from collectors.forecast import OWNER, USED, USED_PERCENT, Point, figure, keys, only, series
 from collectors.forecast.crossings import forecast, path_of, study
-from collectors.forecast.series import OWNER, USED, USED_PERCENT, Point, figure, keys, only, series
+from collectors.journal import Journal
 from collectors.journal.reading import read, sample
-from collectors.journal.record import Journal
 from collectors.model.report import Growth, Sample, TrendView
 from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder

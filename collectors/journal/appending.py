@@ -24,8 +24,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from collectors.journal import day, encoding
-from collectors.journal.record import Record
+from collectors.journal import Record, day, encoding
 from collectors.system.folders import Folder, refuse_second_name
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}

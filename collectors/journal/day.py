@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-from collectors.journal import encoding
-from collectors.journal.record import Record, UsedPoint
+from collectors.journal import Record, UsedPoint, encoding
 
 _FOREIGN_MARKS = re.compile(rb"^(?:##? .*|- Disk:.*)$", re.MULTILINE)
 _SUPERVISOR = re.compile(r"## Supervisor run [—–-] ([01]\d|2[0-3]):([0-5]\d) UTC *")

@@ -22,8 +22,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from collectors.journal import fields
-from collectors.journal.record import Record
+from collectors.journal import Record, fields
 
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # What would begin a header, a fence or a rule, or make the line above a header.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from collectors.journal.record import Action, Noted, Record
+from collectors.journal import Action, Noted, Record
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 

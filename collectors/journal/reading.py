@@ -16,8 +16,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from collectors.journal import day
-from collectors.journal.record import Journal, Record, UsedPoint
+from collectors.journal import Journal, Record, UsedPoint, day
 from collectors.system.folders import Folder
 
 # Kernel and wall clock part by less than this while the clock is only steered, not set.

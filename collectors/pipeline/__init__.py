@@ -9,8 +9,8 @@ from pathlib import Path
 
 from collectors.inventory import Request, assemble
 from collectors.inventory.request import OnPart
+from collectors.journal import Action
 from collectors.journal.appending import Place, append
-from collectors.journal.record import Action
 from collectors.journal.vault import keep
 from collectors.model.report import Report
 from collectors.model.settings import Settings

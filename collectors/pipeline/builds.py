@@ -15,8 +15,8 @@ from itertools import chain, islice, zip_longest
 from collectors.engine.past import Past
 from collectors.forecast.churn import DAY, moves, rebuilt
 from collectors.inventory import Request, coverage
+from collectors.journal import Journal
 from collectors.journal.encoding import short_id
-from collectors.journal.record import Journal
 from collectors.model.engine import HistoryStep, Image, TagEvent
 from collectors.model.owner import ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable

@@ -1,10 +1,7 @@
-"""Snapshot → Report: ledgers, findings, plan, severity, verdict, exit status. Pure.
+"""Snapshot → Report: the ledger of every filesystem, findings, plan, severity, verdict, exit status. Pure.
 
-The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing.
-
-One sentence that names the biggest culprit and what frees it.
-
-Snapshot → Report: the ledger of every filesystem, the findings, the plan, the severity. Pure.
+The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing. The verdict is one
+sentence that names the biggest culprit and what frees it.
 """
 
 from __future__ import annotations
@@ -13,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from collectors import tool_version
 from collectors.causes.detection import culprit, detect, is_symptom, severity
 from collectors.causes.finding_context import FindingContext
 from collectors.ledger.account import Account, account
@@ -27,8 +25,7 @@ from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.pipeline.memory import Memory, settle
 from collectors.planning import build_plan
 from collectors.probe.run import SOURCE as PROBE
-from collectors.report import words
-from collectors.version import tool_version
+from collectors.report import formatting
 
 UNKNOWN = 3
 # A source that broke, as against one that this user or place simply has no access to.
@@ -77,27 +74,27 @@ def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, se
         return "The disk could not be read; see Coverage."
     space = ledger.filesystem.space
     if isinstance(space, Unavailable):
-        return f"How full the disk is could not be read: {words.quoted(words.unread(space), None)}."
-    used = f"{words.whole_percent(space.value.used_percent)} used"
+        return f"How full the disk is could not be read: {formatting.quoted(formatting.unread(space), None)}."
+    used = f"{formatting.whole_percent(space.value.used_percent)} used"
     remedy = _remedy(plan)
     writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
     if writes_fail is not None:
-        return f"{_sentence(writes_fail)}; {words.quoted(writes_fail.remedy, 200)}."
+        return f"{_sentence(writes_fail)}; {formatting.quoted(writes_fail.remedy, 200)}."
     named = culprit(findings)
     if severity >= Severity.P2 and named is not None and named.bytes is not None:
-        amount = words.size(named.bytes)
-        return f"{used}; {amount} in {words.quoted(named.claim, 200)}{remedy}."
+        amount = formatting.size(named.bytes)
+        return f"{used}; {amount} in {formatting.quoted(named.claim, 200)}{remedy}."
     largest = max(
         (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
     )
     name = largest.category.value.replace("_", " ")
     if severity >= Severity.P2:
-        return f"{used}; the largest category is {name} ({words.size(largest.charged)}){remedy}."
-    return f"No action needed: {used}; the largest category is {name} ({words.size(largest.charged)})."
+        return f"{used}; the largest category is {name} ({formatting.size(largest.charged)}){remedy}."
+    return f"No action needed: {used}; the largest category is {name} ({formatting.size(largest.charged)})."
 
 
 def _sentence(finding: Finding) -> str:
-    claim = words.quoted(finding.claim, 240)
+    claim = formatting.quoted(finding.claim, 240)
     return claim[:1].upper() + claim[1:]
 
 
@@ -105,7 +102,7 @@ def _remedy(plan: Plan) -> str:
     steps = [step for step in plan.steps if step.automatic]
     freed = plan.frees_bytes(frozenset(step.id for step in steps))
     if freed:
-        return f"; the plan frees {words.bytes_(freed)} in {words.count(len(steps), 'step')}"
+        return f"; the plan frees {formatting.bytes_(freed)} in {formatting.count(len(steps), 'step')}"
     if plan.steps:
         return "; what would help needs a decision by a person: see the plan"
     return "; nothing that could be removed would help"

@@ -18,8 +18,8 @@ from collectors.causes import disk_full
 from collectors.forecast.build_steps import build_steps
 from collectors.forecast.churn import churn
 from collectors.forecast.view import look_back
+from collectors.journal import Journal
 from collectors.journal.encoding import short_id
-from collectors.journal.record import Journal
 from collectors.ledger.account import Account
 from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_beside

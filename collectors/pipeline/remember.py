@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from collectors.causes import disk_full
 from collectors.forecast.churn import repository_of
-from collectors.journal.record import Action, Journal, Noted, Record
+from collectors.journal import Action, Journal, Noted, Record
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
 from collectors.model.finding import Finding, Severity
@@ -21,7 +21,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Size, Unavailable, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
-from collectors.report import words
+from collectors.report import formatting
 from collectors.report.trend_text import signed
 
 
@@ -150,8 +150,8 @@ def bullets(report: Report, record: Record, before: Record | None, actions: tupl
 
 def line(finding: Finding) -> str:
     """`[P2] claim, 1.2 GiB — remedy`."""
-    amount = f", {words.size(finding.bytes)}" if finding.bytes is not None else ""
-    claim, remedy = words.quoted(finding.claim, 200), words.quoted(finding.remedy, 200)
+    amount = f", {formatting.size(finding.bytes)}" if finding.bytes is not None else ""
+    claim, remedy = formatting.quoted(finding.claim, 200), formatting.quoted(finding.remedy, 200)
     return f"[{finding.severity.name}] {claim}{amount} — {remedy}"
 
 
@@ -161,9 +161,9 @@ def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
         Task(
             rule=finding.rule,
             severity=finding.severity,
-            needed=words.quoted(finding.remedy, 200),
+            needed=formatting.quoted(finding.remedy, 200),
             what=[line(finding), *(f"- {_evidence(label, value)}" for label, value in finding.evidence)],
-            why=[report.verdict, f"Host: {words.quoted(report.host)}"],
+            why=[report.verdict, f"Host: {formatting.quoted(report.host)}"],
             unblocks=["The disk stays writable; the task closes by itself once the finding is gone."],
             tried=[_action(action) for action in _tried(finding.rule, journal)],
         )
@@ -185,8 +185,8 @@ def _state(report: Report) -> str:
     if not isinstance(space, Exact):
         return f"{report.severity.name}: {report.verdict}"
     figures = space.value
-    room = f"{words.bytes_(figures.used_bytes)} of {words.bytes_(figures.total_bytes)}"
-    return f"{words.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
+    room = f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(figures.total_bytes)}"
+    return f"{formatting.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 
 
 def _changed(record: Record, before: Record | None) -> list[str]:
@@ -206,11 +206,11 @@ def _rules(record: Record) -> set[str]:
 
 
 def _action(action: Action) -> str:
-    freed = "an unknown amount" if action.measured_bytes is None else words.bytes_(action.measured_bytes)
-    promised = "" if action.predicted_bytes is None else f", {words.bytes_(action.predicted_bytes)} predicted"
-    return f"Did {action.action} {words.quoted(action.target, 120)}: freed {freed}{promised}"
+    freed = "an unknown amount" if action.measured_bytes is None else formatting.bytes_(action.measured_bytes)
+    promised = "" if action.predicted_bytes is None else f", {formatting.bytes_(action.predicted_bytes)} predicted"
+    return f"Did {action.action} {formatting.quoted(action.target, 120)}: freed {freed}{promised}"
 
 
 def _evidence(label: str, value: Size | str) -> str:
-    shown = words.quoted(value, 160) if isinstance(value, str) else words.size(value)
-    return f"{words.quoted(label, 120)}: {shown}"
+    shown = formatting.quoted(value, 160) if isinstance(value, str) else formatting.size(value)
+    return f"{formatting.quoted(label, 120)}: {shown}"

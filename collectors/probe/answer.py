@@ -19,6 +19,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from collectors import tool_version
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.locality import own_container
 from collectors.inventory import Request, assemble
@@ -28,7 +29,6 @@ from collectors.model.reading import Exact, Why
 from collectors.model.snapshot import Disk
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import this_host
-from collectors.version import tool_version
 
 _MARK = "ullage_probe"
 

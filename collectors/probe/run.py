@@ -22,7 +22,7 @@ from types import FrameType
 
 from collectors.drivers import copies_layers
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
-from collectors.engine.dialect import Api, parse
+from collectors.engine.reply import Api, parse
 from collectors.inventory import Request, coverage
 from collectors.model.engine import Engine, ImageStore
 from collectors.model.owner import ContainerId

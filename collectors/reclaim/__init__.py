@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collectors.reclaim.act import Ended, Event, EventKind, Outcome, Status, StepResult, TargetResult, status
-from collectors.reclaim.context import Context, for_snapshot
 from collectors.reclaim.run import apply, earlier_run, refused
 from collectors.reclaim.step import by_hand
+from collectors.reclaim.tools import Context, for_snapshot
 
 __all__ = [
     "Context",

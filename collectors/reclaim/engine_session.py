@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from collectors.engine.dialect import Api, negotiate, parse
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Reply
+from collectors.engine.reply import Api, Reply, negotiate, parse
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined
 

@@ -21,8 +21,8 @@ from collectors import drivers
 from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
-from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.tools import Context
 from collectors.system.host import Host
 from collectors.system.mountinfo import mounts as mount_table
 

@@ -22,13 +22,12 @@ from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
 from collectors.planning.order import risk_rank
 from collectors.reclaim.act import Ended, Event, EventKind, Outcome, StepResult, predicted
-from collectors.reclaim.context import Busy, Context, NoLock, only_one
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.image_tags import restore_tags
 from collectors.reclaim.measure import Fill, flush, freed, freed_data, read_fill
 from collectors.reclaim.run_log import RunLog, Unfinished, unfinished
 from collectors.reclaim.step import Stop, by_hand, run_step
-from collectors.reclaim.tools import Tools
+from collectors.reclaim.tools import Busy, Context, NoLock, Tools, only_one
 
 
 def earlier_run(state: Path) -> str:

@@ -29,7 +29,7 @@ from collectors.model.reading import (
 )
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
-from collectors.report import words
+from collectors.report import formatting
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -42,7 +42,7 @@ def encode(report: Report) -> Json:
         "schema": SCHEMA,
         "tool_version": report.tool_version,
         "host": report.host,
-        "taken_at": words.moment(report.taken_at),
+        "taken_at": formatting.moment(report.taken_at),
         "took_s": round(report.took_s, 3),
         "severity": report.severity.name,
         "exit_status": report.exit_status,
@@ -156,7 +156,7 @@ def _finding(finding: Finding) -> Json:
 def _evidence(label: str, value: Size | str) -> Json:
     if isinstance(value, str):
         return {"label": label, "value": value, "bytes": None}
-    return {"label": label, "value": words.size(value), "bytes": _count(value)}
+    return {"label": label, "value": formatting.size(value), "bytes": _count(value)}
 
 
 def _step(step: Step) -> Json:
@@ -196,8 +196,8 @@ def trend_fields(trend: TrendView) -> Json:
         "crossings": [
             {
                 "percent": crossing.percent,
-                "at": words.moment(crossing.at),
-                "earliest": words.moment(crossing.earliest),
+                "at": formatting.moment(crossing.at),
+                "earliest": formatting.moment(crossing.earliest),
                 "latest": _moment(crossing.latest),
             }
             for crossing in trend.crossings
@@ -206,14 +206,14 @@ def trend_fields(trend: TrendView) -> Json:
             {
                 "repository": churn.repository,
                 "rebuilds": churn.rebuilds,
-                "since": words.moment(churn.since),
+                "since": formatting.moment(churn.since),
                 "dangling_images": churn.dangling_images,
                 "dangling_bytes": _count(churn.dangling_bytes),
                 "busting_step": churn.busting_step,
             }
             for churn in trend.churn
         ],
-        "used_percent": [{"at": words.moment(sample.at), "value": sample.value} for sample in trend.used_percent],
+        "used_percent": [{"at": formatting.moment(sample.at), "value": sample.value} for sample in trend.used_percent],
     }
 
 
@@ -246,4 +246,4 @@ def _gaps(*sizes: Size) -> str:
 
 
 def _moment(at: datetime | None) -> str | None:
-    return words.moment(at) if at else None
+    return formatting.moment(at) if at else None

@@ -13,7 +13,7 @@ from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.reclaim.act import Outcome, StepResult
-from collectors.report import words
+from collectors.report import formatting
 
 
 def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
@@ -22,15 +22,15 @@ def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
     later = plan.later_bytes()
     for number, step in enumerate(steps, 1):
         manual = "" if step.automatic else " (by hand)"
-        title, frees = words.quoted(step.title, 300), words.size(step.frees, si=si)
+        title, frees = formatting.quoted(step.title, 300), formatting.size(step.frees, si=si)
         lines.append(f"{number}. [{step.risk.value}] {title}, {frees}{manual}")
         details = (
             ("Leads to", leads_to(step, later.get(step.id, 0), si)),
             # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
-            ("Command", words.safe(step.command)),
-            ("Needs", words.quoted(step.needs, None)),
-            ("Costs", words.quoted(step.costs, None)),
-            ("Undo", words.safe(step.undo)),
+            ("Command", formatting.safe(step.command)),
+            ("Needs", formatting.quoted(step.needs, None)),
+            ("Costs", formatting.quoted(step.costs, None)),
+            ("Undo", formatting.safe(step.undo)),
         )
         lines += [f"   - {label}: {text}" for label, text in details if text]
     return lines
@@ -39,7 +39,7 @@ def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
 def leads_to(step: Step, later_bytes: int, si: bool) -> str:
     """What a step is good for where that is more than its own bytes; "" where it is not."""
     own = step.frees.value if isinstance(step.frees, Exact) else 0
-    return f"{words.bytes_(later_bytes, si=si)} that only a later step frees" if later_bytes > own else ""
+    return f"{formatting.bytes_(later_bytes, si=si)} that only a later step frees" if later_bytes > own else ""
 
 
 def plan_page(report: Report, until_percent: float | None, *, si: bool = False) -> str:
@@ -50,7 +50,7 @@ def plan_page(report: Report, until_percent: float | None, *, si: bool = False) 
         lines.append(f"Target: {until_percent:g}%")
     lines.append(f"After: {_after(report, plan.frees_bytes(plan.ids), si)}")
     lines += step_lines(plan, plan.steps, si)
-    lines += [f"- Left out: {words.quoted(why, 300)}" for why in plan.left_out]
+    lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in plan.left_out]
     return "\n".join(lines) + "\n"
 
 
@@ -64,15 +64,15 @@ def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = Fa
         "Mode: dry run, nothing was removed (--apply removes)",
         f"Tier: {tier.value}",
         f"Steps: {len(steps)} of {len(report.plan.steps)}",
-        f"Frees: {words.bytes_(freed, si=si)}",
+        f"Frees: {formatting.bytes_(freed, si=si)}",
         f"After: {_after(report, freed, si)}",
     ]
     lines += step_lines(report.plan, steps, si)
     for step in report.plan.steps:
         if step not in steps:
-            title, frees = words.quoted(step.title, 200), words.size(step.frees, si=si)
+            title, frees = formatting.quoted(step.title, 200), formatting.size(step.frees, si=si)
             lines.append(f"- Not at this tier: [{step.risk.value}] {title}, {frees}")
-    lines += [f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out]
+    lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in report.plan.left_out]
     return "\n".join(lines) + "\n"
 
 
@@ -91,16 +91,16 @@ def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
         f"Disk: {_before_and_after(outcome)}",
         "Mode: applied",
         f"Tier: {tier.value}",
-        f"Ended: {outcome.ended.value}" + (f" ({words.quoted(outcome.reason, 300)})" if outcome.reason else ""),
-        f"Predicted: {words.size(outcome.predicted, si=si)}",
-        f"Engine reported: {words.size(outcome.engine_reported, si=si)}",
-        f"Measured: {words.size(outcome.measured, si=si)}",
+        f"Ended: {outcome.ended.value}" + (f" ({formatting.quoted(outcome.reason, 300)})" if outcome.reason else ""),
+        f"Predicted: {formatting.size(outcome.predicted, si=si)}",
+        f"Engine reported: {formatting.size(outcome.engine_reported, si=si)}",
+        f"Measured: {formatting.size(outcome.measured, si=si)}",
     ]
     if isinstance(outcome.measured_data, Exact):
-        lines.append(f"Measured data: {words.size(outcome.measured_data, si=si)}")
+        lines.append(f"Measured data: {formatting.size(outcome.measured_data, si=si)}")
     for result in outcome.steps:
         lines += _result(result, si)
-    lines += [f"- Note: {words.quoted(note, 400)}" for note in outcome.notes]
+    lines += [f"- Note: {formatting.quoted(note, 400)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
 
 
@@ -108,23 +108,23 @@ def _before_and_after(outcome: Outcome) -> str:
     before, after = outcome.used_percent_before, outcome.used_percent_after
     if after is None:
         return "unknown"
-    return f"{words.whole_percent(after)} used (was {'unknown' if before is None else words.whole_percent(before)})"
+    was = "unknown" if before is None else formatting.whole_percent(before)
+    return f"{formatting.whole_percent(after)} used (was {was})"
 
 
 def _result(result: StepResult, si: bool) -> list[str]:
     removed = len(result.removed)
-    sizes = f"predicted {words.size(result.predicted, si=si)}, measured {words.size(result.measured, si=si)}"
-    engine = "" if isinstance(result.engine_reported, Unavailable) else words.size(result.engine_reported, si=si)
+    sizes = f"predicted {formatting.size(result.predicted, si=si)}, measured {formatting.size(result.measured, si=si)}"
+    engine = "" if isinstance(result.engine_reported, Unavailable) else formatting.size(result.engine_reported, si=si)
     told = f", engine reported {engine}" if engine else ""
     done = f"{removed} of {len(result.targets)} removed in {result.took_s:.1f} s"
-    lines = [f"- {words.quoted(result.title, 200)}: {done}, {sizes}{told}"]
+    lines = [f"- {formatting.quoted(result.title, 200)}: {done}, {sizes}{told}"]
     for target in result.targets:
         if not target.removed:
-            lines.append(
-                f"  - left alone: {words.quoted(target.target.text(), 120)}: {words.quoted(target.reason, 200)}"
-            )
+            name, reason = formatting.quoted(target.target.text(), 120), formatting.quoted(target.reason, 200)
+            lines.append(f"  - left alone: {name}: {reason}")
     if result.note:
-        lines.append(f"  - {words.quoted(result.note, 300)}")
+        lines.append(f"  - {formatting.quoted(result.note, 300)}")
     return lines
 
 
@@ -133,7 +133,7 @@ def _disk(report: Report, si: bool) -> str:
     if not isinstance(space, Exact):
         return "unknown"
     figures = space.value
-    return words.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
+    return formatting.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
 
 
 def _after(report: Report, freed_bytes: int, si: bool) -> str:
@@ -142,7 +142,7 @@ def _after(report: Report, freed_bytes: int, si: bool) -> str:
         return "unknown"
     figures = space.value
     left = max(0, figures.used_bytes - freed_bytes)
-    return words.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
+    return formatting.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
 
 
 def exact_or_none(size: Size) -> int | None:

@@ -11,7 +11,7 @@ from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
-from collectors.report import words
+from collectors.report import formatting
 from collectors.report.plan_text import step_lines
 from collectors.report.trend_text import trend_section
 
@@ -46,26 +46,29 @@ def render(report: Report, *, si: bool = False) -> str:
 
 
 def _summary(report: Report, si: bool) -> list[str]:
-    root = words.quoted(report.docker_root.value) if isinstance(report.docker_root, Exact) else ""
+    root = formatting.quoted(report.docker_root.value) if isinstance(report.docker_root, Exact) else ""
     lines = [f"Disk: {_disk(report, root, si)}", f"Severity: {report.severity.name}"]
     engine = report.engine
-    lines.append(f"Driver: {words.quoted(engine.value.driver)}" if isinstance(engine, Exact) else "Driver: unknown")
+    lines.append(
+        f"Driver: {formatting.quoted(engine.value.driver)}" if isinstance(engine, Exact) else "Driver: unknown"
+    )
     lines.append(f"Filesystem: {_filesystem(report.ledger, si)}")
     if isinstance(engine, Exact):
         facts = engine.value
-        named = f"{facts.flavour.capitalize()} {words.quoted(facts.version)}, API {words.quoted(facts.api_version)}"
+        version, api = formatting.quoted(facts.version), formatting.quoted(facts.api_version)
+        named = f"{facts.flavour.capitalize()} {version}, API {api}"
         lines.append(f"Engine: {named}, {facts.image_store.value} image store")
     else:
-        lines.append(f"Engine: {words.quoted(words.unread(engine), None)}")
+        lines.append(f"Engine: {formatting.quoted(formatting.unread(engine), None)}")
     explained = report.explained_percent
     lines.append(
-        f"Explained: {words.percent(explained.value)}{_estimated(report.ledger)}"
+        f"Explained: {formatting.percent(explained.value)}{_estimated(report.ledger)}"
         if isinstance(explained, Exact)
-        else f"Explained: {words.unknown(explained)}"
+        else f"Explained: {formatting.unknown(explained)}"
     )
     lines.append(f"Verdict: {report.verdict}")
     lines.append(
-        f"Taken: {words.moment(report.taken_at)} in {report.took_s:.2f} s on {words.quoted(report.host)}"
+        f"Taken: {formatting.moment(report.taken_at)} in {report.took_s:.2f} s on {formatting.quoted(report.host)}"
         f" by ullage {report.tool_version}"
     )
     return lines
@@ -78,7 +81,7 @@ def _estimated(ledger: Ledger | None) -> str:
         return ""
     guessed = sum(row.charged.best for row in ledger.rows if isinstance(row.charged, Between))
     share = 100 * guessed / space.value.used_bytes
-    return f" ({words.percent(share)} of the used bytes by estimate)" if share >= 0.1 else ""
+    return f" ({formatting.percent(share)} of the used bytes by estimate)" if share >= 0.1 else ""
 
 
 def _disk(report: Report, root: str, si: bool) -> str:
@@ -87,25 +90,26 @@ def _disk(report: Report, root: str, si: bool) -> str:
     filesystem = report.ledger.filesystem
     space = filesystem.space
     # Inside a container the room is seen through a file that the engine bound from its root: that root is meant.
-    engine = words.quoted(report.engine.value.root) if isinstance(report.engine, Exact) else ""
-    where = root or engine or words.quoted(filesystem.mount.mountpoint)
+    engine = formatting.quoted(report.engine.value.root) if isinstance(report.engine, Exact) else ""
+    where = root or engine or formatting.quoted(filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
-        return words.unknown(space)
+        return formatting.unknown(space)
     figures = space.value
-    return words.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, where, si=si)
+    return formatting.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, where, si=si)
 
 
 def _filesystem(ledger: Ledger | None, si: bool) -> str:
     if ledger is None:
         return "unknown"
     mount, space = ledger.filesystem.mount, ledger.filesystem.space
-    text = f"{words.quoted(mount.fstype)} on {words.quoted(mount.source)} at {words.quoted(mount.mountpoint)}"
+    fstype, source = formatting.quoted(mount.fstype), formatting.quoted(mount.source)
+    text = f"{fstype} on {source} at {formatting.quoted(mount.mountpoint)}"
     if isinstance(space, Unavailable):
         return text
     figures = space.value
-    text += f", {words.bytes_(figures.available_bytes, si=si)} available"
+    text += f", {formatting.bytes_(figures.available_bytes, si=si)} available"
     if figures.inodes_used_percent is not None:
-        text += f", inodes {words.whole_percent(figures.inodes_used_percent)} used"
+        text += f", inodes {formatting.whole_percent(figures.inodes_used_percent)} used"
     if "ro" in mount.super_options:
         return text + ", read-only"
     return text + (", seen read-only" if figures.read_only else "")
@@ -122,21 +126,21 @@ def _categories(report: Report, si: bool) -> list[str]:
         used = ledger.filesystem.space.value.used_bytes
     for row in ledger.rows if ledger else ():
         count = _count(row.charged)
-        share = words.percent(100 * count / used) if count is not None and used > 0 else "?"
+        share = formatting.percent(100 * count / used) if count is not None and used > 0 else "?"
         cells = (
             row.category.value,
             "?" if count is None else str(count),
-            words.size(row.charged, si=si),
+            formatting.size(row.charged, si=si),
             share,
             _quiet(row.apparent, si),
             _quiet(row.reclaimable, si),
-            words.quoted(row.reason, 160),
+            formatting.quoted(row.reason, 160),
         )
         lines.append("| " + " | ".join(cells) + " |")
     if ledger is not None:
-        lines.append(f"Method: {words.quoted(_method(ledger))}")
+        lines.append(f"Method: {formatting.quoted(_method(ledger))}")
         if ledger.note:
-            lines.append(f"Age: {words.quoted(ledger.note)}")
+            lines.append(f"Age: {formatting.quoted(ledger.note)}")
     for other in report.other_ledgers:
         lines.append(f"Other filesystem: {_other(other, si)}")
     return lines
@@ -144,14 +148,15 @@ def _categories(report: Report, si: bool) -> list[str]:
 
 def _other(ledger: Ledger, si: bool) -> str:
     space = ledger.filesystem.space
-    mount = words.quoted(ledger.filesystem.mount.mountpoint)
+    mount = formatting.quoted(ledger.filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
-        return f"{mount} {words.unknown(space)}"
+        return f"{mount} {formatting.unknown(space)}"
     largest = max(ledger.rows, key=lambda row: _count(row.charged) or 0)
     figures = space.value
+    used, total = formatting.whole_percent(figures.used_percent), formatting.bytes_(figures.total_bytes, si=si)
     return (
-        f"{mount} {words.whole_percent(figures.used_percent)} used of {words.bytes_(figures.total_bytes, si=si)},"
-        f" most of it {largest.category.value} ({words.size(largest.charged, si=si)})"
+        f"{mount} {used} used of {total},"
+        f" most of it {largest.category.value} ({formatting.size(largest.charged, si=si)})"
     )
 
 
@@ -167,31 +172,31 @@ def _quiet(size: Size, si: bool) -> str:
     """A cell of the table: a dash where the question makes no sense."""
     if isinstance(size, Unavailable) and size.why is Why.NOT_APPLICABLE:
         return "–"
-    return words.size(size, si=si)
+    return formatting.size(size, si=si)
 
 
 def _findings(report: Report, si: bool) -> list[str]:
     lines = [f"Findings: {len(report.findings)}"]
     for finding in report.findings:
-        amount = f", {words.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
+        amount = f", {formatting.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
         doubt = "" if finding.certain else " (not certain)"
-        claim, remedy = words.quoted(finding.claim, 300), words.quoted(finding.remedy, 300)
+        claim, remedy = formatting.quoted(finding.claim, 300), formatting.quoted(finding.remedy, 300)
         lines.append(f"- [{finding.severity.name}] {claim}{amount}{doubt} — {remedy}")
         for label, value in finding.evidence:
-            shown = words.quoted(value, 200) if isinstance(value, str) else words.size(value, si=si)
-            lines.append(f"  - {words.quoted(label)}: {shown}")
+            shown = formatting.quoted(value, 200) if isinstance(value, str) else formatting.size(value, si=si)
+            lines.append(f"  - {formatting.quoted(label)}: {shown}")
     return lines
 
 
 def _plan(report: Report, si: bool) -> list[str]:
     steps = report.plan.steps
     automatic = frozenset(step.id for step in steps if step.automatic)
-    lines = [f"Plan: {words.count(len(steps), 'step')}"]
+    lines = [f"Plan: {formatting.count(len(steps), 'step')}"]
     if steps:
-        lines.append(f"Frees: {words.bytes_(report.plan.frees_bytes(report.plan.ids), si=si)}")
-        lines.append(f"Frees automatically: {words.bytes_(report.plan.frees_bytes(automatic), si=si)}")
+        lines.append(f"Frees: {formatting.bytes_(report.plan.frees_bytes(report.plan.ids), si=si)}")
+        lines.append(f"Frees automatically: {formatting.bytes_(report.plan.frees_bytes(automatic), si=si)}")
     lines += step_lines(report.plan, steps, si)
-    lines.extend(f"- Left out: {words.quoted(why, 300)}" for why in report.plan.left_out)
+    lines.extend(f"- Left out: {formatting.quoted(why, 300)}" for why in report.plan.left_out)
     return lines
 
 
@@ -204,6 +209,6 @@ def _coverage(report: Report) -> list[str]:
         "|---|---|---|---|",
     ]
     for row in report.coverage:
-        reason = words.quoted(row.reason, 240)
-        lines.append(f"| {words.quoted(row.source)} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
+        reason = formatting.quoted(row.reason, 240)
+        lines.append(f"| {formatting.quoted(row.source)} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
     return lines

@@ -23,11 +23,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from collectors.model.reading import Why
-from collectors.system.child.frames import split
+from collectors.system.child import split
 from collectors.system.deadline import Declined
 
 if TYPE_CHECKING:
-    from collectors.system.child.frames import Frame
+    from collectors.system.child import Frame
 
 _PACKAGE = "collectors.system"
 _HOME = Path(__file__).resolve().parents[len(_PACKAGE.split("."))]

@@ -15,13 +15,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.forecast.series import USED_PERCENT, series
+from collectors.forecast import USED_PERCENT, series
 from collectors.forecast.view import look_back
-from collectors.journal import day
+from collectors.journal import Noted, Record, day
 from collectors.journal.appending import append, compose
 from collectors.journal.encoding import bounded, budget_bytes, encode
 from collectors.journal.reading import read, sample
-from collectors.journal.record import Noted, Record
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.reading import AtLeast, Between, Exact, Size, floor
-from collectors.report.words import bytes_
+from collectors.report.formatting import bytes_
 from tests.bench.reclaim_run import Whole, whole_plan
 from tests.bench.table import merged
 from tests.lab import Lab, messes

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from collectors.engine.decode import containers, objects, usage
-from collectors.engine.decode.fields import Record, document
+from collectors.engine.decode import Record, containers, document, objects, usage
 from collectors.engine.decode.objects import decode_engine, greeting
-from collectors.engine.dialect import Api, Kind, negotiate, parse
+from collectors.engine.reply import Api, Kind, negotiate, parse
 from collectors.model.engine import Flavour, ImageStore
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Declined, Malformed

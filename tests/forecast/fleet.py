@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from collectors.forecast.series import Point
+from collectors.forecast import Point
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 TICK_S = 5 * MINUTE

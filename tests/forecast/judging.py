@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from collectors.forecast import Point
 from collectors.forecast.crossings import Forecast, forecast, study
-from collectors.forecast.series import Point
 from collectors.model.filesystem import used_percent
 from collectors.model.finding import Severity
 from collectors.model.report import Crossing

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.forecast import Point
 from collectors.forecast.crossings import forecast, path_of, study, trend
-from collectors.forecast.series import Point
 from collectors.model.settings import Thresholds
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collectors.forecast import Point
 from collectors.forecast.crossings import Forecast, forecast, imminent
-from collectors.forecast.series import Point
 from collectors.model.report import Crossing
 from collectors.model.settings import Thresholds
 from tests.journal.build import GIB, NOON, points

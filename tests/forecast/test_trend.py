@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.forecast import Point, split
 from collectors.forecast.crossings import Trend, trend
-from collectors.forecast.series import Point, split
 from collectors.forecast.slope import measure, quantile
 from collectors.model.settings import Thresholds
 from tests.journal.build import GIB, HOUR, points

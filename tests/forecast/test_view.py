@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from collectors.forecast.view import change, growth, look_back, view
+from collectors.journal import Record, UsedPoint
 from collectors.journal.appending import append
 from collectors.journal.encoding import encode
-from collectors.journal.record import Record, UsedPoint
 from collectors.model.settings import Thresholds
 from tests.journal.build import GIB, NOON, RUN, a_folder, a_journal, a_record, points
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collectors.forecast.series import Point
-from collectors.journal.record import Journal, Record
+from collectors.forecast import Point
+from collectors.journal import Journal, Record
 from collectors.model.engine import Image
 from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why

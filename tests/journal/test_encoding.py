@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.journal import encoding, fields, reading
+from collectors.journal import Action, Noted, Record, encoding, fields, reading
 from collectors.journal.appending import append
 from collectors.journal.encoding import OWNERS_KEPT, Name, bounded, clip, decode, encode, name_of, short_id
 from collectors.journal.reading import read
-from collectors.journal.record import Action, Noted, Record
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 from tests.journal.build import NOON, RUN, a_folder, a_record, image_id

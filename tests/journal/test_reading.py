@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.forecast.series import keys, only, series
+from collectors.forecast import keys, only, series
 from collectors.journal.appending import append
 from collectors.journal.encoding import encode
 from collectors.journal.reading import read, sample

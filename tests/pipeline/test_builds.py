@@ -11,7 +11,7 @@ from pathlib import Path
 
 from collectors.engine import endpoint
 from collectors.inventory import Request
-from collectors.journal.record import Journal
+from collectors.journal import Journal
 from collectors.model.engine import Image
 from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.journal.record import Noted
+from collectors.journal import Noted
 from collectors.model.finding import Severity
 from collectors.model.settings import Thresholds
 from collectors.pipeline.memory import fill_severity, raws, rule_severity

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from collectors.journal import encoding
-from collectors.journal.record import Journal
+from collectors.journal import Journal, encoding
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.report import TrendView
 from collectors.pipeline.memory import Memory, last_used

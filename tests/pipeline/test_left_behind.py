@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.journal.record import Journal
+from collectors.journal import Journal
 from collectors.ledger.account import account
 from collectors.model.engine import BuildRecord
 from collectors.model.reading import Exact

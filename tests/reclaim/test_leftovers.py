@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collectors.causes.engine_leftovers import remove as temporary
-from collectors.drivers.tmpfiles import forgotten
+from collectors.drivers.inner import forgotten
 from collectors.reclaim.act import Act
 from tests.reclaim.fake_engine import FakeEngine
 from tests.reclaim.test_engine import a_step, reasons, run

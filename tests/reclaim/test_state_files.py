@@ -12,8 +12,8 @@ from collectors.causes.logs_unbounded import remove as log_truncate
 from collectors.filesystems.btrfs.trees import share
 from collectors.model.owner import Owner, OwnerKind
 from collectors.reclaim import earlier_run
-from collectors.reclaim.context import Busy, NoLock, only_one
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
+from collectors.reclaim.tools import Busy, NoLock, only_one
 from collectors.system import folders, layer_cache
 from collectors.system.layer_cache import LayerCache
 

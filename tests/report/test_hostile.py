@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from collectors.causes.commands import line
-from collectors.journal import encoding
+from collectors.journal import Record, encoding
 from collectors.journal.appending import compose
-from collectors.journal.record import Record
 from collectors.journal.vault import keep
 from collectors.model.finding import Finding, Severity
 from collectors.model.report import Report

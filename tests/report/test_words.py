@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
-from collectors.report import words
+from collectors.report import formatting
 
 HERE = Origin("test", "words", datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 QUOTAS_OFF = Unavailable(Why.NOT_ENABLED, "quotas are off", HERE)
@@ -26,12 +26,12 @@ QUOTAS_OFF = Unavailable(Why.NOT_ENABLED, "quotas are off", HERE)
     ],
 )
 def test_only_a_measured_zero_reads_as_zero(size: Size, text: str) -> None:
-    assert words.size(size) == text
+    assert formatting.size(size) == text
 
 
 @given(st.text())
 def test_no_foreign_string_carries_a_control_or_a_second_line(foreign: str) -> None:
-    shown = words.safe(foreign)
+    shown = formatting.safe(foreign)
     assert shown == "" or len(shown.splitlines()) == 1
     assert shown.isprintable() or all(c.isprintable() or c.isspace() for c in shown)
     assert "\x1b" not in shown
@@ -50,7 +50,7 @@ def test_no_foreign_string_carries_a_control_or_a_second_line(foreign: str) -> N
     ],
 )
 def test_controls_become_visible(foreign: str, shown: str) -> None:
-    assert words.safe(foreign) == shown
+    assert formatting.safe(foreign) == shown
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_controls_become_visible(foreign: str, shown: str) -> None:
     ],
 )
 def test_foreign_markdown_is_disarmed(foreign: str, shown: str) -> None:
-    assert words.quoted(foreign) == shown
+    assert formatting.quoted(foreign) == shown
 
 
 def test_a_long_string_keeps_both_its_ends() -> None:
-    shown = words.safe("a" * 5000 + "z" * 5000, 40)
+    shown = formatting.safe("a" * 5000 + "z" * 5000, 40)
     assert len(shown) == 40
     assert shown.startswith("aaa")
     assert shown.endswith("zzz")
 
 
 def test_almost_full_never_reads_as_full() -> None:
-    assert words.percent(99.97) == "99.9%"
-    assert words.percent(100.0) == "100.0%"
+    assert formatting.percent(99.97) == "99.9%"
+    assert formatting.percent(100.0) == "100.0%"

@@ -12,11 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collectors.forecast.view import look_back
-from collectors.journal import day
+from collectors.journal import Noted, Record, day
 from collectors.journal.appending import compose
 from collectors.journal.encoding import bounded, encode
 from collectors.journal.reading import read
-from collectors.journal.record import Noted, Record
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from collectors.model.settings import DEFAULTS, Thresholds

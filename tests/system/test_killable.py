@@ -15,7 +15,7 @@ import pytest
 
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system import killable
-from collectors.system.child.frames import split
+from collectors.system.child import split
 from collectors.system.deadline import Declined
 from collectors.system.statvfs import space
 from tests.system.walking import children, descriptors

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from collectors.report.words import safe
+from collectors.report.formatting import safe
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, live, replay, settle, shown, text
 from tests.tui.shapes import HOSTILE, hostile
 from tests.tui.source import FakeSource

@@ -11,7 +11,7 @@ from tests.tui.shapes import not_root
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed
-from tui.keys import KEYS, VIEW_KEYS
+from tui.pages import KEYS, VIEW_KEYS
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable
 

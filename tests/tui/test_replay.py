@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from collectors.journal.record import Journal, Record, UsedPoint
+from collectors.journal import Journal, Record, UsedPoint
 from collectors.model.finding import Severity
 from collectors.model.settings import DEFAULTS
 from tests.tui.build import gib

@@ -29,14 +29,14 @@ from tui.drawing.bars import Span
 from tui.drawing.palette import ANSI, PALETTES
 from tui.drawing.terminal import Charset, CharsetFilter, textual_theme
 from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned
-from tui.keys import bindings
+from tui.pages import bindings
+from tui.screens import DashboardView
 from tui.screens.modals import Confirm
-from tui.screens.view import DashboardView
 from tui.view_models.frame import NO_HISTORY, Frame, LastGood, RunHistory
 from tui.view_models.history import RunSummary, forecast_came_true, history_of, run_of_report, worst_by_rule
 from tui.view_models.plan_run import PlanRun, outcome_lines
 from tui.view_models.state import DashboardState, Mode, preselected
-from tui.widgets.lines import LineWidget
+from tui.widgets import LineWidget
 
 
 class StateApp(App[int]):

@@ -18,12 +18,11 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 
 from collectors.model.finding import Finding
-from collectors.report.words import safe
+from collectors.report.formatting import safe
 from tui.actions.live import LiveActions
 from tui.drawing.bars import Line, shorten_middle
 from tui.feed.replay import Timeline, report_of
-from tui.keys import KEYS, VIEW_KEYS
-from tui.pages import finding, keys_and_signs, sources
+from tui.pages import KEYS, VIEW_KEYS, finding, keys_and_signs, sources
 from tui.screens.modals import Page
 from tui.view_models.history import run_of_report
 from tui.view_models.state import Mode, preselected

@@ -12,7 +12,7 @@ from rich.color import Color
 from rich.text import Text
 from textual_plotext import Plot
 
-from collectors.report.words import percent
+from collectors.report.formatting import percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.chart import FULL, XY, Canvas, Chart, clear_runs, filled_curve, levels, ticks
 

@@ -68,8 +68,8 @@ class HostSource:
         """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
         from collectors.cli.reclaim import actions_of, state_of
         from collectors.pipeline import remember
-        from collectors.reclaim.context import for_snapshot
         from collectors.reclaim.run import apply
+        from collectors.reclaim.tools import for_snapshot
 
         if self._last is None:
             raise RuntimeError("there was no scan yet")

@@ -28,7 +28,7 @@ from tui.view_models.history import RunSummary, history_of, run_of_report, runs_
 from tui.view_models.verdict import JOURNAL
 
 if TYPE_CHECKING:
-    from collectors.journal.record import Journal
+    from collectors.journal import Journal
 
 _NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
@@ -91,7 +91,7 @@ def _trend(runs: Sequence[RunSummary], index: int, settings: Settings) -> TrendV
     """What the journal said at this run: nothing of a later one is looked at, and no more than a live run looks at."""
     from collectors.forecast.crossings import LOOK_BACK_S
     from collectors.forecast.view import view
-    from collectors.journal.record import Journal
+    from collectors.journal import Journal
 
     begin = bisect_left(runs, runs[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
     records = tuple(one.record for one in runs[begin : index + 1] if one.record is not None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from rich.cells import set_cell_size
 from textual.app import ComposeResult
 
-from collectors.report.words import count, percent, safe
+from collectors.report.formatting import count, percent, safe
 from tui.drawing.bars import Span, shorten_middle, two_part_bar
-from tui.screens.view import DashboardView
+from tui.screens import DashboardView
 from tui.view_models.categories import cell, number
 from tui.view_models.churn import ChurnRow, _about, churn_rows
 from tui.view_models.state import DashboardState
-from tui.widgets.lines import Panel, TextLines
+from tui.widgets import Panel, TextLines
 from tui.widgets.listing import Listing
 
 

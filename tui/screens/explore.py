@@ -7,16 +7,16 @@ from textual.containers import Horizontal, Vertical
 
 from collectors.model.ledger import Item
 from collectors.model.reading import Unavailable
-from collectors.report.words import bytes_, doubt, unread
+from collectors.report.formatting import bytes_, doubt, unread
 from tui.drawing.bars import Line, Span
-from tui.screens.view import DashboardView
+from tui.screens import DashboardView
 from tui.view_models.categories import label_by_key
 from tui.view_models.category_rows import CategoryRow
 from tui.view_models.items import ItemRow, facts, item_rows, items_of
 from tui.view_models.state import DashboardState
+from tui.widgets import Panel, TextLines
 from tui.widgets.category_table import CategoryList
 from tui.widgets.item_table import ItemTable
-from tui.widgets.lines import Panel, TextLines
 from tui.widgets.listing import Listing
 
 

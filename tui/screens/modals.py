@@ -10,11 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from collectors.report.words import bytes_, safe, size, whole_percent
+from collectors.report.formatting import bytes_, safe, size, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line, Span
 from tui.view_models.state import DashboardState
-from tui.widgets.lines import Panel, TextLines
+from tui.widgets import Panel, TextLines
 
 
 class Page(ModalScreen[None]):

@@ -5,18 +5,18 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from collectors.report.words import count
+from collectors.report.formatting import count
 from tui.drawing.bars import SOLID, THIN
-from tui.screens.view import DashboardView
+from tui.screens import DashboardView
 from tui.view_models.categories import label_by_key
 from tui.view_models.chart import chart_of, forecast_words
 from tui.view_models.items import ItemOrder, item_rows, items_of
 from tui.view_models.state import DashboardState
 from tui.view_models.verdict import ordered
+from tui.widgets import Panel
 from tui.widgets.category_table import CategoryTable, total_text
 from tui.widgets.history import ChartView, EventTable, Slider
 from tui.widgets.item_table import FindingsList, ItemTable
-from tui.widgets.lines import Panel
 
 _WEEK_H = 168.0
 _HISTORY_AHEAD_H = 24.0

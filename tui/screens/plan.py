@@ -6,14 +6,14 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from collectors.model.plan import Plan, Step
+from collectors.report.formatting import safe
 from collectors.report.plan_text import leads_to
-from collectors.report.words import safe
 from tui.drawing.bars import Line, Span
-from tui.screens.view import DashboardView
+from tui.screens import DashboardView
 from tui.view_models.state import DashboardState
 from tui.view_models.verdict import ordered
+from tui.widgets import Panel, TextLines
 from tui.widgets.item_table import FindingsList
-from tui.widgets.lines import Panel, TextLines
 from tui.widgets.listing import Listing
 from tui.widgets.plan import Gauge, StepTable
 

@@ -2,7 +2,7 @@
 
 Numbers in columns: one unit for a whole screen, so that the eye compares and the header names it.
 
-Words for a size that stands alone come from `collectors.report.words`; this only sets columns. Refuses to round a
+Words for a size that stands alone come from `collectors.report.formatting`; this only sets columns. Refuses to round a
 measured byte away: what is smaller than the last digit reads `<0.1`, and what was not measured reads `?`.
 
 How each category is called on screen: one letter, a title, a short word, and one sentence that explains it.

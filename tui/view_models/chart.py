@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from collectors.model.report import Report, Sample
-from collectors.report.words import age, percent
+from collectors.report.formatting import age, percent
 from tui.drawing.chart import XY, Chart, ForecastPoint
 from tui.view_models.categories import label_by_key
 from tui.view_models.frame import CurvePoint, RunHistory, height_of, space_of

@@ -10,7 +10,7 @@ from collectors.causes import churn as churn_cause
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Size, charged, floor
 from collectors.model.report import Report, RepositoryChurn
-from collectors.report.words import age, count, safe, size
+from collectors.report.formatting import age, count, safe, size
 from tui.drawing.bars import Line, Span, two_part_bar
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.causes import disk_full
-from collectors.journal.record import Journal, Record
+from collectors.journal import Journal, Record
 from collectors.model.finding import Severity
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
-from collectors.report.words import bytes_, whole_percent
+from collectors.report.formatting import bytes_, whole_percent
 from tui.view_models.categories import label_by_key
 from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 

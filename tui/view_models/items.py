@@ -14,7 +14,7 @@ from collectors.model.facts import own_items
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
-from collectors.report.words import age, doubt, moment, safe, size, unread
+from collectors.report.formatting import age, doubt, moment, safe, size, unread
 from tui.drawing.bars import Line, Span
 from tui.view_models.categories import SUBVOLUMES
 

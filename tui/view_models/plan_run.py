@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Plan
 from collectors.model.reading import Size
-from collectors.report.words import bytes_, count, safe, size, whole_percent
+from collectors.report.formatting import bytes_, count, safe, size, whole_percent
 from tui.drawing.bars import Line, Span
 
 if TYPE_CHECKING:

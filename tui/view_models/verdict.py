@@ -20,7 +20,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable, charged, floor
 from collectors.model.report import Crossing, Report
-from collectors.report.words import age, bytes_, count, safe, whole_percent
+from collectors.report.formatting import age, bytes_, count, safe, whole_percent
 from tui.drawing.bars import Span
 from tui.view_models.categories import label_of
 from tui.view_models.frame import Frame, space_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from collectors.model.reading import Unavailable
-from collectors.report.words import age, percent, safe, size
+from collectors.report.formatting import age, percent, safe, size
 from tui.drawing.bars import Span, fit, shorten, sparkline, two_part_bar
 from tui.view_models.categories import SUBVOLUMES, cell, change, number
 from tui.view_models.category_rows import CategoryRow

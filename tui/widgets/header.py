@@ -14,14 +14,14 @@ from textual import events
 from textual.message import Message
 
 from collectors.model.finding import Severity
-from collectors.report.words import bytes_, safe
+from collectors.report.formatting import bytes_, safe
 from tui.drawing.bars import Span, fit, shorten_middle, width_of
-from tui.keys import KEYS, VIEWS, Key, action_name, footer_keys
+from tui.pages import KEYS, VIEWS, Key, action_name, footer_keys
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, culprit, forecast_spans, fullness, ledger_note, unread_words
-from tui.widgets.lines import LineWidget
+from tui.widgets import LineWidget
 
 
 class KeyBar(LineWidget):

@@ -13,7 +13,7 @@ from rich.cells import set_cell_size
 
 from collectors.model.finding import Finding
 from collectors.model.reading import Size, Unavailable
-from collectors.report.words import age, safe, size
+from collectors.report.formatting import age, safe, size
 from tui.drawing.bars import Span, fit, shorten, shorten_middle, two_part_bar
 from tui.view_models.categories import cell
 from tui.view_models.items import ItemRow, age_of

@@ -21,7 +21,7 @@ from textual.strip import Strip
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Span
 from tui.view_models.state import DashboardState
-from tui.widgets.lines import strip_of
+from tui.widgets import strip_of
 
 R = TypeVar("R")
 

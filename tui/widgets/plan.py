@@ -8,13 +8,13 @@ from rich.cells import set_cell_size
 
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Unavailable
-from collectors.report.words import bytes_, safe, whole_percent
+from collectors.report.formatting import bytes_, safe, whole_percent
 from tui.drawing.bars import SOLID, THIN, Span, fit, shorten
 from tui.view_models.categories import cell, number
 from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import StepRun, StepState
 from tui.view_models.state import DashboardState
-from tui.widgets.lines import LineWidget
+from tui.widgets import LineWidget
 from tui.widgets.listing import Listing
 
 _RISK = 11

@@ -1,9 +1,8 @@
-"""Full metadata and no chunk left to grow into: writes fail, whatever df says.
+"""Full metadata, or nearly all of the disk in chunks that are not full: the next kind that runs out cannot grow.
 
-The remedy is a balance, which changes no file and turns half-empty data chunks back into unallocated space. It works
-only while there is some free metadata: a plan puts what frees it first, and has no balance where nothing frees enough.
-
-All disk is in chunks that are not full: the next kind that runs out cannot grow.
+Then writes fail, whatever df says. The remedy is a balance, which changes no file and turns half-empty data chunks back
+into unallocated space. It works only while there is some free metadata: a plan puts what frees it first, and has no
+balance where nothing frees enough.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Snapshots outside Docker that hold what is deleted elsewhere, Docker's data included.
 
-The Docker root lies inside a subvolume that is snapshotted: each snapshot pins its volumes and logs.
+Where the Docker root lies inside a subvolume that is snapshotted, each snapshot pins its volumes and logs.
 """
 
 from __future__ import annotations

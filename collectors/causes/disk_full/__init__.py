@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
+from collectors.forecast import USED
 from collectors.forecast.crossings import imminent
-from collectors.forecast.series import USED
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact, Unavailable, charged
 

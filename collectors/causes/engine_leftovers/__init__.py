@@ -1,9 +1,4 @@
-"""What the engine began and never finished, and what it no longer uses: for the causes that find and remove these.
-
-Downloads and build contexts that were never cleaned up.
-
-Layer writes and removals that a crash cut short. One may have leaked a layer: worth knowing at any size.
-"""
+"""What the engine began and never finished: downloads, build contexts, writes that a crash cut short."""
 
 from __future__ import annotations
 

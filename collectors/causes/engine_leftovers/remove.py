@@ -16,7 +16,7 @@ import stat
 import time
 from pathlib import Path
 
-from collectors.drivers.tmpfiles import NAMES, tree
+from collectors.drivers.inner import NAMES, tree
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact

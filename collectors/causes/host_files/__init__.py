@@ -1,9 +1,4 @@
-"""Files outside Docker: when Docker is not the culprit, say so and name the directories.
-
-Host directories that containers write to: not in any figure of the engine's.
-
-Files below a directory that another mount lies over: they take space, and no path leads to them.
-"""
+"""Files outside Docker on the same filesystem: largest directories, what containers write to, what a mount hides."""
 
 from __future__ import annotations
 

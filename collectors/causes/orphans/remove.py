@@ -14,10 +14,9 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim.act import GONE, Act, skipped
-from collectors.reclaim.context import Context
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.preconditions import ingests, mounted_inside, read_again, stopped, writers
-from collectors.reclaim.tools import Remover, Tools
+from collectors.reclaim.tools import Context, Remover, Tools
 from collectors.reclaim.tree import remove_layer
 
 _PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again

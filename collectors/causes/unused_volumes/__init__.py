@@ -1,6 +1,6 @@
-"""Volumes that no container mounts. Proposed one by one, by name, to a person; never removed by themselves.
+"""Volumes that no container mounts, and those of builders that run in containers, which no prune of the engine covers.
 
-Builders that run in containers: their cache lies in a volume that no prune of the engine's looks at.
+Proposed one by one, by name, to a person; never removed by themselves.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from collectors.engine.decode.fields import Record, document, records, top
+from collectors.engine.decode import Record, document, records, top
 from collectors.engine.decode.usage import ContainerUsage, container
 from collectors.model.engine import Attachment, Container
 from collectors.model.owner import ContainerId, ImageId

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.engine.decode.fields import Record, document, printable, records, top
+from collectors.engine.decode import Record, document, printable, records, top
 from collectors.engine.decode.usage import ImageUsage, image_id
-from collectors.engine.dialect import Api, Dialect, negotiate, parse
+from collectors.engine.reply import Api, Dialect, negotiate, parse
 from collectors.model.engine import Engine, Flavour, Image, ImageStore
 from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why

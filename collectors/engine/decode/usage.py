@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.engine.decode.fields import Record, top
+from collectors.engine.decode import Record, top
 from collectors.model.engine import BuildRecord, Volume
 from collectors.model.owner import ContainerId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why

@@ -16,7 +16,7 @@ from collectors.model.facts import FilesystemFacts, facts_of
 from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, charged
 from collectors.model.report import Report
-from collectors.report import words
+from collectors.report import formatting
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -78,12 +78,12 @@ class BtrfsPart:
 def _section(report: Report, si: bool) -> list[str]:
     btrfs = report.filesystem_facts
     if btrfs is None:
-        kind = words.quoted(report.ledger.filesystem.mount.fstype) if report.ledger else "unknown filesystem"
+        kind = formatting.quoted(report.ledger.filesystem.mount.fstype) if report.ledger else "unknown filesystem"
         return [f"Btrfs: not applicable ({kind})"]
     if isinstance(btrfs, Unavailable):
-        return [f"Btrfs: {words.unknown(btrfs)}"]
+        return [f"Btrfs: {formatting.unknown(btrfs)}"]
     facts = btrfs.value
-    lines = [f"Btrfs: {facts.uuid}, nodes of {words.bytes_(facts.node_bytes)}"]
+    lines = [f"Btrfs: {facts.uuid}, nodes of {formatting.bytes_(facts.node_bytes)}"]
     lines += _allocation(facts, si)
     lines += _pending(facts, si)
     lines.append(f"Quotas: {_quotas(facts.quotas)}")
@@ -92,26 +92,29 @@ def _section(report: Report, si: bool) -> list[str]:
 
 
 def _allocation(facts: Btrfs, si: bool) -> list[str]:
-    lines = [f"Unallocated: {words.size(facts.unallocated_bytes, si=si)}"]
+    lines = [f"Unallocated: {formatting.size(facts.unallocated_bytes, si=si)}"]
     if isinstance(facts.spaces, Unavailable):
-        return [*lines, f"Allocation: {words.unknown(facts.spaces)}"]
+        return [*lines, f"Allocation: {formatting.unknown(facts.spaces)}"]
     lines += ["| Kind | Profile | Allocated | Used | Fill |", "|---|---|---|---|---|"]
     lines += [_space(space, si) for space in facts.spaces.value]
     if isinstance(facts.devices, Exact):
         for device in facts.devices.value:
             errors = device.errors
             told = "errors unknown" if isinstance(errors, Unavailable) else _errors(errors.value)
-            size = f"{words.bytes_(device.allocated_bytes, si=si)} of {words.bytes_(device.total_bytes, si=si)}"
-            lines.append(f"- Device {device.devid} {words.quoted(device.path)}: {size} allocated, {told}")
+            size = (
+                f"{formatting.bytes_(device.allocated_bytes, si=si)} of {formatting.bytes_(device.total_bytes, si=si)}"
+            )
+            lines.append(f"- Device {device.devid} {formatting.quoted(device.path)}: {size} allocated, {told}")
     else:
-        lines.append(f"- Devices: {words.unknown(facts.devices)}")
+        lines.append(f"- Devices: {formatting.unknown(facts.devices)}")
     return lines
 
 
 def _space(space: Space, si: bool) -> str:
     total, used = space.logical_total_bytes, space.logical_used_bytes
-    fill = words.percent(100 * used / total) if total else "–"
-    return f"| {space.kind} | {space.profile} | {words.bytes_(total, si=si)} | {words.bytes_(used, si=si)} | {fill} |"
+    fill = formatting.percent(100 * used / total) if total else "–"
+    sizes = f"{formatting.bytes_(total, si=si)} | {formatting.bytes_(used, si=si)}"
+    return f"| {space.kind} | {space.profile} | {sizes} | {fill} |"
 
 
 def _errors(errors: tuple[tuple[str, int], ...]) -> str:
@@ -122,9 +125,9 @@ def _errors(errors: tuple[tuple[str, int], ...]) -> str:
 def _pending(facts: Btrfs, si: bool) -> list[str]:
     subvolumes = facts.subvolumes
     if isinstance(subvolumes, Unavailable):
-        return [f"Pending deletes: {words.unknown(subvolumes)}"]
+        return [f"Pending deletes: {formatting.unknown(subvolumes)}"]
     pending = sum(subvolume.deleted for subvolume in subvolumes.value)
-    text = words.count(pending, "subvolume")
+    text = formatting.count(pending, "subvolume")
     if pending and isinstance(facts.sharing, Exact):
         referenced = freed = 0
         for row in facts.sharing.value.rows:
@@ -132,13 +135,15 @@ def _pending(facts: Btrfs, si: bool) -> list[str]:
             dropped = [str(holder).startswith(DELETED) for holder in row.holders]
             referenced += held if any(dropped) else 0
             freed += held if all(dropped) else 0
-        text += f", {words.bytes_(referenced, si=si)} referenced, {words.bytes_(freed, si=si)} freed when done"
+        text += (
+            f", {formatting.bytes_(referenced, si=si)} referenced, {formatting.bytes_(freed, si=si)} freed when done"
+        )
     return [f"Subvolumes: {len(subvolumes.value) - pending}", f"Pending deletes: {text}"]
 
 
 def _quotas(quotas: Reading[Quotas]) -> str:
     if isinstance(quotas, Unavailable):
-        return words.unknown(quotas)
+        return formatting.unknown(quotas)
     state = quotas.value
     doubt = "" if state.consistent else ", inconsistent: not used"
     return f"{state.mode.value}{', rescanning' if state.rescanning else ''}{doubt}"
@@ -146,15 +151,15 @@ def _quotas(quotas: Reading[Quotas]) -> str:
 
 def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
     if isinstance(sharing, Unavailable):
-        return [f"Exact sizes: {words.unknown(sharing)}", f"Caveat: {CAVEAT}"]
+        return [f"Exact sizes: {formatting.unknown(sharing)}", f"Caveat: {CAVEAT}"]
     table = sharing.value
     left = (table.residual_data_bytes, table.residual_metadata_bytes)
     check = "books close" if left == (0, 0) else f"inexact by {left[0]} data and {left[1]} metadata bytes"
-    when = f", {words.age(table.age_s)} old" if table.age_s else ""
+    when = f", {formatting.age(table.age_s)} old" if table.age_s else ""
     lines = [
-        f"Exact sizes: {words.count(len(table.holdings), 'holder')} by {table.method}, {check}{when}",
+        f"Exact sizes: {formatting.count(len(table.holdings), 'holder')} by {table.method}, {check}{when}",
         f"Tree blocks: {_trees(table, si)}",
-        f"Overwritten but pinned: {words.bytes_(table.bookend_bytes, si=si)}",
+        f"Overwritten but pinned: {formatting.bytes_(table.bookend_bytes, si=si)}",
         f"Compression: {_compression(table, si)}",
         "| Subvolume | Apparent | Referenced | Exclusive |",
         "|---|---|---|---|",
@@ -162,7 +167,7 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
     largest = sorted(table.holdings, key=lambda holding: (-_referenced(holding), holding.unit))
     lines += [_holding(holding, si) for holding in largest[:TOP]]
     if len(largest) > TOP:
-        rest = words.count(len(largest) - TOP, "holder")
+        rest = formatting.count(len(largest) - TOP, "holder")
         lines.append(f"- and {rest} more")
     lines.append(f"Caveat: {CAVEAT}")
     return lines
@@ -171,24 +176,24 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
 def _trees(table: Sharing, si: bool) -> str:
     """One copy, as the sizes below count them; what only subvolumes lead to goes with them."""
     if table.tree_metadata_bytes is None:
-        return f"not seen by {table.method}, so sizes below are data alone: {words.quoted(table.fallback)}"
-    held = holders.held_tree_bytes(table)
-    return f"{words.bytes_(table.tree_metadata_bytes, si=si)}, {words.bytes_(held, si=si)} of them held by subvolumes"
+        return f"not seen by {table.method}, so sizes below are data alone: {formatting.quoted(table.fallback)}"
+    held = formatting.bytes_(holders.held_tree_bytes(table), si=si)
+    return f"{formatting.bytes_(table.tree_metadata_bytes, si=si)}, {held} of them held by subvolumes"
 
 
 def _compression(table: Sharing, si: bool) -> str:
     if not table.compressed_bytes:
         return "none"
     held, stored = table.uncompressed_bytes, table.compressed_bytes
-    ratio = words.percent(100 * stored / max(held, 1))
-    return f"{words.bytes_(held, si=si)} in {words.bytes_(stored, si=si)} ({ratio})"
+    ratio = formatting.percent(100 * stored / max(held, 1))
+    return f"{formatting.bytes_(held, si=si)} in {formatting.bytes_(stored, si=si)} ({ratio})"
 
 
 def _holding(holding: Holding, si: bool) -> str:
-    name = words.quoted(str(holding.unit) if holding.unit != UnitId("") else "(top level)", 90)
+    name = formatting.quoted(str(holding.unit) if holding.unit != UnitId("") else "(top level)", 90)
     exclusive = holding.exclusive_data_bytes + (holding.exclusive_metadata_bytes or 0)
     sizes = (holding.apparent_bytes, _referenced(holding), exclusive)
-    return f"| {name} | " + " | ".join(words.bytes_(count, si=si) for count in sizes) + " |"
+    return f"| {name} | " + " | ".join(formatting.bytes_(count, si=si) for count in sizes) + " |"
 
 
 def _referenced(holding: Holding) -> int:

@@ -13,7 +13,7 @@ import marshal
 import os
 import struct
 
-from collectors.system.child.frames import send
+from collectors.system.child import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to load than most questions take

@@ -17,7 +17,7 @@ import stat
 import struct
 from time import monotonic
 
-from collectors.system.child.frames import TimeUp, send
+from collectors.system.child import TimeUp, send
 
 TYPE_CHECKING = False
 

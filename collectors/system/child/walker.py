@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from collectors.system.child import TimeUp, send
 from collectors.system.child.descent import Descent
-from collectors.system.child.frames import TimeUp, send
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import WalkerTotals, under_way

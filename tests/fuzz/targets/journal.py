@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from collectors.journal import day, encoding, reading
-from collectors.journal.record import Record
+from collectors.journal import Record, day, encoding, reading
 from tests.fuzz.change import ODD, damaged
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target
