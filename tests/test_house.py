@@ -1,6 +1,6 @@
 """The house stays one that a person can live in: how many modules, how long, who imports whom, what nobody uses.
 
-The limits are today's figures and only ever go down.
+The limits are not aims: whoever comes near one asks first what belongs together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vulture import Vulture
 
 from tests.house import PACKAGES, ROOT, circles, importers, modules
 
-MOST_MODULES = 304
+MOST_MODULES = 285
 MOST_LINES = 300
 SHORT_LINES = 60
 MOST_COMPLEXITY = 3.6  # the mean over functions, methods and classes

@@ -1,5 +1,8 @@
 """What fills a disk or makes it fail: one folder a cause, and every cause once in this tuple.
 
+Causes that are one thing at several severities (orphans and candidates), or one subject (the engine's settings), share
+a folder.
+
 A new cause is a folder, one entry here, its test and its mess in the lab: findings, plan, remedies, reasons, metrics,
 alerts and the table of the README follow. `base.py` says what a cause is; code that removes something is in the
 folder's `remove.py`, which only `reclaim` loads.
