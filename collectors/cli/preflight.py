@@ -21,7 +21,7 @@ from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain, discard_stdout
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
-from collectors.pipeline import Options, Outcome, remember, survey
+from collectors.pipeline import FinishedRun, Options, remember, survey
 from collectors.probe import Wish
 from collectors.report import document, formatting, recording, text
 from collectors.report.recording import redacted
@@ -29,7 +29,7 @@ from collectors.system import folders
 from collectors.system.folders import replace_whole
 from collectors.system.host import Host, this_host
 
-Looked = Sequence[tuple[str | None, Outcome]]
+Looked = Sequence[tuple[str | None, FinishedRun]]
 
 
 def forgetful(options: Options) -> Options:
@@ -85,7 +85,7 @@ def _render(arguments: argparse.Namespace, looked: Looked) -> str:
     return "\n".join(pages)
 
 
-def _page(host: str | None, outcome: Outcome, si: bool, several: bool) -> str:
+def _page(host: str | None, outcome: FinishedRun, si: bool, several: bool) -> str:
     page = text.render(outcome.report, si=si)
     return f"# Host: {formatting.quoted(host or outcome.report.host)}\n\n{page}" if several else page
 

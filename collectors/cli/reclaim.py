@@ -17,9 +17,9 @@ from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
 from collectors.planning.order import risk_rank
-from collectors.reclaim.act import Event, Outcome, Status, status
+from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome, status
 from collectors.reclaim.run import apply
-from collectors.reclaim.tools import Context, for_snapshot
+from collectors.reclaim.tools import RunContext, for_snapshot
 from collectors.report import formatting, plan_text
 from collectors.report.plan_text import exact_or_none
 from collectors.system.folders import state_folder
@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         used_percent = _used_percent(outcome.report)
         if used_percent is None or used_percent < arguments.when:
             sys.stdout.write(plan_text.not_run(outcome.report, arguments.when, tier, si=arguments.si))
-            return Status.UNKNOWN if used_percent is None else Status.REACHED
+            return ApplyStatus.UNKNOWN if used_percent is None else ApplyStatus.REACHED
     refusal = _refusal(arguments, outcome.report.host, tier)
     if refusal:
         print(f"ullage: {refusal}", file=sys.stderr)
-        return Status.REFUSED
+        return ApplyStatus.REFUSED
     try:
         context = for_snapshot(
             outcome.snapshot,
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)
-        return Status.UNKNOWN
+        return ApplyStatus.UNKNOWN
     done = _apply(outcome.report.plan, steps, context)
     sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
     _aftermath(done, steps, chosen_options)
@@ -103,7 +103,7 @@ def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:
     )
 
 
-def _apply(plan: Plan, steps: tuple[Step, ...], context: Context) -> Outcome:
+def _apply(plan: Plan, steps: tuple[Step, ...], context: RunContext) -> ReclaimOutcome:
     """Run, with progress on stderr; an interrupt stops after the current thing."""
     stop = threading.Event()
 
@@ -124,7 +124,7 @@ def _tell(event: Event) -> None:
     print(f"{event.kind.value}{where}: {formatting.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
 
 
-def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
+def actions_of(done: ReclaimOutcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
     """What was really done, in the journal's terms; steps that removed nothing are no action."""
     rules = {step.id: step.rule for step in steps}
     return tuple(
@@ -141,16 +141,18 @@ def actions_of(done: Outcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:
     )
 
 
-def _aftermath(done: Outcome, steps: tuple[Step, ...], chosen: Options) -> None:
+def _aftermath(done: ReclaimOutcome, steps: tuple[Step, ...], chosen: Options) -> None:
     """Look again: the journal tells what was done and what it really freed, the vault what is still unresolved."""
     for note in remember(survey(chosen), chosen, actions_of(done, steps)):
         print(f"ullage: {note}", file=sys.stderr)
 
 
-def _status(planned: Report, done: Outcome, steps: tuple[Step, ...], target_percent: float | None) -> Status:
+def _status(
+    planned: Report, done: ReclaimOutcome, steps: tuple[Step, ...], target_percent: float | None
+) -> ApplyStatus:
     """Without an engine there was no knowing what could be removed: to have found nothing is no result then."""
     came_of_it = status(done, frozenset(step.id for step in steps), target_percent)
-    if steps or not isinstance(planned.engine, Unavailable) or came_of_it is Status.REFUSED:
+    if steps or not isinstance(planned.engine, Unavailable) or came_of_it is ApplyStatus.REFUSED:
         return came_of_it
-    reached = target_percent is not None and came_of_it is Status.REACHED
-    return Status.REACHED if reached else Status.UNKNOWN
+    reached = target_percent is not None and came_of_it is ApplyStatus.REACHED
+    return ApplyStatus.REACHED if reached else ApplyStatus.UNKNOWN

@@ -32,7 +32,7 @@ from typing import Any
 from urllib.parse import quote
 
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import OLDEST, Busy, HungUp
+from collectors.engine.reply import OLDEST, EngineBusy, HungUp
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
 
@@ -82,7 +82,7 @@ def _of_system(cause: BaseException, place: str) -> Declined | None:
         case ssl.SSLError():
             return Declined(Why.FAILED, f"TLS with {place} failed: {cause.reason or cause}")
         case BlockingIOError():  # a socket whose queue of waiting connections is full
-            return Busy(Why.TIMED_OUT, f"{place} accepts no connection: its engine is stopped or overrun")
+            return EngineBusy(Why.TIMED_OUT, f"{place} accepts no connection: its engine is stopped or overrun")
         case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH | errno.EHOSTDOWN):
             return Declined(Why.NOT_REACHABLE, f"no way to {place}: {cause.strerror}")
         case OSError(errno=int() as number) if type(cause).__module__ == "builtins" and number:

@@ -111,7 +111,7 @@ def tls_from_environment(environ: Mapping[str, str], config: Path) -> Tls | None
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class DockerContext:
     """The docker endpoint of one stored context; `host` is "" where the context leaves it to the client."""
 
     host: str
@@ -128,7 +128,7 @@ def current_context(config: Path) -> str:
     return _text(_mapping(_load(config / "config.json")), "currentContext")
 
 
-def stored_context(config: Path, name: str) -> Context | None:
+def stored_context(config: Path, name: str) -> DockerContext | None:
     """The context called `name`, None if there is no readable one."""
     import hashlib  # here, because most hosts have no context
 
@@ -141,7 +141,7 @@ def stored_context(config: Path, name: str) -> Context | None:
     files = config / "contexts" / "tls" / key / "docker"
     verify = endpoint.get("SkipTLSVerify") is not True
     tls = Tls.from_folder(files, verify=verify)
-    return Context(_text(endpoint, "Host"), tls if tls.has_files or not verify else None)
+    return DockerContext(_text(endpoint, "Host"), tls if tls.has_files or not verify else None)
 
 
 def _load(path: Path) -> object:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
-from collectors.engine.decode import Record, document, records
+from collectors.engine.decode import JsonObject, document, records
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.questions import greet
 from collectors.engine.session import PATIENCE_S, Query, Session, each, said
@@ -46,7 +46,7 @@ def history(body: bytes, origin: Origin) -> tuple[HistoryStep, ...]:
     )
 
 
-def _stream(body: bytes, origin: Origin) -> list[Record]:
+def _stream(body: bytes, origin: Origin) -> list[JsonObject]:
     text = body.decode("utf-8", "replace")
     decoder, at, found = json.JSONDecoder(), 0, []
     while (at := _after_blanks(text, at)) < len(text):
@@ -66,7 +66,7 @@ def _after_blanks(text: str, at: int) -> int:
     return at
 
 
-def _tag_event(item: Record) -> TagEvent | None:
+def _tag_event(item: JsonObject) -> TagEvent | None:
     if item.text_or_empty("Type") != "image" or item.text_or_empty("Action") != "tag":
         return None
     actor = item.record("Actor")

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from collectors.engine.decode import Record, containers, objects, usage
-from collectors.engine.reply import Kind
+from collectors.engine.decode import JsonObject, containers, objects, usage
+from collectors.engine.reply import UsageKind
 from collectors.engine.session import GRACE_S, PATIENCE_S, Answer, Query, Session, each, said
 from collectors.model.engine import BuildRecord, Container, Engine, Image, Volume
 from collectors.model.owner import ContainerId, DiffId, ImageId
@@ -48,8 +48,8 @@ class Questions:
         self.session = session
         self._hello = hello
         self._dialect = hello.dialect
-        self._usage_locks = {kind: threading.Lock() for kind in (*Kind, None)}
-        self._usage: dict[Kind | None, Reading[Record]] = {}
+        self._usage_locks = {kind: threading.Lock() for kind in (*UsageKind, None)}
+        self._usage: dict[UsageKind | None, Reading[JsonObject]] = {}
 
     def engine(self) -> Reading[Engine]:
         return self._ask(
@@ -71,15 +71,15 @@ class Questions:
         return self._ask("engine.volumes", "/volumes", (), lambda answer: usage.volumes(answer.body, answer.origin))
 
     def image_usage(self) -> Reading[Mapping[ImageId, usage.ImageUsage]]:
-        return self._measured(Kind.IMAGE, usage.images)
+        return self._measured(UsageKind.IMAGE, usage.images)
 
     def layers_size(self) -> Size:
-        measured = self._measured(Kind.IMAGE, usage.layers_size)
+        measured = self._measured(UsageKind.IMAGE, usage.layers_size)
         return measured if isinstance(measured, Unavailable) else measured.value
 
     def container_usage(self) -> Reading[Mapping[ContainerId, usage.ContainerUsage]]:
         if self._dialect.usage_by_type:
-            return self._measured(Kind.CONTAINER, usage.containers)
+            return self._measured(UsageKind.CONTAINER, usage.containers)
         # The whole disk usage would tell as well, but only after every volume has been walked.
         return self._ask(
             "engine.containers",
@@ -89,10 +89,10 @@ class Questions:
         )
 
     def volume_usage(self) -> Reading[Mapping[str, usage.VolumeUsage]]:
-        return self._measured(Kind.VOLUME, usage.volume_usages)
+        return self._measured(UsageKind.VOLUME, usage.volume_usages)
 
     def build_cache(self) -> Reading[tuple[BuildRecord, ...]]:
-        return self._measured(Kind.BUILD_CACHE, usage.build_cache)
+        return self._measured(UsageKind.BUILD_CACHE, usage.build_cache)
 
     def layers(self, of: Sequence[Image]) -> Mapping[ImageId, Reading[tuple[DiffId, ...]]]:
         """The layers of each image, by one inspection each."""
@@ -119,7 +119,7 @@ class Questions:
             for container, got in found.items()
         )
 
-    def _measured(self, kind: Kind, decode: Callable[[Record], T]) -> Reading[T]:
+    def _measured(self, kind: UsageKind, decode: Callable[[JsonObject], T]) -> Reading[T]:
         """One kind of disk usage. Who comes second for the same answer waits for the first."""
         query = self._dialect.usage_query(kind)
         call = said("/system/df", query)
@@ -133,7 +133,7 @@ class Questions:
         record = answer.value
         return attempt("engine.df", call, lambda: decode(record))
 
-    def _usage_answer(self, query: Query) -> Record:
+    def _usage_answer(self, query: Query) -> JsonObject:
         if not self._dialect.has_usage:
             raise Declined(Why.NOT_REPORTED, f"API {self._dialect.api} has no /system/df: it came with 1.25")
         answer = self.session.get("/system/df", query, source="engine.df", api=self._dialect.api)

@@ -38,7 +38,7 @@ _VERBOSE = Api(1, 52)  # *Usage objects, filled with verbose=1
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\Z", re.ASCII)
 
 
-class Kind(StrEnum):
+class UsageKind(StrEnum):
     """What /system/df can be asked for separately; the values stand in the query."""
 
     IMAGE = "image"
@@ -61,7 +61,7 @@ class Dialect:
         """Podman and old engines ignore `type` and measure everything each time."""
         return self.flavour is Flavour.DOCKER and self.api >= _BY_TYPE
 
-    def usage_query(self, kind: Kind) -> tuple[tuple[str, str], ...]:
+    def usage_query(self, kind: UsageKind) -> tuple[tuple[str, str], ...]:
         """The query of /system/df for one kind; empty where the engine only knows the whole."""
         if not self.usage_by_type:
             return ()
@@ -85,7 +85,7 @@ _LONGEST = 200
 _MEASURING = "disk usage operation is already running"
 
 
-class Busy(Declined):
+class EngineBusy(Declined):
     """Not now: the same request may be answered a moment later."""
 
 
@@ -136,7 +136,7 @@ def refused(status: int, body: bytes, what: str) -> Declined:
     sentence = f"{what} was refused with status {status}{f': {said}' if said else ''}"
     match status:
         case 500 if _MEASURING in said:
-            return Busy(Why.TIMED_OUT, f"the engine measured for others all the time: {said}")
+            return EngineBusy(Why.TIMED_OUT, f"the engine measured for others all the time: {said}")
         case 401 | 403 | 407:
             return Declined(Why.NOT_PERMITTED, sentence)
         case 404 | 405 | 501:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import Api, Busy, HungUp
+from collectors.engine.reply import Api, EngineBusy, HungUp
 from collectors.model.reading import Origin, Unavailable, Why
 from collectors.system.deadline import Declined, attempt, missing
 
@@ -107,7 +107,7 @@ class Session:
         while True:
             try:
                 body = self._get(f"/v{api}{path}" if api is not None else path, query, patience_s)
-            except Busy:
+            except EngineBusy:
                 if self.left_s <= pause_s or self._closed.wait(pause_s):
                     raise
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -129,7 +129,7 @@ class Session:
         except TimeoutError:  # the connection was cut
             raise TimeoutError(self._too_late()) from None
         except Declined as refusal:
-            if refusal.why is Why.TIMED_OUT and not isinstance(refusal, Busy):
+            if refusal.why is Why.TIMED_OUT and not isinstance(refusal, EngineBusy):
                 raise TimeoutError(
                     self._too_late() if self.left_s <= 0.05 else f"no answer in {wait_s:.3g} s"
                 ) from None

@@ -121,7 +121,7 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Rise:
     """A rise by `bytes` that is not growth, over at `at_s`."""
 
     at_s: float
@@ -134,7 +134,7 @@ class Split:
 
     runs: tuple[Run, ...]
     drops: tuple[Drop, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Rise, ...]
     interruptions: int  # reboots and gaps
 
 
@@ -170,7 +170,7 @@ def split(points: Sequence[Point]) -> Split:
     return Split(
         tuple(runs),
         tuple(Drop(points[end].at_s, float(points[begin].value), float(points[end].value)) for begin, end in falls),
-        tuple(Step(points[end].at_s, round(sum(lift[begin + 1 : end + 1]))) for begin, end in steps),
+        tuple(Rise(points[end].at_s, round(sum(lift[begin + 1 : end + 1]))) for begin, end in steps),
         len(breaks),
     )
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collectors.forecast import Point, Split, Step, split
+from collectors.forecast import Point, Rise, Split, split
 from collectors.forecast.periodic import sawtooth, season
 from collectors.forecast.ramp import Path, ramp
 from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
@@ -44,7 +44,7 @@ class Trend:
     segments: int
     drops: int
     dropped_bytes: int
-    steps: tuple[Step, ...]
+    steps: tuple[Rise, ...]
 
     @property
     def growing(self) -> bool:

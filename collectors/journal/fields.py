@@ -22,7 +22,7 @@ V = TypeVar("V", int, str)
 SAME = object()
 
 
-class Kind(Generic[V]):
+class MapKind(Generic[V]):
     """One kind of map: which values it holds. Byte counts or ids."""
 
     def __init__(self, value_type: type[V]) -> None:
@@ -68,8 +68,8 @@ class Kind(Generic[V]):
         return wire
 
 
-BYTES = Kind(int)
-IDS = Kind(str)
+BYTES = MapKind(int)
+IDS = MapKind(str)
 
 
 Wire = Mapping[str, Any]

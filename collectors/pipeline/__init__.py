@@ -24,7 +24,7 @@ from collectors.system.deadline import Clock
 from collectors.system.folders import Folder
 from collectors.system.host import boot
 
-__all__ = ["Options", "Outcome", "Progress", "remember", "survey"]
+__all__ = ["FinishedRun", "Options", "Progress", "remember", "survey"]
 
 # For judging and printing.
 _KEEP_S = 0.5
@@ -52,7 +52,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FinishedRun:
     """A finished run: the report for people, and what remedies and the journal need of it."""
 
     report: Report
@@ -62,7 +62,7 @@ class Outcome:
     ruling: Ruling
 
 
-def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
+def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> FinishedRun:
     """Look at the machine once. Never raises for what the machine does, and writes nothing but measured figures."""
     memory = recall(options.journal, datetime.now(UTC), options.settings.thresholds)
     ruling = Ruling(options.settings, {}, options.until_percent)
@@ -87,7 +87,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     final = report(snapshot, judged, memory.trend, options.settings)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
-    return Outcome(final, snapshot, judged, memory, ruling)
+    return FinishedRun(final, snapshot, judged, memory, ruling)
 
 
 def _look(options: Options, on_part: OnPart | None) -> Snapshot:
@@ -99,7 +99,7 @@ def _look(options: Options, on_part: OnPart | None) -> Snapshot:
     return probed(seen, options.request, options.probe, left_s=clock.left(keep=_KEEP_S))
 
 
-def remember(outcome: Outcome, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
+def remember(outcome: FinishedRun, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
     """Write the run to the journal and its open tasks to the vault. What did not go as asked, one sentence each."""
     notes: list[str] = []
     journal = outcome.memory.journal

@@ -23,30 +23,30 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetResult:
+class TrimmedPlan:
     """The steps that stay, in their order, and the sentences about the target."""
 
     steps: tuple[Draft, ...]
     left_out: tuple[str, ...]
 
 
-def trim_to_target(space: FsSpace | None, percent: float, order: tuple[Draft, ...], sizes: Sizes) -> TargetResult:
+def trim_to_target(space: FsSpace | None, percent: float, order: tuple[Draft, ...], sizes: Sizes) -> TrimmedPlan:
     """The shortest safest steps: those that may run by themselves if they suffice, else all that a person may add."""
     target = f"{percent:g}"
     if space is None:
-        return TargetResult(order, (left_out.target_unknown(target),))
+        return TrimmedPlan(order, (left_out.target_unknown(target),))
     needed = to_free_bytes(space, percent)
     if needed <= 0:
         stay = tuple(d for d in order if d.frees_elsewhere)
-        return TargetResult(stay, (left_out.target_reached(target, str(space.used_percent)),))
+        return TrimmedPlan(stay, (left_out.target_reached(target, str(space.used_percent)),))
     alone = choose([draft for draft in order if draft.automatic], needed, sizes.tally(order))
     if alone.reaches:
-        return TargetResult(alone.steps, ())
+        return TrimmedPlan(alone.steps, ())
     everything = choose(order, needed, sizes.tally(order))
     if everything.reaches:
-        return TargetResult(everything.steps, (left_out.target_needs_person(target),))
+        return TrimmedPlan(everything.steps, (left_out.target_needs_person(target),))
     reachable = space.used_percent_after(everything.freed_bytes)
-    return TargetResult(everything.steps, (left_out.target_missed(target, str(reachable)),))
+    return TrimmedPlan(everything.steps, (left_out.target_missed(target, str(reachable)),))
 
 
 def to_free_bytes(space: FsSpace, percent: float) -> int:

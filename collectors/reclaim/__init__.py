@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collectors.reclaim.act import Ended, Event, EventKind, Outcome, Status, StepResult, TargetResult, status
+from collectors.reclaim.act import (
+    ApplyStatus,
+    Ended,
+    Event,
+    EventKind,
+    ReclaimOutcome,
+    StepResult,
+    TargetResult,
+    status,
+)
 from collectors.reclaim.run import apply, earlier_run, refused
 from collectors.reclaim.step import by_hand
-from collectors.reclaim.tools import Context, for_snapshot
+from collectors.reclaim.tools import RunContext, for_snapshot
 
 __all__ = [
-    "Context",
+    "ApplyStatus",
     "Ended",
     "Event",
     "EventKind",
-    "Outcome",
-    "Status",
+    "ReclaimOutcome",
+    "RunContext",
     "StepResult",
     "TargetResult",
     "apply",

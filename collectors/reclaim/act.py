@@ -115,7 +115,7 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReclaimOutcome:
     """The whole run. `predicted` is what the removed things were to free together, by the plan's books."""
 
     ended: Ended
@@ -130,7 +130,7 @@ class Outcome:
     notes: tuple[str, ...]  # an earlier run explained, a run log that could not be written …
 
 
-class Status(IntEnum):
+class ApplyStatus(IntEnum):
     """How a run that may remove things exits, for a script to act on. Stable; not the statuses of a report."""
 
     REACHED = 0  # the target, or without one everything that was chosen
@@ -139,20 +139,20 @@ class Status(IntEnum):
     UNKNOWN = 3
 
 
-def status(outcome: Outcome, chosen: frozenset[str], target_percent: float | None) -> Status:
+def status(outcome: ReclaimOutcome, chosen: frozenset[str], target_percent: float | None) -> ApplyStatus:
     """What came of the run against what was asked: the target, or without one the things of each chosen step."""
     if outcome.ended in (Ended.BUSY, Ended.REFUSED):
-        return Status.REFUSED
+        return ApplyStatus.REFUSED
     if outcome.ended in (Ended.ENGINE_LOST, Ended.FAILED):
-        return Status.UNKNOWN
+        return ApplyStatus.UNKNOWN
     if target_percent is None:
-        return Status.REACHED if _all_gone(outcome, chosen) else Status.NOT_REACHED
+        return ApplyStatus.REACHED if _all_gone(outcome, chosen) else ApplyStatus.NOT_REACHED
     if outcome.used_percent_after is None:
-        return Status.UNKNOWN
-    return Status.REACHED if outcome.used_percent_after <= target_percent else Status.NOT_REACHED
+        return ApplyStatus.UNKNOWN
+    return ApplyStatus.REACHED if outcome.used_percent_after <= target_percent else ApplyStatus.NOT_REACHED
 
 
-def _all_gone(outcome: Outcome, chosen: frozenset[str]) -> bool:
+def _all_gone(outcome: ReclaimOutcome, chosen: frozenset[str]) -> bool:
     """A thing that somebody else removed first is gone too; a second pass over a step tells of it again."""
     left: dict[str, set[Owner]] = {}
     for result in outcome.steps:

@@ -27,7 +27,7 @@ _STUCK_S = 15.0  # without a byte freed: the cleaner was woken by a commit and i
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class SpaceReading:
     """statvfs at one moment, in bytes, and on btrfs the logical bytes of data extents (None elsewhere)."""
 
     used_bytes: int
@@ -41,12 +41,12 @@ class Fill:
         return used_percent(self.used_bytes, self.used_bytes + self.available_bytes)
 
 
-def read_fill(mountpoint: str) -> Reading[Fill]:
+def read_fill(mountpoint: str) -> Reading[SpaceReading]:
     """The filesystem's figures now, within seconds or with a reason."""
     return deadline.read("apply.fill", f"statvfs {mountpoint}", lambda: _fill(Path(mountpoint)), timeout_s=_ASK_S)
 
 
-def freed(before: Reading[Fill], after: Reading[Fill]) -> Size:
+def freed(before: Reading[SpaceReading], after: Reading[SpaceReading]) -> Size:
     """How far statvfs used fell, in bytes; negative where others wrote more than was freed."""
     if isinstance(before, Unavailable):
         return before
@@ -55,7 +55,7 @@ def freed(before: Reading[Fill], after: Reading[Fill]) -> Size:
     return Exact(before.value.used_bytes - after.value.used_bytes, after.origin)
 
 
-def freed_data(before: Reading[Fill], after: Reading[Fill]) -> Size:
+def freed_data(before: Reading[SpaceReading], after: Reading[SpaceReading]) -> Size:
     """How far the data bytes of a btrfs fell; not applicable elsewhere."""
     if isinstance(before, Unavailable):
         return before
@@ -138,10 +138,10 @@ def _steady(mountpoint: str, timeout_s: float) -> str:
     return ""
 
 
-def _fill(path: Path) -> Fill:
+def _fill(path: Path) -> SpaceReading:
     found = os.statvfs(path)
     unit = found.f_frsize
-    return Fill(
+    return SpaceReading(
         used_bytes=(found.f_blocks - found.f_bfree) * unit,
         available_bytes=found.f_bavail * unit,
         read_only=bool(found.f_flag & os.ST_RDONLY),

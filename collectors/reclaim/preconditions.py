@@ -22,7 +22,7 @@ from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
-from collectors.reclaim.tools import Context
+from collectors.reclaim.tools import RunContext
 from collectors.system.host import Host
 from collectors.system.mountinfo import mounts as mount_table
 
@@ -39,7 +39,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)\Z
 _CONTENT = f"{CONTENT}/ingest"
 
 
-def read_again(context: Context, engine: EngineSession, root: Path) -> Reading[Store]:
+def read_again(context: RunContext, engine: EngineSession, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
     own = context.host.here(SYSTEM_CONTAINERD)
     return drivers.store(

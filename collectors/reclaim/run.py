@@ -21,13 +21,13 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
 from collectors.planning.order import risk_rank
-from collectors.reclaim.act import Ended, Event, EventKind, Outcome, StepResult, predicted
+from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.image_tags import restore_tags
-from collectors.reclaim.measure import Fill, flush, freed, freed_data, read_fill
+from collectors.reclaim.measure import SpaceReading, flush, freed, freed_data, read_fill
 from collectors.reclaim.run_log import RunLog, Unfinished, unfinished
 from collectors.reclaim.step import Stop, by_hand, run_step
-from collectors.reclaim.tools import Busy, Context, NoLock, Tools, only_one
+from collectors.reclaim.tools import NoLock, ReclaimBusy, RunContext, Tools, only_one
 
 
 def earlier_run(state: Path) -> str:
@@ -94,11 +94,11 @@ _ENDED = {
 def apply(
     plan: Plan,
     chosen: frozenset[str],
-    context: Context,
+    context: RunContext,
     *,
     on_event: Callable[[Event], None],
     cancelled: Callable[[], bool],
-) -> Outcome:
+) -> ReclaimOutcome:
     """Run the chosen steps in the plan's order; one run at a time. Never raises for what the machine does.
 
     Blocks: call it from a thread of its own, where `on_event` is called too; `cancelled` is asked between targets.
@@ -116,7 +116,7 @@ def apply(
                 tools.tell(EventKind.EARLIER_RUN, text=earlier)
             notes = [text for text in (earlier, flush(context.mountpoint)) if text]
             return _run(plan, steps, tools, read_fill(context.mountpoint), notes)
-    except Busy as busy:
+    except ReclaimBusy as busy:
         ended, reason = Ended.BUSY, str(busy)
     except NoLock as refusal:
         ended, reason = Ended.REFUSED, str(refusal)
@@ -124,7 +124,7 @@ def apply(
     return _outcome(plan, (), ended, reason, here, here, [])
 
 
-def refused(step: Step, context: Context) -> str:
+def refused(step: Step, context: RunContext) -> str:
     """Why this step may not run under this context, "" when it may."""
     if risk_rank(step.risk) > risk_rank(context.tier):
         return f"it is {step.risk}, and only the {context.tier} tier is open"
@@ -135,7 +135,9 @@ def refused(step: Step, context: Context) -> str:
     return ""
 
 
-def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Fill], notes: list[str]) -> Outcome:
+def _run(
+    plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[SpaceReading], notes: list[str]
+) -> ReclaimOutcome:
     if isinstance(before, Unavailable):
         reason = f"the filesystem cannot be measured: {before.detail}"
         return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
@@ -170,8 +172,8 @@ def _run(plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[Fill
 
 
 def _pass(
-    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[Fill]
-) -> tuple[Ended, str, Reading[Fill]]:
+    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[SpaceReading]
+) -> tuple[Ended, str, Reading[SpaceReading]]:
     """Run these steps one after the other, adding to `results`."""
     after = before
     for step in steps:
@@ -206,14 +208,14 @@ def _outcome(
     results: tuple[StepResult, ...],
     ended: Ended,
     reason: str,
-    before: Reading[Fill],
-    after: Reading[Fill],
+    before: Reading[SpaceReading],
+    after: Reading[SpaceReading],
     notes: list[str],
-) -> Outcome:
+) -> ReclaimOutcome:
     origin = Origin("apply", "run", datetime.now(UTC), 0.0)
     told = [r.engine_reported for r in results if isinstance(r.engine_reported, Exact)]
     silent = Unavailable(Why.NOT_REPORTED, "the engine named no figure for any of this", origin)
-    return Outcome(
+    return ReclaimOutcome(
         ended=ended,
         reason=reason,
         steps=results,

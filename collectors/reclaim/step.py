@@ -17,7 +17,7 @@ from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, 
 from collectors.reclaim import measure
 from collectors.reclaim.act import Act, EventKind, StepResult, TargetResult, failed, skipped
 from collectors.reclaim.engine_session import NoAnswer, StillDown
-from collectors.reclaim.measure import Fill, read_fill
+from collectors.reclaim.measure import SpaceReading, read_fill
 from collectors.reclaim.tools import Remover, Tools, WholeStep
 
 T = TypeVar("T")
@@ -53,12 +53,12 @@ class Stop(Enum):
 @dataclass(frozen=True, slots=True)
 class Done:
     result: StepResult
-    after: Reading[Fill]
+    after: Reading[SpaceReading]
     stop: Stop | None
     reason: str
 
 
-def run_step(tools: Tools, step: Step, before: Reading[Fill]) -> Done:
+def run_step(tools: Tools, step: Step, before: Reading[SpaceReading]) -> Done:
     """Verify, remove, wait, measure. Never raises for what the machine does."""
     began = time.monotonic()
     tools.tell(EventKind.STEP_STARTED, step, text=step.title, total=len(step.targets))

@@ -37,7 +37,7 @@ from collectors.system.host import Host
 class Tools:
     """Shared by all steps of a run. `stuck` are deleted subvolumes that the cleaner cannot get at for now."""
 
-    context: Context
+    context: RunContext
     engine: EngineSession
     log: RunLog
     on_event: Callable[[Event], None]
@@ -145,7 +145,7 @@ def act_of(reply: Reply) -> Act:
 _LOCK = "reclaim.lock"
 
 
-class Busy(Exception):
+class ReclaimBusy(Exception):
     """Another reclaim is running."""
 
 
@@ -188,14 +188,14 @@ def _take(held: ExitStack, opening: AbstractContextManager[int], path: str) -> b
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Busy(f"another reclaim is running (it holds {path})") from None
+        raise ReclaimBusy(f"another reclaim is running (it holds {path})") from None
     except OSError:  # a filesystem without locks
         return False
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class RunContext:
     """`mountpoint` is a path on the Docker root's filesystem, as this process can open it.
 
     Steps whose risk is above `tier` are refused, and a step that is not automatic is refused unless a person named it:
@@ -229,7 +229,7 @@ def for_snapshot(
     tier: Risk,
     target_percent: float | None,
     named: frozenset[str] = frozenset(),
-) -> Context:
+) -> RunContext:
     """The context of a plan that was made from this snapshot, with the settings that it was made with.
 
     Raises ValueError where the snapshot found no filesystem.
@@ -237,7 +237,7 @@ def for_snapshot(
     if not snapshot.studies:
         raise ValueError("the snapshot found no filesystem of Docker's: there is nothing to measure on")
     root = snapshot.docker_root.value if isinstance(snapshot.docker_root, Exact) else None
-    return Context(
+    return RunContext(
         endpoint=endpoint,
         host=host,
         mountpoint=snapshot.studies[0].filesystem.mount.mountpoint,

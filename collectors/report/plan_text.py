@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
-from collectors.reclaim.act import Outcome, StepResult
+from collectors.reclaim.act import ReclaimOutcome, StepResult
 from collectors.report import formatting
 
 
@@ -84,7 +84,7 @@ def not_run(report: Report, when_percent: float, tier: Risk, *, si: bool = False
     return "\n".join(lines) + "\n"
 
 
-def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
+def applied(outcome: ReclaimOutcome, tier: Risk, *, si: bool = False) -> str:
     """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
     lines = [
         "## Docker Storage Reclaim",
@@ -104,7 +104,7 @@ def applied(outcome: Outcome, tier: Risk, *, si: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _before_and_after(outcome: Outcome) -> str:
+def _before_and_after(outcome: ReclaimOutcome) -> str:
     before, after = outcome.used_percent_before, outcome.used_percent_after
     if after is None:
         return "unknown"

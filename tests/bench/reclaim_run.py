@@ -19,8 +19,8 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
 from collectors.model.store import UnitKind
-from collectors.pipeline import Outcome as Looked
-from collectors.reclaim import Outcome, StepResult, TargetResult, by_hand
+from collectors.pipeline import FinishedRun as Looked
+from collectors.reclaim import ReclaimOutcome, StepResult, TargetResult, by_hand
 from collectors.reclaim.act import predicted
 from collectors.reclaim.measure import freed, freed_data, read_fill, settle
 from tests.lab import Lab
@@ -133,7 +133,7 @@ class _Run:
             own_bytes=self._own,
         )
 
-    def _add(self, looked: Looked, results: tuple[StepResult, ...], outcome: Outcome) -> None:
+    def _add(self, looked: Looked, results: tuple[StepResult, ...], outcome: ReclaimOutcome) -> None:
         self._results += results
         self._gone.update(target for result in results for target in result.removed)
         self._measured.append(outcome.measured)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from collectors.engine.decode import Record, containers, document, objects, usage
+from collectors.engine.decode import JsonObject, containers, document, objects, usage
 from collectors.engine.decode.objects import decode_engine, greeting
-from collectors.engine.reply import Api, Kind, negotiate, parse
+from collectors.engine.reply import Api, UsageKind, negotiate, parse
 from collectors.model.engine import Flavour, ImageStore
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Declined, Malformed
@@ -20,8 +20,8 @@ HERE = Origin("test", "GET /test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
 GRAPH_DRIVERS = {"20.10.24-overlay2": "overlay2", "26.1.5-btrfs": "btrfs", "28.5.2-vfs": "vfs"}
 
 
-def record(**fields: Any) -> Record:
-    return Record(fields, "a record", HERE)
+def record(**fields: Any) -> JsonObject:
+    return JsonObject(fields, "a record", HERE)
 
 
 def wire(value: Any) -> bytes:
@@ -107,7 +107,7 @@ def test_disk_usage_is_asked_for_in_the_engines_own_dialect(
     api: Api, flavour: Flavour, query: tuple[tuple[str, str], ...]
 ) -> None:
     hello = greeting(wire({"ApiVersion": str(api), "Components": [{"Name": f"{flavour.value.title()} Engine"}]}), HERE)
-    assert hello.dialect.usage_query(Kind.VOLUME) == query
+    assert hello.dialect.usage_query(UsageKind.VOLUME) == query
 
 
 # Fields and their sentinels

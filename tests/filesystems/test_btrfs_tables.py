@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from collectors.filesystems.btrfs.trees import share, table
 from collectors.filesystems.btrfs.trees.extents import ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
-from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table, remainder
+from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
 from collectors.filesystems.btrfs.trees.walk import Intervals
 from collectors.model.btrfs import SplitRule
 from collectors.model.owner import UnitId
@@ -155,26 +155,26 @@ def test_a_row_names_its_holders_and_the_largest_comes_first() -> None:
 @pytest.mark.parametrize(
     ("fill", "left"),
     [
-        (Fill(100, 50, 8, 0), (0, 0)),
-        (Fill(101, 49, 8, 0), (1, -1)),
-        (Fill(0, 0, 8, 150), (0, 0)),
-        (Fill(0, 0, 9, 149), (-1, 1)),
+        (ChunkFill(100, 50, 8, 0), (0, 0)),
+        (ChunkFill(101, 49, 8, 0), (1, -1)),
+        (ChunkFill(0, 0, 8, 150), (0, 0)),
+        (ChunkFill(0, 0, 9, 149), (-1, 1)),
     ],
 )
-def test_what_is_used_and_was_not_found_is_left_over(fill: Fill, left: tuple[int, int]) -> None:
+def test_what_is_used_and_was_not_found_is_left_over(fill: ChunkFill, left: tuple[int, int]) -> None:
     found = Table(units, (0b001, 0b010, 0b100), (60, 40, 0), (30, 20, 8), (0, 0, 0), (0, 0, 0))
     assert remainder(fill, found) == left
 
 
 def test_without_tree_blocks_only_data_is_checked_and_nothing_in_mixed_groups() -> None:
     found = Table(units, (0b001,), (60,), None, (0,), (0,))
-    assert remainder(Fill(61, 500, 8, 0), found) == (1, None)
-    assert remainder(Fill(0, 0, 8, 400), found) == (None, None)
+    assert remainder(ChunkFill(61, 500, 8, 0), found) == (1, None)
+    assert remainder(ChunkFill(0, 0, 8, 400), found) == (None, None)
 
 
 def measured() -> Measured:
     found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4))
-    return Measured(17, found, Fill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0)
+    return Measured(17, found, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0)
 
 
 def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:

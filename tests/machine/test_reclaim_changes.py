@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from collectors.model.plan import Risk
-from collectors.pipeline import Outcome as Looked
-from collectors.reclaim import EventKind, Outcome
+from collectors.pipeline import FinishedRun as Looked
+from collectors.reclaim import EventKind, ReclaimOutcome
 from collectors.reclaim.engine_session import EngineSession, Reply
 from tests.lab import Lab
 from tests.lab.client import rootfs
@@ -52,7 +52,7 @@ def own_image(lab: Lab, tag: str, count: int = 3 * MIB) -> str:
     return lab.import_image(tag, {**rootfs(), "own": count})
 
 
-def reasons(outcome: Outcome) -> dict[str, str]:
+def reasons(outcome: ReclaimOutcome) -> dict[str, str]:
     return {t.target.text(): t.reason for result in outcome.steps for t in result.targets if not t.removed}
 
 

@@ -13,7 +13,7 @@ import pytest
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended, EventKind, Outcome
+from collectors.reclaim import Ended, EventKind, ReclaimOutcome
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 from tests.lab.messes.metadata_full import state
@@ -29,7 +29,7 @@ def orphans(lab: Lab) -> list[Path]:
     return [Path(planted.path) for planted in lab.truth.of("orphans") if planted.path]
 
 
-def result(outcome: Outcome, action: str) -> dict[str, tuple[bool, str]]:
+def result(outcome: ReclaimOutcome, action: str) -> dict[str, tuple[bool, str]]:
     return {t.target.text(): (t.removed, t.reason) for r in outcome.steps if r.action == action for t in r.targets}
 
 

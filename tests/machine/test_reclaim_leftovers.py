@@ -12,8 +12,8 @@ import pytest
 
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
-from collectors.pipeline import Outcome as Looked
-from collectors.reclaim import Ended, EventKind, Outcome, earlier_run
+from collectors.pipeline import FinishedRun as Looked
+from collectors.reclaim import Ended, EventKind, ReclaimOutcome, earlier_run
 from collectors.reclaim.measure import freed_data, read_fill, settle
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -71,11 +71,11 @@ def step(looked: Looked, step_id: str) -> Step:
     return next(one for one in looked.report.plan.steps if one.id == step_id)
 
 
-def by_name(outcome: Outcome, action: str) -> dict[str, tuple[bool, str]]:
+def by_name(outcome: ReclaimOutcome, action: str) -> dict[str, tuple[bool, str]]:
     return {Path(target).name: said for target, said in result(outcome, action).items()}
 
 
-def exactly_freed(outcome: Outcome, action: str) -> bool:
+def exactly_freed(outcome: ReclaimOutcome, action: str) -> bool:
     done = next(r for r in outcome.steps if r.action == action)
     measured = done.measured_data if isinstance(done.measured_data, Exact) else done.measured
     assert isinstance(measured, Exact)

@@ -14,7 +14,7 @@ from collectors.inventory import Request
 from collectors.model.reading import Exact
 from collectors.model.settings import DEFAULTS, Settings
 from collectors.model.snapshot import Snapshot
-from collectors.pipeline import Options, Outcome, remember, survey
+from collectors.pipeline import FinishedRun, Options, remember, survey
 from collectors.system import statvfs
 from collectors.system.folders import Folder
 from collectors.system.host import this_host
@@ -42,7 +42,7 @@ def held(
     journal: Path | None,
     settings: Settings = DEFAULTS,
     vault: Path | None = None,
-) -> list[Outcome]:
+) -> list[FinishedRun]:
     """One run every 20 minutes, the last one now; each is remembered where there is a journal."""
     folder: Folder | None = None
     if journal is not None:
@@ -53,7 +53,7 @@ def held(
     # This machine has not been up through the made-up hours: its uptime would move them together.
     monkeypatch.setattr(surveys, "boot", lambda _: (None, None))
     now = datetime.now(UTC)
-    outcomes: list[Outcome] = []
+    outcomes: list[FinishedRun] = []
     for number, share in enumerate(shares):
         snapshot = a_snapshot(share, now - EVERY * (len(shares) - 1 - number))
         monkeypatch.setattr(surveys, "_look", lambda *_, snapshot=snapshot: snapshot)

@@ -13,9 +13,9 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk
 from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings, Thresholds
+from collectors.pipeline import FinishedRun as Looked
 from collectors.pipeline import Options, survey
-from collectors.pipeline import Outcome as Looked
-from collectors.reclaim import Context, Event, Outcome, StepResult, apply, for_snapshot
+from collectors.reclaim import Event, ReclaimOutcome, RunContext, StepResult, apply, for_snapshot
 from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.engine import get
@@ -85,7 +85,7 @@ class Reclaiming:
 
     def context(
         self, looked: Looked, tier: Risk, *, until: float | None = None, named: frozenset[str] = frozenset()
-    ) -> Context:
+    ) -> RunContext:
         where = endpoint(self.lab.host, {}, Path("/nonexistent"))
         host = this_host(docker_root=self.lab.docker_root, state=self.state)
         return for_snapshot(
@@ -108,9 +108,9 @@ class Reclaiming:
         named: frozenset[str] = frozenset(),
         cancelled: Callable[[], bool] = never,
         on_event: Callable[[Event], None] | None = None,
-        context: Context | None = None,
+        context: RunContext | None = None,
         steps: frozenset[str] | None = None,
-    ) -> Outcome:
+    ) -> ReclaimOutcome:
         """Everything that the plan holds, or `steps`; what the tier forbids has to be refused by the run itself."""
         self.heard.clear()
 

@@ -24,7 +24,7 @@ from collectors.engine import endpoint
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.model.settings import Rules
-from collectors.reclaim import Context, Ended, Event, EventKind, Outcome, apply
+from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome, RunContext, apply
 from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
 from tests.owners import owner
@@ -72,9 +72,9 @@ def run(
     cancelled: bool = False,
     heard: list[Event] | None = None,
     **changes: object,
-) -> Outcome:
+) -> ReclaimOutcome:
     with fake.server() as server:
-        context = Context(
+        context = RunContext(
             endpoint=endpoint(server.url, {}, tmp_path),
             host=this_host(),
             mountpoint=str(_quick(tmp_path)),
@@ -99,7 +99,7 @@ def run(
         )
 
 
-def reasons(outcome: Outcome) -> dict[str, str]:
+def reasons(outcome: ReclaimOutcome) -> dict[str, str]:
     return {t.target.text(): t.reason for result in outcome.steps for t in result.targets if not t.removed}
 
 

@@ -13,7 +13,7 @@ from collectors.filesystems.btrfs.trees import share
 from collectors.model.owner import Owner, OwnerKind
 from collectors.reclaim import earlier_run
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
-from collectors.reclaim.tools import Busy, NoLock, only_one
+from collectors.reclaim.tools import NoLock, ReclaimBusy, only_one
 from collectors.system import folders, layer_cache
 from collectors.system.layer_cache import LayerCache
 
@@ -83,7 +83,7 @@ def test_either_lock_keeps_a_second_run_out(tmp_path: Path) -> None:
     other.mkdir()
     with only_one(str(one), tmp_path / "state"):
         for mountpoint, state in ((one, tmp_path / "state2"), (other, tmp_path / "state")):
-            with pytest.raises(Busy), only_one(str(mountpoint), state):
+            with pytest.raises(ReclaimBusy), only_one(str(mountpoint), state):
                 pass
     with only_one(str(one), tmp_path / "state"):
         pass

@@ -14,7 +14,7 @@ import pytest
 
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Why
-from collectors.system.child.open_files import Status, UnlinkedFiles
+from collectors.system.child.open_files import InodeStatus, UnlinkedFiles
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
 from collectors.system.unlinked_files import Overlays, decode, open_deleted
@@ -179,9 +179,9 @@ def test_layers_are_asked_for_the_file_by_its_path_inside() -> None:
 def test_of_too_many_files_the_sum_is_kept_and_the_largest_by_name() -> None:
     found = UnlinkedFiles()
     for inode in range(30_000):
-        found.add(7, b"/small", Status(0o100600, 0, "8:1", inode, 8, 4096, 1))
-    found.add(7, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
-    found.add(8, b"/large", Status(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
+        found.add(7, b"/small", InodeStatus(0o100600, 0, "8:1", inode, 8, 4096, 1))
+    found.add(7, b"/large", InodeStatus(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
+    found.add(8, b"/large", InodeStatus(0o100600, 0, "8:1", 1_000_000, 1 << 20, 1 << 29, 1))
     records = found.take()
     assert len(records) < 30_000
     assert sum(record[2] for record in records) == 30_001

@@ -9,7 +9,7 @@ from dataclasses import replace
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact
 from collectors.model.report import Report
-from collectors.reclaim.act import Ended, Event, EventKind, Outcome
+from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
 from tui.view_models.history import RunSummary
@@ -51,7 +51,7 @@ class FakeSource:
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> ReclaimOutcome:
         self.applied.append(chosen)
         on_event(_event(EventKind.RUN_STARTED, "", "apply", 0, len(chosen)))
         ended = Ended.ALL_DONE
@@ -69,7 +69,7 @@ class FakeSource:
             freed = step.frees.value if isinstance(step.frees, Exact) else 0
             on_event(replace(_event(EventKind.STEP_FINISHED, step.id, step.title, total, total), freed_bytes=freed))
         freed = plan.frees_bytes(chosen)
-        return Outcome(
+        return ReclaimOutcome(
             ended, "", (), Exact(freed, HERE), missing(), Exact(freed, HERE), missing(), 98, 51, ("an earlier note",)
         )
 

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from collectors.model.finding import Severity
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Origin
-from collectors.reclaim.act import Ended, Outcome, StepResult, TargetResult
+from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
 from tests.tui.screen import lines, live, replay, settle, shown, text
@@ -183,6 +183,6 @@ def test_what_was_left_alone_is_told_at_the_end_with_its_reason_and_its_number()
     )
     gone = TargetResult(Owner(OwnerKind.ORPHAN, "/3"), True, "")
     step = StepResult("orphans", "remove", "Orphans", nothing, nothing, nothing, nothing, (*left, gone), 1.0, "", True)
-    outcome = Outcome(Ended.ALL_DONE, "", (step,), nothing, nothing, nothing, nothing, 90, 90, ())
+    outcome = ReclaimOutcome(Ended.ALL_DONE, "", (step,), nothing, nothing, nothing, nothing, 90, 90, ())
     told = ["".join(bit.text for bit in line) for line in outcome_lines(outcome, si=False)]
     assert [line for line in told if "left alone" in line] == [" ○ 2 left alone: the engine is not idle ␛[31m"]

@@ -17,9 +17,9 @@ from tui.view_models.history import RunSummary, runs_of_journal
 if TYPE_CHECKING:
     import argparse
 
+    from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
-    from collectors.pipeline import Outcome as Survey
-    from collectors.reclaim.act import Event, Outcome
+    from collectors.reclaim.act import Event, ReclaimOutcome
 
 _PAST = timedelta(days=35)
 _SAMPLES = 1200
@@ -64,7 +64,7 @@ class HostSource:
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> ReclaimOutcome:
         """Run the chosen steps: a person has seen and confirmed each of them, so every tier is open to them."""
         from collectors.cli.reclaim import actions_of, state_of
         from collectors.pipeline import remember

@@ -20,7 +20,7 @@ from tui.view_models.history import RunSummary
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from collectors.reclaim.act import Event, Outcome
+    from collectors.reclaim.act import Event, ReclaimOutcome
 
 
 class Scanned(Message):
@@ -58,7 +58,7 @@ class PlanEvent(Message):
 class PlanEnded(Message):
     """A plan ended; `outcome` None: it broke, and `reason` says why."""
 
-    def __init__(self, outcome: Outcome | None, reason: str) -> None:
+    def __init__(self, outcome: ReclaimOutcome | None, reason: str) -> None:
         super().__init__()
         self.outcome, self.reason = outcome, reason
 
@@ -79,7 +79,7 @@ class LiveSource(Protocol):
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
-    ) -> Outcome:
+    ) -> ReclaimOutcome:
         """Run the chosen steps."""
 
 

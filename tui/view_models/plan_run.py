@@ -19,7 +19,7 @@ from collectors.report.formatting import bytes_, count, safe, size, whole_percen
 from tui.drawing.bars import Line, Span
 
 if TYPE_CHECKING:
-    from collectors.reclaim.act import Event, Outcome
+    from collectors.reclaim.act import Event, ReclaimOutcome
 
 
 class StepState(StrEnum):
@@ -107,7 +107,7 @@ def _line(event: Event) -> Line:
     return tuple(spans)
 
 
-def outcome_lines(outcome: Outcome, *, si: bool) -> tuple[Line, ...]:
+def outcome_lines(outcome: ReclaimOutcome, *, si: bool) -> tuple[Line, ...]:
     """How it ended: predicted, engine-reported and measured side by side, and every note."""
 
     def figure(label: str, value: Size, role: str) -> tuple[Span, Span]:

@@ -16,7 +16,7 @@ from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.preconditions import ingests, mounted_inside, read_again, stopped, writers
-from collectors.reclaim.tools import Context, Remover, Tools
+from collectors.reclaim.tools import Remover, RunContext, Tools
 from collectors.reclaim.tree import remove_layer
 
 _PROOF_GOOD_S = 2.0  # a proof is used for this long after it was made, then it is made again
@@ -49,7 +49,7 @@ class Orphans(Remover):
 class Prover:
     """Keeps the last proof for a moment, so that forty orphans do not mean forty readings of every database."""
 
-    def __init__(self, context: Context, engine: EngineSession) -> None:
+    def __init__(self, context: RunContext, engine: EngineSession) -> None:
         self._context = context
         self._engine = engine
         self._store: Reading[Store] | None = None

@@ -25,7 +25,7 @@ _MOST_BYTES = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JsonObject:
     """One JSON object, what it is (`where`, for error messages), and the answer that it came in."""
 
     fields: Mapping[str, object]
@@ -62,12 +62,12 @@ class Record:
             return {}
         return {printable(name): printable(text) for name, text in value.items() if isinstance(text, str)}
 
-    def record(self, key: str) -> Record:
+    def record(self, key: str) -> JsonObject:
         """The object under `key`, an empty one where it is absent or null."""
         value = self.fields.get(key)
-        return Record(value if isinstance(value, dict) else {}, self.where, self.origin)
+        return JsonObject(value if isinstance(value, dict) else {}, self.where, self.origin)
 
-    def records(self, key: str, where: str) -> list[Record]:
+    def records(self, key: str, where: str) -> list[JsonObject]:
         """The objects of the list under `key`; null is the empty list of a Go program."""
         return records(self.fields.get(key), where, self.origin)
 
@@ -118,15 +118,15 @@ def document(body: bytes) -> object:
         raise Malformed(f"not JSON: {error}") from None
 
 
-def top(body: bytes, where: str, origin: Origin) -> Record:
+def top(body: bytes, where: str, origin: Origin) -> JsonObject:
     """The one object that an answer consists of."""
     value = document(body)
     if not isinstance(value, dict):
         raise Malformed(f"{where} is not a JSON object")
-    return Record(value, where, origin)
+    return JsonObject(value, where, origin)
 
 
-def records(value: object, where: str, origin: Origin) -> list[Record]:
+def records(value: object, where: str, origin: Origin) -> list[JsonObject]:
     """The objects of a list; null is the empty list of a Go program."""
     if value is None:
         return []
@@ -136,7 +136,7 @@ def records(value: object, where: str, origin: Origin) -> list[Record]:
     for item in value:
         if not isinstance(item, dict):
             raise Malformed(f"{where}: an object was expected")
-        found.append(Record(item, where, origin))
+        found.append(JsonObject(item, where, origin))
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from collectors.engine.decode import Record, document, records, top
+from collectors.engine.decode import JsonObject, document, records, top
 from collectors.engine.decode.usage import ContainerUsage, container
 from collectors.model.engine import Attachment, Container
 from collectors.model.owner import ContainerId, ImageId
@@ -49,7 +49,7 @@ def with_usage(
     return tuple(found)
 
 
-def attachments(item: Record) -> tuple[Attachment, ...]:
+def attachments(item: JsonObject) -> tuple[Attachment, ...]:
     """Mounts, in the list or in an inspection. An entry without a destination is none."""
     found = []
     for mount in item.records("Mounts", "Mounts"):
@@ -68,7 +68,7 @@ def attachments(item: Record) -> tuple[Attachment, ...]:
     return tuple(found)
 
 
-def _container(item: Record) -> Container:
+def _container(item: JsonObject) -> Container:
     later = item.missing(Why.NOT_ASKED, "the list of containers does not tell")
     names = item.texts("Names")
     return Container(
@@ -130,21 +130,21 @@ def not_inspected(listed: Container, reason: Unavailable) -> Container:
     return replace(listed, finished_at=reason, pid=reason, log_driver=reason, log_path=reason, layer_path=reason)
 
 
-def _finished_at(state: Record) -> Reading[datetime]:
+def _finished_at(state: JsonObject) -> Reading[datetime]:
     finished = state.moment("FinishedAt")
     if isinstance(finished, Unavailable) and finished.why is Why.NOT_REPORTED and "FinishedAt" in state.fields:
         return state.missing(Why.NOT_APPLICABLE, "it has not finished")
     return finished
 
 
-def _pid(state: Record) -> Reading[int]:
+def _pid(state: JsonObject) -> Reading[int]:
     pid = state.count("Pid")
     if isinstance(pid, Exact) and pid.value == 0:
         return state.missing(Why.NOT_APPLICABLE, "it does not run")
     return pid
 
 
-def _log_path(item: Record, driver: str) -> Reading[str]:
+def _log_path(item: JsonObject, driver: str) -> Reading[str]:
     if path := item.text_or_empty("LogPath"):
         return Exact(path, item.origin)
     if driver in ("json-file", "local", ""):
@@ -153,7 +153,7 @@ def _log_path(item: Record, driver: str) -> Reading[str]:
     return item.missing(Why.NOT_APPLICABLE, f"log driver {driver} keeps no file here")
 
 
-def _layer_path(item: Record) -> Reading[str]:
+def _layer_path(item: JsonObject) -> Reading[str]:
     """UpperDir of the overlay drivers. btrfs and vfs tell nothing here (vfs's ID is the container's own)."""
     driver = item.record("GraphDriver")
     if path := driver.record("Data").text_or_empty("UpperDir"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.engine.decode import Record, document, printable, records, top
+from collectors.engine.decode import JsonObject, document, printable, records, top
 from collectors.engine.decode.usage import ImageUsage, image_id
 from collectors.engine.reply import Api, Dialect, negotiate, parse
 from collectors.model.engine import Engine, Flavour, Image, ImageStore
@@ -61,7 +61,7 @@ def decode_engine(body: bytes, hello: Greeting, origin: Origin) -> Engine:
     )
 
 
-def _status(info: Record) -> tuple[tuple[str, str], ...]:
+def _status(info: JsonObject) -> tuple[tuple[str, str], ...]:
     """DriverStatus: a list of pairs, null on vfs."""
     value = info.fields.get("DriverStatus")
     found: list[tuple[str, str]] = []

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.engine.decode import Record, top
+from collectors.engine.decode import JsonObject, top
 from collectors.model.engine import BuildRecord, Volume
 from collectors.model.owner import ContainerId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
@@ -42,12 +42,12 @@ class VolumeUsage:
     references: Reading[int]
 
 
-def usage(body: bytes, origin: Origin) -> Record:
+def usage(body: bytes, origin: Origin) -> JsonObject:
     """The whole answer, for the functions below: an engine that ignores `type` is asked once for all of them."""
     return top(body, "/system/df", origin)
 
 
-def images(answer: Record) -> Mapping[ImageId, ImageUsage]:
+def images(answer: JsonObject) -> Mapping[ImageId, ImageUsage]:
     """What each image was measured at."""
     return {
         image_id(item): ImageUsage(item.size("Size"), item.size("SharedSize"), item.count("Containers"))
@@ -55,12 +55,12 @@ def images(answer: Record) -> Mapping[ImageId, ImageUsage]:
     }
 
 
-def containers(answer: Record) -> Mapping[ContainerId, ContainerUsage]:
+def containers(answer: JsonObject) -> Mapping[ContainerId, ContainerUsage]:
     """What each container was measured at."""
     return {ContainerId(item.text("Id")): container(item) for item in listed(answer, "Containers", "ContainerUsage")}
 
 
-def volume_usages(answer: Record) -> Mapping[str, VolumeUsage]:
+def volume_usages(answer: JsonObject) -> Mapping[str, VolumeUsage]:
     """What each volume was measured at; the engine leaves out those with options and those of other drivers."""
     found = {}
     for item in listed(answer, "Volumes", "VolumeUsage"):
@@ -69,7 +69,7 @@ def volume_usages(answer: Record) -> Mapping[str, VolumeUsage]:
     return found
 
 
-def layers_size(answer: Record) -> Size:
+def layers_size(answer: JsonObject) -> Size:
     """Logical bytes of all image layers, by the engine's own rules, which differ between versions and stores."""
     size = answer.size("LayersSize")
     if "LayersSize" not in answer.fields and isinstance(answer.fields.get("ImageUsage"), dict):
@@ -81,7 +81,7 @@ def layers_size(answer: Record) -> Size:
     return size
 
 
-def listed(answer: Record, old: str, new: str) -> list[Record]:
+def listed(answer: JsonObject, old: str, new: str) -> list[JsonObject]:
     """The items of one kind. Raises Declined where the answer does not speak of that kind at all."""
     section = answer.record(new)
     # Without verbose=1 the new shape counts and does not list.
@@ -94,7 +94,7 @@ def listed(answer: Record, old: str, new: str) -> list[Record]:
     raise Declined(Why.NOT_REPORTED, f"the engine's disk usage does not list {old}")
 
 
-def container(item: Record) -> ContainerUsage:
+def container(item: JsonObject) -> ContainerUsage:
     """The sizes in a container's record that was asked for with sizes: there, a size of zero is left out.
 
     If both are left out, nothing shows that they were computed.
@@ -106,7 +106,7 @@ def container(item: Record) -> ContainerUsage:
     return ContainerUsage(item.size("SizeRw"), item.size("SizeRootFs"))
 
 
-def image_id(item: Record) -> ImageId:
+def image_id(item: JsonObject) -> ImageId:
     """Podman's disk usage leaves out the algorithm."""
     text = item.text("Id")
     return ImageId(text if ":" in text else f"sha256:{text}")
@@ -117,7 +117,7 @@ _PARENTS = (" Parents", "Parents")
 _PARENT = "Parent"
 
 
-def build_cache(answer: Record) -> tuple[BuildRecord, ...]:
+def build_cache(answer: JsonObject) -> tuple[BuildRecord, ...]:
     """BuildKit's records. Sizes of shared records are bytes that an image holds as well."""
     return tuple(
         BuildRecord(
@@ -136,7 +136,7 @@ def build_cache(answer: Record) -> tuple[BuildRecord, ...]:
     )
 
 
-def _parents(item: Record) -> tuple[str, ...]:
+def _parents(item: JsonObject) -> tuple[str, ...]:
     for key in _PARENTS:
         if parents := item.texts(key):
             return parents

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collectors.system.child.survey import KnownInodes
-    from collectors.system.child.tally import Tally, WalkerTotals
+    from collectors.system.child.tally import UnitTally, WalkerTotals
     from collectors.system.child.tree import Item
 
 _OPEN_MAX = 400  # directories held open on the way down
@@ -64,7 +64,7 @@ class Descent:
         if self.spare is not None:
             self.spare()
 
-    def _enter(self, above: Level | None, name: str, tally: Tally, is_root: bool = False) -> Level | None:
+    def _enter(self, above: Level | None, name: str, tally: UnitTally, is_root: bool = False) -> Level | None:
         """Open and count one directory. None: there is nothing below it, or it is not to be entered from here."""
         known = self._known
         try:
@@ -121,7 +121,7 @@ class Descent:
             os.close(level.fd)
             level.fd = -1
 
-    def _unreadable(self, above: Level | None, name: str, tally: Tally, error: OSError) -> None:
+    def _unreadable(self, above: Level | None, name: str, tally: UnitTally, error: OSError) -> None:
         """A directory that cannot be opened still takes its own blocks."""
         if not self._books.failed(above, tally, name, error) or above is None or above.fd < 0:
             return

@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = ctypes.create_string_buffer(256)
 
 
-class Status:
+class InodeStatus:
     """One inode. `blocks` of 512 bytes; `mount` is the id of the mount that the path led to, 0 for unknown."""
 
     __slots__ = ("apparent", "blocks", "device", "inode", "is_file", "links", "mount")
@@ -48,18 +48,18 @@ class Status:
         self.mount = mount
 
 
-def statx(path: bytes) -> Status:
+def statx(path: bytes) -> InodeStatus:
     """Follows `path`, also through the links of /proc. Raises OSError."""
     if not hasattr(_libc, "statx"):  # an old musl
         old = os.stat(path)
         device = f"{os.major(old.st_dev)}:{os.minor(old.st_dev)}"
-        return Status(old.st_mode, old.st_nlink, device, old.st_ino, old.st_blocks, old.st_size, 0)
+        return InodeStatus(old.st_mode, old.st_nlink, device, old.st_ino, old.st_blocks, old.st_size, 0)
     flags = _AT_NO_AUTOMOUNT | _AT_STATX_DONT_SYNC
     if _libc.statx(_AT_FDCWD, path, flags, _BASIC_STATS | _MNT_ID, _buffer):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)
     links, mode, inode, size, blocks, major, minor, mount = _LAYOUT.unpack_from(_buffer)
-    return Status(mode, links, f"{major}:{minor}", inode, blocks, size, mount)
+    return InodeStatus(mode, links, f"{major}:{minor}", inode, blocks, size, mount)
 
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class UnlinkedFiles:
         self._rest: dict[tuple[int, str, int], list[int]] = {}
         self._named = 0
 
-    def add(self, pid: int, path: bytes, status: Status) -> None:
+    def add(self, pid: int, path: bytes, status: InodeStatus) -> None:
         """Take one file in, unless it was met before: in another process, or by another descriptor."""
         identity = (status.device, status.inode)
         if identity in self._met:

@@ -12,7 +12,7 @@ import os
 import stat
 from itertools import islice
 
-from collectors.system.child.tally import Tally, evidence_of, first_met, note
+from collectors.system.child.tally import UnitTally, evidence_of, first_met, note
 from collectors.system.child.tree import DIRECTORY, open_below
 
 TYPE_CHECKING = False
@@ -172,7 +172,7 @@ class Survey:
         self.kept: list[int] = []  # the cache's figures still hold
         self.gone: list[int] = []  # nothing is there any more
         self.same: list[tuple[int, int]] = []  # unit, and the earlier unit that is the same directory
-        self.failed: list[Tally] = []
+        self.failed: list[UnitTally] = []
         self.all_by_tree = True  # no unit lies where only a link leads
         self._unproved: list[tuple[Item, list[Proof]]] = []
         self._root = root
@@ -188,7 +188,7 @@ class Survey:
         except FileNotFoundError:
             self.gone.append(index)
         except OSError as error:
-            tally = Tally(index, folds=False)
+            tally = UnitTally(index, folds=False)
             note(tally.errors, error.errno, path)
             self.failed.append(tally)
 

@@ -33,7 +33,7 @@ class Sums:
         self.blocks = self.apparent = self.inodes = 0
 
 
-class Tally(Sums):
+class UnitTally(Sums):
     """One unit, or a part of the host, as far as this walker has met it."""
 
     __slots__ = ("errors", "evidence", "folds", "index", "inodes_met", "links", "newest", "proof", "rows", "shared")
@@ -64,7 +64,7 @@ class Level(Sums):
 
     __slots__ = ("above", "fd", "is_root", "name", "named", "names", "tally")
 
-    def __init__(self, above: Level | None, name: str, tally: Tally, is_root: bool) -> None:
+    def __init__(self, above: Level | None, name: str, tally: UnitTally, is_root: bool) -> None:
         super().__init__()
         self.above = above
         self.name = name  # a path below the root of the filesystem where nothing is above
@@ -138,21 +138,21 @@ class WalkerTotals:
 
         `tracked`: the units for which `tables` shall prove next time that nothing has changed, as for the host's parts.
         """
-        self.host = Tally(host, folds=True)
-        self.open: dict[int, Tally] = {}  # begun and not finished
-        self.finished: list[Tally] = []
+        self.host = UnitTally(host, folds=True)
+        self.open: dict[int, UnitTally] = {}  # begun and not finished
+        self.finished: list[UnitTally] = []
         self._fold_blocks = fold_blocks
         self._tracked = tracked
         self._tables = tables
         self._began_at = time()
 
-    def tally(self, index: int) -> Tally:
+    def tally(self, index: int) -> UnitTally:
         """The unit's or part's, begun if need be."""
         if index == self.host.index:
             return self.host
         tally = self.open.get(index)
         if tally is None:
-            tally = self.open[index] = Tally(index, folds=index > self.host.index)
+            tally = self.open[index] = UnitTally(index, folds=index > self.host.index)
             if self._tables is not None and (tally.folds or index in self._tracked):
                 tally.inodes_met = array("Q")
         return tally
@@ -171,7 +171,7 @@ class WalkerTotals:
         if level.is_root:
             self.finish(tally)
 
-    def finish(self, tally: Tally) -> None:
+    def finish(self, tally: UnitTally) -> None:
         """Everything below the root of a unit or part was counted, by this walker at least."""
         if tally.shared or tally is self.host:
             return  # the other may still be at it: known when both have ended
@@ -179,7 +179,7 @@ class WalkerTotals:
         self.finished.append(tally)
         self.open.pop(tally.index, None)
 
-    def prove(self, tally: Tally) -> None:
+    def prove(self, tally: UnitTally) -> None:
         """Note how the inodes read that this walker has met in a unit or part."""
         if self._tables is None or tally.inodes_met is None or tally.errors:
             return
@@ -189,7 +189,7 @@ class WalkerTotals:
             tally.proof = None  # walked again next time
         tally.inodes_met = None
 
-    def failed(self, level: Level | None, tally: Tally, name: str, error: OSError) -> bool:
+    def failed(self, level: Level | None, tally: UnitTally, name: str, error: OSError) -> bool:
         """Note what could not be read, unless it has only vanished; whether it has not."""
         if error.errno in _VANISHED:
             return False

@@ -24,7 +24,7 @@ from collectors.filesystems.btrfs.trees.blocks import Blocks, Pointer
 from collectors.filesystems.btrfs.trees.checksum import Stale
 from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
-from collectors.filesystems.btrfs.trees.table import Fill
+from collectors.filesystems.btrfs.trees.table import ChunkFill
 from collectors.model.owner import UnitId
 from collectors.system.deadline import Malformed
 
@@ -145,7 +145,7 @@ class Forest:
     trees: tuple[Tree, ...]
     entries: Entries
     live_from: Mapping[int, int]
-    fill: Fill
+    fill: ChunkFill
 
 
 def chunk_root(top: BtrfsSuperblock) -> Pointer:
@@ -228,7 +228,7 @@ def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int
     return {pointer.address: number for pointer, number in trees.on_the_way(root, key, max(level, 1))}
 
 
-def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
+def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> ChunkFill:
     used: Counter[str] = Counter()
     for start, chunk in chunk_map.chunks:
         at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
@@ -239,7 +239,7 @@ def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> Fill:
         if layout.kind(flags) != layout.kind(chunk.flags):
             raise Malformed(f"chunk {start} and its block group hold different things")
         used[layout.kind(flags)] += used_bytes
-    return Fill.of(used)
+    return ChunkFill.of(used)
 
 
 def _pointer(root: decode.Root, owner: int) -> Pointer:

@@ -27,7 +27,7 @@ from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkM
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.forest import Trees
 from collectors.filesystems.btrfs.trees.names import Entries
-from collectors.filesystems.btrfs.trees.table import Fill, Measured
+from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured
 from collectors.filesystems.btrfs.trees.walk import Findings, Walk
 from collectors.model.btrfs import Btrfs, SplitRule, Subvolume
 from collectors.model.owner import UnitId
@@ -184,7 +184,7 @@ def _concluded(
     found: Findings,
     generation: int | None,
     node_bytes: int | None,
-    fill: Fill | None,
+    fill: ChunkFill | None,
     blocks_read: int,
     fallback: str,
     restarts: int,

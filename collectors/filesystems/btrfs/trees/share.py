@@ -22,7 +22,7 @@ from typing import Any
 
 from collectors.filesystems.btrfs import decode, ioctl
 from collectors.filesystems.btrfs.trees import table
-from collectors.filesystems.btrfs.trees.table import Fill, Measured, Table
+from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
 from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Why
@@ -111,7 +111,7 @@ def _from_document(document: dict[str, Any]) -> KeptTable | None:
     measured = Measured(
         generation=document["generation"],
         table=table,
-        fill=None if document["fill"] is None else Fill(*map(int, document["fill"])),
+        fill=None if document["fill"] is None else ChunkFill(*map(int, document["fill"])),
         fallback=str(document["fallback"]),
         bookend_bytes=int(document["bookend_bytes"]),
         compressed_bytes=int(document["compressed_bytes"]),
@@ -199,14 +199,14 @@ def _sync(asked: SharingQuestion, ends: float) -> None:
     deadline.read("btrfs.sync", f"syncfs {asked.mountpoint}", work, timeout_s=left)
 
 
-def _live(fd: int) -> Fill:
+def _live(fd: int) -> ChunkFill:
     used: Counter[str] = Counter()
     for space in decode.spaces(ioctl.space_info(fd), 1):
         used[space.kind] += space.logical_used_bytes
-    return Fill.of(used)
+    return ChunkFill.of(used)
 
 
-def _sharing(found: Measured, now: Fill | None, age_s: float) -> Sharing:
+def _sharing(found: Measured, now: ChunkFill | None, age_s: float) -> Sharing:
     drift = (None, None) if now is None else table.remainder(now, found.table)
     residual = drift if found.fill is None else table.remainder(found.fill, found.table)
     metadata = found.table.metadata

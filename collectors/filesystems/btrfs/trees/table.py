@@ -120,7 +120,7 @@ def _sums_by_matrix(table: Table, columns: Sequence[Sequence[int]]) -> list[list
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class ChunkFill:
     """Used bytes of all block groups by what they hold; one copy. The global reserve is a part of metadata."""
 
     data_bytes: int
@@ -129,12 +129,12 @@ class Fill:
     mixed_bytes: int
 
     @classmethod
-    def of(cls, used: Mapping[str, int]) -> Fill:
+    def of(cls, used: Mapping[str, int]) -> ChunkFill:
         """From bytes by kind, as `layout.kind` names them."""
         return cls(used.get("data", 0), used.get("metadata", 0), used.get("system", 0), used.get("mixed", 0))
 
 
-def remainder(fill: Fill, table: Table) -> tuple[int | None, int | None]:
+def remainder(fill: ChunkFill, table: Table) -> tuple[int | None, int | None]:
     """(data, metadata with system) that is used and was not found; negative where more was found than is used.
 
     Mixed block groups do not tell data from metadata: there, both are checked as one sum, under data.
@@ -158,7 +158,7 @@ class Measured:
 
     generation: int | None  # None: searched on a kernel before 5.10, which does not tell
     table: Table
-    fill: Fill | None
+    fill: ChunkFill | None
     fallback: str
     bookend_bytes: int
     compressed_bytes: int
