@@ -34,6 +34,7 @@ from collectors.causes import (
     other_stores,
     stopped_containers,
     unattributed,
+    unknown_to_engine,
     unused_images,
     unused_volumes,
 )
@@ -82,6 +83,7 @@ CAUSES: tuple[Cause, ...] = (
     other_stores.PLUGIN,
     core_dumps.CONTAINER,
     other_stores.NESTED,
+    unknown_to_engine.CAUSE,
     host_files.BIND,
     host_files.HIDDEN,
     host_files.CAUSE,

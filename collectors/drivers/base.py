@@ -20,6 +20,13 @@ from collectors.model.reading import Reading
 from collectors.model.store import BuildSnapshot, ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit
 
 LINKS = "l"  # the overlay drivers' folder of short links
+# What Docker has ever made below its root, the folders of its drivers among them; the last: of a user namespace.
+_DOCKERS = re.compile(
+    r"builder|buildkit|containers|containerd|engine-id|graph|image|init|key\.json|linkgraph\.db|lost\+found|network|nri"
+    r"|nuke-graph-directory\.sh|plugins|repositories-\w+|rootfs|runtimes|swarm|tmp|tmp-old|trust|volumes"
+    r"|aufs|btrfs|devicemapper|fuse-overlayfs|overlay|overlay2|vfs|windowsfilter|zfs|check-overlayfs-support\d+"
+    r"|[0-9]+\.[0-9]+"
+)
 _REMOVE = ("rm", "-rf", "--one-file-system", "--")
 
 
@@ -106,6 +113,10 @@ class StorageDriver(ABC):
     def stood_on(self, base: Path, known: Iterable[str], links: Mapping[str, str]) -> Mapping[str, str]:
         """Directory → one of the `known` directories that is stacked on it."""
         return {}
+
+    def makes(self, name: str) -> bool:
+        """Does its engine make a file or folder of this name below the root?"""
+        return _DOCKERS.fullmatch(name) is not None
 
     def containers(self, layout: Layout) -> Path:
         """The folder with one folder for each container."""

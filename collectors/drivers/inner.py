@@ -17,7 +17,7 @@ from pathlib import Path
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
 
-NAMES = re.compile(r"(GetImageBlob|docker-builder|docker-import-)\d+")
+NAMES = re.compile(r"(GetImageBlob|docker-builder|docker-import-|docker-export-)\d+")
 _AT_MOST_ENTRIES = 200_000  # a context with more than that is not looked through, and stays
 
 

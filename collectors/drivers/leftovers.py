@@ -21,7 +21,7 @@ from pathlib import Path
 
 from collectors.drivers.base import Layout
 from collectors.drivers.files import Rows, collect, folders_if_there, mapping, names_if_there, read_json
-from collectors.drivers.listing import entries, entries_if_there, unit, unit_at
+from collectors.drivers.listing import Entry, entries, entries_if_there, unit, unit_at
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
 from collectors.system.deadline import Malformed
@@ -131,19 +131,35 @@ _KINDS = {
     "plugins": UnitKind.PLUGIN,
     "tmp": UnitKind.TEMPORARY,
 }
+# What lies beside the volumes and containers of an engine, and is no such thing.
+_VOLUME_FILES = frozenset({"metadata.db", "backingFsBlockDev", "lost+found"})
 
 
 def rest(layout: Layout) -> tuple[Unit, ...]:
     """One unit for each child of the root, and deeper ones for containers, logs, volumes, plugins and other stores."""
     root = layout.root
     return (
-        *(unit(one, _KINDS.get(one.name, UnitKind.ENGINE_FILES)) for one in entries(root)),
+        *(unit(one, _kind(layout, one)) for one in entries(root)),
+        *_beside_volumes(root),
         *_outside(layout),
         *(one for path in layout.others for one in unit_at(path, UnitKind.OTHER_DRIVER, name=_below(root, path))),
         *_containers(layout),
         *_volumes(root),
         *_plugins(root),
     )
+
+
+def _kind(layout: Layout, one: Entry) -> UnitKind:
+    own = UnitKind.ENGINE_FILES if layout.driver.makes(one.name) else UnitKind.FOREIGN
+    return _KINDS.get(one.name, own)
+
+
+def _beside_volumes(root: Path) -> Iterator[Unit]:
+    """Files among the volumes and containers, where the engine keeps folders alone."""
+    for shelf in ("volumes", "containers"):
+        for one in entries_if_there(root / shelf):
+            if not one.is_folder and one.name not in _VOLUME_FILES:
+                yield unit(one, UnitKind.FOREIGN, name=f"{shelf}/{one.name}")
 
 
 def records_of(store: Store, container: ContainerId) -> tuple[Unit, ...]:
@@ -179,7 +195,7 @@ def _volumes(root: Path) -> tuple[Unit, ...]:
     return tuple(
         unit(one, UnitKind.VOLUME, owners=frozenset({Owner(OwnerKind.VOLUME, one.name)}))
         for one in entries_if_there(root / "volumes")
-        if one.is_folder
+        if one.is_folder and one.name not in _VOLUME_FILES
     )
 
 

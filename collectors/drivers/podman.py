@@ -23,6 +23,11 @@ from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, L
 from collectors.system.deadline import Malformed
 
 _WORK = ("staging", "tempdirs")
+# What Podman and containers/storage make below the root, beside `<driver>` and `<driver>-<part>`.
+_OWN = re.compile(
+    r"(overlay|vfs|btrfs|zfs|aufs)(-\w+)?|artifacts|cache|db\.sql(-wal|-shm)?|defaultNetworkBackend|libpod|lost\+found"
+    r"|mounts|networks(\.lock)?|secrets|storage\.lock|tmp|userns\.lock|volumes|\.\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class PodmanDriver(StorageDriver):
     def is_layer(self, one: Entry) -> bool:
         """Podman's own work lies beside the layers."""
         return one.name not in _WORK and super().is_layer(one)
+
+    def makes(self, name: str) -> bool:
+        """Podman's names."""
+        return _OWN.fullmatch(name) is not None
 
     def links(self, base: Path) -> dict[str, str]:
         """Those in `l/`, where layers are stacked."""
@@ -192,7 +201,8 @@ def _image(image: _Holder, rows: Mapping[str, _Layer]) -> StoredImage:
 def _container(container: _Holder, rows: Mapping[str, _Layer]) -> ContainerLayers:
     top = container.tops[0]
     parent = rows[top].parent if top in rows else None
-    return ContainerLayers(ContainerId(container.id), CacheId(top), None, ChainId(parent) if parent else None)
+    name = container.names[0] if container.names else ""
+    return ContainerLayers(ContainerId(container.id), CacheId(top), None, ChainId(parent) if parent else None, name)
 
 
 def _known(rows: Mapping[str, _Layer], images: Iterable[_Holder], containers: Iterable[_Holder]) -> dict[str, Known]:

@@ -106,11 +106,11 @@ class Desk:
     ) -> Item:
         """The item of one owner.
 
-        `free` says whether it can go now, None where that is not known. `own_only` shows what it alone adds, not what
-        it stands on (a container without its image).
+        `free` says whether it can go now, None where that is not known. `own_only` shows what a container adds to
+        its row, not the image that it stands on.
         """
         exclusive = self.figures.exclusive(key)
-        referenced = exclusive if own_only else self.figures.referenced(key)
+        referenced = self.figures.beyond_images(key) if own_only else self.figures.referenced(key)
         note = ""
         if isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
             referenced, note = fallback, "size as the engine reports it"
@@ -130,6 +130,18 @@ class Desk:
             proof=(),
             note=note,
         )
+
+    def name_on_disk(self, owner: Owner) -> str:
+        """What the store itself calls an image or container that no engine names; "" where it has no name for it."""
+        store = self.snapshot.store
+        if not isinstance(store, Exact):
+            return ""
+        if owner.kind is OwnerKind.IMAGE and isinstance(store.value.images, Exact):
+            return next((" ".join(i.tags) for i in store.value.images.value if i.id == owner.id), "")
+        rows = store.value.container_layers
+        if owner.kind in (OwnerKind.CONTAINER, OwnerKind.LOG) and isinstance(rows, Exact):
+            return next((row.name for row in rows.value if row.container_id == owner.id), "")
+        return ""
 
     def _reclaimable(self, key: Owner, exclusive: Size, free: bool | None) -> Size:
         if free is not None:

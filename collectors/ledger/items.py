@@ -15,6 +15,7 @@ from datetime import datetime
 
 from collectors.ledger.charge import category_of
 from collectors.ledger.item_builder import RUNNING, Desk
+from collectors.ledger.unlisted import NOT_KNOWN, unlisted
 from collectors.model.engine import BuildRecord, Image, Volume
 from collectors.model.filesystem import OpenDeleted
 from collectors.model.ledger import Category, Item
@@ -191,12 +192,14 @@ def logs(desk: Desk) -> Iterable[Item]:
 
 def _log(desk: Desk, log: ContainerLog) -> Item:
     container = desk.containers.get(log.container_id)
-    name = container.name if container else log.container_id[:12]
+    owner = Owner(OwnerKind.LOG, log.container_id)
+    name = container.name if container else desk.name_on_disk(owner) or log.container_id[:12]
+    limit = log.driver if log.rotates else f"{log.driver}, no rotation"
     return desk.item(
-        Owner(OwnerKind.LOG, log.container_id),
+        owner,
         Category.LOGS,
         name,
-        state=log.driver if log.rotates else f"{log.driver}, no rotation",
+        state=NOT_KNOWN if desk.use.known and container is None else limit,
         free=None,
         owner=name,
         fallback=Exact(log.allocated_bytes, desk.origin),
@@ -269,6 +272,8 @@ def items(desk: Desk) -> Mapping[Category, tuple[Item, ...]]:
     for make in _MAKERS:
         for item in make(desk):
             answer.setdefault(item.category, []).append(item)
+    for item in tuple(unlisted(desk, answer)):
+        answer.setdefault(item.category, []).append(item)
     return {category: tuple(sorted(listed, key=_largest)) for category, listed in answer.items()}
 
 

@@ -15,8 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from collectors.ledger.charge import by_unit, first
 from collectors.model.filesystem import Occupancy, Share
-from collectors.model.ledger import Books, Release
+from collectors.model.ledger import Books, Category, Release
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, total
 from collectors.model.store import Unit, UnitKind
@@ -28,6 +29,7 @@ class Held:
 
     referenced_bytes: Mapping[Owner, int]
     exclusive_bytes: Mapping[Owner, int]
+    beyond_images_bytes: Mapping[Owner, int]  # of a container: what it holds of the row of containers
 
 
 def keep_books(
@@ -73,16 +75,22 @@ def closure(removed: Iterable[Owner]) -> frozenset[Owner]:
 
 def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     """Referenced and exclusive bytes of every owner."""
-    owners_of = {unit.id: unit.owners for unit in units}
+    everything = tuple(units)
+    owners_of, category_of = {unit.id: unit.owners for unit in everything}, by_unit(everything)
     referenced: defaultdict[Owner, int] = defaultdict(int)
+    beyond: defaultdict[Owner, int] = defaultdict(int)
     for share in shares:
         owners: set[Owner] = set()
         for holder in share.holders:
             owners |= owners_of.get(holder, frozenset())
         for owner in owners:
             referenced[owner] += share.bytes
+        containers = [owner for owner in owners if owner.kind is OwnerKind.CONTAINER]
+        if containers and first(category_of.get(h, Category.OTHER_FILES) for h in share.holders) is Category.CONTAINERS:
+            for owner in containers:
+                beyond[owner] += share.bytes
     exclusive = {next(iter(r.owners)): r.bytes for r in books.releases if len(r.owners) == 1}
-    return Held(dict(referenced), exclusive)
+    return Held(dict(referenced), exclusive, dict(beyond))
 
 
 def _last_owners(holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozenset[Owner]]) -> frozenset[Owner] | None:
@@ -108,6 +116,12 @@ class Figures:
     def referenced(self, owner: Owner) -> Size:
         """Every byte that the owner holds, shared ones too."""
         return self._measured(owner, self.bytes.referenced_bytes.get(owner, 0)) if self.bytes else self.absent
+
+    def beyond_images(self, container: Owner) -> Size:
+        """What a container holds of the row of containers: neither its image's layers nor its log."""
+        return (
+            self._measured(container, self.bytes.beyond_images_bytes.get(container, 0)) if self.bytes else self.absent
+        )
 
     def exclusive(self, owner: Owner) -> Size:
         """What comes free when the owner alone goes; a container takes its log along."""

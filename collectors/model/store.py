@@ -26,6 +26,7 @@ class UnitKind(StrEnum):
     CONTENT = "content"  # containerd content blobs
     LAYER_DATABASE = "layer database"
     ENGINE_FILES = "engine files"  # network, swarm, trust, runtimes, engine-id …
+    FOREIGN = "not the engine's"  # under the Docker root, and no engine makes a thing of this name there
     PLUGIN = "plugin"
     TEMPORARY = "temporary"  # <root>/tmp
     CORE_DUMP = "core dump"  # in a writable layer
@@ -79,6 +80,7 @@ class ContainerLayers:
     mount_id: CacheId
     init_id: CacheId | None
     parent: ChainId | None
+    name: str = ""  # as the store itself has it, where it does
 
 
 @dataclass(frozen=True, slots=True)

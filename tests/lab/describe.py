@@ -88,7 +88,7 @@ def logs(lab: Lab) -> list[Planted]:
     for path in layout.log_files(lab.docker_root):
         kind = {"local-logs": "local log", "userdata": "k8s-file log"}.get(path.parent.name, "json-file log")
         owner = path.parent.name if kind == "json-file log" else path.parent.parent.name
-        found.append(placed(lab, "logs", kind, path, name=names[owner], id=owner, note=path.name))
+        found.append(placed(lab, "logs", kind, path, name=names.get(owner, owner), id=owner, note=path.name))
     return found
 
 

@@ -1,0 +1,124 @@
+"""Things on the disk that no listing names, as items: with them, the items of a category hold every byte of its row.
+
+The engine does not load a container whose configuration is torn, lists no image of another client's, and learns of a
+volume that somebody made by hand only at its next start. Their bytes lie in the row all the same. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from collectors.ledger.charge import category_of, first
+from collectors.ledger.item_builder import Desk
+from collectors.model.filesystem import Share
+from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind, UnitId
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, total
+from collectors.model.store import Unit
+
+NOT_KNOWN = "on disk, not known to the engine"
+NOT_LISTED = "unknown"  # the engine was not asked, or did not answer
+REST = "everything else"
+
+_UNCERTAIN = Why.NOT_APPLICABLE, "the engine does not know it: whether it is needed, a person has to find out"
+
+
+class Coverage:
+    """Which shares of a filesystem the items of their own category hold."""
+
+    def __init__(self, units: Iterable[Unit], items: Mapping[Category, Iterable[Item]]) -> None:
+        self.units = {unit.id: unit for unit in units}
+        self._owners = {category: frozenset(i.owner_id for i in listed) for category, listed in items.items()}
+        self._ids = {category: frozenset(i.id for i in listed) for category, listed in items.items()}
+
+    def category(self, share: Share) -> Category:
+        """The one that is charged."""
+        units = (self.units.get(holder) for holder in share.holders)
+        return first(Category.OTHER_FILES if unit is None else category_of(unit) for unit in units)
+
+    def holds(self, share: Share) -> bool:
+        """Does an item of the category that is charged hold these bytes?"""
+        category = self.category(share)
+        owners, ids = self._owners.get(category, frozenset()), self._ids.get(category, frozenset())
+        if category is Category.DELETED_OPEN:
+            return bool(ids)  # files by their processes, which the trees of a btrfs do not tell apart
+        return any(holder in ids or self._owned(holder) & owners for holder in share.holders)
+
+    def _owned(self, holder: UnitId) -> frozenset[Owner]:
+        unit = self.units.get(holder)
+        return frozenset() if unit is None else unit.owners
+
+
+def unlisted(desk: Desk, items: Mapping[Category, Iterable[Item]]) -> Iterator[Item]:
+    """One item for each owner, or unit without owners, that holds bytes of a row and is in none of its `items`."""
+    occupancy = desk.study.occupancy
+    if not isinstance(occupancy, Exact):
+        return
+    coverage = Coverage(desk.study.units, items)
+    holders: defaultdict[Category, dict[UnitId, None]] = defaultdict(dict)
+    rest = 0
+    for share in occupancy.value.shares:
+        if not share.bytes or coverage.holds(share):
+            continue
+        category = coverage.category(share)
+        mine = [h for h in sorted(share.holders) if (u := coverage.units.get(h)) and category_of(u) is category]
+        holders[category].update(dict.fromkeys(mine))
+        rest += 0 if mine else share.bytes
+    for category, found in holders.items():
+        yield from _items(desk, category, [coverage.units[one] for one in found])
+    if rest and not occupancy.value.largest_others:
+        yield _rest(desk, rest)
+
+
+def _items(desk: Desk, category: Category, units: Iterable[Unit]) -> Iterator[Item]:
+    owned: defaultdict[Owner, list[Unit]] = defaultdict(list)
+    for unit in units:
+        for owner in unit.owners or (Owner(OwnerKind.UNIT, unit.id),):
+            owned[owner].append(unit)
+    for owner, mine in owned.items():
+        yield _item(desk, category, owner, mine)
+
+
+def _item(desk: Desk, category: Category, owner: Owner, units: list[Unit]) -> Item:
+    state, path = _state(desk, owner), min((u.path for u in units), key=len)
+    name = desk.name_on_disk(owner) or (units[0].name if owner.kind is OwnerKind.UNIT else owner.id)
+    if owner.kind is OwnerKind.UNIT:
+        usage = _usage(desk, units[0])
+        item = desk.item(owner, category, name, state=state, free=None, owner=path)
+        item = replace(item, id=units[0].id, referenced=usage, exclusive=usage)
+    else:
+        own_only = category is Category.CONTAINERS
+        item = desk.item(owner, category, name, state=state, free=None, owner=path, own_only=own_only)
+    created = min((u.created_at for u in units if u.created_at is not None), default=None)
+    return replace(item, created_at=created, reclaimable=Unavailable(*_UNCERTAIN, desk.origin))
+
+
+def _usage(desk: Desk, unit: Unit) -> Size:
+    occupancy = desk.study.occupancy
+    usage = occupancy.value.usages.get(unit.id) if isinstance(occupancy, Exact) else None
+    return desk.figures.absent if usage is None else usage.allocated
+
+
+def _state(desk: Desk, owner: Owner) -> str:
+    """Not known is only what the engine was asked for, and left out."""
+    view = desk.snapshot.engine
+    listings: Mapping[OwnerKind, Reading[object]] = {
+        OwnerKind.IMAGE: view.images,
+        OwnerKind.CONTAINER: view.containers,
+        OwnerKind.LOG: view.containers,
+        OwnerKind.VOLUME: view.volumes,
+        OwnerKind.BUILD: view.build_cache,
+    }
+    return NOT_KNOWN if isinstance(listings.get(owner.kind, view.containers), Exact) else NOT_LISTED
+
+
+def _rest(desk: Desk, count: int) -> Item:
+    """What lies in no directory that was looked at by itself."""
+    size = total([Exact(count, desk.origin)], desk.origin)
+    mountpoint = desk.study.filesystem.mount.mountpoint
+    owner = Owner(OwnerKind.PATH, mountpoint)
+    why = Unavailable(Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not known here", desk.origin)
+    item = desk.item(owner, Category.OTHER_FILES, REST, state=REST, free=None, owner=mountpoint)
+    return replace(item, id=f"{mountpoint}/*", referenced=size, exclusive=size, reclaimable=why)

@@ -1,0 +1,38 @@
+"""The law of the items: in every category they hold every byte of the row, each byte once. Worked out by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from collectors.ledger.charge import category_of, first
+from collectors.model.ledger import Category, Ledger
+from collectors.model.reading import Exact, charged
+from collectors.model.snapshot import FilesystemStudy
+
+
+def in_no_item(study: FilesystemStudy, ledger: Ledger) -> Mapping[Category, int]:
+    """Bytes of each category that none of its items holds; nothing of it where the law holds."""
+    occupancy = study.occupancy
+    assert isinstance(occupancy, Exact)
+    units = {unit.id: unit for unit in study.units}
+    left: Counter[Category] = Counter()
+    host = 0
+    for share in occupancy.value.shares:
+        holders = [units[holder] for holder in share.holders if holder in units]
+        category = first(
+            [category_of(u) for u in holders] + [Category.OTHER_FILES] * (len(share.holders) > len(holders))
+        )
+        names = {owner for unit in holders for owner in unit.owners}
+        listed = ledger.items.get(category, ())
+        if category is Category.OTHER_FILES and not holders:
+            host += share.bytes
+        elif category is Category.DELETED_OPEN and listed:
+            continue
+        elif not any(item.owner_id in names or item.id in share.holders for item in listed):
+            left[category] += share.bytes
+    rest = [i for i in ledger.items.get(Category.OTHER_FILES, ()) if i.state in ("host files", "everything else")]
+    missing = host - sum(charged(item.referenced) for item in rest)
+    if missing > 0:
+        left[Category.OTHER_FILES] += missing
+    return {category: count for category, count in left.items() if count}
