@@ -15,71 +15,6 @@ from collectors.system.deadline import Declined
 from collectors.system.host import Host
 
 
-class Places:
-    """Which mount a path is on, asked many times. The last mount on a mountpoint is the one that is seen."""
-
-    def __init__(self, mounts: tuple[Mount, ...]) -> None:
-        self.mounts = mounts
-        self._at = {mount.mountpoint: mount for mount in mounts}
-
-    def mount_of(self, path: str) -> Mount | None:
-        """The mount nearest above `path` (absolute, without links)."""
-        while True:
-            found = self._at.get(path)
-            if found is not None or path == "/":
-                return found
-            path = path.rpartition("/")[0] or "/"
-
-    def widest(self, mount: Mount) -> Mount:
-        """The mount that shows the most of the same filesystem and all that `mount` shows; often itself.
-
-        Engines bind their root over itself: seen through that bind, a filesystem would end at the Docker root.
-        """
-        around = (m for m in self.mounts if m.device == mount.device and within(mount.root, m.root))
-        seen = [m for m in around if self._at[m.mountpoint] is m]
-        return min(seen, key=lambda m: (len(m.root), not within(mount.mountpoint, m.mountpoint)), default=mount)
-
-    def home_of(self, path: str) -> Mount | None:
-        """Through which mount the filesystem of `path` is best studied."""
-        mount = self.mount_of(path)
-        return None if mount is None else self.widest(mount)
-
-    def on(self, path: str, mount: Mount) -> bool:
-        """Whether `path` lies on the filesystem of `mount`, through whatever mount of it.
-
-        dockerd binds `<root>/btrfs` over itself: the same filesystem under another mount.
-        """
-        here = self.mount_of(path)
-        return here is not None and here.device == mount.device
-
-    def under(self, path: str, mount: Mount) -> bool:
-        """Whether `path` is reached through `mount` itself."""
-        here = self.mount_of(path)
-        return here is not None and here.mount_id == mount.mount_id
-
-    def covered(self, mount: Mount) -> tuple[str, ...]:
-        """Directories of `mount` that are mountpoints of another filesystem."""
-        others = (m.mountpoint for m in self.mounts if m.device != mount.device and m.mountpoint != "/")
-        return tuple(sorted({path for path in others if self._above(path) == mount.mount_id}))
-
-    def _above(self, mountpoint: str) -> int | None:
-        holder = self.mount_of(mountpoint.rpartition("/")[0] or "/")
-        return holder.mount_id if holder is not None else None
-
-    def inside(self, path: str) -> str:
-        """`path` from the top of its filesystem, without a leading slash; a mountpoint is the directory below it."""
-        here = self.mount_of(path)
-        if here is not None and here.mountpoint == path and path != "/":
-            above = self.mount_of(path.rpartition("/")[0] or "/")
-            here = above if above is not None and above.device != here.device else here
-        return (path if here is None else path_within(path, here)).strip("/")
-
-
-# Files that an engine binds from the container's own directory under its root into every container.
-_BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
-# Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
-_CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
-
 _ROOT = -1  # stands for the parent of the mount that has none
 
 
@@ -112,6 +47,72 @@ class MountTree:
         """The mounts that lie directly on `mount`."""
         return tuple(self._children.get(mount.mount_id, ()))
 
+
+class Places:
+    """Which mount a path is on, asked many times: the one that the kernel resolves it into.
+
+    The longest mountpoint above a path is not always it: engines bind their root over itself, and where that does not
+    carry along what was mounted below, a disk in there is covered and the path leads to the directory under it.
+    """
+
+    def __init__(self, mounts: tuple[Mount, ...]) -> None:
+        self.mounts = mounts
+        self._tree = MountTree(mounts)
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mount of `path` (absolute, without links)."""
+        return self._tree.of(path)
+
+    def widest(self, mount: Mount) -> Mount:
+        """The mount that shows the most of the same filesystem and all that `mount` shows; often itself.
+
+        Engines bind their root over itself: seen through that bind, a filesystem would end at the Docker root.
+        """
+        around = (m for m in self.mounts if m.device == mount.device and within(mount.root, m.root))
+        seen = [m for m in around if self.mount_of(m.mountpoint) is m]
+        return min(seen, key=lambda m: (len(m.root), not within(mount.mountpoint, m.mountpoint)), default=mount)
+
+    def home_of(self, path: str) -> Mount | None:
+        """Through which mount the filesystem of `path` is best studied."""
+        mount = self.mount_of(path)
+        return None if mount is None else self.widest(mount)
+
+    def on(self, path: str, mount: Mount) -> bool:
+        """Whether `path` lies on the filesystem of `mount`, through whatever mount of it.
+
+        dockerd binds `<root>/btrfs` over itself: the same filesystem under another mount.
+        """
+        here = self.mount_of(path)
+        return here is not None and here.device == mount.device
+
+    def under(self, path: str, mount: Mount) -> bool:
+        """Whether `path` is reached through `mount` itself."""
+        here = self.mount_of(path)
+        return here is not None and here.mount_id == mount.mount_id
+
+    def covered(self, mount: Mount) -> tuple[str, ...]:
+        """Directories of `mount` that are mountpoints of another filesystem."""
+        seen = (m for m in self.mounts if self.mount_of(m.mountpoint) is m)
+        others = (m.mountpoint for m in seen if m.device != mount.device and m.mountpoint != "/")
+        return tuple(sorted({path for path in others if self._above(path) == mount.mount_id}))
+
+    def _above(self, mountpoint: str) -> int | None:
+        holder = self.mount_of(mountpoint.rpartition("/")[0] or "/")
+        return holder.mount_id if holder is not None else None
+
+    def inside(self, path: str) -> str:
+        """`path` from the top of its filesystem, without a leading slash; a mountpoint is the directory below it."""
+        here = self.mount_of(path)
+        if here is not None and here.mountpoint == path and path != "/":
+            above = self.mount_of(path.rpartition("/")[0] or "/")
+            here = above if above is not None and above.device != here.device else here
+        return (path if here is None else path_within(path, here)).strip("/")
+
+
+# Files that an engine binds from the container's own directory under its root into every container.
+_BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+# Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
+_CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
 
 def filesystem_of(path: Path, mounts: tuple[Mount, ...]) -> Mount | None:
     """The mount that `path` (absolute, without links) resolves into; None where the table holds no root for it."""

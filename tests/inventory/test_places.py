@@ -9,7 +9,8 @@ from collectors.system.mount_table import Places
 
 
 def mount(number: int, root: str, mountpoint: str, device: str = "8:1") -> Mount:
-    return Mount(number, 0, device, root, mountpoint, ("rw",), "ext4", "/dev/sda1", ("rw",))
+    """Mount 1 is the first of all, and the others lie on it."""
+    return Mount(number, 0 if number == 1 else 1, device, root, mountpoint, ("rw",), "ext4", "/dev/sda1", ("rw",))
 
 
 HOST = mount(1, "/", "/")
@@ -45,4 +46,15 @@ def test_a_mount_that_another_one_covers_is_not_taken() -> None:
 
 
 def test_of_two_whole_views_the_one_that_the_path_is_below_is_taken() -> None:
-    assert home("/data/docker", mount(5, "/", "/backup-view"), mount(6, "/", "/data")) == "/data"
+    views = mount(1, "/", "/", "0:50"), mount(5, "/", "/backup-view"), mount(6, "/", "/data")
+    assert home("/data/docker", *views) == "/data"
+
+
+def test_a_disk_below_a_root_that_was_bound_over_itself_later_is_covered() -> None:
+    disk = mount(2, "/", "/var/lib/docker/volumes", "8:2")
+    bound = mount(3, "/var/lib/docker", "/var/lib/docker")  # without what was mounted below
+    places = Places((mount(1, "/", "/"), disk, bound))
+    assert places.mount_of("/var/lib/docker/volumes/data") is bound
+    assert places.covered(bound) == ()
+    on_top = Places((mount(1, "/", "/"), bound, Mount(4, 3, "8:2", "/", disk.mountpoint, ("rw",), "ext4", "/dev/b", ())))
+    assert on_top.covered(bound) == ("/var/lib/docker/volumes",)
