@@ -14,7 +14,6 @@ from collectors.system import deadline
 from collectors.system.deadline import Declined
 from collectors.system.host import Host
 
-
 _ROOT = -1  # stands for the parent of the mount that has none
 
 
@@ -113,6 +112,7 @@ class Places:
 _BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 # Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
 _CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
+
 
 def filesystem_of(path: Path, mounts: tuple[Mount, ...]) -> Mount | None:
     """The mount that `path` (absolute, without links) resolves into; None where the table holds no root for it."""

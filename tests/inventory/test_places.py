@@ -42,7 +42,8 @@ def test_a_mount_that_does_not_show_the_root_is_not_taken(other: Mount) -> None:
 
 
 def test_a_mount_that_another_one_covers_is_not_taken() -> None:
-    assert home("/var/lib/docker", mount(1, "/", "/data"), mount(4, "/", "/data", "8:9"), BOUND) == "/var/lib/docker"
+    first, seen = mount(3, "/", "/data"), Mount(4, 3, "8:9", "/", "/data", ("rw",), "ext4", "/dev/b", ("rw",))
+    assert home("/var/lib/docker", mount(1, "/", "/", "0:50"), first, seen, BOUND) == "/var/lib/docker"
 
 
 def test_of_two_whole_views_the_one_that_the_path_is_below_is_taken() -> None:
@@ -56,5 +57,7 @@ def test_a_disk_below_a_root_that_was_bound_over_itself_later_is_covered() -> No
     places = Places((mount(1, "/", "/"), disk, bound))
     assert places.mount_of("/var/lib/docker/volumes/data") is bound
     assert places.covered(bound) == ()
-    on_top = Places((mount(1, "/", "/"), bound, Mount(4, 3, "8:2", "/", disk.mountpoint, ("rw",), "ext4", "/dev/b", ())))
+    on_top = Places(
+        (mount(1, "/", "/"), bound, Mount(4, 3, "8:2", "/", disk.mountpoint, ("rw",), "ext4", "/dev/b", ()))
+    )
     assert on_top.covered(bound) == ("/var/lib/docker/volumes",)
