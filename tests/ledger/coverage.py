@@ -25,7 +25,7 @@ def in_no_item(study: FilesystemStudy, ledger: Ledger) -> Mapping[Category, int]
         )
         names = {owner for unit in holders for owner in unit.owners}
         listed = ledger.items.get(category, ())
-        if category is Category.OTHER_FILES and not holders:
+        if category is Category.OTHER_FILES and all(category_of(unit) is not category for unit in holders):
             host += share.bytes
         elif category is Category.DELETED_OPEN and listed:
             continue
