@@ -19,6 +19,7 @@ examples:
   ullage --preflight --probe-container          with the socket alone: one short-lived container reads the Docker root
   ullage --preflight --host ssh://root@db-1     another machine's engine: only what the engine says
   ullage --history --since 30d                  every figure of the journal, with sparklines
+  ullage --changes --since 24h                  what grew since yesterday, by name; the changes sum to that of used
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
   ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
   ullage --reclaim --apply --when 80% --until 75%   the same, but only from 80% on
@@ -62,7 +63,15 @@ def _modes(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("what to do (default: the dashboard)")
     group.add_argument("--preflight", action="store_true", help="one report on stdout, then exit")
     group.add_argument("--history", action="store_true", help="what the journal knows, with sparklines")
-    group.add_argument("--since", metavar="SPAN", type=span, default=7 * 86400.0, help="of --history (default: 7d)")
+    group.add_argument("--changes", action="store_true", help="what grew, shrank, came and went since another moment")
+    group.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=moment,
+        help="of --history a span (default: 7d); of --changes a span (default: 24h), the time of a run as the journal"
+        " writes it, last, or a recording",
+    )
+    group.add_argument("--to", metavar="WHEN", help="of --changes: the time of a run, last, or a recording (else now)")
     group.add_argument("--plan", action="store_true", help="the shortest safest plan, with the commands to type")
     group.add_argument("--until", metavar="PERCENT", type=percent, help="stop at this used %% (70 or 70%%)")
     group.add_argument(
@@ -133,6 +142,14 @@ def span(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no span such as 7d or 12h")
     return value
+
+
+def moment(text: str) -> float | str:
+    """A span in seconds, or the name of a run or file."""
+    try:
+        return span(text)
+    except argparse.ArgumentTypeError:
+        return text
 
 
 def percent(text: str) -> float:

@@ -15,6 +15,7 @@ from collectors.cli.signals import UNKNOWN, guarded
 # Up to here every run is read; over longer windows samples do.
 _CLOSELY = timedelta(days=8)
 _SAMPLES = 800
+_WEEK_S = 7 * 86400.0
 
 
 def _history(arguments: argparse.Namespace, config: Config) -> int:
@@ -27,7 +28,10 @@ def _history(arguments: argparse.Namespace, config: Config) -> int:
     from collectors.system.folders import journal_folder
 
     now = datetime.now(UTC)
-    since = now - timedelta(seconds=arguments.since)
+    if isinstance(arguments.since, str):
+        print(f"ullage: {arguments.since!r} is no span such as 7d or 12h", file=sys.stderr)
+        return UNKNOWN
+    since = now - timedelta(seconds=_WEEK_S if arguments.since is None else arguments.since)
     place = journal_folder(arguments.journal)
     if now - since <= _CLOSELY:
         journal = read(place, since=since, now=now)
@@ -82,7 +86,7 @@ def headless(arguments: argparse.Namespace) -> int | None:
     if arguments.when is not None and not (arguments.reclaim and arguments.apply):
         print("ullage: --when is of --reclaim --apply", file=sys.stderr)
         return UNKNOWN
-    if not (arguments.preflight or arguments.history or arguments.plan or arguments.reclaim):
+    if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
     from collectors.cli import config
 
@@ -114,6 +118,10 @@ def _print_alerts(arguments: argparse.Namespace) -> int:
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:
     if arguments.history:
         return _history(arguments, chosen)
+    if arguments.changes:
+        from collectors.cli import changes
+
+        return changes.run(arguments, chosen)
     if arguments.reclaim or arguments.plan:
         from collectors.cli import reclaim
 

@@ -69,6 +69,8 @@ class Record:
     actions: tuple[Action, ...]
     trimmed: tuple[str, ...] = ()
     in_use: frozenset[str] | None = None  # ids of the images that a container held; None: not known, or an older line
+    things: Mapping[str, int] | None = None  # `thing_key` → bytes, each byte in one; None: not known, or an older line
+    labels: Mapping[str, str] | None = None  # `thing_key` → its category, a blank, its name
 
     @property
     def used_percent(self) -> int | None:

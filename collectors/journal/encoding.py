@@ -23,6 +23,7 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 
 from collectors.journal import Record, fields
+from collectors.model.owner import Owner, OwnerKind
 
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # What would begin a header, a fence or a rule, or make the line above a header.
@@ -49,13 +50,15 @@ PREFIX, SUFFIX = "<!-- ullage ", " -->"
 OWNERS_KEPT = 80
 ORPHANS_KEPT = 2_000
 ACTIONS_KEPT = 60
+THINGS_KEPT = 1_500
 NAME_KEPT = 200
-# A day may take one whole line and then so much a run: 150 kB + 72 × 11 kB stay below 1 MB.
-WHOLE_LINE_BYTES = 150_000
-RUN_BYTES = 11_000
+# A day may take one whole line and then so much a run: 240 kB + 72 × 10 kB stay below 1 MB.
+WHOLE_LINE_BYTES = 240_000
+RUN_BYTES = 10_000
 _ID_KEPT = 16
+_NAMED_KINDS = (OwnerKind.VOLUME, OwnerKind.PATH)  # whose ids are names that a person knows
 Name: TypeAlias = tuple[str | None, str]
-_MAPS = ("owners", "orphans", "dangling", "tags", "in_use")
+_MAPS = ("owners", "orphans", "dangling", "tags", "in_use", "things", "labels")
 
 
 def budget_bytes(lines: int, spent_bytes: int) -> int:
@@ -67,6 +70,8 @@ def bounded(record: Record) -> Record:
     """The record as a journal can keep it: short ids, clipped names, the largest owners only."""
     orphans = None if record.orphans is None else frozenset(sorted(map(clip, record.orphans))[:ORPHANS_KEPT])
     actions = sorted(record.actions, key=lambda did: -(did.measured_bytes or did.predicted_bytes or 0))[:ACTIONS_KEPT]
+    things = None if record.things is None else _largest(record.things, THINGS_KEPT)
+    labels = {key: clip(label) for key, label in (record.labels or {}).items() if key in (things or {})}
     cut = {
         "orphans": len(orphans or ()) < len(record.orphans or ()),
         "actions": len(actions) < len(record.actions),
@@ -79,6 +84,8 @@ def bounded(record: Record) -> Record:
         tags=None if record.tags is None else {clip(tag): short_id(id_) for tag, id_ in sorted(record.tags.items())},
         orphans=orphans,
         in_use=None if record.in_use is None else frozenset(map(short_id, record.in_use)),
+        things=things,
+        labels=None if record.labels is None else labels,
         actions=tuple(replace(did, target=clip(did.target)) for did in actions),
         trimmed=(*record.trimmed, *(name for name, is_cut in cut.items() if is_cut)),
     )
@@ -130,6 +137,13 @@ def name_of(record: Record) -> Name:
 def short_id(image_id: str) -> str:
     """An image id as the journal keeps it: 16 hex digits, enough to tell the images of one host apart."""
     return clip(image_id.removeprefix("sha256:")[:_ID_KEPT])
+
+
+def thing_key(owner: Owner) -> str:
+    """What the journal calls a thing: short, and the same in every run."""
+    if owner.kind in _NAMED_KINDS:
+        return clip(owner.text())
+    return Owner(owner.kind, sha256(owner.id.encode("utf-8", "surrogatepass")).hexdigest()[:12]).text()
 
 
 def clip(name: str) -> str:

@@ -115,6 +115,8 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
         "dangling": BYTES.pack(record.dangling, base.dangling if base else None),
         "orphans": IDS.pack(_as_map(record.orphans), _as_map(base.orphans if base else None)),
         "in_use": IDS.pack(_as_map(record.in_use), _as_map(base.in_use if base else None)),
+        "things": BYTES.pack(record.things, base.things if base else None),
+        "labels": IDS.pack(record.labels, base.labels if base else None),
     }
     return out | {name: value for name, value in packed.items() if value is not SAME}
 
@@ -122,9 +124,7 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
 def record(wire: Wire, base: Record | None) -> Record:
     """The record of a JSON object; maps whose base was not read are unknown. Raises ValueError."""
     orphans = IDS.unpack(wire.get("orphans", SAME), _as_map(base.orphans if base else None))
-    in_use = None
-    if "in_use" in wire or (base is not None and base.in_use is not None):
-        in_use = IDS.unpack(wire.get("in_use", SAME), _as_map(base.in_use if base else None))
+    in_use = IDS.unpack(wire.get("in_use", SAME), _as_map(base.in_use if base else None))
     return Record(
         at=_moment(wire),
         boot_id=text_or_none(wire, "boot"),
@@ -144,6 +144,8 @@ def record(wire: Wire, base: Record | None) -> Record:
         actions=tuple(_action(row) for row in _list(wire.get("did"))),
         trimmed=tuple(_text(name) for name in _list(wire.get("cut", []))),
         in_use=None if in_use is None else frozenset(in_use),
+        things=BYTES.unpack(wire.get("things", SAME), base.things if base else None),
+        labels=IDS.unpack(wire.get("labels", SAME), base.labels if base else None),
     )
 
 

@@ -18,6 +18,7 @@ from collectors.ledger.partial import (
 )
 from collectors.ledger.partial import METHOD as CLAIMED
 from collectors.ledger.release_table import figures, freed_beside, keep_books
+from collectors.ledger.things import things
 from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind
@@ -82,7 +83,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
     rows.append(_unattributed(rows, used, study, origin))
     note = "" if occupancy is None or not occupancy.age_s else f"figures measured {int(occupancy.age_s)} s ago"
     return Account(
-        Ledger(study.filesystem, tuple(rows), items, note),
+        Ledger(study.filesystem, tuple(rows), items, things(study, items), note),
         books,
     )
 

@@ -39,7 +39,7 @@ PRECEDENCE = (
     Category.DELETED_PENDING,
     Category.DELETED_OPEN,
 )
-_RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
+RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
 
 _FIXED = {
     UnitKind.WRITABLE_LAYER: Category.CONTAINERS,
@@ -80,7 +80,7 @@ def category_of(unit: Unit) -> Category:
 
 def first(categories: Iterable[Category]) -> Category:
     """The one of several that is charged."""
-    return min(categories, key=_RANK.__getitem__)
+    return min(categories, key=RANK.__getitem__)
 
 
 def by_unit(units: Iterable[Unit]) -> Mapping[UnitId, Category]:

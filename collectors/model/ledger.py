@@ -63,10 +63,21 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Thing:
+    """What bytes of a category are charged to, each byte to one thing. `owner` tells it from others for good."""
+
+    owner: Owner
+    category: Category
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     filesystem: Filesystem
     rows: tuple[Row, ...]  # every category once, in Category's order
     items: Mapping[Category, tuple[Item, ...]]  # largest first
+    things: tuple[Thing, ...] | None  # largest first, small ones left out; None: not looked into, or not recorded
     note: str  # what makes the ledger inexact as a whole, "" for nothing
 
     def row(self, category: Category) -> Row:

@@ -14,7 +14,7 @@ from collectors.model.facts import FilesystemFacts
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Ledger
 from collectors.model.plan import Plan
-from collectors.model.reading import Reading, Size
+from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.settings import Settings
 from collectors.model.snapshot import SourceReport
 
@@ -96,3 +96,13 @@ class Report:
     plan: Plan
     coverage: tuple[SourceReport, ...]
     settings: Settings  # what it was judged and planned by
+
+    @property
+    def filesystem_identity(self) -> str | None:
+        """What tells the ledger's filesystem from others for good: its UUID, else device and mount point."""
+        if isinstance(self.filesystem_facts, Exact):
+            return self.filesystem_facts.value.identity
+        if self.ledger is None or isinstance(self.ledger.filesystem.space, Unavailable):
+            return None
+        mount, space = self.ledger.filesystem.mount, self.ledger.filesystem.space.value
+        return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"

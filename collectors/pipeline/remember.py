@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from collectors.causes import disk_full
 from collectors.forecast.churn import repository_of
 from collectors.journal import Action, Journal, Noted, Record
+from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
 from collectors.model.finding import Finding, Severity
@@ -36,11 +37,12 @@ def record_of(
     ledger = report.ledger
     space = ledger.filesystem.space if ledger else None
     figures = space.value if isinstance(space, Exact) else None
+    things = ledger.things if ledger else None
     return Record(
         at=report.taken_at,
         boot_id=boot[0],
         uptime_s=boot[1],
-        filesystem=_filesystem(report),
+        filesystem=report.filesystem_identity,
         total_bytes=figures.total_bytes if figures else None,
         used_bytes=figures.used_bytes if figures else None,
         available_bytes=figures.available_bytes if figures else None,
@@ -54,16 +56,9 @@ def record_of(
         findings=_noted(report.findings, raw),
         actions=actions,
         in_use=_in_use(snapshot),
+        things=None if things is None else {thing_key(one.owner): one.bytes for one in things},
+        labels=None if things is None else {thing_key(one.owner): f"{one.category} {one.name}" for one in things},
     )
-
-
-def _filesystem(report: Report) -> str | None:
-    if isinstance(report.filesystem_facts, Exact):
-        return report.filesystem_facts.value.identity
-    if report.ledger is None or isinstance(report.ledger.filesystem.space, Unavailable):
-        return None
-    mount, space = report.ledger.filesystem.mount, report.ledger.filesystem.space.value
-    return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
 
 
 def _owners(ledger: Ledger) -> Mapping[str, int]:

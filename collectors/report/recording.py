@@ -15,12 +15,14 @@ Sizes, times, states, rules and the program's own words stay.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from collectors.model import ledger, report
 from collectors.model.encoding import (
@@ -42,7 +44,7 @@ from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.report import recording_v1
 
-__all__ = ["Unreadable", "decoded", "dump", "encoded", "load"]
+__all__ = ["Unreadable", "decoded", "dump", "encoded", "load", "reports"]
 
 VERSION = 2
 
@@ -64,6 +66,29 @@ def load(line: str) -> report.Report:
         raise
     except FOREIGN as error:
         raise Unreadable(f"not a recording: {error}") from error
+
+
+def reports(path: Path) -> list[report.Report]:
+    """The reports of a recording, oldest first; lines that are none are skipped. Raises OSError, EOFError; Unreadable
+    where no line is one."""
+    found: list[report.Report] = []
+    reason = "it is empty"
+    with _text(path) as lines:
+        for line in lines:
+            try:
+                found.append(load(line))
+            except Unreadable as error:
+                reason = str(error)
+    if not found:
+        raise Unreadable(reason)
+    return sorted(found, key=lambda one: one.taken_at)
+
+
+def _text(path: Path) -> TextIO:
+    """The file's text, unpacked where its name says that it is packed."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
+    return path.open(encoding="utf-8", errors="replace")
 
 
 def encoded(value: report.Report) -> object:
@@ -104,8 +129,8 @@ def _fields() -> Mapping[str, list[str]]:
 
 def _named(fields: Mapping[str, list[str]]) -> Builders:
     """Of a line whose types have the fields of today in another order, also those that are dropped since, or a report
-    without settings; others are refused by the types themselves."""
-    changed = {"Report": recording_v1.with_settings}
+    without settings or a ledger without things; others are refused by the types themselves."""
+    changed = {"Report": recording_v1.with_settings, "Ledger": recording_v1.with_things}
     objects = {
         name: object_named(name, tuple(names), recording_v1.DROPPED.get(name, frozenset()), changed.get(name, dict))
         for name, names in fields.items()

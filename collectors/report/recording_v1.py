@@ -74,6 +74,11 @@ def with_settings(fields: Fields) -> Fields:
     return {"settings": DEFAULTS, **fields}
 
 
+def with_things(fields: Fields) -> Fields:
+    """A ledger that was made when ledgers did not tell which thing each byte is charged to."""
+    return {"things": None, **fields}
+
+
 def _report(fields: Fields) -> Fields:
     """What one kind of filesystem tells of itself was a field with that kind's name; settings were not in it."""
     fields = with_settings(fields)
@@ -86,6 +91,7 @@ VALUES: Mapping[str, Mapping[object, object]] = {}
 CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
     "Item": lambda old: {**old, "owner_id": Owner.parse(old["owner_id"])},
+    "Ledger": with_things,
     "Report": _report,
     "Step": lambda old: {**old, "targets": _owners(old["targets"])},
 }

@@ -30,7 +30,7 @@ def a_ledger(filesystem: Filesystem, *items: Item) -> Ledger:
     sums = {category: exact(sum(i.referenced.value for i in own if isinstance(i.referenced, Exact)))
             for category, own in by_category.items()}  # fmt: skip
     rows = tuple(Row(category, size, size, size, "", "") for category, size in sums.items())
-    return Ledger(filesystem, rows, by_category, "")
+    return Ledger(filesystem, rows, by_category, None, "")
 
 
 def found(scene: Scene, *items: Item, space: dict[str, Any] | None = None, mount: dict[str, Any] | None = None,

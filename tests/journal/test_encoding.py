@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from collectors.journal import Action, Noted, Record, encoding, fields, reading
 from collectors.journal.appending import append
-from collectors.journal.encoding import OWNERS_KEPT, Name, bounded, clip, decode, encode, name_of, short_id
+from collectors.journal.encoding import OWNERS_KEPT, THINGS_KEPT, Name, bounded, clip, decode, encode, name_of, short_id
 from collectors.journal.reading import read
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
@@ -192,6 +192,10 @@ def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy:
             )
             for number in range(500)
         }
+        rebuilt = 3 * moved if busy else 2 * run
+        layers = {f"unit:{number + (10_000 if number < rebuilt else 0):012x}": 10**7 + number for number in range(1500)}
+        logs = {f"log:{number:012x}": 10**8 + number * run for number in range(60)}
+        named = dict.fromkeys(layers, "images registry.example.com:5000/team-7/service-123:2026.11.23")
         owners = {f"image:registry.example.com:5000/team/service-{n:03d}": 10**9 * n + moved * n for n in range(500)}
         return a_record(
             at=at,
@@ -200,6 +204,8 @@ def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy:
             owners=owners,
             dangling={f"registry.example.com:5000/team/service-{n:03d}": run * n * 10**6 for n in range(40)},
             orphans=frozenset(image_id(n).removeprefix("sha256:") for n in range(run if busy else 41)),
+            things=layers | logs,
+            labels=named | dict.fromkeys(logs, "logs service-123-worker"),
             findings=tuple(Noted(f"rule-number-{n}", Severity.P2, Severity.P2, 10**10) for n in range(12)),
         )
 
@@ -211,6 +217,9 @@ def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy:
     last = read(tmp_path, now=midnight + timedelta(days=2)).records[-1]
     assert last.tags is not None
     assert len(last.tags) == 500
+    if not busy:  # 60 builds of three layers each run are more than a day can keep by name
+        assert len(last.things or ()) == len(last.labels or ()) == THINGS_KEPT
+        assert not last.trimmed
 
 
 @pytest.mark.parametrize("alphabet", [string.printable, string.hexdigits])

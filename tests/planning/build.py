@@ -237,7 +237,7 @@ class Scene:
 
     def ledger(self) -> Ledger:
         items: dict[Category, tuple[()]] = {category: () for category in Category}
-        return Ledger(self.filesystem(), (), items, "")
+        return Ledger(self.filesystem(), (), items, None, "")
 
     def snapshot(self) -> Snapshot:
         engine = Engine("id", "host", self.flavour, "28", "1.51", self.driver, (), ImageStore.GRAPH_DRIVER, "/docker",

@@ -101,7 +101,7 @@ def a_ledger(
     """Every category in order; one that is not named is an exact zero."""
     full = tuple(rows.get(category, a_row(category, exact(0))) for category in Category)
     held = {category: tuple(items.get(category, ())) for category in Category}
-    return Ledger(filesystem, full, held, note)
+    return Ledger(filesystem, full, held, None, note)
 
 
 def a_finding(rule: str, severity: Severity, claim: str, count: int | None = None, **more: object) -> Finding:

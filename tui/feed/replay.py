@@ -7,12 +7,11 @@ The journal keeps totals, categories and findings; items, plan and apparent size
 
 from __future__ import annotations
 
-import gzip
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from collectors.journal.reading import read
 from collectors.model.filesystem import Filesystem, FsSpace, Mount
@@ -22,7 +21,7 @@ from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import Settings, Thresholds
-from collectors.report.recording import Unreadable, load
+from collectors.report.recording import Unreadable, reports
 from tui.view_models.frame import Frame
 from tui.view_models.history import RunSummary, history_of, run_of_report, runs_of_journal, until
 from tui.view_models.verdict import JOURNAL
@@ -50,7 +49,7 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Setti
         mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
     )
     rows = tuple(Row(category, charged(category), unknown(), unknown(), "journal", "") for category in Category)
-    ledger = Ledger(Filesystem(mount, _space(run, origin)), rows, {category: () for category in Category}, _NOTE)
+    ledger = Ledger(Filesystem(mount, _space(run, origin)), rows, {category: () for category in Category}, None, _NOTE)
     severity = max((found.severity for found in run.findings.values()), default=Severity.OK)
     return Report(
         tool_version="",
@@ -104,27 +103,10 @@ class ReplayError(ValueError):
 
 def of_recording(path: Path) -> ReplayFeed:
     """A file of one report a line. Lines that are no report of this version are skipped; none left is an error."""
-    reports: list[Report] = []
-    reason = "it is empty"
     try:
-        with _lines(path) as lines:
-            for line in lines:
-                try:
-                    reports.append(load(line))
-                except Unreadable as error:
-                    reason = str(error)
-    except (OSError, EOFError) as error:
+        return ReplayFeed.of_reports(reports(path), origin=path.name)
+    except (OSError, EOFError, Unreadable) as error:
         raise ReplayError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
-    if not reports:
-        raise ReplayError(f"{path}: {reason}")
-    return ReplayFeed.of_reports(reports, origin=path.name)
-
-
-def _lines(path: Path) -> TextIO:
-    """The file's text, unpacked where its name says that it is packed."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
-    return path.open(encoding="utf-8", errors="replace")
 
 
 def of_folder(path: Path, settings: Settings) -> ReplayFeed:
