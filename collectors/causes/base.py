@@ -113,4 +113,5 @@ class Cause:
     symptom: bool = False  # tells how bad it is, not who it is
     wants_step: bool = True  # a finding with bytes is owed a step, or the reason why there is none
     inside: UnitKind | None = None
+    of_engine: bool = False  # about the engine, its root or its history: asked once, not of each filesystem
     alert: Alert | None = None

@@ -12,13 +12,27 @@ from collectors.model.reading import charged
 
 
 def detect(context: FindingContext) -> tuple[Finding, ...]:
-    """All findings of one filesystem, worst first, then largest; each with the category of its cause."""
+    """All findings of one filesystem, worst first, then largest; each with the category of its cause.
+
+    Of another filesystem than the Docker root's they name it.
+    """
+    mount = "" if context.of_root else context.study.filesystem.mount.mountpoint
     found = [
-        replace(finding, category=finding.category or cause.category)
+        replace(finding, category=finding.category or cause.category, claim=_placed(finding.claim, mount), mount=mount)
         for cause in causes.CAUSES
+        if context.of_root or not cause.of_engine
         for finding in cause.detect(context)
     ]
-    return tuple(sorted(found, key=_order))
+    return in_order(found)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first, then the largest."""
+    return tuple(sorted(findings, key=_order))
+
+
+def _placed(claim: str, mount: str) -> str:
+    return f"{claim} (on {mount})" if mount and mount not in claim else claim
 
 
 def severity(findings: Iterable[Finding]) -> Severity:

@@ -41,6 +41,11 @@ class FindingContext:
     limits: Thresholds
 
     @property
+    def of_root(self) -> bool:
+        """Is this the Docker root's filesystem? The engine as a whole is judged with it."""
+        return self.study.filesystem.mount == self.snapshot.studies[0].filesystem.mount
+
+    @property
     def space(self) -> FsSpace | None:
         """statvfs, or None where it was not read."""
         space = self.study.filesystem.space

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             config.settings,
             tier=tier,
             target_percent=arguments.until,
+            mount=outcome.report.plan.mount,
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
 def _used_percent(report: Report) -> int | None:
     """How full the disk is, as the report says; None: not known, which is no reason to remove anything."""
-    space = report.ledger.filesystem.space if report.ledger else None
+    space = report.judged_ledger.filesystem.space if report.judged_ledger else None
     return space.value.used_percent if isinstance(space, Exact) else None
 
 

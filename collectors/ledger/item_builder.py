@@ -88,6 +88,7 @@ class Desk:
     figures: Figures
     use: Use
     containers: Mapping[ContainerId, Container]
+    elsewhere: Mapping[Owner, str]  # who has nothing here, and on which other filesystem the bytes lie
     origin: Origin
 
     def item(
@@ -111,8 +112,11 @@ class Desk:
         """
         exclusive = self.figures.exclusive(key)
         referenced = self.figures.beyond_images(key) if own_only else self.figures.referenced(key)
-        note = ""
-        if isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
+        apparent, note = self.figures.apparent(key), ""
+        if key in self.elsewhere:
+            referenced = exclusive = apparent = Exact(0, self.origin)
+            note = f"its bytes lie on {self.elsewhere[key]}"
+        elif isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
             referenced, note = fallback, "size as the engine reports it"
         return Item(
             id=key.id,
@@ -121,7 +125,7 @@ class Desk:
             name=name,
             referenced=referenced,
             exclusive=exclusive,
-            apparent=self.figures.apparent(key),
+            apparent=apparent,
             reclaimable=self._reclaimable(key, exclusive, free),
             owner=owner,
             state=state,
@@ -155,4 +159,18 @@ def desk(snapshot: Snapshot, study: FilesystemStudy, figures: Figures, origin: O
     """Lay out what items are made from."""
     listed = snapshot.engine.containers
     containers = {c.id: c for c in listed.value} if isinstance(listed, Exact) else {}
-    return Desk(snapshot, study, figures, uses(snapshot.engine), containers, origin)
+    return Desk(
+        snapshot, study, figures, uses(snapshot.engine), containers, _elsewhere(snapshot, study, figures), origin
+    )
+
+
+def _elsewhere(snapshot: Snapshot, study: FilesystemStudy, figures: Figures) -> Mapping[Owner, str]:
+    mine = study.filesystem.mount
+    others = (other for other in snapshot.studies if other.filesystem.mount != mine)
+    return {
+        owner: other.filesystem.mount.mountpoint
+        for other in others
+        for unit in other.units
+        for owner in unit.owners
+        if owner not in figures.units
+    }

@@ -266,15 +266,25 @@ _MAKERS: tuple[Callable[[Desk], Iterable[Item]], ...] = (
 )
 
 
+_LISTED = frozenset({OwnerKind.IMAGE, OwnerKind.CONTAINER, OwnerKind.LOG, OwnerKind.VOLUME, OwnerKind.BUILD})
+
+
 def items(desk: Desk) -> Mapping[Category, tuple[Item, ...]]:
     """Items of every category that has any."""
     answer: dict[Category, list[Item]] = {}
     for make in _MAKERS:
         for item in make(desk):
-            answer.setdefault(item.category, []).append(item)
+            if _belongs(desk, item):
+                answer.setdefault(item.category, []).append(item)
     for item in tuple(unlisted(desk, answer)):
         answer.setdefault(item.category, []).append(item)
     return {category: tuple(sorted(listed, key=_largest)) for category, listed in answer.items()}
+
+
+def _belongs(desk: Desk, item: Item) -> bool:
+    """Of what the engine lists, all is told with its root's filesystem, and with another one what has bytes there."""
+    of_root = desk.study.filesystem.mount == desk.snapshot.studies[0].filesystem.mount
+    return of_root or item.owner_id.kind not in _LISTED or item.owner_id in desk.figures.units
 
 
 def _largest(item: Item) -> tuple[int, str]:

@@ -37,3 +37,4 @@ class Finding:
     owners: tuple[Owner, ...]  # what the remedy would remove
     certain: bool  # False: could not be told for sure; the remedy must not act on it
     category: Category | None = None  # where its bytes are charged; None: it is not about one, or from an old recording
+    mount: str = ""  # of which filesystem, by its mountpoint; "": of the Docker root's, or of the engine as a whole

@@ -59,6 +59,7 @@ class Plan:
     steps: tuple[Step, ...]
     unlocks: tuple[Unlock, ...]
     left_out: tuple[str, ...]  # one sentence for each remedy that would free nothing or cannot work, with the reason
+    mount: str = ""  # on which filesystem it frees, by its mountpoint; "": on the Docker root's
 
     @property
     def ids(self) -> frozenset[str]:

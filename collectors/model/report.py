@@ -106,3 +106,9 @@ class Report:
             return None
         mount, space = self.ledger.filesystem.mount, self.ledger.filesystem.space.value
         return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
+
+    @property
+    def judged_ledger(self) -> Ledger | None:
+        """That of the filesystem which leads the verdict and which the plan is for; often the Docker root's."""
+        other = (one for one in self.other_ledgers if one.filesystem.mount.mountpoint == self.plan.mount)
+        return next(other, self.ledger)

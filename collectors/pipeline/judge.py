@@ -7,11 +7,11 @@ sentence that names the biggest culprit and what frees it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collectors import tool_version
-from collectors.causes.detection import culprit, detect, is_symptom, severity
+from collectors.causes.detection import culprit, detect, in_order, is_symptom, severity
 from collectors.causes.finding_context import FindingContext
 from collectors.ledger.account import Account, account
 from collectors.model.finding import Finding, Severity
@@ -58,6 +58,7 @@ def _undecided(snapshot: Snapshot) -> bool:
         view.volumes,
         view.build_cache,
     )
+    others += tuple(other.filesystem.space for other in snapshot.studies[1:])
     if any(isinstance(one, Unavailable) and one.why in _BROKEN for one in others):
         return True
     return any("defect" in row.reason or _broken_probe(row) for row in snapshot.reports)
@@ -68,14 +69,17 @@ def _broken_probe(row: SourceReport) -> bool:
     return row.source == PROBE and row.outcome is Outcome.UNREAD and row.reason.partition(":")[0] in _BROKEN
 
 
-def verdict(ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity) -> str:
-    """The sentence, foreign names already escaped."""
+def verdict(
+    ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity, *, of_root: bool = True
+) -> str:
+    """The sentence, foreign names already escaped; another filesystem than the Docker root's is named."""
     if ledger is None:
         return "The disk could not be read; see Coverage."
     space = ledger.filesystem.space
     if isinstance(space, Unavailable):
         return f"How full the disk is could not be read: {formatting.quoted(formatting.unread(space), None)}."
-    used = f"{formatting.whole_percent(space.value.used_percent)} used"
+    place = "" if of_root else f"{formatting.quoted(ledger.filesystem.mount.mountpoint)} "
+    used = f"{place}{formatting.whole_percent(space.value.used_percent)} used"
     remedy = _remedy(plan)
     writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
     if writes_fail is not None:
@@ -113,10 +117,11 @@ class Judged:
     """What one snapshot amounts to. `accounts` stand in the order of the snapshot's studies."""
 
     accounts: tuple[Account, ...]
-    raw: tuple[Finding, ...]  # as this run alone sees them
-    findings: tuple[Finding, ...]  # as they stand over several runs
+    raw: tuple[Finding, ...]  # of the Docker root's filesystem, as this run alone sees them
+    findings: tuple[Finding, ...]  # of all filesystems, as they stand over several runs
     plan: Plan
     severity: Severity
+    worst: int  # which of the accounts leads the verdict, and has the plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +139,48 @@ def close_books(snapshot: Snapshot) -> tuple[Account, ...]:
 
 
 def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, ruling: Ruling) -> Judged:
-    """Findings, severity and plan from the closed books."""
+    """Findings and severity of every filesystem, and the plan of the one that is worst, from the closed books."""
     if not accounts:
-        return Judged((), (), (), Plan((), (), ()), Severity.P2)
-    # The Docker root's filesystem is judged; the others are shown.
-    study, main = snapshot.studies[0], accounts[0]
-    raw = detect(FindingContext(snapshot, study, main.ledger, main.books, memory.trend, ruling.settings.thresholds))
-    percent = _used_percent(main)
-    findings = settle(raw, memory.journal, percent, snapshot.ended_at, ruling.settings.thresholds)
-    steps = build_plan(
+        return Judged((), (), (), Plan((), (), ()), Severity.P2, 0)
+    limits = ruling.settings.thresholds
+    raw, *others = (
+        detect(FindingContext(snapshot, study, its.ledger, its.books, memory.trend, limits))
+        for study, its in zip(snapshot.studies, accounts, strict=True)
+    )
+    # The journal keeps the history of the Docker root's filesystem; the others stand as this run sees them.
+    of_root = settle(raw, memory.journal, _used_percent(accounts[0]), snapshot.ended_at, limits)
+    found = (of_root, *others)
+    worst = _worst(accounts, found)
+    mount = accounts[worst].ledger.filesystem.mount.mountpoint if worst else ""
+    plan = build_plan(
         snapshot,
-        main.ledger,
-        main.books,
-        findings,
+        accounts[worst].ledger,
+        accounts[worst].books,
+        found[worst],
         ruling.settings.keep,
         ruling.last_used,
         snapshot.ended_at,
         until_percent=ruling.until_percent,
     )
-    return Judged(accounts, raw, findings, steps, severity(findings))
+    plan = replace(plan, mount=mount, left_out=(*plan.left_out, *_also_short(accounts, found, worst)))
+    findings = in_order(finding for its in found for finding in its)
+    return Judged(accounts, raw, findings, plan, severity(findings), worst)
+
+
+def _worst(accounts: tuple[Account, ...], found: tuple[tuple[Finding, ...], ...]) -> int:
+    """The filesystem with the gravest finding; of equal ones the fuller; the Docker root's where nothing presses."""
+    graver = [place for place in range(1, len(found)) if severity(found[place]) >= Severity.P2]
+    return max([0, *graver], key=lambda place: (severity(found[place]), _used_percent(accounts[place]) or 0, -place))
+
+
+def _also_short(accounts: tuple[Account, ...], found: tuple[tuple[Finding, ...], ...], worst: int) -> list[str]:
+    """Filesystems that are short as well, and that this plan does not free."""
+    return [
+        f"{its.ledger.filesystem.mount.mountpoint} is short as well ({severity(found[place]).name}): this plan frees "
+        f"{accounts[worst].ledger.filesystem.mount.mountpoint} first, and the next run plans for the other."
+        for place, its in enumerate(accounts)
+        if place != worst and severity(found[place]) >= Severity.P1
+    ]
 
 
 def _used_percent(main: Account) -> int | None:
@@ -170,7 +198,7 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Setti
         took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
         severity=judged.severity,
         exit_status=exit_status(snapshot, judged.severity),
-        verdict=verdict(main, judged.findings, judged.plan, judged.severity),
+        verdict=_verdict(judged),
         docker_root=snapshot.docker_root,
         engine=snapshot.engine.engine,
         explained_percent=_explained(judged.accounts, snapshot.ended_at),
@@ -183,6 +211,13 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Setti
         coverage=snapshot.reports,
         settings=settings,
     )
+
+
+def _verdict(judged: Judged) -> str:
+    """Of the filesystem that leads: its ledger, and the findings that are about it."""
+    ledger = judged.accounts[judged.worst].ledger if judged.accounts else None
+    mine = tuple(finding for finding in judged.findings if finding.mount == judged.plan.mount)
+    return verdict(ledger, mine, judged.plan, judged.severity, of_root=judged.worst == 0)
 
 
 def _explained(accounts: tuple[Account, ...], at: datetime) -> Reading[float]:

@@ -107,7 +107,8 @@ def _dangling(report: Report) -> Mapping[str, int] | None:
 
 
 def _noted(shown: tuple[Finding, ...], raw: tuple[Finding, ...]) -> tuple[Noted, ...]:
-    stands = {finding.rule: finding.severity for finding in shown}
+    # The worst first: of a rule that several filesystems have, that one.
+    stands = {finding.rule: finding.severity for finding in reversed(shown)}
     seen = {finding.rule: finding for finding in raw}
     return tuple(
         Noted(

@@ -196,7 +196,7 @@ def _take(held: ExitStack, opening: AbstractContextManager[int], path: str) -> b
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """`mountpoint` is a path on the Docker root's filesystem, as this process can open it.
+    """`mountpoint` is a path on the filesystem that the plan frees, as this process can open it.
 
     Steps whose risk is above `tier` are refused, and a step that is not automatic is refused unless a person named it:
     its id is in `named`. `target_percent` None: run every chosen step; else stop once used is at or below it.
@@ -229,10 +229,11 @@ def for_snapshot(
     tier: Risk,
     target_percent: float | None,
     named: frozenset[str] = frozenset(),
+    mount: str = "",
 ) -> RunContext:
     """The context of a plan that was made from this snapshot, with the settings that it was made with.
 
-    Raises ValueError where the snapshot found no filesystem.
+    `mount` is the plan's: which filesystem it frees. Raises ValueError where the snapshot found no filesystem.
     """
     if not snapshot.studies:
         raise ValueError("the snapshot found no filesystem of Docker's: there is nothing to measure on")
@@ -240,7 +241,7 @@ def for_snapshot(
     return RunContext(
         endpoint=endpoint,
         host=host,
-        mountpoint=snapshot.studies[0].filesystem.mount.mountpoint,
+        mountpoint=mount or snapshot.studies[0].filesystem.mount.mountpoint,
         docker_root=root,
         state=state,
         rules=settings.keep,

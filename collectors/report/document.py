@@ -52,13 +52,15 @@ def encode(report: Report) -> Json:
         "ledger": _rows(ledger) if ledger else [],
         "items": _items(ledger) if ledger else {},
         **{part.key: part.document(report.filesystem_facts) for part in report_parts()},
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [_finding(finding, ledger) for finding in report.findings],
         "trend": trend_fields(report.trend),
         "plan": [_step(step) for step in report.plan.steps],
         "plan_left_out": list(report.plan.left_out),
+        "plan_mount": report.judged_ledger.filesystem.mount.mountpoint if report.judged_ledger else None,
         "coverage": [_coverage(row) for row in report.coverage],
         "other_filesystems": [
-            {"filesystem": _filesystem(other.filesystem), "ledger": _rows(other)} for other in report.other_ledgers
+            {"filesystem": _filesystem(other.filesystem), "ledger": _rows(other), "items": _items(other)}
+            for other in report.other_ledgers
         ],
     }
 
@@ -140,7 +142,7 @@ def _item(item: Item) -> Json:
     return fields
 
 
-def _finding(finding: Finding) -> Json:
+def _finding(finding: Finding, main: Ledger | None) -> Json:
     return {
         "rule": finding.rule,
         "severity": finding.severity.name,
@@ -149,6 +151,7 @@ def _finding(finding: Finding) -> Json:
         "evidence": [_evidence(label, value) for label, value in finding.evidence],
         "remedy": finding.remedy,
         "certain": finding.certain,
+        "mount": finding.mount or (main.filesystem.mount.mountpoint if main else ""),
         "reason": "not about a number of bytes" if finding.bytes is None else _gaps(finding.bytes),
     }
 

@@ -129,7 +129,7 @@ def _result(result: StepResult, si: bool) -> list[str]:
 
 
 def _disk(report: Report, si: bool) -> str:
-    space = report.ledger.filesystem.space if report.ledger else None
+    space = report.judged_ledger.filesystem.space if report.judged_ledger else None
     if not isinstance(space, Exact):
         return "unknown"
     figures = space.value
@@ -137,7 +137,7 @@ def _disk(report: Report, si: bool) -> str:
 
 
 def _after(report: Report, freed_bytes: int, si: bool) -> str:
-    space = report.ledger.filesystem.space if report.ledger else None
+    space = report.judged_ledger.filesystem.space if report.judged_ledger else None
     if not isinstance(space, Exact):
         return "unknown"
     figures = space.value

@@ -37,26 +37,34 @@ def schema() -> Json:
                 "filesystem": {"anyOf": [{"$ref": "#/$defs/filesystem"}, {"type": "null"}]},
                 "engine": _engine(),
                 "ledger": _list("#/$defs/row"),
-                "items": {
-                    "type": "object",
-                    "properties": {category.value: _list("#/$defs/item") for category in Category},
-                    "additionalProperties": False,
-                },
+                "items": {"$ref": "#/$defs/items"},
                 "btrfs": {"type": ["object", "null"], "required": ["reason"]},
                 "findings": _list("#/$defs/finding"),
                 "trend": _trend(),
                 "plan": _list("#/$defs/step"),
                 "plan_left_out": {"type": "array", "items": _TEXT},
+                "plan_mount": {"type": ["string", "null"], "description": "the filesystem that the plan frees"},
                 "coverage": _list("#/$defs/coverage"),
                 "other_filesystems": {
                     "type": "array",
-                    "items": _object({"filesystem": {"$ref": "#/$defs/filesystem"}, "ledger": _list("#/$defs/row")}),
+                    "items": _object(
+                        {
+                            "filesystem": {"$ref": "#/$defs/filesystem"},
+                            "ledger": _list("#/$defs/row"),
+                            "items": {"$ref": "#/$defs/items"},
+                        }
+                    ),
                 },
             }
         ),
         "$defs": {
             "filesystem": _filesystem(),
             "row": _row(),
+            "items": {
+                "type": "object",
+                "properties": {category.value: _list("#/$defs/item") for category in Category},
+                "additionalProperties": False,
+            },
             "item": _item(),
             "finding": _finding(severities),
             "step": _step(),
@@ -163,6 +171,7 @@ def _finding(severities: list[str]) -> Json:
             },
             "remedy": _TEXT,
             "certain": _FLAG,
+            "mount": _TEXT,
             "reason": _TEXT,
         }
     )

@@ -83,6 +83,7 @@ class HostSource:
             tier=Risk.DESTRUCTIVE,
             target_percent=None,
             named=chosen,
+            mount=plan.mount,
         )
         outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)
         remember(self._last, options, actions_of(outcome, plan.steps))

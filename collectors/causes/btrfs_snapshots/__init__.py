@@ -91,4 +91,4 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
 
 
 OF_ROOT_LINE = "snapshots of the subvolume that the Docker root lies in pin its volumes and logs"
-OF_ROOT = Cause(OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root)
+OF_ROOT = Cause(OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root, of_engine=True)

@@ -24,4 +24,4 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 LINE = "one tag is rebuilt again and again, and each time leaves an image behind"
-CAUSE = Cause(ID, Category.IMAGES, None, None, LINE, detect)
+CAUSE = Cause(ID, Category.IMAGES, None, None, LINE, detect, of_engine=True)

@@ -72,7 +72,9 @@ def detect_forecast(context: FindingContext) -> Iterable[Finding]:
 
 
 FORECAST_LINE = "at the present rate a threshold is crossed within hours"
-FORECAST = Cause(FORECAST_ID, None, None, None, FORECAST_LINE, detect_forecast, symptom=True, wants_step=False)
+FORECAST = Cause(
+    FORECAST_ID, None, None, None, FORECAST_LINE, detect_forecast, symptom=True, wants_step=False, of_engine=True
+)
 
 
 UNKNOWN_ID = "disk-unknown"

@@ -29,7 +29,7 @@ def detect_logs(context: FindingContext) -> Iterable[Finding]:
 
 
 LOGS_LINE = "daemon.json sets no size limit for the logs of containers"
-LOGS = Cause(LOGS_ID, Category.LOGS, None, None, LOGS_LINE, detect_logs)
+LOGS = Cause(LOGS_ID, Category.LOGS, None, None, LOGS_LINE, detect_logs, of_engine=True)
 
 
 CACHE_ID = "no-cache-ceiling"
@@ -45,7 +45,7 @@ def detect_cache(context: FindingContext) -> Iterable[Finding]:
 
 
 CACHE_LINE = "daemon.json sets no size limit for the build cache"
-CACHE = Cause(CACHE_ID, Category.BUILD_CACHE, None, None, CACHE_LINE, detect_cache)
+CACHE = Cause(CACHE_ID, Category.BUILD_CACHE, None, None, CACHE_LINE, detect_cache, of_engine=True)
 
 
 PRUNE_ID = "podman-prune"
@@ -60,4 +60,4 @@ def detect_prune(context: FindingContext) -> Iterable[Finding]:
 
 
 PRUNE_LINE = "Podman's volume prune over this API also removes named volumes"
-PRUNE = Cause(PRUNE_ID, Category.VOLUMES, None, None, PRUNE_LINE, detect_prune)
+PRUNE = Cause(PRUNE_ID, Category.VOLUMES, None, None, PRUNE_LINE, detect_prune, of_engine=True)

@@ -26,7 +26,7 @@ def detect_unreachable(context: FindingContext) -> Iterable[Finding]:
 
 
 UNREACHABLE_LINE = "the engine does not answer: what is in use is not known"
-UNREACHABLE = Cause(UNREACHABLE_ID, None, None, None, UNREACHABLE_LINE, detect_unreachable)
+UNREACHABLE = Cause(UNREACHABLE_ID, None, None, None, UNREACHABLE_LINE, detect_unreachable, of_engine=True)
 
 
 NO_ROOT_ID = "no-docker-root"
@@ -44,4 +44,4 @@ def detect_no_root(context: FindingContext) -> Iterable[Finding]:
 
 
 NO_ROOT_LINE = "no Docker root was found; the figures are those of the place where it usually is"
-NO_ROOT = Cause(NO_ROOT_ID, None, None, None, NO_ROOT_LINE, detect_no_root)
+NO_ROOT = Cause(NO_ROOT_ID, None, None, None, NO_ROOT_LINE, detect_no_root, of_engine=True)

@@ -139,4 +139,4 @@ def detect_unknown(context: FindingContext) -> Iterable[Finding]:
 
 
 UNKNOWN_LINE = "whether layers are orphaned could not be told"
-UNKNOWN = Cause(UNKNOWN_ID, Category.ORPHANS, None, None, UNKNOWN_LINE, detect_unknown)
+UNKNOWN = Cause(UNKNOWN_ID, Category.ORPHANS, None, None, UNKNOWN_LINE, detect_unknown, of_engine=True)
