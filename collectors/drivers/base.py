@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from collectors.drivers.ask import Asker, Known
-from collectors.drivers.files import Rows
+from collectors.drivers.files import Rows, followed
 from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.model.reading import Reading
@@ -120,7 +120,7 @@ class StorageDriver(ABC):
 
     def containers(self, layout: Layout) -> Path:
         """The folder with one folder for each container."""
-        return layout.root / "containers"
+        return followed(layout.root / "containers")
 
     @abstractmethod
     def log_paths(self, container: Path) -> tuple[str, ...]:

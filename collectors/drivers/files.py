@@ -115,6 +115,11 @@ def folders_if_there(folder: Path) -> tuple[str, ...]:
         return ()
 
 
+def followed(path: Path) -> Path:
+    """`path`, or where it leads to: people move a part of a Docker root to another disk behind a symbolic link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 T = TypeVar("T")
 
 # A record that is being written or deleted changes file by file; this is longer than that takes.

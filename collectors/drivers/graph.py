@@ -21,7 +21,7 @@ from collectors.drivers import buildkit, layerdb, leftovers
 from collectors.drivers.ask import NOBODY, Asker, Known, needs, value
 from collectors.drivers.base import LINKS, Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.buildkit import CacheRecord, CacheSnapshot
-from collectors.drivers.files import Rows, folders_if_there
+from collectors.drivers.files import Rows, folders_if_there, followed
 from collectors.drivers.layerdb import Removing, Write
 from collectors.drivers.listing import born_s, unit_at
 from collectors.model.owner import ChainId, Owner, OwnerKind
@@ -170,12 +170,18 @@ class GraphDriver(StorageDriver):
 
     def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
         """Its layer database."""
-        database = root / "image" / self.name
+        database = followed(root / "image") / self.name
         if not (database / "layerdb").is_dir():
             return ()
-        base = root / self._layers if self._layers is not None else None
+        base = self._base(root)
         opened = opened_s(database / "layerdb", "", "tmp", "mounts", "sha256")
         return (Candidate(self, self.name, database, base, (root / self.name, database), opened),)
+
+    def _base(self, root: Path) -> Path | None:
+        if self._layers is None:
+            return None
+        first, _, rest = self._layers.partition("/")
+        return followed(root / first) / rest
 
     def owners(self, layout: Layout, ask: Asker, grace_s: float) -> Parts:
         """By the layer database, the images and BuildKit."""

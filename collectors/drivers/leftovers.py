@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from collectors.drivers.base import Layout
-from collectors.drivers.files import Rows, collect, folders_if_there, mapping, names_if_there, read_json
+from collectors.drivers.files import Rows, collect, folders_if_there, followed, mapping, names_if_there, read_json
 from collectors.drivers.listing import Entry, entries, entries_if_there, unit, unit_at
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
@@ -37,7 +37,7 @@ _KEEP_FILES = ("json-file", "local")
 
 def docker_logs(root: Path) -> Rows[ContainerLog]:
     """The logs of every container below `<root>/containers` whose driver keeps files, or that has some."""
-    containers = root / "containers"
+    containers = followed(root / "containers")
     found = collect((containers / name for name in folders_if_there(containers)), _docker_log)
     return Rows(tuple(log for log in found.good if log.paths or log.driver in _KEEP_FILES), found.broken)
 
@@ -140,6 +140,7 @@ def rest(layout: Layout) -> tuple[Unit, ...]:
     root = layout.root
     return (
         *(unit(one, _kind(layout, one)) for one in entries(root)),
+        *_behind_links(layout),
         *_beside_volumes(root),
         *_outside(layout),
         *(one for path in layout.others for one in unit_at(path, UnitKind.OTHER_DRIVER, name=_below(root, path))),
@@ -154,10 +155,18 @@ def _kind(layout: Layout, one: Entry) -> UnitKind:
     return _KINDS.get(one.name, own)
 
 
+def _behind_links(layout: Layout) -> Iterator[Unit]:
+    """What the engine makes below its root, and somebody moved elsewhere behind a link; the link itself stays."""
+    for one in entries(layout.root):
+        path, real = Path(one.path), followed(Path(one.path))
+        if not one.is_folder and layout.driver.makes(one.name) and real != path and real.is_dir():
+            yield from unit_at(real, _kind(layout, one), name=f"{one.name} (a link to {real})")
+
+
 def _beside_volumes(root: Path) -> Iterator[Unit]:
     """Files among the volumes and containers, where the engine keeps folders alone."""
     for shelf in ("volumes", "containers"):
-        for one in entries_if_there(root / shelf):
+        for one in entries_if_there(followed(root / shelf)):
             if not one.is_folder and one.name not in _VOLUME_FILES:
                 yield unit(one, UnitKind.FOREIGN, name=f"{shelf}/{one.name}")
 
@@ -190,18 +199,21 @@ def _logs(container: str, paths: Iterable[str], owner: frozenset[Owner]) -> Iter
         yield from unit_at(Path(path), UnitKind.LOG, name=container, owners=owner)
 
 
-def _volumes(root: Path) -> tuple[Unit, ...]:
-    """Each local volume; those of other drivers lie elsewhere. The database beside them is no volume."""
-    return tuple(
-        unit(one, UnitKind.VOLUME, owners=frozenset({Owner(OwnerKind.VOLUME, one.name)}))
-        for one in entries_if_there(root / "volumes")
-        if one.is_folder and one.name not in _VOLUME_FILES
-    )
+def _volumes(root: Path) -> Iterator[Unit]:
+    """Each local volume, and what its `_data` leads to where that is a link; those of other drivers lie elsewhere."""
+    for one in entries_if_there(followed(root / "volumes")):
+        if not one.is_folder or one.name in _VOLUME_FILES:
+            continue
+        owner = frozenset({Owner(OwnerKind.VOLUME, one.name)})
+        yield unit(one, UnitKind.VOLUME, owners=owner)
+        data = Path(one.path, "_data")
+        if (real := followed(data)) != data and real.is_dir():
+            yield from unit_at(real, UnitKind.VOLUME, name=one.name, owners=owner)
 
 
 def _plugins(root: Path) -> Iterator[Unit]:
     """Each installed plugin; `storage` and `tmp` are the plugin store's own."""
-    for one in entries_if_there(root / "plugins"):
+    for one in entries_if_there(followed(root / "plugins")):
         if one.is_folder and one.name not in ("storage", "tmp"):
             yield unit(one, UnitKind.PLUGIN, owners=frozenset({Owner(OwnerKind.PLUGIN, one.name)}))
 

@@ -15,7 +15,7 @@ from collectors.drivers import leftovers, overlay2
 from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
-from collectors.drivers.files import Rows, mapping, read_json, sequence
+from collectors.drivers.files import Rows, followed, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import Entry, born_s, unit_at
 from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind
@@ -69,7 +69,8 @@ class PodmanDriver(StorageDriver):
             return ()
         folders = (root / self.name, *(root / f"{self.name}-{part}" for part in ("layers", "images", "containers")))
         opened = opened_s(database, "", "layers.lock", "layers.json")
-        return (Candidate(self, self.name, root, root / self._layers, folders, opened),)
+        first, _, rest = self._layers.partition("/")
+        return (Candidate(self, self.name, root, followed(root / first) / rest, folders, opened),)
 
     def owners(self, layout: Layout, ask: Asker, grace_s: float) -> Parts:
         """By its three documents. `grace_s` is not needed: an unfinished layer says so itself."""

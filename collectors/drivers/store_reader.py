@@ -27,7 +27,8 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
     """The whole Store. `grace_s`: how old something that nobody knows must be to be called an orphan."""
     before = ask.witness("first listing", layout.root, lambda: _keys(layout))
     parts = layout.driver.owners(layout, ask, grace_s)
-    if freshly_bound and layout.driver.mounts_below_root:
+    below_root = layout.base is not None and layout.base.is_relative_to(layout.root)
+    if freshly_bound and below_root and layout.driver.mounts_below_root:
         mounted = ask.witness("mounts below the root", host.proc, lambda: orphans.bound(host.proc, _folders(layout)))
     else:
         mounted = ask.witness("live mounts", host.proc, lambda: orphans.live(host.proc, _folders(layout)))
@@ -90,7 +91,9 @@ def _folders(layout: Layout) -> frozenset[str]:
     """The last components of the folders whose entries may be mounted."""
     if layout.base is None:
         return frozenset()
-    return frozenset({LINKS, *((layout.base / shelf).name for shelf in layout.driver.layer_folders(layout))})
+    shelves = layout.driver.layer_folders(layout)
+    # Behind a link the engine may mount by the name that it knows, and the kernel tells the other.
+    return frozenset({LINKS, layout.driver.name, *((layout.base / shelf).name for shelf in shelves)})
 
 
 def _links(layout: Layout) -> dict[str, str]:
@@ -106,7 +109,8 @@ def _resolved(mounted: frozenset[Pair], links: Mapping[str, str], layout: Layout
     if layout.base is None:
         return mounted
     folder = layout.base.name
-    return mounted | {(folder, links[name]) for where, name in mounted if where == LINKS and name in links}
+    behind = {(folder, name) for where, name in mounted if where == layout.driver.name}
+    return mounted | behind | {(folder, links[name]) for where, name in mounted if where == LINKS and name in links}
 
 
 def _stood_on(layout: Layout, ask: Asker, known: Mapping[str, Known], links: Mapping[str, str]) -> Mapping[str, str]:

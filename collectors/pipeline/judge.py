@@ -216,7 +216,12 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Setti
 def _verdict(judged: Judged) -> str:
     """Of the filesystem that leads: its ledger, and the findings that are about it."""
     ledger = judged.accounts[judged.worst].ledger if judged.accounts else None
-    mine = tuple(finding for finding in judged.findings if finding.mount == judged.plan.mount)
+    said_once = f" (on {judged.plan.mount})"
+    mine = tuple(
+        replace(finding, claim=finding.claim.removesuffix(said_once))
+        for finding in judged.findings
+        if finding.mount == judged.plan.mount
+    )
     return verdict(ledger, mine, judged.plan, judged.severity, of_root=judged.worst == 0)
 
 

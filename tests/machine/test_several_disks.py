@@ -1,0 +1,122 @@
+"""A Docker root whose parts lie on several disks: each disk is judged, whatever way leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectors.causes import disk_full
+from tests.bench.explain import preflight
+from tests.lab import Lab, disk
+from tests.lab.commands import CommandFailed, run
+from tests.lab.messes._write import MIB, random_file
+from tests.lab.require import require_machine
+
+pytestmark = pytest.mark.machine
+
+VOLUME = "shop-data"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[tuple[Lab, disk.Disk]]:
+    require_machine()
+    with Lab.up(driver="overlay2", mess="empty", size_mib=512) as made:
+        second = made.base / "second"
+        second.mkdir()
+        other = disk.create(second, "ext4", size_mib=64)
+        made.docker("volume", "create", VOLUME)
+        made.stop_engine()
+        run("cp", "-a", f"{made.docker_root}/volumes/.", other.mount)
+        random_file(other.mount / VOLUME / "_data/dump", 50 * MIB)
+        run("rm", "-r", made.docker_root / "volumes")
+        yield made, other
+
+
+def told(lab: Lab) -> dict[str, Any]:
+    lab.start_engine()
+    try:
+        assert VOLUME in lab.docker("volume", "ls", "-q")
+        return preflight(lab)
+    finally:
+        lab.stop_engine()
+
+
+def the_full_one(document: dict[str, Any]) -> dict[str, Any]:
+    assert (document["severity"], document["exit_status"]) == ("P0", 2)
+    (full,) = [one for one in document["findings"] if one["rule"] == disk_full.ID]
+    return dict(full)
+
+
+def volume_on(document: dict[str, Any], mount: Path) -> dict[str, Any]:
+    (other,) = [o for o in document["other_filesystems"] if o["filesystem"]["mount"] == str(mount)]
+    (volume,) = other["items"]["volumes"]
+    return dict(volume)
+
+
+def test_the_full_disk_that_is_mounted_at_the_volumes_is_critical(lab: tuple[Lab, disk.Disk]) -> None:
+    made, other = lab
+    volumes = made.docker_root / "volumes"
+    volumes.mkdir(exist_ok=True)
+    run("mount", other.devices[0], volumes)
+    try:
+        document = told(made)
+    finally:
+        run("umount", volumes)
+    assert the_full_one(document)["mount"] == document["plan_mount"]
+    assert document["plan_mount"] in (str(volumes), str(other.mount))
+    assert document["verdict"].startswith(f"{document['plan_mount']} 100% used; ")
+    found = volume_on(document, Path(document["plan_mount"]))
+    assert (found["name"], found["bytes"] >= 50 * MIB) == (VOLUME, True)
+    assert VOLUME in " ".join(step["command"] for step in document.get("plan_for_person", document["plan"]))
+    volumes.rmdir()
+
+
+def test_so_is_one_that_only_a_symbolic_link_leads_to(lab: tuple[Lab, disk.Disk]) -> None:
+    made, other = lab
+    (made.docker_root / "volumes").symlink_to(other.mount)
+    try:
+        document = told(made)
+    finally:
+        (made.docker_root / "volumes").unlink()
+    assert the_full_one(document)["mount"] == str(other.mount)
+    assert volume_on(document, other.mount)["bytes"] >= 50 * MIB
+    (elsewhere,) = document["other_filesystems"]
+    assert any("volumes (a link to " in item["name"] for item in elsewhere["items"]["docker_other"])
+
+
+def test_so_is_one_that_only_the_data_of_a_volume_lies_on(lab: tuple[Lab, disk.Disk]) -> None:
+    made, other = lab
+    volume = made.docker_root / "volumes" / VOLUME
+    volume.mkdir(parents=True)
+    (volume / "_data").symlink_to(other.mount / VOLUME / "_data")
+    try:
+        document = told(made)
+    finally:
+        run("rm", "-r", made.docker_root / "volumes")
+    assert the_full_one(document)["mount"] == str(other.mount)
+    assert volume_on(document, other.mount)["bytes"] >= 50 * MIB
+
+
+def test_a_disk_that_the_engine_itself_covered_holds_nothing_of_it(lab: tuple[Lab, disk.Disk]) -> None:
+    """Below a private mount the engine binds its root over itself, without what was mounted in there."""
+    made, other = lab
+    volumes = made.docker_root / "volumes"
+    volumes.mkdir()
+    random_file(volumes / VOLUME / "_data/below", 30 * MIB)
+    run("mount", other.devices[0], volumes)
+    run("mount", "--make-private", made.mount)
+    try:
+        document = told(made)
+    finally:
+        with suppress(CommandFailed):  # the engine takes its bind away when it ends in order
+            run("umount", "--lazy", made.docker_root)
+        run("umount", volumes)
+        run("mount", "--make-shared", made.mount)
+    assert document["other_filesystems"] == []
+    (found,) = [item for item in document["items"]["volumes"] if item["name"] == VOLUME]
+    assert 30 * MIB <= found["bytes"] <= 31 * MIB
+    assert document["severity"] != "P0"
