@@ -2,7 +2,7 @@
 Docker roots inside Docker (an engine in a container). Lists one or two folders of each unit and looks no deeper.
 
 Of the engine's temporary files a download or a build context that was touched lately is taken to go on, and so is one
-that a process has open. Opens nothing but folders and the links in /proc; judges no name that is not the engine's.
+that a process has open. Opens nothing but folders; judges no name that is not the engine's.
 """
 
 from __future__ import annotations
@@ -15,22 +15,33 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.model.owner import Owner, OwnerKind, UnitId
+from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
+from collectors.system.unlinked_files import OpenFileSearch
 
-NAMES = re.compile(r"(GetImageBlob|docker-builder|docker-import-|docker-export-)\d+")
+WATCHED = r"(?:GetImageBlob|docker-builder|docker-import-|docker-export-)\d+"
+NAMES = re.compile(WATCHED)
 _AT_MOST_ENTRIES = 200_000  # a context with more than that is not looked through, and stays
 
 
-def forgotten(folder: Path, proc: Path, oldest_s: float) -> frozenset[str]:
-    """Paths directly below `folder` that nothing has touched since `oldest_s` and that no visible process has open.
+def without_opened(units: tuple[Unit, ...], search: Reading[OpenFileSearch]) -> tuple[Unit, ...]:
+    """The units, of which a temporary file is no leftover that some process has open, or may have open for all we know.
 
     A process that cannot be looked into may still hold one: whoever removes something asks the kernel once more.
     """
-    still = [path for path in _named(folder) if (touched := last_touched_s(path)) is not None and touched <= oldest_s]
-    if not still:
-        return frozenset()
-    opened = frozenset(_opened_below(proc, folder.name))
-    return frozenset(path for path in still if Path(path).name not in opened)
+    opened = search.value.opened if isinstance(search, Exact) and search.value.whole else None
+    return tuple(replace(unit, owners=frozenset()) if _in_use(unit, opened) else unit for unit in units)
+
+
+def _in_use(unit: Unit, opened: frozenset[str] | None) -> bool:
+    left_over = unit.kind is UnitKind.TEMPORARY and any(who.kind is OwnerKind.LEFTOVER for who in unit.owners)
+    return left_over and (opened is None or Path(unit.path).name in opened)
+
+
+def _untouched(folder: Path, oldest_s: float) -> frozenset[str]:
+    """Paths directly below `folder` that nothing has touched since `oldest_s`."""
+    named = _named(folder)
+    return frozenset(p for p in named if (touched := last_touched_s(p)) is not None and touched <= oldest_s)
 
 
 def last_touched_s(path: str) -> float | None:
@@ -64,28 +75,6 @@ def _named(folder: Path) -> list[str]:
         return []
 
 
-def _opened_below(proc: Path, folder_name: str) -> Iterator[str]:
-    """Names in a folder of this name that some process has open, or works in. The engine may see another path to it."""
-    below = re.compile(rf"/{re.escape(folder_name)}/([^/]+)")
-    for process in _listed(proc):
-        if not Path(process).name.isdigit():
-            continue
-        for link in (f"{process}/cwd", *_listed(f"{process}/fd"), *_listed(f"{process}/map_files")):
-            try:
-                target = str(Path(link).readlink())
-            except OSError:  # ended, closed, or not ours to see
-                continue
-            yield from below.findall(target)
-
-
-def _listed(folder: Path | str) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries]
-    except OSError:
-        return []
-
-
 # The kernel's default names: core, core.<pid>; others are set by core_pattern and lie where it says.
 _CORE = re.compile(r"core(\.\d+)?")
 # Where a layer's files begin, below the directory of each driver.
@@ -94,10 +83,10 @@ _DRIVERS = frozenset({"overlay2", "btrfs", "vfs", "fuse-overlayfs", "containerd"
 _ENGINE = frozenset({"containers", "image", "volumes"})
 
 
-def inner_units(units: Iterable[Unit], here: Callable[[str], bool], proc: Path, oldest_s: float) -> tuple[Unit, ...]:
+def inner_units(units: Iterable[Unit], here: Callable[[str], bool], oldest_s: float) -> tuple[Unit, ...]:
     """The units inside `units`. What cannot be listed has none: its bytes stay with the unit that holds them.
 
-    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) and nobody has open is a leftover.
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
 
     `here` says whether a folder lies on the Docker root's own filesystem. Others are not listed: a volume may be a
     network mount that hangs, and a thread that hangs on it would keep this process from ever ending.
@@ -113,12 +102,12 @@ def inner_units(units: Iterable[Unit], here: Callable[[str], bool], proc: Path, 
         elif unit.kind is UnitKind.VOLUME:
             found += _nested_root(unit, Path(unit.path, "_data"))
         elif unit.kind is UnitKind.TEMPORARY and Path(unit.path).name == "tmp":
-            found += _temporary(unit, proc, oldest_s)
+            found += _temporary(unit, oldest_s)
     return tuple(found)
 
 
-def _temporary(folder: Unit, proc: Path, oldest_s: float) -> Iterator[Unit]:
-    over = forgotten(Path(folder.path), proc, oldest_s)
+def _temporary(folder: Unit, oldest_s: float) -> Iterator[Unit]:
+    over = _untouched(Path(folder.path), oldest_s)
     for name, path in _names(folder.path).items():
         owners = frozenset({Owner(OwnerKind.LEFTOVER, path)}) if path in over else folder.owners
         yield replace(_of(folder, UnitKind.TEMPORARY, path, name), owners=owners)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Any
 
 from collectors import drivers
 from collectors import engine as engine_source
-from collectors.drivers.inner import inner_units
+from collectors.drivers.inner import WATCHED, inner_units
 from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
+from collectors.filesystems.base import KEEP_S
 from collectors.inventory import coverage, roots
 from collectors.inventory.request import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
@@ -29,11 +32,14 @@ from collectors.system.host import reads_every_file
 from collectors.system.mount_table import Places
 from collectors.system.mountinfo import mounts as mount_table
 from collectors.system.statvfs import space as statvfs
+from collectors.system.unlinked_files import OpenFileSearch, search_open_files
 
 __all__ = ["Request", "assemble"]
 
 # How long the first questions to the engine may hold up the disk, as a share of the whole deadline.
 _ENGINE_SHARE = 0.4
+# How long naming what lies inside others may take; without it the bytes are there, under the name of the outer one.
+_INNER_SHARE = 0.2
 # What comes after the last answer (joining, judging, printing) needs a moment of the deadline too.
 _KEEP_S = 0.5
 
@@ -41,6 +47,13 @@ _KEEP_S = 0.5
 def assemble(request: Request, on_part: OnPart | None = None) -> Snapshot:
     """Read everything. Never raises; what could not be read says why in its place."""
     return _Assembly(request, on_part).run()
+
+
+def _with_fill(one: FilesystemStudy, early: Filesystem) -> FilesystemStudy:
+    """The study; where it came too late to ask how full the filesystem is, with the answer from the beginning."""
+    if isinstance(one.filesystem.space, Exact) or one.filesystem.mount != early.mount:
+        return one
+    return replace(one, filesystem=early)
 
 
 class _Assembly:
@@ -135,10 +148,11 @@ class _Assembly:
             self._rootless(root, mounts, places)
             return
         self._early(places.home_of(root.value))
+        search = self._open_files()
         store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers = listed(self.snapshot.engine.containers)
-        context = StudyContext(self.request, self.clock, places, root.value, store, containers)
+        context = StudyContext(self.request, self.clock, places, root.value, store, containers, search)
         for one in self._mounts(root.value, store, places):
             self._add(*study(context, one))
 
@@ -152,8 +166,17 @@ class _Assembly:
             path, mount = likely
             self._early(mount)
             self._report(coverage.line("docker root", root))
-            found = study(StudyContext(request, self.clock, places, path, root, ()), mount)
+            context = StudyContext(request, self.clock, places, path, root, (), self._open_files())
+            found = study(context, mount)
         self._add(*(found or remote_study(root)))
+
+    def _open_files(self) -> Callable[[], Reading[OpenFileSearch]]:
+        """Begins the one search of the run; the result waits for it."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="open files")
+        left_s = self.clock.left(keep=KEEP_S)
+        search = pool.submit(search_open_files, self.request.host, watched=WATCHED, deadline_s=left_s)
+        pool.shutdown(wait=False)
+        return search.result
 
     def _store(self, root: str, places: Places) -> Reading[Store]:
         engine, bound = self.snapshot.engine.engine, self.request.bound
@@ -182,12 +205,12 @@ class _Assembly:
         if isinstance(store.units, Unavailable):
             return store
         units, mount = store.units, places.mount_of(root)
-        proc, oldest_s = self.request.host.proc, time.time() - self.request.grace_s
+        oldest_s = time.time() - self.request.grace_s
         found = deadline.read(
             "docker_root.inner",
             "inside units",
-            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount), proc, oldest_s),
-            timeout_s=self.clock.left(at_most=10.0),
+            lambda: inner_units(units.value, lambda path: mount is None or places.on(path, mount), oldest_s),
+            timeout_s=self.clock.left(at_most=self.deadline_s * _INNER_SHARE),
         )
         if isinstance(found, Unavailable):
             self._report(coverage.line("core dumps, nested roots", found))
@@ -221,6 +244,8 @@ class _Assembly:
 
     def _add(self, one: FilesystemStudy, reports: tuple[SourceReport, ...]) -> None:
         before = () if self.early else self.snapshot.studies
+        if self.early:
+            one = _with_fill(one, self.snapshot.studies[0].filesystem)
         self.early = False
         self._update(studies=(*before, one), reports=(*self.snapshot.reports, *reports))
 

@@ -12,14 +12,15 @@ One filesystem, studied: room, holders of its bytes, its own share, deleted file
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collectors import drivers
+from collectors.drivers.inner import without_opened
 from collectors.filesystems import kind_of
-from collectors.filesystems.base import KEEP_S, StudyQuestion
+from collectors.filesystems.base import StudyQuestion
 from collectors.inventory import coverage
 from collectors.inventory.request import Request, cache_folder
 from collectors.model.engine import Container
@@ -32,7 +33,7 @@ from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system.deadline import Clock
 from collectors.system.mount_table import Places, within
 from collectors.system.statvfs import space as statvfs
-from collectors.system.unlinked_files import open_deleted
+from collectors.system.unlinked_files import OpenFileSearch, deleted_on
 
 
 def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]:
@@ -94,6 +95,7 @@ class StudyContext:
     docker_root: str
     store: Reading[Store]
     containers: tuple[Container, ...]
+    open_files: Callable[[], Reading[OpenFileSearch]]  # waits until the one search of the run is done
 
 
 def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[SourceReport, ...]]:
@@ -103,18 +105,18 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
     with ThreadPoolExecutor(4, thread_name_prefix="study") as pool:
         first = pool.submit(statvfs, mountpoint, timeout_s=clock.left(at_most=5.0))
         own = pool.submit(kind.own_bytes, mount, host, timeout_s=clock.left(at_most=10.0))
-        opened = pool.submit(open_deleted, host, mount.device, deadline_s=clock.left(keep=KEEP_S))
         found = pool.submit(kind.holders, _question(context, mount)).result()
         # Again, so that it is of the same moment as the holders: their walk may have committed what was dirty.
         again = statvfs(mountpoint, timeout_s=clock.left(at_most=5.0))
         space = again if isinstance(again, Exact) else first.result()
+        opened = context.open_files()
         answer = FilesystemStudy(
             Filesystem(mount, space),
-            found.units,
+            without_opened(found.units, opened),
             found.occupancy,
             found.facts,
             own.result() if found.own is None else found.own,
-            opened.result(),
+            deleted_on(opened, mount.device),
             context.places.covered(mount),
             found.snapshots,
             found.beyond_mount,

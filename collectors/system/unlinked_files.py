@@ -2,7 +2,8 @@
 
 Each inode is reported once, under the first process that holds it. A file that was unlinked in a container but still
 lies in a layer of its image takes no space of its own, and is left out. Refuses silence: processes that could not be
-looked into are named in `unread`.
+looked into are named in `unread`. One search serves a whole run, whoever asks and for whichever filesystem: on a host
+with thousands of processes each costs seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
-from collectors.model.reading import Origin, Reading, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
@@ -39,31 +40,54 @@ class UnlinkedFile:
     mount: Mount | None
 
 
-def open_deleted(host: Host, device: str | None, *, deadline_s: float) -> Reading[OpenFiles]:
-    """Unlinked files on `device` ("254:0"; None: any filesystem) that a process keeps open or mapped, largest first.
+@dataclass(frozen=True, slots=True)
+class OpenFileSearch:
+    """One pass over all processes. `opened` is what the watched pattern found in paths that some process has open.
+
+    `whole`: every process that may be looked into was, to the end; else more may be open.
+    """
+
+    deleted: OpenFiles  # of every filesystem
+    opened: frozenset[str]
+    whole: bool
+
+
+def search_open_files(host: Host, *, watched: str = "", deadline_s: float) -> Reading[OpenFileSearch]:
+    """Unlinked files that processes keep open or mapped, largest first, and what is `watched` for, by a pattern.
 
     The scan is bounded: of a process with very many such files the small ones come as one row with the inode 0. Source:
-    /proc/<pid>/fd and maps.
+    /proc/<pid>/fd, cwd and maps.
     """
     call = f"open files in {host.proc}"
     until = time.monotonic() + deadline_s
 
-    def work() -> OpenFiles:
-        return _search(host, device, call, until)
+    def work() -> OpenFileSearch:
+        return _search(host, os.fsencode(watched), call, until)
 
     return deadline.read(_SOURCE, call, work, timeout_s=deadline_s + killable.GRACE_S)
 
 
-def _search(host: Host, device: str | None, call: str, until: float) -> OpenFiles:
+def deleted_on(search: Reading[OpenFileSearch], device: str | None) -> Reading[OpenFiles]:
+    """Of a search the files on `device` ("254:0"; None: any filesystem)."""
+    if isinstance(search, Unavailable):
+        return search
+    every = search.value.deleted
+    files = tuple(file for file in every.files if device in (None, file.device))
+    return Exact(OpenFiles(files, every.unread), search.origin)
+
+
+def _search(host: Host, watched: bytes, call: str, until: float) -> OpenFileSearch:
     tables: dict[int, dict[int, Mount]] = {}
     held: list[UnlinkedFile] = []
     failures: list[tuple[int, int]] = []
+    opened: list[bytes] = []
     clean = False
     left_s = until - time.monotonic()
     request: dict[str, Any] = {
         "task": "open files",
         "proc": os.fsencode(host.proc),
         "stop_at": time.monotonic() + left_s * _SOFT_SHARE,
+        "watched": watched,
     }
     with Asking(call, until) as asking:
         asking.start(request)
@@ -74,11 +98,12 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
                     tables[namespace] = {mount.mount_id: mount for mount in mountinfo.parse(table)}
                 case ("files", list(records)):
                     held += [decode(record, tables) for record in records]
+                case ("opened", list(opened)):
+                    pass
                 case ("end", bool(clean), list(failures)):
                     pass
     overlays = Overlays(_host_table(host))
     held = [_on_disk(item, overlays) for item in held]
-    held = [item for item in held if device in (None, item.file.device)]
     unread = _unread(host, call, failures)
     if not clean and time.monotonic() < request["stop_at"]:
         unread.append(Unavailable(Why.FAILED, "the search was ended before it was done", _now(call)))
@@ -92,7 +117,8 @@ def _search(host: Host, device: str | None, call: str, until: float) -> OpenFile
         why, detail = deadline.reason(error)
         unread.append(Unavailable(why, f"files of containers were not looked up in layers: {detail}", _now(call)))
     files = sorted((item.file for item in held), key=lambda file: (-file.allocated_bytes, file.device, file.inode))
-    return OpenFiles(tuple(files), tuple(unread))
+    names = frozenset(os.fsdecode(name) for name in opened)
+    return OpenFileSearch(OpenFiles(tuple(files), tuple(unread)), names, clean)
 
 
 def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> UnlinkedFile:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from collectors import inventory
+from collectors.drivers.inner import WATCHED
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble
-from collectors.model.reading import Exact
+from collectors.model.filesystem import Mount
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import Snapshot
-from collectors.system.host import this_host
+from collectors.system.host import Host, this_host
+from collectors.system.unlinked_files import OpenFileSearch, search_open_files
 from tests.fakes.server import Mute
 from tests.faults.room import Room
 
@@ -60,3 +66,35 @@ def test_the_engine_walks_through_volumes_only_where_we_cannot(room: Room, tmp_p
     assert {"image", "build-cache"} <= kinds
     assert isinstance(seen.volumes, Exact)
     assert any(isinstance(volume.size, Exact) for volume in seen.volumes.value) is not reads
+
+
+def test_what_eats_the_deadline_does_not_take_the_fill_along(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Unavailable(Why.TIMED_OUT, "no answer in 0 s", Origin("statvfs", "made up", datetime.now(UTC), 0.0))
+    monkeypatch.setattr(sys.modules["collectors.inventory.study"], "statvfs", lambda *_, **__: late)
+    with room.engine() as server:
+        host = replace(this_host(), docker_root=room.root)
+        last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))
+    assert filled(last)
+    assert isinstance(last.studies[0].occupancy, Exact)
+
+
+def test_processes_are_searched_once_for_all_filesystems(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[str] = []
+    real = search_open_files
+
+    def counted(host: Host, *, watched: str, deadline_s: float) -> Reading[OpenFileSearch]:
+        searches.append(watched)
+        return real(host, watched=watched, deadline_s=deadline_s)
+
+    monkeypatch.setattr(inventory, "search_open_files", counted)
+    monkeypatch.setattr(inventory._Assembly, "_mounts", twice(inventory._Assembly._mounts))
+    with room.engine() as server:
+        host = replace(this_host(), docker_root=room.root)
+        last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))
+    assert len(last.studies) == 2
+    assert searches == [WATCHED]
+
+
+def twice(mounts: Callable[..., list[Mount]]) -> Callable[..., list[Mount]]:
+    """As if Docker's data lay on two filesystems."""
+    return lambda *arguments: 2 * mounts(*arguments)

@@ -14,7 +14,7 @@ import pytest
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.host import this_host
 from collectors.system.statvfs import space
-from collectors.system.unlinked_files import open_deleted
+from collectors.system.unlinked_files import deleted_on, search_open_files
 from tests.fakes.mute_mount import mute_mount
 from tests.lab import disk
 from tests.lab.require import require_machine
@@ -126,7 +126,7 @@ def test_a_search_for_open_files_does_not_ask_a_mute_mount(folder: Path, takes: 
     with mute_mount(folder / "mute", takes=takes) as mount, path.open():
         path.unlink()
         held = os.open(mount, os.O_PATH)
-        reading = open_deleted(this_host(), None, deadline_s=10)
+        reading = deleted_on(search_open_files(this_host(), deadline_s=10), None)
         os.close(held)
     assert isinstance(reading, Exact)
     assert str(path) in {file.path for file in reading.value.files}

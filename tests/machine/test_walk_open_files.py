@@ -17,7 +17,7 @@ import pytest
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact, Why
 from collectors.system.host import Host, this_host
-from collectors.system.unlinked_files import open_deleted
+from collectors.system.unlinked_files import deleted_on, search_open_files
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.system.walking import fill
@@ -54,7 +54,7 @@ sys.stdin.read()
 
 def search(host: Host, deadline_s: float) -> OpenFiles:
     began = time.monotonic()
-    reading = open_deleted(host, None, deadline_s=deadline_s)
+    reading = deleted_on(search_open_files(host, deadline_s=deadline_s), None)
     assert time.monotonic() - began < deadline_s + 1
     assert isinstance(reading, Exact), reading
     return reading.value
@@ -162,7 +162,9 @@ def test_in_a_container_only_what_was_written_there_takes_space_when_it_is_unlin
             (merged / "from-the-image").unlink()
             (merged / "written").unlink()
             number = layer.stat().st_dev
-            on_disk = open_deleted(this_host(), f"{os.major(number)}:{os.minor(number)}", deadline_s=20)
+            on_disk = deleted_on(
+                search_open_files(this_host(), deadline_s=20), f"{os.major(number)}:{os.minor(number)}"
+            )
     finally:
         run("umount", merged)
     assert isinstance(on_disk, Exact)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from collectors.causes.engine_leftovers import remove as temporary
-from collectors.drivers.inner import forgotten
+from collectors.drivers.inner import WATCHED, inner_units, without_opened
+from collectors.model.owner import UnitId
+from collectors.model.reading import Exact, Origin, Unavailable, Why
+from collectors.model.store import Unit, UnitKind
 from collectors.reclaim.act import Act
+from collectors.system.host import this_host
+from collectors.system.unlinked_files import search_open_files
 from tests.reclaim.fake_engine import FakeEngine
 from tests.reclaim.test_engine import a_step, reasons, run
 
@@ -104,17 +111,41 @@ def test_a_name_that_is_not_the_engines_is_not_touched(folder: Path, name: str) 
     assert sorted(folder.parent.rglob("*")) == before
 
 
+def left_over(folder: Path, *, whole: bool = True) -> set[str]:
+    """Names in the engine's tmp that are proposed for removal, by one search of all processes."""
+    tmp = Unit(UnitId(str(folder)), UnitKind.TEMPORARY, str(folder), "tmp", frozenset(), False, None)
+    search = search_open_files(this_host(), watched=WATCHED, deadline_s=20)
+    assert isinstance(search, Exact)
+    assert search.value.whole
+    units = inner_units((tmp,), lambda _: True, time.time() - HOUR_S)
+    known = without_opened(units, Exact(replace(search.value, whole=whole), search.origin))
+    return {unit.name for unit in known if unit.owners}
+
+
 def test_the_plan_sees_only_what_is_old_and_closed(folder: Path, tmp_path: Path) -> None:
-    proc = Path("/proc")
-    both = {str(folder / "GetImageBlob11"), str(folder / "docker-builder22")}
-    oldest_s = time.time() - HOUR_S
-    assert forgotten(folder, proc, oldest_s) == both
+    assert left_over(folder) == {"GetImageBlob11", "docker-builder22"}
+    assert left_over(folder, whole=False) == set()
     with (folder / "docker-builder22/deep/er/file").open("rb"):
-        assert forgotten(folder, proc, oldest_s) == {str(folder / "GetImageBlob11")}
-    assert forgotten(folder, tmp_path / "no-proc", oldest_s) == both
+        assert left_over(folder) == {"GetImageBlob11"}
+    with (folder / "docker-builder22/deep/er/file").open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
+    assert left_over(folder) == {"GetImageBlob11"}
+    mapped.close()
+    inside = subprocess.Popen(["sleep", "60"], cwd=folder / "docker-builder22/deep")
+    assert left_over(folder) == {"GetImageBlob11"}
+    inside.kill()
+    inside.wait()
     os.utime(folder / "GetImageBlob11")
-    assert forgotten(folder, proc, oldest_s) == {str(folder / "docker-builder22")}
-    assert forgotten(tmp_path / "none", proc, oldest_s) == frozenset()
+    assert left_over(folder) == {"docker-builder22"}
+    assert left_over(tmp_path / "none") == set()
+
+
+def test_without_the_search_nothing_is_left_over(folder: Path) -> None:
+    tmp = Unit(UnitId(str(folder)), UnitKind.TEMPORARY, str(folder), "tmp", frozenset(), False, None)
+    units = inner_units((tmp,), lambda _: True, time.time() - HOUR_S)
+    late = Unavailable(Why.TIMED_OUT, "4 s", Origin("open files", "made up", datetime.now(UTC), 4.0))
+    assert len(units) >= 2
+    assert not any(unit.owners for unit in without_opened(units, late))
 
 
 def test_a_run_takes_temporary_files_beside_a_running_engine_if_the_plan_has_seen_them(

@@ -17,7 +17,7 @@ from collectors.model.reading import Exact, Why
 from collectors.system.child.open_files import InodeStatus, UnlinkedFiles
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
-from collectors.system.unlinked_files import Overlays, decode, open_deleted
+from collectors.system.unlinked_files import Overlays, decode, deleted_on, search_open_files
 from tests.system.walking import a_mount, fill
 
 CONTAINER = "0123456789abcdef" * 4
@@ -26,7 +26,7 @@ RECORD = (7, b"/app/x", 1, "0:45", 99, 16, 8000, 600, 4026, b"nginx\n", CGROUP, 
 
 
 def search(device: str | None = None, deadline_s: float = 20) -> OpenFiles:
-    reading = open_deleted(this_host(), device, deadline_s=deadline_s)
+    reading = deleted_on(search_open_files(this_host(), deadline_s=deadline_s), device)
     assert isinstance(reading, Exact), reading
     return reading.value
 
@@ -116,7 +116,7 @@ def test_a_search_without_time_says_so() -> None:
 def test_processes_that_cannot_be_seen_are_named(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     host = replace(this_host(), proc=tmp_path)
-    reading = open_deleted(host, None, deadline_s=10)
+    reading = deleted_on(search_open_files(host, deadline_s=10), None)
     assert isinstance(reading, Exact)
     assert reading.value.files == ()
     assert {missing.why for missing in reading.value.unread} == {Why.NOT_REACHABLE}

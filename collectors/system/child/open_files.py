@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import stat
 import struct
 from time import monotonic
@@ -77,8 +78,11 @@ _GONE = (errno.ENOENT, errno.ESRCH)  # the process ended, the descriptor was clo
 
 
 def run(request: dict[str, Any]) -> None:
-    """Frames: ("mounts", namespace, table), ("files", records), ("end", clean, failures)."""
-    search = _Search(request["proc"], request["stop_at"])
+    """Frames: ("mounts", namespace, table), ("files", records), ("opened", names), ("end", clean, failures).
+
+    `watched` is a pattern: what it finds in the paths of files that are open, mapped or worked in is told as `names`.
+    """
+    search = _Search(request["proc"], request["stop_at"], request["watched"])
     clean = True
     try:
         search.descriptors()
@@ -86,12 +90,15 @@ def run(request: dict[str, Any]) -> None:
     except TimeUp:
         clean = False
     search.tell()
+    send(("opened", sorted(search.opened)))
     send(("end", clean, list(search.failures.items())))
 
 
 class _Search:
-    def __init__(self, proc: bytes, stop_at: float) -> None:
+    def __init__(self, proc: bytes, stop_at: float, watched: bytes) -> None:
         self.failures: dict[int, int] = {}  # errno → processes that could not be looked into
+        self.opened: set[bytes] = set()
+        self._watched = re.compile(watched).findall if watched else None
         self._proc = proc
         self._stop_at = stop_at
         self._found = UnlinkedFiles()
@@ -103,6 +110,8 @@ class _Search:
     def descriptors(self) -> None:
         """Look through /proc/<pid>/fd."""
         turn = [(pid, self._links(pid)) for pid in self._processes()]
+        if self._watched is not None:
+            self.opened.update(*(self._watched(self._folder(pid)) for pid, _ in turn))
         while turn:
             turn = [(pid, links) for pid, links in turn if self._share(pid, links)]
             self.tell()
@@ -123,6 +132,8 @@ class _Search:
         for number, line in enumerate(maps, 1):
             if number % _SHARE == 0:
                 self._in_time()  # some programs map a file a million times
+            if self._watched is not None:
+                self.opened.update(self._watched(line))
             if not line.endswith(_DELETED + b"\n"):
                 continue
             area, _, _, device, inode, path = line.split(None, 5)
@@ -151,6 +162,8 @@ class _Search:
                 target = os.readlink(link)
             except OSError:
                 continue  # closed meanwhile
+            if self._watched is not None:
+                self.opened.update(self._watched(target))
             if target.endswith(_DELETED):
                 self._look(pid, target, link)
             if count == _SHARE:
@@ -158,6 +171,13 @@ class _Search:
                 return True
         self._in_time()
         return False
+
+    def _folder(self, pid: int) -> bytes:
+        """The one that the process works in; b"" where it may not be seen."""
+        try:
+            return os.readlink(self._of(pid, "cwd"))
+        except OSError:
+            return b""
 
     def _links(self, pid: int) -> Iterator[bytes]:
         """Descriptors by path; the directory is opened when the first is asked for."""
