@@ -8,7 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher, Input
 
-from tui.actions.replay import OutputActions
+from tui.actions.changes import ChangesActions
 from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
@@ -26,7 +26,7 @@ from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
 from tui.widgets.listing import Listing
 
 
-class UllageApp(OutputActions):
+class UllageApp(ChangesActions):
     """`feed` live or recorded; `export_to` the folder that `e` writes to."""
 
     def __init__(
@@ -120,6 +120,10 @@ class UllageApp(OutputActions):
                     self.explain(finding)
             case "steps":
                 self.action_include()
+            case "changed":
+                row = message.listing.row
+                if row is not None:
+                    self.show_course(row)
             case "events":
                 event = message.listing.row
                 if event is not None:
@@ -214,6 +218,7 @@ _VIEWS = tuple(view for view, _ in VIEWS)
 
 
 def _make(name: str) -> DashboardView:
+    from tui.screens.changes import ChangesView
     from tui.screens.churn import ChurnView
     from tui.screens.explore import ExploreView
     from tui.screens.overview import HistoryView
@@ -225,4 +230,4 @@ def _make(name: str) -> DashboardView:
         "plan": PlanView,
         "churn": ChurnView,
     }
-    return makers[name]()
+    return ChangesView(id="changes") if name == "changes" else makers[name]()

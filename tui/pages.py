@@ -41,7 +41,7 @@ KEYS: tuple[Key, ...] = (
         "drill",
         "Open",
         "open the row at the cursor",
-        ("overview", "explore", "history", "churn"),
+        ("overview", "explore", "history", "churn", "changes"),
         3,
     ),
     Key("escape", "Esc", "back", "Back", "back, close, clear the filter; never quits"),
@@ -58,6 +58,8 @@ KEYS: tuple[Key, ...] = (
     Key("right_square_bracket", "]", "event(1)", "Next event", "the next event", ("history", "replay"), 7),
     Key("home", "Home", "edge(0)", "First", "the oldest run", ("history", "replay"), 15),
     Key("end", "End", "edge(1)", "Last", "the newest run; live again", ("history", "replay"), 15),
+    Key("comma", ",", "since(1)", "Earlier", "compare with an earlier moment", ("changes",), 2),
+    Key("full_stop", ".", "since(-1)", "Later", "compare with a later moment", ("changes",), 2),
     Key("c", "c", "coverage", "Sources", "what was read, how long it took, and why something is missing", rank=13),
     Key("u", "u", "units", "Units", "GiB, GB or exact bytes", rank=12),
     Key("y", "y", "copy", "Copy", "copy the id, path or command under the cursor", rank=15),
@@ -67,7 +69,14 @@ KEYS: tuple[Key, ...] = (
     Key("ctrl+p", "^p", "palette", "Commands", "every command by name", rank=17),
     Key("q", "q", "quit", "Quit", "quit at once", rank=1),
 )
-VIEWS = (("overview", "Overview"), ("explore", "Explore"), ("history", "History"), ("plan", "Plan"), ("churn", "Churn"))
+VIEWS = (
+    ("overview", "Overview"),
+    ("explore", "Explore"),
+    ("history", "History"),
+    ("plan", "Plan"),
+    ("churn", "Churn"),
+    ("changes", "Changes"),
+)
 VIEW_KEYS = tuple(
     Key(str(number), str(number), f"view('{view}')", title, f"view {title}")
     for number, (view, title) in enumerate(VIEWS, 1)
@@ -77,7 +86,7 @@ MOVES = (
     ("PgUp PgDn", "a page"),
     ("g  G", "first and last row"),
     ("Tab", "the next panel"),
-    ("1 … 5", "the views"),
+    ("1 … 6", "the views"),
 )
 
 

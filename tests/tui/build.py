@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from collectors.model.engine import Engine, Flavour, ImageStore
 from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Category, Item, Ledger, Row
+from collectors.model.ledger import Category, Item, Ledger, Row, Thing
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Plan
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, floor
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import Outcome, SourceReport
@@ -101,7 +101,12 @@ def a_ledger(
     """Every category in order; one that is not named is an exact zero."""
     full = tuple(rows.get(category, a_row(category, exact(0))) for category in Category)
     held = {category: tuple(items.get(category, ())) for category in Category}
-    return Ledger(filesystem, full, held, None, note)
+    things = tuple(
+        Thing(item.owner_id, item.category, item.name, floor(item.exclusive))
+        for listed in held.values()
+        for item in listed
+    )
+    return Ledger(filesystem, full, held, things, note)
 
 
 def a_finding(rule: str, severity: Severity, claim: str, count: int | None = None, **more: object) -> Finding:

@@ -20,7 +20,7 @@ from tui.view_models.frame import NO_HISTORY, Frame
 from tui.view_models.state import DashboardState, Mode, preselected
 
 SIZES = ((60, 20), (80, 24), (120, 36), (200, 50))
-VIEW_KEYS = ("1", "2", "3", "4", "5")
+VIEW_KEYS = ("1", "2", "3", "4", "5", "6")
 
 
 def lines(app: UllageApp) -> list[str]:

@@ -38,7 +38,7 @@ def test_overview(snap_compare: Compare, size: tuple[int, int], theme: str) -> N
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=["80x24", "120x36"])
-@pytest.mark.parametrize("key", ["2", "3", "4", "5"], ids=["explore", "history", "plan", "churn"])
+@pytest.mark.parametrize("key", ["2", "3", "4", "5", "6"], ids=["explore", "history", "plan", "churn", "changes"])
 def test_other_views(snap_compare: Compare, key: str, size: tuple[int, int]) -> None:
     assert snap_compare(recording(), terminal_size=size, run_before=pressed(key))
 

@@ -104,7 +104,7 @@ class LiveActions(StateApp):
     live: LiveFeed | None = None
     _run_number = 0
     _latest: Frame | None = None
-    _moments: tuple[RunSummary, ...] = ()
+    _past_runs: tuple[RunSummary, ...] = ()
 
     def start_live(self) -> None:
         """Start the first scan once the first screen is drawn: imports and reading must not delay it."""
@@ -162,7 +162,7 @@ class LiveActions(StateApp):
         self.change(scanning=False, failure=reason, frame=kept)
 
     def _history(self, report: Report, done: bool) -> RunHistory:
-        runs = self._moments
+        runs = self._past_runs
         if done:
             runs = (*[run for run in runs if run.at < report.taken_at], run_of_report(report))
         return history_of(runs, report.settings.thresholds) if runs else NO_HISTORY
@@ -175,7 +175,7 @@ class LiveActions(StateApp):
         return {"period": (history.used[0].at, history.used[-1].at), "period_events": history.events}
 
     def on_journal_read(self, message: JournalRead) -> None:
-        self._moments = message.runs
+        self._past_runs = message.runs
         frame = self._latest
         if frame is not None:
             history = self._history(frame.report, frame.done)

@@ -73,7 +73,7 @@ class ReplayActions(LiveActions):
         """The timeline to move on: a recording's, or one of the journal's runs where this is a live dashboard."""
         if self.timeline is not None or self.live is None or self._latest is None or self.state.applying:
             return self.timeline
-        runs = [run for run in self._moments if run.used_bytes is not None and run.at < self._latest.report.taken_at]
+        runs = [run for run in self._past_runs if run.used_bytes is not None and run.at < self._latest.report.taken_at]
         if not runs:
             self.notify("No earlier run in the journal.", markup=False)
             return None

@@ -178,7 +178,7 @@ class Timeline:
         foreign: Sequence[RunSummary] = (),
     ) -> None:
         self.runs = tuple(runs)
-        self._report_at = report_at
+        self.report_at = report_at
         self.times = tuple(run.at for run in runs)
         self.history = history_of(sorted((*foreign, *self.runs), key=lambda run: run.at), thresholds)
 
@@ -187,7 +187,7 @@ class Timeline:
 
     def frame(self, index: int) -> Frame:
         """The screen's data as it stood at run `index`."""
-        return Frame(self._report_at(index), until(self.history, self.times[index]))
+        return Frame(self.report_at(index), until(self.history, self.times[index]))
 
     def by_hours(self, index: int, hours: int) -> int:
         """The run nearest to `hours` later (earlier below 0), at least one run away where there is one."""

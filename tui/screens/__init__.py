@@ -1,4 +1,4 @@
-"""The five views and the modals. A view lays widgets out and hands each its part of the state.
+"""The six views and the modals. A view lays widgets out and hands each its part of the state.
 
 `View` is what they are based on; it holds no state of the machine.
 """

@@ -12,12 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from collectors.forecast.changes import Changes
 from collectors.model.plan import Plan, Risk
 from collectors.model.report import Report
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line
 from tui.view_models.categories import Scale, Units, scale_for
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
+from tui.view_models.changes import Since
 from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
@@ -62,6 +64,9 @@ class DashboardState:
     applying: bool = False
     read_only: bool = False
     view: str = "overview"
+    since: Since = Since.DAY  # what the view of changes compares with
+    changes: Changes | None = None  # None: `changes_reason` says why
+    changes_reason: str = ""
     position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
     period: tuple[datetime, datetime] | None = None  # of everything that can be shown
     period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider

@@ -26,8 +26,12 @@ from tui.widgets import strip_of
 R = TypeVar("R")
 
 
-class Listing(ScrollView, Generic[R], can_focus=True):
-    """`row_height` lines a row, one line of header above them if `has_head`."""
+class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
+    """`row_height` lines a row, one line of header above them if `has_head`.
+
+    What a scrolling widget binds by itself is not taken: Home would scroll a long list and go to the first run above a
+    short one.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),

@@ -1,0 +1,143 @@
+"""Which two moments are compared: the one on screen, and an earlier run of the journal, a recording or this session."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from collectors.model.report import Report
+from collectors.report.formatting import age, moment, safe
+from tui.actions.replay import OutputActions
+from tui.drawing.bars import SOLID, Line, Span
+from tui.screens.modals import Page
+from tui.view_models.changes import ChangeRow, Since
+from tui.view_models.history import RunSummary
+from tui.view_models.state import DashboardState
+
+if TYPE_CHECKING:
+    from collectors.forecast.changes import Moment
+
+_COURSE_RUNS = 60
+_COURSE_BAR = 40
+
+
+class ChangesActions(OutputActions):
+    def change(self, **changes: object) -> None:
+        """The comparison is made anew only while its view is open, and where one of its two moments is another."""
+        before, after = self.state, self.state.with_changes(**changes)
+        if after.view == "changes" and (
+            before.view != after.view or before.frame is not after.frame or before.since is not after.since
+        ):
+            changes |= self._compared(after)
+        super().change(**changes)
+
+    def action_since(self, by: int) -> None:
+        self.change(since=self.state.since.moved(by))
+
+    def _compared(self, state: DashboardState) -> dict[str, object]:
+        from collectors.forecast.changes import changes
+
+        def none(reason: str) -> dict[str, object]:
+            return {"changes": None, "changes_reason": reason}
+
+        frame = state.frame
+        if frame is None or not frame.done:
+            return none("still reading")
+        times, moment_at = self._moments()
+        now = frame.report.taken_at
+        here = bisect_left(times, now)  # runs before the one on screen
+        after = self._moment_of(frame.report)
+        if after is None:
+            return none("how much is used is not known")
+        if not here:
+            return none("no earlier run is known yet: the next scans are compared with this one")
+        ago = state.since.ago
+        at = {Since.FIRST: 0, Since.LAST_RUN: here - 1}.get(state.since, 0)
+        if ago is not None:
+            at = max(0, bisect_right(times, now - ago, hi=here) - 1)
+        earlier = moment_at(at)
+        if earlier is None:
+            return none("that run did not keep how much was used")
+        try:
+            return {"changes": changes(earlier, after), "changes_reason": ""}
+        except ValueError as error:
+            return none(str(error))
+
+    def _moment_of(self, report: Report) -> Moment | None:
+        """The books of the run on screen: what the journal kept of it says more than the report made of that."""
+        from collectors.forecast.changes import of_record, of_report
+
+        timeline = self.timeline
+        if timeline is not None:
+            run = timeline.runs[min(bisect_left(timeline.times, report.taken_at), len(timeline) - 1)]
+            if run.record is not None:
+                return of_record(run.record)
+        return of_report(report)
+
+    def _moments(self) -> tuple[Sequence[datetime], Callable[[int], Moment | None]]:
+        """When there were runs that can be compared with, oldest first, and a way to one's books."""
+        from collectors.forecast.changes import of_record, of_report
+
+        timeline = self.timeline
+        if timeline is not None:
+
+            def of_timeline(index: int) -> Moment | None:
+                record = timeline.runs[index].record
+                return of_record(record) if record is not None else of_report(timeline.report_at(index))
+
+            return timeline.times, of_timeline
+        identity = self._latest.report.filesystem_identity if self._latest is not None else None
+        runs: list[RunSummary] = [
+            run for run in self._past_runs if run.record is not None and run.record.filesystem == identity
+        ]
+
+        def of_journal(index: int) -> Moment | None:
+            record = runs[index].record
+            return None if record is None else of_record(record)
+
+        return [run.at for run in runs], of_journal
+
+    def show_course(self, row: ChangeRow) -> None:
+        """How the thing or category at the cursor went over the runs that are known."""
+        times, moment_at = self._moments()
+        shown = self._moment_of(self.state.report) if self.state.report is not None else None
+        here = bisect_left(times, shown.at) if shown is not None else 0
+        every = range(max(0, here - _COURSE_RUNS), here)
+        points = [(times[index], _bytes_of(row, moment_at(index))) for index in every]
+        if shown is not None:
+            points.append((shown.at, _bytes_of(row, shown)))
+        self.push_screen(Page(safe(row.name or row.text, 80), list(_course(points, self.state)), self.state.appearance))
+
+
+def _bytes_of(row: ChangeRow, at: Moment | None) -> int | None:
+    """The thing's bytes at that moment, all of that name together; None where that run does not tell."""
+    if at is None:
+        return None
+    if not row.name:
+        return at.categories.get(row.category)
+    if at.things is None:
+        return None
+    return sum(held.bytes for held in at.things.values() if held.name == row.name and held.category == row.category)
+
+
+def _course(points: Sequence[tuple[datetime, int | None]], state: DashboardState) -> Sequence[Line]:
+    from collectors.report.formatting import bytes_
+
+    largest = max((count for _, count in points if count is not None), default=0)
+    lines: list[Line] = []
+    last = points[-1][0] if points else None
+    for at, count in reversed(points):
+        since = age((last - at).total_seconds()) + " before" if last is not None and at != last else "shown"
+        cells = max(1, round(_COURSE_BAR * count / largest)) if count and largest > 0 else 0
+        value = "?" if count is None else "–" if not count else bytes_(count, si=state.scale.si)
+        lines.append(
+            (
+                Span(f" {moment(at)} ", "muted"),
+                Span(f"{since:>16} ", "muted", 2),
+                Span(f"{value:>11} ", "strong"),
+                Span(SOLID * cells, "rise", 1),
+            )
+        )
+    return lines or [(Span(" no run is known", "muted"),)]
