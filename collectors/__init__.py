@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+# Read by the build too. Asking the installed package for it takes longer than everything else that --version does.
+__version__ = "0.1.0"
 
 
 def tool_version() -> str:
-    """The installed version; "0+unknown" from a bare checkout."""
-    try:
-        return version("ullage")
-    except PackageNotFoundError:
-        return "0+unknown"
+    """The version of this program."""
+    return __version__

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, nullcontext
 from collectors.cli.arguments import parser
 from collectors.cli.main import headless
 from collectors.cli.signals import UNKNOWN, guarded
-from tui.serve import Refused, in_browser, serve
 
 # Terminals that place no cursor, or have no second screen to give back the first one from. Any other name is a terminal
 # emulator's of today, whether this machine's terminfo knows it or not; Linux' own console does what is needed too.
@@ -32,6 +31,8 @@ def _run(argv: Sequence[str] | None) -> int:
     status = headless(arguments)
     if status is not None:
         return status
+    from tui.serve import in_browser
+
     if arguments.serve:
         return _serve(arguments)
     if not (in_browser() or (sys.stdin.isatty() and sys.stdout.isatty())):
@@ -70,6 +71,8 @@ def _text(arguments: argparse.Namespace, terminal: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from tui.serve import Refused, serve
+
     shown = ["--demo"] if arguments.demo else ["--replay", arguments.replay] if arguments.replay else []
     try:
         return serve([*shown, *(["--theme", arguments.theme] if arguments.theme else [])], port=arguments.port)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from collectors.cli.arguments import Parser, parser
-from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, guarded
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collectors.cli.config import Config
+
 # Up to here every run is read; over longer windows samples do.
-_CLOSELY = timedelta(days=8)
+_CLOSELY_S = 8 * 86400.0
 _SAMPLES = 800
 _WEEK_S = 7 * 86400.0
 
 
 def _history(arguments: argparse.Namespace, config: Config) -> int:
     """Print what the journal knows over a window; 0, or 3 where there is none."""
+    import json
+    from datetime import UTC, datetime, timedelta
+
     from collectors.forecast import USED_PERCENT, keys, series
     from collectors.forecast.view import view
     from collectors.journal.reading import read, sample
@@ -33,7 +37,7 @@ def _history(arguments: argparse.Namespace, config: Config) -> int:
         return UNKNOWN
     since = now - timedelta(seconds=_WEEK_S if arguments.since is None else arguments.since)
     place = journal_folder(arguments.journal)
-    if now - since <= _CLOSELY:
+    if (now - since).total_seconds() <= _CLOSELY_S:
         journal = read(place, since=since, now=now)
     else:
         journal = sample(place, since=since, count=_SAMPLES, now=now)
@@ -68,6 +72,8 @@ def headless(arguments: argparse.Namespace) -> int | None:
         print(f"ullage {tool_version()}")
         return 0
     if arguments.print_ == "schema":
+        import json
+
         from collectors.report.schema import schema
 
         print(json.dumps(schema(), indent=2))
