@@ -20,9 +20,9 @@ from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
 from collectors.model.store import UnitKind
 from collectors.pipeline import FinishedRun as Looked
-from collectors.reclaim import ReclaimOutcome, StepResult, TargetResult, by_hand
-from collectors.reclaim.act import predicted
+from collectors.reclaim.act import ReclaimOutcome, StepResult, TargetResult, predicted
 from collectors.reclaim.measure import freed, freed_data, read_fill, settle
+from collectors.reclaim.step import by_hand
 from tests.lab import Lab
 from tests.reclaim.reclaiming import Reclaiming
 

@@ -23,9 +23,9 @@ from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline.judge import Ruling, close_books, judge, report
 from collectors.pipeline.memory import blank
-from collectors.reclaim import by_hand
 from collectors.reclaim import step as one_step
 from collectors.reclaim.act import REMOVED
+from collectors.reclaim.step import by_hand
 from collectors.reclaim.tools import Remover, Tools
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics

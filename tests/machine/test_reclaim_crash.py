@@ -17,9 +17,11 @@ from collectors.causes.unused_images import remove as unused_images
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended, Event, EventKind, apply, earlier_run, image_removal
+from collectors.reclaim import image_removal
+from collectors.reclaim.act import Ended, Event, EventKind
 from collectors.reclaim.engine_session import EngineSession, Reply
 from collectors.reclaim.measure import flush
+from collectors.reclaim.run import apply, earlier_run
 from tests.lab import Lab
 from tests.lab.require import require_machine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds, never

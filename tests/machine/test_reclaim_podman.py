@@ -10,7 +10,7 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended
+from collectors.reclaim.act import Ended
 from tests.lab import Lab
 from tests.lab.require import require_machine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds

@@ -13,7 +13,7 @@ import pytest
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import Ended
+from collectors.reclaim.act import Ended
 from tests.lab import Lab
 from tests.lab.engine import get
 from tests.lab.require import require_machine

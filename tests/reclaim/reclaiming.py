@@ -15,7 +15,9 @@ from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings, Thresholds
 from collectors.pipeline import FinishedRun as Looked
 from collectors.pipeline import Options, survey
-from collectors.reclaim import Event, ReclaimOutcome, RunContext, StepResult, apply, for_snapshot
+from collectors.reclaim.act import Event, ReclaimOutcome, StepResult
+from collectors.reclaim.run import apply
+from collectors.reclaim.tools import RunContext, for_snapshot
 from collectors.system.host import this_host
 from tests.lab import Lab
 from tests.lab.engine import get

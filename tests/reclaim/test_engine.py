@@ -24,7 +24,9 @@ from collectors.engine import endpoint
 from collectors.model.plan import Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.model.settings import Rules
-from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome, RunContext, apply
+from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
+from collectors.reclaim.run import apply
+from collectors.reclaim.tools import RunContext
 from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
 from tests.owners import owner

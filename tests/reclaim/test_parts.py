@@ -17,8 +17,8 @@ from collectors.causes.logs_unbounded import remove as log_truncate
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.settings import Rules, from_table, has_label, image_names, matches
-from collectors.reclaim import earlier_run
 from collectors.reclaim.preconditions import ingests, moment, writers
+from collectors.reclaim.run import earlier_run
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
 from collectors.reclaim.tree import remove_tree
 

@@ -11,7 +11,7 @@ import pytest
 from collectors.causes.logs_unbounded import remove as log_truncate
 from collectors.filesystems.btrfs.trees import share
 from collectors.model.owner import Owner, OwnerKind
-from collectors.reclaim import earlier_run
+from collectors.reclaim.run import earlier_run
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
 from collectors.reclaim.tools import NoLock, ReclaimBusy, only_one
 from collectors.system import folders, layer_cache
