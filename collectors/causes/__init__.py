@@ -83,6 +83,8 @@ CAUSES: tuple[Cause, ...] = (
     other_stores.PLUGIN,
     core_dumps.CONTAINER,
     other_stores.NESTED,
+    other_stores.FORMER,
+    other_stores.ENGINE,
     unknown_to_engine.CAUSE,
     host_files.BIND,
     host_files.HIDDEN,

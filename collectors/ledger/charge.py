@@ -54,6 +54,8 @@ _FIXED = {
     UnitKind.SUBVOLUME: Category.OTHER_FILES,
     UnitKind.HOST: Category.OTHER_FILES,
     UnitKind.BIND: Category.OTHER_FILES,
+    UnitKind.OTHER_ENGINE: Category.OTHER_FILES,
+    UnitKind.FORMER_ROOT: Category.DOCKER_OTHER,
 }
 # Content blobs belong to who refers to them; what nobody refers to is the engine's own.
 _LAYERS = (UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT)

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from collectors.ledger.charge import category_of
 from collectors.ledger.item_builder import RUNNING, Desk
-from collectors.ledger.unlisted import NOT_KNOWN, unlisted
+from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, unlisted
 from collectors.model.engine import BuildRecord, Image, Volume
 from collectors.model.filesystem import OpenDeleted
 from collectors.model.ledger import Category, Item
@@ -33,6 +33,8 @@ def units(desk: Desk) -> Iterable[Item]:
     alone = (Category.ORPHANS, Category.DOCKER_OTHER, Category.SNAPSHOTS, Category.DELETED_PENDING)
     for unit in desk.study.units:
         category = category_of(unit)
+        if any(owner.kind in IN_GROUPS for owner in unit.owners):
+            continue
         if category not in alone and unit.kind not in (UnitKind.CORE_DUMP, UnitKind.NESTED_ROOT):
             continue
         proof = proofs.get(unit.id)
@@ -107,6 +109,8 @@ def others(desk: Desk) -> Iterable[Item]:
         for unit in desk.study.units:
             usage = occupancy.value.usages.get(unit.id)
             if category_of(unit) is not Category.OTHER_FILES or usage is None or not charged(usage.allocated):
+                continue
+            if unit.kind is UnitKind.OTHER_ENGINE:
                 continue
             users = unit.name if unit.kind is UnitKind.BIND else ""
             yield _plain(desk, unit.path or unit.name, usage.allocated, usage.apparent, unit.kind.value, users)
@@ -261,6 +265,7 @@ _MAKERS: tuple[Callable[[Desk], Iterable[Item]], ...] = (
     volumes,
     build_cache,
     units,
+    grouped,
     open_deleted,
     others,
 )

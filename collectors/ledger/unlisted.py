@@ -83,8 +83,9 @@ def _items(desk: Desk, category: Category, units: Iterable[Unit]) -> Iterator[It
 
 def _item(desk: Desk, category: Category, owner: Owner, units: list[Unit]) -> Item:
     state, path = _state(desk, owner), min((u.path for u in units), key=len)
-    name = desk.name_on_disk(owner) or (units[0].name if owner.kind is OwnerKind.UNIT else owner.id)
-    if owner.kind is OwnerKind.UNIT:
+    alone = owner.kind is OwnerKind.UNIT
+    name = desk.name_on_disk(owner) or (f"{units[0].kind} {units[0].name}" if alone else owner.id)
+    if alone:
         usage = _usage(desk, units[0])
         item = desk.item(owner, category, name, state=state, free=None, owner=path)
         item = replace(item, id=units[0].id, referenced=usage, exclusive=usage)
@@ -122,3 +123,23 @@ def _rest(desk: Desk, count: int) -> Item:
     why = Unavailable(Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not known here", desk.origin)
     item = desk.item(owner, Category.OTHER_FILES, REST, state=REST, free=None, owner=mountpoint)
     return replace(item, id=f"{mountpoint}/*", referenced=size, exclusive=size, reclaimable=why)
+
+
+# What is told of by owner, not by directory: an image of another client is many of them.
+IN_GROUPS = frozenset({OwnerKind.STORE, OwnerKind.CONTAINERD, OwnerKind.LEASE})
+ANOTHER_CLIENT = "another client's image"
+_STATES = {OwnerKind.CONTAINERD: ANOTHER_CLIENT, OwnerKind.LEASE: "held by a containerd lease"}
+
+
+def grouped(desk: Desk) -> Iterable[Item]:
+    """Things in the stores of others, and in containerd's other namespaces."""
+    first: dict[Owner, Unit] = {}
+    for unit in desk.study.units:
+        if category_of(unit) in (Category.DOCKER_OTHER, Category.OTHER_FILES):
+            for owner in unit.owners:
+                if owner.kind in IN_GROUPS:
+                    first.setdefault(owner, unit)
+    for owner, unit in first.items():
+        place, _, name = owner.id.rpartition(": ") if owner.kind is OwnerKind.STORE else ("", "", owner.id)
+        state = _STATES.get(owner.kind, unit.kind.value)
+        yield desk.item(owner, category_of(unit), name, state=state, free=None, owner=place or unit.path)

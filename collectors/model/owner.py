@@ -35,6 +35,7 @@ class OwnerKind(StrEnum):
     LEASE = "lease"  # namespace/lease, or namespace/label of what holds itself
     ORPHAN = "orphan"  # path of its directory
     LEFTOVER = "leftover"  # path of a file or directory
+    STORE = "store"  # something in another engine's store: path of that, a colon, what it is
     SNAPSHOT = "snapshot"  # path of the btrfs snapshot below the top level
     DELETED = "deleted"  # number of a dropped subvolume
     UNLINKED = "unlinked"  # all deleted files that are open, as the trees of a btrfs see them; no id

@@ -33,6 +33,8 @@ class UnitKind(StrEnum):
     NESTED_ROOT = "nested Docker root"  # an engine inside a container keeps its data in a volume or layer
     INTERRUPTED_WRITE = "interrupted write"  # layerdb/tmp/write-set-*, *-removing, unfinished ingests
     OTHER_DRIVER = "other driver"  # directories of a driver or store that is not in use
+    FORMER_ROOT = "a former Docker root"  # anything in a Docker root that no engine was seen running on
+    OTHER_ENGINE = "another engine's store"  # anything in it
     ORPHAN_CANDIDATE = "unknown layer"  # in the driver's directory, and no owner source names it
     BIND = "bind mount"  # a host directory mounted into a container
     SNAPSHOT = "snapshot"  # a btrfs snapshot outside Docker
@@ -129,6 +131,18 @@ class DriverFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherStore:
+    """A store on the same filesystems that is not the studied engine's. Its units are units of ours, by its path."""
+
+    path: str
+    kind: str  # Docker root, containerd, Podman storage
+    runs: str  # the process that works on it; "": none was seen
+    ask: str  # what a person types to look into it; "": there is nobody to ask
+    images: tuple[str, ...]
+    volumes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Store:
     """The Docker root, read once. Each part arrives or says why not; units and proofs are joined from the parts."""
 
@@ -142,4 +156,5 @@ class Store:
     logs: Reading[tuple[ContainerLog, ...]]
     units: Reading[tuple[Unit, ...]]
     orphans: Reading[tuple[OrphanProof, ...]]
+    others: tuple[OtherStore, ...] = ()  # beside it
     notes: tuple[str, ...] = ()  # oddities, one sentence each; foreign text in them is not yet escaped

@@ -39,6 +39,8 @@ NO_MESS = {
     "orphans-unknown": "an owner that cannot be read: test_figures.py",
     "core-dumps": "a directory as journald has one: test_leftovers.py",
     "host-files": "a number: test_figures.py",
+    "former-root": "a second engine, stopped: tests/machine/test_other_engines.py",
+    "other-engine": "a second engine and a containerd: tests/machine/test_other_engines.py",
     "nested-root": "an engine inside a container: test_leftovers.py",
 }
 # Ids that are words of other vocabularies too, where they stand for something else.

@@ -12,7 +12,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import charged
+from collectors.model.reading import Exact, charged
 from collectors.model.store import Unit, UnitKind
 
 ENGINE_STOPPED = "the engine stopped, and its socket unit too, so that nothing starts it meanwhile"
@@ -102,6 +102,9 @@ INTERRUPTED_ID = "interrupted-writes"
 def detect_interrupted(context: FindingContext) -> Iterable[Finding]:
     """All of them together."""
     claim, remedy = "layer writes that a crash interrupted", "remove with the engine stopped"
+    store = context.snapshot.store
+    if isinstance(store, Exact) and store.value.driver_facts.clears_unfinished:
+        claim, remedy = "layer writes that were not finished", "left to the engine's own collector: see the plan"
     return detect_leftovers(context, INTERRUPTED_ID, UnitKind.INTERRUPTED_WRITE, claim, remedy, at_any_size=True)
 
 

@@ -3,6 +3,8 @@
 Engines inside containers that keep a whole Docker root of their own.
 
 A plugin that logs into its own root filesystem.
+
+Stores beside the engine's own: a Docker root from before, and what other engines keep on the same filesystem.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from collections.abc import Iterable
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.engine_leftovers import ENGINE_STOPPED, detect_leftovers, leftover_targets, leftovers
-from collectors.causes.finding_context import FindingContext, detect_inside
+from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
-from collectors.model.finding import Finding
-from collectors.model.ledger import Category
+from collectors.ledger.unlisted import ANOTHER_CLIENT
+from collectors.model.finding import Finding, Severity
+from collectors.model.ledger import Category, Item
 from collectors.model.owner import OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.store import Unit, UnitKind
+from collectors.model.reading import Exact, charged
+from collectors.model.store import OtherStore, Unit, UnitKind
 
 DRIVER_ID = "other-driver"
 
@@ -98,3 +102,78 @@ def detect_plugin(context: FindingContext) -> Iterable[Finding]:
 
 PLUGIN_LINE = "data that plugins keep in their own root filesystems"
 PLUGIN = Cause(PLUGIN_ID, Category.DOCKER_OTHER, None, None, PLUGIN_LINE, detect_plugin)
+
+
+FORMER_ID, ENGINE_ID = "former-root", "other-engine"
+_MOST_NAMED, _MOST_STORES = 6, 3
+_KUBERNETES = "crictl rmi --prune"
+
+
+def detect_former(context: FindingContext) -> Iterable[Finding]:
+    """Docker roots that no engine was seen running on, together."""
+    remedy = "for a person: start an engine with this --data-root, look into it, and bring away what is needed"
+    yield from _detect_beside(context, FORMER_ID, _stores(context, former=True), UnitKind.FORMER_ROOT, remedy)
+
+
+def detect_engine(context: FindingContext) -> Iterable[Finding]:
+    """What other engines and other clients of containerd keep, together."""
+    others = _stores(context, former=False)
+    asked = [*(other.ask for other in others if other.ask), _ask_containerd(context)]
+    remedy = f"ask those whose it is: {'; '.join(one for one in asked if one)}"
+    yield from _detect_beside(context, ENGINE_ID, others, UnitKind.OTHER_ENGINE, remedy)
+
+
+def _stores(context: FindingContext, *, former: bool) -> tuple[OtherStore, ...]:
+    store = context.snapshot.store
+    others = store.value.others if isinstance(store, Exact) else ()
+    return tuple(other for other in others if (other.kind == "Docker root" and not other.runs) is former)
+
+
+def _detect_beside(
+    context: FindingContext, cause: str, others: tuple[OtherStore, ...], kind: UnitKind, remedy: str
+) -> Iterable[Finding]:
+    mine = (Category.DOCKER_OTHER, Category.OTHER_FILES)
+    clients = (ANOTHER_CLIENT,) if kind is UnitKind.OTHER_ENGINE else ()
+    items = [item for category in mine for item in context.in_state(category, kind.value, *clients)]
+    amount = context.freed(item.owner_id for item in items)
+    if not items or not context.notable(charged(amount)):
+        return
+    items.sort(key=lambda item: -charged(item.referenced))
+    # Those of the largest things first.
+    stores = {other.path: _told(other) for other in others}
+    named = dict.fromkeys(stores.get(item.owner) or _namespace(item) for item in items)
+    claim = f"{kind}: {'; '.join(tuple(named)[:_MOST_STORES])}"
+    severity = context.severity(amount) if kind is UnitKind.FORMER_ROOT else Severity.P4
+    evidence = tuple((f"{item.name} in {item.owner}", item.referenced) for item in items[:_MOST_NAMED])
+    yield Finding(cause, severity, claim, amount, evidence, remedy, (), True, items[0].category)
+
+
+def _told(other: OtherStore) -> str:
+    what = [count(len(other.images), "image"), count(len(other.volumes), "volume")]
+    by = f", {other.runs}" if other.runs else ""
+    return f"{other.kind} {other.path}{by}, with {' and '.join(what)}"
+
+
+def _namespace(item: Item) -> str:
+    return f"containerd namespace {item.name.partition('/')[0]}"
+
+
+def _ask_containerd(context: FindingContext) -> str:
+    items = context.in_state(Category.DOCKER_OTHER, ANOTHER_CLIENT)
+    spaces = sorted({item.name.partition("/")[0] for item in items})
+    asked = [f"ctr --namespace {space} images ls" for space in spaces]
+    return " && ".join([*asked, *([_KUBERNETES] if "k8s.io" in spaces else [])])
+
+
+def propose_beside(context: PlanContext) -> Proposal:
+    """Nothing: whose it is, and whether it is needed, only its owner knows."""
+    told = [found.claim for found in map(context.found, (FORMER_ID, ENGINE_ID)) if found is not None]
+    why = "another engine's things are its own to remove, and a former root may be the only copy: for a person"
+    return Proposal((), tuple(f"{claim}: {why}." for claim in told), answered=bool(told))
+
+
+FORMER_LINE = "a Docker root from before, with its images and volumes, that no engine runs on"
+FORMER = Cause(FORMER_ID, Category.DOCKER_OTHER, None, None, FORMER_LINE, detect_former, propose_beside)
+
+ENGINE_LINE = "what another engine, Podman or another client of containerd keeps on the same filesystem"
+ENGINE = Cause(ENGINE_ID, Category.OTHER_FILES, None, None, ENGINE_LINE, detect_engine, propose_beside)

@@ -14,6 +14,7 @@ from collectors.ledger.unlisted import NOT_KNOWN
 from collectors.model.engine import Flavour
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category, Item
+from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, charged
 from collectors.model.store import UnitKind
 
@@ -39,6 +40,7 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
     ),
 }
 _EXTERNAL = "left by a build that was ended: `podman ps --external` shows it, `podman rm --storage NAME` removes it"
+_NOBODYS = "no container stands behind it: who made it knows its name, `ctr --namespace moby snapshots ls` shows it"
 _MOST = 5
 
 
@@ -63,6 +65,8 @@ def _unknown(context: FindingContext, category: Category) -> tuple[Item, ...]:
 
 
 def _remedy(context: FindingContext, item: Item) -> str:
+    if item.owner_id.kind is OwnerKind.UNIT:
+        return _NOBODYS
     engine = context.snapshot.engine.engine
     podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
     return _EXTERNAL if podman and item.category is Category.CONTAINERS else _THINGS[item.category][1]

@@ -1,0 +1,186 @@
+"""Stores of other engines, and former Docker roots, on the filesystems that are studied, with what is in them.
+
+A second dockerd with a root of its own, a containerd that serves Kubernetes, Podman, what a root was before user
+namespaces were switched on: to the engine that is asked all of it is nobody's. Looks where such stores usually lie and
+at what running engines say of themselves; reads each store as our own is read. Refuses to name one that it cannot read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from collectors import drivers
+from collectors.drivers.containerd import METADATA, SNAPSHOTTER_METADATA, SNAPSHOTTER_PREFIX
+from collectors.drivers.engine_processes import EngineProcess, engine_processes, means
+from collectors.model.owner import Owner, OwnerKind, UnitId
+from collectors.model.reading import Exact
+from collectors.model.store import OtherStore, Store, Unit, UnitKind
+from collectors.system.deadline import Clock
+from collectors.system.host import Host
+from collectors.system.mount_table import within
+
+_REMAPPED = re.compile(r"[0-9]+\.[0-9]+")  # user namespaces: <uid>.<gid>
+_DOCKER, _CONTAINERD, _PODMAN = "Docker root", "containerd", "Podman storage"
+_USUAL = (
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/containers/storage",
+    "/var/lib/rancher/k3s/agent/containerd",
+    "/var/lib/rancher/rke2/agent/containerd",
+    "/var/snap/docker/common/var-lib-docker",
+    "/var/snap/microk8s/common/var/lib/containerd",
+)
+_OF_USERS = (".local/share/docker", ".local/share/containerd", ".local/share/containers/storage")
+_REST = "everything else"
+_MOST = 20  # stores on one host; and seconds are short
+
+
+def other_stores(
+    root: str, own: Iterable[str], host: Host, here: Callable[[str], bool], clock: Clock
+) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...]]:
+    """What they are, and their units. `own`: directories of the store that is studied; `here`: is a path of interest?
+
+    Nothing is opened of a path that is not: it may be on a mount that hangs.
+    """
+    engines = tuple(engine_processes(host))
+    mine = frozenset({root, *own})
+    found: list[OtherStore] = []
+    units: list[Unit] = []
+    for path in _candidates(root, host, engines, here)[:_MOST]:
+        inside_another = any(within(path, other) for other in (*mine, *(one.path for one in found)))
+        if inside_another or not here(path) or not Path(path).is_dir():
+            continue
+        known = _read(path, root, host, engines, clock)
+        if known is not None:
+            found.append(known[0])
+            units += known[1]
+    return tuple(found), tuple(units)
+
+
+def _candidates(
+    root: str, host: Host, engines: Iterable[EngineProcess], here: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Outer directories before those in them."""
+    above, inside = str(Path(root).parent), _REMAPPED.fullmatch(Path(root).name)
+    # In a user namespace the root lies below what it was without; a root that was moved away lies beside it.
+    beside = [path for path in (f"{above}/{name}" for name in _names(above)) if here(path) and _looks_like_a_root(path)]
+    near = [*beside, *([above] if inside else []), *(f"{root}/{n}" for n in _names(root) if _REMAPPED.fullmatch(n))]
+    homes = ["/root", *(f"/home/{name}" for name in _names(str(host.here("/home"))) if here("/home"))]
+    usual = [*_USUAL, *(f"{home}/{part}" for home in homes for part in _OF_USERS)]
+    known = [*near, *(str(host.here(path)) for path in usual), *(str(host.here(e.root)) for e in engines)]
+    real = (os.path.realpath(path) for path in known if here(path))
+    return tuple(sorted({path for path in real if path != root}, key=lambda path: (path.count("/"), path)))
+
+
+def _looks_like_a_root(path: str) -> bool:
+    return all((Path(path) / name).is_dir() for name in ("image", "containers"))
+
+
+def _read(
+    path: str, root: str, host: Host, engines: Iterable[EngineProcess], clock: Clock
+) -> tuple[OtherStore, tuple[Unit, ...]] | None:
+    reading = drivers.store(
+        Path(path),
+        host,
+        driver_hint=_snapshotter(Path(path)),
+        containerd_root=Path(path) if (Path(path) / METADATA).is_file() else None,
+        deadline_s=clock.left(at_most=5.0),
+    )
+    if not isinstance(reading, Exact) or not isinstance(reading.value.units, Exact):
+        return None
+    store = reading.value
+    kind = _kind(path, store)
+    runs = next((engine for engine in engines if means(host, engine, path)), None)
+    # One that was started with this root and now works below it, in a user namespace, is the one that is studied.
+    if runs is not None and within(root, path):
+        runs = None
+    units = tuple(_units(store, path, root, _unit_kind(kind, runs)))
+    images = sorted({who.id.partition(": image ")[2] for u in units for who in u.owners if ": image " in who.id})
+    volumes = sorted({who.id.partition(": volume ")[2] for u in units for who in u.owners if ": volume " in who.id})
+    label = f"{runs.name} (pid {runs.pid})" if runs is not None else ""
+    return OtherStore(path, kind, label, _ask(kind, path, runs, images), tuple(images), tuple(volumes)), units
+
+
+def _kind(path: str, store: Store) -> str:
+    if (Path(path) / METADATA).is_file():
+        return _CONTAINERD
+    podman = (Path(path) / f"{store.driver}-layers").is_dir()
+    return _PODMAN if podman else _DOCKER
+
+
+def _unit_kind(kind: str, runs: EngineProcess | None) -> UnitKind:
+    """Podman needs no daemon, and who uses a containerd cannot be told from its not running now."""
+    return UnitKind.FORMER_ROOT if kind == _DOCKER and runs is None else UnitKind.OTHER_ENGINE
+
+
+def _units(store: Store, path: str, root: str, kind: UnitKind) -> Iterator[Unit]:
+    """The store's units by what they are of, less those that are, or lie around, the studied root."""
+    names = _image_names(store)
+    whole = frozenset({Owner(OwnerKind.STORE, f"{path}: {_REST}")})
+    yield Unit(UnitId(path), kind, path, _REST, whole, False, None)
+    assert isinstance(store.units, Exact)
+    for unit in store.units.value:
+        if within(root, unit.path) or within(unit.path, root) or unit.path == path:
+            continue
+        owners = frozenset(Owner(OwnerKind.STORE, f"{path}: {_what(who, names)}") for who in unit.owners) or whole
+        yield replace(unit, kind=kind, owners=owners)
+
+
+def _image_names(store: Store) -> defaultdict[str, str]:
+    names: defaultdict[str, str] = defaultdict(str)
+    if isinstance(store.images, Exact):
+        names.update({image.id: ", ".join(image.tags[:2]) for image in store.images.value})
+    return names
+
+
+def _what(owner: Owner, images: defaultdict[str, str]) -> str:
+    match owner.kind:
+        case OwnerKind.IMAGE:
+            return f"image {images[owner.id] or owner.id.removeprefix('sha256:')[:12]}"
+        case OwnerKind.CONTAINERD:
+            return f"image {owner.id}"
+        case OwnerKind.VOLUME:
+            return f"volume {owner.id}"
+        case OwnerKind.CONTAINER | OwnerKind.LOG:
+            return f"container {owner.id[:12]}"
+        case OwnerKind.BUILD:
+            return "build cache"
+        case _:
+            return _REST
+
+
+def _ask(kind: str, path: str, runs: EngineProcess | None, images: Iterable[str]) -> str:
+    """What a person types to look into it; "" where no engine is there to be asked."""
+    if kind == _PODMAN:
+        return f"podman --root {path} system df"
+    if kind == _DOCKER:
+        return f"docker -H {runs.socket} system df" if runs is not None else ""
+    spaces = sorted({image.partition("/")[0] for image in images})
+    address = f"--address {runs.socket} " if runs is not None else ""
+    asked = [f"ctr {address}--namespace {space} images ls" for space in spaces]
+    return " && ".join([*asked, *(["crictl rmi --prune"] if "k8s.io" in spaces else [])])
+
+
+def _snapshotter(path: Path) -> str | None:
+    """Of a containerd: the one whose database is largest."""
+    if not (path / METADATA).is_file():
+        return None
+    sizes = {
+        name: (path / name / SNAPSHOTTER_METADATA).stat().st_size
+        for name in _names(str(path))
+        if name.startswith(SNAPSHOTTER_PREFIX) and (path / name / SNAPSHOTTER_METADATA).is_file()
+    }
+    largest = max(sizes, key=sizes.__getitem__, default="")
+    return f"containerd:{largest.removeprefix(SNAPSHOTTER_PREFIX)}" if largest else None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names, not paths
+    except OSError:
+        return []

@@ -1,0 +1,103 @@
+"""Stores beside the engine's own: where they are looked for, who runs on them, and that ours is never taken for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from collectors.drivers.engine_processes import engine_processes
+from collectors.drivers.files import followed
+from collectors.inventory.other_stores import other_stores
+from collectors.model.owner import OwnerKind
+from collectors.model.store import UnitKind
+from collectors.system.deadline import Clock
+from collectors.system.host import Host
+from tests.drivers.docker_root_trees import GraphRoot, write
+
+
+def a_host(folder: Path) -> Host:
+    """Its own root prefix, so that none of this machine's usual places is looked into."""
+    (folder / "proc").mkdir(exist_ok=True)
+    return Host("h", folder / "host", folder / "proc", folder / "sys", folder / "dev", None, None)
+
+
+def a_process(proc: Path, pid: int, comm: str, *words: str) -> None:
+    write(proc / str(pid) / "comm", comm + "\n")
+    write(proc / str(pid) / "cmdline", "\0".join((comm, *words, "")))
+
+
+def found(folder: Path, root: Path, *own: str) -> dict[str, tuple[str, str]]:
+    stores, _ = other_stores(str(root), own, a_host(folder), lambda path: path.startswith(str(folder)), Clock(20.0))
+    return {Path(one.path).name: (one.kind, one.runs) for one in stores}
+
+
+def a_root(path: Path) -> GraphRoot:
+    path.mkdir(parents=True)
+    made = GraphRoot(path)
+    made.save_build_cache()
+    (path / "containers").mkdir(exist_ok=True)
+    (path / "image/overlay2/layerdb/sha256").mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def test_engines_say_where_their_root_and_socket_are(tmp_path: Path) -> None:
+    host = a_host(tmp_path)
+    a_process(host.proc, 7, "dockerd", "--data-root=/r/two", "-H", "unix:///run/two.sock")
+    a_process(host.proc, 8, "dockerd")
+    a_process(host.proc, 9, "containerd", "--config", "/c.toml")
+    write(host.proc / "9/root/c.toml", 'root = "/r/pods"\n[grpc]\naddress = "/run/c.sock"\n')
+    a_process(host.proc, 10, "bash", "--data-root=/no")
+    write(host.proc / "uptime", "1 1")
+    told = {engine.pid: (engine.root, engine.socket) for engine in engine_processes(host)}
+    assert told == {
+        7: ("/r/two", "unix:///run/two.sock"),
+        8: ("/var/lib/docker", "unix:///var/run/docker.sock"),
+        9: ("/r/pods", "/run/c.sock"),
+    }
+
+
+def test_a_root_beside_ours_is_found_and_ours_is_not(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    a_root(tmp_path / "docker.old")
+    assert found(tmp_path, tmp_path / "docker") == {"docker.old": ("Docker root", "")}
+
+
+def test_the_root_that_ours_lies_in_since_user_namespaces_holds_nothing_of_ours(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    inner = tmp_path / "docker/100000.100000"
+    a_root(inner)
+    stores, units = other_stores(str(inner), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    assert [one.path for one in stores] == [str(tmp_path / "docker")]
+    assert {unit.kind for unit in units} == {UnitKind.FORMER_ROOT}
+    assert not any(unit.path.startswith(str(inner)) for unit in units)
+    assert {owner.kind for unit in units for owner in unit.owners} == {OwnerKind.STORE}
+
+
+def test_the_engine_that_works_below_the_former_root_does_not_make_it_another_engines(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    inner = tmp_path / "docker/100000.100000"
+    a_root(inner)
+    host = a_host(tmp_path)
+    a_process(host.proc, 7, "dockerd", f"--data-root={tmp_path}/docker", "--userns-remap=default")
+    (host.proc / "7/root").symlink_to("/")
+    assert found(tmp_path, inner)["docker"] == ("Docker root", "")
+
+
+def test_what_our_own_store_uses_elsewhere_is_no_other_store(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    a_root(tmp_path / "disk2")
+    assert found(tmp_path, tmp_path / "docker", str(tmp_path / "disk2")) == {}
+
+
+def test_nothing_is_opened_of_a_path_that_is_of_no_interest(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    a_root(tmp_path / "docker.old")
+    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: False, Clock(20.0))
+    assert (stores, units) == ((), ())
+
+
+def test_a_link_is_followed_to_its_end_and_what_is_none_stays(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("real")
+    assert followed(tmp_path / "one") == tmp_path / "real"
+    assert followed(tmp_path / "real") == tmp_path / "real"
