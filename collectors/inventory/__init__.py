@@ -18,7 +18,7 @@ from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.filesystems.base import KEEP_S
 from collectors.inventory import coverage, roots
-from collectors.inventory.other_stores import other_stores
+from collectors.inventory.other_stores import with_others
 from collectors.inventory.request import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
 from collectors.inventory.study import StudyContext, listed, study
@@ -30,7 +30,7 @@ from collectors.model.store import Store
 from collectors.system import deadline
 from collectors.system.deadline import Clock
 from collectors.system.host import reads_every_file
-from collectors.system.mount_table import Places, within
+from collectors.system.mount_table import Places
 from collectors.system.mountinfo import mounts as mount_table
 from collectors.system.statvfs import space as statvfs
 from collectors.system.unlinked_files import OpenFileSearch, search_open_files
@@ -224,27 +224,16 @@ class _Assembly:
 
     def _with_others(self, store: Store, root: str, studied: list[Mount], places: Places) -> Store:
         """The store with what other engines keep on the same filesystems, as far as it could be read in time."""
-        if isinstance(store.units, Unavailable):
-            return store
-        units, devices = store.units, frozenset(mount.device for mount in studied)
-        own = [unit.path for unit in units.value if not within(unit.path, root)]
+        devices = frozenset(mount.device for mount in studied)
 
         def here(path: str) -> bool:
             mount = places.mount_of(path)
             return mount is not None and mount.device in devices
 
-        found = deadline.read(
-            "docker_root.others",
-            "other stores",
-            lambda: other_stores(root, own, self.request.host, here, self.clock),
-            timeout_s=self.clock.left(at_most=10.0),
-        )
-        if isinstance(found, Unavailable):
-            self._report(coverage.line("other engines' stores", found))
-            return store
-        others, theirs = found.value
-        known = {unit.id: unit for unit in (*units.value, *theirs)}
-        return replace(store, others=others, units=Exact(tuple(known.values()), units.origin))
+        with_them, why_not = with_others(store, root, self.request.host, here, self.clock)
+        if why_not is not None:
+            self._report(coverage.line("other engines' stores", why_not))
+        return with_them
 
     def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
         """The filesystems that hold Docker's data, that of the root first."""

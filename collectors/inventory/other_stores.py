@@ -18,8 +18,9 @@ from collectors import drivers
 from collectors.drivers.containerd import METADATA, SNAPSHOTTER_METADATA, SNAPSHOTTER_PREFIX
 from collectors.drivers.engine_processes import EngineProcess, engine_processes, means
 from collectors.model.owner import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
+from collectors.system import deadline
 from collectors.system.deadline import Clock
 from collectors.system.host import Host
 from collectors.system.mount_table import within
@@ -38,6 +39,27 @@ _USUAL = (
 _OF_USERS = (".local/share/docker", ".local/share/containerd", ".local/share/containers/storage")
 _REST = "everything else"
 _MOST = 20  # stores on one host; and seconds are short
+
+
+def with_others(
+    store: Store, root: str, host: Host, here: Callable[[str], bool], clock: Clock
+) -> tuple[Store, Unavailable | None]:
+    """`store` with what others keep where `here` says; as it was, and why, where that could not be read in time."""
+    units = store.units
+    if isinstance(units, Unavailable):
+        return store, None
+    own = [unit.path for unit in units.value if not within(unit.path, root)]
+    found = deadline.read(
+        "docker_root.others",
+        "other stores",
+        lambda: other_stores(root, own, host, here, clock),
+        timeout_s=clock.left(at_most=10.0),
+    )
+    if isinstance(found, Unavailable):
+        return store, found
+    others, theirs = found.value
+    known = {unit.id: unit for unit in (*units.value, *theirs)}
+    return replace(store, others=others, units=Exact(tuple(known.values()), units.origin)), None
 
 
 def other_stores(
