@@ -142,7 +142,7 @@ def _detect_beside(
     # Those of the largest things first.
     stores = {other.path: _told(other) for other in others}
     named = dict.fromkeys(stores.get(item.owner) or _namespace(item) for item in items)
-    claim = f"{kind}: {'; '.join(tuple(named)[:_MOST_STORES])}"
+    claim = ", ".join((kind.value, "; ".join(tuple(named)[:_MOST_STORES])))
     severity = context.severity(amount) if kind is UnitKind.FORMER_ROOT else Severity.P4
     evidence = tuple((f"{item.name} in {item.owner}", item.referenced) for item in items[:_MOST_NAMED])
     yield Finding(cause, severity, claim, amount, evidence, remedy, (), True, items[0].category)
