@@ -30,14 +30,14 @@ class Point:
     boot_id: str | None
 
 
-USED, AVAILABLE, USED_PERCENT, UNALLOCATED = "used", "available", "used_percent", "unallocated"
+USED, AVAILABLE, USED_PERCENT, ALLOCATABLE = "used", "available", "used_percent", "allocatable"
 OWNER = "owner:"
 # A supervisor's own figure adds nothing to a run of ours this close.
 _SAME_RUN = timedelta(minutes=10)
 
 
 def series(journal: Journal, key: str) -> tuple[Point, ...]:
-    """The points of `key`, oldest first: "used", "available", "unallocated" (bytes), "used_percent" (whole percent,
+    """The points of `key`, oldest first: "used", "available", "allocatable" (bytes), "used_percent" (whole percent,
     rounded up as df does), a category ("logs"), or "owner:" and an owner's name ("owner:container:api-1").
 
     Only of the filesystem of the newest record: a Docker root that moved to another disk is no drop.
@@ -67,8 +67,8 @@ def figure(record: Record, key: str) -> int | None:
         return record.used_bytes
     if key == AVAILABLE:
         return record.available_bytes
-    if key == UNALLOCATED:
-        return record.allocation.unallocated_bytes if record.allocation is not None else None
+    if key == ALLOCATABLE:  # what is short first is metadata
+        return record.allocation.allocatable_metadata_bytes if record.allocation is not None else None
     if key == USED_PERCENT:
         return record.used_percent
     if key.startswith(OWNER):

@@ -168,16 +168,20 @@ def _pack_allocation(value: Allocation | None) -> list[int | None] | None:
         value.metadata_total_bytes,
         value.metadata_used_bytes,
         value.unallocated_bytes,
+        value.allocatable_data_bytes,
+        value.allocatable_metadata_bytes,
     ]
 
 
 def _allocation(value: Any) -> Allocation | None:
     if value is None:
         return None
-    data_total, data_used, metadata_total, metadata_used, unallocated = map(_count, _row(value, 5))
+    # Five in a journal from before allocatable was told.
+    row = value if isinstance(value, list) and len(value) != 5 else [*_row(value, 5), None, None]
+    data_total, data_used, metadata_total, metadata_used, *more = map(_count, _row(row, 7))
     if data_total is None or data_used is None or metadata_total is None or metadata_used is None:
         raise ValueError("an allocation has its four figures")
-    return Allocation(data_total, data_used, metadata_total, metadata_used, unallocated)
+    return Allocation(data_total, data_used, metadata_total, metadata_used, *more)
 
 
 def _noted(value: Any) -> Noted:

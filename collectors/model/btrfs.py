@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from collectors.model.filesystem import Allocation
 from collectors.model.owner import SubvolumeId, UnitId
-from collectors.model.reading import Reading, Size, Unavailable, Why, charged
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Device:
     total_bytes: int
     allocated_bytes: int  # in chunks; the rest is unallocated
     errors: Reading[tuple[tuple[str, int], ...]]  # write_errs, read_errs, flush_errs, corruption_errs, generation_errs
+    missing: bool  # known to the filesystem, and not there
+    takes_chunks: bool  # False also of a seed, and of the target of a replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,28 @@ class Space:
     logical_used_bytes: int
     copies: int  # physical bytes a logical byte takes, times `copies_of`
     copies_of: int  # RAID5/6 take n/(n−parity): copies / copies_of
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What chunks that are still to be made could hold, of one kind, were all the room theirs.
+
+    In logical bytes, by the rule of the kernel's allocator for the profile of the next chunk: so many stripes on so
+    many devices. Bounds where the places of the chunks could not be read.
+    """
+
+    kind: str  # data, metadata, mixed
+    profile: str  # of the next chunk
+    allocatable: Size
+    chunk_bytes: int  # the most of one chunk, logical
+
+
+@dataclass(frozen=True, slots=True)
+class StatfsRule:
+    """How statfs counts: all copies of what is used, divided by those of one data profile, whatever others hold."""
+
+    divisor: int
+    reserve_counted: bool  # whether the global reserve is called used
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +147,8 @@ class Holding:
 class Shared:
     """One row of the sharing table: bytes held by exactly this set of units.
 
+    Disk bytes are those in all copies of the chunks that they lie in, as the kernel's `disk_used` has them: parity is
+    not counted. While profiles are being converted, no one factor leads from logical bytes to them.
     Trees that are no subvolume are holders too, in angle brackets: "<extent tree>", "<checksum tree>", "<root tree>"
     (which also holds the free space cache's data) … Files that are deleted and still open are held by "<unlinked>".
     """
@@ -130,6 +156,8 @@ class Shared:
     holders: frozenset[UnitId]
     data_bytes: int
     metadata_bytes: int | None  # None: not seen (tree search)
+    data_disk_bytes: int
+    metadata_disk_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +200,10 @@ class Btrfs:
     devices: Reading[tuple[Device, ...]]
     spaces: Reading[tuple[Space, ...]]
     chunks: Reading[tuple[Chunk, ...]]
-    unallocated_bytes: Size
+    unallocated_bytes: Size  # a sum over devices: what can be placed there is told by `rooms`
+    rooms: Reading[tuple[Room, ...]]
+    statfs: Reading[StatfsRule]
+    operation: Reading[str]  # what runs alone on it: none, balance, balance paused, device replace …
     subvolumes: Reading[tuple[Subvolume, ...]]
     quotas: Reading[Quotas]
     sharing: Reading[Sharing]
@@ -181,6 +212,21 @@ class Btrfs:
     def identity(self) -> str:
         """Which filesystem this is, wherever it is mounted."""
         return f"btrfs:{self.uuid}"
+
+    def room(self, kind: str) -> Room | None:
+        """What new chunks of a kind could hold; mixed ones hold either. None where it could not be told."""
+        rooms = self.rooms.value if isinstance(self.rooms, Exact) else ()
+        return next((room for room in rooms if room.kind in (kind, "mixed")), None)
+
+    @property
+    def profiles(self) -> dict[str, tuple[str, ...]]:
+        """The profiles of the chunks of each kind, those with the most bytes first."""
+        spaces = self.spaces.value if isinstance(self.spaces, Exact) else ()
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for space in sorted(spaces, key=lambda space: -space.logical_total_bytes):
+            if space.kind != "global reserve" and space.logical_total_bytes:
+                found[space.kind].append(space.profile)
+        return {kind: tuple(names) for kind, names in found.items()}
 
     @property
     def allocation(self) -> Allocation | None:
@@ -193,13 +239,14 @@ class Btrfs:
             sums[kind][0] += space.logical_total_bytes
             sums[kind][1] += space.logical_used_bytes
         (data, data_used), (metadata, metadata_used) = sums["data"], sums["metadata"]
+        allocatable = (self.room("data"), self.room("metadata"))
+        more = tuple(None if room is None else charged(room.allocatable) for room in allocatable)
         free = self.unallocated_bytes
-        return Allocation(
-            data, data_used, metadata, metadata_used, None if isinstance(free, Unavailable) else charged(free)
-        )
+        unallocated = None if isinstance(free, Unavailable) else charged(free)
+        return Allocation(data, data_used, metadata, metadata_used, unallocated, *more)
 
     @property
     def unread(self) -> tuple[Unavailable, ...]:
         """The parts of the cheap figures that were not there, with their reasons."""
-        parts = (self.devices, self.spaces, self.chunks, self.unallocated_bytes, self.subvolumes, self.quotas)
+        parts = (self.devices, self.spaces, self.chunks, self.rooms, self.statfs, self.subvolumes, self.quotas)
         return tuple(part for part in parts if isinstance(part, Unavailable) and part.why is not Why.NOT_APPLICABLE)

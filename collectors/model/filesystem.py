@@ -141,13 +141,18 @@ class OpenFiles:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A filesystem that hands out chunks: logical bytes of those for data and metadata, and device bytes in none."""
+    """A filesystem that hands out chunks: logical bytes of those for data and metadata, and device bytes in none.
+
+    Allocatable is what new chunks of one kind could hold, were all the room theirs. None: not told.
+    """
 
     data_total_bytes: int
     data_used_bytes: int
     metadata_total_bytes: int
     metadata_used_bytes: int
     unallocated_bytes: int | None
+    allocatable_data_bytes: int | None
+    allocatable_metadata_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from collectors.model.plan import Plan, Step, Unlock
 from collectors.model.reading import Exact
 from collectors.model.settings import Rules
 from collectors.model.snapshot import Snapshot
-from collectors.planning.left_out import blocked, frees_nothing, remote, unanswered
+from collectors.planning.left_out import blocked, frees_nothing, read_only, remote, unanswered
 from collectors.planning.order import Preparation, for_metadata, order_with_balance, prepare, promote
 from collectors.planning.target import trim_to_target
 from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, reduce
@@ -54,6 +54,8 @@ def build_plan(
     context = replace(context, books=with_open_files(books, context.study))
     if isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value:
         return Plan((), (), (remote(),))
+    if "ro" in ledger.filesystem.mount.super_options:
+        return Plan((), (), (read_only(ledger.filesystem.mount.mountpoint),))
     proposed = _proposed(context)
     aliases = hidden_parents(snapshot)
     preparation = prepare(context, proposed.drafts, aliases)

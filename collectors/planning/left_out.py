@@ -62,6 +62,13 @@ def remote() -> str:
     return "The engine runs on another machine: nothing it removes would free bytes of this filesystem."
 
 
+def read_only(mountpoint: str) -> str:
+    return (
+        f"{mountpoint} is read-only: nothing can be removed from it, and every attempt leaves the engine half done. "
+        "Stop the engine, read the kernel log (dmesg), and have it mounted for writing again first."
+    )
+
+
 def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     """Several remedies with one reason. `why` starts in lower case."""
     rest = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""

@@ -128,9 +128,9 @@ def _fields() -> Mapping[str, list[str]]:
 
 
 def _named(fields: Mapping[str, list[str]]) -> Builders:
-    """Of a line whose types have the fields of today in another order, also those that are dropped since, or a report
-    without settings or a ledger without things; others are refused by the types themselves."""
-    changed = {"Report": recording_v1.with_settings, "Ledger": recording_v1.with_things}
+    """Of a line whose types have the fields of today in another order, also those that are dropped since, or without
+    those that came since (`ADDED`); others are refused by the types themselves."""
+    changed = recording_v1.ADDED
     objects = {
         name: object_named(name, tuple(names), recording_v1.DROPPED.get(name, frozenset()), changed.get(name, dict))
         for name, names in fields.items()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from collectors.model.owner import Owner
+from collectors.model.reading import Unavailable, Why
 from collectors.model.settings import DEFAULTS
 
 FIELDS: Mapping[str, str] = {
@@ -85,13 +86,39 @@ def _report(fields: Fields) -> Fields:
     return {"filesystem_facts" if name == "btrfs" else name: value for name, value in fields.items()}
 
 
+def btrfs(fields: Fields) -> Fields:
+    """Neither the rule of statfs, what could be allocated nor what ran was told."""
+    origin = fields["unallocated_bytes"].origin
+    untold = Unavailable(Why.NOT_REPORTED, "recorded before this was told", origin)
+    return {"rooms": untold, "statfs": untold, "operation": untold, **fields}
+
+
+def device(fields: Fields) -> Fields:
+    """A missing device was one without a path."""
+    there = bool(fields["path"])
+    return {"missing": not there, "takes_chunks": there and fields["devid"] != 0, **fields}
+
+
+def shared(fields: Fields) -> Fields:
+    """Copies were not told apart: one is known."""
+    return {"data_disk_bytes": fields["data_bytes"], "metadata_disk_bytes": fields["metadata_bytes"], **fields}
+
+
+# What has come to types since their fields are named in recordings as well.
+ADDED: Mapping[str, Callable[[Fields], Fields]] = {
+    "Btrfs": btrfs,
+    "Device": device,
+    "Ledger": with_things,
+    "Report": with_settings,
+    "Shared": shared,
+}
 RENAMED: Mapping[str, str] = {}
 DROPPED: Mapping[str, frozenset[str]] = {"Ledger": frozenset({"balanced"})}
 VALUES: Mapping[str, Mapping[object, object]] = {}
 CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
+    **ADDED,
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
     "Item": lambda old: {**old, "owner_id": Owner.parse(old["owner_id"])},
-    "Ledger": with_things,
     "Report": _report,
     "Step": lambda old: {**old, "targets": _owners(old["targets"])},
 }

@@ -72,7 +72,7 @@ def _record(at: datetime, used: int, owners: dict[str, int], tags: dict[str, str
         available_bytes=932 * GIB - used,
         severity=Severity.P2,
         categories={category.value: used // 13 for category in Category},
-        allocation=Allocation(900 * GIB, used, 20 * GIB, 12 * GIB, 12 * GIB),
+        allocation=Allocation(900 * GIB, used, 20 * GIB, 12 * GIB, 12 * GIB, 12 * GIB, 6 * GIB),
         owners=owners,
         tags=tags,
         dangling={f"registry.example.com/team-{n}/service-{n:03d}": run * GIB for n in range(10)},

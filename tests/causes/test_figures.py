@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
+from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Space
 from collectors.model.engine import DaemonConfig
 from collectors.model.filesystem import Occupancy
 from collectors.model.finding import Finding, Severity
@@ -80,6 +80,31 @@ def _a_btrfs(**changes: Any) -> Scene:
     return Scene(used=10 * GIB, fstype="btrfs", btrfs=replace(healthy, **changes))
 
 
+def _device(errors: dict[str, int], *, missing: bool = False) -> Any:
+    counted = Exact(tuple(errors.items()), HERE)
+    return Exact((Device(1, "" if missing else "/dev/vdb", "d", GIB, GIB, counted, missing, not missing),), HERE)
+
+
+def _half_converted() -> Any:
+    made: Btrfs | None = _a_btrfs().btrfs
+    assert made is not None
+    assert isinstance(made.spaces, Exact)
+    return Exact((*made.spaces.value, Space("data", "RAID1", GIB, GIB // 2, 2, 1)), HERE)
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ({"write_errs": 2}, "replace it before anything is balanced"),
+        ({"generation_errs": 3}, "write it anew from the other copies"),
+        ({"corruption_errs": 1}, "scrub"),
+    ],
+)
+def test_what_a_device_counts_says_what_to_do_first(errors: dict[str, int], said: str) -> None:
+    (told,) = found(_a_btrfs(devices=_device(errors)))
+    assert said in told.remedy
+
+
 def _sharing(**changes: Any) -> Any:
     made: Btrfs | None = _a_btrfs().btrfs
     assert made is not None
@@ -91,8 +116,10 @@ def _sharing(**changes: Any) -> Any:
     ("changes", "expected"),
     [
         ({}, {}),
-        ({"devices": Exact((Device(1, "/dev/vdb", "d", GIB, GIB, Exact((("write_errs", 2),), HERE)),), HERE)},
-         {"btrfs-device-errors": Severity.P1}),
+        ({"devices": _device({"write_errs": 2})}, {"btrfs-device-errors": Severity.P1}),
+        ({"devices": _device({}, missing=True)}, {"btrfs-device-missing": Severity.P1}),
+        ({"spaces": _half_converted()}, {"btrfs-profiles": Severity.P3}),
+        ({"spaces": _half_converted(), "operation": Exact("balance paused", HERE)}, {"btrfs-profiles": Severity.P4}),
         ({"quotas": Exact(Quotas(QuotaMode.FULL, False, False, Exact((), HERE)), HERE)}, {"btrfs-quotas": Severity.P4}),
         ({"sharing": _sharing(residual_data_bytes=9)}, {"btrfs-inexact": Severity.P3}),
         ({"sharing": _sharing(bookend_bytes=GIB)}, {"btrfs-bookends": Severity.P3}),

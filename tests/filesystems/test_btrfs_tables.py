@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import share, table
-from collectors.filesystems.btrfs.trees.extents import ExtentTable, RootSets, SetCounts
+from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
 from collectors.filesystems.btrfs.trees.walk import Intervals
@@ -54,11 +54,15 @@ def test_extents_count_once_however_they_arrive(pairs: list[tuple[int, int]], cu
         places = np.array([place for place, _ in part], U64)
         numbers = np.array([sets.number(mask) for _, mask in part], I64)
         found.add(places * U64(4096), (places + U64(1)) * U64(4096), places % U64(3) * U64(9000), numbers)
-    by_set = found.bytes_by_set()
+    # The first eight blocks lie in a chunk with one copy, those behind in one with three.
+    by_set, on_disk = found.bytes_by_set(Copies([(0, 1), (8 * 4096, 3)]))
     expected: dict[int, int] = {}
+    copied: dict[int, int] = {}
     for place, mask in held.items():
         expected[mask] = expected.get(mask, 0) + (place + 1) * 4096
+        copied[mask] = copied.get(mask, 0) + (place + 1) * 4096 * (1 if place < 8 else 3)
     assert {sets.masks[number]: size for number, size in enumerate(by_set) if size} == expected
+    assert {sets.masks[number]: size for number, size in enumerate(on_disk) if size} == copied
     assert found.plain_bytes() == sum((place + 1) * 4096 for place in held if place % 3 == 0)
     compressed = [place for place in held if place % 3]
     assert found.compressed_bytes() == (
@@ -74,7 +78,7 @@ def test_references_that_disagree_on_a_size_are_refused() -> None:
     found = ExtentTable(sets)
     found.add(places, sizes, np.zeros(2, U64), one)
     with pytest.raises(Malformed):
-        found.bytes_by_set()
+        found.bytes_by_set(Copies([]))
 
 
 @given(st.lists(st.tuples(st.integers(0, 80), st.integers(1, 20)), max_size=40), st.integers(1, 5))
@@ -132,7 +136,9 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
             at = parents[at]
         mask = 1 << (5 if inode == 999 else rules.get(at, 0)) | (1 << 9 if both else 0)
         expected[mask] = expected.get(mask, 0) + 4096
-    assert {sets.masks[number]: size for number, size in enumerate(found.bytes_by_set()) if size} == expected
+    assert {
+        sets.masks[number]: size for number, size in enumerate(found.bytes_by_set(Copies([]))[0]) if size
+    } == expected
 
 
 units = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
@@ -140,16 +146,26 @@ units = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
 
 def test_sums_stay_exact_beyond_what_a_machine_word_holds() -> None:
     huge = 2**63 - 1
-    found = Table(units, (0b001, 0b011, 0b100), (4096, 8192, 0), (0, 0, 16384), (huge, huge, 0), (1, 1, 0))
+    found = Table(
+        units,
+        (0b001, 0b011, 0b100),
+        (4096, 8192, 0),
+        (0, 0, 16384),
+        (huge, huge, 0),
+        (1, 1, 0),
+        (4096, 8192, 0),
+        (0, 0, 32768),
+    )
     a, b, _ = table.holdings(found)
     assert (a.apparent_bytes, b.apparent_bytes) == (2 * huge, huge)
     assert (a.referenced_data_bytes, a.exclusive_data_bytes, b.exclusive_data_bytes) == (12288, 4096, 0)
 
 
 def test_a_row_names_its_holders_and_the_largest_comes_first() -> None:
-    found = Table(units, (0b001, 0b011, 0b010), (1, 5, 0), (0, 0, 0), (0, 0, 9), (0, 0, 1))
+    found = Table(units, (0b001, 0b011, 0b010), (1, 5, 0), (0, 0, 0), (0, 0, 9), (0, 0, 1), (2, 10, 0), (0, 0, 0))
     rows = table.rows(found)
-    assert [(sorted(row.holders), row.data_bytes) for row in rows] == [(["a", "b"], 5), (["a"], 1)]
+    told = [(sorted(row.holders), row.data_bytes, row.data_disk_bytes) for row in rows]
+    assert told == [(["a", "b"], 5, 10), (["a"], 1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -162,18 +178,20 @@ def test_a_row_names_its_holders_and_the_largest_comes_first() -> None:
     ],
 )
 def test_what_is_used_and_was_not_found_is_left_over(fill: ChunkFill, left: tuple[int, int]) -> None:
-    found = Table(units, (0b001, 0b010, 0b100), (60, 40, 0), (30, 20, 8), (0, 0, 0), (0, 0, 0))
+    found = Table(
+        units, (0b001, 0b010, 0b100), (60, 40, 0), (30, 20, 8), (0, 0, 0), (0, 0, 0), (60, 40, 0), (60, 40, 16)
+    )
     assert remainder(fill, found) == left
 
 
 def test_without_tree_blocks_only_data_is_checked_and_nothing_in_mixed_groups() -> None:
-    found = Table(units, (0b001,), (60,), None, (0,), (0,))
+    found = Table(units, (0b001,), (60,), None, (0,), (0,), (60,), None)
     assert remainder(ChunkFill(61, 500, 8, 0), found) == (1, None)
     assert remainder(ChunkFill(0, 0, 8, 400), found) == (None, None)
 
 
 def measured() -> Measured:
-    found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4))
+    found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
     return Measured(17, found, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0)
 
 
@@ -257,7 +275,7 @@ def many_alone(count: int) -> Table:
     """As on a host with so many image layers: each subvolume has something to itself."""
     ones = tuple(range(1, count + 1))
     masks = tuple(1 << bit for bit in range(count))
-    return Table(tuple(UnitId(f"{n}") for n in range(count)), masks, ones, ones, ones, ones)
+    return Table(tuple(UnitId(f"{n}") for n in range(count)), masks, ones, ones, ones, ones, ones, ones)
 
 
 def test_a_table_of_many_subvolumes_grows_as_they_do(tmp_path: Path) -> None:

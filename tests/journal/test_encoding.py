@@ -63,7 +63,7 @@ def records(draw: st.DrawFn) -> Record:
         available_bytes=draw(COUNTS),
         severity=draw(st.one_of(st.none(), SEVERITIES)),
         categories=draw(st.dictionaries(FOREIGN, sizes, max_size=4)),
-        allocation=draw(st.one_of(st.none(), st.builds(Allocation, *[st.integers(0, 1 << 60)] * 4, COUNTS))),
+        allocation=draw(st.one_of(st.none(), st.builds(Allocation, *[st.integers(0, 1 << 60)] * 4, *[COUNTS] * 3))),
         owners=draw(st.one_of(st.none(), names)),
         tags=draw(st.one_of(st.none(), st.dictionaries(FOREIGN, FOREIGN, max_size=6))),
         dangling=draw(st.one_of(st.none(), names)),

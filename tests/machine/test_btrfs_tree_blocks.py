@@ -63,9 +63,8 @@ def test_snapshots_and_subvolumes_of_small_files(options: tuple[str, ...], devic
         made.commit()
 
         def said(names: Iterable[str]) -> tuple[int, int]:
-            spaces = figures(made.at).spaces
-            assert isinstance(spaces, Exact)
-            table = holders.occupancy(Exact(sharing(made.at), spaces.origin), spaces, frozenset())
+            rule = figures(made.at).statfs
+            table = holders.occupancy(Exact(sharing(made.at), rule.origin), rule, frozenset())
             going = frozenset(map(UnitId, names))
             gone = [share for share in table.shares if share.holders <= going]
             trees = sum(share.tree_bytes for share in gone)

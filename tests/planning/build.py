@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 from collectors.drivers import DRIVERS
 from collectors.drivers.containerd_store import CONTAINERD
-from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Shared, Sharing, Space
+from collectors.model.btrfs import (
+    Btrfs,
+    Chunk,
+    Device,
+    QuotaMode,
+    Quotas,
+    Room,
+    Shared,
+    Sharing,
+    Space,
+    StatfsRule,
+)
 from collectors.model.engine import Attachment, BuildRecord, Container, Engine, Flavour, Image, ImageStore, Volume
 from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity
@@ -166,8 +177,14 @@ def btrfs(
         Space("metadata", "DUP", total, used, copies, 1),
         Space("global reserve", "single", reserve, 0, 1, 1),
     )
-    shared = tuple(Shared(frozenset(UnitId(u) for u in units), 0, count) for count, units in rows)
+    shared = tuple(Shared(frozenset(UnitId(u) for u in units), 0, count, 0, count * copies) for count, units in rows)
     device_bytes = spaces[0].logical_total_bytes + copies * total + unallocated
+    # One device, whose first MiB is never allocated.
+    room, chunk = max(0, unallocated - MIB), min(GIB // 4, device_bytes // 10)
+    rooms = (
+        Room("data", "single", exact(room), min(10 * GIB, device_bytes // 10)),
+        Room("metadata", "DUP", exact(room // copies), chunk),
+    )
     sharing = Sharing(
         generation=1, method="device trees", fallback="", rows=shared, holdings=(), tree_metadata_bytes=used,
         residual_data_bytes=0, residual_metadata_bytes=0, drift_data_bytes=0, drift_metadata_bytes=0,
@@ -179,10 +196,15 @@ def btrfs(
         generation=Exact(1, HERE),
         node_bytes=16384,
         sector_bytes=4096,
-        devices=Exact((Device(1, "/dev/vdb", "d", device_bytes, device_bytes - unallocated, UNREAD),), HERE),
+        devices=Exact(
+            (Device(1, "/dev/vdb", "d", device_bytes, device_bytes - unallocated, UNREAD, False, True),), HERE
+        ),
         spaces=Exact(spaces, HERE),
         chunks=Exact(chunks, HERE),
         unallocated_bytes=exact(unallocated),
+        rooms=Exact(rooms, HERE),
+        statfs=Exact(StatfsRule(1, True), HERE),
+        operation=Exact("none", HERE),
         subvolumes=Exact((), HERE),
         quotas=Exact(Quotas(QuotaMode.OFF, True, False, Exact((), HERE)), HERE),
         sharing=Exact(sharing, HERE),

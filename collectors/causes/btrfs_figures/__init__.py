@@ -1,17 +1,15 @@
-"""The self-check of the exact walk did not close.
-
-Quotas that say themselves that they are wrong.
-"""
+"""What a btrfs' figures say of themselves: a walk that did not close, quotas flagged wrong, a conversion half done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from collectors.causes import commands
 from collectors.causes.base import Cause
-from collectors.causes.finding_context import FindingContext
+from collectors.causes.finding_context import FindingContext, count
 from collectors.model.btrfs import Btrfs, QuotaMode
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable
 
 INEXACT_ID = "btrfs-inexact"
 
@@ -49,3 +47,38 @@ def detect_quota(context: FindingContext) -> Iterable[Finding]:
 
 QUOTA_LINE = "btrfs quotas are on and flagged inconsistent"
 QUOTA = Cause(QUOTA_ID, None, None, None, QUOTA_LINE, detect_quota)
+
+
+PROFILES_ID = "btrfs-profiles"
+_FILTERS = {"data": "d", "metadata": "m", "system": "s"}
+
+
+def detect_profiles(context: FindingContext) -> Iterable[Finding]:
+    """One finding a kind whose chunks have more than one profile: some data has fewer copies than one would think."""
+    facts = context.facts(Btrfs)
+    if facts is None or isinstance(facts.spaces, Unavailable):
+        return
+    doing = facts.operation.value if isinstance(facts.operation, Exact) else "none"
+    for kind, profiles in facts.profiles.items():
+        if len(profiles) < 2:
+            continue
+        spaces = [space for space in facts.spaces.value if space.kind == kind]
+        evidence = tuple((space.profile, context.exact(space.logical_used_bytes)) for space in spaces)
+        claim = f"{kind} in {count(len(profiles), 'profile')}, {' and '.join(profiles)}: a conversion is half done"
+        ways = [_convert(kind, profile, context.study.filesystem.mount.mountpoint) for profile in profiles]
+        remedy = f"finish or undo it: {' or '.join(ways)}"
+        severity = Severity.P3
+        if doing.startswith("balance"):
+            severity, remedy = Severity.P4, f"let it end, or resume it ({doing} now)"
+        yield Finding(PROFILES_ID, severity, claim, None, evidence, remedy, (), True)
+
+
+def _convert(kind: str, profile: str, mountpoint: str) -> str:
+    to = f"convert={profile.lower()},soft"
+    filters = [f"-d{to}", f"-m{to}"] if kind == "mixed" else [f"-{_FILTERS[kind]}{to}"]
+    forced = ["-f"] if kind == "system" else []
+    return commands.line("btrfs", "balance", "start", *forced, *filters, mountpoint)
+
+
+PROFILES_LINE = "chunks of one kind have two profiles: a conversion is half done"
+PROFILES = Cause(PROFILES_ID, None, None, None, PROFILES_LINE, detect_profiles)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal
-from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, pressure, squeeze
+from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, metadata_room, pressure, refused, squeeze
 from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
@@ -34,28 +34,24 @@ _WOULD_FAIL = (
 
 
 def detect(context: FindingContext) -> Iterable[Finding]:
-    """One finding a kind of space that holds metadata."""
+    """What tree blocks have and can still get is nearly taken: by what is used, and by the kernel's own reserve."""
     facts = context.facts(Btrfs)
-    if facts is None or isinstance(facts.spaces, Unavailable) or isinstance(facts.unallocated_bytes, Unavailable):
+    room = metadata_room(facts) if facts is not None else None
+    if facts is None or room is None or not room.no_whole_chunk:
         return
-    unallocated, limits = charged(facts.unallocated_bytes), context.limits
-    for space in facts.spaces.value:
-        if space.kind.lower() not in ("metadata", "mixed"):
-            continue
-        fill = space.logical_used_bytes / space.logical_total_bytes if space.logical_total_bytes else 0.0
-        chunk = limits.chunk_bytes * space.copies // space.copies_of
-        small = min(chunk, context.total_bytes // 10)  # chunks are a tenth of a small filesystem at most
-        if unallocated >= small or fill < limits.metadata_high_share:
-            continue
-        severity = Severity.P0 if fill >= limits.metadata_full_share else Severity.P1
-        evidence = (
-            ("unallocated", facts.unallocated_bytes),
-            ("metadata fill", f"{100 * fill:.1f}%"),
-            ("df says", f"{context.space.used_percent}% used" if context.space else "not read"),
-        )
-        claim = "no chunk is left to grow metadata into, and it is nearly full: writes fail next"
-        remedy = "free metadata first (delete many small files, snapshots), then balance by chunk fill with a limit"
-        yield Finding(ID, severity, claim, facts.unallocated_bytes, evidence, remedy, (), True)
+    if room.fill < context.limits.metadata_high_share and not room.writes_fail_next:
+        return
+    full = room.fill >= context.limits.metadata_full_share or room.writes_fail_next
+    evidence = (
+        ("can still be allocated", room.allocatable),
+        ("unallocated on all devices", facts.unallocated_bytes),
+        ("metadata fill, the reserve included", f"{100 * room.fill:.1f}%"),
+        ("df says", f"{context.space.used_percent}% used" if context.space else "not read"),
+    )
+    claim = "no chunk is left to grow metadata into, and it is nearly full: writes fail next"
+    then = "add a device for as long as it takes" if refused(facts) else "then balance by chunk fill with a limit"
+    remedy = f"free metadata first (delete many small files, snapshots), {then}"
+    yield Finding(ID, Severity.P0 if full else Severity.P1, claim, room.allocatable, evidence, remedy, (), True)
 
 
 def propose(context: PlanContext) -> Proposal:
@@ -64,6 +60,8 @@ def propose(context: PlanContext) -> Proposal:
     now = pressure(btrfs) if btrfs is not None else None
     if btrfs is None or now is None:
         return Proposal()
+    if why := refused(btrfs):
+        return Proposal((), (why,), answered=True)
     if not (isinstance(btrfs.chunks, Exact) and isinstance(btrfs.spaces, Exact)):
         return Proposal((), (unread("Balance", btrfs.chunks),))
     found = squeeze(btrfs.chunks.value, btrfs.spaces.value, now)
@@ -86,7 +84,7 @@ def _balance(context: PlanContext, found: Squeeze, now: Pressure) -> Draft:
         undo="none needed: no file changes",
         automatic=True,
         frees_elsewhere=True,
-        metadata=MetadataNeed(now.lacking_bytes, now.copies, _WOULD_FAIL),
+        metadata=MetadataNeed(now.lacking_bytes, now.room.copies, _WOULD_FAIL),
     )
 
 
@@ -106,19 +104,20 @@ UNALLOCATED_ID = "btrfs-unallocated"
 
 
 def detect_unallocated(context: FindingContext) -> Iterable[Finding]:
-    """Little is unallocated, and twice as much lies idle inside data chunks."""
+    """Little can be allocated, and twice as much lies idle inside data chunks."""
     facts = context.facts(Btrfs)
-    if facts is None or isinstance(facts.unallocated_bytes, Unavailable) or isinstance(facts.spaces, Unavailable):
+    room = facts.room("metadata") if facts is not None else None
+    if facts is None or room is None or isinstance(room.allocatable, Unavailable):
         return
-    left = charged(facts.unallocated_bytes)
-    data = [space for space in facts.spaces.value if space.kind.lower() == "data"]
+    data = [space for space in facts.spaces.value if space.kind == "data"] if isinstance(facts.spaces, Exact) else []
     slack = sum(space.logical_total_bytes - space.logical_used_bytes for space in data)
     chunk = min(context.limits.chunk_bytes, context.total_bytes // 10)
-    if left < chunk and slack > 2 * chunk:
-        evidence = (("unallocated", facts.unallocated_bytes), ("free space inside data chunks", context.exact(slack)))
+    if charged(room.allocatable) < chunk and slack > 2 * chunk:
+        free = ("free space inside data chunks", context.exact(slack))
         claim = "nearly all of the disk is in chunks that are not full"
-        remedy = "balance data chunks by their fill, with a limit"
-        yield Finding(UNALLOCATED_ID, Severity.P3, claim, facts.unallocated_bytes, evidence, remedy, (), True)
+        remedy = refused(facts) or "balance data chunks by their fill, with a limit"
+        evidence = (("can still be allocated", room.allocatable), free)
+        yield Finding(UNALLOCATED_ID, Severity.P3, claim, room.allocatable, evidence, remedy, (), True)
 
 
 UNALLOCATED_LINE = "nearly all of the disk is in btrfs chunks that are not full"

@@ -1,4 +1,4 @@
-"""When btrfs has no unallocated room left for metadata: which data chunks to compact, and whether that can work at all.
+"""When btrfs has no room left for another metadata chunk: which data chunks to compact, and whether that can work.
 
 Used by the plan and once more just before the balance runs, on fresh figures. Frees no byte of statfs `used`: it turns
 half-empty data chunks back into unallocated space, which is what metadata needs to grow.
@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collectors.model.btrfs import Btrfs, Chunk, Space
-from collectors.model.reading import Exact
-from collectors.model.settings import GIB, MIB
+from collectors.model.btrfs import Btrfs, Chunk, Device, Space
+from collectors.model.reading import Exact, Size, Unavailable, charged
 
-METADATA_CHUNK_SMALL = GIB // 4  # the kernel's choice up to 50 GiB
-SMALL_FILESYSTEM = 50 * GIB
 HIGH_METADATA_FILL = 0.75  # below that metadata still has room to grow where it is
 # Relocation reserves 256 nodes before it starts, and its transactions come on top: with 16 KiB nodes a balance failed
 # at 5.25 MiB of free metadata and worked at 6.8 MiB (kernel 6.18). Twice the reservation is on the safe side.
@@ -22,20 +19,65 @@ RELOCATION_NODES = 2 * 256
 
 
 @dataclass(frozen=True, slots=True)
-class Pressure:
-    """Bytes are logical unless they say raw (physical, all copies)."""
+class MetadataRoom:
+    """What tree blocks have and may still get, in logical bytes; of mixed chunks, what they have with data."""
 
-    unallocated_raw_bytes: int
-    wanted_raw_bytes: int  # unallocated after the balance: room for one more metadata chunk in all its copies
-    metadata_fill: float
-    headroom_bytes: int  # metadata that a relocation may use: free, or still to be allocated
-    headroom_needed_bytes: int
-    copies: tuple[int, int]  # of metadata: (2, 1) for DUP and RAID1
+    total_bytes: int
+    used_bytes: int
+    reserve_bytes: int  # of the free ones, for the kernel alone
+    allocatable: Size  # by new chunks
+    chunk_bytes: int  # the most of one
+    node_bytes: int
+    copies: tuple[int, int]  # (2, 1) for DUP and RAID1
+
+    @property
+    def free_bytes(self) -> int:
+        """In the chunks that there are, for anybody."""
+        return max(0, self.total_bytes - self.used_bytes - self.reserve_bytes)
+
+    @property
+    def allocatable_bytes(self) -> int:
+        return 0 if isinstance(self.allocatable, Unavailable) else charged(self.allocatable)
+
+    @property
+    def no_whole_chunk(self) -> bool:
+        """Whether there is too little room for another chunk of the usual size."""
+        return self.allocatable_bytes < self.chunk_bytes
+
+    @property
+    def fill(self) -> float:
+        """0 to 1: what is used or reserved, of all that there is and can be."""
+        most = self.total_bytes + self.allocatable_bytes
+        return min(1.0, (self.used_bytes + self.reserve_bytes) / most) if most else 0.0
+
+    @property
+    def writes_fail_next(self) -> bool:
+        """Whether a larger transaction would find too little: measured, the kernel refused with 4 MiB left."""
+        return self.free_bytes + self.allocatable_bytes < RELOCATION_NODES * self.node_bytes
+
+
+def metadata_room(btrfs: Btrfs) -> MetadataRoom | None:
+    """None where the figures to tell are missing."""
+    for kind in ("metadata", "mixed"):
+        found, room = _sum(btrfs.spaces.value if isinstance(btrfs.spaces, Exact) else (), kind), btrfs.room(kind)
+        if found is not None and room is not None and isinstance(btrfs.spaces, Exact):
+            reserve = sum(s.logical_total_bytes for s in btrfs.spaces.value if s.kind == "global reserve")
+            limit, node, copies = room.chunk_bytes, btrfs.node_bytes, (found.copies, found.copies_of)
+            return MetadataRoom(found.total, found.used, reserve, room.allocatable, limit, node, copies)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Metadata that needs another chunk and finds no room for one; bytes are logical."""
+
+    room: MetadataRoom
 
     @property
     def lacking_bytes(self) -> int:
         """Metadata to free first; above 0, a balance ends in ENOSPC before it moved anything."""
-        return max(0, self.headroom_needed_bytes - self.headroom_bytes)
+        free = self.room.total_bytes - self.room.used_bytes - self.room.reserve_bytes
+        return max(0, RELOCATION_NODES * self.room.node_bytes - free - self.room.allocatable_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +92,29 @@ class Squeeze:
 def pressure(btrfs: Btrfs, *, decided: bool = False) -> Pressure | None:
     """None where there is no need, or where the figures to tell are missing (a mixed filesystem has no such split).
 
-    The need: too little unallocated for another metadata chunk, and either metadata is nearly full already, or so much
-    room lies idle inside data chunks that giving some of it back in time costs little. `decided`: a plan has found that
-    need, and what it did since made metadata emptier; only whether unallocated is still short counts.
+    The need: no room for another metadata chunk, and either metadata is nearly full already, or so much room lies idle
+    inside data chunks that giving some of it back in time costs little. `decided`: a plan has found that need, and what
+    it did since made metadata emptier; only whether room is still short counts.
     """
-    if not (isinstance(btrfs.spaces, Exact) and isinstance(btrfs.unallocated_bytes, Exact)):
+    room = metadata_room(btrfs)
+    if room is None or not isinstance(btrfs.spaces, Exact) or not room.no_whole_chunk:
         return None
-    metadata = _sum(btrfs.spaces.value, "metadata")
-    if metadata is None or not metadata.total:
+    if _sum(btrfs.spaces.value, "mixed") is not None:
         return None
-    reserve = sum(s.logical_total_bytes for s in btrfs.spaces.value if s.kind == "global reserve")
-    devices = btrfs.devices.value if isinstance(btrfs.devices, Exact) else ()
-    device = sum(d.total_bytes for d in devices)
-    chunk = GIB if device > SMALL_FILESYSTEM else METADATA_CHUNK_SMALL
-    if device:
-        chunk = min(chunk, device // 10)
-    wanted = chunk * metadata.copies // metadata.copies_of
-    fill = metadata.used / metadata.total
-    # The first MiB of a device is never allocated; a full filesystem still reports it.
-    unallocated = max(0, btrfs.unallocated_bytes.value - max(1, len(devices)) * MIB)
     data = _sum(btrfs.spaces.value, "data")
     slack = data.total - data.used if data is not None else 0
-    if unallocated >= wanted or (not decided and fill < HIGH_METADATA_FILL and slack <= 2 * wanted):
+    wanted = room.chunk_bytes * room.copies[0] // room.copies[1]
+    if not decided and room.used_bytes < HIGH_METADATA_FILL * room.total_bytes and slack <= 2 * wanted:
         return None
-    return Pressure(
-        unallocated_raw_bytes=unallocated,
-        wanted_raw_bytes=wanted,
-        metadata_fill=fill,
-        headroom_bytes=metadata.total - metadata.used - reserve + unallocated * metadata.copies_of // metadata.copies,
-        headroom_needed_bytes=RELOCATION_NODES * btrfs.node_bytes,
-        copies=(metadata.copies, metadata.copies_of),
-    )
+    return Pressure(room)
 
 
 def squeeze(chunks: Iterable[Chunk], spaces: Iterable[Space], now: Pressure) -> Squeeze | None:
-    """The gentlest filter that brings unallocated to what is wanted, or as near as the free room in other data chunks
+    """The gentlest filter that makes room for a metadata chunk, or as near as the free room in other data chunks
     allows. None where no chunk can be emptied into the others.
     """
+    wanted = now.room.chunk_bytes * now.room.copies[0] // now.room.copies[1]
+    here = now.room.allocatable_bytes * now.room.copies[0] // now.room.copies[1]
     ratio = _ratio(spaces)
     data = sorted(
         (c for c in chunks if c.kind == "data"),
@@ -101,7 +129,7 @@ def squeeze(chunks: Iterable[Chunk], spaces: Iterable[Space], now: Pressure) -> 
         if found is None:
             break
         best = found
-        if now.unallocated_raw_bytes + found.gains_raw_bytes >= now.wanted_raw_bytes:
+        if here + found.gains_raw_bytes >= wanted:
             break
     return best
 
@@ -120,6 +148,25 @@ def _filter(data: list[Chunk], usage: int, limit: int, ratio: tuple[int, int]) -
         return None
     smallest = sorted(c.logical_bytes for c in matching)[:limit]
     return Squeeze(usage, limit, sum(smallest) * ratio[0] // ratio[1])
+
+
+def refused(btrfs: Btrfs) -> str:
+    """Why nothing must be balanced now, as one sentence; "" where nothing speaks against it."""
+    devices = btrfs.devices.value if isinstance(btrfs.devices, Exact) else ()
+    if any(device.missing for device in devices):
+        return "Balance: a device is missing, and what is moved now is written without it; replace it first."
+    for device in devices:
+        if writes_failed(device):
+            return f"Balance: device {device.devid} fails to write; replace it first."
+    if isinstance(btrfs.operation, Exact) and btrfs.operation.value != "none":
+        return f"Balance: {btrfs.operation.value} has this filesystem; nothing else that moves chunks can run."
+    return ""
+
+
+def writes_failed(device: Device) -> bool:
+    """Whether it has lost what was written to it."""
+    errors = dict(device.errors.value) if isinstance(device.errors, Exact) else {}
+    return bool(errors.get("write_errs") or errors.get("flush_errs"))
 
 
 def _ratio(spaces: Iterable[Space]) -> tuple[int, int]:

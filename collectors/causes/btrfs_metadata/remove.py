@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.causes.btrfs_metadata.balance import Squeeze, pressure, squeeze
+from collectors.causes.btrfs_metadata.balance import Squeeze, pressure, refused, squeeze
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem
 from collectors.model.owner import Owner
@@ -47,15 +47,15 @@ def compact(tools: Tools, step: Step) -> Act:
         if act.failed or not act.removed:
             return Act(bool(said), "; ".join((*said, act.reason)), failed=act.failed and not said)
         said.append(act.reason)
-        again = _unallocated(tools)
-        idle_rounds = idle_rounds + 1 if again is None or again <= found.unallocated_bytes else 0
+        again = _allocatable(tools)
+        idle_rounds = idle_rounds + 1 if again is None or again <= found.allocatable_bytes else 0
     return Act(True, "; ".join(said))
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     squeeze: Squeeze
-    unallocated_bytes: int
+    allocatable_bytes: int
 
 
 def _next_filter(tools: Tools) -> Filter | str:
@@ -63,6 +63,8 @@ def _next_filter(tools: Tools) -> Filter | str:
     facts = filesystem(Path(tools.context.mountpoint), tools.context.host, timeout_s=_ASK_S)
     if not isinstance(facts, Exact):
         return f"the chunks could not be read: {facts.detail}"
+    if why := refused(facts.value):
+        return why
     now = pressure(facts.value, decided=True)
     if now is None:
         return _ROOM
@@ -72,7 +74,7 @@ def _next_filter(tools: Tools) -> Filter | str:
     if not isinstance(chunks, Exact) or not isinstance(spaces, Exact):
         return "the chunks' fill could not be read"
     found = squeeze(chunks.value, spaces.value, now)
-    return Filter(found, now.unallocated_raw_bytes) if found else "no data chunk can be emptied into the others"
+    return Filter(found, now.room.allocatable_bytes) if found else "no data chunk can be emptied into the others"
 
 
 def _round(tools: Tools, step: Step, found: Filter) -> Act:
@@ -93,7 +95,7 @@ def _round(tools: Tools, step: Step, found: Filter) -> Act:
     return skipped(f"stopped on request: {said}") if done.cancelled else Act(True, said)
 
 
-def _unallocated(tools: Tools) -> int | None:
+def _allocatable(tools: Tools) -> int | None:
     facts = filesystem(Path(tools.context.mountpoint), tools.context.host, timeout_s=_ASK_S)
     now = pressure(facts.value, decided=True) if isinstance(facts, Exact) else None
-    return now.unallocated_raw_bytes if now else None
+    return now.room.allocatable_bytes if now else None

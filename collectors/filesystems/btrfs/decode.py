@@ -25,6 +25,8 @@ _DEV_PATH = 4096 - 1024
 _SPACE_HEAD = struct.Struct("<QQ")
 _SPACE = struct.Struct("<QQQ")
 _INO_LOOKUP_PATH = 16
+_BALANCE_TARGET = struct.Struct("<QQ")
+_CONVERTS = 1 << 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,17 @@ def spaces(reply: bytes, device_count: int) -> tuple[Space, ...]:
         copies, copies_of = layout.copies(flags, device_count)
         found.append(Space(layout.kind(flags), layout.profile(flags), total, used, copies, copies_of))
     return tuple(found)
+
+
+def balance_targets(reply: bytes) -> dict[str, str]:
+    """Of a balance that converts: the profile that it makes of each kind; "data" also stands for mixed chunks."""
+    _long_enough(reply, 1024, "BALANCE_PROGRESS")
+    found = {}
+    for kind, at in (("data", 16), ("metadata", 152), ("system", 288)):
+        target, flags = _BALANCE_TARGET.unpack_from(reply, at + 56)
+        if flags & _CONVERTS:
+            found[kind] = layout.profile(target)
+    return found
 
 
 def ino_lookup(reply: bytes) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.holders import held_tree_bytes
-from collectors.model.btrfs import Btrfs, Device, Sharing, Space, Subvolume
+from collectors.model.btrfs import Btrfs, Device, Room, Sharing, Space, Subvolume
 from collectors.model.reading import Exact, Reading, Unavailable, charged, reason
 
 Json = dict[str, object]
@@ -34,6 +35,8 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
         "generation": facts.generation.value if isinstance(facts.generation, Exact) else None,
         "node_bytes": facts.node_bytes,
         "unallocated_bytes": None if isinstance(unallocated, Unavailable) else charged(unallocated),
+        "allocatable": listed("allocatable", facts.rooms, _room),
+        "operation": facts.operation.value if isinstance(facts.operation, Exact) else None,
         "devices": listed("devices", facts.devices, _device),
         "spaces": listed("spaces", facts.spaces, _space),
         "subvolumes": listed("subvolumes", facts.subvolumes, _subvolume),
@@ -42,6 +45,8 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
     }
     if isinstance(unallocated, Unavailable):
         reasons["unallocated_bytes"] = reason(unallocated)
+    if isinstance(facts.operation, Unavailable):
+        reasons["operation"] = reason(facts.operation)
     if isinstance(facts.quotas, Exact):
         quotas = facts.quotas.value
         fields["quotas"] = {"mode": quotas.mode.value, "consistent": quotas.consistent, "rescanning": quotas.rescanning}
@@ -61,7 +66,8 @@ def _sharing(sharing: Sharing) -> Json:
         "fallback": sharing.fallback,
         "generation": sharing.generation,
         "age_s": round(sharing.age_s, 1),
-        "exact": not (sharing.residual_data_bytes or sharing.residual_metadata_bytes),
+        "exact": (sharing.residual_data_bytes, sharing.residual_metadata_bytes) == (0, 0),
+        "reason": f"tree blocks were not seen: {sharing.fallback}" if sharing.tree_metadata_bytes is None else "",
         "residual_data_bytes": sharing.residual_data_bytes,
         "residual_metadata_bytes": sharing.residual_metadata_bytes,
         "tree_metadata_bytes": sharing.tree_metadata_bytes,
@@ -100,6 +106,8 @@ def _device(device: Device) -> Json:
         "total_bytes": device.total_bytes,
         "allocated_bytes": device.allocated_bytes,
         "errors": errors,
+        "missing": device.missing,
+        "takes_chunks": device.takes_chunks,
     }
 
 
@@ -109,6 +117,17 @@ def _space(space: Space) -> Json:
         "profile": space.profile,
         "logical_total_bytes": space.logical_total_bytes,
         "logical_used_bytes": space.logical_used_bytes,
+        "disk_used_bytes": space.logical_used_bytes * layout.disk_copies(space.profile),
+    }
+
+
+def _room(room: Room) -> Json:
+    known = not isinstance(room.allocatable, Unavailable)
+    return {
+        "kind": room.kind,
+        "profile": room.profile,
+        "bytes": charged(room.allocatable) if known else None,
+        "chunk_bytes": room.chunk_bytes,
     }
 
 

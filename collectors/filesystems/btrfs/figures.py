@@ -1,14 +1,8 @@
-"""The cheap figures of one btrfs, from ioctls, sysfs and small trees.
-
-/sys/fs/btrfs/<uuid>: what every process may read: names and error counters of the devices, whether quotas are on.
-
-Visible in a default container too, for all btrfs filesystems of the host. Refuses to guess: a file that is not there
-raises, and the caller says so.
-
-The cheap figures of one btrfs: ioctls, sysfs and small trees, each part a Reading of its own.
+"""The cheap figures of one btrfs: ioctls, sysfs and small trees, each part a Reading of its own. Walks nothing.
 
 Without CAP_SYS_ADMIN the kernel still tells the devices, the allocation and whether quotas are on; the parts that need
-a tree search say so. Walks nothing.
+a tree search say so. /sys/fs/btrfs/<uuid> is open to every process, in a default container too, for all btrfs of the
+host. Refuses to guess: a file that is not there raises, and the caller says so.
 """
 
 from __future__ import annotations
@@ -17,10 +11,12 @@ import errno
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from collectors.filesystems.btrfs import decode, ioctl, search
+from collectors.filesystems.btrfs.room import rooms, statfs_rule
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline
@@ -42,6 +38,36 @@ def device_errors(host: Host, uuid: str, devid: int) -> tuple[tuple[str, int], .
         return tuple((name, int(found[name])) for name in ERRORS)
     except KeyError as missing:
         raise Malformed(f"error_stats without {missing}") from None
+
+
+def device_state(host: Host, device: decode.DevInfo, uuid: str) -> tuple[bool, bool]:
+    """Whether a device is missing, and whether it takes new chunks: not a seed, not the target of a replacement.
+
+    Where the kernel tells no state of devices (before Linux 5.6), a path is all there is to go by.
+    """
+    told = folder(host, uuid) / "devinfo" / str(device.devid)
+    missing = not device.path or _flag(told / "missing", False)
+    return missing, not missing and device.devid != 0 and _flag(told / "writeable", True)
+
+
+def _flag(path: Path, otherwise: bool) -> bool:
+    try:
+        return path.read_text("ascii").strip() == "1"
+    except FileNotFoundError:
+        return otherwise
+
+
+def chunk_limit(host: Host, uuid: str, kind: str) -> int | None:
+    """The most bytes of a new chunk of this kind, which an administrator may have set; None before Linux 6.0."""
+    try:
+        return int((folder(host, uuid) / "allocation" / kind / "chunk_size").read_text("ascii"))
+    except FileNotFoundError:
+        return None
+
+
+def running(host: Host, uuid: str) -> str:
+    """What runs alone on the filesystem: "none", "balance", "balance paused", "device replace" … Needs Linux 5.10."""
+    return (folder(host, uuid) / "exclusive_operation").read_text("ascii").strip()
 
 
 def quotas_enabled(host: Host, uuid: str) -> bool:
@@ -81,6 +107,10 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
     spaces = part("spaces", "SPACE_INFO", lambda fd: decode.spaces(ioctl.space_info(fd), info.device_count))
     subvolumes = part("subvolumes", "root tree", search.subvolumes)
     quotas = part("quotas", "quota tree", lambda fd: _quotas(fd, info, host))
+    limit, origin = partial(chunk_limit, host, info.uuid), asked.origin
+    placed = part("rooms", "chunk tree", lambda fd: rooms(fd, _read(devices), _read(spaces), limit, origin))
+    statfs = part("statfs", "statvfs", lambda fd: statfs_rule(fd, _read(devices)))
+    operation = part("operation", "sysfs exclusive_operation", lambda fd: running(host, info.uuid))
     # Last: one look-up for each chunk, and on a cold disk each may have to be fetched.
     chunks = part("chunks", "chunk tree", search.chunks)
     return Exact(
@@ -93,12 +123,21 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
             spaces=spaces,
             chunks=chunks,
             unallocated_bytes=_unallocated(devices),
+            rooms=placed,
+            statfs=statfs,
+            operation=operation,
             subvolumes=subvolumes,
             quotas=quotas,
             sharing=Unavailable(Why.NOT_ASKED, "the trees were not walked", asked.origin),
         ),
         asked.origin,
     )
+
+
+def _read(reading: Reading[T]) -> T:
+    if isinstance(reading, Unavailable):
+        raise Declined(reading.why, reading.detail)
+    return reading.value
 
 
 def _generation(info: decode.FsInfo, origin: Origin) -> Reading[int]:
@@ -117,7 +156,9 @@ def _devices(fd: int, info: decode.FsInfo, host: Host) -> tuple[Device, ...]:
                 raise
             continue
         errors = _device_errors(host, info.uuid, devid)
-        found.append(Device(devid, device.path, device.uuid, device.total_bytes, device.allocated_bytes, errors))
+        state = device_state(host, device, info.uuid)
+        sizes = (device.total_bytes, device.allocated_bytes)
+        found.append(Device(devid, device.path, device.uuid, *sizes, errors, *state))
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ INO_LOOKUP = 0xD0009412
 SPACE_INFO = 0xC0109414
 DEV_INFO = 0xD000941E
 FS_INFO = 0x8400941F
+BALANCE_PROGRESS = 0x84009422
 
 SEARCH_HEAD_BYTES = 112  # the search key (104) and the size of the buffer behind it
 U64_MAX = 2**64 - 1
@@ -77,6 +78,13 @@ def space_info(fd: int) -> bytes:
     buffer = bytearray(_SPACE_HEAD.size + slots * _SPACE_BYTES)
     _SPACE_HEAD.pack_into(buffer, 0, slots, 0)
     call(fd, SPACE_INFO, buffer)
+    return bytes(buffer)
+
+
+def balance_progress(fd: int) -> bytes:
+    """struct btrfs_ioctl_balance_args (1,024 bytes). ENOTCONN where none runs or is paused. CAP_SYS_ADMIN."""
+    buffer = bytearray(1024)
+    call(fd, BALANCE_PROGRESS, buffer)
     return bytes(buffer)
 
 

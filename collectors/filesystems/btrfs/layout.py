@@ -110,6 +110,11 @@ def profile(flags: int) -> str:
     return _PROFILE_NAMES.get(bits, f"profile {bits:#x}")
 
 
+def disk_copies(profile: str) -> int:
+    """How often the kernel's `disk_used` counts a byte in chunks of this profile: its copies, without parity."""
+    return {_PROFILE_NAMES[bits]: count for bits, count in _COPIES.items()}.get(profile, 1)
+
+
 def copies(flags: int, devices: int) -> tuple[int, int]:
     """Physical bytes for so many logical bytes: (2, 1) for RAID1, (4, 3) for RAID5 over four devices."""
     parity = _PARITY.get(flags & PROFILES)

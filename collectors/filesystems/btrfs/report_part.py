@@ -1,8 +1,6 @@
-"""What btrfs adds to every report: its section, its JSON object, its samples in OpenMetrics.
+"""What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, samples in OpenMetrics.
 
-The samples of a btrfs in OpenMetrics. Only the program's own words are labels.
-
-What btrfs adds to every report: the section `## Docker Storage Btrfs`, the object `btrfs`, and its samples.
+Only the program's own words are labels of samples.
 """
 
 from __future__ import annotations
@@ -32,6 +30,14 @@ def samples(btrfs: Btrfs) -> Iterator[Metric]:
     if not isinstance(btrfs.unallocated_bytes, Unavailable):
         unallocated = charged(btrfs.unallocated_bytes)
         yield GaugeMetricFamily(f"{_PREFIX}_unallocated_bytes", "Device bytes in no chunk", value=unallocated)
+    more = GaugeMetricFamily(
+        f"{_PREFIX}_allocatable_bytes", "What new chunks of one kind could hold, as the profile allows", labels=["kind"]
+    )
+    for room in btrfs.rooms.value if isinstance(btrfs.rooms, Exact) else ():
+        if not isinstance(room.allocatable, Unavailable):
+            more.add_metric([room.kind], charged(room.allocatable))
+    if more.samples:
+        yield more
     if isinstance(btrfs.spaces, Unavailable):
         return
     family = GaugeMetricFamily(f"{_PREFIX}_fill_ratio", "Used of allocated, 0 to 1", labels=["kind"])
@@ -92,7 +98,9 @@ def _section(report: Report, si: bool) -> list[str]:
 
 
 def _allocation(facts: Btrfs, si: bool) -> list[str]:
-    lines = [f"Unallocated: {formatting.size(facts.unallocated_bytes, si=si)}"]
+    lines = [f"Unallocated: {formatting.size(facts.unallocated_bytes, si=si)}", f"Allocatable: {_rooms(facts, si)}"]
+    doing = facts.operation
+    lines.append(f"Operation: {formatting.unknown(doing) if isinstance(doing, Unavailable) else doing.value}")
     if isinstance(facts.spaces, Unavailable):
         return [*lines, f"Allocation: {formatting.unknown(facts.spaces)}"]
     lines += ["| Kind | Profile | Allocated | Used | Fill |", "|---|---|---|---|---|"]
@@ -100,6 +108,9 @@ def _allocation(facts: Btrfs, si: bool) -> list[str]:
     if isinstance(facts.devices, Exact):
         for device in facts.devices.value:
             errors = device.errors
+            if device.missing:
+                lines.append(f"- Device {device.devid}: missing; the next mount needs -o degraded")
+                continue
             told = "errors unknown" if isinstance(errors, Unavailable) else _errors(errors.value)
             size = (
                 f"{formatting.bytes_(device.allocated_bytes, si=si)} of {formatting.bytes_(device.total_bytes, si=si)}"
@@ -108,6 +119,14 @@ def _allocation(facts: Btrfs, si: bool) -> list[str]:
     else:
         lines.append(f"- Devices: {formatting.unknown(facts.devices)}")
     return lines
+
+
+def _rooms(facts: Btrfs, si: bool) -> str:
+    """What the devices' free room is worth in each kind of chunk, were it all theirs: `3.0 GiB of data (RAID1)`."""
+    if isinstance(facts.rooms, Unavailable):
+        return formatting.unknown(facts.rooms)
+    each = (f"{formatting.size(r.allocatable, si=si)} of {r.kind} ({r.profile})" for r in facts.rooms.value)
+    return " or ".join(each)
 
 
 def _space(space: Space, si: bool) -> str:
@@ -154,7 +173,7 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
         return [f"Exact sizes: {formatting.unknown(sharing)}", f"Caveat: {CAVEAT}"]
     table = sharing.value
     left = (table.residual_data_bytes, table.residual_metadata_bytes)
-    check = "books close" if left == (0, 0) else f"inexact by {left[0]} data and {left[1]} metadata bytes"
+    check = _check(*left)
     when = f", {formatting.age(table.age_s)} old" if table.age_s else ""
     lines = [
         f"Exact sizes: {formatting.count(len(table.holdings), 'holder')} by {table.method}, {check}{when}",
@@ -171,6 +190,16 @@ def _sharing(sharing: Reading[Sharing], si: bool) -> list[str]:
         lines.append(f"- and {rest} more")
     lines.append(f"Caveat: {CAVEAT}")
     return lines
+
+
+def _check(data_bytes: int | None, metadata_bytes: int | None) -> str:
+    """What the self-check says; what was not checked is not called closed."""
+    if data_bytes is None:
+        return "not checked"
+    if data_bytes or metadata_bytes:
+        trees = "metadata not checked" if metadata_bytes is None else f"{metadata_bytes} metadata bytes"
+        return f"inexact by {data_bytes} data bytes, {trees}"
+    return "books close" if metadata_bytes is not None else "books close for data, metadata not checked"
 
 
 def _trees(table: Sharing, si: bool) -> str:

@@ -85,16 +85,21 @@ def chunks(fd: int) -> tuple[Chunk, ...]:
     listed = []
     # One buffer for all: a block group item is 24 bytes, and there is one search for each of them.
     small = bytearray(SEARCH_HEAD_BYTES + 4096)
-    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
     tree = layout.BLOCK_GROUP_TREE if _exists(fd, layout.BLOCK_GROUP_TREE) else layout.EXTENT_TREE
-    for (_, _, start), data in found(fd, layout.CHUNK_TREE, low, high):
-        chunk = decode.chunk(data)
+    for start, chunk in chunk_items(fd):
         at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
         for _, group in found(fd, tree, at, at, small):
             used, _ = decode.block_group(group)
             flags = chunk.flags
             listed.append(Chunk(layout.kind(flags), layout.profile(flags), start, chunk.logical_bytes, used))
     return tuple(listed)
+
+
+def chunk_items(fd: int) -> Iterator[tuple[int, decode.ChunkItem]]:
+    """Where each chunk begins, and its stripes."""
+    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
+    for (_, _, start), data in found(fd, layout.CHUNK_TREE, low, high):
+        yield start, decode.chunk(data)
 
 
 def found(

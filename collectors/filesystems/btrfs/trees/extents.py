@@ -10,6 +10,7 @@ The growing table of extents: address → size on disk, size decompressed, set o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,20 @@ def _spread(starts: I64, sizes: I64) -> I64:
     return indices
 
 
+class Copies:
+    """How many copies there are of what lies at an address: 1 where no chunk is known."""
+
+    def __init__(self, chunks: Iterable[tuple[int, int]]) -> None:
+        """`chunks`: where each begins, and its copies."""
+        ordered = sorted(chunks)
+        self._starts = np.array([start for start, _ in ordered], np.uint64)
+        self._copies = np.array([1, *(copies for _, copies in ordered)], np.uint64)
+
+    def of(self, addresses: U64) -> U64:
+        """One number for each address."""
+        return np.asarray(self._copies[np.searchsorted(self._starts, addresses, "right")], np.uint64)
+
+
 class ExtentTable:
     """32 bytes for each distinct extent, and up to three times that while references wait and are reduced."""
 
@@ -123,12 +138,15 @@ class ExtentTable:
         """References to extents. `ram` is 0 for extents that are not compressed."""
         self._held.add(sets, addresses, disk, ram)
 
-    def bytes_by_set(self) -> list[int]:
-        """Bytes on disk held by each set, by its number."""
-        sets, disk, _ = self._whole()  # may find new sets
-        totals = np.zeros(len(self._sets.masks), np.uint64)
-        np.add.at(totals, sets, disk)
-        return [int(total) for total in totals]
+    def bytes_by_set(self, copies: Copies) -> tuple[list[int], list[int]]:
+        """Bytes of extents held by each set, by its number: one copy, and all `copies`."""
+        sets, columns = self._held.whole()  # may find new sets
+        once, all_ = (np.zeros(len(self._sets.masks), np.uint64) for _ in range(2))
+        if columns:
+            addresses, disk, _ = columns
+            np.add.at(once, sets, disk)
+            np.add.at(all_, sets, disk * copies.of(addresses))
+        return once.tolist(), all_.tolist()
 
     def apart(self) -> bool:
         """Whether no two extents lie on each other, as on a device none do."""
@@ -208,6 +226,7 @@ class SetCounts:
         self.inodes: Counter[int] = Counter()
         self.apparent: Counter[int] = Counter()
         self.blocks: Counter[int] = Counter()
+        self.copies: Counter[int] = Counter()  # of those blocks
 
     def add_inodes(self, sets: I64, apparent: U64) -> None:
         """One row for each inode. Sparse files can be exabytes long: halves are summed apart, so nothing overflows."""
@@ -217,12 +236,13 @@ class SetCounts:
         for number in np.flatnonzero((lows > 0) | (highs > 0)).tolist():
             self.apparent[number] += int(lows[number]) + (int(highs[number]) << 32)
 
-    def add_blocks(self, sets: I64) -> None:
+    def add_blocks(self, sets: I64, copies: U64) -> None:
         """One row for each tree block."""
         _count(self.blocks, sets)
+        _count(self.copies, sets, copies)
 
 
-def _count(counter: Counter[int], sets: I64) -> None:
-    found = np.bincount(sets)
+def _count(counter: Counter[int], sets: I64, times: U64 | None = None) -> None:
+    found = np.bincount(sets, None if times is None else times.astype(np.float64))
     for number in np.flatnonzero(found).tolist():
         counter[number] += int(found[number])

@@ -25,6 +25,7 @@ from collectors.filesystems.btrfs.trees.blocks import READERS, Blocks
 from collectors.filesystems.btrfs.trees.checksum import Unsupported
 from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.filesystems.btrfs.trees.extents import Copies
 from collectors.filesystems.btrfs.trees.forest import Trees
 from collectors.filesystems.btrfs.trees.names import Entries
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured
@@ -96,7 +97,8 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
 
     parents = {int(subvolume.id): int(subvolume.parent) for subvolume in living if subvolume.parent is not None}
     bits = {tree: bit for bit, tree in enumerate(trees)}
-    found = walk.empty(bits, units, Entries(first, parents, lambda subvolumes, key: None), rules)
+    copies = Copies((chunk.logical_start, layout.disk_copies(chunk.profile)) for chunk in search.chunks(fd))
+    found = walk.empty(bits, units, Entries(first, parents, lambda subvolumes, key: None), rules, copies)
     for tree, bit in bits.items():
         holder = np.array([found.sets.number(1 << bit)], np.int64)
         for answer in _answers(fd, tree, ends):
@@ -169,7 +171,8 @@ def walked(
         blocks = Blocks(devices, top, chunks, readers)
         grown = forest.grown(Trees(blocks), top, chunks)
         bits = {tree.id: bit for bit, tree in enumerate(grown.trees)}
-        found = walk.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules)
+        copies = Copies((at, layout.disk_copies(layout.profile(one.flags))) for at, one in chunks.chunks)
+        found = walk.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules, copies)
         Walk(blocks, grown, found, ends).run()
     return _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
 

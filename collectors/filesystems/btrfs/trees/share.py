@@ -29,7 +29,7 @@ from collectors.model.reading import Exact, Origin, Reading, Why
 from collectors.system import deadline, folders
 from collectors.system.host import Host
 
-_VERSION = 2
+_VERSION = 3
 _MAX_BYTES = 256 << 20
 
 
@@ -81,6 +81,8 @@ def _document(kept: KeptTable) -> dict[str, Any]:
         "metadata": table.metadata,
         "apparent": table.apparent,
         "inodes": table.inodes,
+        "data_disk": table.data_disk,
+        "metadata_disk": table.metadata_disk,
         "fill": None if fill is None else [fill.data_bytes, fill.metadata_bytes, fill.system_bytes, fill.mixed_bytes],
         "fallback": measured.fallback,
         "bookend_bytes": measured.bookend_bytes,
@@ -102,8 +104,13 @@ def _from_document(document: dict[str, Any]) -> KeptTable | None:
         metadata=None if document["metadata"] is None else tuple(map(int, document["metadata"])),
         apparent=tuple(map(int, document["apparent"])),
         inodes=tuple(map(int, document["inodes"])),
+        data_disk=tuple(map(int, document["data_disk"])),
+        metadata_disk=None if document["metadata_disk"] is None else tuple(map(int, document["metadata_disk"])),
     )
-    columns = (table.data, table.data if table.metadata is None else table.metadata, table.apparent, table.inodes)
+    columns = [table.data, table.apparent, table.inodes, table.data_disk]
+    columns += [column for column in (table.metadata, table.metadata_disk) if column is not None]
+    if (table.metadata is None) is not (table.metadata_disk is None):
+        return None
     if {len(table.masks)} != {len(column) for column in columns}:
         return None
     if not all(isinstance(unit, str) for unit in table.units):

@@ -23,7 +23,10 @@ _CHUNK = 1024  # sets at a time, when masks become a matrix of bits
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of one length; bit n of a mask means units[n]. `metadata` is None where tree blocks were not seen."""
+    """Columns of one length; bit n of a mask means units[n]. `metadata` is None where tree blocks were not seen.
+
+    `_disk` columns hold the same in all copies, as `Shared` has it.
+    """
 
     units: tuple[UnitId, ...]
     masks: tuple[int, ...]
@@ -31,14 +34,18 @@ class Table:
     metadata: tuple[int, ...] | None
     apparent: tuple[int, ...]
     inodes: tuple[int, ...]
+    data_disk: tuple[int, ...]
+    metadata_disk: tuple[int, ...] | None
 
 
 def rows(table: Table) -> tuple[Shared, ...]:
     """Every set that holds data or metadata, the largest first."""
-    metadata: Sequence[int | None] = table.metadata or [None] * len(table.masks)
+    unseen = [None] * len(table.masks)
+    metadata: Sequence[int | None] = table.metadata or unseen
+    columns = (table.masks, table.data, metadata, table.data_disk, table.metadata_disk or unseen)
     found = [
-        Shared(frozenset(_held_by(mask, table.units)), data, meta)
-        for mask, data, meta in zip(table.masks, table.data, metadata, strict=True)
+        Shared(frozenset(_held_by(mask, table.units)), data, meta, data_disk, meta_disk)
+        for mask, data, meta, data_disk, meta_disk in zip(*columns, strict=True)
         if data or meta
     ]
     return tuple(sorted(found, key=lambda row: -(row.data_bytes + (row.metadata_bytes or 0))))

@@ -1,11 +1,7 @@
-"""The walk down all trees at once, and the tables that it fills.
+"""The walk down all trees at once, and the tables by set of holders that it, or a tree search, fills.
 
-What a walk fills: tables by set of holders. The same for both ways to walk.
-
-Down all trees at once, level by level: each block once, with the set of trees that it belongs to.
-
-A level is complete when every block above it has been read; then the sets of its blocks are final. Leaves of trees that
-hold no files are counted without being read.
+Level by level, each block once, with the set of trees that it belongs to: a level is complete when every block above it
+has been read. Leaves of trees that hold no files are counted without being read.
 """
 
 from __future__ import annotations
@@ -22,7 +18,7 @@ from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees import leaves
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
 from collectors.filesystems.btrfs.trees.checksum import Stale
-from collectors.filesystems.btrfs.trees.extents import I64, ExtentHolders, ExtentTable, RootSets, SetCounts
+from collectors.filesystems.btrfs.trees.extents import I64, Copies, ExtentHolders, ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
 from collectors.filesystems.btrfs.trees.leaves import Leaves
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
@@ -58,6 +54,7 @@ class Findings:
     tally: SetCounts
     referenced: Intervals  # of uncompressed extents
     splitter: Splitter
+    copies: Copies
 
     def take(self, batch: Batch, sets: I64) -> None:
         """Enter a batch whose rows belong to these sets."""
@@ -85,7 +82,9 @@ class Findings:
         self.splitter.settle(self.extents, self.tally)
 
 
-def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rules: Sequence[SplitRule]) -> Findings:
+def empty(
+    trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rules: Sequence[SplitRule], copies: Copies
+) -> Findings:
     """Tables for these holders. `trees`: subvolume → its bit; `units`: what each bit means before the rules."""
     meanings = list(units)
     bits: dict[UnitId, int] = {}
@@ -109,25 +108,26 @@ def empty(trees: Mapping[int, int], units: Sequence[UnitId], names: Inodes, rule
         nameless[trees[tree]] = dict.fromkeys(inodes, bit_of(UnitId(layout.UNLINKED)))
     sets = RootSets()
     splits = tuple(PathSplit(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
-    return Findings(
-        (*meanings, *bits), tuple(unresolved), sets, ExtentTable(sets), SetCounts(), Intervals(), Splitter(splits, sets)
-    )
+    meant, left, splitter = (*meanings, *bits), tuple(unresolved), Splitter(splits, sets)
+    return Findings(meant, left, sets, ExtentTable(sets), SetCounts(), Intervals(), splitter, copies)
 
 
 def tabled(findings: Findings, node_bytes: int | None) -> Table:
     """The sets that hold anything; settles `findings`. Without a node size, tree blocks were not seen."""
     findings.settle()
-    data = findings.extents.bytes_by_set()
-    tally = findings.tally
+    data, data_disk = findings.extents.bytes_by_set(findings.copies)
+    tally, node = findings.tally, node_bytes or 0
     units = tuple(dict.fromkeys(findings.units))
     merged: dict[int, list[int]] = {}
     for number, mask in enumerate(findings.sets.masks):
-        found = (data[number], tally.blocks[number] * (node_bytes or 0), tally.apparent[number], tally.inodes[number])
+        trees = (tally.blocks[number] * node, tally.copies[number] * node)
+        found = (data[number], tally.apparent[number], tally.inodes[number], data_disk[number], *trees)
         if any(found):
-            row = merged.setdefault(_by_unit(mask, findings.units, units), [0, 0, 0, 0])
+            row = merged.setdefault(_by_unit(mask, findings.units, units), [0] * len(found))
             row[:] = map(sum, zip(row, found, strict=True))
-    columns = [tuple(column) for column in zip(*merged.values(), strict=True)] or [()] * 4
-    return Table(units, tuple(merged), columns[0], columns[1] if node_bytes else None, columns[2], columns[3])
+    plain, apparent, inodes, disk, *trees_ = [tuple(col) for col in zip(*merged.values(), strict=True)] or [()] * 6
+    blocks, blocks_disk = trees_ if node_bytes else (None, None)
+    return Table(units, tuple(merged), plain, blocks, apparent, inodes, disk, blocks_disk)
 
 
 def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> int:
@@ -232,7 +232,7 @@ class Walk:
         if not columns:
             return
         addresses, marks, generations = columns
-        self._found.tally.add_blocks(sets)
+        self._found.tally.add_blocks(sets, self._found.copies.of(addresses))
         owners = self._expected_owners(sets)
         if level == 0:
             read = np.isin(owners, _WITH_FILES)
