@@ -42,6 +42,7 @@ UNUSED_STILL = {
     "drift_metadata_bytes",
     "driver_status",
     "dropped_bytes",
+    "earlier_run",
     "filesystem_of",
     "growing",
     "hidden_by",

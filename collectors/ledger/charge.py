@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 
 from collectors.model.filesystem import Occupancy, Usage
 from collectors.model.ledger import Category
-from collectors.model.owner import ImageId, Owner, OwnerKind, UnitId
+from collectors.model.owner import HOST_UNIT, ImageId, Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why, total
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import StoredImage, Unit, UnitKind
-from collectors.system.occupancy import HOST_UNIT
 
 # Who is charged when several hold the same bytes: the first of these. Things that somebody wants come before
 # things that are merely left over, so that a leftover's figure is what removing leftovers can bring.

@@ -19,6 +19,7 @@ DiffId = NewType("DiffId", str)  # "sha256:…" of one layer's uncompressed tar
 ChainId = NewType("ChainId", str)  # "sha256:…" of a layer on top of all those below it
 CacheId = NewType("CacheId", str)  # the driver's name of a directory or subvolume
 UnitId = NewType("UnitId", str)  # a directory or subvolume that is measured as one thing: its path below the mount
+HOST_UNIT = UnitId("<host>")  # of everything that lies in no other unit: `other_files`
 SubvolumeId = NewType("SubvolumeId", int)
 
 

@@ -16,12 +16,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.model.filesystem import FsSpace, Occupancy
-from collectors.model.owner import ContainerId, Owner, OwnerKind, UnitId
+from collectors.model.owner import HOST_UNIT, ContainerId, Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.snapshot import Disk, FilesystemStudy, Snapshot
 from collectors.model.store import Store, Unit, UnitKind
 from collectors.system.deadline import Declined
-from collectors.system.occupancy import HOST_UNIT
 
 # An image that was removed meanwhile: its layers stay behind the container.
 _OF_IMAGES = frozenset({UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT})

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from collectors.model.filesystem import Mount, Occupancy, Share, Usage
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
 from collectors.system import deadline
@@ -100,10 +100,6 @@ def _covered(mount: Mount, mountpoint: str, tree: MountTree) -> Iterator[str]:
             yield from _covered(child, mountpoint, tree)
         else:
             yield below(child.mountpoint, mountpoint)
-
-
-HOST_UNIT = UnitId("<host>")
-"""The unit of everything that lies in no unit: `other_files`."""
 
 
 def occupancy(

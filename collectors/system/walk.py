@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.model.filesystem import Mount, Occupancy
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
 from collectors.system import deadline, killable, layer_cache, mountinfo
@@ -28,7 +28,7 @@ from collectors.system.child.tree import GONE
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking
 from collectors.system.layer_cache import LayerCache, LayerFigure
-from collectors.system.occupancy import HOST_UNIT, Targets, occupancy, targets
+from collectors.system.occupancy import Targets, occupancy, targets
 from collectors.system.walk_result import Count, LinkSplit, WalkResult, split
 
 _LINKS_MAX = 10_000  # a unit with more links into others is measured each time

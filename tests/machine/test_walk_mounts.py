@@ -170,7 +170,7 @@ UNPRIVILEGED = """
 import json, sys
 from pathlib import Path
 from collectors.model.reading import AtLeast
-from collectors.system.occupancy import HOST_UNIT
+from collectors.model.owner import HOST_UNIT
 from tests.system.walking import walk
 from tests.system.walking import a_unit
 root = Path(sys.argv[1])

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from collectors.model.filesystem import Occupancy
+from collectors.model.owner import HOST_UNIT
 from collectors.model.reading import Exact
 from collectors.system.layer_cache import file_for, load
-from collectors.system.occupancy import HOST_UNIT
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk
 from tests.system.walking import a_unit, du, fill, of, walked

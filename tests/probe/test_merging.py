@@ -9,12 +9,11 @@ import pytest
 from collectors.ledger.account import account
 from collectors.model.filesystem import Mount, Occupancy, Share, Usage
 from collectors.model.ledger import Category
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
 from collectors.probe.merge import merged, without
 from collectors.system.deadline import Declined
-from collectors.system.occupancy import HOST_UNIT
 from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study
 from tests.probe.build import PROBE, disk, seen
 

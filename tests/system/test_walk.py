@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.model.store import UnitKind
-from collectors.system.occupancy import HOST_UNIT
 from tests.lab.commands import run
 from tests.system.walking import a_unit, children, descriptors, du, exact_bytes, fill, of, walk, walked
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from collectors.filesystems import kind_of
 from collectors.model.filesystem import Mount, Occupancy, Usage
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
 from collectors.system import mountinfo
 from collectors.system.mount_table import Places
-from collectors.system.occupancy import HOST_UNIT
 from collectors.system.walk import walk as system_walk
 
 
