@@ -17,7 +17,7 @@ from tui.feed import Feed
 from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
-from tui.serve import in_browser
+from tui.serve import in_browser, leave_with_server
 from tui.view_models.categories import Units
 
 # A real incident on a real engine, recorded by tests/lab/demo.py.
@@ -58,6 +58,8 @@ async def _shown(app: UllageApp) -> int | None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
         loop.add_signal_handler(number, app.exit, _DEFECT)
+    if in_browser():
+        leave_with_server(lambda: loop.call_soon_threadsafe(app.exit))
     return await app.run_async()
 
 

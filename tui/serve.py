@@ -2,15 +2,23 @@
 
 textual-serve has no accounts, so what is served must need none: no live machine, loopback addresses only, and no page
 of another origin may open the socket. The page asks no other host for anything.
+
+Each visitor has a process of its own, which ends with the visit, however that ends, and with the server, however that
+ends: the server ends it when the socket closes, and it ends itself when nobody holds the other end of its input.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import os
+import select
 import shlex
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +26,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from textual_serve.server import Server
 
+_GRACE_S = 1.0  # for a dashboard to leave, after being asked and after being told
 # What a served dashboard may be told; everything that reads or changes a machine is absent.
 _RECORDED = ("--replay", "--demo")
 _WEB_DRIVER = "textual.drivers.web_driver:WebDriver"
@@ -39,7 +48,7 @@ def command(arguments: Sequence[str]) -> str:
     """
     if not any(argument.partition("=")[0] in _RECORDED for argument in arguments):
         raise Refused("only a recording is served: give --replay or --demo")
-    return shlex.join([sys.executable, "-m", "tui", *arguments, "--read-only"])
+    return "exec " + shlex.join([sys.executable, "-m", "tui", *arguments, "--read-only"])
 
 
 def loopback(host: str) -> str:
@@ -67,13 +76,56 @@ def own_origin(origin: str | None, host: str | None, port: int) -> bool:
     return made.scheme == "http" and made.hostname in names and (made.port or 80) == port
 
 
+def leave_with_server(leave: Callable[[], object]) -> None:
+    """Call `leave` once nobody holds the other end of this process's input, and end soon after, even if that hangs.
+
+    Whoever writes to a server that is gone, or that reads no more, may never get to see any message or signal.
+    """
+
+    def wait() -> None:
+        hung_up = select.poll()
+        hung_up.register(0, 0)  # that it hung up is told unasked
+        while not hung_up.poll():
+            pass
+        leave()
+        time.sleep(_GRACE_S)
+        os._exit(0)
+
+    threading.Thread(target=wait, name="server watch", daemon=True).start()
+
+
 def server(arguments: Sequence[str], *, host: str = "127.0.0.1", port: int = 8000) -> Server:
     """A server that is ready to run; Refused, or ImportError where textual-serve is not installed."""
     from aiohttp import web
-    from textual_serve.server import Server
+    from textual_serve.app_service import AppService
+    from textual_serve.server import Server, to_int
+
+    class Visit(AppService):
+        """One visitor's dashboard."""
+
+        async def stop(self) -> None:
+            """Ask it to leave, tell it to, end it; as soon as it has left, that is all."""
+            process, self._process = self._process, None
+            if process is None:
+                return
+            with contextlib.suppress(Exception):  # its input may be gone with it
+                await asyncio.wait_for(self.send_meta({"type": "quit"}), _GRACE_S)
+            for end in (self.stdin.close, process.terminate, process.kill):
+                with contextlib.suppress(ProcessLookupError):
+                    end()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), _GRACE_S)
+                    break
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
 
     class Loopback(Server):
         """Answers our own page and nobody else's."""
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self._visits: set[Visit] = set()
 
         async def handle_index(self, request: web.Request) -> Any:  # the decorator of the base turns a dict into it
             self._check(request)
@@ -81,7 +133,33 @@ def server(arguments: Sequence[str], *, host: str = "127.0.0.1", port: int = 800
 
         async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
             self._check(request)
-            return await super().handle_websocket(request)
+            socket = web.WebSocketResponse(heartbeat=15)
+            await socket.prepare(request)
+            close: Any = socket.close  # it says whether there was something to close
+            visit = Visit(
+                self.command,
+                write_bytes=socket.send_bytes,
+                write_str=socket.send_str,
+                close=close,
+                download_manager=self.download_manager,
+                debug=self.debug,
+            )
+            self._visits.add(visit)
+            try:
+                size = [to_int(request.query.get(name, ""), usual) for name, usual in (("width", 80), ("height", 24))]
+                await visit.start(*size)
+                await self._process_messages(socket, visit)
+            finally:
+                # A handler that is cancelled, since its visitor is gone, has this done all the same.
+                await asyncio.shield(asyncio.ensure_future(self._end(visit)))
+            return socket
+
+        async def _end(self, visit: Visit) -> None:
+            await visit.stop()
+            self._visits.discard(visit)
+
+        async def on_shutdown(self, app: web.Application) -> None:
+            await asyncio.gather(*(self._end(visit) for visit in tuple(self._visits)))
 
         def _check(self, request: web.Request) -> None:
             if not own_origin(request.headers.get("Origin"), request.headers.get("Host"), port):
