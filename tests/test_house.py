@@ -27,8 +27,8 @@ _TOOLKITS = re.compile(
     r"on_\w+|action_\w+|watch_\w+|render_line|get_system_commands|BINDINGS|CSS_PATH|TITLE"
     r"|virtual_size|border_title|border_subtitle"
 )
-# What requests and Textual read.
-_LIBRARIES = {"trust_env", "current"}
+# What requests, Textual and textual-serve read or call.
+_LIBRARIES = {"trust_env", "current", "handle_websocket"}
 # Whoever removes one of these from the program removes it here.
 UNUSED_STILL = {
     "NOTE",
