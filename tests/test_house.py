@@ -43,6 +43,7 @@ UNUSED_STILL = {
     "driver_status",
     "dropped_bytes",
     "earlier_run",
+    "exclusive_bytes",
     "filesystem_of",
     "growing",
     "hidden_by",
@@ -58,6 +59,7 @@ UNUSED_STILL = {
     "newest_api",
     "owner_kind",
     "parameters",
+    "referenced_bytes",
     "slope_bytes_per_s",
     "usage_count",
 }

@@ -83,7 +83,7 @@ class StorageDriver(ABC):
     name: str  # as the engine calls it
     layer_name: re.Pattern[str]  # the names that its engine gives to directories of layers
     folder: str | None = None  # of the root, that is this driver's whatever else lies there
-    facts = DriverFacts(remove_command=_REMOVE, clears_unfinished=False)
+    facts = DriverFacts(remove_command=_REMOVE, clears_unfinished=False, contents="")
     copies_layers = False  # a container gets a copy of its whole image
     collects_unknown = False  # its engine will itself remove a layer that nobody knows
     mounts_below_root = False  # it mounts layers nowhere but below the root
@@ -105,6 +105,10 @@ class StorageDriver(ABC):
     def is_layer(self, one: Entry) -> bool:
         """Is this entry a unit of the driver, rather than a lock, a folder of links or a probe of its own?"""
         return one.is_folder and one.name != LINKS and not one.name.startswith(".")
+
+    def facts_of(self, layout: Layout) -> DriverFacts:
+        """What holds for this store whatever it keeps."""
+        return self.facts
 
     def links(self, base: Path) -> dict[str, str]:
         """Short link → name of the directory that it stands for."""

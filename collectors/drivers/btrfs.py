@@ -5,7 +5,7 @@ from __future__ import annotations
 from collectors.drivers.graph import GraphDriver
 from collectors.model.store import DriverFacts
 
-REMOVE_SUBVOLUMES = DriverFacts(remove_command=("btrfs", "subvolume", "delete"), clears_unfinished=False)
+REMOVE_SUBVOLUMES = DriverFacts(("btrfs", "subvolume", "delete"), clears_unfinished=False, contents="")
 
 
 class BtrfsDriver(GraphDriver):

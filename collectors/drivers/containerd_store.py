@@ -9,6 +9,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from collectors.drivers import buildkit, containerd, containerd_images, leftovers
@@ -35,6 +36,7 @@ from collectors.system.deadline import Declined, Malformed
 
 _PREFIX = "containerd:"
 _INIT = "-init"
+_STACKING = frozenset({"overlayfs", "fuse-overlayfs"})
 SNAPSHOT_SHELVES = ("snapshots", "active", "view")  # the last two: the btrfs snapshotter's
 
 
@@ -43,7 +45,7 @@ class ContainerdDriver(StorageDriver):
 
     name = "containerd"
     layer_name = re.compile(r"[0-9]+|[0-9a-f]{64}|[0-9a-f]{128}")
-    facts = DriverFacts(StorageDriver.facts.remove_command, clears_unfinished=True)
+    facts = DriverFacts(StorageDriver.facts.remove_command, clears_unfinished=True, contents="")
     collects_unknown = True
 
     def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
@@ -70,6 +72,11 @@ class ContainerdDriver(StorageDriver):
             *(f"{snapshotter}/{name}" for name in SNAPSHOT_SHELVES if (layout.base / snapshotter / name).is_dir()),
             *(f"{blobs}/{algorithm}" for algorithm in folders_if_there(layout.base / blobs)),
         )
+
+    def facts_of(self, layout: Layout) -> DriverFacts:
+        """Snapshotters that stack keep a layer's files apart from what the kernel works with."""
+        stacks = layout.name.removeprefix(_PREFIX) in _STACKING
+        return replace(self.facts, contents="fs") if stacks else self.facts
 
     def is_layer(self, one: Entry) -> bool:
         """Blobs are files."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from collectors.drivers.base import LINKS, LayerRemover
@@ -19,6 +20,7 @@ class OverlayDriver(GraphDriver):
     """A graph driver that stacks layers by `lower` files."""
 
     stacks = True
+    facts = replace(GraphDriver.facts, contents="diff")
 
     def __init__(self, name: str, *, mounted_as: str) -> None:
         super().__init__(name, name)

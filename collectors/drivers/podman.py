@@ -58,7 +58,9 @@ class PodmanDriver(StorageDriver):
         self.name = name
         self.stacks = stacks
         self.facts = DriverFacts(
-            REMOVE_SUBVOLUMES.remove_command if subvolumes else self.facts.remove_command, clears_unfinished=True
+            REMOVE_SUBVOLUMES.remove_command if subvolumes else self.facts.remove_command,
+            clears_unfinished=True,
+            contents="diff" if stacks else "",
         )
         self._layers = layers
 

@@ -54,7 +54,7 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
     return Store(
         root=str(layout.root),
         driver=layout.name,
-        driver_facts=layout.driver.facts,
+        driver_facts=layout.driver.facts_of(layout),
         images=parts.images,
         layers=parts.layers,
         container_layers=parts.container_layers,

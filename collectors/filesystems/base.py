@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from collectors.model.facts import FilesystemFacts
-from collectors.model.filesystem import Mount, Occupancy
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.filesystem import Mount, Occupancy, OwnUse
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.store import Unit
 from collectors.system.deadline import Clock
 from collectors.system.host import Host
@@ -52,7 +52,7 @@ class FilesystemHolders:
 
     units: tuple[Unit, ...]  # those of the question, and what the filesystem itself tells of
     occupancy: Reading[Occupancy]
-    own: Size | None  # the filesystem's own bytes inside `used`; None: what `own_bytes` answers
+    own: OwnUse | None  # what the filesystem takes for itself inside `used`; None: what the kind's `own` answers
     facts: Reading[FilesystemFacts] | None
     snapshots: Reading[bool]  # as FilesystemStudy.snapshots
     beyond_mount: bool  # as FilesystemStudy.beyond_mount
@@ -80,7 +80,7 @@ class FilesystemKind(Protocol):
     fstypes: frozenset[str]  # as the kernel's mount table names it
     traits: WalkTraits
 
-    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+    def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
         """What the filesystem takes for itself inside statvfs `used`, as far as that can be told without a walk."""
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
@@ -104,10 +104,11 @@ class Plain:
     fstypes: frozenset[str] = frozenset()
     traits = WalkTraits()
 
-    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+    def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
         """Not to be told."""
         detail = f"{mount.fstype} does not tell what it takes for itself"
-        return Unavailable(Why.NOT_APPLICABLE, detail, Origin(OWN_SOURCE, call_of(mount), datetime.now(UTC), 0.0))
+        unknown = Unavailable(Why.NOT_APPLICABLE, detail, Origin(OWN_SOURCE, call_of(mount), datetime.now(UTC), 0.0))
+        return OwnUse(unknown, unknown)
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By a walk through the directories."""
@@ -124,7 +125,7 @@ class Plain:
         self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
     ) -> FilesystemHolders:
         """What the filesystem takes for itself, from its device."""
-        own = self.own_bytes(mount, host, timeout_s=timeout_s)
+        own = self.own(mount, host, timeout_s=timeout_s)
         return FilesystemHolders((), why, own, None, self.snapshots(mount), beyond_mount=False)
 
     def snapshots(self, mount: Mount) -> Reading[bool]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
-from collectors.model.filesystem import Mount
-from collectors.model.reading import Size, Why
+from collectors.model.filesystem import Mount, OwnUse
+from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
@@ -29,6 +29,7 @@ _BITS_64, _MMP = 0x80, 0x100  # incompat
 _BIGALLOC = 0x200  # ro_compat
 _HUGE_FILE = 0x40000  # inode flag: blocks are counted in blocks of the filesystem
 _BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _RESIZE, _JOURNAL, _EXCLUDE, _REPLICA = 1, 3, 4, 5, 6, 7, 8, 9, 10
+_OLD_FIRST_FREE = 11  # where the superblock does not say
 _NAMELESS = (_BAD, _USER_QUOTA, _GROUP_QUOTA, _BOOT, _UNDELETE, _EXCLUDE, _REPLICA)
 
 
@@ -37,11 +38,15 @@ class Ext(Plain):
 
     fstypes = frozenset({"ext2", "ext3"})
 
-    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
+    def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
         """From the inodes that no directory names."""
-        return deadline.read(
+        found = deadline.read(
             OWN_SOURCE, call_of(mount), lambda: _asked(mount, host, timeout_s), timeout_s=timeout_s + killable.GRACE_S
         )
+        if isinstance(found, Unavailable):
+            return OwnUse(found, found)
+        count, inodes = found.value
+        return OwnUse(Exact(count, found.origin), Exact(inodes, found.origin))
 
 
 class Ext4(Ext):
@@ -51,11 +56,12 @@ class Ext4(Ext):
     traits = WalkTraits(tables_prove=True)
 
 
-def _asked(mount: Mount, host: Host, timeout_s: float) -> int:
+def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[int, int]:
+    """Bytes and inodes."""
     device = mountinfo.node(mount.device, host.sys, host.dev)
     head = _read(device, mount, [(0, HEAD_BYTES)], timeout_s)[0]
     sb = superblock(head)
-    return own_bytes(sb, _read(device, mount, inode_ranges(sb), timeout_s))
+    return own_bytes(sb, _read(device, mount, inode_ranges(sb), timeout_s)), own_inodes(sb)
 
 
 def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: float) -> list[bytes]:
@@ -80,6 +86,7 @@ class ExtSuperblock:
     inode_bytes: int
     inodes_per_group: int
     table_offset: int  # of the first group's inode table, in bytes
+    first_free: int  # the inodes below it are the filesystem's own, but for the root directory
     nameless: tuple[int, ...]  # inodes whose blocks are all in `used` and in no directory
     resizes: bool
     journals: bool
@@ -111,11 +118,19 @@ def superblock(head: bytes) -> ExtSuperblock:
         inode_bytes=struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128,
         inodes_per_group=field(0x28),
         table_offset=table * block_bytes,
+        first_free=field(0x54) if field(0x4C) else _OLD_FIRST_FREE,
         nameless=_NAMELESS + tuple(inode for inode in extra if inode),
         resizes=bool(compat & _RESIZE_INODE),
         journals=bool(compat & _HAS_JOURNAL) and field(0xE0) == _JOURNAL,
         protects=bool(incompat & _MMP),
     )
+
+
+def own_inodes(sb: ExtSuperblock) -> int:
+    """The inodes that are in use and in no directory: those reserved, used or not, and those of later features."""
+    reserved = sb.first_free - 1
+    later = {inode for inode in sb.nameless if inode > reserved}
+    return reserved - 1 + len(later)
 
 
 def inode_ranges(sb: ExtSuperblock) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""What XFS takes for itself inside statfs `used`: arithmetic over its geometry.
+"""What XFS takes for itself inside statfs `used` and of its inodes: arithmetic over its geometry.
 
 The kernel keeps blocks back in every allocation group so that its b-trees can always grow to their largest, and takes
 these out of the free count from the start: on an empty disk of 1 TiB that is 7 GiB. The sizes follow from the geometry
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
-from collectors.model.filesystem import Mount
-from collectors.model.reading import Between, Exact, Size, Unavailable
-from collectors.system import deadline, killable, statvfs
+from collectors.model.filesystem import Mount, OwnUse
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
+from collectors.system import deadline, killable, mountinfo, statvfs
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
 
@@ -30,6 +30,12 @@ _SET_ASIDE = 8  # blocks per group that statfs never calls free; one more with r
 
 
 _CONFIDENCE = 0.95
+# The superblock (fs/xfs/libxfs/xfs_format.h), big-endian.
+_MAGIC, _SUPERBLOCK_USED = b"XFSB", 264
+_QUOTA_AT = (160, 168, 232)  # inodes of the quotas of users, groups, projects
+_INCOMPAT_AT, _METADIR, _NO_INODE = 216, 1 << 8, (1 << 64) - 1
+_REALTIME_INODES = 2
+_QUOTA_OPTIONS = (("usrquota", "uqnoenforce"), ("grpquota", "gqnoenforce"), ("prjquota", "pqnoenforce"))
 
 
 class Xfs(Plain):
@@ -37,25 +43,50 @@ class Xfs(Plain):
 
     fstypes = frozenset({"xfs"})
 
-    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
-        """From the geometry."""
+    def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
+        """Bytes from the geometry, inodes from the superblock."""
         reading = deadline.read(
-            OWN_SOURCE, call_of(mount), lambda: _asked(mount, timeout_s), timeout_s=timeout_s + killable.GRACE_S
+            OWN_SOURCE, call_of(mount), lambda: _asked(mount, host, timeout_s), timeout_s=timeout_s + killable.GRACE_S
         )
         if isinstance(reading, Unavailable):
-            return reading
-        bounds = reading.value
+            return OwnUse(reading, reading)
+        bounds, superblock = reading.value
         method = "reservations that follow from the geometry"
-        return Between(bounds.best, bounds.low, bounds.high, _CONFIDENCE, method, reading.origin)
+        size = Between(bounds.best, bounds.low, bounds.high, _CONFIDENCE, method, reading.origin)
+        return OwnUse(size, own_inodes(superblock, mount.super_options, reading.origin))
 
 
-def _asked(mount: Mount, timeout_s: float) -> Bounds:
-    request = {"task": "geometry", "path": os.fsencode(mount.mountpoint)}
-    frame = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
+def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, bytes]:
+    request = {"task": "geometry", "path": os.fsencode(mount.mountpoint), "device": _device(mount, host)}
+    *frame, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
     space = statvfs.space(Path(mount.mountpoint), timeout_s=timeout_s)
     if not isinstance(space, Exact):
         raise Declined(space.why, space.detail)
-    return own_bytes(frame, space.value.free_bytes // space.value.block_bytes)
+    bounds = own_bytes(tuple(frame), space.value.free_bytes // space.value.block_bytes)
+    return bounds, superblock
+
+
+def _device(mount: Mount, host: Host) -> tuple[bytes, tuple[int, int]] | None:
+    try:
+        return os.fsencode(mountinfo.node(mount.device, host.sys, host.dev)), mountinfo.number(mount.device)
+    except (OSError, Malformed):
+        return None
+
+
+def own_inodes(superblock: bytes, options: tuple[str, ...], origin: Origin) -> Size:
+    """The inodes that are in use and in no directory: of the realtime section, there or not, and of quotas.
+
+    The superblock on the device may be older than the last mount with quotas; what is mounted tells of those. Without a
+    superblock, quotas that were once on and are off now remain unknown.
+    """
+    mounted = sum(any(option in names for option in options) for names in _QUOTA_OPTIONS)
+    if len(superblock) < _SUPERBLOCK_USED or superblock[:4] != _MAGIC:
+        detail = "its superblock was not read: quotas that are off now may still have inodes"
+        return AtLeast(_REALTIME_INODES + mounted, (Unavailable(Why.NOT_REACHABLE, detail, origin),), origin)
+    if struct.unpack_from(">I", superblock, _INCOMPAT_AT)[0] & _METADIR:
+        return Unavailable(Why.NOT_REPORTED, "its metadata directory does not tell how many inodes it has", origin)
+    named = {struct.unpack_from(">Q", superblock, offset)[0] for offset in _QUOTA_AT} - {0, _NO_INODE}
+    return Exact(_REALTIME_INODES + max(len(named), mounted), origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,9 @@ class _Assembly:
         self.early = True
         self._update(
             studies=(
-                FilesystemStudy(Filesystem(mount, space), (), pending, None, pending, pending, (), pending, False),
+                FilesystemStudy(
+                    Filesystem(mount, space), (), pending, None, pending, pending, (), pending, False, pending
+                ),
             )
         )
 

@@ -132,14 +132,16 @@ def from_container(request: Request, mounts: tuple[Mount, ...], view: EngineView
     unseen = Unavailable(Why.NOT_REACHABLE, detail, seen.origin)
     kind, timeout_s = kind_of(mount.fstype), clock.left(at_most=5.0)
     found = kind.unopened(mount, Path(inside.path), request.host, unseen, timeout_s=timeout_s)
-    own = found.own or kind.own_bytes(mount, request.host, timeout_s=timeout_s)
+    own = found.own or kind.own(mount, request.host, timeout_s=timeout_s)
     here = Filesystem(mount, space)
-    study = FilesystemStudy(here, (), unseen, found.facts, own, unseen, (), found.snapshots, found.beyond_mount)
+    study = FilesystemStudy(
+        here, (), unseen, found.facts, own.bytes, unseen, (), found.snapshots, found.beyond_mount, own.inodes
+    )
     lines = [
         coverage.line("docker root", unseen),
         coverage.line(f"statvfs through {inside.path}", space),
         coverage.line("bytes by holder", unseen),
-        coverage.line("filesystem's own bytes", own),
+        coverage.line("filesystem's own bytes", own.bytes),
         coverage.line("deleted but open", unseen),
     ]
     if found.facts is not None:
@@ -153,6 +155,6 @@ def remote_study(why: Unavailable) -> Found:
     unknown = Unavailable(why.why, why.detail, origin)
     mount = Mount(0, 0, "", "/", "?", (), "unknown", "unknown", ())
     study = FilesystemStudy(
-        Filesystem(mount, unknown), (), unknown, None, unknown, unknown, (), unknown, beyond_mount=False
+        Filesystem(mount, unknown), (), unknown, None, unknown, unknown, (), unknown, False, unknown
     )
     return study, (coverage.line("filesystem", unknown),)

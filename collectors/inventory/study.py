@@ -104,22 +104,24 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
     kind = kind_of(mount.fstype)
     with ThreadPoolExecutor(4, thread_name_prefix="study") as pool:
         first = pool.submit(statvfs, mountpoint, timeout_s=clock.left(at_most=5.0))
-        own = pool.submit(kind.own_bytes, mount, host, timeout_s=clock.left(at_most=10.0))
+        own = pool.submit(kind.own, mount, host, timeout_s=clock.left(at_most=10.0))
         found = pool.submit(kind.holders, _question(context, mount)).result()
         # Again, so that it is of the same moment as the holders: their walk may have committed what was dirty.
         again = statvfs(mountpoint, timeout_s=clock.left(at_most=5.0))
         space = again if isinstance(again, Exact) else first.result()
         opened = context.open_files()
+        taken = own.result() if found.own is None else found.own
         answer = FilesystemStudy(
             Filesystem(mount, space),
             without_opened(found.units, opened),
             found.occupancy,
             found.facts,
-            own.result() if found.own is None else found.own,
+            taken.bytes,
             deleted_on(opened, mount.device),
             context.places.covered(mount),
             found.snapshots,
             found.beyond_mount,
+            taken.inodes,
         )
     return answer, _reports(answer)
 

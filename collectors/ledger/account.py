@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from collectors.ledger.charge import charge, hidden_parents, without_parents
+from collectors.ledger.charge import Charges, charge, hidden_parents, inodes_by_category, used_inodes, without_parents
 from collectors.ledger.item_builder import desk, removable
 from collectors.ledger.items import items as make_items
 from collectors.ledger.partial import (
@@ -59,20 +59,25 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
     origin = Origin("accounting", f"ledger of {study.filesystem.mount.mountpoint}", snapshot.ended_at, 0.0)
     occupancy = study.occupancy.value if isinstance(study.occupancy, Exact) else None
     books = keep_books(study.units, occupancy.shares, occupancy.unread, origin) if occupancy else _no_books(study)
-    known = figures(study.units, occupancy, books if occupancy else None, origin)
-    items = make_items(desk(snapshot, study, known, origin))
     space = study.filesystem.space
+    inodes_used = used_inodes(space, origin)
+    known = figures(study.units, occupancy, books if occupancy else None, inodes_used, origin)
+    items = make_items(desk(snapshot, study, known, origin))
     used: Size = Exact(space.value.used_bytes, space.origin) if isinstance(space, Exact) else space
 
-    sizes, apparent, method = _sizes(snapshot, study, occupancy, used, origin)
+    charges = charge(study.units, occupancy, origin) if occupancy is not None else Charges({}, {}, {})
+    sizes, method = _sizes(snapshot, study, occupancy, charges, used, origin)
     sizes[Category.METADATA] = study.own
     if not _seen_by_the_trees(study):
         sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
+    sizes.pop(Category.UNATTRIBUTED, None)
+    inodes = inodes_by_category(study, sizes, charges.inodes, inodes_used, origin)
     rows = [
         _row(
             category,
             sizes[category],
-            apparent.get(category),
+            inodes[category],
+            charges.apparent.get(category),
             method,
             _reclaimable(category, snapshot, study, books, items, origin),
             origin,
@@ -80,7 +85,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
         for category in Category
         if category is not Category.UNATTRIBUTED
     ]
-    rows.append(_unattributed(rows, used, study, origin))
+    rows.append(_unattributed(rows, used, inodes[Category.UNATTRIBUTED], origin))
     note = "" if occupancy is None or not occupancy.age_s else f"figures measured {int(occupancy.age_s)} s ago"
     return Account(
         Ledger(study.filesystem, tuple(rows), items, things(study, items), note),
@@ -89,15 +94,17 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
 
 
 def _sizes(
-    snapshot: Snapshot, study: FilesystemStudy, occupancy: Occupancy | None, used: Size, origin: Origin
-) -> tuple[dict[Category, Size], Mapping[Category, Size], str]:
+    snapshot: Snapshot,
+    study: FilesystemStudy,
+    occupancy: Occupancy | None,
+    charges: Charges,
+    used: Size,
+    origin: Origin,
+) -> tuple[dict[Category, Size], str]:
     absent = Exact(0, origin)
     sizes: dict[Category, Size] = {}
-    apparent: Mapping[Category, Size] = {}
     if occupancy is not None:
-        charges = charge(study.units, occupancy, origin)
         sizes.update(charges.charged)
-        apparent = charges.apparent
         gap = _store_gap(snapshot)
         for category in Category:
             if gap is not None and category is not Category.OTHER_FILES:
@@ -109,12 +116,12 @@ def _sizes(
         elsewhere = beyond_the_bind(study)
         if elsewhere is not None:
             sizes[Category.OTHER_FILES] = total([sizes[Category.OTHER_FILES], elsewhere], origin)
-        return sizes, apparent, occupancy.method
+        return sizes, occupancy.method
     sizes.update(without_a_walk(snapshot, study, used, origin))
     unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
     for category in Category:
         sizes.setdefault(category, unread)
-    return sizes, apparent, CLAIMED
+    return sizes, CLAIMED
 
 
 def _store_gap(snapshot: Snapshot) -> Unavailable | None:
@@ -124,21 +131,29 @@ def _store_gap(snapshot: Snapshot) -> Unavailable | None:
     return snapshot.store.value.units if isinstance(snapshot.store.value.units, Unavailable) else None
 
 
-def _row(category: Category, size: Size, apparent: Size | None, method: str, reclaimable: Size, origin: Origin) -> Row:
+def _row(
+    category: Category,
+    size: Size,
+    inodes: Size,
+    apparent: Size | None,
+    method: str,
+    reclaimable: Size,
+    origin: Origin,
+) -> Row:
     unknown = Unavailable(Why.NOT_APPLICABLE, "no files behind this category", origin)
     if isinstance(size, Between):
         method = size.method
     how = {Category.METADATA: "the filesystem's own figures", Category.DELETED_OPEN: "open descriptors"}.get(
         category, method
     )
-    return Row(category, size, apparent if apparent is not None else unknown, reclaimable, how, _reason(size))
+    return Row(category, size, inodes, apparent if apparent is not None else unknown, reclaimable, how, _reason(size))
 
 
-def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: Origin) -> Row:
+def _unattributed(rows: list[Row], used: Size, inodes: Size, origin: Origin) -> Row:
     parts = sum(charged(row.charged) for row in rows)
     nothing = Unavailable(Why.NOT_APPLICABLE, "what it belongs to is not known", origin)
     if isinstance(used, Unavailable):
-        return Row(Category.UNATTRIBUTED, used, nothing, nothing, "used − all rows", used.detail)
+        return Row(Category.UNATTRIBUTED, used, inodes, nothing, nothing, "used − all rows", used.detail)
     left = charged(used) - parts
     open_ended = [row.category.value for row in rows if not isinstance(row.charged, Exact)]
     reason = ""
@@ -146,7 +161,7 @@ def _unattributed(rows: list[Row], used: Size, study: FilesystemStudy, origin: O
         reason = "more was counted than is used: files changed during the run, or estimates overlap"
     elif open_ended:
         reason = f"not measured whole: {', '.join(open_ended)}"
-    return Row(Category.UNATTRIBUTED, Exact(left, origin), nothing, nothing, "used − all rows", reason)
+    return Row(Category.UNATTRIBUTED, Exact(left, origin), inodes, nothing, nothing, "used − all rows", reason)
 
 
 def _reclaimable(

@@ -8,6 +8,10 @@ The engine removes such a parent with its last child. So it is no holder of its 
 frees means the images that can be named, and their unnamed parents with them.
 
 Each share of a filesystem charged to one category; what could not be read stays visible beside it.
+
+The inode books: thirteen figures that sum to statfs's used inodes. An inode is charged by the same order as bytes,
+once, whoever links to it. Where the bytes of a category are only a floor, so are its inodes; engines claim bytes, never
+inodes. A filesystem that makes inodes as it goes has no such books.
 """
 
 from __future__ import annotations
@@ -16,11 +20,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from collectors.model.filesystem import Occupancy, Usage
+from collectors.model.filesystem import FsSpace, Occupancy, Usage
 from collectors.model.ledger import Category
 from collectors.model.owner import HOST_UNIT, ImageId, Owner, OwnerKind, UnitId
-from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why, total
-from collectors.model.snapshot import Snapshot
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why, charged, total
+from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import StoredImage, Unit, UnitKind
 
 # Who is charged when several hold the same bytes: the first of these. Things that somebody wants come before
@@ -150,16 +154,19 @@ def _owner(image: ImageId) -> Owner:
 class Charges:
     charged: Mapping[Category, Size]
     apparent: Mapping[Category, Size]
+    inodes: Mapping[Category, int]  # as far as they were counted; a category with none has no key
 
 
 def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Charges:
-    """Allocated bytes (each physical byte once) and apparent bytes of every category that units can be charged to."""
+    """Allocated bytes and inodes (each once) and apparent bytes of every category that units can be charged to."""
     category = dict(by_unit(units))
     category.setdefault(HOST_UNIT, Category.OTHER_FILES)
     bytes_of: defaultdict[Category, int] = defaultdict(int)
+    inodes_of: defaultdict[Category, int] = defaultdict(int)
     for share in occupancy.shares:
-        holders = [category.get(holder, Category.OTHER_FILES) for holder in share.holders]
-        bytes_of[first(holders)] += share.bytes
+        its = first(category.get(holder, Category.OTHER_FILES) for holder in share.holders)
+        bytes_of[its] += share.bytes
+        inodes_of[its] += share.inodes or 0
 
     missing: defaultdict[Category, set[Unavailable]] = defaultdict(set)
     apparent: defaultdict[Category, list[Size]] = defaultdict(list)
@@ -178,7 +185,7 @@ def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Cha
         count = bytes_of.get(its, 0)
         gaps = tuple(sorted(missing[its], key=lambda u: (u.origin.source, u.detail)))
         charged[its] = AtLeast(count, gaps, origin) if gaps else Exact(count, origin)
-    return Charges(charged, {its: total(parts, origin) for its, parts in apparent.items()})
+    return Charges(charged, {its: total(parts, origin) for its, parts in apparent.items()}, inodes_of)
 
 
 def _missing(usage: Usage) -> tuple[Unavailable, ...]:
@@ -194,3 +201,59 @@ def _missing(usage: Usage) -> tuple[Unavailable, ...]:
 def nothing(why: str, origin: Origin) -> Unavailable:
     """A category that does not exist on this filesystem."""
     return Unavailable(Why.NOT_APPLICABLE, why, origin)
+
+
+NO_FIXED_NUMBER = "this filesystem has no fixed number of inodes"
+
+
+def used_inodes(space: Reading[FsSpace], origin: Origin) -> Reading[int]:
+    """What all rows sum to; Unavailable where there is no such number."""
+    if isinstance(space, Unavailable):
+        return space
+    used = space.value.inodes_used
+    return Unavailable(Why.NOT_APPLICABLE, NO_FIXED_NUMBER, origin) if used is None else Exact(used, space.origin)
+
+
+def inodes_by_category(
+    study: FilesystemStudy,
+    sizes: Mapping[Category, Size],
+    counted: Mapping[Category, int],
+    used: Reading[int],
+    origin: Origin,
+) -> Mapping[Category, Size]:
+    """Inodes of every category, `unattributed` included.
+
+    `sizes`: the bytes of every other category, which say how far each was read. `counted`: the inodes that were met.
+    """
+    if isinstance(used, Unavailable):
+        return dict.fromkeys(Category, used)
+    found = {category: _as_far_as(size, counted.get(category, 0), origin) for category, size in sizes.items()}
+    found[Category.METADATA] = study.own_inodes
+    found[Category.DELETED_OPEN] = _open_deleted(study, origin)
+    left = used.value - sum(charged(size) for size in found.values())
+    found[Category.UNATTRIBUTED] = Exact(left, origin)
+    return found
+
+
+def _as_far_as(size: Size, count: int, origin: Origin) -> Size:
+    """What was counted, as sure as the bytes of the same files."""
+    match size:
+        case Exact():
+            return Exact(count, origin)
+        case AtLeast(missing=missing):
+            return AtLeast(count, missing, origin)
+        case Between() if count:  # its files were met all the same
+            return Exact(count, origin)
+        case Between(method=method):
+            return Unavailable(Why.NOT_REPORTED, f"{method}: it counts no inodes", origin)
+        case Unavailable():
+            return size
+
+
+def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
+    """Each deleted file that is still open keeps its inode."""
+    files = study.open_deleted
+    if isinstance(files, Unavailable):
+        return files
+    found = len(files.value.files)
+    return AtLeast(found, files.value.unread, origin) if files.value.unread else Exact(found, origin)

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from collectors.ledger.inside import inside_units
 from collectors.ledger.release_table import Figures
 from collectors.model.engine import Container, EngineView, Volume
+from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.store import Unit
 
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
 
@@ -112,9 +115,9 @@ class Desk:
         """
         exclusive = self.figures.exclusive(key)
         referenced = self.figures.beyond_images(key) if own_only else self.figures.referenced(key)
-        apparent, note = self.figures.apparent(key), ""
+        inodes, apparent, note = self.figures.inodes(key, beyond_images=own_only), self.figures.apparent(key), ""
         if key in self.elsewhere:
-            referenced = exclusive = apparent = Exact(0, self.origin)
+            referenced = exclusive = inodes = apparent = Exact(0, self.origin)
             note = f"its bytes lie on {self.elsewhere[key]}"
         elif isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
             referenced, note = fallback, "size as the engine reports it"
@@ -125,6 +128,7 @@ class Desk:
             name=name,
             referenced=referenced,
             exclusive=exclusive,
+            inodes=inodes,
             apparent=apparent,
             reclaimable=self._reclaimable(key, exclusive, free),
             owner=owner,
@@ -133,6 +137,7 @@ class Desk:
             last_used_at=used,
             proof=(),
             note=note,
+            inside=self.inside(key, own_only=own_only),
         )
 
     def name_on_disk(self, owner: Owner) -> str:
@@ -146,6 +151,17 @@ class Desk:
         if owner.kind in (OwnerKind.CONTAINER, OwnerKind.LOG) and isinstance(rows, Exact):
             return next((row.name for row in rows.value if row.container_id == owner.id), "")
         return ""
+
+    def inside(self, key: Owner, *, own_only: bool) -> tuple[PathUsage, ...]:
+        """The largest directories and files of an owner; `own_only`: of its units that nobody else owns."""
+        mine = self.figures.units.get(key, ())
+        return self.inside_units(unit for unit in mine if not own_only or unit.owners == {key})
+
+    def inside_units(self, units: Iterable[Unit]) -> tuple[PathUsage, ...]:
+        """The same of some units."""
+        occupancy, store = self.study.occupancy, self.snapshot.store
+        contents = store.value.driver_facts.contents if isinstance(store, Exact) else ""
+        return inside_units(units, occupancy.value.usages, contents) if isinstance(occupancy, Exact) else ()
 
     def _reclaimable(self, key: Owner, exclusive: Size, free: bool | None) -> Size:
         if free is not None:

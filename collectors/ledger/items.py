@@ -1,10 +1,7 @@
 """The things behind each category, with their figures, largest first. Pure.
 
-Items that the disk names: orphans, leftovers, snapshots, deleted-but-open files, the largest other directories.
-
-Items that the engine names: images, containers, logs, volumes, build cache records.
-
-The things behind each category, with their figures, largest first.
+The engine names images, containers, logs, volumes, build cache records; the disk orphans, leftovers, snapshots,
+deleted-but-open files, the largest other directories.
 """
 
 from __future__ import annotations
@@ -14,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from collectors.ledger.charge import category_of
+from collectors.ledger.inside import host_directories
 from collectors.ledger.item_builder import RUNNING, Desk
 from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, unlisted
 from collectors.model.engine import BuildRecord, Image, Volume
-from collectors.model.filesystem import OpenDeleted
+from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import ContainerId, Owner, OwnerKind
-from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged
+from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.store import ContainerLog, Orphanhood, Unit, UnitKind
 
 
@@ -60,6 +58,7 @@ def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: b
         name=unit.name,
         referenced=referenced,
         exclusive=exclusive,
+        inodes=desk.figures.counted(usage.inodes) if usage else gone,
         apparent=usage.apparent if usage else gone,
         reclaimable=exclusive if free else Exact(0, desk.origin),
         owner=unit.path,
@@ -68,6 +67,7 @@ def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: b
         last_used_at=None,
         proof=(),
         note="",
+        inside=desk.inside_units((unit,)),
     )
 
 
@@ -89,6 +89,7 @@ def _open(desk: Desk, file: OpenDeleted) -> Item:
         name=file.path,
         referenced=size,
         exclusive=size,
+        inodes=desk.figures.counted(Exact(1, desk.origin)),
         apparent=Exact(file.apparent_bytes, desk.origin),
         reclaimable=size,
         owner=f"{process} in container {who}" if who else process,
@@ -97,43 +98,47 @@ def _open(desk: Desk, file: OpenDeleted) -> Item:
         last_used_at=None,
         proof=(),
         note="",
+        inside=(),
     )
+
+
+_NOT_DOCKERS = "not Docker's: whether it is needed is not known here"
 
 
 def others(desk: Desk) -> Iterable[Item]:
     occupancy = desk.study.occupancy
     if isinstance(occupancy, Exact):
-        for directory in occupancy.value.largest_others:
-            size = Exact(directory.allocated_bytes, desk.origin)
-            yield _plain(desk, directory.path, size, Exact(directory.apparent_bytes, desk.origin), UnitKind.HOST.value)
+        for path, whole in host_directories(occupancy.value, desk.origin):
+            yield _plain(desk, path, whole, UnitKind.HOST.value)
         for unit in desk.study.units:
             usage = occupancy.value.usages.get(unit.id)
-            if category_of(unit) is not Category.OTHER_FILES or usage is None or not charged(usage.allocated):
+            if category_of(unit) is not Category.OTHER_FILES or unit.kind is UnitKind.OTHER_ENGINE:
                 continue
-            if unit.kind is UnitKind.OTHER_ENGINE:
+            if usage is None or not charged(usage.allocated):
                 continue
             users = unit.name if unit.kind is UnitKind.BIND else ""
-            yield _plain(desk, unit.path or unit.name, usage.allocated, usage.apparent, unit.kind.value, users)
+            usage = replace(usage, inside=desk.inside_units((unit,)))
+            yield _plain(desk, unit.path or unit.name, usage, unit.kind.value, users)
 
 
-def _plain(desk: Desk, path: str, allocated: Size, apparent: Size, state: str, owner: str = "") -> Item:
+def _plain(desk: Desk, path: str, usage: Usage, state: str, owner: str = "") -> Item:
     return Item(
         id=path,
         owner_id=Owner(OwnerKind.PATH, path),
         category=Category.OTHER_FILES,
         name=path,
-        referenced=allocated,
-        exclusive=allocated,
-        apparent=apparent,
-        reclaimable=Unavailable(
-            Why.NOT_APPLICABLE, "not Docker's: whether it is needed is not known here", desk.origin
-        ),
+        referenced=usage.allocated,
+        exclusive=usage.allocated,
+        inodes=desk.figures.counted(usage.inodes),
+        apparent=usage.apparent,
+        reclaimable=Unavailable(Why.NOT_APPLICABLE, _NOT_DOCKERS, desk.origin),
         owner=owner,
         state=state,
         created_at=None,
         last_used_at=None,
         proof=(),
         note="",
+        inside=usage.inside,
     )
 
 
@@ -269,8 +274,6 @@ _MAKERS: tuple[Callable[[Desk], Iterable[Item]], ...] = (
     open_deleted,
     others,
 )
-
-
 _LISTED = frozenset({OwnerKind.IMAGE, OwnerKind.CONTAINER, OwnerKind.LOG, OwnerKind.VOLUME, OwnerKind.BUILD})
 
 

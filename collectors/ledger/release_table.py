@@ -23,13 +23,26 @@ from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, 
 from collectors.model.store import Unit, UnitKind
 
 
+@dataclass(slots=True)
+class Amount:
+    """So many of either; 0 inodes where they are not counted."""
+
+    bytes: int = 0
+    inodes: int = 0
+
+    def add(self, count: int, inodes: int | None) -> None:
+        """Take in some more."""
+        self.bytes += count
+        self.inodes += inodes or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Per owner: every byte that one of its units holds, and the bytes that nobody else holds."""
+    """Per owner: all that one of its units holds, and what nobody else holds."""
 
-    referenced_bytes: Mapping[Owner, int]
-    exclusive_bytes: Mapping[Owner, int]
-    beyond_images_bytes: Mapping[Owner, int]  # of a container: what it holds of the row of containers
+    referenced: Mapping[Owner, Amount]
+    exclusive: Mapping[Owner, Amount]
+    beyond_images: Mapping[Owner, Amount]  # of a container: what it holds of the row of containers
 
 
 def keep_books(
@@ -42,15 +55,15 @@ def keep_books(
     everything = tuple(units)
     owners_of = {unit.id: unit.owners for unit in everything}
     leaving = frozenset(unit.id for unit in everything if unit.kind is UnitKind.DELETED)
-    table: defaultdict[frozenset[Owner], int] = defaultdict(int)
-    trees: defaultdict[frozenset[Owner], int] = defaultdict(int)
+    table: dict[frozenset[Owner], Release] = {}
     for share in shares:
         owners = _last_owners(share.holders - leaving or share.holders, owners_of)
         if owners is not None:
-            table[owners] += share.bytes
-            trees[owners] += share.tree_bytes
+            before = table.get(owners, Release(owners, 0, 0, None))
+            inodes = before.inodes if share.inodes is None else (before.inodes or 0) + share.inodes
+            table[owners] = Release(owners, before.bytes + share.bytes, before.tree_bytes + share.tree_bytes, inodes)
     whole: Reading[None] = unread[0] if unread else Exact(None, origin)
-    releases = (Release(owners, count, trees[owners]) for owners, count in table.items() if count)
+    releases = (release for release in table.values() if release.bytes or release.inodes)
     return Books(tuple(sorted(releases, key=lambda r: (-r.bytes, sorted(r.owners)))), whole)
 
 
@@ -58,6 +71,13 @@ def freed_bytes(books: Books, removed: Iterable[Owner]) -> int:
     """What removing all of `removed` together frees, in bytes. A container takes its log with it."""
     gone = closure(removed)
     return sum(release.bytes for release in books.releases if release.owners <= gone)
+
+
+def freed_inodes(books: Books, removed: Iterable[Owner]) -> int | None:
+    """How many inodes removing all of `removed` together frees; None where they are not counted."""
+    gone = closure(removed)
+    found = [release.inodes for release in books.releases if release.owners <= gone]
+    return None if None in found else sum(count or 0 for count in found)
 
 
 def freed_beside(books: Books, removed: Iterable[Owner], beside: Iterable[Owner]) -> int:
@@ -74,22 +94,23 @@ def closure(removed: Iterable[Owner]) -> frozenset[Owner]:
 
 
 def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
-    """Referenced and exclusive bytes of every owner."""
+    """What every owner holds, and what of it nobody else holds."""
     everything = tuple(units)
     owners_of, category_of = {unit.id: unit.owners for unit in everything}, by_unit(everything)
-    referenced: defaultdict[Owner, int] = defaultdict(int)
-    beyond: defaultdict[Owner, int] = defaultdict(int)
+    referenced: defaultdict[Owner, Amount] = defaultdict(Amount)
+    beyond: defaultdict[Owner, Amount] = defaultdict(Amount)
     for share in shares:
         owners: set[Owner] = set()
         for holder in share.holders:
             owners |= owners_of.get(holder, frozenset())
         for owner in owners:
-            referenced[owner] += share.bytes
+            referenced[owner].add(share.bytes, share.inodes)
         containers = [owner for owner in owners if owner.kind is OwnerKind.CONTAINER]
         if containers and first(category_of.get(h, Category.OTHER_FILES) for h in share.holders) is Category.CONTAINERS:
             for owner in containers:
-                beyond[owner] += share.bytes
-    exclusive = {next(iter(r.owners)): r.bytes for r in books.releases if len(r.owners) == 1}
+                beyond[owner].add(share.bytes, share.inodes)
+    alone = (release for release in books.releases if len(release.owners) == 1)
+    exclusive = {next(iter(r.owners)): Amount(r.bytes, r.inodes or 0) for r in alone}
     return Held(dict(referenced), exclusive, dict(beyond))
 
 
@@ -105,32 +126,45 @@ def _last_owners(holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozense
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The three sizes of an owner. An owner without any measured unit has none of them, and they say so."""
+    """The sizes of an owner. An owner without any measured unit has none of them, and they say so."""
 
     units: Mapping[Owner, tuple[Unit, ...]]
     occupancy: Occupancy | None
-    bytes: Held | None
+    held: Held | None
+    used_inodes: Reading[int]  # of the filesystem: where there is no such number, an owner has none either
     absent: Unavailable
     origin: Origin
 
     def referenced(self, owner: Owner) -> Size:
         """Every byte that the owner holds, shared ones too."""
-        return self._measured(owner, self.bytes.referenced_bytes.get(owner, 0)) if self.bytes else self.absent
+        return self._measured(owner, _of(self.held.referenced, owner).bytes) if self.held else self.absent
 
     def beyond_images(self, container: Owner) -> Size:
         """What a container holds of the row of containers: neither its image's layers nor its log."""
-        return (
-            self._measured(container, self.bytes.beyond_images_bytes.get(container, 0)) if self.bytes else self.absent
-        )
+        return self._measured(container, _of(self.held.beyond_images, container).bytes) if self.held else self.absent
 
     def exclusive(self, owner: Owner) -> Size:
         """What comes free when the owner alone goes; a container takes its log along."""
-        if self.bytes is None:
+        if self.held is None:
             return self.absent
-        count = self.bytes.exclusive_bytes.get(owner, 0)
+        count = _of(self.held.exclusive, owner).bytes
         if owner.kind is OwnerKind.CONTAINER:
-            count += self.bytes.exclusive_bytes.get(Owner(OwnerKind.LOG, owner.id), 0)
+            count += _of(self.held.exclusive, Owner(OwnerKind.LOG, owner.id)).bytes
         return self._measured(owner, count)
+
+    def inodes(self, owner: Owner, *, beyond_images: bool) -> Size:
+        """Every inode that the owner holds, shared ones too; of a container without those of its image and log."""
+        if isinstance(self.used_inodes, Unavailable):
+            return self.used_inodes
+        if self.held is None:
+            return self.absent
+        return self._measured(
+            owner, _of(self.held.beyond_images if beyond_images else self.held.referenced, owner).inodes
+        )
+
+    def counted(self, inodes: Reading[int]) -> Reading[int]:
+        """Inodes of one thing, where the filesystem has such books."""
+        return self.used_inodes if isinstance(self.used_inodes, Unavailable) else inodes
 
     def apparent(self, owner: Owner) -> Size:
         """Σ st_size of everything that the owner holds."""
@@ -155,7 +189,13 @@ class Figures:
         return total([Exact(count, self.origin), *gaps], self.origin)
 
 
-def figures(units: Iterable[Unit], occupancy: Occupancy | None, books: Books | None, origin: Origin) -> Figures:
+def _of(table: Mapping[Owner, Amount], owner: Owner) -> Amount:
+    return table.get(owner, Amount(0, 0))
+
+
+def figures(
+    units: Iterable[Unit], occupancy: Occupancy | None, books: Books | None, used_inodes: Reading[int], origin: Origin
+) -> Figures:
     """Index units by owner and work out what each owner holds."""
     everything = tuple(units)
     index: defaultdict[Owner, list[Unit]] = defaultdict(list)
@@ -164,7 +204,7 @@ def figures(units: Iterable[Unit], occupancy: Occupancy | None, books: Books | N
             index[owner].append(unit)
     known = held(everything, occupancy.shares, books) if occupancy and books else None
     absent = Unavailable(Why.NOT_REACHABLE, "its directory was not found or not read", origin)
-    return Figures({o: tuple(mine) for o, mine in index.items()}, occupancy, known, absent, origin)
+    return Figures({o: tuple(mine) for o, mine in index.items()}, occupancy, known, used_inodes, absent, origin)
 
 
 def _gap(allocated: Size) -> list[Size]:

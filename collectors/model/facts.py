@@ -56,6 +56,7 @@ def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item
         name=subvolume.path or "(top level)",
         referenced=whole,
         exclusive=own,
+        inodes=Exact(holding.inodes, origin) if holding is not None else unread,
         apparent=length,
         reclaimable=Unavailable(Why.NOT_APPLICABLE, "see the category that it belongs to", origin),
         owner="",
@@ -64,6 +65,7 @@ def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item
         last_used_at=None,
         proof=(),
         note=f"generation {subvolume.generation}",
+        inside=(),
     )
 
 

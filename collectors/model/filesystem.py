@@ -75,9 +75,15 @@ class FsSpace:
         return used_percent(max(0, self.used_bytes - freed_bytes), self.usable_bytes)
 
     @property
+    def inodes_used(self) -> int | None:
+        """Inodes in use; None where the filesystem makes them as it goes."""
+        return self.inodes - self.inodes_free if self.inodes else None
+
+    @property
     def inodes_used_percent(self) -> int | None:
         """Used inodes in whole percent, rounded up; None where the filesystem makes them as it goes."""
-        return used_percent(self.inodes - self.inodes_free, self.inodes) if self.inodes else None
+        used = self.inodes_used
+        return None if used is None else used_percent(used, self.inodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +103,19 @@ class Usage:
     apparent: Size  # Σ st_size of regular files and symlinks
     inodes: Reading[int]
     modified_at: Reading[float]  # newest mtime of the unit's own top directories, Unix seconds
+    inside: tuple[PathUsage, ...]  # its largest directories and files, paths from its root on; of HOST_UNIT: files
 
 
 @dataclass(frozen=True, slots=True)
-class Directory:
-    """A directory outside every unit, for naming what fills `other_files`.
+class PathUsage:
+    """A directory or a large file: what a thing, or what lies outside every unit, consists of mostly.
 
-    Its figures are of everything below it that no other listed directory holds, so that a list adds up.
+    The figures of a directory are of everything below it that no other directory or file of its list holds, so that a
+    list adds up. Apparent bytes are Σ st_size.
     """
 
     path: str
+    is_directory: bool
     allocated_bytes: int
     apparent_bytes: int
     inodes: int
@@ -172,25 +181,34 @@ class ContainerView:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Physical bytes that are held by exactly these units; they are freed when all of them are gone."""
+    """Physical bytes and inodes that are held by exactly these units; they are freed when all of them are gone."""
 
     holders: frozenset[UnitId]
     bytes: int
     tree_bytes: int  # of them, in the filesystem's own tree blocks (btrfs), all copies; the rest are data
+    inodes: int | None  # None: not counted by who holds them (where the filesystem has no fixed number)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnUse:
+    """What a filesystem takes for itself inside its used bytes and its used inodes."""
+
+    bytes: Size
+    inodes: Size
 
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
     """Who holds the bytes of one filesystem: the result of a walk, or of the exact walk of btrfs.
 
-    `shares` add up: each physical byte stands in exactly one. A unit that is missing in `usages` was not measured, and
-    `unread` says why something is missing; with an empty `unread` the filesystem was read whole.
+    `shares` add up: each physical byte and each inode stands in exactly one. A unit that is missing in `usages` was not
+    measured, and `unread` says why something is missing; with an empty `unread` the filesystem was read whole.
     """
 
     method: str  # "walk", "btrfs trees", …
     usages: Mapping[UnitId, Usage]
     shares: tuple[Share, ...]
-    largest_others: tuple[Directory, ...]
+    largest_others: tuple[PathUsage, ...]  # directories of HOST_UNIT
     unread: tuple[Unavailable, ...]
     errors_count: int
     age_s: float  # 0 for measured now; else the age of the reused result

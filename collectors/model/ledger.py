@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.filesystem import Filesystem
+from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.owner import Owner
 from collectors.model.reading import Reading, Size
 
@@ -32,10 +32,14 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One category. `charged` rows of a ledger sum to the filesystem's used bytes, `unattributed` included."""
+    """One category. The rows of a ledger sum to the filesystem's used bytes and used inodes, `unattributed` included.
+
+    Where the filesystem has no fixed number of inodes, `inodes` are unknown in every row.
+    """
 
     category: Category
     charged: Size
+    inodes: Size
     apparent: Size
     reclaimable: Size
     method: str
@@ -52,6 +56,7 @@ class Item:
     name: str
     referenced: Size  # every byte it holds, shared ones too
     exclusive: Size  # freed when it alone goes
+    inodes: Size  # every inode that it holds, shared ones too
     apparent: Size  # Σ st_size
     reclaimable: Size  # freed by removing it now; exact 0 while it is in use
     owner: str  # who it belongs to, in words: image of a container, containers of a volume, subvolume's path …
@@ -60,6 +65,7 @@ class Item:
     last_used_at: datetime | None
     proof: tuple[str, ...]  # orphans: the owner sources that were read and do not know it
     note: str
+    inside: tuple[PathUsage, ...]  # its largest directories and files, as paths in it; (): none stands out, or not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +93,12 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Bytes that come free once all of `owners` are gone."""
+    """Bytes and inodes that come free once all of `owners` are gone."""
 
     owners: frozenset[Owner]
     bytes: int
     tree_bytes: int  # of them, in the filesystem's own tree blocks (btrfs): these are freed but for what the trees keep
+    inodes: int | None  # None: not counted, since the filesystem has no fixed number
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class FilesystemStudy:
     covered: tuple[str, ...]  # directories of it that another mount lies over: what is in them is out of sight
     snapshots: Reading[bool]  # False: this kind has none, nor deletes that are pending; True: those it has are units
     beyond_mount: bool  # are bytes met that lie outside what is mounted here?
+    own_inodes: Size  # what the filesystem itself takes of its inodes
 
 
 @dataclass(frozen=True, slots=True)

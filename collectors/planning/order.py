@@ -190,7 +190,7 @@ def _releases(context: PlanContext) -> tuple[Release, ...]:
     for row in sharing.value.rows:
         held = [owners_of.get(holder, frozenset[Owner]()) for holder in row.holders]
         if row.metadata_bytes and held and all(held):
-            found.append(Release(frozenset().union(*held), row.metadata_bytes, row.metadata_bytes))
+            found.append(Release(frozenset().union(*held), row.metadata_bytes, row.metadata_bytes, None))
     return tuple(found)
 
 

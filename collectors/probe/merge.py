@@ -123,9 +123,10 @@ def _joined(ours: FilesystemStudy, theirs: FilesystemStudy) -> tuple[FilesystemS
     if not isinstance(ours.occupancy, Exact):
         # We still ask where we asked before; which part of the filesystem was seen is what the probe was given.
         here = replace(here, mount=replace(here.mount, root=there.mount.root))
-    own, facts, opened = ours.own, ours.filesystem_facts, ours.open_deleted
+    own, own_inodes = ours.own, ours.own_inodes
+    facts, opened = ours.filesystem_facts, ours.open_deleted
     if isinstance(own, Unavailable):
-        own = theirs.own
+        own, own_inodes = theirs.own, theirs.own_inodes
         lines.add(_OWN)
     if isinstance(opened, Unavailable):
         opened = theirs.open_deleted
@@ -143,6 +144,7 @@ def _joined(ours: FilesystemStudy, theirs: FilesystemStudy) -> tuple[FilesystemS
         tuple(dict.fromkeys((*ours.covered, *theirs.covered))),
         theirs.snapshots if isinstance(theirs.occupancy, Exact) else ours.snapshots,
         theirs.beyond_mount,
+        own_inodes,
     )
     return joined, frozenset(lines)
 

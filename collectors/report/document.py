@@ -11,7 +11,7 @@ from datetime import datetime
 
 from collectors.filesystems import report_parts
 from collectors.model.engine import Engine
-from collectors.model.filesystem import Filesystem
+from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category, Item, Ledger, Row
 from collectors.model.plan import Step
@@ -68,7 +68,7 @@ def encode(report: Report) -> Json:
 def _filesystem(filesystem: Filesystem) -> Json:
     mount, space = filesystem.mount, filesystem.space
     if isinstance(space, Unavailable):
-        keys = ("total_bytes", "used_bytes", "available_bytes", "used_percent", "inodes_used_percent")
+        keys = ("total_bytes", "used_bytes", "available_bytes", "used_percent", "inodes_used", "inodes_used_percent")
         unknown: Json = dict.fromkeys(keys)
         return {"mount": mount.mountpoint, "type": mount.fstype, **unknown, "reason": reason(space)}
     figures = space.value
@@ -80,6 +80,7 @@ def _filesystem(filesystem: Filesystem) -> Json:
         "used_bytes": figures.used_bytes,
         "available_bytes": figures.available_bytes,
         "used_percent": figures.used_percent,
+        "inodes_used": figures.inodes_used,
         "inodes_used_percent": inodes,
         "reason": "" if inodes is not None else "this filesystem has no fixed number of inodes",
     }
@@ -112,10 +113,11 @@ def _row(row: Row) -> Json:
         "bytes": None if unread else charged(row.charged),
         "low_bytes": None if unread else floor(row.charged),
         "high_bytes": ceiling(row.charged),
+        "inodes": _count(row.inodes),
         "apparent_bytes": _count(row.apparent),
         "reclaimable_bytes": _count(row.reclaimable),
         "method": row.method,
-        "reason": row.reason or _gaps(row.apparent, row.reclaimable),
+        "reason": row.reason or _gaps(row.inodes, row.apparent, row.reclaimable),
     }
 
 
@@ -129,17 +131,29 @@ def _item(item: Item) -> Json:
         "name": item.name,
         "bytes": _count(item.referenced),
         "exclusive_bytes": _count(item.exclusive),
+        "inodes": _count(item.inodes),
         "apparent_bytes": _count(item.apparent),
         "reclaimable_bytes": _count(item.reclaimable),
         "owner": item.owner,
         "state": item.state,
         "created_at": _moment(item.created_at),
         "last_used_at": _moment(item.last_used_at),
-        "reason": item.note or _gaps(item.referenced, item.exclusive, item.apparent, item.reclaimable),
+        "inside": [_path_usage(place) for place in item.inside],
+        "reason": item.note or _gaps(item.referenced, item.exclusive, item.inodes, item.apparent, item.reclaimable),
     }
     if item.category is Category.ORPHANS:
         fields["proof"] = list(item.proof)
     return fields
+
+
+def _path_usage(place: PathUsage) -> Json:
+    return {
+        "path": place.path,
+        "directory": place.is_directory,
+        "bytes": place.allocated_bytes,
+        "apparent_bytes": place.apparent_bytes,
+        "inodes": place.inodes,
+    }
 
 
 def _finding(finding: Finding, main: Ledger | None) -> Json:

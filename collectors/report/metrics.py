@@ -83,6 +83,10 @@ def _categories(ledger: Ledger) -> Iterator[Metric]:
     yield _labelled(
         "category_bytes", "Bytes charged to each category; they add up to used", "category", _known(charges)
     )
+    inodes = _known({row.category.value: _value(row.inodes) for row in ledger.rows})
+    if inodes:
+        text = "Inodes charged to each category; they add up to the used inodes"
+        yield _labelled("category_inodes", text, "category", inodes)
     text = "What removing everything unused of the category would free"
     yield _labelled("category_reclaimable_bytes", text, "category", _known(reclaims))
 

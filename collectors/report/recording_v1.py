@@ -104,12 +104,31 @@ def shared(fields: Fields) -> Fields:
     return {"data_disk_bytes": fields["data_bytes"], "metadata_disk_bytes": fields["metadata_bytes"], **fields}
 
 
+def with_inodes(fields: Fields) -> Fields:
+    """A row or an item of the time when inodes were not counted by holder: it is not known how many there were."""
+    size = fields["charged"] if "charged" in fields else fields["referenced"]
+    unknown = Unavailable(Why.NOT_REPORTED, "recorded before inodes were counted by holder", size.origin)
+    return {"inodes": unknown, **fields}
+
+
+def _item(fields: Fields) -> Fields:
+    """What is inside a thing was not recorded, and its owner was a text."""
+    return with_inside({**fields, "owner_id": Owner.parse(fields["owner_id"])})
+
+
+def with_inside(fields: Fields) -> Fields:
+    """An item of the time when neither its inodes nor what is inside was recorded."""
+    return {"inside": (), **with_inodes(fields)}
+
+
 # What has come to types since their fields are named in recordings as well.
 ADDED: Mapping[str, Callable[[Fields], Fields]] = {
     "Btrfs": btrfs,
     "Device": device,
+    "Item": with_inside,
     "Ledger": with_things,
     "Report": with_settings,
+    "Row": with_inodes,
     "Shared": shared,
 }
 RENAMED: Mapping[str, str] = {}
@@ -118,7 +137,7 @@ VALUES: Mapping[str, Mapping[object, object]] = {}
 CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
     **ADDED,
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
-    "Item": lambda old: {**old, "owner_id": Owner.parse(old["owner_id"])},
+    "Item": _item,
     "Report": _report,
     "Step": lambda old: {**old, "targets": _owners(old["targets"])},
 }

@@ -13,6 +13,7 @@ _TEXT: Json = {"type": "string"}
 _MOMENT: Json = {"type": "string", "format": "date-time", "pattern": "Z$"}
 _MAYBE_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _BYTES: Json = {"type": ["integer", "null"], "description": "bytes; null is unknown, see reason"}
+_INODES: Json = {"type": ["integer", "null"], "description": "inodes; null is unknown, see reason"}
 _NUMBER: Json = {"type": "number", "minimum": 0}
 _FLAG: Json = {"type": "boolean"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
@@ -103,6 +104,7 @@ def _filesystem() -> Json:
             "used_bytes": _BYTES,
             "available_bytes": _BYTES,
             "used_percent": percent,
+            "inodes_used": _INODES,
             "inodes_used_percent": percent,
             "reason": _TEXT,
         }
@@ -130,6 +132,7 @@ def _row() -> Json:
             "bytes": {**_BYTES, "description": "charged to this category; all rows add up to filesystem.used_bytes"},
             "low_bytes": _BYTES,
             "high_bytes": _BYTES,
+            "inodes": {**_INODES, "description": "charged likewise; all rows add up to filesystem.inodes_used"},
             "apparent_bytes": _BYTES,
             "reclaimable_bytes": _BYTES,
             "method": _TEXT,
@@ -145,17 +148,24 @@ def _item() -> Json:
             "name": _TEXT,
             "bytes": {**_BYTES, "description": "everything it holds, shared bytes too"},
             "exclusive_bytes": {**_BYTES, "description": "freed when it alone goes"},
+            "inodes": {**_INODES, "description": "everything it holds, shared ones too"},
             "apparent_bytes": _BYTES,
             "reclaimable_bytes": _BYTES,
             "owner": _TEXT,
             "state": _TEXT,
             "created_at": _MAYBE_MOMENT,
             "last_used_at": _MAYBE_MOMENT,
+            "inside": _inside(),
             "reason": _TEXT,
             "proof": {"type": "array", "items": _TEXT},
         },
         optional=("proof",),
     )
+
+
+def _inside() -> Json:
+    place = _object({"path": _TEXT, "directory": _FLAG, "bytes": _COUNT, "apparent_bytes": _COUNT, "inodes": _COUNT})
+    return {"type": "array", "items": place, "description": "its largest directories and files, as paths in it"}
 
 
 def _finding(severities: list[str]) -> Json:

@@ -15,15 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.model.filesystem import PathUsage
 from collectors.model.owner import UnitId
 from collectors.system import folders
 
-_VERSION = 1
+_VERSION = 2
 _MAX_BYTES = 256 << 20
 
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
 Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
-Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes
+Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes: of a directory or a file
 Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
 
 
@@ -39,6 +40,8 @@ class LayerFigure:
     links: tuple[Link, ...]  # inodes that have links outside it
     proofs: tuple[Proof, ...]  # of what may change: how its inodes read; () for a layer, which does not
     rows: tuple[Row, ...]  # of a part of the host: its directories; () for a unit
+    files: tuple[Row, ...]  # of a part of the host: its largest files; () for a unit
+    inside: tuple[PathUsage, ...]  # of a unit: its largest directories and files; () for a part of the host
     measured_at: float  # Unix seconds
 
 
@@ -103,6 +106,8 @@ def _row(figure: LayerFigure) -> list[object]:
         figure.links,
         figure.proofs,
         [(os.fsdecode(path), *sums) for path, *sums in figure.rows],
+        [(os.fsdecode(path), *sums) for path, *sums in figure.files],
+        [_place_row(place) for place in figure.inside],
         figure.measured_at,
     ]
 
@@ -118,6 +123,8 @@ def _figure(row: list[object]) -> LayerFigure:
             list(links),
             list(proofs),
             list(rows),
+            list(files),
+            list(inside),
             measured_at,
         ]:
             return LayerFigure(
@@ -129,6 +136,8 @@ def _figure(row: list[object]) -> LayerFigure:
                 links=tuple(_link(link) for link in links),
                 proofs=tuple(_proof(proof) for proof in proofs),
                 rows=tuple(_host_row(found) for found in rows),
+                files=tuple(_host_row(found) for found in files),
+                inside=tuple(_place(found) for found in inside),
                 measured_at=_number(measured_at),
             )
     raise ValueError(f"not a layer's figure: {row!r}")
@@ -153,6 +162,17 @@ def _host_row(row: object) -> Row:
         case [str(path), int(blocks), int(apparent), int(inodes)]:
             return os.fsencode(path), blocks, apparent, inodes
     raise ValueError(f"not a directory: {row!r}")
+
+
+def _place_row(place: PathUsage) -> list[object]:
+    return [place.path, place.is_directory, place.allocated_bytes, place.apparent_bytes, place.inodes]
+
+
+def _place(row: object) -> PathUsage:
+    match row:
+        case [str(path), bool(is_directory), int(allocated), int(apparent), int(inodes)]:
+            return PathUsage(path, is_directory, allocated, apparent, inodes, hidden_by="")
+    raise ValueError(f"not a directory or file: {row!r}")
 
 
 def _number(value: object) -> float:

@@ -8,20 +8,20 @@ A counted in the words of the model: readings with their reasons. Pure but for t
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from collectors.model.filesystem import Mount, Occupancy, Share, Usage
+from collectors.model.filesystem import Mount, Occupancy, PathUsage, Share, Usage
 from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.largest_directories import largest
 from collectors.system.mount_table import MountTree, below, path_within, within
-from collectors.system.walk_result import BLOCK_BYTES, Count, LinkSplit, WalkResult
+from collectors.system.walk_result import BLOCK_BYTES, Count, LinkSplit, SharedCount, WalkResult
 
 # Filesystems that ask somebody else, who may not answer. A unit on one of these is not looked up by its path.
 _REMOTE = (
@@ -103,23 +103,35 @@ def _covered(mount: Mount, mountpoint: str, tree: MountTree) -> Iterator[str]:
 
 
 def occupancy(
-    mountpoint: str, units: tuple[Unit, ...], aims: Targets, counted: WalkResult, result: LinkSplit, top: int
+    mountpoint: str,
+    units: tuple[Unit, ...],
+    aims: Targets,
+    counted: WalkResult,
+    result: LinkSplit,
+    inside: Mapping[int, tuple[PathUsage, ...]],
+    top: int,
 ) -> Occupancy:
-    """`result` is the counted's split; units are known by their place in `units`, the host by the place behind them."""
+    """`result` is the counted's split; units are known by their place in `units`, the host by the place behind them.
+
+    `inside`: the largest directories and files of units. `top`: how many of the host's to name.
+    """
     words = _Words(mountpoint, counted.broke_off)
     ids = [*(unit.id for unit in units), HOST_UNIT]
-    counts = [*counted.counts(), (counted.host, counted.host_count(), counted.complete)]
+    host = counted.host_count()
+    named = largest(host, counted.host_rows(), mountpoint, aims.covered, counted.room, top)
+    inside = {**inside, counted.host: named.files}
+    counts = [*counted.counts(), (counted.host, host, counted.complete)]
     hidden = words.hidden(aims, counted)
     usages: dict[UnitId, Usage] = {}
     for index, count, complete in counts:
         missing = words.missing(count, complete)
         if index == counted.host:
             missing += hidden
-        usages[ids[index]] = words.usage(result.charged[index], count, missing)
+        usages[ids[index]] = words.usage(result.charged[index], count, missing, inside.get(index, ()))
     nothing = words.origin
     for index in (*counted.gone, *counted.same):
         gone = Unavailable(Why.NOT_REACHABLE, "nothing is there any more", nothing)
-        usages[ids[index]] = Usage(Exact(0, nothing), Exact(0, nothing), Exact(0, nothing), gone)
+        usages[ids[index]] = Usage(Exact(0, nothing), Exact(0, nothing), Exact(0, nothing), gone, ())
     errors: Counter[int] = Counter()
     for _, count, _ in counts:
         errors.update({number: often for number, (often, _) in count.errors.items()})
@@ -129,7 +141,7 @@ def occupancy(
         method="walk",
         usages=usages,
         shares=_shares(ids, counted.same, result),
-        largest_others=largest(counted.host_rows(), mountpoint, aims.covered, top),
+        largest_others=named.directories,
         unread=tuple(unread),
         errors_count=errors.total(),
         age_s=0.0,
@@ -144,12 +156,16 @@ def _shares(ids: list[UnitId], same: Mapping[int, int], result: LinkSplit) -> tu
     def named(indexes: frozenset[int]) -> frozenset[UnitId]:
         return frozenset(ids[twin] for index in indexes for twin in twins.get(index, {index}))
 
-    table: Counter[frozenset[UnitId]] = Counter()
+    table: defaultdict[frozenset[UnitId], SharedCount] = defaultdict(SharedCount)
     for index, count in result.own.items():
-        table[named(frozenset({index}))] += count.blocks
-    for indexes, blocks in result.shared.items():
-        table[named(indexes)] += blocks
-    return tuple(Share(holders, blocks * BLOCK_BYTES, 0) for holders, blocks in table.items() if blocks)
+        table[named(frozenset({index}))].add(count.blocks, count.inodes)
+    for indexes, together in result.shared.items():
+        table[named(indexes)].add(together.blocks, together.inodes)
+    return tuple(
+        Share(holders, found.blocks * BLOCK_BYTES, 0, found.inodes)
+        for holders, found in table.items()
+        if found.blocks or found.inodes
+    )
 
 
 class _Words:
@@ -160,7 +176,9 @@ class _Words:
         self._call = f"walk of {mountpoint}"
         self.origin = Origin("filesystem.walk", self._call, datetime.now(UTC), 0.0)
 
-    def usage(self, charged: Count, count: Count, missing: tuple[Unavailable, ...]) -> Usage:
+    def usage(
+        self, charged: Count, count: Count, missing: tuple[Unavailable, ...], inside: tuple[PathUsage, ...]
+    ) -> Usage:
         at = self.origin
         if count.measured_at is not None:
             at = Origin("filesystem.walk", f"{self._call}, kept", datetime.fromtimestamp(count.measured_at, UTC), 0.0)
@@ -172,6 +190,7 @@ class _Words:
             apparent=_size(charged.apparent, missing, at),
             inodes=missing[0] if missing else Exact(charged.inodes, at),
             modified_at=newest,
+            inside=inside,
         )
 
     def missing(self, count: Count, complete: bool) -> tuple[Unavailable, ...]:

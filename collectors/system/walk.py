@@ -15,15 +15,15 @@ import mmap
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collectors.model.filesystem import Mount, Occupancy
+from collectors.model.filesystem import Mount, Occupancy, PathUsage
 from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
-from collectors.system import deadline, killable, layer_cache, mountinfo
+from collectors.system import deadline, killable, largest_directories, layer_cache, mountinfo
 from collectors.system.child.tree import GONE
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking
@@ -31,6 +31,7 @@ from collectors.system.layer_cache import LayerCache, LayerFigure
 from collectors.system.occupancy import Targets, occupancy, targets
 from collectors.system.walk_result import Count, LinkSplit, WalkResult, split
 
+Inside = Mapping[int, tuple[PathUsage, ...]]  # by the unit's place
 _LINKS_MAX = 10_000  # a unit with more links into others is measured each time
 _PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
 
@@ -77,14 +78,19 @@ def hides_a_link(counted: WalkResult, result: LinkSplit, units: tuple[Unit, ...]
 
 
 def remember(
-    counted: WalkResult, result: LinkSplit, aims: Targets, units: tuple[Unit, ...], before: LayerCache
+    counted: WalkResult,
+    result: LinkSplit,
+    inside: Inside,
+    aims: Targets,
+    units: tuple[Unit, ...],
+    before: LayerCache,
 ) -> LayerCache:
     """What to keep for the next run: what still holds, and what was measured whole."""
     now = time.time()
     layers: dict[UnitId, LayerFigure] = {}
     for index, count, complete in counted.counts():
         if complete and (index in aims.immutable or (index in aims.tracked and _proved(count))) and _plain(count):
-            layers[units[index].id] = _figure(count, now)
+            layers[units[index].id] = _figure(replace(count, rows=[], files=[], inside=inside[index]), now)
     for path, count, complete in counted.parts():
         if complete and _proved(count) and _plain(count):
             layers[part_id(path)] = _figure(count, now)
@@ -104,6 +110,8 @@ def _figure(count: Count, now: float) -> LayerFigure:
         links=tuple(count.links),
         proofs=tuple(count.proofs),
         rows=tuple(count.rows),
+        files=tuple(count.files),
+        inside=count.inside or (),
         measured_at=count.measured_at or now,
     )
 
@@ -173,11 +181,22 @@ def _walk(
         if again.complete or not counted.complete:
             counted = again
             result = split(_all_counts(counted))
+    inside = _inside(aims, counted)
     if file is not None:
-        after = remember(counted, result, aims, units, before)
+        after = remember(counted, result, inside, aims, units, before)
         if after != before:
             layer_cache.save(file, after)
-    return occupancy(mountpoint, units, aims, counted, result, top)
+    return occupancy(mountpoint, units, aims, counted, result, inside, top)
+
+
+def _inside(aims: Targets, counted: WalkResult) -> Inside:
+    """The largest directories and files of each unit."""
+    found: dict[int, tuple[PathUsage, ...]] = {}
+    for index, count, complete in counted.counts():
+        place = aims.units[index]
+        root = None if place is None or place[1] is None else os.fsencode(place[1])
+        found[index] = largest_directories.inside(count, root, complete, counted.room)
+    return found
 
 
 def _all_counts(counted: WalkResult) -> list[tuple[int, Any]]:

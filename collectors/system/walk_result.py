@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors.model.filesystem import PathUsage
 from collectors.system.deadline import Malformed
 from collectors.system.layer_cache import Evidence, LayerFigure, Link, Proof, Row
 
@@ -29,6 +30,7 @@ class WalkResult:
         self.whole_view = False  # nothing was hidden below mountpoints
         self.surveyed = False
         self.fsid = 0
+        self.room: Room = (0, 0)
         self.gone: frozenset[int] = frozenset()
         self.same: dict[int, int] = {}  # unit → the earlier one that is the same directory
         self.broke_off = False  # incomplete, and not because time was up
@@ -48,8 +50,18 @@ class WalkResult:
     def take(self, lane: object, frame: tuple[Any, ...]) -> None:
         """One frame. Raises Malformed for one that no walker sends."""
         match frame:
-            case ("found", bool(whole), int(fsid), list(kept), list(gone), list(same), list(parts)):
+            case (
+                "found",
+                bool(whole),
+                int(fsid),
+                (int(), int()) as room,
+                list(kept),
+                list(gone),
+                list(same),
+                list(parts),
+            ):
                 self.surveyed, self.whole_view, self.fsid, self._parts = True, whole, fsid, parts
+                self.room = room
                 self._kept = {index: self._figure(index) for index in kept}
                 self.gone = frozenset(gone)
                 self.same = {index: holder for index, holder in same if holder >= 0}
@@ -93,7 +105,7 @@ class WalkResult:
         host = Count()
         for index, count, _ in self._all():
             if index >= self.host:
-                host.add(Count(links=count.links, errors=count.errors))
+                host.add(Count(links=count.links, errors=count.errors, files=count.files))
         for _, blocks, apparent, inodes in self.host_rows():
             host.add(Count(blocks, apparent, inodes))
         return host
@@ -128,7 +140,7 @@ class WalkResult:
 
 BLOCK_BYTES = 512
 
-__all__ = ["BLOCK_BYTES", "Count", "Row", "from_figure", "from_plain"]
+Room = tuple[int, int]  # blocks of 512 bytes and inodes that the filesystem has; no inodes: it makes them as it goes
 
 
 @dataclass(slots=True)
@@ -143,7 +155,9 @@ class Count:
     errors: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # errno → (how often, where first)
     evidence: Evidence | None = None
     proofs: list[Proof] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)  # of the host: its directories, which add up to the sums
+    rows: list[Row] = field(default_factory=list)  # directories; the host's add up to the sums
+    files: list[Row] = field(default_factory=list)  # the largest; they are in the rows, too
+    inside: tuple[PathUsage, ...] | None = None  # of a unit, as it was kept; None: to be made of rows and files
     parts: int = 1  # counted apart, each with a proof of its own or none
     measured_at: float | None = None  # None: now
 
@@ -157,6 +171,7 @@ class Count:
         self.evidence = self.evidence or other.evidence
         self.proofs += other.proofs
         self.rows += other.rows
+        self.files += other.files
         self.parts += other.parts
         for number, (count, first) in other.errors.items():
             before, where = self.errors.get(number, (0, first))
@@ -165,9 +180,9 @@ class Count:
 
 def from_plain(plain: tuple[Any, ...]) -> tuple[int, Count]:
     """A walker's tally: its index and what it came to."""
-    index, blocks, apparent, inodes, newest, links, errors, evidence, proofs, rows = plain
+    index, blocks, apparent, inodes, newest, links, errors, evidence, proofs, rows, files = plain
     failures = {number: (count, where) for number, count, where in errors}
-    return index, Count(blocks, apparent, inodes, newest, links, failures, evidence, proofs, rows)
+    return index, Count(blocks, apparent, inodes, newest, links, failures, evidence, proofs, rows, files)
 
 
 def from_figure(figure: LayerFigure) -> Count:
@@ -181,18 +196,33 @@ def from_figure(figure: LayerFigure) -> Count:
         evidence=figure.evidence,
         proofs=list(figure.proofs),
         rows=list(figure.rows),
+        files=list(figure.files),
+        inside=figure.inside,
         parts=len(figure.proofs),
         measured_at=figure.measured_at,
     )
 
 
 @dataclass(slots=True)
+class SharedCount:
+    """What several units link to."""
+
+    blocks: int = 0
+    inodes: int = 0
+
+    def add(self, blocks: int, inodes: int) -> None:
+        """Take in some more."""
+        self.blocks += blocks
+        self.inodes += inodes
+
+
+@dataclass(slots=True)
 class LinkSplit:
-    """Figures with every inode counted once: `own` of one unit alone, `shared` by exactly these units (in blocks)."""
+    """Figures with every inode counted once: `own` of one unit alone, `shared` by exactly these units."""
 
     own: dict[int, Count] = field(default_factory=dict)
     charged: dict[int, Count] = field(default_factory=dict)  # own, and what is shared with units that come later
-    shared: dict[frozenset[int], int] = field(default_factory=lambda: defaultdict(int))
+    shared: dict[frozenset[int], SharedCount] = field(default_factory=lambda: defaultdict(SharedCount))
     unplaced: dict[int, int] = field(default_factory=dict)  # inode → links, where some link was met nowhere
     unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
 
@@ -224,5 +254,5 @@ def split(counts: Iterable[tuple[int, Count]]) -> LinkSplit:
         if len(units) == 1:  # two walkers met it in the same unit
             result.own[first].add(Count(blocks, apparent, 1))
         else:
-            result.shared[units] += blocks
+            result.shared[units].add(blocks, 1)
     return result

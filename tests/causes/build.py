@@ -18,10 +18,10 @@ from collectors.pipeline.memory import blank
 from tests.planning.build import HERE, NOTHING, Scene, exact
 
 
-def an_item(category: Category, name: str, count: int, state: str = "") -> Item:
+def an_item(category: Category, name: str, count: int, state: str = "", inodes: int = 1) -> Item:
     who = Owner(OwnerKind.LEFTOVER, name)
     size = exact(count)
-    return Item(name, who, category, name, size, size, size, size, "", state, None, None, (), "")
+    return Item(name, who, category, name, size, size, exact(inodes), size, size, "", state, None, None, (), "", ())
 
 
 def a_ledger(filesystem: Filesystem, *items: Item) -> Ledger:
@@ -29,7 +29,7 @@ def a_ledger(filesystem: Filesystem, *items: Item) -> Ledger:
     by_category = {category: tuple(i for i in items if i.category is category) for category in Category}
     sums = {category: exact(sum(i.referenced.value for i in own if isinstance(i.referenced, Exact)))
             for category, own in by_category.items()}  # fmt: skip
-    rows = tuple(Row(category, size, size, size, "", "") for category, size in sums.items())
+    rows = tuple(Row(category, size, size, size, size, "", "") for category, size in sums.items())
     return Ledger(filesystem, rows, by_category, None, "")
 
 
@@ -46,4 +46,6 @@ def found(scene: Scene, *items: Item, space: dict[str, Any] | None = None, mount
     study = replace(study, filesystem=filesystem)
     made = replace(made, studies=(study,))
     ledger = a_ledger(filesystem, *items)
-    return detect(FindingContext(made, study, ledger, Books((), NOTHING), blank("").trend, DEFAULTS.thresholds))
+    return detect(
+        FindingContext(made, study, ledger, Books(scene.releases, NOTHING), blank("").trend, DEFAULTS.thresholds)
+    )

@@ -9,13 +9,14 @@ import pytest
 
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Space
 from collectors.model.engine import DaemonConfig
-from collectors.model.filesystem import Occupancy
+from collectors.model.filesystem import Occupancy, PathUsage
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Category
+from collectors.model.ledger import Category, Release
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood
 from tests.causes.build import an_item, found
-from tests.planning.build import GIB, HERE, MIB, UNREAD, Scene, btrfs
+from tests.owners import owner
+from tests.planning.build import GIB, HERE, MIB, UNREAD, Scene, btrfs, image
 
 QUIET = Scene(used=10 * GIB)
 
@@ -34,6 +35,32 @@ def test_a_quiet_machine_has_no_finding() -> None:
 )
 def test_inodes_run_out_whatever_df_says(left: int, expected: dict[str, Severity]) -> None:
     assert rules(found(QUIET, space={"inodes": 1000, "inodes_free": left, "inodes_available": left})) == expected
+
+
+def test_who_holds_most_inodes_is_named_by_their_number_and_not_by_bytes() -> None:
+    large = an_item(Category.BUILD_CACHE, "layers", 9 * GIB, "unused", inodes=40)
+    many = replace(
+        an_item(Category.VOLUMES, "mail", MIB, "in use", inodes=700),
+        owner="postfix",
+        inside=(PathUsage("/", True, 0, 0, 20, ""), PathUsage("/maildrop", True, MIB, 0, 680, "")),
+    )
+    told = found(QUIET, large, many, space={"inodes": 1000, "inodes_free": 50, "inodes_available": 50})
+    (one,) = [finding for finding in told if finding.rule == "inodes-exhausted"]
+    assert "the most by volume mail" in one.claim
+    assert one.evidence == (
+        ("free inodes", "50"),
+        ("volume mail", "700 inodes, of them 680 in /maildrop"),
+        ("build cache layers", "40 inodes"),
+    )
+    assert one.remedy == "remove the files that nobody needs in volume mail (postfix uses it): 700 inodes"
+
+
+def test_what_unused_images_would_free_is_told_in_inodes() -> None:
+    freed = Release(frozenset({owner("image:sha256:x")}), 5, 0, 321)
+    scene = Scene(used=10 * GIB, images=(image("x"),), releases=(freed,))
+    told = found(scene, space={"inodes": 1000, "inodes_free": 50, "inodes_available": 50})
+    (one,) = [finding for finding in told if finding.rule == "inodes-exhausted"]
+    assert one.remedy == "removing unused images and build cache frees 321 inodes"
 
 
 def test_a_reserve_of_ext_is_worth_a_line_on_a_disk_of_data_and_no_other_filesystem_has_one() -> None:

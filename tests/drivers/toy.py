@@ -19,7 +19,7 @@ class Toy(StorageDriver):
 
     name = folder = "toy"
     layer_name = re.compile(r"layer-[a-z]+")
-    facts = DriverFacts(remove_command=("toyctl", "forget"), clears_unfinished=True)
+    facts = DriverFacts(remove_command=("toyctl", "forget"), clears_unfinished=True, contents="")
 
     def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
         base = root / "toy"

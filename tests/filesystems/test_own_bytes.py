@@ -7,9 +7,10 @@ import struct
 import pytest
 
 from collectors.filesystems import ext4, kind_of, xfs
-from collectors.model.reading import Unavailable, Why
+from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.system.deadline import Malformed
 from collectors.system.host import this_host
+from tests.ledger.build import HERE
 from tests.system.walking import a_mount
 
 BLOCK = 4096
@@ -25,6 +26,7 @@ def ext_head(*, compat: int = 0x4 | 0x10, incompat: int = 0x80, ro_compat: int =
         0x1C: cluster,
         0x28: 8192,
         0x4C: 1,
+        0x54: 11,
         0x5C: compat,
         0x60: incompat,
         0x64: ro_compat,
@@ -101,6 +103,46 @@ def test_an_inode_table_that_ends_early_is_malformed() -> None:
         ext4.own_bytes(sb, [*ext_inodes(sb)[:-1], b"short"])
 
 
+def test_ext_has_its_reserved_inodes_but_for_the_root_directory_and_those_of_later_features() -> None:
+    assert ext4.own_inodes(ext4.superblock(ext_head())) == 9
+    assert ext4.own_inodes(ext4.superblock(ext_head(compat=0x4 | 0x10 | 0x1000))) == 10  # a file of orphans: inode 12
+
+
+def xfs_superblock(quotas: tuple[int, int, int], incompat: int = 0) -> bytes:
+    block = bytearray(512)
+    block[:4] = b"XFSB"
+    for offset, inode in zip((160, 168, 232), quotas, strict=True):
+        struct.pack_into(">Q", block, offset, inode)
+    struct.pack_into(">I", block, 216, incompat)
+    return bytes(block)
+
+
+NONE = (1 << 64) - 1
+
+
+@pytest.mark.parametrize(
+    ("quotas", "options", "expected"),
+    [
+        ((NONE, NONE, NONE), ("rw", "noquota"), 2),
+        ((0, 0, 0), ("rw",), 2),
+        ((131, 0, 132), ("rw", "noquota"), 4),  # on once, off now
+        ((0, 0, 0), ("rw", "prjquota"), 3),  # on, and the block on the disk is older
+        ((131, NONE, 0), ("usrquota", "pqnoenforce"), 4),
+    ],
+)
+def test_xfs_has_the_inodes_of_its_realtime_section_and_of_quotas(
+    quotas: tuple[int, int, int], options: tuple[str, ...], expected: int
+) -> None:
+    assert xfs.own_inodes(xfs_superblock(quotas), options, HERE) == Exact(expected, HERE)
+
+
+def test_an_xfs_whose_superblock_was_not_read_has_at_least_those_inodes() -> None:
+    found = xfs.own_inodes(b"", ("rw", "prjquota"), HERE)
+    assert isinstance(found, AtLeast)
+    assert found.low == 3
+    assert isinstance(xfs.own_inodes(xfs_superblock((0, 0, 0), incompat=1 << 8), (), HERE), Unavailable)
+
+
 FINOBT, RMAPBT, REFLINK = 1 << 17, 1 << 19, 1 << 20
 
 
@@ -157,12 +199,14 @@ def test_what_is_no_geometry_is_malformed(frame: tuple[object, ...]) -> None:
 
 def test_other_filesystems_are_not_guessed_at() -> None:
     for fstype in ("btrfs", "tmpfs", "zfs"):
-        own = kind_of(fstype).own_bytes(a_mount(1, 0, "/", fstype=fstype), this_host(), timeout_s=1)
-        assert isinstance(own, Unavailable)
-        assert own.why is Why.NOT_APPLICABLE
+        own = kind_of(fstype).own(a_mount(1, 0, "/", fstype=fstype), this_host(), timeout_s=1)
+        for figure in (own.bytes, own.inodes):
+            assert isinstance(figure, Unavailable)
+            assert figure.why is Why.NOT_APPLICABLE
 
 
 def test_a_device_that_is_not_there_is_a_reason() -> None:
-    own = kind_of("ext4").own_bytes(a_mount(1, 0, "/", device="999:999"), this_host(), timeout_s=5)
-    assert isinstance(own, Unavailable)
-    assert own.why is Why.NOT_REACHABLE
+    own = kind_of("ext4").own(a_mount(1, 0, "/", device="999:999"), this_host(), timeout_s=5)
+    for figure in (own.bytes, own.inodes):
+        assert isinstance(figure, Unavailable)
+        assert figure.why is Why.NOT_REACHABLE

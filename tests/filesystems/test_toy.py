@@ -11,9 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from collectors import drivers, filesystems
 from collectors.filesystems.base import Plain, ReportPart
 from collectors.model.facts import FilesystemFacts
-from collectors.model.filesystem import Mount
+from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Origin, Reading, Size
+from collectors.model.reading import Exact, Origin, Reading
 from collectors.model.report import Report
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics
@@ -22,7 +22,7 @@ from collectors.system.host import Host
 from tests.drivers.toy import TOY
 from tests.drivers.toy_host import toy_report, toy_root
 
-OWN_BYTES = 12_288
+OWN_BYTES, OWN_INODES = 12_288, 7
 
 
 class ToyPart:
@@ -47,8 +47,9 @@ class ToyFilesystem(Plain):
     def __init__(self, fstype: str) -> None:
         self.fstypes = frozenset({fstype})
 
-    def own_bytes(self, mount: Mount, host: Host, *, timeout_s: float) -> Size:
-        return Exact(OWN_BYTES, Origin("toy", "asked", datetime.now(UTC), 0.0))
+    def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
+        origin = Origin("toy", "asked", datetime.now(UTC), 0.0)
+        return OwnUse(Exact(OWN_BYTES, origin), Exact(OWN_INODES, origin))
 
     def report_part(self) -> ReportPart | None:
         return ToyPart()
@@ -62,9 +63,10 @@ def test_it_is_measured_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.ledger is not None
     if report.ledger.filesystem.mount.fstype != "tmpfs":
         pytest.skip("no memory filesystem here")
-    metadata = report.ledger.row(Category.METADATA).charged
-    assert isinstance(metadata, Exact)
-    assert metadata.value == OWN_BYTES
+    metadata = report.ledger.row(Category.METADATA)
+    assert isinstance(metadata.charged, Exact)
+    assert isinstance(metadata.inodes, Exact)
+    assert (metadata.charged.value, metadata.inodes.value) == (OWN_BYTES, OWN_INODES)
     assert "## Docker Storage Toy\nToy: wound up" in render(report)
     assert encode(report)["toy"] == {"wound_up": True}
     assert "ullage_toy_wound_up 1.0" in openmetrics(report)

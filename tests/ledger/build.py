@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from collectors.model.engine import EngineView
@@ -23,8 +24,8 @@ def unit(name: str, kind: UnitKind, *owners: str, immutable: bool = False) -> Un
     return Unit(UnitId(name), kind, f"/d/{name}", name, frozenset(map(owner, owners)), immutable, None)
 
 
-def share(count: int, *holders: str) -> Share:
-    return Share(frozenset(map(UnitId, holders)), count, 0)
+def share(count: int, *holders: str, inodes: int = 0) -> Share:
+    return Share(frozenset(map(UnitId, holders)), count, 0, inodes)
 
 
 def occupancy(shares: tuple[Share, ...], unread: tuple[Unavailable, ...] = ()) -> Occupancy:
@@ -33,17 +34,30 @@ def occupancy(shares: tuple[Share, ...], unread: tuple[Unavailable, ...] = ()) -
         for holder in one.holders:
             held[holder] = held.get(holder, 0) + one.bytes
     usages: Mapping[UnitId, Usage] = {
-        holder: Usage(Exact(count, HERE), Exact(count, HERE), Exact(1, HERE), NOT_READ)
+        holder: Usage(Exact(count, HERE), Exact(count, HERE), Exact(1, HERE), NOT_READ, ())
         for holder, count in held.items()
     }
     return Occupancy("test", usages, shares, (), unread, 0, 0.0)
 
 
 def study(
-    units: tuple[Unit, ...], holders: Reading[Occupancy], *, used: int, total: int = 10_000, own: int = 0
+    units: tuple[Unit, ...],
+    holders: Reading[Occupancy],
+    *,
+    used: int,
+    total: int = 10_000,
+    own: int = 0,
+    inodes: tuple[int, int] | None = None,
+    own_inodes: int = 0,
 ) -> FilesystemStudy:
+    """`inodes`: used and all; None: the filesystem has no fixed number of them."""
+    filesystem = a_filesystem(total, used, HERE, mountpoint="/d", fstype="ext4", block=1)
+    if inodes is not None and isinstance(filesystem.space, Exact):
+        left = inodes[1] - inodes[0]
+        space = replace(filesystem.space.value, inodes=inodes[1], inodes_free=left, inodes_available=left)
+        filesystem = replace(filesystem, space=Exact(space, HERE))
     return FilesystemStudy(
-        a_filesystem(total, used, HERE, mountpoint="/d", fstype="ext4", block=1),
+        filesystem,
         units,
         holders,
         None,
@@ -52,6 +66,7 @@ def study(
         (),
         Exact(False, HERE),
         False,
+        Exact(own_inodes, HERE),
     )
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ledger.release_table import freed_bytes, keep_books
+from collectors.ledger.release_table import freed_bytes, freed_inodes, keep_books
 from collectors.model.filesystem import Share
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
@@ -25,15 +25,16 @@ def worlds(draw: st.DrawFn) -> tuple[list[Unit], list[Share]]:
     ]
     holders = st.sets(st.sampled_from([one.id for one in units]), min_size=1)
     shares = draw(
-        st.lists(st.builds(lambda h, n: Share(frozenset(h), n, 0), holders, st.integers(1, 1000)), max_size=8)
+        st.lists(st.builds(lambda h, n: Share(frozenset(h), n, 0, n % 7), holders, st.integers(1, 1000)), max_size=8)
     )
     return units, shares
 
 
-def brute_force(units: list[Unit], shares: list[Share], removed: frozenset[Owner]) -> int:
-    """Delete units whose owners are all gone, then count the shares that nobody holds any more."""
+def brute_force(units: list[Unit], shares: list[Share], removed: frozenset[Owner]) -> tuple[int, int]:
+    """Delete units whose owners are all gone, then count the shares that nobody holds any more: bytes and inodes."""
     alive = {one.id for one in units if not one.owners or not one.owners <= removed}
-    return sum(one.bytes for one in shares if not one.holders & alive)
+    free = [one for one in shares if not one.holders & alive]
+    return sum(one.bytes for one in free), sum(one.inodes or 0 for one in free)
 
 
 @given(worlds())
@@ -42,7 +43,15 @@ def test_every_set_of_owners_frees_what_deleting_its_units_would(world: tuple[li
     books = keep_books(units, shares, (), HERE)
     for size in range(len(OWNERS) + 1):
         for chosen in combinations(OWNERS, size):
-            assert freed_bytes(books, chosen) == brute_force(units, shares, frozenset(chosen))
+            freed = freed_bytes(books, chosen), freed_inodes(books, chosen)
+            assert freed == brute_force(units, shares, frozenset(chosen))
+
+
+def test_where_inodes_are_not_counted_it_is_not_known_how_many_come_free() -> None:
+    units = [unit("a", UnitKind.VOLUME, "volume:v")]
+    books = keep_books(units, [Share(frozenset({units[0].id}), 100, 0, None)], (), HERE)
+    assert freed_bytes(books, [Owner(OwnerKind.VOLUME, "v")]) == 100
+    assert freed_inodes(books, [Owner(OwnerKind.VOLUME, "v")]) is None
 
 
 def test_two_clones_free_together_what_neither_frees_alone() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from collectors.ledger.account import account
 from collectors.ledger.things import things
-from collectors.model.filesystem import Directory, Share
+from collectors.model.filesystem import PathUsage, Share
 from collectors.model.ledger import Category, Thing
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
@@ -91,7 +91,7 @@ def test_the_things_of_a_ledger_and_what_is_too_small_make_its_rows() -> None:
     units = (unit("v", UnitKind.VOLUME, "volume:v"), unit("i", UnitKind.IMAGE_LAYER, "image:a"))
     holders = replace(
         occupancy((share(4 * MIB, "v"), share(2 * MIB, "i"), share(3 * MIB, "host"), share(100, "i", "v"))),
-        largest_others=(Directory("/d/srv", 3 * MIB, 3 * MIB, 1, ""),),
+        largest_others=(PathUsage("/d/srv", True, 3 * MIB, 3 * MIB, 1, ""),),
     )
     one = study(units, Exact(holders, HERE), used=9 * MIB + 100)
     ledger = account(snapshot(one), one).ledger

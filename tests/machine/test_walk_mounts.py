@@ -70,8 +70,11 @@ def test_files_and_the_filesystems_own_blocks_are_all_that_statfs_calls_used(mou
     mount = filesystem_of(mounted, table.value)
     assert mount is not None
     assert mount.mountpoint == str(mounted)
-    own = kind_of(mount.fstype).own_bytes(mount, this_host(), timeout_s=5)
-    files = of(walked(mounted))[0]
+    taken = kind_of(mount.fstype).own(mount, this_host(), timeout_s=5)
+    own = taken.bytes
+    files, _, inodes = of(walked(mounted))
+    assert isinstance(taken.inodes, Exact)
+    assert inodes + taken.inodes.value == room.value.inodes_used
     assert files == du(mounted)
     if isinstance(own, Exact):
         assert files + own.value == room.value.used_bytes
@@ -101,9 +104,12 @@ def test_an_empty_ext4_of_any_kind_is_explained_to_the_byte(options: tuple[str, 
         assert isinstance(room, Exact)
         mount = filesystem_of(path, table.value)
         assert mount is not None
-        own = kind_of(mount.fstype).own_bytes(mount, this_host(), timeout_s=5)
-        assert isinstance(own, Exact)
-        assert of(walked(path))[0] + own.value == room.value.used_bytes
+        own = kind_of(mount.fstype).own(mount, this_host(), timeout_s=5)
+        assert isinstance(own.bytes, Exact)
+        assert isinstance(own.inodes, Exact)
+        files, _, inodes = of(walked(path))
+        assert files + own.bytes.value == room.value.used_bytes
+        assert inodes + own.inodes.value == room.value.inodes_used
 
 
 def test_what_lies_under_a_mount_is_found_and_named_with_the_mount(mounted: Path) -> None:

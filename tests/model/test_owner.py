@@ -62,7 +62,7 @@ def test_any_other_text_is_refused(text: str) -> None:
 @given(st.frozensets(OWNERS))
 def test_owners_are_recorded_and_loaded_as_such(owners: frozenset[Owner]) -> None:
     unit = Unit(UnitId("u"), UnitKind.CONTENT, "/u", "u", owners, False, None)
-    for value, kind in ((unit, Unit), (Release(owners, 3, 0), Release)):
+    for value, kind in ((unit, Unit), (Release(owners, 3, 0, None), Release)):
         again = decode(encode(value))
         assert again == value
         assert conforms(again, kind)

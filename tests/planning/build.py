@@ -156,7 +156,7 @@ def held_open(
 
 
 def release(count: int, *owners: str) -> Release:
-    return Release(frozenset(owner(who) for who in owners), count, 0)
+    return Release(frozenset(owner(who) for who in owners), count, 0, None)
 
 
 def btrfs(
@@ -290,6 +290,7 @@ class Scene:
             (),
             Exact(own is not None, HERE),
             own is not None,
+            exact(0),
         )
         return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), ())
 

@@ -68,8 +68,8 @@ def test_a_bind_that_is_read_only_makes_no_filesystem_so() -> None:
 
 
 def test_what_we_could_see_outside_of_docker_ourselves_stays() -> None:
-    outside = occupancy((Share(frozenset({HOST_UNIT}), 1000, 0),), (NOT_READ,))
-    root = Usage(Exact(4, HERE), Exact(0, HERE), Exact(1, HERE), NOT_READ)
+    outside = occupancy((Share(frozenset({HOST_UNIT}), 1000, 0, 10),), (NOT_READ,))
+    root = Usage(Exact(4, HERE), Exact(0, HERE), Exact(1, HERE), NOT_READ, ())
     inside = theirs()
     assert isinstance(inside.occupancy, Exact)
     found = inside.occupancy.value

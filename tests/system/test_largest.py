@@ -7,16 +7,18 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model.filesystem import Directory
+from collectors.model.filesystem import PathUsage
 from collectors.system.largest_directories import largest
+from collectors.system.walk_result import Count
 
 MIB_BLOCKS = 2048
+ROOM = (1000 * MIB_BLOCKS, 100_000)
 
 
-def named(rows: dict[str, tuple[int, int]], top: int, covered: tuple[str, ...] = ()) -> dict[str, Directory]:
+def named(rows: dict[str, tuple[int, int]], top: int, covered: tuple[str, ...] = ()) -> dict[str, PathUsage]:
     """`rows`: path → (MiB, inodes)."""
     plain = [(os.fsencode(path), mib * MIB_BLOCKS, mib << 20, inodes) for path, (mib, inodes) in rows.items()]
-    return {directory.path: directory for directory in largest(plain, "/mnt", covered, top)}
+    return {one.path: one for one in largest(Count(), plain, "/mnt", covered, ROOM, top).directories}
 
 
 def test_a_large_directory_keeps_its_own_name_and_the_way_to_it_is_not_listed() -> None:
@@ -59,5 +61,5 @@ def test_what_is_named_always_adds_up(rows: dict[str, tuple[int, int]], top: int
 
 def test_on_the_root_filesystem_a_path_starts_with_one_slash() -> None:
     rows = [(b"", 8, 4096, 1), (b"data/old", 5 * MIB_BLOCKS, 5 << 20, 1)]
-    found = {d.path: d.hidden_by for d in largest(rows, "/", ("data",), top=5)}
+    found = {d.path: d.hidden_by for d in largest(Count(), rows, "/", ("data",), ROOM, top=5).directories}
     assert found == {"/": "", "/data/old": "/data"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.model.filesystem import PathUsage
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
 from collectors.system import folders
@@ -183,6 +184,8 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         ((8, 1, 16, 9, 2),),
         ((((4096, 8192),), 77),),
         ((b"a/\xff", 8, 9, 1),),
+        ((b"a/\xff/\xfe", 8, 9, 1),),
+        (PathUsage("/b\udcff", False, 8, 9, 1, ""), PathUsage("/", True, 80, 90, 3, "")),
         10.0,
     )
     cache = LayerCache(1 << 63, {unit: figure}, {8: 2})

@@ -10,11 +10,11 @@ from collectors.system.deadline import Malformed
 from collectors.system.walk_result import Count, WalkResult, split
 
 NO_UNITS = 3  # the host's index
-FOUND: tuple[object, ...] = ("found", True, 7, [], [], [], [])
+FOUND: tuple[object, ...] = ("found", True, 7, (1000, 100), [], [], [], [])
 
 
 def row(index: int, blocks: int, inodes: int = 1) -> tuple[object, ...]:
-    return index, blocks, blocks * 512, inodes, 0.0, [], [], None, [], []
+    return index, blocks, blocks * 512, inodes, 0.0, [], [], None, [], [], []
 
 
 def a_harvest(*frames: tuple[str, tuple[object, ...]]) -> WalkResult:
@@ -98,14 +98,16 @@ def test_an_inode_counts_once_however_its_links_lie(places: dict[int, list[int]]
     for (unit, _), count in counts.items():
         merged[unit].add(count)
     result = split(merged.items())
-    assert sum(c.blocks for c in result.own.values()) + sum(result.shared.values()) == SIZE * len(places)
+    shared = result.shared.values()
+    assert sum(c.blocks for c in result.own.values()) + sum(s.blocks for s in shared) == SIZE * len(places)
     assert sum(c.blocks for c in result.charged.values()) == SIZE * len(places)
     assert sum(c.inodes for c in result.charged.values()) == len(places)
+    assert sum(c.inodes for c in result.own.values()) + sum(s.inodes for s in shared) == len(places)
     assert result.unplaced == {}
     for inode, units in places.items():
         del inode
         if len(set(units)) > 1:
-            assert result.shared[frozenset(units)] >= SIZE
+            assert result.shared[frozenset(units)].blocks >= SIZE
 
 
 def test_a_link_that_was_met_nowhere_is_noticed() -> None:

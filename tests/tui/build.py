@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from collectors.ledger.charge import NO_FIXED_NUMBER
 from collectors.model.engine import Engine, Flavour, ImageStore
 from collectors.model.filesystem import Filesystem
 from collectors.model.finding import Finding, Severity
@@ -43,7 +44,7 @@ def a_filesystem(total: int, used: int, *, reserved: int = 0, fstype: str = "btr
 
 def a_row(category: Category, charged: Size, reclaimable: int | Size = 0, reason: str = "") -> Row:
     freed: Size = exact(reclaimable) if isinstance(reclaimable, int) else reclaimable
-    return Row(category, charged, charged, freed, "walk", reason)
+    return Row(category, charged, missing(Why.NOT_APPLICABLE, NO_FIXED_NUMBER), charged, freed, "walk", reason)
 
 
 KINDS = {
@@ -84,6 +85,7 @@ def an_item(
         name=name,
         referenced=whole,
         exclusive=own,
+        inodes=missing(Why.NOT_APPLICABLE, NO_FIXED_NUMBER),
         apparent=whole,
         reclaimable=freed,
         owner=owner,
@@ -92,6 +94,7 @@ def an_item(
         last_used_at=None,
         proof=tuple(proof),
         note=note,
+        inside=(),
     )
 
 

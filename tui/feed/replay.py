@@ -48,7 +48,9 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Setti
     mount = Mount(
         mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
     )
-    rows = tuple(Row(category, charged(category), unknown(), unknown(), "journal", "") for category in Category)
+    rows = tuple(
+        Row(category, charged(category), unknown(), unknown(), unknown(), "journal", "") for category in Category
+    )
     ledger = Ledger(Filesystem(mount, _space(run, origin)), rows, {category: () for category in Category}, None, _NOTE)
     severity = max((found.severity for found in run.findings.values()), default=Severity.OK)
     return Report(

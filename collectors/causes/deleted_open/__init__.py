@@ -45,7 +45,7 @@ def with_open_files(books: Books, study: FilesystemStudy | None) -> Books:
     together = next((r.bytes for r in books.releases if r.owners == _UNLINKED), None)
     if not files or (together is not None and together != sum(f.allocated_bytes for f in files)):
         return books
-    own = tuple(Release(frozenset({_target(f)}), f.allocated_bytes, 0) for f in files if f.allocated_bytes)
+    own = tuple(Release(frozenset({_target(f)}), f.allocated_bytes, 0, None) for f in files if f.allocated_bytes)
     return replace(books, releases=(*(r for r in books.releases if r.owners != _UNLINKED), *own))
 
 

@@ -36,7 +36,7 @@ def occupancy(sharing: Exact[Sharing], rule: Reading[StatfsRule], directories: f
         if unseen is not None and holding.unit not in without_blocks:
             allocated = AtLeast(held[holding.unit], (unseen,), origin)
         apparent, inodes = Exact(holding.apparent_bytes, origin), Exact(holding.inodes, origin)
-        usages[holding.unit] = Usage(allocated, apparent, inodes, no_time)
+        usages[holding.unit] = Usage(allocated, apparent, inodes, no_time, ())
     unread = () if unseen is None else (unseen,)
     if table.residual_data_bytes:
         told = f"the trees and the kernel's own count differ by {table.residual_data_bytes} data bytes"
@@ -63,7 +63,7 @@ def _shares(table: Sharing, divisor: int | None) -> Iterator[Share]:
             data = row.data_disk_bytes // divisor
             trees = (row.metadata_disk_bytes or 0) // divisor if _given_back(row) else 0
         if holders and (together := data + trees):
-            yield Share(holders, together, trees)
+            yield Share(holders, together, trees, None)
 
 
 def _bytes_by_unit(shares: Iterable[Share]) -> Mapping[UnitId, int]:

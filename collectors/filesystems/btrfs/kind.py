@@ -16,9 +16,9 @@ from collectors.filesystems import btrfs
 from collectors.filesystems.base import KEEP_S, FilesystemHolders, Plain, ReportPart, StudyQuestion
 from collectors.filesystems.btrfs import holders
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule, Subvolume
-from collectors.model.filesystem import Mount, Occupancy
+from collectors.model.filesystem import Mount, Occupancy, OwnUse
 from collectors.model.owner import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Reading, Size, Unavailable
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
 from collectors.system.host import Host
 from collectors.system.mount_table import Places, within
@@ -179,4 +179,5 @@ def _answer(
     snapshots: Reading[bool] = facts if isinstance(facts, Unavailable) else Exact(True, facts.origin)
     if isinstance(facts, Exact) and isinstance(facts.value.subvolumes, Unavailable):
         snapshots = facts.value.subvolumes  # each may be a snapshot
-    return FilesystemHolders(units, occupancy, own, facts, snapshots, beyond_mount=True)
+    inodes = Unavailable(Why.NOT_APPLICABLE, "btrfs has no fixed number of inodes", facts.origin)
+    return FilesystemHolders(units, occupancy, OwnUse(own, inodes), facts, snapshots, beyond_mount=True)

@@ -81,7 +81,7 @@ class Descent:
             if key in known.met:
                 tally, is_root = self._books.tally(known.met[key]), True
         level = Level(above, name, tally, is_root)
-        level.named = above is None or key in known.covered
+        level.named = self._named(level, key)
         if is_root or (above is not None and above.is_root):
             tally.newest = max(tally.newest, status.st_mtime)
         if is_root:
@@ -89,9 +89,7 @@ class Descent:
             tally.evidence = evidence_of(fd, status)
         if tally.inodes_met is not None:
             tally.inodes_met.append(status.st_ino)
-        sums = level.sums()
-        sums.blocks += status.st_blocks
-        sums.inodes += 1
+        level.count(status.st_blocks, 0, 1)
         scan(level, fd, key, known, self._books, self._pause)
         if level.names:
             level.fd = fd
@@ -100,6 +98,12 @@ class Descent:
         os.close(fd)
         self._books.close(level)
         return None
+
+    def _named(self, level: Level, key: int) -> bool:
+        """Whether it has a row however small: the root of a unit that a link leads to, and what was given away."""
+        if level.above is None:
+            return level.tally.folds or key not in self._known.listed
+        return level.is_root or (level.tally.folds and key in self._known.covered)
 
     def _open(self, above: Level, name: str) -> int:
         if above.fd < 0:
@@ -129,6 +133,4 @@ class Descent:
             status = os.stat(name, dir_fd=above.fd, follow_symlinks=False)
         except OSError:
             return
-        sums = above.sums()
-        sums.blocks += status.st_blocks
-        sums.inodes += 1
+        above.count(status.st_blocks, 0, 1)

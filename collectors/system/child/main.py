@@ -68,11 +68,15 @@ def _number(direction: int, number: int, size: int) -> int:
 _FSGEOMETRY = _number(_READ, 100, 112)  # struct xfs_fsop_geom_v1: the bytes that later versions begin with, too
 _FSCOUNTS = _number(_READ, 113, 32)
 _GET_RESBLKS = _number(_READ, 115, 16)
+_SUPERBLOCK_BYTES = 512
 _AG_GEOMETRY = _number(_READ | _WRITE, 61, 128)
 
 
 def xfs_geometry(request: dict[str, Any]) -> None:
-    """One frame: ("geometry", geometry, counts, reserved or b"", free blocks of all groups or -1)."""
+    """One frame: ("geometry", geometry, counts, reserved or b"", free blocks of all groups or -1, superblock or b"").
+
+    The superblock is that of the request's `device` (node, (major, minor)); None: its node is not known.
+    """
     fd = os.open(request["path"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     geometry = _ask(fd, _FSGEOMETRY, bytes(112))
     counts = _ask(fd, _FSCOUNTS, bytes(32))
@@ -85,7 +89,17 @@ def xfs_geometry(request: dict[str, Any]) -> None:
         free = sum(struct.unpack_from("<I", _group(fd, number), 8)[0] for number in range(groups))
     except OSError:  # before Linux 5.2
         free = -1
-    send(("geometry", geometry, counts, reserved, free))
+    send(("geometry", geometry, counts, reserved, free, _superblock(request["device"])))
+
+
+def _superblock(device: tuple[bytes, tuple[int, int]] | None) -> bytes:
+    if device is None:
+        return b""
+    try:
+        fd = os.open(device[0], os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(fd, _SUPERBLOCK_BYTES, 0) if os.fstat(fd).st_rdev == os.makedev(*device[1]) else b""
+    except OSError:  # a container has no nodes of its host's disks
+        return b""
 
 
 def _group(fd: int, number: int) -> bytes:

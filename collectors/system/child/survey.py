@@ -35,7 +35,7 @@ def scan(
     """
     special = known.special.get(key)
     names = level.names
-    tally, sums = level.tally, level.sums()
+    tally, large = level.tally, books.scale.blocks
     links, met = tally.links, tally.inodes_met
     try:
         with os.scandir(fd) as entries:
@@ -60,12 +60,13 @@ def scan(
                         continue
                     if met is not None:
                         met.append(status.st_ino)
-                    blocks += status.st_blocks
+                    taken = status.st_blocks
+                    if taken >= large:
+                        books.large_file(level, entry.name, status)
+                    blocks += taken
                     apparent += status.st_size  # of regular files and links; all others have 0
                     inodes += 1
-                sums.blocks += blocks
-                sums.apparent += apparent
-                sums.inodes += inodes
+                level.count(blocks, apparent, inodes)
                 if count < _BATCH:
                     break
                 pause(level)

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     # errno → (how often, where first)
     Errors: TypeAlias = dict[int, tuple[int, bytes]]
     Evidence: TypeAlias = tuple[tuple[str, int, int], ...]
-    # path, blocks, apparent bytes, inodes
+    # path, blocks, apparent bytes, inodes: of a directory or a file
     Row: TypeAlias = tuple[bytes, int, int, int]
     from collectors.system.child.inodes import InodeTables
+
+
+# Of a unit so many are kept, and thrice as many before the smaller ones go: 768 directories and files at most.
+_KEPT_MAX = 128
+_FEWEST = 64  # a directory with fewer inodes has no name of its own for their sake
 
 
 class Sums:
@@ -32,17 +37,56 @@ class Sums:
     def __init__(self) -> None:
         self.blocks = self.apparent = self.inodes = 0
 
+    def add(self, blocks: int, apparent: int, inodes: int) -> None:
+        """Take in some more."""
+        self.blocks += blocks
+        self.apparent += apparent
+        self.inodes += inodes
+
+
+class Scale:
+    """What is large on this filesystem: 1/2000 of the used bytes or inodes, so that no more than 4000 things are."""
+
+    __slots__ = ("blocks", "inodes")
+
+    def __init__(self, blocks: int, inodes: int) -> None:
+        """`inodes` is 0 where the filesystem has no fixed number: then nobody runs out of them."""
+        self.blocks = blocks
+        self.inodes = max(_FEWEST, inodes) if inodes else 1 << 62
+
+    def large(self, sums: Sums) -> bool:
+        """Is it worth a name of its own?"""
+        return sums.blocks >= self.blocks or sums.inodes >= self.inodes
+
+    def largest(self, rows: list[Row]) -> list[Row]:
+        """Those to keep of too many."""
+        rows.sort(key=lambda row: max(row[1] / self.blocks, row[3] / self.inodes), reverse=True)
+        return rows[:_KEPT_MAX]
+
 
 class UnitTally(Sums):
     """One unit, or a part of the host, as far as this walker has met it."""
 
-    __slots__ = ("errors", "evidence", "folds", "index", "inodes_met", "links", "newest", "proof", "rows", "shared")
+    __slots__ = (
+        "errors",
+        "evidence",
+        "files",
+        "folds",
+        "index",
+        "inodes_met",
+        "links",
+        "newest",
+        "proof",
+        "rows",
+        "shared",
+    )
 
     def __init__(self, index: int, folds: bool) -> None:
         super().__init__()
         self.index = index
-        self.folds = folds  # the host's: counted by directory, to name the large ones
-        self.rows: list[Row] = []  # those, once everything below them is counted
+        self.folds = folds  # the host's: its rows add up to all of it
+        self.rows: list[Row] = []  # large directories, once everything below them is counted; of a unit the largest
+        self.files: list[Row] = []  # the largest files; they are in the rows of their directories, too
         self.links: Links = {}
         self.errors: Errors = {}
         self.newest = 0.0  # mtime of its root and of the directories right below; 0: its root was not met
@@ -56,11 +100,12 @@ class UnitTally(Sums):
         links = [(key, *rest) for key, rest in self.links.items()]
         errors = [(number, *rest) for number, rest in self.errors.items()]
         figures = self.index, self.blocks, self.apparent, self.inodes, self.newest
-        return *figures, links, errors, self.evidence, [] if self.proof is None else [self.proof], self.rows
+        proofs = [] if self.proof is None else [self.proof]
+        return *figures, links, errors, self.evidence, proofs, self.rows, self.files
 
 
 class Level(Sums):
-    """One directory on the way down. The sums are a directory's of the host, with what was folded into it."""
+    """One directory on the way down. The sums are of itself, with what was folded into it."""
 
     __slots__ = ("above", "fd", "is_root", "name", "named", "names", "tally")
 
@@ -74,9 +119,11 @@ class Level(Sums):
         self.fd = -1
         self.names: list[str] = []  # directories below that were not entered yet
 
-    def sums(self) -> Sums:
-        """Where what lies in this directory is counted."""
-        return self if self.tally.folds else self.tally
+    def count(self, blocks: int, apparent: int, inodes: int) -> None:
+        """Count what lies in this directory."""
+        self.add(blocks, apparent, inodes)
+        if not self.tally.folds:
+            self.tally.add(blocks, apparent, inodes)
 
     def row(self) -> Row:
         """As it is named."""
@@ -133,15 +180,15 @@ _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 class WalkerTotals:
     """Units are indexes below `host`; that one is what lies in no unit, and those above it are parts of it."""
 
-    def __init__(self, host: int, fold_blocks: int, tracked: frozenset[int], tables: InodeTables | None) -> None:
-        """The host's directories of `fold_blocks` and more keep their own name.
+    def __init__(self, host: int, scale: Scale, tracked: frozenset[int], tables: InodeTables | None) -> None:
+        """Directories and files that are large by `scale` keep their own name.
 
         `tracked`: the units for which `tables` shall prove next time that nothing has changed, as for the host's parts.
         """
         self.host = UnitTally(host, folds=True)
         self.open: dict[int, UnitTally] = {}  # begun and not finished
         self.finished: list[UnitTally] = []
-        self._fold_blocks = fold_blocks
+        self.scale = scale
         self._tracked = tracked
         self._tables = tables
         self._began_at = time()
@@ -158,18 +205,25 @@ class WalkerTotals:
         return tally
 
     def close(self, level: Level) -> None:
-        """Everything below a directory was counted: a small one of the host becomes part of the one above."""
+        """Everything below a directory was counted: a small one becomes part of the one above."""
         tally, above = level.tally, level.above
-        if tally.folds:
-            into: Sums = tally if above is None else above
-            if level.named or level.blocks >= self._fold_blocks:
-                tally.rows.append(level.row())
-                into = tally
-            into.blocks += level.blocks
-            into.apparent += level.apparent
-            into.inodes += level.inodes
+        if level.named or self.scale.large(level):
+            tally.rows.append(level.row())
+            if tally.folds:
+                tally.add(level.blocks, level.apparent, level.inodes)
+            elif len(tally.rows) > 3 * _KEPT_MAX:
+                tally.rows = self.scale.largest(tally.rows)
+        elif above is not None:
+            above.add(level.blocks, level.apparent, level.inodes)
         if level.is_root:
             self.finish(tally)
+
+    def large_file(self, level: Level, name: str, status: os.stat_result) -> None:
+        """Note a file that may be the largest of its unit, or of the host."""
+        files, path = level.tally.files, f"{level.path()}/{name}".lstrip("/")
+        files.append((os.fsencode(path), status.st_blocks, status.st_size, 1))
+        if len(files) > 3 * _KEPT_MAX:
+            level.tally.files = self.scale.largest(files)
 
     def finish(self, tally: UnitTally) -> None:
         """Everything below the root of a unit or part was counted, by this walker at least."""

@@ -9,7 +9,7 @@ from collectors.system.child import TimeUp, send
 from collectors.system.child.descent import Descent
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
-from collectors.system.child.tally import WalkerTotals, under_way
+from collectors.system.child.tally import Scale, WalkerTotals, under_way
 from collectors.system.child.tree import open_below, open_root
 
 TYPE_CHECKING = False
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _REPORT_S = 0.2  # what a killed walker had counted since is lost
 _ALONE_S = 0.03  # a walk that takes longer than this is worth a second process
-_FOLD_SHARE = 2000  # a host directory has a name of its own from this part of what is used
-_FOLD_LEAST_BLOCKS = 128
+_LARGE_SHARE = 2000  # a directory or file has a name of its own from this part of what is used
+_LARGE_LEAST_BLOCKS = 128
 _GIVE_MAX = 64
 
 
@@ -53,8 +53,11 @@ class Walker:
         # Only with a whole view: else a mount may hide a part of what was counted, or show more.
         device = request["device"] if self._whole else None
         self._tables = None if device is None else open_tables(*device)
-        fold_blocks = max(_FOLD_LEAST_BLOCKS, used_blocks // _FOLD_SHARE)
-        self._books = WalkerTotals(self._known.host, fold_blocks, frozenset(request["tracked"]), self._tables)
+        # How much there is of either: whoever names the largest weighs them by it.
+        self._room = room.f_blocks * room.f_frsize // 512, room.f_files
+        used_inodes = room.f_files - room.f_ffree
+        scale = Scale(max(_LARGE_LEAST_BLOCKS, used_blocks // _LARGE_SHARE), -(-used_inodes // _LARGE_SHARE))
+        self._books = WalkerTotals(self._known.host, scale, frozenset(request["tracked"]), self._tables)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
@@ -103,7 +106,7 @@ class Walker:
             self._todo.insert(0, ("", self._known.host, True))
         self._books.finished += survey.failed
         found = survey.kept, survey.gone, survey.same, [os.fsencode(path) for path in parts]
-        send(("found", self._whole, self._fsid, *found))
+        send(("found", self._whole, self._fsid, self._room, *found))
 
     def _parts(self) -> list[str]:
         """Of the host's own files, where they can be remembered, and where it is known by path what lies in units."""

@@ -20,6 +20,7 @@ from collectors.filesystems.btrfs.trees import share as btrfs_cache
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
 from collectors.model.btrfs import SplitRule
+from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category
 from collectors.model.owner import UnitId
 from collectors.report import recording
@@ -41,6 +42,8 @@ _FIGURE = LayerFigure(
     links=((8, 1, 16, 9, 2),),
     proofs=((((4096, 8192),), 77),),
     rows=((b"a/\xff", 8, 9, 1),),
+    files=((b"a/\xfe", 8, 9, 1),),
+    inside=(PathUsage("/b\udcff", False, 8, 9, 1, ""),),
     measured_at=10.0,
 )
 _LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2})
