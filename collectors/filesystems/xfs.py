@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
+from collectors.filesystems.base import OWN_SOURCE, FilesystemHolders, Plain, StudyQuestion, call_of
+from collectors.filesystems.reflinks import shared_once
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
 from collectors.system import deadline, killable, mountinfo, statvfs
@@ -39,9 +40,18 @@ _QUOTA_OPTIONS = (("usrquota", "uqnoenforce"), ("grpquota", "gqnoenforce"), ("pr
 
 
 class Xfs(Plain):
-    """XFS: between bounds."""
+    """XFS: between bounds; and files may share extents (reflinks)."""
 
     fstypes = frozenset({"xfs"})
+
+    def holders(self, question: StudyQuestion) -> FilesystemHolders:
+        """By a walk, and what files share counted once."""
+        found = super().holders(question)
+        if not isinstance(found.occupancy, Exact):
+            return found
+        own = self.own(question.mount, question.host, timeout_s=question.clock.left(at_most=5.0))
+        occupancy = shared_once(question, found.occupancy.value, own.bytes)
+        return replace(found, occupancy=Exact(occupancy, found.occupancy.origin), own=own)
 
     def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
         """Bytes from the geometry, inodes from the superblock."""

@@ -164,6 +164,10 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.system.child import open_files
 
             open_files.run(request)
+        case "extents":
+            from collectors.system.child import extents
+
+            extents.run(request)
         case "still there":
             still_there(request)
         case "read":

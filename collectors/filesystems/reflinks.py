@@ -1,0 +1,124 @@
+"""Files that share extents (reflinks): a walk by name counts an extent once for each of them, and here it counts once.
+
+Looked for only where the files of a filesystem hold more than is used: asking each file costs as much as the walk. What
+could not be asked in time stays counted in full, and the method of the figures says so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from collectors.filesystems.base import KEEP_S, StudyQuestion
+from collectors.model.filesystem import Directory, Occupancy, Share, Usage
+from collectors.model.owner import HOST_UNIT, UnitId
+from collectors.model.reading import AtLeast, Exact, Size, floor
+from collectors.system import killable, statvfs
+from collectors.system.deadline import Declined
+
+_LEAST_SHARED_BYTES = 64 << 10  # smaller files are not asked: many, and little between them
+_SHARE_OF_TIME = 0.5
+
+
+def shared_once(question: StudyQuestion, occupancy: Occupancy, own: Size) -> Occupancy:
+    """`occupancy` as it is, or with shared extents counted once. `own`: what the filesystem takes for itself."""
+    space = statvfs.space(Path(question.mount.mountpoint), timeout_s=question.clock.left(at_most=5.0))
+    counted = sum(share.bytes for share in occupancy.shares)
+    if not isinstance(space, Exact) or counted + floor(own) - space.value.used_bytes < _LEAST_SHARED_BYTES:
+        return occupancy
+    return _with_reflinks(question, occupancy)
+
+
+def _with_reflinks(question: StudyQuestion, occupancy: Occupancy) -> Occupancy:
+    """`occupancy` with shared extents counted once, as far as they could be looked for in time; its method says so."""
+    units = tuple(unit for unit in question.units if unit.path.startswith("/"))
+    left_s = question.clock.left(keep=KEEP_S) * _SHARE_OF_TIME
+    mountpoint = question.mount.mountpoint
+    request = {
+        "task": "extents",
+        "path": os.fsencode(mountpoint),
+        "units": [os.fsencode(unit.path) for unit in units],
+        "least": _LEAST_SHARED_BYTES,
+        "stop_at": time.monotonic() + left_s,
+    }
+    try:
+        match killable.ask(request, f"extents of {mountpoint}", left_s + 1.0):
+            case ("extents", bool(whole), list(extents)):
+                return once(occupancy, [unit.id for unit in units], extents, whole)
+    except (OSError, Declined, RuntimeError):
+        pass
+    return replace(occupancy, method=f"{occupancy.method}, files that share extents (reflinks) counted in full")
+
+
+Extents = Iterable[tuple[int, int, int, bytes]]  # physical, bytes, place of the unit or -1, path in the host
+
+
+def once(occupancy: Occupancy, units: Sequence[UnitId], extents: Extents, whole: bool) -> Occupancy:
+    """`occupancy`, which counted each extent once for each of its files, with each counted once for who holds it."""
+    table: Counter[frozenset[UnitId]] = Counter()
+    twice: Counter[UnitId] = Counter()
+    rows: Counter[bytes] = Counter()
+    for length, files in _segments(extents):
+        times = Counter(HOST_UNIT if place < 0 else units[place] for place, _ in files)
+        if times.total() < 2:
+            continue  # the other holder was not asked: it stays counted for both
+        for holder, number in times.items():
+            table[frozenset({holder})] -= number * length
+            twice[holder] += (number - 1) * length
+        table[frozenset(times)] += length
+        outside = sorted(path for place, path in files if place < 0)
+        for path in outside[len(times) == 1 :]:  # held by the host alone it stays with the first
+            rows[path] += length
+    for share in occupancy.shares:
+        table[share.holders] += share.bytes
+    how = "reflinks counted once" if whole else "reflinks counted once as far as they were found in time"
+    return replace(
+        occupancy,
+        method=f"{occupancy.method}, {how}",
+        usages={u: _less(usage, twice[u]) for u, usage in occupancy.usages.items()},
+        shares=tuple(Share(holders, count, 0) for holders, count in table.items() if count > 0),
+        largest_others=_smaller(occupancy.largest_others, rows),
+    )
+
+
+def _segments(extents: Extents) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
+    """Physical ranges cut where a file's extent begins or ends: bytes, and each file that holds them."""
+    edges: list[tuple[int, int, int, bytes]] = []
+    for physical, length, place, path in extents:
+        edges += [(physical, 1, place, path), (physical + length, 0, place, path)]
+    here: list[tuple[int, bytes]] = []
+    before = 0
+    for at, begins, place, path in sorted(edges):  # at one place ends come before beginnings
+        if here and at > before:
+            yield at - before, list(here)
+        before = at
+        if begins:
+            here.append((place, path))
+        else:
+            here.remove((place, path))
+
+
+def _less(usage: Usage, count: int) -> Usage:
+    match usage.allocated:
+        case Exact(value=value, origin=origin) if count:
+            return replace(usage, allocated=Exact(max(0, value - count), origin))
+        case AtLeast(low=low, missing=missing, origin=origin) if count:
+            return replace(usage, allocated=AtLeast(max(0, low - count), missing, origin))
+        case _:
+            return usage
+
+
+def _smaller(directories: Iterable[Directory], rows: Mapping[bytes, int]) -> tuple[Directory, ...]:
+    """The host's directories without what others hold as well; each file counts in the innermost one."""
+    left = {directory.path: directory for directory in directories}
+    for path, count in rows.items():
+        where = os.fsdecode(path)
+        while where not in left and where not in ("", "/"):
+            where = where.rpartition("/")[0] or "/"
+        if (found := left.get(where)) is not None:
+            left[where] = replace(found, allocated_bytes=max(0, found.allocated_bytes - count))
+    return tuple(sorted(left.values(), key=lambda directory: (-directory.allocated_bytes, directory.path)))

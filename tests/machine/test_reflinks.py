@@ -1,0 +1,78 @@
+"""XFS with reflinks: what several files share is counted once, and what is said to come free is what comes free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.explain import preflight
+from tests.lab import Lab, measure
+from tests.lab.commands import run
+from tests.lab.messes._write import MIB, random_file
+from tests.lab.require import require_machine
+
+pytestmark = pytest.mark.machine
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
+    require_machine()
+    with Lab.up(driver="overlay2", fs="xfs", mess="empty", size_mib=1024, mkfs_options=("-m", "reflink=1")) as lab:
+        for name in ("copies", "one", "two"):
+            lab.docker("volume", "create", name)
+        copied = random_file(data(lab, "copies") / "0", 80 * MIB)
+        for number in range(1, 5):
+            reflink(copied, copied.with_name(str(number)))
+        reflink(random_file(data(lab, "one") / "dump", 40 * MIB), data(lab, "two") / "dump")
+        backup = lab.mount / "backup"
+        backup.mkdir()
+        reflink(random_file(data(lab, "two") / "kept", 20 * MIB), backup / "a")
+        reflink(random_file(backup / "own", 16 * MIB), backup / "twin")
+        run("sync", "--file-system", lab.mount)
+        yield lab, preflight(lab)
+
+
+def data(lab: Lab, volume: str) -> Path:
+    return lab.docker_root / "volumes" / volume / "_data"
+
+
+def reflink(source: Path, target: Path) -> None:
+    run("cp", "--reflink=always", source, target)
+
+
+def row(document: dict[str, Any], category: str) -> int:
+    return int(next(one["bytes"] for one in document["ledger"] if one["category"] == category))
+
+
+def volume(document: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [one for one in document["items"]["volumes"] if one["name"] == name]
+    return dict(found)
+
+
+def test_shared_extents_are_counted_once_and_the_books_close(told: tuple[Lab, dict[str, Any]]) -> None:
+    _, document = told
+    assert abs(row(document, "volumes") - (80 + 40 + 20) * MIB) < MIB
+    assert abs(row(document, "unattributed")) < 2 * MIB
+    assert abs(row(document, "other_files") - 16 * MIB) < MIB
+    assert "reflinks counted once" in document["ledger"][0]["method"]
+
+
+@pytest.mark.parametrize(("name", "holds", "frees"), [("copies", 80, 80), ("one", 40, 0), ("two", 60, 0)])
+def test_what_removing_one_frees_is_what_nobody_else_holds(
+    told: tuple[Lab, dict[str, Any]], name: str, holds: int, frees: int
+) -> None:
+    found = volume(told[1], name)
+    assert abs(found["bytes"] - holds * MIB) < MIB
+    assert abs(found["exclusive_bytes"] - frees * MIB) < MIB
+
+
+def test_a_volume_of_copies_frees_what_was_said(told: tuple[Lab, dict[str, Any]]) -> None:
+    lab, document = told
+    said = volume(document, "copies")["exclusive_bytes"]
+    before = measure.used_bytes(lab.mount)
+    lab.docker("volume", "rm", "copies")
+    run("sync", "--file-system", lab.mount)
+    assert abs(before - measure.used_bytes(lab.mount) - said) < MIB
