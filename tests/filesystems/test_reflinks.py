@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.filesystems.xfs import once
-from collectors.model.filesystem import Directory, Occupancy, Share, Usage
-from collectors.model.owner import UnitId
+from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact
-from collectors.system.occupancy import HOST_UNIT
 from tests.ledger.build import HERE, NOT_READ
 
 UNITS = [UnitId("/d/a"), UnitId("/d/b"), UnitId("/d/c")]
