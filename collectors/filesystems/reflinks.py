@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.filesystems.base import KEEP_S, StudyQuestion
-from collectors.model.filesystem import Directory, Occupancy, Share, Usage
+from collectors.model.filesystem import Occupancy, PathUsage, Share, Usage
 from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Size, floor
 from collectors.system import killable, statvfs
@@ -73,6 +73,7 @@ def once(occupancy: Occupancy, units: Sequence[UnitId], extents: Extents, whole:
         outside = sorted(path for place, path in files if place < 0)
         for path in outside[len(times) == 1 :]:  # held by the host alone it stays with the first
             rows[path] += length
+    inodes = {share.holders: share.inodes for share in occupancy.shares}
     for share in occupancy.shares:
         table[share.holders] += share.bytes
     how = "reflinks counted once" if whole else "reflinks counted once as far as they were found in time"
@@ -80,7 +81,11 @@ def once(occupancy: Occupancy, units: Sequence[UnitId], extents: Extents, whole:
         occupancy,
         method=f"{occupancy.method}, {how}",
         usages={u: _less(usage, twice[u]) for u, usage in occupancy.usages.items()},
-        shares=tuple(Share(holders, count, 0) for holders, count in table.items() if count > 0),
+        shares=tuple(
+            Share(holders, max(0, count), 0, inodes.get(holders, 0))
+            for holders, count in table.items()
+            if count > 0 or inodes.get(holders)
+        ),
         largest_others=_smaller(occupancy.largest_others, rows),
     )
 
@@ -112,7 +117,7 @@ def _less(usage: Usage, count: int) -> Usage:
             return usage
 
 
-def _smaller(directories: Iterable[Directory], rows: Mapping[bytes, int]) -> tuple[Directory, ...]:
+def _smaller(directories: Iterable[PathUsage], rows: Mapping[bytes, int]) -> tuple[PathUsage, ...]:
     """The host's directories without what others hold as well; each file counts in the innermost one."""
     left = {directory.path: directory for directory in directories}
     for path, count in rows.items():

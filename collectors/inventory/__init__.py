@@ -14,11 +14,11 @@ from typing import Any
 from collectors import drivers
 from collectors import engine as engine_source
 from collectors.drivers.inner import WATCHED, inner_units
+from collectors.drivers.other_stores import with_others
 from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.filesystems.base import KEEP_S
 from collectors.inventory import coverage, roots
-from collectors.inventory.other_stores import with_others
 from collectors.inventory.request import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
 from collectors.inventory.study import StudyContext, listed, study

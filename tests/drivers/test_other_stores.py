@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collectors.drivers.engine_processes import engine_processes
 from collectors.drivers.files import followed
-from collectors.inventory.other_stores import other_stores
+from collectors.drivers.other_stores import engine_processes, other_stores
 from collectors.model.owner import OwnerKind
 from collectors.model.store import UnitKind
 from collectors.system.deadline import Clock
