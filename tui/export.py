@@ -75,6 +75,9 @@ def _page(report: Report, history: RunHistory) -> Iterator[str]:
         promise = f"{quoted(size(step.frees))}, {step.risk.value}; undo: {quoted(step.undo)}"
         yield f"{number}. {quoted(step.title, 400)}: {promise}"
         yield f"   {quoted(step.command, 400)}"
+    for step in report.plan.for_person:
+        yield f"- for a person: {quoted(step.title, 400)}: {quoted(size(step.frees))}; undo: {quoted(step.undo)}"
+        yield f"   {quoted(step.command, 400)}"
     yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)
     yield from _events(history)
     yield from ("", "## What could not be read", "")

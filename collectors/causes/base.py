@@ -60,6 +60,7 @@ class Draft:
     command_for: Callable[[tuple[Owner, ...]], str] | None = None  # the command after targets were taken out
     frees_elsewhere: bool = False
     only_waits: bool = False  # harmless whatever else has to go with it
+    young_s: float = 0.0  # how long until its youngest target has the age that the rules ask for; 0: it has
     metadata: MetadataNeed | None = None
     causes: tuple[str, ...] = ()  # ids of the causes that proposed it: set by the plan
 
@@ -68,12 +69,15 @@ class Draft:
 class Proposal:
     """What helps against a cause, and one sentence for each remedy that there is not, with the reason.
 
-    `answered`: one of the sentences is about the finding itself, so that nothing more has to be said of it.
+    `answered`: one of the sentences is about the finding itself, so that nothing more has to be said of it. `reason`:
+    why the finding has no step, where it has none, and what lifts that; it follows the claim after a colon, in lower
+    case and without its full stop. "" leaves that to the cause's own `no_step`.
     """
 
     drafts: tuple[Draft, ...] = ()
     left_out: tuple[str, ...] = ()
     answered: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Cause:
     remover: str = ""
     symptom: bool = False  # tells how bad it is, not who it is
     wants_step: bool = True  # a finding with bytes is owed a step, or the reason why there is none
+    no_step: str = ""  # that reason, where the cause never has a step: in lower case, without its full stop
     inside: UnitKind | None = None
     of_engine: bool = False  # about the engine, its root or its history: asked once, not of each filesystem
     alert: Alert | None = None

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Reading, Unavailable
+
+# Reasons why something stays, after "it is" or "they are"; each with what lifts it.
+KEPT = "kept by a label or pattern of the [keep] table in the configuration"
+NO_AGE = "of unknown age (--min-age 0 goes without it)"
 
 NOTHING_MOUNTED = "nothing is mounted inside (findmnt shows it): rm goes through a bind mount of the same filesystem"
 
@@ -111,13 +115,18 @@ def kept(count: int, what: str, by: str) -> str:
     return f"{count} {what} {are(count)} kept by a rule ({by})."
 
 
-def too_young(count: int, what: str) -> str:
-    return f"{count} {what} {are(count)} younger than the configured minimum age: left alone."
-
-
 def in_use(count: int, what: str) -> str:
     it = "it" if count == 1 else "them"
     return f"{count} {what} {are(count)} in use: nothing to do about {it} without removing a container."
+
+
+def because(reasons: Mapping[str, int], nothing: str) -> str:
+    """Why a finding has no step, for `Proposal.reason`: how many of its things stay for which reason.
+
+    `nothing` stands where none of them was there any more when the plan was made.
+    """
+    told = [f"{count} {are(count)} {why}" for why, count in reasons.items() if count]
+    return ", and ".join(told) or nothing
 
 
 def are(count: int) -> str:

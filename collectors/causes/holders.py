@@ -1,4 +1,4 @@
-"""What containers hold: images by id, by digest and by the name they were made from."""
+"""What containers hold: images by id, by digest and by the name they were made from; volumes; logs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container, Image
 from collectors.model.reading import Exact
+from collectors.model.store import ContainerLog
+
+TRUNCATABLE = frozenset({"json-file", "local"})  # the writer appends, so an emptied file starts again at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,22 @@ def holders(context: PlanContext) -> Holders:
         for volume in {attachment.volume for attachment in container.attachments}:
             by_volume[volume].append(place)
     return Holders(containers is not None, containers or (), by_id, by_name, by_volume)
+
+
+def large_logs(context: PlanContext) -> Mapping[str, ContainerLog]:
+    """By id of a container that the engine knows, the logs that are worth cutting and that can be."""
+    store, listed = context.snapshot.store, context.containers()
+    if not isinstance(store, Exact) or not isinstance(store.value.logs, Exact) or listed is None:
+        return {}
+    known = {container.id for container in listed}
+    return {
+        log.container_id: log
+        for log in store.value.logs.value
+        if log.allocated_bytes >= context.rules.log_bytes
+        and log.driver in TRUNCATABLE
+        and log.paths
+        and log.container_id in known
+    }
 
 
 def counted(image: Image) -> bool:

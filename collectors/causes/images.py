@@ -7,72 +7,99 @@ either is proposed to a person, never removed by itself.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.causes import stopped_containers
-from collectors.causes.commands import in_use, kept, too_young, unread
+from collectors.causes.commands import KEPT, in_use, kept, unread
 from collectors.causes.holders import counted, holders
 from collectors.causes.plan_context import PlanContext
-from collectors.model.engine import Image
+from collectors.model.engine import Container, Image
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Size, remainder
 from collectors.model.settings import has_label, image_names, matches
 from collectors.model.store import UnitKind
 
+_USED = "in use by a container (removing that first frees them too)"
 _LAYERS = frozenset({UnitKind.IMAGE_LAYER, UnitKind.CONTENT, UnitKind.BUILD_SNAPSHOT})
 
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """`idle_s` None: how long it has been here is not known. `after`: steps that remove the containers made from it."""
+    """`idle_s` None: how long it has been here is not known. `after`: steps that remove the containers made from it.
+
+    `young_s`: how long until it is as old as the rules ask for; 0 where it is, or where nobody can tell. `known`: its
+    age is known well enough to go, or to wait, without a person; where no age is asked for, it is.
+    """
 
     image: Image
     idle_s: float | None
     after: frozenset[str]
+    young_s: float
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The images that may go, and why others may not, one sentence for each reason."""
+    """The images that may go; and, of those without and with a name, how many stay for which reason."""
 
     dangling: tuple[Unused, ...]  # longest unused first
     others: tuple[Unused, ...]
+    dangling_stay: Mapping[str, int]
+    others_stay: Mapping[str, int]
     left_out: tuple[str, ...]
 
 
 def choose_images(context: PlanContext) -> Choice:
-    """Images that are not in use, not kept and not young."""
+    """Images that are neither in use nor kept, the young ones marked."""
     if not isinstance(context.engine.images, Exact):
-        return Choice((), (), (unread("Images", context.engine.images),))
+        return Choice((), (), {}, {}, (unread("Images", context.engine.images),))
     use = context.once(holders)
     if not use.known:
-        return Choice((), (), (unread("Images", context.engine.containers),))
+        return Choice((), (), {}, {}, (unread("Images", context.engine.containers),))
     births, removed = _births(context), stopped_containers.removed_by(context)
     dangling: list[Unused] = []
     others: list[Unused] = []
-    count: defaultdict[str, int] = defaultdict(int)
+    stay: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for image in context.engine.images.value:
-        mine = use.of_image(image)
-        after = frozenset(removed[c.id] for c in mine if c.id in removed)
-        if any(c.id not in removed for c in mine) or (counted(image) and not mine):
-            count["used"] += 1
-        elif _kept(context, image):
-            count["kept"] += 1
-        else:
-            ended = [c.finished_at.value for c in mine if isinstance(c.finished_at, Exact)]
-            idle, strong = _age(context, image, births, ended)
-            loose = not image.tags and not image.digests
-            if idle is not None and idle < (context.rules.dangling_age_s if loose else context.rules.image_age_s):
-                count["young"] += 1
-            elif loose and strong and idle is not None and not mine:
-                dangling.append(Unused(image, idle, after))
-            else:
-                others.append(Unused(image, idle if strong else None, after))
+        loose, mine = _loose(image), use.of_image(image)
+        if why := _why_it_stays(context, image, mine, removed):
+            stay[loose][why] += 1
+            continue
+        unused = _unused(context, image, mine, births, removed)
+        (dangling if loose and not mine and unused.known else others).append(unused)
     dangling.sort(key=lambda one: (-(one.idle_s or 0.0), one.image.id))
-    return Choice(tuple(dangling), tuple(others), _sentences(count))
+    return Choice(tuple(dangling), tuple(others), stay[True], stay[False], _sentences(stay[True] + stay[False]))
+
+
+def _loose(image: Image) -> bool:
+    return not image.tags and not image.digests
+
+
+def _why_it_stays(context: PlanContext, image: Image, mine: Sequence[Container], removed: Mapping[str, str]) -> str:
+    """After "it is"; "" where it may go. `mine` are the containers that hold it, `removed` those that steps remove."""
+    if any(container.id not in removed for container in mine) or (counted(image) and not mine):
+        return _USED
+    return KEPT if _kept(context, image) else ""
+
+
+def _unused(
+    context: PlanContext,
+    image: Image,
+    mine: Sequence[Container],
+    births: Mapping[Owner, datetime],
+    removed: Mapping[str, str],
+) -> Unused:
+    """A build date alone says that it cannot be older here, so that it is young for sure, but never that it is old."""
+    ended = [c.finished_at.value for c in mine if isinstance(c.finished_at, Exact)]
+    idle, strong = _age(context, image, births, ended)
+    rules = context.rules
+    least = rules.least_s(rules.dangling_age_s if _loose(image) else rules.image_age_s)
+    young = max(0.0, least - idle) if idle is not None else 0.0
+    known = strong or young > 0 or not least
+    return Unused(image, idle if known else None, frozenset(removed[c.id] for c in mine), young, known)
 
 
 def own_bytes(context: PlanContext, image: Image) -> Size:
@@ -105,10 +132,9 @@ def _kept(context: PlanContext, image: Image) -> bool:
     return bool(has_label(image.labels, context.rules) or matches(names, context.rules.images))
 
 
-def _sentences(count: Mapping[str, int]) -> tuple[str, ...]:
+def _sentences(stay: Mapping[str, int]) -> tuple[str, ...]:
     words = {
-        "used": lambda n: in_use(n, "image" if n == 1 else "images"),
-        "kept": lambda n: kept(n, "image" if n == 1 else "images", "label or pattern"),
-        "young": lambda n: too_young(n, "unused image" if n == 1 else "unused images"),
+        _USED: lambda n: in_use(n, "image" if n == 1 else "images"),
+        KEPT: lambda n: kept(n, "image" if n == 1 else "images", "label or pattern"),
     }
-    return tuple(words[key](count[key]) for key in words if count.get(key))
+    return tuple(words[key](stay[key]) for key in words if stay.get(key))

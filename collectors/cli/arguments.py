@@ -21,6 +21,7 @@ examples:
   ullage --history --since 30d                  every figure of the journal, with sparklines
   ullage --changes --since 24h                  what grew since yesterday, by name; the changes sum to that of used
   ullage --plan --until 70%                     what to do, in which order, and what each step frees
+  ullage --plan --until 70% --min-age 0         the same where what is young may go too
   ullage --reclaim --until 75% --apply          the safe steps, until 75% are used
   ullage --reclaim --apply --when 80% --until 75%   the same, but only from 80% on
   ullage --demo                                 a real incident, replayed: no engine, no root, no network
@@ -81,6 +82,12 @@ def _modes(p: argparse.ArgumentParser) -> None:
     group.add_argument("--apply", action="store_true", help="with --reclaim: do it, verify it, journal it")
     group.add_argument(
         "--tier", choices=("safe", "careful", "destructive"), default="safe", help="of --reclaim (default: safe)"
+    )
+    group.add_argument(
+        "--min-age",
+        metavar="SPAN",
+        type=least_age,
+        help="how old a thing has to be for a step to run unasked, in place of the ages in [keep]; 0 lifts them",
     )
     group.add_argument("--yes-i-mean", metavar="HOSTNAME", help="with --tier destructive, where nobody can type it")
     group.add_argument("--record", metavar="FILE", help="with --preflight: append the report to a recording")
@@ -150,6 +157,11 @@ def moment(text: str) -> float | str:
         return span(text)
     except argparse.ArgumentTypeError:
         return text
+
+
+def least_age(text: str) -> float:
+    """`0`, `90m`, `24h`: a span or none at all, in seconds."""
+    return 0.0 if text.strip() == "0" else span(text)
 
 
 def percent(text: str) -> float:

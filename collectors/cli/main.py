@@ -89,6 +89,9 @@ def headless(arguments: argparse.Namespace) -> int | None:
         from collectors.probe import answer
 
         return answer.run(arguments.as_probe)
+    if arguments.apply and not arguments.reclaim:
+        print("ullage: --apply is of --reclaim", file=sys.stderr)
+        return UNKNOWN
     if arguments.when is not None and not (arguments.reclaim and arguments.apply):
         print("ullage: --when is of --reclaim --apply", file=sys.stderr)
         return UNKNOWN

@@ -21,6 +21,7 @@ from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain, discard_stdout
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
+from collectors.model.settings import Settings
 from collectors.pipeline import FinishedRun, Options, remember, survey
 from collectors.probe import Wish
 from collectors.report import document, formatting, recording, text
@@ -103,7 +104,7 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         config.settings.thresholds.grace_s,
     )
     wish = None if arguments.probe_container is None else Wish(arguments.probe_container)
-    return Options(request, config.settings, journal, vault, arguments.until, wish)
+    return Options(request, _settings(arguments, config), journal, vault, arguments.until, wish)
 
 
 def seldom_collect() -> None:
@@ -131,6 +132,13 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             complain(note)
     statuses = [outcome.report.exit_status for outcome in outcomes]
     return worst([*statuses, UNKNOWN] if undelivered else statuses)
+
+
+def _settings(arguments: argparse.Namespace, config: Config) -> Settings:
+    """Those of the configuration; a minimum age on the command line stands for all that are in it."""
+    if arguments.min_age is None:
+        return config.settings
+    return replace(config.settings, keep=replace(config.settings.keep, min_age_s=arguments.min_age))
 
 
 def worst(statuses: Sequence[int]) -> int:

@@ -12,11 +12,10 @@ from types import FrameType
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
 from collectors.journal import Action
-from collectors.model.plan import Plan, Risk, Step
+from collectors.model.plan import Harm, Plan, Risk, Step
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
-from collectors.planning.order import risk_rank
 from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome, status
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext, for_snapshot
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             chosen_options.request.endpoint,
             chosen_options.request.host,
             state_of(chosen_options),
-            config.settings,
+            chosen_options.settings,
             tier=tier,
             target_percent=arguments.until,
             mount=outcome.report.plan.mount,
@@ -84,8 +83,15 @@ def state_of(chosen: Options) -> Path:
 
 
 def at_tier(plan: Plan, tier: Risk) -> tuple[Step, ...]:
-    """The steps that may run by themselves at this tier."""
-    return tuple(step for step in plan.steps if step.automatic and risk_rank(step.risk) <= risk_rank(tier))
+    """The steps that may run by themselves at this tier.
+
+    On the way to a target, none that is worse than one that waits for its age: that would let the worse go first.
+    """
+    able = tuple(step for step in plan.steps if step.unasked and step.risk.rank <= tier.rank)
+    if plan.target is None:
+        return able
+    waits = min((step.harm for step in plan.steps if step.automatic and step.young_s), default=Harm.DATA)
+    return tuple(step for step in able if step.harm <= waits)
 
 
 def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:

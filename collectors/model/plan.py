@@ -1,10 +1,10 @@
-"""What would help, in order, safest first."""
+"""What would help, in order of harm, and where it leads; what only a person can decide stands apart."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
 from collectors.model.owner import Owner
@@ -16,6 +16,14 @@ class Risk(StrEnum):
     CAREFUL = "careful"  # can be made again by somebody
     DESTRUCTIVE = "destructive"  # cannot be made again
 
+    @property
+    def rank(self) -> int:
+        """0 safe, 1 careful, 2 destructive."""
+        return _RANKS[self]
+
+
+_RANKS = {risk: rank for rank, risk in enumerate(Risk)}
+
 
 class Harm(IntEnum):
     """What a remedy costs at worst. Ordered: the larger, the worse."""
@@ -25,6 +33,11 @@ class Harm(IntEnum):
     HISTORY = 2  # logs, core dumps: what happened can no longer be looked into
     STATE = 3  # may be the only one of its kind
     DATA = 4  # somebody's data, or the work of a process
+
+    @property
+    def word(self) -> str:
+        """As every face writes it: `none`, `time`, `history`, `state`, `data`."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +51,19 @@ class Step:
     targets: tuple[Owner, ...]
     frees: Size  # on this filesystem, by this step after the steps before it
     risk: Risk
+    harm: Harm  # at worst, of this step and of what has to go with it
     needs: str  # precondition, "" for none
     costs: str  # what it will cost afterwards: rebuild, re-pull, lost logs
     undo: str
     rule: str  # the finding that asks for it
     automatic: bool  # may --apply run it at its tier? volumes and orphans with doubt: never
     cause: str = ""  # id of the cause that proposed it, and that knows how it is done; "" in older recordings
+    young_s: float = 0.0  # how long until everything that it removes has the age that the keep rules ask for; 0: it has
+
+    @property
+    def unasked(self) -> bool:
+        """Is it chosen by default, and may --apply run it without a person who names it?"""
+        return self.automatic and not self.young_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +75,79 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class HarmTotal:
+    """All steps of a plan that cost this much at worst, and what is free once they and all milder ones are done."""
+
+    harm: Harm
+    steps: tuple[Step, ...]
+    frees_bytes: int  # by these, after the milder ones
+    so_far_bytes: int  # by these and the milder ones together
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTarget:
+    """Where a plan that was made for a target leads. `short_bytes` 0: it is reached."""
+
+    percent: float
+    to_free_bytes: int  # from what is used now; 0: it is reached without any step
+    leads_to_percent: int
+    short_bytes: int
+    exact: bool  # every choice among the steps of the worst harm was compared; False: there are too many of them
+    closes: tuple[str, ...]  # ids of steps for a person that would close what is short; () where none do, or none need
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
+    """`steps` by harm, mildest first. What destroys data stands in `for_person`, largest first, never among the steps.
+
+    Each step frees its bytes after the steps before it; each step for a person alone, after all `steps`.
+    """
+
     steps: tuple[Step, ...]
     unlocks: tuple[Unlock, ...]
     left_out: tuple[str, ...]  # one sentence for each remedy that would free nothing or cannot work, with the reason
     mount: str = ""  # on which filesystem it frees, by its mountpoint; "": on the Docker root's
+    for_person: tuple[Step, ...] = ()
+    target: PlanTarget | None = None  # None: it was made for no target, or how full the disk is is not known
+    answers: Mapping[str, str] = field(default_factory=dict)  # rule of a finding without a step → the sentence why
 
     @property
     def ids(self) -> frozenset[str]:
-        """Those of all steps."""
+        """Those of all steps, without what is for a person."""
         return frozenset(step.id for step in self.steps)
+
+    @property
+    def every_step(self) -> tuple[Step, ...]:
+        """The steps, then those for a person: in this order they can be carried out."""
+        return (*self.steps, *self.for_person)
 
     def frees_bytes(self, chosen: frozenset[str]) -> int:
         """What exactly this set of steps frees together, as far as it is measured."""
         return sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)
 
+    def harms(self) -> tuple[HarmTotal, ...]:
+        """A subtotal for each harm that there are steps of, mildest first; none is for a person."""
+        found, so_far, done = [], 0, frozenset[str]()
+        for harm in sorted({step.harm for step in self.steps}):
+            mine = tuple(step for step in self.steps if step.harm is harm)
+            done |= {step.id for step in mine}
+            together = self.frees_bytes(done)
+            found.append(HarmTotal(harm, mine, together - so_far, together))
+            so_far = together
+        return tuple(found)
+
     def later_bytes(self) -> Mapping[str, int]:
-        """What each step frees only together with a step after it, as far as it is measured; 0 for none."""
+        """What each step frees only together with a step after it, as far as it is measured; 0 for none.
+
+        Of a step for a person: what it frees only together with others of these.
+        """
         place = {step.id: number for number, step in enumerate(self.steps)}
+        persons = frozenset(step.id for step in self.for_person)
         found: Counter[str] = Counter()
         for unlock in self.unlocks:
             if len(unlock.steps) > 1 and unlock.steps <= place.keys():
                 last = max(unlock.steps, key=place.__getitem__)
                 found.update(dict.fromkeys(unlock.steps - {last}, unlock.bytes))
+            elif len(together := unlock.steps & persons) > 1:
+                found.update(dict.fromkeys(together, unlock.bytes))
         return found

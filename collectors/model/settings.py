@@ -45,6 +45,11 @@ class Rules:
     container_small_bytes: int = 64 * MIB  # more than that in a writable layer may be somebody's data
     log_bytes: int = 256 * MIB  # smaller logs are not worth breaking `docker logs --tail`
     log_tail_bytes: int = MIB  # set aside before a log is truncated
+    min_age_s: float | None = None  # in place of every age above, as --min-age says; 0 lifts them all
+
+    def least_s(self, configured_s: float) -> float:
+        """How old a thing has to be to go unasked, where its kind's own age is `configured_s`."""
+        return configured_s if self.min_age_s is None else self.min_age_s
 
 
 def from_table(table: Mapping[str, Any]) -> Rules:

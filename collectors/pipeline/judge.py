@@ -103,11 +103,11 @@ def _sentence(finding: Finding) -> str:
 
 
 def _remedy(plan: Plan) -> str:
-    steps = [step for step in plan.steps if step.automatic]
+    steps = [step for step in plan.steps if step.unasked]
     freed = plan.frees_bytes(frozenset(step.id for step in steps))
     if freed:
         return f"; the plan frees {formatting.bytes_(freed)} in {formatting.count(len(steps), 'step')}"
-    if plan.steps:
+    if plan.every_step:
         return "; what would help needs a decision by a person: see the plan"
     return "; nothing that could be removed would help"
 

@@ -1,37 +1,50 @@
-"""The plan: what each cause proposes, reduced to steps that free something, in order, trimmed to the target."""
+"""The plan: what each cause proposes, reduced to steps that free something, in order.
+
+Trimmed to the target where there is one; what only a person may do stands apart.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collectors import causes
-from collectors.causes.base import Draft
+from collectors.causes.base import Draft, Proposal
 from collectors.causes.deleted_open import with_open_files
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.charge import hidden_parents
 from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Ledger
 from collectors.model.owner import Owner
-from collectors.model.plan import Plan, Step, Unlock
-from collectors.model.reading import Exact
+from collectors.model.plan import Harm, Plan, Step, Unlock
+from collectors.model.reading import Exact, charged
 from collectors.model.settings import Rules
 from collectors.model.snapshot import Snapshot
 from collectors.planning.left_out import blocked, frees_nothing, read_only, remote, unanswered
-from collectors.planning.order import Preparation, for_metadata, order_with_balance, prepare, promote
-from collectors.planning.target import trim_to_target
+from collectors.planning.order import Preparation, for_metadata, order_with_balance, ordered, prepare, promote
+from collectors.planning.target import TrimmedPlan, trim_to_target
 from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, reduce
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What all causes propose together. `answered` are ids of causes that a sentence is about."""
+    """What all causes propose together; `by_cause` what each of them did."""
 
     drafts: tuple[Draft, ...]
     left_out: tuple[str, ...]
-    answered: frozenset[str]
+    by_cause: Mapping[str, Proposal]
+
+
+@dataclass(frozen=True, slots=True)
+class Useful:
+    """The drafts that free something. `useless` maps a cause to the sentence on its remedies that free nothing."""
+
+    drafts: tuple[Draft, ...]
+    reduced: Reduced
+    left_out: tuple[str, ...]
+    useless: Mapping[str, str]
 
 
 def build_plan(
@@ -45,10 +58,10 @@ def build_plan(
     *,
     until_percent: float | None,
 ) -> Plan:
-    """What would help on this filesystem, safest first.
+    """What would help on this filesystem, least harm first; what destroys data stands apart, for a person.
 
     `last_used` maps owners to when the journal last saw them in use (or, never used, first saw them at all).
-    `until_percent` keeps only the shortest safest steps that bring used down to it, and says so where nothing can.
+    `until_percent` keeps only the steps of least harm that bring used down to it, and says so where nothing can.
     """
     context = PlanContext(snapshot, ledger, books, findings, rules, last_used, now)
     context = replace(context, books=with_open_files(books, context.study))
@@ -60,47 +73,69 @@ def build_plan(
     aliases = hidden_parents(snapshot)
     preparation = prepare(context, proposed.drafts, aliases)
     drafts = tuple(draft for draft in proposed.drafts if draft.metadata is None)
-    drafts, reduced, useless = _useful(context, drafts, aliases, preparation)
-    left_out = [*proposed.left_out, *useless]
-    order = order_with_balance(promote(drafts, reduced.unlocks), preparation)
+    useful = _useful(context, drafts, aliases, preparation)
+    unlocks = useful.reduced.unlocks
+    sizes = Sizes(context, unlocks)
+    order = order_with_balance(promote(useful.drafts, unlocks), preparation, sizes.nothing_alone(useful.drafts))
+    left_out = [*proposed.left_out, *useful.left_out]
     if order.refused:
         left_out.append(order.refused)
-    left_out += unanswered(context, order.steps, proposed.answered)
-    sizes = Sizes(context, reduced.unlocks)
-    steps = order.steps
+    answers = unanswered(context, order.steps, proposed.by_cause, useful.useless)
+    left_out += answers.values()
+    trimmed = _trimmed(context, order.steps, sizes, until_percent)
+    return Plan(
+        _steps(context, trimmed.steps, in_turn(unlocks, [draft.id for draft in trimmed.steps]), sizes),
+        _kept(unlocks, (*trimmed.steps, *trimmed.for_person)),
+        tuple(dict.fromkeys((*left_out, *trimmed.left_out))),
+        for_person=_for_person(context, trimmed, sizes),
+        target=trimmed.target,
+        answers=answers,
+    )
+
+
+def _trimmed(context: PlanContext, order: tuple[Draft, ...], sizes: Sizes, until_percent: float | None) -> TrimmedPlan:
     if until_percent is not None:
-        trimmed = trim_to_target(context.space, until_percent, steps, sizes)
-        steps = trimmed.steps
-        left_out += trimmed.left_out
-    return Plan(_steps(context, steps, sizes), _kept(reduced.unlocks, steps), tuple(dict.fromkeys(left_out)))
+        return trim_to_target(context.space, until_percent, order, sizes)
+    steps = tuple(draft for draft in order if draft.harm < Harm.DATA)
+    return TrimmedPlan(steps, tuple(draft for draft in order if draft.harm is Harm.DATA), None, ())
+
+
+def _for_person(context: PlanContext, trimmed: TrimmedPlan, sizes: Sizes) -> tuple[Step, ...]:
+    """Largest first, each with what it alone frees after all the steps."""
+    before, frees = frozenset(draft.id for draft in trimmed.steps), Counter[str]()
+    for unlock in sizes.unlocks:
+        left = unlock.steps - before
+        if len(left) == 1:
+            frees[next(iter(left))] += unlock.bytes
+    drafts = trimmed.for_person
+    place = {draft.id: -charged(sizes.of(draft, frees[draft.id])) for draft in drafts}
+    nothing = frozenset(step for step, count in place.items() if not count)
+    return _steps(context, ordered(drafts, place, nothing), frees, sizes)
 
 
 def _proposed(context: PlanContext) -> Proposed:
     """A draft that several causes propose is one, and answers all of them."""
     drafts: dict[str, Draft] = {}
     left_out: list[str] = []
-    answered: set[str] = set()
+    by_cause: dict[str, Proposal] = {}
     for cause in causes.CAUSES:
         proposal = context.once(cause.propose)
         for draft in proposal.drafts:
             before = drafts[draft.id].causes if draft.id in drafts else ()
             drafts[draft.id] = replace(draft, causes=(*before, cause.id))
         left_out += proposal.left_out
-        if proposal.answered:
-            answered.add(cause.id)
-    return Proposed(tuple(drafts.values()), tuple(left_out), frozenset(answered))
+        by_cause[cause.id] = proposal
+    return Proposed(tuple(drafts.values()), tuple(left_out), by_cause)
 
 
-def _useful(
-    context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, preparation: Preparation
-) -> tuple[tuple[Draft, ...], Reduced, tuple[str, ...]]:
+def _useful(context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, preparation: Preparation) -> Useful:
     """Without the steps, and without the targets of groups, that free nothing even together with all the others.
 
     Where something was not measured nothing is called useless.
     """
     reduced = reduce(context.books.releases, drafts, aliases)
     if not isinstance(context.books.unread, Exact):
-        return drafts, reduced, ()
+        return Useful(drafts, reduced, (), {})
     useful = reduced.useful | preparation.useful
     trimmed = tuple(_trim(draft, useful) for draft in drafts)
     reduced = reduce(context.books.releases, trimmed, aliases)
@@ -110,12 +145,21 @@ def _useful(
     helps = preparation.helps - freeing
     kept += [for_metadata(d, preparation, context) for d in trimmed if d.id in helps]
     left = {draft.id for draft in kept}
-    useless: defaultdict[str, list[str]] = defaultdict(list)
-    for draft in trimmed:
-        if draft.id not in left:
-            useless[blocked(reduced.blockers.get(draft.id, frozenset()))].append(draft.title)
-    sentences = tuple(frees_nothing(tuple(titles), why) for why, titles in useless.items())
-    return tuple(replace(d, requires=d.requires & left) for d in kept), reduced, sentences
+    said, useless = _useless([draft for draft in trimmed if draft.id not in left], reduced)
+    return Useful(tuple(replace(d, requires=d.requires & left) for d in kept), reduced, said, useless)
+
+
+def _useless(drafts: Iterable[Draft], reduced: Reduced) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """One sentence for each reason why some of these free nothing; and which of them is about which cause."""
+    by_reason: defaultdict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_reason[blocked(reduced.blockers.get(draft.id, frozenset()))].append(draft)
+    said: list[str] = []
+    useless: dict[str, str] = {}
+    for why, mine in by_reason.items():
+        said.append(frees_nothing(tuple(draft.title for draft in mine), why))
+        useless.update((cause, said[-1]) for draft in mine for cause in draft.causes)
+    return tuple(said), useless
 
 
 def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
@@ -133,8 +177,7 @@ def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
     return replace(draft, targets=left, requires=requires, command=command)
 
 
-def _steps(context: PlanContext, order: Sequence[Draft], sizes: Sizes) -> tuple[Step, ...]:
-    frees = in_turn(sizes.unlocks, [draft.id for draft in order])
+def _steps(context: PlanContext, order: Sequence[Draft], frees: Mapping[str, int], sizes: Sizes) -> tuple[Step, ...]:
     return tuple(
         Step(
             id=draft.id,
@@ -144,12 +187,14 @@ def _steps(context: PlanContext, order: Sequence[Draft], sizes: Sizes) -> tuple[
             targets=draft.targets,
             frees=sizes.of(draft, frees[draft.id]),
             risk=draft.risk,
+            harm=draft.harm,
             needs=draft.needs,
             costs=draft.costs,
             undo=draft.undo,
             rule=context.finding_of(draft.targets, draft.causes),
             automatic=draft.automatic,
             cause=draft.causes[0],
+            young_s=draft.young_s,
         )
         for draft in order
     )

@@ -5,16 +5,17 @@ No sizes; names are foreign text, escaped by who prints them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from collectors import causes
-from collectors.causes.base import Cause, Draft
+from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import charged
 
 _SHOWN = 3
+LIFTS_AGE = "--min-age 0 lifts the age rule"
 _KINDS = {
     OwnerKind.IMAGE: "images",
     OwnerKind.CONTAINER: "containers",
@@ -30,19 +31,32 @@ _KINDS = {
 }
 
 
-def unanswered(context: PlanContext, drafts: Iterable[Draft], answered: frozenset[str]) -> tuple[str, ...]:
-    """One sentence for each finding with bytes that neither a step nor a sentence (`answered`: of causes) is about."""
-    steps, targets = set(answered), set[Owner]()
+def unanswered(
+    context: PlanContext, drafts: Iterable[Draft], proposals: Mapping[str, Proposal], useless: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Rule → why, for each finding with bytes that no step is about.
+
+    `proposals` by cause; `useless` maps causes to the sentence on those of their remedies that would free nothing.
+    """
+    steps, targets = set[str](), set[Owner]()
     for draft in drafts:
         steps.update(draft.causes)
         targets.update(draft.targets)
-    return tuple(
-        no_step(finding.claim, finding.remedy)
+    return {
+        finding.rule: useless.get(finding.rule) or _why(finding, proposals.get(finding.rule))
         for finding in context.findings
         if finding.rule not in steps
         and targets.isdisjoint(finding.owners)
         and _owed(context, finding, causes.find(finding.rule), targets)
-    )
+    }
+
+
+def _why(finding: Finding, proposal: Proposal | None) -> str:
+    if proposal is not None and proposal.answered:
+        return " ".join(proposal.left_out)
+    cause = causes.find(finding.rule)
+    reason = (proposal.reason if proposal else "") or (cause.no_step if cause else "")
+    return no_step(finding.claim, reason or "only a person can judge it", finding.remedy)
 
 
 def _owed(context: PlanContext, finding: Finding, cause: Cause | None, targets: set[Owner]) -> bool:
@@ -71,8 +85,12 @@ def read_only(mountpoint: str) -> str:
 
 def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     """Several remedies with one reason. `why` starts in lower case."""
+    return f"{_titles(titles)}: would free nothing, since {why}."
+
+
+def _titles(titles: tuple[str, ...]) -> str:
     rest = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
-    return f"{', '.join(titles[:_SHOWN])}{rest}: would free nothing, since {why}."
+    return f"{', '.join(titles[:_SHOWN])}{rest}"
 
 
 def blocked(holders: frozenset[OwnerKind]) -> str:
@@ -84,21 +102,30 @@ def blocked(holders: frozenset[OwnerKind]) -> str:
     return f"their bytes are also held by {words} that stay"
 
 
-def no_step(claim: str, remedy: str) -> str:
-    """For what only a person can judge. Both parts as the finding says them: a claim may begin with a foreign name."""
-    return f"No step here is for this: {claim}; {remedy}."
+def no_step(claim: str, reason: str, remedy: str) -> str:
+    """All parts as cause and finding say them: a claim may begin with a foreign name."""
+    return f"{claim}: no step, since {reason}; {remedy}."
 
 
 def target_reached(percent: str, used: str) -> str:
     return f"Used is at {used}%, and the target is {percent}%: there is nothing to do."
 
 
-def target_missed(percent: str, reached: str) -> str:
-    return f"The target of {percent}% is out of reach: all of this together leads to about {reached}%."
+def target_missed(percent: str, reached: str, closing: tuple[str, ...]) -> str:
+    """`closing`: titles of what a person could add that would reach it; () where nothing would."""
+    more = (
+        f"what would close the rest destroys data, for a person to decide: {_titles(closing)}"
+        if closing
+        else "nothing here, not even what destroys data, would close the rest"
+    )
+    return f"The target of {percent}% is out of reach: all of this together leads to about {reached}%; {more}."
 
 
-def target_needs_person(percent: str) -> str:
-    return f"The target of {percent}% is not reached by steps that may run by themselves: the last steps need a person."
+def target_asks(percent: str, *, young: bool, by_hand: bool) -> str:
+    """Some of the steps to the target are young, or for somebody to do."""
+    why = [f"some are young ({LIFTS_AGE})"] if young else []
+    why += ["the last steps need a person"] if by_hand else []
+    return f"The target of {percent}% is not reached by steps that may run by themselves: {', and '.join(why)}."
 
 
 def target_unknown(percent: str) -> str:

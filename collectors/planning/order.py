@@ -1,18 +1,20 @@
-"""The order of a plan: safest first; within a risk by the `rank` that each cause gives its drafts, for these reasons.
+"""The order of a plan: least harm first; within a harm what may run unasked before what is young or needs a person.
+
+Within these by the `rank` that each cause gives its drafts, for these reasons:
 
 1. What is already deleted only needs waiting for.
 2. A balance changes no file; it stands first only where it can work, else after what frees metadata.
 3. Old build cache makes itself again; cache mounts need a network for it.
 4. Forgotten downloads and build contexts are copies of what somebody else has; dangling images may be a way back;
-   stopped containers take logs and what they wrote with them, and make their images removable; tagged images, longest
-   unused first, may have to be built or pulled; cache that images shared frees its bytes only after them.
-5. Orphans with proof stand before truncated logs: nothing refers to them, while a log is evidence. The rule never to
-   touch orphans is about unproved ones, and those are never here.
-6. Interrupted writes come after orphans: they are small, and need the engine stopped.
-7. Old journals, a builder's cache, a process that holds deleted files, large stopped containers, volumes, snapshots
-   and a former driver's directories may hold somebody's data: a person does, or names, each.
+   tagged images, longest unused first, may have to be built or pulled; cache that images shared frees its bytes only
+   after them.
+5. Logs are evidence, and end where a person still reads them.
+6. Stopped containers take what they wrote with them, and make their images removable; orphans with proof are referred
+   to by nothing. The rule never to touch orphans is about unproved ones, and those are never here.
+7. Volumes, snapshots and a process that must end are somebody's data or work: a person names each.
 
-A step that only frees something together with a riskier one takes that one's place and risk.
+A step that only frees something together with a worse one takes that one's harm and place, and what frees nothing by
+itself stands behind what does.
 
 The way out of full btrfs metadata: first what frees metadata, then the balance, then everything else.
 
@@ -32,42 +34,77 @@ from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.ledger import Release
 from collectors.model.owner import Owner
-from collectors.model.plan import Risk, Unlock
+from collectors.model.plan import Harm, Risk, Unlock
 from collectors.model.reading import Between, Exact
-from collectors.planning.unlocks import Aliases, alone, in_turn, reduce
+from collectors.planning.unlocks import Aliases, alone, closures, in_turn, reduce
 
-RISKS = (Risk.SAFE, Risk.CAREFUL, Risk.DESTRUCTIVE)
+_RISKS = tuple(Risk)
 
 
-def risk_rank(risk: Risk) -> int:
-    """0 safe, 1 careful, 2 destructive."""
-    return RISKS.index(risk)
+def asks(draft: Draft) -> bool:
+    """Does it wait for a person, or for its age?"""
+    return not draft.automatic or draft.young_s > 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cost:
+    """What a set of steps costs at worst: the worst of each of them. Ordered as plans are."""
+
+    harm: Harm
+    asks: bool
+    risk: int
+    by_hand: bool
+    young_s: float
+    rank: int
+
+    def worse_than(self, draft: Draft) -> bool:
+        """In anything but the place?"""
+        mine = cost((draft,))
+        return (
+            self.harm > mine.harm or self.risk > mine.risk or self.by_hand > mine.by_hand or self.young_s > mine.young_s
+        )
+
+
+def cost(drafts: Iterable[Draft]) -> Cost:
+    """Of all of these together; there is at least one."""
+    group = tuple(drafts)
+    return Cost(
+        harm=max(draft.harm for draft in group),
+        asks=any(asks(draft) for draft in group),
+        risk=max(draft.risk.rank for draft in group),
+        by_hand=any(not draft.automatic for draft in group),
+        young_s=max(draft.young_s for draft in group),
+        rank=max(draft.rank for draft in group),
+    )
 
 
 def promote(drafts: Iterable[Draft], unlocks: Iterable[Unlock]) -> tuple[Draft, ...]:
-    """Each step with the risk and place of the safest set of steps in which it frees anything."""
+    """Each step with the harm, risk and place of the mildest set of steps in which it frees anything."""
     by_id = {draft.id: draft for draft in drafts}
-    best: dict[str, tuple[int, bool, int]] = {}
+    best = {step: cost(by_id[one] for one in needed) for step, needed in closures(by_id.values()).items()}
+    seen: set[str] = set()
     for unlock in unlocks:
-        group = [by_id[step] for step in unlock.steps]
-        cost = (
-            max(risk_rank(d.risk) for d in group),
-            any(not d.automatic for d in group),
-            max(d.rank for d in group),
-        )
+        together = cost(by_id[step] for step in unlock.steps)
         for step in unlock.steps:
-            best[step] = min(best.get(step, cost), cost)
-    return tuple(_promoted(draft, best.get(draft.id)) for draft in by_id.values())
+            best[step] = min(best[step], together) if step in seen else together
+        seen |= unlock.steps
+    return tuple(_promoted(draft, best[draft.id]) for draft in by_id.values())
 
 
-def ordered(drafts: Iterable[Draft], place: Mapping[str, int] | None = None) -> tuple[Draft, ...]:
-    """Safest first; a step never stands before one that it requires. `place` overrides ranks inside a risk."""
+def ordered(
+    drafts: Iterable[Draft], place: Mapping[str, int] | None = None, last: frozenset[str] = frozenset()
+) -> tuple[Draft, ...]:
+    """Least harm first; a step never stands before one that it requires.
+
+    `place` overrides ranks inside a harm; `last` are steps that free nothing by themselves.
+    """
     places = place or {}
 
-    def key(draft: Draft) -> tuple[int, bool, int, int, tuple[float | str, ...], str]:
+    def key(draft: Draft) -> tuple[Harm, bool, bool, int, int, tuple[float | str, ...], str]:
         return (
-            risk_rank(draft.risk),
-            not draft.automatic,
+            draft.harm,
+            asks(draft),
+            draft.id in last,
             places.get(draft.id, 0),
             draft.rank,
             draft.within,
@@ -97,17 +134,16 @@ def ordered(drafts: Iterable[Draft], place: Mapping[str, int] | None = None) -> 
     return tuple(result)
 
 
-def _promoted(draft: Draft, cost: tuple[int, bool, int] | None) -> Draft:
-    if cost is None or draft.only_waits:
-        return draft
-    risk, by_hand, rank = cost
-    if (risk, by_hand) <= (risk_rank(draft.risk), not draft.automatic):
+def _promoted(draft: Draft, together: Cost) -> Draft:
+    if draft.only_waits or not together.worse_than(draft):
         return draft
     return replace(
         draft,
-        risk=max(draft.risk, RISKS[risk], key=risk_rank),
-        automatic=draft.automatic and not by_hand,
-        rank=max(rank, draft.rank),
+        harm=together.harm,
+        risk=_RISKS[max(draft.risk.rank, together.risk)],
+        automatic=draft.automatic and not together.by_hand,
+        young_s=max(draft.young_s, together.young_s),
+        rank=max(together.rank, draft.rank),
     )
 
 
@@ -156,23 +192,24 @@ def for_metadata(draft: Draft, preparation: Preparation, context: PlanContext) -
     return replace(draft, title=f"{draft.title}, which frees metadata", estimate=estimate, frees_elsewhere=True)
 
 
-def order_with_balance(drafts: Sequence[Draft], preparation: Preparation) -> Order:
-    """Safest first; while metadata is lacking, what frees most of it first in its tier, and the balance after that.
+def order_with_balance(drafts: Sequence[Draft], preparation: Preparation, last: frozenset[str]) -> Order:
+    """Least harm first; while metadata is lacking, what frees most of it first in its harm, and the balance after that.
 
     What was kept for its metadata alone and stands behind the balance is taken out again.
     """
     balance = preparation.balance
     if balance is None:
-        return Order(ordered(drafts), "")
+        return Order(ordered(drafts, last=last), "")
     if not preparation.lacking_bytes:
-        return Order(ordered((*drafts, balance)), "")
-    order = ordered(drafts, {step: -count for step, count in preparation.alone.items()})
+        return Order(ordered((*drafts, balance), last=last), "")
+    order = ordered(drafts, {step: -count for step, count in preparation.alone.items()}, last)
     frees = in_turn(preparation.unlocks, [draft.id for draft in order])
     index = _place_for(order, [frees[draft.id] for draft in order], preparation.lacking_bytes)
     if index is None:
         return Order(tuple(d for d in order if not _only_metadata(d)), preparation.refusal)
-    risk = max((d.risk for d in order[:index]), key=risk_rank, default=balance.risk)
-    first = replace(balance, risk=risk, needs=f"the steps before it, which free metadata; {balance.needs}")
+    worst = cost((*order[:index], balance))
+    needs = f"the steps before it, which free metadata; {balance.needs}"
+    first = replace(balance, harm=worst.harm, risk=_RISKS[worst.risk], young_s=worst.young_s, needs=needs)
     return Order((*order[:index], first, *(d for d in order[index:] if not _only_metadata(d))), "")
 
 

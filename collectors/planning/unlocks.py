@@ -36,7 +36,7 @@ class Reduced:
 def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliases) -> Reduced:
     """`aliases` maps an owner that goes by itself to the owners that all have to go for that."""
     step_of = {target: draft.id for draft in drafts for target in draft.targets}
-    before = _closures(drafts)
+    before = closures(drafts)
     table: defaultdict[frozenset[str], int] = defaultdict(int)
     useful: set[Owner] = set()
     blockers: defaultdict[str, set[OwnerKind]] = defaultdict(set)
@@ -67,6 +67,7 @@ class Tally:
     def __init__(self, unlocks: Iterable[Unlock], claims: Mapping[str, int]) -> None:
         everything = tuple(unlocks)
         self.freed_bytes = sum(unlock.bytes for unlock in everything if not unlock.steps)
+        self._unlocks = everything
         self._bytes = [unlock.bytes for unlock in everything]
         self._lacking = [len(unlock.steps) for unlock in everything]
         self._about: defaultdict[str, list[int]] = defaultdict(list)
@@ -90,6 +91,28 @@ class Tally:
             if not self._lacking[number]:
                 self.freed_bytes -= self._bytes[number]
             self._lacking[number] += 1
+
+    def add_all(self, drafts: Iterable[Draft]) -> None:
+        """Steps that are not in the set."""
+        for draft in drafts:
+            self.add(draft.id)
+
+    def drop_all(self, drafts: Iterable[Draft]) -> None:
+        """Steps that are in the set."""
+        for draft in drafts:
+            self.drop(draft.id)
+
+    def gains(self, steps: Iterable[str]) -> Mapping[frozenset[str], int]:
+        """Which of these steps, none of them in the set, would add which bytes to it, only all together."""
+        mine = frozenset(steps)
+        table: defaultdict[frozenset[str], int] = defaultdict(int)
+        for number in {number for step in mine for number in self._about.get(step, ())}:
+            together = self._unlocks[number].steps & mine
+            if len(together) == self._lacking[number]:
+                table[together] += self._bytes[number]
+        for step in mine & self._claims.keys():
+            table[frozenset({step})] += self._claims[step]
+        return table
 
 
 def alone(unlocks: Iterable[Unlock]) -> Mapping[str, int]:
@@ -117,9 +140,10 @@ def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:
     return frozenset().union(*(aliases.get(who, frozenset({who})) for who in owners))
 
 
-def _closures(drafts: Sequence[Draft]) -> Mapping[str, frozenset[str]]:
-    """Each step with all that it requires, directly or not."""
-    requires = {draft.id: draft.requires for draft in drafts}
+def closures(drafts: Iterable[Draft]) -> Mapping[str, frozenset[str]]:
+    """Each step with all that it requires, directly or not, of those that there are."""
+    by_id = {draft.id: draft.requires for draft in drafts}
+    requires = {step: needed & by_id.keys() for step, needed in by_id.items()}
     return {step: reached(step, requires) for step in requires}
 
 
@@ -162,6 +186,15 @@ class Sizes:
     def measured(self, draft: Draft) -> bool:
         """Do the books know any of its targets?"""
         return isinstance(self.context.books.unread, Exact) or not self.known.isdisjoint(draft.targets)
+
+    def nothing_alone(self, drafts: Iterable[Draft]) -> frozenset[str]:
+        """Those that are known to free nothing by themselves, though perhaps together with others."""
+        own = alone(self.unlocks)
+        return frozenset(
+            d.id
+            for d in drafts
+            if d.estimate is None and not d.frees_elsewhere and self.measured(d) and d.id not in own
+        )
 
     def tally(self, drafts: Sequence[Draft]) -> Tally:
         """Of none of these steps yet; claims count at their best estimate."""

@@ -170,7 +170,7 @@ def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Si
         gone.setdefault(result.step, set()).update(result.removed)
     done: set[str] = set()
     gaps: list[Unavailable] = []
-    for step in plan.steps:
+    for step in plan.every_step:
         removed = gone.get(step.id)
         if removed is None:
             continue

@@ -20,7 +20,6 @@ from pathlib import Path
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
-from collectors.planning.order import risk_rank
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.image_tags import restore_tags
@@ -103,7 +102,7 @@ def apply(
 
     Blocks: call it from a thread of its own, where `on_event` is called too; `cancelled` is asked between targets.
     """
-    steps = tuple(step for step in plan.steps if step.id in chosen)
+    steps = tuple(step for step in plan.every_step if step.id in chosen)
     try:
         with (
             only_one(context.mountpoint, context.state),
@@ -126,13 +125,15 @@ def apply(
 
 def refused(step: Step, context: RunContext) -> str:
     """Why this step may not run under this context, "" when it may."""
-    if risk_rank(step.risk) > risk_rank(context.tier):
+    if step.risk.rank > context.tier.rank:
         return f"it is {step.risk}, and only the {context.tier} tier is open"
     if by_hand(step):
         return "this tool does not do it: a person has to, for example with its command"
-    if not step.automatic and step.id not in context.named:
+    if step.id in context.named:
+        return ""
+    if not step.automatic:
         return "it never runs by itself: a person has to name it"
-    return ""
+    return "it is younger than the keep rules ask for: --min-age 0 lifts that" if step.young_s else ""
 
 
 def _run(

@@ -62,6 +62,14 @@ class Tools:
         """UTC."""
         return datetime.now(UTC)
 
+    def least_s(self, step: Step, configured_s: float) -> float:
+        """How long a thing must not have been used for this step to remove it.
+
+        As the rules say; where a person named a step that is young, at least since the plan was made.
+        """
+        since = (self.now() - self.context.planned_at).total_seconds()
+        return max(since, 0.0 if step.young_s else self.context.rules.least_s(configured_s))
+
     def reached(self) -> bool:
         """Is used at or below the target?"""
         target = self.context.target_percent

@@ -14,7 +14,7 @@ from collectors.model.engine import Engine
 from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.finding import Finding
 from collectors.model.ledger import Category, Item, Ledger, Row
-from collectors.model.plan import Step
+from collectors.model.plan import HarmTotal, PlanTarget, Step
 from collectors.model.reading import (
     AtLeast,
     Between,
@@ -55,6 +55,9 @@ def encode(report: Report) -> Json:
         "findings": [_finding(finding, ledger) for finding in report.findings],
         "trend": trend_fields(report.trend),
         "plan": [_step(step) for step in report.plan.steps],
+        "plan_harms": [_harm_total(total, report.judged_ledger) for total in report.plan.harms()],
+        "plan_target": _target(report.plan.target) if report.plan.target else None,
+        "plan_for_person": [_step(step) for step in report.plan.for_person],
         "plan_left_out": list(report.plan.left_out),
         "plan_mount": report.judged_ledger.filesystem.mount.mountpoint if report.judged_ledger else None,
         "coverage": [_coverage(row) for row in report.coverage],
@@ -183,11 +186,35 @@ def _step(step: Step) -> Json:
         "command": step.command,
         "frees_bytes": _count(step.frees),
         "risk": step.risk.value,
+        "harm": step.harm.word,
         "needs": step.needs,
         "costs": step.costs,
         "undo": step.undo,
         "automatic": step.automatic,
+        "young_s": round(step.young_s),
         "reason": _gaps(step.frees),
+    }
+
+
+def _harm_total(total: HarmTotal, ledger: Ledger | None) -> Json:
+    space = ledger.filesystem.space if ledger else None
+    after = space.value.used_percent_after(total.so_far_bytes) if isinstance(space, Exact) else None
+    return {
+        "harm": total.harm.word,
+        "steps": len(total.steps),
+        "frees_bytes": total.frees_bytes,
+        "used_percent_after": after,
+        "reason": "" if after is not None else "how full the filesystem is was not read",
+    }
+
+
+def _target(target: PlanTarget) -> Json:
+    return {
+        "percent": target.percent,
+        "to_free_bytes": target.to_free_bytes,
+        "leads_to_percent": target.leads_to_percent,
+        "short_bytes": target.short_bytes,
+        "exact": target.exact,
     }
 
 

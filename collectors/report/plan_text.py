@@ -8,38 +8,96 @@ Steps of a plan in words: the same wherever a plan is shown.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 
-from collectors.model.plan import Plan, Risk, Step
+from collectors.model.filesystem import FsSpace
+from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.reclaim.act import ReclaimOutcome, StepResult
 from collectors.report import formatting
 
 
+def plan_lines(report: Report, si: bool) -> list[str]:
+    """The whole plan: the steps of each harm below its subtotal, then what is for a person, then what is left out."""
+    plan, space = report.plan, _space(report)
+    lines: list[str] = []
+    later, numbers = plan.later_bytes(), count(1)
+    for total in plan.harms():
+        lines.append(f"Harm: {harm_words(total, space, si)}")
+        for step in total.steps:
+            lines += _step(f"{next(numbers)}.", step, later.get(step.id, 0), si)
+    lines += person_lines(plan, si)
+    lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in plan.left_out]
+    return lines
+
+
+def harm_words(total: HarmTotal, space: FsSpace | None, si: bool) -> str:
+    """`time, 2 steps free 1.2 GiB, then 78% used`: what the steps of one harm come to, milder ones done before."""
+    steps = formatting.count(len(total.steps), "step")
+    frees = "frees" if len(total.steps) == 1 else "free"
+    then = f", then {formatting.whole_percent(space.used_percent_after(total.so_far_bytes))} used" if space else ""
+    return f"{total.harm.word}, {steps} {frees} {formatting.bytes_(total.frees_bytes, si=si)}{then}"
+
+
+def person_lines(plan: Plan, si: bool) -> list[str]:
+    """What destroys data or work: never numbered, each with what it alone would free after all the steps."""
+    later = plan.later_bytes()
+    head = [f"For a person: {formatting.count(len(plan.for_person), 'choice')}, each destroys data or work"]
+    rows = [line for step in plan.for_person for line in _step("- For a person:", step, later.get(step.id, 0), si)]
+    return head + rows if rows else []
+
+
+def target_words(plan: Plan, si: bool) -> str:
+    """`80%, reached by these 3 steps (harm: time) at 79%`, or by how much it is not; "" where there is no target."""
+    target = plan.target
+    if target is None:
+        return ""
+    wanted, leads = f"{target.percent:g}%", formatting.whole_percent(target.leads_to_percent)
+    if not target.to_free_bytes:
+        return f"{wanted}, reached already"
+    worst = f"harm: {max(step.harm for step in plan.steps).word}" if plan.steps else "no step helps"
+    steps = formatting.count(len(plan.steps), "step")
+    if target.short_bytes:
+        short = formatting.bytes_(target.short_bytes, si=si)
+        return f"{wanted}, out of reach by {short}: {steps} ({worst}) lead to {leads}"
+    how = "the fewest that do" if target.exact else "found by size, too many to compare every choice"
+    return f"{wanted}, reached by {steps} ({worst}) at {leads}; {how}"
+
+
 def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
     """One numbered line for each of these steps of the plan, its command and conditions below it."""
-    lines: list[str] = []
     later = plan.later_bytes()
-    for number, step in enumerate(steps, 1):
-        manual = "" if step.automatic else " (by hand)"
-        title, frees = formatting.quoted(step.title, 300), formatting.size(step.frees, si=si)
-        lines.append(f"{number}. [{step.risk.value}] {title}, {frees}{manual}")
-        details = (
-            ("Leads to", leads_to(step, later.get(step.id, 0), si)),
-            # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
-            ("Command", formatting.safe(step.command)),
-            ("Needs", formatting.quoted(step.needs, None)),
-            ("Costs", formatting.quoted(step.costs, None)),
-            ("Undo", formatting.safe(step.undo)),
-        )
-        lines += [f"   - {label}: {text}" for label, text in details if text]
-    return lines
+    return [
+        line for number, step in enumerate(steps, 1) for line in _step(f"{number}.", step, later.get(step.id, 0), si)
+    ]
+
+
+def _step(mark: str, step: Step, later_bytes: int, si: bool) -> list[str]:
+    title, frees = formatting.quoted(step.title, 300), formatting.size(step.frees, si=si)
+    lines = [f"{mark} [{step.risk.value}] {title}, {frees}{waits_for(step)}"]
+    details = (
+        ("Leads to", leads_to(step, later_bytes, si)),
+        # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
+        ("Command", formatting.safe(step.command)),
+        ("Needs", formatting.quoted(step.needs, None)),
+        ("Costs", formatting.quoted(step.costs, None)),
+        ("Undo", formatting.safe(step.undo)),
+    )
+    return lines + [f"   - {label}: {text}" for label, text in details if text]
+
+
+def waits_for(step: Step) -> str:
+    """What keeps a step from being run unasked: ` (young: 23 h 05 min still)`, ` (by hand)`, or nothing."""
+    young = f" (young: {formatting.age(step.young_s)} still)" if step.young_s else ""
+    return young + ("" if step.automatic else " (by hand)")
 
 
 def leads_to(step: Step, later_bytes: int, si: bool) -> str:
     """What a step is good for where that is more than its own bytes; "" where it is not."""
     own = step.frees.value if isinstance(step.frees, Exact) else 0
-    return f"{formatting.bytes_(later_bytes, si=si)} that only a later step frees" if later_bytes > own else ""
+    who = "another of these" if step.harm is Harm.DATA else "a later step"
+    return f"{formatting.bytes_(later_bytes, si=si)} that only {who} frees" if later_bytes > own else ""
 
 
 def plan_page(report: Report, until_percent: float | None, *, si: bool = False) -> str:
@@ -47,10 +105,9 @@ def plan_page(report: Report, until_percent: float | None, *, si: bool = False) 
     plan = report.plan
     lines = ["## Docker Storage Plan", f"Disk: {_disk(report, si)}"]
     if until_percent is not None:
-        lines.append(f"Target: {until_percent:g}%")
+        lines.append(f"Target: {target_words(plan, si) or f'{until_percent:g}%'}")
     lines.append(f"After: {_after(report, plan.frees_bytes(plan.ids), si)}")
-    lines += step_lines(plan, plan.steps, si)
-    lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in plan.left_out]
+    lines += plan_lines(report, si)
     return "\n".join(lines) + "\n"
 
 
@@ -71,9 +128,17 @@ def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = Fa
     for step in report.plan.steps:
         if step not in steps:
             title, frees = formatting.quoted(step.title, 200), formatting.size(step.frees, si=si)
-            lines.append(f"- Not at this tier: [{step.risk.value}] {title}, {frees}")
+            lines.append(f"- {_why_not(step, tier)}: [{step.risk.value}] {title}, {frees}{waits_for(step)}")
+    lines += person_lines(report.plan, si)
     lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in report.plan.left_out]
     return "\n".join(lines) + "\n"
+
+
+def _why_not(step: Step, tier: Risk) -> str:
+    """Why a step of the plan is not among those that would run by themselves."""
+    if step.risk.rank > tier.rank or not step.automatic:
+        return "Not at this tier"
+    return "Young (--min-age 0 lifts the age rule)" if step.young_s else "Not before what is milder and young"
 
 
 def not_run(report: Report, when_percent: float, tier: Risk, *, si: bool = False) -> str:
@@ -128,19 +193,22 @@ def _result(result: StepResult, si: bool) -> list[str]:
     return lines
 
 
-def _disk(report: Report, si: bool) -> str:
+def _space(report: Report) -> FsSpace | None:
     space = report.judged_ledger.filesystem.space if report.judged_ledger else None
-    if not isinstance(space, Exact):
+    return space.value if isinstance(space, Exact) else None
+
+
+def _disk(report: Report, si: bool) -> str:
+    figures = _space(report)
+    if figures is None:
         return "unknown"
-    figures = space.value
     return formatting.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
 
 
 def _after(report: Report, freed_bytes: int, si: bool) -> str:
-    space = report.judged_ledger.filesystem.space if report.judged_ledger else None
-    if not isinstance(space, Exact):
+    figures = _space(report)
+    if figures is None:
         return "unknown"
-    figures = space.value
     left = max(0, figures.used_bytes - freed_bytes)
     return formatting.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from collectors.model.owner import Owner
+from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Unavailable, Why
 from collectors.model.settings import DEFAULTS
 
@@ -80,6 +81,34 @@ def with_things(fields: Fields) -> Fields:
     return {"things": None, **fields}
 
 
+# What a step cost at worst, by its action, when steps did not say it themselves; any other destroyed what it took.
+_HARMS = {
+    **dict.fromkeys(("btrfs.wait", "btrfs.balance", "btrfs.rewrite"), Harm.NONE),
+    **dict.fromkeys(("build-cache.prune", "image.remove", "temporary.remove", "interrupted.remove"), Harm.TIME),
+    "builder.remove": Harm.TIME,
+    **dict.fromkeys(("log.truncate", "core-dumps.remove", "journal.vacuum"), Harm.HISTORY),
+    **dict.fromkeys(("container.remove", "orphan.remove", "former-driver.remove"), Harm.STATE),
+}
+
+
+def with_harm(fields: Fields) -> Fields:
+    """A step that was made when steps did not carry their harm. Build cache of the safe tier came back by itself."""
+    if "harm" in fields:
+        return fields
+    harm = _HARMS.get(fields["action"], Harm.DATA)
+    safe = fields["action"] == "build-cache.prune" and fields["risk"] is Risk.SAFE
+    return {**fields, "harm": Harm.NONE if safe else harm}
+
+
+def with_persons(fields: Fields) -> Fields:
+    """A plan that was made when what destroys data stood among its steps."""
+    if "for_person" in fields:
+        return fields
+    steps = fields["steps"]
+    apart = tuple(step for step in steps if step.harm is Harm.DATA)
+    return {**fields, "steps": tuple(step for step in steps if step not in apart), "for_person": apart}
+
+
 def _report(fields: Fields) -> Fields:
     """What one kind of filesystem tells of itself was a field with that kind's name; settings were not in it."""
     fields = with_settings(fields)
@@ -127,9 +156,11 @@ ADDED: Mapping[str, Callable[[Fields], Fields]] = {
     "Device": device,
     "Item": with_inside,
     "Ledger": with_things,
+    "Plan": with_persons,
     "Report": with_settings,
     "Row": with_inodes,
     "Shared": shared,
+    "Step": with_harm,
 }
 RENAMED: Mapping[str, str] = {}
 DROPPED: Mapping[str, frozenset[str]] = {"Ledger": frozenset({"balanced"})}
@@ -139,5 +170,5 @@ CHANGED: Mapping[str, Callable[[Fields], Fields]] = {
     "Finding": lambda old: {**old, "owners": _owners(old["owners"])},
     "Item": _item,
     "Report": _report,
-    "Step": lambda old: {**old, "targets": _owners(old["targets"])},
+    "Step": lambda old: with_harm({**old, "targets": _owners(old["targets"])}),
 }

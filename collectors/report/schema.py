@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
-from collectors.model.plan import Risk
+from collectors.model.plan import Harm, Risk
 from collectors.model.snapshot import Outcome
 
 Json = dict[str, object]
@@ -15,6 +15,7 @@ _MAYBE_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _BYTES: Json = {"type": ["integer", "null"], "description": "bytes; null is unknown, see reason"}
 _INODES: Json = {"type": ["integer", "null"], "description": "inodes; null is unknown, see reason"}
 _NUMBER: Json = {"type": "number", "minimum": 0}
+_HARM: Json = {"enum": [harm.word for harm in Harm]}
 _FLAG: Json = {"type": "boolean"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 
@@ -43,6 +44,13 @@ def schema() -> Json:
                 "findings": _list("#/$defs/finding"),
                 "trend": _trend(),
                 "plan": _list("#/$defs/step"),
+                "plan_harms": {
+                    "type": "array",
+                    "items": _harm_total(),
+                    "description": "a subtotal of `plan` for each harm, mildest first",
+                },
+                "plan_target": {"anyOf": [_target(), {"type": "null"}]},
+                "plan_for_person": _list("#/$defs/step"),
                 "plan_left_out": {"type": "array", "items": _TEXT},
                 "plan_mount": {"type": ["string", "null"], "description": "the filesystem that the plan frees"},
                 "coverage": _list("#/$defs/coverage"),
@@ -195,11 +203,37 @@ def _step() -> Json:
             "command": _TEXT,
             "frees_bytes": _BYTES,
             "risk": {"enum": [risk.value for risk in Risk]},
+            "harm": _HARM,
             "needs": _TEXT,
             "costs": _TEXT,
             "undo": _TEXT,
             "automatic": _FLAG,
+            "young_s": {**_NUMBER, "description": "until it has the age that the keep rules ask for"},
             "reason": _TEXT,
+        }
+    )
+
+
+def _harm_total() -> Json:
+    return _object(
+        {
+            "harm": _HARM,
+            "steps": _COUNT,
+            "frees_bytes": _COUNT,
+            "used_percent_after": {"type": ["integer", "null"]},
+            "reason": _TEXT,
+        }
+    )
+
+
+def _target() -> Json:
+    return _object(
+        {
+            "percent": _NUMBER,
+            "to_free_bytes": _COUNT,
+            "leads_to_percent": _COUNT,
+            "short_bytes": {**_COUNT, "description": "what is missing below harm `data`; 0: the target is reached"},
+            "exact": {**_FLAG, "description": "every choice among the steps of the worst harm was compared"},
         }
     )
 

@@ -12,7 +12,7 @@ from collectors.model.reading import Between, Exact, Size, Unavailable, Why, cha
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report import formatting
-from collectors.report.plan_text import step_lines
+from collectors.report.plan_text import plan_lines
 from collectors.report.trend_text import trend_section
 
 
@@ -190,14 +190,12 @@ def _findings(report: Report, si: bool) -> list[str]:
 
 def _plan(report: Report, si: bool) -> list[str]:
     steps = report.plan.steps
-    automatic = frozenset(step.id for step in steps if step.automatic)
+    unasked = frozenset(step.id for step in steps if step.unasked)
     lines = [f"Plan: {formatting.count(len(steps), 'step')}"]
     if steps:
         lines.append(f"Frees: {formatting.bytes_(report.plan.frees_bytes(report.plan.ids), si=si)}")
-        lines.append(f"Frees automatically: {formatting.bytes_(report.plan.frees_bytes(automatic), si=si)}")
-    lines += step_lines(report.plan, steps, si)
-    lines.extend(f"- Left out: {formatting.quoted(why, 300)}" for why in report.plan.left_out)
-    return lines
+        lines.append(f"Frees automatically: {formatting.bytes_(report.plan.frees_bytes(unasked), si=si)}")
+    return lines + plan_lines(report, si)
 
 
 def _coverage(report: Report) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from collectors.model.engine import Flavour
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Risk
+from collectors.model.plan import Harm, Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import Orphanhood, UnitKind
 from tests.owners import owner
@@ -21,6 +23,7 @@ from tests.planning.build import (
     ids,
     image,
     log,
+    persons,
     proof,
     record,
     release,
@@ -65,12 +68,42 @@ def test_the_youngest_of_a_chain_goes_first() -> None:
     assert step(scene.plan(), "build-cache.old").targets == tuple(map(owner, ("build:c", "build:b", "build:a")))
 
 
-def test_young_build_cache_and_mounts_stay() -> None:
+def test_young_build_cache_and_mounts_are_a_step_that_waits_for_their_age() -> None:
     scene = Scene(
         build_cache=(record("a", used=ago(hours=2)), record("m", kind="exec.cachemount", used=ago(days=2))),
         releases=(release(5, "build:a"), release(7, "build:m")),
     )
-    assert ids(scene.plan()) == []
+    (only,) = scene.plan().steps
+    assert (only.id, only.harm, only.unasked, only.young_s) == ("build-cache.young", Harm.TIME, False, 5 * 86400)
+    assert set(only.targets) == {owner("build:a"), owner("build:m")}
+    scene.rules = with_rules(min_age_s=3600.0)
+    (only,) = scene.plan().steps
+    assert (only.id, only.harm, only.unasked, only.young_s) == ("build-cache.recent", Harm.TIME, True, 0.0)
+
+
+def test_a_record_below_a_young_one_waits_with_it() -> None:
+    scene = Scene(
+        build_cache=(record("base"), record("top", parents=("base",), used=ago(hours=1)), record("alone")),
+        releases=tuple(release(5, f"build:{i}") for i in ("base", "top", "alone")),
+    )
+    made = scene.plan()
+    assert ids(made) == ["build-cache.old", "build-cache.young"]
+    assert step(made, "build-cache.old").targets == (owner("build:alone"),)
+    assert step(made, "build-cache.young").targets == (owner("build:top"), owner("build:base"))
+
+
+def test_a_record_of_unknown_age_goes_only_where_no_age_is_asked_for() -> None:
+    ageless = replace(record("a"), created_at=UNREAD, last_used_at=UNREAD)
+    scene = Scene(
+        build_cache=(ageless,),
+        releases=(release(5, "build:a"),),
+        findings=(finding("build-cache", "build:a", count=5),),
+    )
+    made = scene.plan()
+    assert ids(made) == []
+    assert "of unknown age (--min-age 0 goes without it)" in made.answers["build-cache"]
+    scene.rules = with_rules(min_age_s=0.0)
+    assert ids(scene.plan()) == ["build-cache.recent"]
 
 
 def test_shared_build_cache_is_offered_only_with_the_image_that_holds_its_bytes() -> None:
@@ -93,10 +126,12 @@ def test_shared_build_cache_is_offered_only_with_the_image_that_holds_its_bytes(
     ]
 
 
-def test_an_image_loaded_just_now_stays_however_old_its_build_date_is() -> None:
+def test_an_image_loaded_just_now_is_young_however_old_its_build_date_is() -> None:
     fresh = unit("/docker/overlay2/l", UnitKind.IMAGE_LAYER, "image:sha256:x", born=ago(hours=1))
     scene = Scene(images=(image("x", built=ago(days=2000)),), units=(fresh,), releases=(release(9, "image:sha256:x"),))
-    assert ids(scene.plan()) == []
+    (only,) = scene.plan().steps
+    assert (only.id, only.automatic, only.unasked) == ("images.dangling.young", True, False)
+    assert only.young_s == 23 * 3600
 
 
 def test_an_image_of_unknown_age_waits_for_a_person() -> None:
@@ -146,7 +181,8 @@ def test_an_untagged_image_that_was_pulled_by_digest_is_not_dangling() -> None:
         releases=(release(9, "image:sha256:x"),),
         last_used={Owner(OwnerKind.IMAGE, "sha256:x"): ago(days=2)},
     )
-    assert ids(scene.plan()) == []
+    (only,) = scene.plan().steps
+    assert (only.id, only.young_s) == ("image:sha256:x", 5 * 86400), "the age of images with a name"
 
 
 def test_a_stopped_container_makes_its_image_removable_only_after_itself() -> None:
@@ -168,11 +204,29 @@ def test_only_ended_containers_are_offered(state: str) -> None:
     assert ids(scene.plan()) == []
 
 
-def test_a_container_that_ended_lately_or_nobody_knows_when_stays() -> None:
+def test_a_container_that_ended_lately_is_young_and_one_of_which_nobody_knows_when_stays() -> None:
     late = container("late", "x", state="exited", ended=ago(hours=3))
     unknown = container("unknown", "x", state="exited")
     scene = Scene(containers=(late, unknown), releases=(release(3, "container:late"), release(3, "container:unknown")))
-    assert ids(scene.plan()) == []
+    (only,) = scene.plan().steps
+    assert (only.id, only.unasked, only.young_s) == ("container:late", False, 69 * 3600)
+    scene.findings = (finding("stopped-containers", "container:unknown", count=3),)
+    scene.containers = (unknown,)
+    assert "without a time at which it ended" in scene.plan().answers["stopped-containers"]
+
+
+def test_a_large_log_of_a_stopped_container_is_cut_before_the_container_goes() -> None:
+    scene = Scene(
+        containers=(container("c", "x", state="exited", ended=OLD),),
+        logs=(log("c", 1100 * MIB),),
+        releases=(release(1100 * MIB, "log:c"), release(3, "container:c")),
+    )
+    made = scene.plan()
+    assert [(one.id, one.harm, one.risk) for one in made.steps] == [
+        ("log:c", Harm.HISTORY, Risk.CAREFUL),
+        ("container:c", Harm.STATE, Risk.CAREFUL),
+    ]
+    assert ids(scene.plan(until=79)) == ["log:c"]
 
 
 def test_a_large_writable_layer_may_be_data_and_waits_for_a_person() -> None:
@@ -191,9 +245,9 @@ def test_volumes_are_proposed_by_name_and_never_automatic() -> None:
         releases=tuple(release(4, f"volume:{name}") for name in ("data", "f00", "used", "counted")),
     )
     made = scene.plan()
-    assert ids(made) == ["volume:f00", "volume:data"]
-    assert not any(one.automatic for one in made.steps)
-    assert {one.risk for one in made.steps} == {Risk.DESTRUCTIVE}
+    assert (ids(made), persons(made)) == ([], ["volume:f00", "volume:data"])
+    assert not any(one.automatic for one in made.for_person)
+    assert {one.risk for one in made.for_person} == {Risk.DESTRUCTIVE}
 
 
 def test_a_large_log_is_a_destructive_step_that_tells_what_breaks() -> None:
@@ -260,7 +314,7 @@ def test_snapshots_are_proposed_to_a_person() -> None:
         units=(unit("snaps/1", UnitKind.SNAPSHOT, "snapshot:snaps/1"),),
         releases=(release(100, "snapshot:snaps/1"),),
     )
-    only = scene.plan().steps[0]
+    only = scene.plan().for_person[0]
     assert (only.automatic, only.risk) == (False, Risk.DESTRUCTIVE)
     assert only.command == "btrfs subvolume delete /docker/snaps/1"
 

@@ -18,6 +18,7 @@ from tests.planning.build import (
     finding,
     held_open,
     ids,
+    persons,
     release,
     step,
     targets,
@@ -61,7 +62,9 @@ def test_interrupted_writes_need_the_engine_stopped_and_layers_go_before_the_row
     assert only.targets == (owner(f"leftover:{LAYER}"), owner(f"leftover:{ROW}"))
     assert only.needs.startswith("the engine stopped")
     assert commands.NOTHING_MOUNTED in only.needs
-    assert (only.risk, only.automatic) == (Risk.DESTRUCTIVE, True)
+    assert (only.risk, only.automatic) == (Risk.DESTRUCTIVE, False), "the engine runs: a person stops it first"
+    scene.engine_unread = UNREAD
+    assert step(scene.plan(), "interrupted-writes").automatic
     assert isinstance(only.frees, Exact)
     assert only.frees.value == 4300
 
@@ -122,13 +125,13 @@ def test_each_holder_of_deleted_files_is_a_proposal_with_its_own_bytes() -> None
         findings=(finding("deleted-open", count=61 * MIB),),
     )
     made = scene.plan()
-    assert {one.id: (one.command, one.frees.value) for one in made.steps if isinstance(one.frees, Exact)} == {
+    assert {one.id: (one.command, one.frees.value) for one in made.for_person if isinstance(one.frees, Exact)} == {
         "holder:7": (commands.end_process(7, 4711), 40 * MIB),
         "holder:c1": ("docker restart c1", 20 * MIB),
         "holder:9": ("systemctl restart docker", 2 * MIB),
     }
-    assert ids(made) == ["holder:7", "holder:c1", "holder:9"]
-    assert not any(one.automatic for one in made.steps)
+    assert (ids(made), persons(made)) == ([], ["holder:7", "holder:c1", "holder:9"])
+    assert not any(one.automatic for one in made.for_person)
     assert sum("too small to restart" in said for said in made.left_out) == 1
 
 
@@ -164,7 +167,7 @@ def test_a_builder_goes_with_its_container_and_one_without_is_a_volume_like_any_
         findings=(finding("builder-volumes", f"volume:{name}", count=57),),
     )
     made = scene.plan()
-    assert ids(made) == ["builder:shop0", "volume:buildx_buildkit_old0_state"]
+    assert (ids(made), persons(made)) == (["builder:shop0"], ["volume:buildx_buildkit_old0_state"])
     builder = step(made, "builder:shop0")
     assert isinstance(builder.frees, Exact)
     assert builder.frees.value == 53
@@ -227,8 +230,10 @@ def test_core_dumps_of_the_host_are_a_persons() -> None:
 def test_a_finding_with_bytes_that_no_step_is_for_is_answered_by_what_a_person_has_to_do(rule: str) -> None:
     made = Scene(findings=(finding(rule, count=MIB),)).plan()
     (said,) = made.left_out
-    assert said.startswith("No step here is for this: ")
+    assert said.startswith(f"{rule}: no step, since ")
     assert said.endswith(f"; {rule}!.")
+    assert ("only a person can judge it" in said) == (rule == "a-rule-of-tomorrow"), "a cause says its own reason"
+    assert made.answers == {rule: said}
 
 
 def test_a_finding_of_nothing_needs_no_answer() -> None:

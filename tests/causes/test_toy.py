@@ -92,7 +92,8 @@ def detect(context):
     yield Finding(ID, Severity.P3, "letters under seal", context.exact(3 << 30), (), "ask who sealed them", (), True)
 
 
-CAUSE = Cause(ID, Category.DOCKER_OTHER, None, None, "letters under seal", detect)
+CAUSE = Cause(ID, Category.DOCKER_OTHER, None, None, "letters under seal", detect,
+              no_step="only their writer may open them")
 '''
 
 
@@ -131,14 +132,16 @@ def test_it_is_found_in_its_category_and_planned(told: Report) -> None:
     assert notes.category == "docker_other"
     (step,) = (step for step in told.plan.steps if step.rule == "sticky-notes")
     assert (step.cause, step.frees, by_hand(step)) == ("sticky-notes", notes.bytes, False)
-    assert "No step here is for this: letters under seal; ask who sealed them." in told.plan.left_out
+    assert (
+        "letters under seal: no step, since only their writer may open them; ask who sealed them." in told.plan.left_out
+    )
 
 
 def test_text_json_metrics_and_alerts_have_it(told: Report) -> None:
     page = render(told)
     assert "[P2] notes that nobody reads, 5.0 GiB" in page
     assert "Tear off the notes" in page
-    assert "Left out: No step here is for this: letters under seal" in page
+    assert "Left out: letters under seal: no step, since only their writer" in page
     assert "5.0 GiB in notes that nobody reads" in page
     document = json.loads(json.dumps(encode(told)))
     jsonschema.validate(document, schema())

@@ -235,6 +235,7 @@ class Scene:
         self.flavour = Flavour.DOCKER
         self.local: Reading[bool] = Exact(True, HERE)
         self.containers_unread: Unavailable | None = None
+        self.engine_unread: Unavailable | None = None
         self.used = 80 * GIB
         self.total = 100 * GIB
         for name, value in parts.items():
@@ -266,6 +267,8 @@ class Scene:
                         "json-file", ())  # fmt: skip
         view = a_view(UNREAD, engine=engine, images=self.images, volumes=self.volumes, build_cache=self.build_cache,
                       layers_size=0)  # fmt: skip
+        if self.engine_unread is not None:
+            view = replace(view, engine=self.engine_unread)
         view = replace(view, local=self.local, containers=self.containers_unread or Exact(self.containers, HERE))
         store = Store(
             root="/docker",
@@ -297,7 +300,7 @@ class Scene:
 
 def step(made: Plan, step_id: str) -> Step:
     """The step with this id; a KeyError names those that there are."""
-    found = {one.id: one for one in made.steps}
+    found = {one.id: one for one in made.every_step}
     if step_id not in found:
         raise KeyError(f"{step_id} is not among {sorted(found)}; left out: {made.left_out}")
     return found[step_id]
@@ -307,8 +310,13 @@ def ids(made: Plan) -> list[str]:
     return [one.id for one in made.steps]
 
 
+def persons(made: Plan) -> list[str]:
+    """Ids of what is for a person."""
+    return [one.id for one in made.for_person]
+
+
 def targets(made: Plan) -> set[str]:
-    return {target.text() for one in made.steps for target in one.targets}
+    return {target.text() for one in made.every_step for target in one.targets}
 
 
 def with_rules(**values: object) -> Rules:

@@ -1,4 +1,4 @@
-"""Laws that hold for every plan: predictions are sets, keep rules win, safest first, nothing useless."""
+"""Laws that hold for every plan: predictions are sets, keep rules win, least harm first, nothing useless."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from collectors.model.ledger import Release
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm, Step
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
-from collectors.planning.order import risk_rank
-from collectors.planning.target import to_free_bytes
 from tests.owners import owner
 from tests.planning.build import (
     GIB,
@@ -29,6 +28,7 @@ from tests.planning.build import (
     targets,
     unit,
     volume,
+    with_rules,
 )
 
 _NAMES = "abcdef"
@@ -175,43 +175,55 @@ def test_nothing_kept_in_use_or_young_is_ever_in_a_plan(scene: Scene) -> None:
         if cached.in_use:
             assert f"build:{cached.id}" not in planned
             assert not {f"build:{parent}" for parent in cached.parents} & planned
-    assert not any(one.automatic for one in made.steps if one.action in ("volume.remove", "snapshot.remove"))
+    assert not any(one.automatic for one in made.every_step if one.action in ("volume.remove", "snapshot.remove"))
 
 
 @settings(max_examples=150, deadline=None)
 @given(scenes())
-def test_steps_stand_safest_first_and_each_helps_to_free_something(scene: Scene) -> None:
+def test_steps_stand_by_harm_and_each_helps_to_free_something(scene: Scene) -> None:
     made = scene.plan()
-    ranks = [(risk_rank(one.risk), not one.automatic) for one in made.steps]
-    assert ranks == sorted(ranks)
-    assert len({target for one in made.steps for target in one.targets}) == sum(len(s.targets) for s in made.steps)
+    costs = [(one.harm, not one.unasked) for one in made.steps]
+    assert costs == sorted(costs)
+    assert Harm.DATA not in {one.harm for one in made.steps}
+    assert {one.harm for one in made.for_person} <= {Harm.DATA}
+    everything = made.every_step
+    assert len({target for one in everything for target in one.targets}) == sum(len(s.targets) for s in everything)
     helps = set().union(*(unlock.steps for unlock in made.unlocks)) if made.unlocks else set()
-    assert set(ids(made)) <= helps
-    for index, one in enumerate(made.steps):
-        # Whatever frees nothing by itself belongs to an unlock with steps no riskier than itself.
+    assert {one.id for one in everything} <= helps
+    cost_of = {one.id: (one.harm, one.risk.rank, not one.automatic, one.young_s) for one in everything}
+    for one in everything:
+        # Whatever frees nothing by itself belongs to an unlock with steps no worse than itself.
         own = [u for u in made.unlocks if one.id in u.steps]
-        risk = {s.id: (risk_rank(s.risk), not s.automatic) for s in made.steps}
-        assert min(max(risk[s] for s in u.steps) for u in own) <= ranks[index]
+        assert min(max(cost_of[s][0] for s in u.steps) for u in own) <= one.harm
 
 
 @settings(max_examples=150, deadline=None)
-@given(scenes(), st.integers(60, 80))
-def test_a_plan_until_a_target_reaches_it_or_says_that_it_cannot(scene: Scene, percent: int) -> None:
-    made = scene.plan(until=percent)
-    space = scene.filesystem().space
-    assert isinstance(space, Exact)
-    needed = to_free_bytes(space.value, percent)
-    chosen = frozenset(ids(made))
-    if made.frees_bytes(chosen) < needed:
-        assert any("out of reach" in said for said in made.left_out)
-        assert set(ids(scene.plan())) == chosen
-    else:
-        kinds = {one.id: (risk_rank(one.risk), not one.automatic) for one in made.steps}
-        for step_id, kind in kinds.items():
-            if kind == max(kinds.values()):
-                assert made.frees_bytes(chosen - {step_id}) < needed, "a risk that could be spared"
-        whole = {one.id: (risk_rank(one.risk), not one.automatic) for one in scene.plan().steps}
-        assert {i for i, kind in whole.items() if kind < max(kinds.values(), default=(0, False))} <= chosen
+@given(scenes())
+def test_no_step_that_frees_nothing_by_itself_leads_its_harm(scene: Scene) -> None:
+    made = scene.plan()
+    for total in made.harms():
+        unasked = [one for one in total.steps if one.unasked]
+        bytes_ = [made.frees_bytes(frozenset({one.id})) for one in unasked if not _required(scene, one, total.steps)]
+        assert not bytes_ or not max(bytes_) or bytes_[0]
+
+
+def _required(scene: Scene, one: Step, steps: tuple[Step, ...]) -> bool:
+    """Must it go before another, whose image or record it holds, or whose log it has?"""
+    ended = {f"container:{c.id}": f"image:{c.image_id}" for c in scene.containers}
+    later = {target.text() for other in steps for target in other.targets}
+    mine = {target.text() for target in one.targets}
+    return one.action in ("log.truncate", "build-cache.prune") or bool({ended.get(text) for text in mine} & later)
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_the_age_rule_decides_what_goes_unasked_and_hides_nothing(scene: Scene) -> None:
+    made = scene.plan()
+    scene.rules = with_rules(min_age_s=0.0)
+    lifted = scene.plan()
+    assert targets(lifted) == targets(made)
+    assert not any(one.young_s for one in lifted.every_step)
+    assert not any(one.unasked for one in made.every_step if one.young_s)
 
 
 @settings(max_examples=50, deadline=None)

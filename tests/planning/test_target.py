@@ -1,12 +1,27 @@
-"""The shortest safest plan that reaches a target, or the admission that none does."""
+"""The least harm that reaches a target, or the admission that nothing short of data does."""
 
 from __future__ import annotations
 
 from collectors.model.filesystem import FsSpace
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm
 from collectors.model.reading import Unavailable, Why
 from collectors.planning.target import to_free_bytes
-from tests.planning.build import GIB, HERE, Scene, ago, ids, image, record, release, volume
+from tests.planning.build import (
+    GIB,
+    HERE,
+    Scene,
+    ago,
+    container,
+    ids,
+    image,
+    persons,
+    record,
+    release,
+    step,
+    volume,
+    with_rules,
+)
 
 
 def a_scene(**changes: object) -> Scene:
@@ -34,26 +49,58 @@ def test_the_safe_tier_alone_where_it_suffices() -> None:
     assert ids(a_scene().plan(until=78)) == ["build-cache.old"]
 
 
-def test_images_are_added_longest_unused_first() -> None:
-    assert ids(a_scene().plan(until=75)) == ["build-cache.old", "image:sha256:a"]
+def test_of_one_harm_the_fewest_are_taken_and_of_as_few_those_that_free_most() -> None:
+    # 5 points: 2 of the cache, then the one image whose 6 suffice alone, and bring more than another's 3 would.
+    assert ids(a_scene().plan(until=75)) == ["build-cache.old", "image:sha256:c"]
 
 
-def test_what_a_later_step_makes_superfluous_is_taken_out_again() -> None:
-    # 2 + 3 + 1 are not enough for 12 points; with c's 6 they are exactly; for 11, b can be spared.
+def test_what_is_not_needed_is_not_taken() -> None:
+    # 2 + 3 + 1 are not enough for 12 points; with c's 6 they are exactly; for 11, b is not needed.
     assert ids(a_scene().plan(until=68)) == ["build-cache.old", "image:sha256:a", "image:sha256:b", "image:sha256:c"]
     assert ids(a_scene().plan(until=69)) == ["build-cache.old", "image:sha256:a", "image:sha256:c"]
 
 
-def test_a_target_that_only_a_person_s_steps_reach_says_so() -> None:
+def test_a_target_that_only_the_loss_of_data_reaches_is_out_of_reach_and_that_is_told() -> None:
     made = a_scene().plan(until=60)
-    assert "volume:v" in ids(made)
-    assert any("need a person" in said for said in made.left_out)
+    assert len(made.steps) == 4
+    assert persons(made) == ["volume:v"]
+    assert made.target is not None
+    assert (made.target.short_bytes, made.target.leads_to_percent) == (8 * GIB, 68)
+    assert made.target.closes == ("volume:v",)
+    assert any("60% is out of reach" in said and "Remove the volume v" in said for said in made.left_out)
 
 
 def test_a_target_out_of_reach_shows_everything_and_how_far_it_leads() -> None:
     made = a_scene().plan(until=10)
-    assert len(made.steps) == 5
-    assert any("10% is out of reach" in said and "48%" in said for said in made.left_out)
+    assert (len(made.steps), persons(made)) == (4, ["volume:v"])
+    assert made.target is not None
+    assert made.target.closes == ()
+    assert any("10% is out of reach" in said and "68%" in said for said in made.left_out)
+
+
+def test_a_reached_target_needs_no_word_of_what_destroys() -> None:
+    made = a_scene().plan(until=78)
+    assert persons(made) == []
+    assert made.target is not None
+    assert (made.target.short_bytes, made.target.exact) == (0, True)
+
+
+def test_what_is_young_comes_before_any_worse_harm_and_after_what_may_go_of_its_own() -> None:
+    young = a_scene(
+        build_cache=(record("r", used=ago(hours=1)),),
+        containers=(container("c", "gone", state="exited", ended=ago(days=9)),),
+        releases=(*a_scene().releases, release(30 * GIB, "container:c")),
+    )
+    # 10 points are those of the images alone: the young cache of the same harm waits.
+    assert ids(young.plan(until=70)) == ["image:sha256:a", "image:sha256:b", "image:sha256:c"]
+    made = young.plan(until=68)
+    assert [(one.harm, one.unasked) for one in made.steps] == [(Harm.TIME, True)] * 3 + [(Harm.TIME, False)]
+    assert step(made, "build-cache.young").young_s == 23 * 3600
+    assert any("--min-age 0" in said for said in made.left_out)
+    young.rules = with_rules(min_age_s=0.0)
+    lifted = young.plan(until=68)
+    assert all(one.unasked for one in lifted.steps)
+    assert {one.harm for one in lifted.steps} == {Harm.TIME}
 
 
 def test_a_target_that_is_reached_already_needs_nothing() -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from collectors.causes import (
 )
 from collectors.causes.build_cache.records import OLD, SHARED
 from collectors.causes.unused_images import DANGLING_STEP as DANGLING
+from collectors.causes.unused_images import YOUNG_STEP
 from collectors.engine import endpoint
-from collectors.model.plan import Plan, Risk, Step, Unlock
+from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.model.settings import Rules
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
@@ -50,7 +52,7 @@ CAUSE_OF = {
 def a_step(step_id: str, action: str, *targets: str, risk: Risk = Risk.CAREFUL, automatic: bool = True) -> Step:
     owners = tuple(map(owner, targets))
     cause = unused_images.DANGLING_ID if step_id == DANGLING else CAUSE_OF.get(action, "")
-    return Step(step_id, action, step_id, "", owners, exact(100), risk, "", "", "", "", automatic, cause)
+    return Step(step_id, action, step_id, "", owners, exact(100), risk, Harm.TIME, "", "", "", "", automatic, cause)
 
 
 def _quick(tmp_path: Path) -> Path:
@@ -99,6 +101,21 @@ def run(
             on_event=(heard if heard is not None else []).append,
             cancelled=lambda: cancelled,
         )
+
+
+def test_a_young_step_runs_only_where_a_person_named_it_and_only_what_rested_since_the_plan(tmp_path: Path) -> None:
+    since, planned = datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=30)
+    made = (since - timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
+    again = since.isoformat().replace("+00:00", "Z")
+    fake = FakeEngine(images={"sha256:a": image("a", tagged=made), "sha256:b": image("b", tagged=again)})
+    young = replace(a_step(YOUNG_STEP, "image.remove", "image:sha256:a", "image:sha256:b"), young_s=3600.0)
+    young = replace(young, cause=unused_images.DANGLING_ID)
+    unasked = run(fake, tmp_path, young, planned_at=planned)
+    assert len(fake.images) == 2
+    assert any("--min-age 0" in note for note in unasked.notes)
+    named = run(fake, tmp_path, young, planned_at=planned, named=frozenset({YOUNG_STEP}))
+    assert list(fake.images) == ["sha256:b"]
+    assert reasons(named) == {"image:sha256:b": "it was tagged, pulled or loaded recently"}
 
 
 def reasons(outcome: ReclaimOutcome) -> dict[str, str]:
@@ -240,7 +257,8 @@ RECORD = "a" * 25
 
 def test_a_record_is_pruned_by_its_id_with_its_age_as_the_builder_s_own_condition(tmp_path: Path) -> None:
     fake = FakeEngine(records={RECORD: 4096, "b" * 25: 7})
-    outcome = run(fake, tmp_path, a_step(OLD, "build-cache.prune", f"build:{RECORD}", risk=Risk.SAFE))
+    step = a_step(OLD, "build-cache.prune", f"build:{RECORD}", risk=Risk.SAFE)
+    outcome = run(fake, tmp_path, step, planned_at=datetime.now(UTC))
     (asked,) = fake.asked("POST")
     assert f'"id": {{"{RECORD}": true}}' in asked
     assert '"until": {"86400s": true}' in asked

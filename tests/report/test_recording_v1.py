@@ -56,7 +56,7 @@ NAMES = tuple((FOLDER / "names.txt").read_text().split())
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_of_version_1_still_says_what_it_said(name: str) -> None:
     report = recording.load(written()[name])
-    assert json.loads(json.dumps(substance(report))) == expected()[name]
+    assert _by_id(json.loads(json.dumps(substance(report)))) == _by_id(expected()[name])
     assert render(report)
     assert encode(report)
 
@@ -114,7 +114,8 @@ def substance(report: Report) -> object:
         "ledgers": [_ledger(one) for one in (report.ledger, *report.other_ledgers) if one is not None],
         "findings": [[f.rule, f.severity.name, f.claim, [owner_text(o) for o in f.owners]] for f in report.findings],
         "steps": [
-            [s.id, s.action, s.command, [owner_text(o) for o in s.targets], _size(s.frees)] for s in report.plan.steps
+            [s.id, s.action, s.command, [owner_text(o) for o in s.targets], _size(s.frees)]
+            for s in report.plan.every_step
         ],
         "unlocks": [[sorted(unlock.steps), unlock.bytes] for unlock in report.plan.unlocks],
         "left out": list(report.plan.left_out),
@@ -122,6 +123,11 @@ def substance(report: Report) -> object:
         "used percent": [[sample.at.isoformat(), sample.value] for sample in report.trend.used_percent],
         "coverage": [[row.source, row.outcome.value, row.reason] for row in report.coverage],
     }
+
+
+def _by_id(said: dict[str, Any]) -> dict[str, Any]:
+    """Steps of then in any order: what destroys data stands apart today."""
+    return {**said, "steps": sorted(said["steps"])}
 
 
 def owner_text(owner: Owner) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner
-from collectors.model.plan import Plan, Risk, Step, Unlock
+from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from tests.tui.build import a_finding, an_item, exact, gib
 
 C = Category
@@ -139,6 +139,15 @@ def findings(freed: dict[Category, int], orphans: Sequence[Owner]) -> list[Findi
     ]
 
 
+HARMS = {
+    "orphan.delete": Harm.NONE,  # of this made-up incident, where nothing is lost with them
+    "build-cache.prune": Harm.NONE,
+    "image.remove": Harm.TIME,
+    "log.truncate": Harm.HISTORY,
+    "container.remove": Harm.STATE,
+}
+
+
 def plan_of(freed: dict[Category, int], orphans: Sequence[Owner]) -> Plan:
     rows = [
         (
@@ -211,6 +220,7 @@ def plan_of(freed: dict[Category, int], orphans: Sequence[Owner]) -> Plan:
             targets=targets,
             frees=exact(frees),
             risk=risk,
+            harm=HARMS[action],
             needs="",
             costs=costs,
             undo=undo,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category, Item
-from collectors.model.plan import Plan, Risk, Step, Unlock
+from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.report import Report, RepositoryChurn
 from collectors.model.snapshot import Outcome, SourceReport
@@ -141,6 +141,7 @@ def hostile() -> Report:
             targets=(),
             frees=exact(gib(1)),
             risk=Risk.SAFE,
+            harm=Harm.NONE,
             needs=name,
             costs=name,
             undo=name,

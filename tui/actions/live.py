@@ -143,9 +143,9 @@ class LiveActions(StateApp):
         self._latest = frame
         chosen = self.state.chosen
         if self.state.plan is None and (
-            before is None or not before.done or before.report.plan.ids != message.report.plan.ids
+            before is None or not before.done or _choices(before.report) != _choices(message.report)
         ):
-            kept = chosen & message.report.plan.ids if before is not None and before.done else frozenset()
+            kept = chosen & _choices(message.report) if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
         if self.state.mode is Mode.REPLAY:
             self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
@@ -234,6 +234,11 @@ class LiveActions(StateApp):
         elif self.state.scanning:
             self.live.stop_scan()
             self._stopped("stopped with x; r scans again")
+
+
+def _choices(report: Report) -> frozenset[str]:
+    """Everything of its plan that a person can choose."""
+    return frozenset(step.id for step in report.plan.every_step)
 
 
 def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:

@@ -86,7 +86,7 @@ class HostSource:
             mount=plan.mount,
         )
         outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)
-        remember(self._last, options, actions_of(outcome, plan.steps))
+        remember(self._last, options, actions_of(outcome, plan.every_step))
         return outcome
 
     def _options(self) -> Options:

@@ -92,7 +92,7 @@ def question(state: DashboardState, host: str) -> Iterator[Line]:
     yield (Span(" This changes ", "text"), Span(safe(host), "strong"), Span(" permanently:", "text"))
     yield ()
     for number, step in enumerate(
-        (step for step in plan.steps if step.id in state.chosen) if plan is not None else (), 1
+        (step for step in plan.every_step if step.id in state.chosen) if plan is not None else (), 1
     ):
         yield (Span(f" {number:>2}  ", "muted"), Span(f"{size(step.frees, si=si):>12}", "goodstrong"),
                Span(f"  {safe(step.title)}", "strong", 1, shrinks=True))  # fmt: skip

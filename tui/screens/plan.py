@@ -49,7 +49,7 @@ class PlanView(DashboardView):
         self.query_one("#plan-findings", Panel).set_title("Findings")
         table = self.query_one(StepTable)
         wanted = state.filter_text.casefold()
-        table.fill([step for step in plan.steps if wanted in f"{step.title} {step.command}".casefold()], state)
+        table.fill([step for step in plan.every_step if wanted in f"{step.title} {step.command}".casefold()], state)
         panel = self.query_one("#plan-steps", Panel)
         ended = state.plan_run is not None and state.plan_run.ended
         panel.set_title("Plan, running" if state.applying else "Plan, done" if ended else "Plan")

@@ -133,7 +133,7 @@ def dry_run(plan: Plan, chosen: frozenset[str], space: FsSpace, *, si: bool) -> 
     """Two lines a step: what comes free by then, and the command. Sets, not sums: shared bytes count once."""
     lines: list[Line] = []
     done: frozenset[str] = frozenset()
-    for number, step in enumerate((step for step in plan.steps if step.id in chosen), 1):
+    for number, step in enumerate((step for step in plan.every_step if step.id in chosen), 1):
         before = plan.frees_bytes(done)
         done |= {step.id}
         freed = plan.frees_bytes(done)

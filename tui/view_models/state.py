@@ -157,4 +157,4 @@ _DERIVED = {
 
 def preselected(plan: Plan) -> frozenset[str]:
     """The steps that are on from the start: those that can be made again by themselves and may run unasked."""
-    return frozenset(step.id for step in plan.steps if step.risk is Risk.SAFE and step.automatic)
+    return frozenset(step.id for step in plan.steps if step.risk is Risk.SAFE and step.unasked)

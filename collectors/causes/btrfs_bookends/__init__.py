@@ -55,4 +55,5 @@ def propose(context: PlanContext) -> Proposal:
 
 
 LINE = "overwritten data that stays on disk, because a part of its extent is still used"
-CAUSE = Cause(ID, None, None, Harm.TIME, LINE, detect, propose)
+NO_STEP = "how much of it there is was not read again"
+CAUSE = Cause(ID, None, None, Harm.TIME, LINE, detect, propose, no_step=NO_STEP)

@@ -53,4 +53,14 @@ def propose(context: PlanContext) -> Proposal:
 
 LINE = "deleted subvolumes that wait for btrfs' cleaner"
 REMOVER = "collectors.causes.btrfs_pending.remove:Cleaner"
-CAUSE = Cause(ID, Category.DELETED_PENDING, OwnerKind.DELETED, Harm.NONE, LINE, detect, propose, REMOVER)
+CAUSE = Cause(
+    ID,
+    Category.DELETED_PENDING,
+    OwnerKind.DELETED,
+    Harm.NONE,
+    LINE,
+    detect,
+    propose,
+    REMOVER,
+    no_step="the cleaner was done with them when the plan was made",
+)

@@ -60,7 +60,17 @@ def _draft(context: PlanContext, unit: Unit) -> Draft:
 
 LINE = "btrfs snapshots outside Docker that hold what nothing else holds"
 REMOVER = "collectors.causes.btrfs_snapshots.remove:Snapshots"
-CAUSE = Cause(ID, Category.SNAPSHOTS, OwnerKind.SNAPSHOT, Harm.DATA, LINE, detect, propose, REMOVER)
+CAUSE = Cause(
+    ID,
+    Category.SNAPSHOTS,
+    OwnerKind.SNAPSHOT,
+    Harm.DATA,
+    LINE,
+    detect,
+    propose,
+    REMOVER,
+    no_step="no snapshot of them was there any more when the plan was made",
+)
 
 
 OF_ROOT_ID = "root-snapshotted"
@@ -91,4 +101,7 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
 
 
 OF_ROOT_LINE = "snapshots of the subvolume that the Docker root lies in pin its volumes and logs"
-OF_ROOT = Cause(OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root, of_engine=True)
+OF_ROOT_NO_STEP = "each of its snapshots is answered as a snapshot, and only moving the Docker root ends it"
+OF_ROOT = Cause(
+    OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root, of_engine=True, no_step=OF_ROOT_NO_STEP
+)

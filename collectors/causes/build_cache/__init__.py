@@ -1,4 +1,4 @@
-"""Build cache that nothing uses: old records, cache mounts, and records whose bytes an image holds too."""
+"""Build cache that nothing uses: old and young records, cache mounts, and records whose bytes an image holds too."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from collections.abc import Iterable, Mapping
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.build_cache.records import (
+    IN_USE,
     MOUNTS,
     OLD,
+    RECENT,
     SHARED,
+    STEPS,
+    YOUNG,
     Children,
+    Groups,
     children_of,
     descendants,
     groups,
     steps_before,
+    young_s,
     youngest_first,
 )
-from collectors.causes.commands import are, unread
+from collectors.causes.commands import are, because, unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import BuildRecord
@@ -43,29 +49,32 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 def propose(context: PlanContext) -> Proposal:
-    """Up to three steps. Records in use, kept, young or of unknown age stay, and so does what they are built on."""
+    """Up to five steps. Records in use, kept or of unknown age stay, and so does what they are built on."""
     if not isinstance(context.engine.build_cache, Exact):
-        return Proposal(left_out=(unread("Build cache", context.engine.build_cache),))
+        return Proposal(
+            (), (unread("Build cache", context.engine.build_cache),), reason="its records could not be listed"
+        )
     records = {record.id: record for record in context.engine.build_cache.value}
     children = children_of(records)
-    kinds = {i: record.kind for i, record in records.items()}
-    group = groups(context, records, children)
+    found = groups(context, records, children)
     drafts = []
-    for name in (OLD, MOUNTS, SHARED):
-        mine = [records[i] for i, its in group.items() if its == name]
+    for name in STEPS:
+        mine = [records[i] for i, its in found.step_of.items() if its == name]
         if mine:
-            drafts.append(_draft(context, name, youngest_first(mine, children), children, kinds))
-    held = sum(1 for record in records.values() if record.in_use)
-    return Proposal(tuple(drafts), (_in_use(held),) if held else ())
+            drafts.append(_draft(context, name, youngest_first(mine, children), found, children))
+    held = found.stays.get(IN_USE, 0)
+    reason = because(found.stays, "the engine lists none any more")
+    return Proposal(tuple(drafts), (_in_use(held),) if held else (), reason=reason)
 
 
 def _draft(
-    context: PlanContext, name: str, records: tuple[BuildRecord, ...], children: Children, kinds: Mapping[str, str]
+    context: PlanContext, name: str, records: tuple[BuildRecord, ...], found: Groups, children: Children
 ) -> Draft:
     inside = {record.id for record in records}
     own = [record.size for record in records if not record.shared]
-    before = steps_before(name, inside, children, kinds)
+    before = steps_before(name, inside, found, children)
     title, needs, costs, harm, risk, rank = _WORDS[name]
+    any_record = name in (SHARED, RECENT, YOUNG)
     return Draft(
         id=name,
         action="build-cache.prune",
@@ -82,9 +91,10 @@ def _draft(
         automatic=True,
         requires=frozenset[str]().union(*before.values()),
         claimed=total(own, context.origin("sizes as the engine counts them")),
-        trim=descendants(inside, children) if name == SHARED else None,
-        requires_for=before if name == SHARED else None,
+        trim=descendants(inside, children) if any_record else None,
+        requires_for=before if any_record else None,
         command_for=lambda left: commands.each_record(context.tool, (t.id for t in left), all_=True),
+        young_s=young_s(context, records) if name == YOUNG else 0.0,
     )
 
 
@@ -113,21 +123,37 @@ _WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
         Risk.CAREFUL,
         80,  # its bytes come free only after tagged images
     ),
+    RECENT: (
+        "Remove build cache that builds used not long ago",
+        "no build that uses these records",
+        "the next builds start without a cache: slower, and package caches are downloaded again",
+        Harm.TIME,
+        Risk.CAREFUL,
+        82,
+    ),
+    YOUNG: (
+        "Remove young build cache",
+        "no build that uses these records",
+        "the next builds start without a cache: slower, and package caches are downloaded again",
+        Harm.TIME,
+        Risk.CAREFUL,
+        84,
+    ),
 }
 
 
 def _command(tool: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:
-    if name == SHARED:
+    if name in (SHARED, RECENT, YOUNG):
         return commands.each_record(tool, (record.id for record in records), all_=True)
     if rules.build_cache:  # a prune by age would not respect the patterns
         return commands.each_record(tool, (record.id for record in records), all_=False)
     least = rules.cache_mount_age_s if name == MOUNTS else rules.build_cache_age_s
-    return commands.old_cache(tool, sorted({record.kind for record in records}), least)
+    return commands.old_cache(tool, sorted({record.kind for record in records}), max(least, rules.least_s(least)))
 
 
 def _in_use(count: int) -> str:
     records = "record" if count == 1 else "records"
-    return f"{count} build cache {records} {are(count)} in use by a build, or pinned by one: left alone."
+    return f"{count} build cache {records} {are(count)} {IN_USE}: left alone."
 
 
 LINE = "build cache that no build is using"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from collectors.causes.build_cache.records import MOUNTS, SHARED
+from collectors.causes.build_cache.records import MOUNTS, RECENT, SHARED, YOUNG
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.reclaim.act import Act, failed, skipped
@@ -19,9 +19,11 @@ class Records(Remover):
     """Build-cache records. Age and use are the builder's own conditions of the request, so nothing can slip between."""
 
     def act(self, step: Step, target: Owner) -> Act:
-        rules = self._tools.context.rules
-        age = rules.cache_mount_age_s if step.id == MOUNTS else rules.build_cache_age_s
-        return remove_record(self._tools.engine, target.id, all_=step.id == SHARED, unused_for_s=age)
+        rules, any_record = self._tools.context.rules, step.id in (SHARED, RECENT, YOUNG)
+        own = rules.cache_mount_age_s if step.id == MOUNTS else rules.build_cache_age_s
+        # Of the last two steps a record is younger than its kind's own age: it must not have been used since the plan.
+        least = self._tools.least_s(step, 0.0 if step.id in (RECENT, YOUNG) else own)
+        return remove_record(self._tools.engine, target.id, all_=any_record, unused_for_s=least)
 
     def still_there(self, target: Owner) -> bool | None:
         engine = self._tools.engine

@@ -24,4 +24,5 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 LINE = "one tag is rebuilt again and again, and each time leaves an image behind"
-CAUSE = Cause(ID, Category.IMAGES, None, None, LINE, detect, of_engine=True)
+NO_STEP = "what it leaves behind is answered as dangling images, and only its Dockerfile stops it"
+CAUSE = Cause(ID, Category.IMAGES, None, None, LINE, detect, of_engine=True, no_step=NO_STEP)

@@ -55,7 +55,8 @@ def propose(context: PlanContext) -> Proposal:
 
 
 LINE = "core dumps of the host"
-CAUSE = Cause(ID, Category.OTHER_FILES, None, Harm.HISTORY, LINE, detect, propose)
+NO_STEP = "which directory holds them is not known"
+CAUSE = Cause(ID, Category.OTHER_FILES, None, Harm.HISTORY, LINE, detect, propose, no_step=NO_STEP)
 
 
 CONTAINER_ID = "container-core-dumps"
@@ -69,5 +70,12 @@ def detect_container(context: FindingContext) -> Iterable[Finding]:
 
 CONTAINER_LINE = "core dumps in the writable layers of containers"
 CONTAINER = Cause(
-    CONTAINER_ID, Category.CONTAINERS, None, None, CONTAINER_LINE, detect_container, inside=UnitKind.CORE_DUMP
+    CONTAINER_ID,
+    Category.CONTAINERS,
+    None,
+    None,
+    CONTAINER_LINE,
+    detect_container,
+    inside=UnitKind.CORE_DUMP,
+    no_step="they lie in the layer of a container that stays",
 )

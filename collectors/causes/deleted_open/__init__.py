@@ -132,4 +132,5 @@ def _target(file: OpenDeleted) -> Owner:
 
 
 LINE = "files that are deleted and that a process still holds open"
-CAUSE = Cause(ID, Category.DELETED_OPEN, OwnerKind.OPEN, Harm.DATA, LINE, detect, propose)
+NO_STEP = "none of their holders has enough of them open to be worth its end"
+CAUSE = Cause(ID, Category.DELETED_OPEN, OwnerKind.OPEN, Harm.DATA, LINE, detect, propose, no_step=NO_STEP)

@@ -93,6 +93,7 @@ TEMPORARY = Cause(
     detect_temporary,
     propose_temporary,
     TEMPORARY_REMOVER,
+    no_step="none of them is proved to be left behind: something may still write them",
 )
 
 
@@ -111,14 +112,16 @@ def detect_interrupted(context: FindingContext) -> Iterable[Finding]:
 def propose_interrupted(context: PlanContext) -> Proposal:
     """One step for all of them; those of containerd are its own collector's."""
     units = leftovers(context, UnitKind.INTERRUPTED_WRITE)
-    drafts = (_draft_interrupted(units),) if units else ()
+    stopped = not isinstance(context.engine.engine, Exact)
+    drafts = (_draft_interrupted(units, engine_stopped=stopped),) if units else ()
     ownerless = sum(1 for u in context.units if u.kind is UnitKind.INTERRUPTED_WRITE and not u.owners)
     if not ownerless:
         return Proposal(drafts)
     return Proposal(drafts, (_collected_by_containerd(ownerless),), answered=not units)
 
 
-def _draft_interrupted(units: tuple[Unit, ...]) -> Draft:
+def _draft_interrupted(units: tuple[Unit, ...], *, engine_stopped: bool) -> Draft:
+    """A person has to stop the engine first, where it runs."""
     # Layers before the rows that name them: cut short between the two, nothing is left that nobody knows.
     paths = sorted((unit.path for unit in units), key=lambda path: ("/layerdb/" in path, path))
     return Draft(
@@ -135,7 +138,7 @@ def _draft_interrupted(units: tuple[Unit, ...]) -> Draft:
         f"by hand: {commands.NOTHING_MOUNTED}",
         costs="none: no layer was registered from them; they are the trace of a crash",
         undo="none",
-        automatic=True,
+        automatic=engine_stopped,
     )
 
 
@@ -159,4 +162,5 @@ INTERRUPTED = Cause(
     detect_interrupted,
     propose_interrupted,
     INTERRUPTED_REMOVER,
+    no_step="none of them is proved to be left behind: something may still write them",
 )

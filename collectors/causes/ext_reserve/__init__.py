@@ -26,4 +26,5 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 LINE = "blocks of ext4 that only root may use, on a disk of data"
-CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True)
+NO_STEP = "nothing has to go for it: the filesystem keeps these blocks back"
+CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True, no_step=NO_STEP)

@@ -24,7 +24,8 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 LINE = "files outside Docker on the same filesystem, with the largest directories"
-CAUSE = Cause(ID, Category.OTHER_FILES, None, None, LINE, detect)
+NO_STEP = "only who put these files there can tell which may go"
+CAUSE = Cause(ID, Category.OTHER_FILES, None, None, LINE, detect, no_step=NO_STEP)
 
 
 BIND_ID = "bind-mounts"
@@ -41,7 +42,8 @@ def detect_bind(context: FindingContext) -> Iterable[Finding]:
 
 
 BIND_LINE = "host directories that containers write to"
-BIND = Cause(BIND_ID, Category.OTHER_FILES, None, None, BIND_LINE, detect_bind)
+BIND_NO_STEP = "containers are given these directories for data that is to stay"
+BIND = Cause(BIND_ID, Category.OTHER_FILES, None, None, BIND_LINE, detect_bind, no_step=BIND_NO_STEP)
 
 
 HIDDEN_ID = "hidden-below-mount"
@@ -62,4 +64,5 @@ def detect_hidden(context: FindingContext) -> Iterable[Finding]:
 
 
 HIDDEN_LINE = "files below a directory that another mount lies over"
-HIDDEN = Cause(HIDDEN_ID, Category.OTHER_FILES, None, None, HIDDEN_LINE, detect_hidden)
+HIDDEN_NO_STEP = "no path leads to them while the mount lies over them"
+HIDDEN = Cause(HIDDEN_ID, Category.OTHER_FILES, None, None, HIDDEN_LINE, detect_hidden, no_step=HIDDEN_NO_STEP)

@@ -55,4 +55,5 @@ def propose(context: PlanContext) -> Proposal:
 
 
 LINE = "the system journal"
-CAUSE = Cause(ID, Category.OTHER_FILES, None, Harm.HISTORY, LINE, detect, propose)
+NO_STEP = "which directory holds it is not known"
+CAUSE = Cause(ID, Category.OTHER_FILES, None, Harm.HISTORY, LINE, detect, propose, no_step=NO_STEP)

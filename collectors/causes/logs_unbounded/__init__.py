@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 from collectors.causes import commands, stopped_containers
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import KEPT, because
 from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.holders import TRUNCATABLE, large_logs
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container
 from collectors.model.finding import Finding
@@ -21,7 +23,6 @@ from collectors.model.reading import Exact, charged
 from collectors.model.store import ContainerLog
 
 ID = "logs-unbounded"
-TRUNCATABLE = frozenset({"json-file", "local"})  # the writer appends, so an emptied file starts again at 0
 
 
 def detect(context: FindingContext) -> Iterable[Finding]:
@@ -35,28 +36,39 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 def propose(context: PlanContext) -> Proposal:
-    """One step for each large log of a container that no earlier step takes away whole."""
-    removed = frozenset(t.id for draft in context.once(stopped_containers.propose).drafts for t in draft.targets)
-    store = context.snapshot.store
+    """One step for each large log, of a stopped container too: that goes on without its log's history."""
     listed = context.containers()
-    if not isinstance(store, Exact) or not isinstance(store.value.logs, Exact) or listed is None:
-        return Proposal()
-    by_id = {container.id: container for container in listed}
-    drafts = [
-        _draft(context, log, by_id[log.container_id])
-        for log in store.value.logs.value
-        if log.allocated_bytes >= context.rules.log_bytes
-        and log.driver in TRUNCATABLE
-        and log.paths
-        and log.container_id in by_id
-        and log.container_id not in removed
-        and not stopped_containers.kept(context, by_id[log.container_id])
-    ]
-    return Proposal(tuple(drafts))
+    by_id = {str(container.id): container for container in listed or ()}
+    large = context.once(large_logs)
+    ended = {draft.targets[0].id: draft for draft in context.once(stopped_containers.propose).drafts}
+    keeps = [by_id[i].name for i in large if stopped_containers.kept(context, by_id[i])]
+    drafts = tuple(
+        _draft(context, log, by_id[i], ended.get(i)) for i, log in large.items() if by_id[i].name not in keeps
+    )
+    return Proposal(drafts, reason=_reason(context, len(keeps), known=listed is not None))
 
 
-def _draft(context: PlanContext, log: ContainerLog, container: Container) -> Draft:
+def _reason(context: PlanContext, keeps: int, *, known: bool) -> str:
+    """Why none is cut."""
+    if not known:
+        return "containers could not be listed"
+    logs = context.snapshot.store.value.logs if isinstance(context.snapshot.store, Exact) else context.snapshot.store
+    if not isinstance(logs, Exact):
+        return f"log files could not be read ({logs.why}: {logs.detail})"
+    small = sum(log.allocated_bytes < context.rules.log_bytes for log in logs.value)
+    foreign = sum(log.driver not in TRUNCATABLE for log in logs.value)
+    stay = {
+        KEPT: keeps,
+        f"smaller than the {context.rules.log_bytes >> 20} MiB from which a log is cut (keep.log_bytes)": small,
+        "written by a log driver whose file cannot be cut": foreign,
+    }
+    return because(stay, "the engine knows no container of theirs")
+
+
+def _draft(context: PlanContext, log: ContainerLog, container: Container, removal: Draft | None) -> Draft:
+    """`removal`: the step that removes the container, where it has ended; then its log is no riskier than that."""
     advice = "" if log.rotates else "set max-size for its log driver and create it again, or the log grows back; "
+    small = removal is not None and removal.automatic
     return Draft(
         id=Owner(OwnerKind.LOG, log.container_id).text(),
         action="log.truncate",
@@ -66,7 +78,7 @@ def _draft(context: PlanContext, log: ContainerLog, container: Container) -> Dra
         rank=130,
         within=(-log.allocated_bytes, log.container_id),
         harm=Harm.HISTORY,
-        risk=Risk.DESTRUCTIVE,
+        risk=Risk.CAREFUL if small else Risk.DESTRUCTIVE,
         needs=f"{advice}root on the engine's machine",
         costs=(
             "the log's history is lost except for its end; `logs --tail` and `logs --follow` of this container show "
@@ -75,6 +87,7 @@ def _draft(context: PlanContext, log: ContainerLog, container: Container) -> Dra
         undo="none; the end of the log is kept in the state folder",
         automatic=True,
         claimed=Exact(log.allocated_bytes, context.origin("log files")),
+        young_s=removal.young_s if removal is not None else 0.0,
     )
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.causes.logs_unbounded import TRUNCATABLE
+from collectors.causes.holders import TRUNCATABLE
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, matches

@@ -7,19 +7,23 @@ The admission that proof was not possible.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, Proposal
-from collectors.causes.commands import are
+from collectors.causes.commands import because
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
+from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, Unavailable, Why, charged
-from collectors.model.store import Orphanhood, Unit
+from collectors.model.store import Orphanhood, OrphanProof, Unit
 
 ID = "orphans"
 
@@ -36,31 +40,72 @@ def detect(context: FindingContext) -> Iterable[Finding]:
         yield Finding(ID, severity, claim, row.reclaimable, evidence, remedy, owners(found), True)
 
 
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """Orphans that both the proof and a certain finding vouch for; how many others there are, for which reason."""
+
+    found: Mapping[Owner, Unit]
+    nested: Mapping[str, str]  # path of one that cannot go → that of a subvolume inside it
+    unproved: Mapping[str, int]
+
+
 def propose(context: PlanContext) -> Proposal:
-    """One step for all of them."""
-    found, _ = context.once(proved)
-    return Proposal((_draft(context, found),) if found else ())
+    """One step for all of them, without those that nothing here removes: another subvolume lies inside."""
+    all_ = context.once(proved)
+    going = {who: unit for who, unit in all_.found.items() if unit.path not in all_.nested}
+    said = tuple(
+        f"The unreferenced layer {path}: not removed here, since the subvolume {inside} lies inside it; "
+        "a person who knows what that is deletes it first."
+        for path, inside in sorted(all_.nested.items())
+    )
+    reason = because(all_.unproved, "the proof did not hold any more when the plan was made")
+    return Proposal((_draft(context, going),) if going else (), said, answered=bool(said) and not going, reason=reason)
 
 
-def proved(context: PlanContext) -> tuple[Mapping[Owner, Unit], int]:
-    """Orphans that both the proof and a certain finding vouch for; and how many lack one of the two."""
+def proved(context: PlanContext) -> Proved:
+    """What the proofs say of each layer that nobody knows."""
     store = context.snapshot.store
     proofs = store.value.orphans if isinstance(store, Exact) else store
     if not isinstance(proofs, Exact):
-        return {}, 0
-    verdicts = {proof.unit: proof.verdict for proof in proofs.value}
+        return Proved({}, {}, {})
+    proof_of = {proof.unit: proof for proof in proofs.value}
     certain = {who for finding in context.findings if finding.certain for who in finding.owners}
     found: dict[Owner, Unit] = {}
-    unproved = 0
+    unproved: Counter[str] = Counter()
     for unit in context.units:
         mine = [who for who in unit.owners if who.kind is OwnerKind.ORPHAN]
-        if not mine and verdicts.get(unit.id) is None:
+        proof = proof_of.get(unit.id)
+        if not mine and proof is None:
             continue
-        if len(mine) == 1 and verdicts.get(unit.id) is Orphanhood.ORPHAN and mine[0] in certain:
+        if len(mine) == 1 and proof is not None and proof.verdict is Orphanhood.ORPHAN and mine[0] in certain:
             found[mine[0]] = unit
         else:
-            unproved += 1
-    return found, unproved
+            unproved[_doubt(proof)] += 1
+    return Proved(found, _nested(context, found.values()), unproved)
+
+
+def _doubt(proof: OrphanProof | None) -> str:
+    """Why it is not proved, after "it is"."""
+    if proof is not None and proof.verdict is Orphanhood.YOUNG:
+        return "younger than the grace period (thresholds.grace_s): a later run proves it"
+    if proof is not None and proof.unread:
+        return f"not proved, since {', '.join(proof.unread)} could not be read"
+    return "not proved: seen once, or without a certain finding; the next run looks again"
+
+
+def _nested(context: PlanContext, units: Iterable[Unit]) -> Mapping[str, str]:
+    """Of these layers, each in which a btrfs knows another subvolume, and one of those."""
+    facts = context.facts(Btrfs)
+    if facts is None or not isinstance(facts.subvolumes, Exact):
+        return {}
+    mount = context.ledger.filesystem.mount
+    paths = sorted(commands.reachable(mount, one.path) for one in facts.subvolumes.value if not one.deleted)
+    found = {}
+    for unit in units:
+        after = bisect_left(paths, f"{unit.path}/")
+        if after < len(paths) and paths[after].startswith(f"{unit.path}/"):
+            found[unit.path] = paths[after]
+    return found
 
 
 def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
@@ -109,20 +154,28 @@ def detect_candidate(context: FindingContext) -> Iterable[Finding]:
 
 def propose_candidate(context: PlanContext) -> Proposal:
     """Nothing: the sentence says what they wait for."""
-    _, unproved = context.once(proved)
+    unproved = context.once(proved).unproved
     return Proposal((), (_left_alone(unproved),), answered=True) if unproved else Proposal()
 
 
-def _left_alone(count: int) -> str:
-    return (
-        f"{count} {'layer' if count == 1 else 'layers'} apparently unreferenced {are(count)} not proved to be "
-        f"{'an orphan' if count == 1 else 'orphans'} (too young, seen once, or an owner source could not be read): "
-        "left alone."
-    )
+def _left_alone(unproved: Mapping[str, int]) -> str:
+    count = sum(unproved.values())
+    what = "layer" if count == 1 else "layers"
+    return f"{count} {what} apparently unreferenced, left alone: {because(unproved, '')}."
 
 
+CANDIDATE_NO_STEP = "they are not proved to be orphans: too young, or an owner source could not be read"
 CANDIDATE_LINE = "layer directories apparently unreferenced, not proven to be orphans"
-CANDIDATE = Cause(CANDIDATE_ID, Category.ORPHANS, None, None, CANDIDATE_LINE, detect_candidate, propose_candidate)
+CANDIDATE = Cause(
+    CANDIDATE_ID,
+    Category.ORPHANS,
+    None,
+    None,
+    CANDIDATE_LINE,
+    detect_candidate,
+    propose_candidate,
+    no_step=CANDIDATE_NO_STEP,
+)
 
 
 UNKNOWN_ID = "orphans-unknown"

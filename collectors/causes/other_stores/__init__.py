@@ -17,6 +17,7 @@ from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.engine_leftovers import ENGINE_STOPPED, detect_leftovers, leftover_targets, leftovers
 from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
+from collectors.causes.stopped_containers import ENDED
 from collectors.ledger.unlisted import ANOTHER_CLIENT
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item
@@ -74,7 +75,14 @@ def _draft_driver(context: PlanContext, name: str, units: list[Unit]) -> Draft:
 
 DRIVER_LINE = "data of a storage driver or image store that is not in use"
 DRIVER = Cause(
-    DRIVER_ID, Category.DOCKER_OTHER, OwnerKind.LEFTOVER, Harm.STATE, DRIVER_LINE, detect_driver, propose_driver
+    DRIVER_ID,
+    Category.DOCKER_OTHER,
+    OwnerKind.LEFTOVER,
+    Harm.STATE,
+    DRIVER_LINE,
+    detect_driver,
+    propose_driver,
+    no_step="none of it is proved to be left behind",
 )
 
 
@@ -83,12 +91,36 @@ NESTED_ID = "nested-root"
 
 def detect_nested(context: FindingContext) -> Iterable[Finding]:
     """All of them together, as far as they are notable."""
+    if not _inner_engines(context):
+        return ()  # what holds it is unused: told as that alone
     remedy = "prune with the inner engine"
     return detect_inside(context, NESTED_ID, UnitKind.NESTED_ROOT, "Docker root inside a container", remedy)
 
 
+def _inner_engines(context: FindingContext) -> bool:
+    """May one of the engines inside still run? Not where all that holds them is a volume or container without use."""
+    idle = {
+        item.owner_id
+        for category in (Category.VOLUMES, Category.CONTAINERS)
+        for item in context.items(category)
+        if item.state.startswith("unused") or item.state in ENDED
+    }
+    inside = (unit for unit in context.study.units if unit.kind is UnitKind.NESTED_ROOT)
+    return not all(unit.owners and unit.owners <= idle for unit in inside)
+
+
 NESTED_LINE = "a whole Docker root inside a container or volume"
-NESTED = Cause(NESTED_ID, None, None, None, NESTED_LINE, detect_nested, inside=UnitKind.NESTED_ROOT)
+NESTED_NO_STEP = "only the engine inside knows what of it is in use"
+NESTED = Cause(
+    NESTED_ID,
+    None,
+    None,
+    None,
+    NESTED_LINE,
+    detect_nested,
+    inside=UnitKind.NESTED_ROOT,
+    no_step=NESTED_NO_STEP,
+)
 
 
 PLUGIN_ID = "plugin-data"
@@ -101,11 +133,13 @@ def detect_plugin(context: FindingContext) -> Iterable[Finding]:
 
 
 PLUGIN_LINE = "data that plugins keep in their own root filesystems"
-PLUGIN = Cause(PLUGIN_ID, Category.DOCKER_OTHER, None, None, PLUGIN_LINE, detect_plugin)
+PLUGIN_NO_STEP = "only the plugin knows what it needs of them"
+PLUGIN = Cause(PLUGIN_ID, Category.DOCKER_OTHER, None, None, PLUGIN_LINE, detect_plugin, no_step=PLUGIN_NO_STEP)
 
 
 FORMER_ID, ENGINE_ID = "former-root", "other-engine"
 _MOST_NAMED, _MOST_STORES = 6, 3
+BESIDE_NO_STEP = "another engine's things are its own to remove, and a former root may be the only copy: for a person"
 _KUBERNETES = "crictl rmi --prune"
 
 
@@ -168,12 +202,15 @@ def _ask_containerd(context: FindingContext) -> str:
 def propose_beside(context: PlanContext) -> Proposal:
     """Nothing: whose it is, and whether it is needed, only its owner knows."""
     told = [found.claim for found in map(context.found, (FORMER_ID, ENGINE_ID)) if found is not None]
-    why = "another engine's things are its own to remove, and a former root may be the only copy: for a person"
-    return Proposal((), tuple(f"{claim}: {why}." for claim in told), answered=bool(told))
+    return Proposal((), tuple(f"{claim}: {BESIDE_NO_STEP}." for claim in told), answered=bool(told))
 
 
 FORMER_LINE = "a Docker root from before, with its images and volumes, that no engine runs on"
-FORMER = Cause(FORMER_ID, Category.DOCKER_OTHER, None, None, FORMER_LINE, detect_former, propose_beside)
+FORMER = Cause(
+    FORMER_ID, Category.DOCKER_OTHER, None, None, FORMER_LINE, detect_former, propose_beside, no_step=BESIDE_NO_STEP
+)
 
 ENGINE_LINE = "what another engine, Podman or another client of containerd keeps on the same filesystem"
-ENGINE = Cause(ENGINE_ID, Category.OTHER_FILES, None, None, ENGINE_LINE, detect_engine, propose_beside)
+ENGINE = Cause(
+    ENGINE_ID, Category.OTHER_FILES, None, None, ENGINE_LINE, detect_engine, propose_beside, no_step=BESIDE_NO_STEP
+)

@@ -5,14 +5,15 @@ A container that was created and never started is left alone: somebody is about 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import KEPT, because, unread
 from collectors.causes.commands import kept as kept_by_rule
-from collectors.causes.commands import too_young, unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.holders import large_logs
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container
 from collectors.model.finding import Finding, Severity
@@ -24,6 +25,7 @@ from collectors.model.settings import has_label, matches
 
 ID = "stopped-containers"
 ENDED = frozenset({"exited", "dead"})
+_NO_END = "without a time at which it ended, so that nobody can tell whether it is about to go on"
 
 
 def detect(context: FindingContext) -> Iterable[Finding]:
@@ -37,29 +39,24 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 
 
 def propose(context: PlanContext) -> Proposal:
-    """One step for each container that ended long enough ago."""
+    """One step for each container that has ended, young ones marked."""
     listed = context.containers()
     if listed is None:
-        return Proposal(left_out=(unread("Containers", context.engine.containers),))
+        return Proposal((), (unread("Containers", context.engine.containers),), reason="containers could not be listed")
     drafts: list[Draft] = []
-    number: defaultdict[str, int] = defaultdict(int)
+    stay: Counter[str] = Counter()
     for container in listed:
         if container.state not in ENDED:
             continue
-        if kept(context, container):
-            number["kept"] += 1
-            continue
         idle = _idle_s(context, container)
-        if idle is None or idle < context.rules.container_age_s:
-            number["young"] += 1
-            continue
-        drafts.append(_draft(context, container, idle))
-    sentences = []
-    if number["kept"]:
-        sentences.append(kept_by_rule(number["kept"], _plural(number["kept"]), "label or pattern"))
-    if number["young"]:
-        sentences.append(too_young(number["young"], _plural(number["young"])))
-    return Proposal(tuple(drafts), tuple(sentences))
+        if kept(context, container):
+            stay[KEPT] += 1
+        elif idle is None:
+            stay[_NO_END] += 1
+        else:
+            drafts.append(_draft(context, container, idle))
+    said = (kept_by_rule(stay[KEPT], _plural(stay[KEPT]), "label or pattern"),) if stay[KEPT] else ()
+    return Proposal(tuple(drafts), said, reason=because(stay, "the engine lists none any more"))
 
 
 def kept(context: PlanContext, container: Container) -> bool:
@@ -70,7 +67,7 @@ def kept(context: PlanContext, container: Container) -> bool:
 
 
 def removed_by(context: PlanContext) -> Mapping[str, str]:
-    """Container id → the step that removes it without a person."""
+    """Container id → the step that can remove it without a person, young ones too."""
     return {
         target.id: draft.id
         for draft in context.once(propose).drafts
@@ -89,12 +86,14 @@ def _idle_s(context: PlanContext, container: Container) -> float | None:
 def _draft(context: PlanContext, container: Container, idle_s: float) -> Draft:
     most = ceiling(container.writable)
     small = most is not None and most <= context.rules.container_small_bytes
+    me, log = Owner(OwnerKind.CONTAINER, container.id), Owner(OwnerKind.LOG, container.id)
+    cut_first = container.id in context.once(large_logs)  # a log's history is less than what only this container holds
     return Draft(
-        id=Owner(OwnerKind.CONTAINER, container.id).text(),
+        id=me.text(),
         action="container.remove",
         title=f"Remove the stopped container {container.name}",
         command=commands.line(context.tool, "container", "rm", container.name or container.id[:12]),
-        targets=(Owner(OwnerKind.CONTAINER, container.id), Owner(OwnerKind.LOG, container.id)),
+        targets=(me,) if cut_first else (me, log),
         rank=50 if small else 170,
         within=(-idle_s, container.id),
         harm=Harm.STATE,
@@ -103,7 +102,9 @@ def _draft(context: PlanContext, container: Container, idle_s: float) -> Draft:
         costs="its log and what it wrote outside volumes are lost; its volumes stay",
         undo="none; create it again from its image",
         automatic=small,
+        requires=frozenset({log.text()} if cut_first else ()),
         claimed=container.writable,
+        young_s=max(0.0, context.rules.least_s(context.rules.container_age_s) - idle_s),
     )
 
 

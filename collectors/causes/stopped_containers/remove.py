@@ -43,13 +43,18 @@ class Containers(Remover):
             return GONE
         if not reply.ok or not isinstance(reply.body, dict):
             return failed(reply.message)
-        if reason := why_not(reply.body, self._tools.context.rules, self._tools.now(), small=small):
+        rules = self._tools.context.rules
+        least_s = self._tools.least_s(step, rules.container_age_s)
+        if reason := why_not(reply.body, rules, self._tools.now(), least_s, small=small):
             return skipped(reason)
         return act_of(self._tools.engine.delete(f"/containers/{name}", {"force": "0", "v": "0"}))
 
 
-def why_not(detail: Mapping[str, Any], rules: Rules, now: datetime, *, small: bool) -> str:
-    """`detail` is the container's inspection with size; `small`: its writable layer must not have grown large."""
+def why_not(detail: Mapping[str, Any], rules: Rules, now: datetime, least_s: float, *, small: bool) -> str:
+    """`detail` is the container's inspection with size; `small`: its writable layer must not have grown large.
+
+    It must have ended `least_s` seconds ago.
+    """
     name = text(detail, "Name").removeprefix("/")
     if kept := has_label(labels(detail), rules) or matches((name, text(detail, "Id")), rules.containers):
         return f"the rule {kept} keeps it"
@@ -60,7 +65,7 @@ def why_not(detail: Mapping[str, Any], rules: Rules, now: datetime, *, small: bo
     ended = moment(state.get("FinishedAt"))
     if ended is None:
         return "when it ended is not known"
-    if (now - ended).total_seconds() < rules.container_age_s:
+    if (now - ended).total_seconds() < least_s:
         return "it ran again recently"
     written = detail.get("SizeRw", 0)
     if small and (not isinstance(written, int) or written > rules.container_small_bytes):

@@ -5,10 +5,11 @@ Images without a tag that no container uses: what rebuilding the same tag leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import because
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.images import Unused, choose_images, own_bytes
 from collectors.causes.plan_context import PlanContext
@@ -17,7 +18,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import charged, total
+from collectors.model.reading import Exact, charged, total
 
 ID = "unused-images"
 
@@ -35,14 +36,21 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 def propose(context: PlanContext) -> Proposal:
     """One step an image, untagged ones of unknown age too; and why other images stay."""
     chosen = context.once(choose_images)
-    return Proposal(tuple(_draft(context, one) for one in chosen.others), chosen.left_out)
+    drafts = tuple(_draft(context, one) for one in chosen.others)
+    return Proposal(drafts, chosen.left_out, reason=_reason(context, chosen.others_stay))
+
+
+def _reason(context: PlanContext, stay: Mapping[str, int]) -> str:
+    """Why a finding about images has no step."""
+    listed = isinstance(context.engine.images, Exact) and isinstance(context.engine.containers, Exact)
+    return because(stay, "the engine lists none any more" if listed else "which are in use could not be listed")
 
 
 def _draft(context: PlanContext, unused: Unused) -> Draft:
     image, idle_s = unused.image, unused.idle_s
     name = next(iter(image.tags or image.digests), image.id.removeprefix("sha256:")[:12])
     refs = image.tags if len(image.tags) > 1 else (image.id.removeprefix("sha256:")[:12],)
-    known = idle_s is not None  # else a person has to say
+    known = unused.known  # else a person has to say
     needs = "no container uses it, and its tags still name it"
     return Draft(
         id=Owner(OwnerKind.IMAGE, image.id).text(),
@@ -59,6 +67,7 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
         undo=_again(context.tool, image),
         automatic=known,
         requires=unused.after,
+        young_s=unused.young_s,
         claimed=own_bytes(context, image),
     )
 
@@ -76,6 +85,7 @@ CAUSE = Cause(ID, Category.IMAGES, OwnerKind.IMAGE, Harm.TIME, LINE, detect, pro
 
 DANGLING_ID = "dangling-images"
 DANGLING_STEP = "images.dangling"
+YOUNG_STEP = "images.dangling.young"
 
 
 def detect_dangling(context: FindingContext) -> Iterable[Finding]:
@@ -91,21 +101,27 @@ def detect_dangling(context: FindingContext) -> Iterable[Finding]:
 
 
 def propose_dangling(context: PlanContext) -> Proposal:
-    """One step for those that are known to be here for long; of the others each is a step of its own."""
-    found = [one.image for one in context.once(choose_images).dangling]
-    return Proposal((_draft_dangling(context, found),)) if found else Proposal()
+    """One step for those that are known to be here for long, one for the young; any other is a step of its own."""
+    chosen = context.once(choose_images)
+    old = [one for one in chosen.dangling if not one.young_s]
+    young = [one for one in chosen.dangling if one.young_s]
+    drafts = tuple(_draft_dangling(context, found) for found in (old, young) if found)
+    return Proposal(drafts, reason=_reason(context, chosen.dangling_stay))
 
 
-def _draft_dangling(context: PlanContext, found: list[Image]) -> Draft:
+def _draft_dangling(context: PlanContext, unused: list[Unused]) -> Draft:
+    """Of images that are all old enough, or all young."""
+    found, young_s = [one.image for one in unused], max(one.young_s for one in unused)
+
     def command(left: tuple[Owner, ...]) -> str:
         return commands.line(context.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
 
     targets = tuple(Owner(OwnerKind.IMAGE, image.id) for image in found)
     unique = total([own_bytes(context, image) for image in found], context.origin("sizes as the engine counts them"))
     return Draft(
-        id=DANGLING_STEP,
+        id=YOUNG_STEP if young_s else DANGLING_STEP,
         action="image.remove",
-        title="Remove dangling images that no container uses",
+        title=f"Remove {'young ' if young_s else ''}dangling images that no container uses",
         command=command(targets),
         targets=targets,
         rank=60,
@@ -119,6 +135,7 @@ def _draft_dangling(context: PlanContext, found: list[Image]) -> Draft:
         claimed=unique,
         trim={target: frozenset() for target in targets},
         command_for=command,
+        young_s=young_s,
     )
 
 

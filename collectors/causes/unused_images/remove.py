@@ -67,7 +67,8 @@ class Images(Remover):
         if known is None:
             return skipped("the plan did not know its names")
         rules = self._tools.context.rules
-        reason = why_not(detail, containers, rules, self._tools.now(), dangling=self.dangling)
+        least_s = self._tools.least_s(step, rules.dangling_age_s if self.dangling else rules.image_age_s)
+        reason = why_not(detail, containers, rules, self._tools.now(), least_s, dangling=self.dangling)
         if reason:
             return skipped(reason)
         if names := strangers(detail, known):
@@ -105,9 +106,18 @@ class DanglingImages(Images):
 
 
 def why_not(
-    detail: Mapping[str, Any], containers: Iterable[Mapping[str, Any]], rules: Rules, now: datetime, *, dangling: bool
+    detail: Mapping[str, Any],
+    containers: Iterable[Mapping[str, Any]],
+    rules: Rules,
+    now: datetime,
+    least_s: float,
+    *,
+    dangling: bool,
 ) -> str:
-    """`detail` is the image's inspection, `containers` the list of all containers, stopped ones too."""
+    """`detail` is the image's inspection, `containers` the list of all containers, stopped ones too.
+
+    It must not have got a tag for `least_s` seconds.
+    """
     tags, digests = theirs(detail)
     names = image_names(tags, digests, text(detail, "Id"))
     if kept := has_label(labels(detail), rules) or matches(names, rules.images):
@@ -115,8 +125,7 @@ def why_not(
     if dangling and tags:
         return f"it is not dangling any more: it is tagged {tags[0]}"
     tagged_at = moment(mapping(detail, "Metadata").get("LastTagTime"))
-    least = rules.dangling_age_s if dangling else rules.image_age_s
-    if tagged_at is not None and (now - tagged_at).total_seconds() < least:
+    if tagged_at is not None and (now - tagged_at).total_seconds() < least_s:
         return "it was tagged, pulled or loaded recently"
     known = {normal(tag) for tag in tags} | set(digests)
     ids = {text(detail, "Id"), *(digest.rpartition("@")[2] for digest in digests)}

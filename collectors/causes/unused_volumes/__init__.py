@@ -6,12 +6,13 @@ Proposed one by one, by name, to a person; never removed by themselves.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from collectors.causes import commands, stopped_containers
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.commands import KEPT, because, unread
 from collectors.causes.commands import kept as kept_by_rule
-from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.holders import holders
 from collectors.causes.plan_context import PlanContext
@@ -39,19 +40,20 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 def propose(context: PlanContext) -> Proposal:
     """One step for each unreferenced volume; anonymous ones first."""
     if not isinstance(context.engine.volumes, Exact):
-        return Proposal(left_out=(unread("Volumes", context.engine.volumes),))
+        return Proposal((), (unread("Volumes", context.engine.volumes),), reason="volumes could not be listed")
     use = context.once(holders)
     if not use.known:
-        return Proposal(left_out=(unread("Volumes", context.engine.containers),))
-    drafts = [
-        _draft(context, volume)
-        for volume in context.engine.volumes.value
-        if not use.of_volume(volume.name)
-        and not (isinstance(volume.references, Exact) and volume.references.value > 0)
-        and not has_label(volume.labels, context.rules)
-        and not matches((volume.name,), context.rules.volumes)
-    ]
-    return Proposal(tuple(drafts))
+        return Proposal((), (unread("Volumes", context.engine.containers),), reason="containers could not be listed")
+    drafts: list[Draft] = []
+    stay: Counter[str] = Counter()
+    for volume in context.engine.volumes.value:
+        if use.of_volume(volume.name) or (isinstance(volume.references, Exact) and volume.references.value > 0):
+            stay["mounted by a container by now"] += 1
+        elif has_label(volume.labels, context.rules) or matches((volume.name,), context.rules.volumes):
+            stay[KEPT] += 1
+        else:
+            drafts.append(_draft(context, volume))
+    return Proposal(tuple(drafts), reason=because(stay, "the engine lists none any more"))
 
 
 def _draft(context: PlanContext, volume: Volume) -> Draft:
@@ -88,7 +90,9 @@ _BUILDER_CONTAINER = "buildx_buildkit_"
 
 def detect_builder(context: FindingContext) -> Iterable[Finding]:
     """All of them together, as far as they are notable."""
-    states = [i for i in context.items(Category.VOLUMES) if _BUILDER_VOLUME.fullmatch(i.name)]
+    volumes = context.items(Category.VOLUMES)
+    # One without its container is a volume that nothing uses, like any other: told as that alone.
+    states = [i for i in volumes if _BUILDER_VOLUME.fullmatch(i.name) and not i.state.startswith("unused")]
     amount = context.sum(item.referenced for item in states)
     if states and context.notable(charged(amount)):
         claim = f"{count(len(states), 'container builder')} with a cache of its own in a volume"
@@ -102,7 +106,7 @@ def propose_builder(context: PlanContext) -> Proposal:
     """One proposal for each builder whose container still holds its cache; without one the volume is like any other."""
     use = context.once(holders)
     if not isinstance(context.engine.volumes, Exact) or not use.known:
-        return Proposal()
+        return Proposal(reason="volumes or containers could not be listed")
     # What is removed as a stopped container, each by the step of its name.
     gone = frozenset(target for draft in context.once(stopped_containers.propose).drafts for target in draft.targets)
     drafts, keeps = [], 0
@@ -117,7 +121,8 @@ def propose_builder(context: PlanContext) -> Proposal:
             continue
         drafts.append(_draft_builder(context, volume, users, gone))
     said = (kept_by_rule(keeps, "container builders", "label or pattern"),) if keeps else ()
-    return Proposal(tuple(drafts), said)
+    stay = {KEPT: keeps}
+    return Proposal(tuple(drafts), said, reason=because(stay, "something that is no builder mounts their volumes too"))
 
 
 def _kept_builder(context: PlanContext, volume: Volume, users: tuple[Container, ...]) -> bool:
