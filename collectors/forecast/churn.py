@@ -23,7 +23,7 @@ from itertools import pairwise
 from collectors.forecast.build_steps import BuildStep, busting_step
 from collectors.journal import Journal
 from collectors.journal.encoding import short_id
-from collectors.model.engine import Image, TagEvent
+from collectors.model.engine import Image, TagEvent, repository_of
 from collectors.model.owner import ImageId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, total
 from collectors.model.report import RepositoryChurn
@@ -41,13 +41,6 @@ class By(StrEnum):
 class Attribution:
     repository: str
     by: By
-
-
-def repository_of(reference: str) -> str:
-    """The repository of "host:5000/shop/app:latest" or "shop/app@sha256:…": a colon in the host is no tag."""
-    name = reference.partition("@")[0]
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name
 
 
 def attribute(

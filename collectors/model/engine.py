@@ -153,3 +153,10 @@ class DaemonConfig:
     path: str
     logs_bounded: bool  # log-opts max-size, or a driver that rotates by itself
     build_cache_bounded: bool  # builder.gc with a size, or defaultKeepStorage
+
+
+def repository_of(reference: str) -> str:
+    """The repository of "host:5000/shop/app:latest" or "shop/app@sha256:…": a colon in the host is no tag."""
+    name = reference.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name

@@ -110,3 +110,20 @@ class Books:
 
     releases: tuple[Release, ...]
     unread: Reading[None]  # Exact(None) where everything was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one group of things holds, over all filesystems: those of a compose project, a stack, a label, a repository.
+
+    `exclusive` comes free when all of the group goes; of what others hold too `shared` is the whole, no part. `logs` and
+    `volumes` are parts of the two.
+    """
+
+    by: str  # "project", "stack", "repository" or "label:KEY"
+    name: str  # of the project, stack or repository, the value of the label; "" for what has none
+    things: int  # containers, volumes and images
+    exclusive: Size
+    shared: Size
+    logs: Size
+    volumes: Size

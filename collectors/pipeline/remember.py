@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from collectors.causes import disk_full
-from collectors.forecast.churn import repository_of
 from collectors.journal import Action, Journal, Noted, Record
 from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
+from collectors.model.engine import repository_of
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
