@@ -135,6 +135,13 @@ def _how(p: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json", "openmetrics"), default="text", help="of the report (default: text)"
     )
     group.add_argument("--output", metavar="FILE", help="write the report there, whole or not at all, not to stdout")
+    group.add_argument(
+        "--by",
+        metavar="GROUP",
+        action="append",
+        type=group_by,
+        help="bills below the categories: project (compose), stack (swarm), repository, label=KEY; may be repeated",
+    )
     group.add_argument("--si", action="store_true", help="sizes in powers of 1000, as docker prints them")
     group.add_argument(
         "--deadline", metavar="SECONDS", type=seconds, default=60.0, help="for the whole run (default: 60)"
@@ -149,6 +156,16 @@ def span(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no span such as 7d or 12h")
     return value
+
+
+def group_by(text: str) -> str:
+    """`project`, `stack`, `repository`, `label=KEY`, as bills are called in the report."""
+    kind, _, key = text.strip().partition("=")
+    if kind == "label" and key:
+        return f"label:{key}"
+    if kind not in ("project", "stack", "repository") or key:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of project, stack, repository and label=KEY")
+    return kind
 
 
 def moment(text: str) -> float | str:

@@ -21,6 +21,7 @@ from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain, discard_stdout
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
+from collectors.ledger.bills import ALWAYS
 from collectors.model.settings import Settings
 from collectors.pipeline import FinishedRun, Options, remember, survey
 from collectors.probe import Wish
@@ -81,13 +82,13 @@ def _render(arguments: argparse.Namespace, looked: Looked) -> str:
     if arguments.format == "openmetrics":
         from collectors.report.metrics import openmetrics
 
-        return openmetrics(looked[0][1].report)
-    pages = [_page(host, outcome, arguments.si, len(looked) > 1) for host, outcome in looked]
+        return openmetrics(looked[0][1].report, arguments.by or ())
+    pages = [_page(host, outcome, arguments, len(looked) > 1) for host, outcome in looked]
     return "\n".join(pages)
 
 
-def _page(host: str | None, outcome: FinishedRun, si: bool, several: bool) -> str:
-    page = text.render(outcome.report, si=si)
+def _page(host: str | None, outcome: FinishedRun, arguments: argparse.Namespace, several: bool) -> str:
+    page = text.render(outcome.report, si=arguments.si, by=arguments.by or ())
     return f"# Host: {formatting.quoted(host or outcome.report.host)}\n\n{page}" if several else page
 
 
@@ -104,7 +105,8 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         config.settings.thresholds.grace_s,
     )
     wish = None if arguments.probe_container is None else Wish(arguments.probe_container)
-    return Options(request, _settings(arguments, config), journal, vault, arguments.until, wish)
+    by = (*ALWAYS, *(arguments.by or ()))
+    return Options(request, _settings(arguments, config), journal, vault, arguments.until, wish, by)
 
 
 def seldom_collect() -> None:

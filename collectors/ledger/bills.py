@@ -128,8 +128,8 @@ def _by_label(view: EngineView, kind: str) -> Mapping[str, _Group]:
         name = container.labels.get(key, "")
         groups[name].own |= {Owner(OwnerKind.CONTAINER, container.id), Owner(OwnerKind.LOG, container.id)}
         of_image[container.image_id].add(name)
-        for volume in _volumes_of(container):
-            of_volume[volume].add(name)
+        for used in _volumes_of(container):
+            of_volume[used].add(name)
     for volume in _listed(view.volumes):
         _share_out(groups, Owner(OwnerKind.VOLUME, volume.name), volume.labels.get(key, ""), of_volume[volume.name])
     for image in _listed(view.images):

@@ -116,7 +116,7 @@ class Books:
 class Bill:
     """What one group of things holds, over all filesystems: those of a compose project, a stack, a label, a repository.
 
-    `exclusive` comes free when all of the group goes; of what others hold too `shared` is the whole, no part. `logs` and
+    `exclusive` comes free when all of the group goes; of what others hold too `shared` is all, no part. `logs` and
     `volumes` are parts of the two.
     """
 

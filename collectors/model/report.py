@@ -12,7 +12,7 @@ from datetime import datetime
 from collectors.model.engine import Engine
 from collectors.model.facts import FilesystemFacts
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Ledger
+from collectors.model.ledger import Bill, Ledger
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.settings import Settings
@@ -96,6 +96,7 @@ class Report:
     plan: Plan
     coverage: tuple[SourceReport, ...]
     settings: Settings  # what it was judged and planned by
+    bills: tuple[Bill, ...]  # by project, stack and repository, and by what else was asked for
 
     @property
     def filesystem_identity(self) -> str | None:

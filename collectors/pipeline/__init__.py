@@ -12,10 +12,11 @@ from collectors.inventory.request import OnPart
 from collectors.journal import Action
 from collectors.journal.appending import Place, append
 from collectors.journal.vault import keep
+from collectors.ledger.bills import ALWAYS, bills
 from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
-from collectors.pipeline.builds import recollect
+from collectors.pipeline.builds import recollect, repositories
 from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
 from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.pipeline.remember import bullets, record_of, tasks
@@ -40,6 +41,7 @@ class Options:
     vault: Path | None
     until_percent: float | None
     probe: Wish | None = None  # None: no container is ever started
+    bills: tuple[str, ...] = ALWAYS  # what to bill by
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
     ruling = replace(ruling, last_used=last_used(memory, snapshot))
     judged = judge(snapshot, accounts, memory, ruling)
-    final = report(snapshot, judged, memory.trend, options.settings)
+    billed = bills(
+        snapshot, [one.books for one in accounts], repositories(memory.journal, snapshot, builds), options.bills
+    )
+    final = report(snapshot, judged, memory.trend, options.settings, billed)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
     return FinishedRun(final, snapshot, judged, memory, ruling)

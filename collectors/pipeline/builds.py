@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice, zip_longest
 
 from collectors.engine.past import Past
-from collectors.forecast.churn import DAY, moves, rebuilt
+from collectors.forecast.churn import DAY, attribute, moves, rebuilt
 from collectors.inventory import Request, coverage
 from collectors.journal import Journal
 from collectors.journal.encoding import short_id
@@ -60,6 +60,16 @@ def recollect(journal: Journal | None, snapshot: Snapshot, request: Request) -> 
     if told:
         reports.append(_line(told.values(), took_s))
     return Builds(events, histories, tuple(reports))
+
+
+def repositories(journal: Journal | None, snapshot: Snapshot, builds: Builds) -> Mapping[ImageId, str]:
+    """The repository of each image, old ones that lost their tag included, as far as anything tells."""
+    images = snapshot.engine.images
+    if isinstance(images, Unavailable):
+        return {}
+    events = [(event.tag, event.image_id) for event in builds.events]
+    known = attribute(journal or Journal((), (), 0, 0), images.value, events)
+    return {image.id: known[short_id(image.id)].repository for image in images.value if short_id(image.id) in known}
 
 
 def _worth_asking(journal: Journal, images: Sequence[Image], now: datetime) -> bool:

@@ -15,7 +15,7 @@ from collectors.causes.detection import culprit, detect, in_order, is_symptom, s
 from collectors.causes.finding_context import FindingContext
 from collectors.ledger.account import Account, account
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Category, Ledger
+from collectors.model.ledger import Bill, Category, Ledger
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged
@@ -188,7 +188,9 @@ def _used_percent(main: Account) -> int | None:
     return space.value.used_percent if isinstance(space, Exact) else None
 
 
-def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings) -> Report:
+def report(
+    snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings, bills: tuple[Bill, ...] = ()
+) -> Report:
     """The run, finished."""
     main = judged.accounts[0].ledger if judged.accounts else None
     return Report(
@@ -210,6 +212,7 @@ def report(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Setti
         plan=judged.plan,
         coverage=snapshot.reports,
         settings=settings,
+        bills=bills,
     )
 
 

@@ -13,7 +13,7 @@ from collectors.filesystems import report_parts
 from collectors.model.engine import Engine
 from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.finding import Finding
-from collectors.model.ledger import Category, Item, Ledger, Row
+from collectors.model.ledger import Bill, Category, Item, Ledger, Row
 from collectors.model.plan import HarmTotal, PlanTarget, Step
 from collectors.model.reading import (
     AtLeast,
@@ -60,6 +60,7 @@ def encode(report: Report) -> Json:
         "plan_for_person": [_step(step) for step in report.plan.for_person],
         "plan_left_out": list(report.plan.left_out),
         "plan_mount": report.judged_ledger.filesystem.mount.mountpoint if report.judged_ledger else None,
+        "bills": [_bill(bill) for bill in report.bills],
         "coverage": [_coverage(row) for row in report.coverage],
         "other_filesystems": [
             {"filesystem": _filesystem(other.filesystem), "ledger": _rows(other), "items": _items(other)}
@@ -103,6 +104,12 @@ def _engine(engine: Reading[Engine], root: Reading[str]) -> Json:
         "root": where if where is not None else facts.root,
         "reason": "",
     }
+
+
+def _bill(bill: Bill) -> Json:
+    sizes = {"exclusive": bill.exclusive, "shared": bill.shared, "logs": bill.logs, "volumes": bill.volumes}
+    told = {f"{name}_bytes": _count(size) for name, size in sizes.items()}
+    return {"by": bill.by, "name": bill.name, "things": bill.things, **told, "reason": _gaps(*sizes.values())}
 
 
 def _rows(ledger: Ledger) -> list[Json]:

@@ -1,12 +1,12 @@
 """A report as OpenMetrics, for node_exporter's textfile collector. An unknown figure has no sample; it is no zero.
 
 Labels hold the program's own words only (categories, rules, sources): no foreign string can forge a sample or make the
-number of series grow.
+number of series grow. Bills are told on request alone, since theirs are names of projects and repositories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest
@@ -21,10 +21,10 @@ from collectors.model.snapshot import Outcome
 _PREFIX = "ullage"
 
 
-def openmetrics(report: Report) -> str:
-    """The whole exposition, ending in `# EOF`."""
+def openmetrics(report: Report, by: Sequence[str] = ()) -> str:
+    """The whole exposition, ending in `# EOF`; `by`: the kinds of bills that are told, each a series a group."""
     registry = CollectorRegistry()
-    registry.register(_Once(report))
+    registry.register(_Once(report, by))
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     return text.decode("utf-8")
 
@@ -32,8 +32,8 @@ def openmetrics(report: Report) -> str:
 class _Once:
     """A collector of one report."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, report: Report, by: Sequence[str]) -> None:
+        self._report, self._by = report, by
 
     def collect(self) -> Iterator[Metric]:
         report = self._report
@@ -48,6 +48,7 @@ class _Once:
             yield from part.metrics(report.filesystem_facts)
         yield from _findings(report)
         yield from _forecast(report)
+        yield from _bills(report, self._by)
         yield _sources(report)
 
 
@@ -107,6 +108,18 @@ def _forecast(report: Report) -> Iterator[Metric]:
     if ahead:
         text = "Seconds until used crosses a percentage, as forecast from the journal; absent where none is foreseen"
         yield _labelled("crossing_seconds", text, "percent", ahead)
+
+
+def _bills(report: Report, by: Sequence[str]) -> Iterator[Metric]:
+    texts = {"exclusive": "comes free when all of the group goes", "shared": "of what the group holds others hold too"}
+    for field, text in texts.items():
+        family = GaugeMetricFamily(f"{_PREFIX}_bill_{field}_bytes", f"What {text}", labels=["by", "name"])
+        for bill in report.bills:
+            count = _value(getattr(bill, field))
+            if bill.by in by and count is not None:
+                family.add_metric([bill.by, bill.name], count)
+        if family.samples:
+            yield family
 
 
 def _sources(report: Report) -> GaugeMetricFamily:

@@ -72,8 +72,9 @@ def _owners(texts: Iterable[str]) -> tuple[Owner, ...]:
 
 
 def with_settings(fields: Fields) -> Fields:
-    """A report that was made when reports did not carry their settings: they were the defaults, as far as is known."""
-    return {"settings": DEFAULTS, **fields}
+    """A report that was made when reports carried neither settings (they were the defaults, as far as is known) nor
+    bills."""
+    return {"settings": DEFAULTS, "bills": (), **fields}
 
 
 def with_things(fields: Fields) -> Fields:

@@ -53,6 +53,7 @@ def schema() -> Json:
                 "plan_for_person": _list("#/$defs/step"),
                 "plan_left_out": {"type": "array", "items": _TEXT},
                 "plan_mount": {"type": ["string", "null"], "description": "the filesystem that the plan frees"},
+                "bills": _list("#/$defs/bill"),
                 "coverage": _list("#/$defs/coverage"),
                 "other_filesystems": {
                     "type": "array",
@@ -77,6 +78,7 @@ def schema() -> Json:
             "item": _item(),
             "finding": _finding(severities),
             "step": _step(),
+            "bill": _bill(),
             "coverage": _object(
                 {
                     "source": _TEXT,
@@ -100,6 +102,12 @@ def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
 
 def _list(ref: str) -> Json:
     return {"type": "array", "items": {"$ref": ref}}
+
+
+def _bill() -> Json:
+    sizes = dict.fromkeys(("exclusive_bytes", "shared_bytes", "logs_bytes", "volumes_bytes"), _BYTES)
+    by: Json = {"type": "string", "pattern": "^(project|stack|repository|label:.+)$"}
+    return _object({"by": by, "name": _TEXT, "things": {"type": "integer"}, **sizes, "reason": _TEXT})
 
 
 def _filesystem() -> Json:

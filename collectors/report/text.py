@@ -6,6 +6,8 @@ string stands at the start of a line, and every one goes through `words.quoted`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import Between, Exact, Size, Unavailable, Why, charged
@@ -31,11 +33,11 @@ _LAST_SECTIONS = (
 SECTIONS = sections()
 
 
-def render(report: Report, *, si: bool = False) -> str:
-    """The whole page, with a newline at its end."""
+def render(report: Report, *, si: bool = False, by: Sequence[str] = ()) -> str:
+    """The whole page, with a newline at its end; `by`: the kinds of bills that stand below the categories."""
     bodies = (
         _summary(report, si),
-        _categories(report, si),
+        [*_categories(report, si), *_bills(report, by, si)],
         *(part.section(report, si) for part in report_parts()),
         _findings(report, si),
         trend_section(report.trend, si),
@@ -143,6 +145,21 @@ def _categories(report: Report, si: bool) -> list[str]:
             lines.append(f"Age: {formatting.quoted(ledger.note)}")
     for other in report.other_ledgers:
         lines.append(f"Other filesystem: {_other(other, si)}")
+    return lines
+
+
+def _bills(report: Report, by: Sequence[str], si: bool) -> list[str]:
+    lines = []
+    for kind in dict.fromkeys(by):
+        mine = [bill for bill in report.bills if bill.by == kind]
+        label = formatting.quoted(kind)
+        lines.append(f"Bill by {label}: {formatting.count(len(mine), 'row') if mine else 'nothing has one'}")
+        if mine:
+            lines += [f"| {label} | Exclusive | Shared | Logs | Volumes | Things |", "|---|---|---|---|---|---|"]
+        for bill in mine:
+            sizes = (formatting.size(size, si=si) for size in (bill.exclusive, bill.shared, bill.logs, bill.volumes))
+            name = formatting.quoted(bill.name) or "(none)"
+            lines.append(f"| {name} | {' | '.join(sizes)} | {bill.things} |")
     return lines
 
 

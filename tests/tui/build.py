@@ -156,6 +156,7 @@ def a_report(
     coverage: Sequence[SourceReport] | None = None,
 ) -> Report:
     return Report(
+        bills=(),
         tool_version="0.1.0",
         host=host,
         taken_at=at,

@@ -71,6 +71,7 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Setti
         trend=_trend(runs, index, settings),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
         coverage=(),
+        bills=(),
         settings=settings,
     )
 
