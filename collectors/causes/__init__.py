@@ -34,7 +34,6 @@ from collectors.causes import (
     other_stores,
     stopped_containers,
     unattributed,
-    unknown_to_engine,
     unused_images,
     unused_volumes,
 )
@@ -87,7 +86,7 @@ CAUSES: tuple[Cause, ...] = (
     other_stores.NESTED,
     other_stores.FORMER,
     other_stores.ENGINE,
-    unknown_to_engine.CAUSE,
+    other_stores.UNKNOWN,
     host_files.BIND,
     host_files.HIDDEN,
     host_files.CAUSE,

@@ -89,15 +89,29 @@ def _candidates(
     root: str, host: Host, engines: Iterable[EngineProcess], here: Callable[[str], bool]
 ) -> tuple[str, ...]:
     """Outer directories before those in them."""
-    above, inside = str(Path(root).parent), _REMAPPED.fullmatch(Path(root).name)
-    # In a user namespace the root lies below what it was without; a root that was moved away lies beside it.
-    beside = [path for path in (f"{above}/{name}" for name in _names(above)) if here(path) and _looks_like_a_root(path)]
-    near = [*beside, *([above] if inside else []), *(f"{root}/{n}" for n in _names(root) if _REMAPPED.fullmatch(n))]
-    homes = ["/root", *(f"/home/{name}" for name in _names(str(host.here("/home"))) if here("/home"))]
-    usual = [*_USUAL, *(f"{home}/{part}" for home in homes for part in _OF_USERS)]
-    known = [*near, *(str(host.here(path)) for path in usual), *(str(host.here(e.root)) for e in engines)]
-    real = (os.path.realpath(path) for path in known if here(path))
-    return tuple(sorted({path for path in real if path != root}, key=lambda path: (path.count("/"), path)))
+    named = (str(host.here(path)) for path in (*_usual(host, here), *(engine.root for engine in engines)))
+    real = {os.path.realpath(path) for path in (*_near(root, here), *named) if here(path)}
+    return tuple(sorted(real - {root}, key=_outer_first))
+
+
+def _outer_first(path: str) -> tuple[int, str]:
+    return path.count("/"), path
+
+
+def _near(root: str, here: Callable[[str], bool]) -> Iterator[str]:
+    """In a user namespace the root lies below what it was without; a root that was moved away lies beside it."""
+    above = str(Path(root).parent)
+    if _REMAPPED.fullmatch(Path(root).name):
+        yield above
+    yield from (path for name in _names(above) if here(path := f"{above}/{name}") and _looks_like_a_root(path))
+    yield from (f"{root}/{name}" for name in _names(root) if _REMAPPED.fullmatch(name))
+
+
+def _usual(host: Host, here: Callable[[str], bool]) -> tuple[str, ...]:
+    """The usual places of the machine's engines, and of every user's own."""
+    users = _names(str(host.here("/home"))) if here(str(host.here("/home"))) else []
+    homes = ("/root", *(f"/home/{name}" for name in users))
+    return (*_USUAL, *(f"{home}/{part}" for home in homes for part in _OF_USERS))
 
 
 def _looks_like_a_root(path: str) -> bool:
@@ -123,10 +137,14 @@ def _read(
     if runs is not None and within(root, path):
         runs = None
     units = tuple(_units(store, path, root, _unit_kind(kind, runs)))
-    images = sorted({who.id.partition(": image ")[2] for u in units for who in u.owners if ": image " in who.id})
-    volumes = sorted({who.id.partition(": volume ")[2] for u in units for who in u.owners if ": volume " in who.id})
+    images, volumes = _named(units, f"{path}: image "), _named(units, f"{path}: volume ")
     label = f"{runs.name} (pid {runs.pid})" if runs is not None else ""
-    return OtherStore(path, kind, label, _ask(kind, path, runs, images), tuple(images), tuple(volumes)), units
+    return OtherStore(path, kind, label, _ask(kind, path, runs, images), images, volumes), units
+
+
+def _named(units: Iterable[Unit], prefix: str) -> tuple[str, ...]:
+    every = {who.id for unit in units for who in unit.owners}
+    return tuple(sorted(one.removeprefix(prefix) for one in every if one.startswith(prefix)))
 
 
 def _kind(path: str, store: Store) -> str:

@@ -59,20 +59,7 @@ Extents = Iterable[tuple[int, int, int, bytes]]  # physical, bytes, place of the
 
 def once(occupancy: Occupancy, units: Sequence[UnitId], extents: Extents, whole: bool) -> Occupancy:
     """`occupancy`, which counted each extent once for each of its files, with each counted once for who holds it."""
-    table: Counter[frozenset[UnitId]] = Counter()
-    twice: Counter[UnitId] = Counter()
-    rows: Counter[bytes] = Counter()
-    for length, files in _segments(extents):
-        times = Counter(HOST_UNIT if place < 0 else units[place] for place, _ in files)
-        if times.total() < 2:
-            continue  # the other holder was not asked: it stays counted for both
-        for holder, number in times.items():
-            table[frozenset({holder})] -= number * length
-            twice[holder] += (number - 1) * length
-        table[frozenset(times)] += length
-        outside = sorted(path for place, path in files if place < 0)
-        for path in outside[len(times) == 1 :]:  # held by the host alone it stays with the first
-            rows[path] += length
+    table, twice, rows = _counted_again(units, extents)
     inodes = {share.holders: share.inodes for share in occupancy.shares}
     for share in occupancy.shares:
         table[share.holders] += share.bytes
@@ -88,6 +75,26 @@ def once(occupancy: Occupancy, units: Sequence[UnitId], extents: Extents, whole:
         ),
         largest_others=_smaller(occupancy.largest_others, rows),
     )
+
+
+def _counted_again(
+    units: Sequence[UnitId], extents: Extents
+) -> tuple[Counter[frozenset[UnitId]], Counter[UnitId], Counter[bytes]]:
+    """Bytes to add to each set of holders, those that a holder has more than once, and those of host files to drop."""
+    table: Counter[frozenset[UnitId]] = Counter()
+    twice: Counter[UnitId] = Counter()
+    rows: Counter[bytes] = Counter()
+    for length, files in _segments(extents):
+        times = Counter(HOST_UNIT if place < 0 else units[place] for place, _ in files)
+        if times.total() < 2:
+            continue  # the other holder was not asked: it stays counted for both
+        table[frozenset(times)] += length
+        for holder, number in times.items():
+            table[frozenset({holder})] -= number * length
+            twice[holder] += (number - 1) * length
+        outside = sorted(path for place, path in files if place < 0)
+        rows.update(dict.fromkeys(outside[len(times) == 1 :], length))  # held by the host alone it stays with the first
+    return table, twice, rows
 
 
 def _segments(extents: Extents) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:

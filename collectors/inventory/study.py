@@ -25,12 +25,14 @@ from collectors.inventory import coverage
 from collectors.inventory.request import Request, cache_folder
 from collectors.model.engine import Container
 from collectors.model.facts import FilesystemFacts
-from collectors.model.filesystem import Filesystem, Mount
+from collectors.model.filesystem import Filesystem, Mount, OpenFiles
 from collectors.model.owner import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Reading
+from collectors.model.reading import Exact, Reading, Unavailable
 from collectors.model.snapshot import FilesystemStudy, SourceReport
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
+from collectors.system import deadline
 from collectors.system.deadline import Clock
+from collectors.system.loop_devices import with_loop_devices
 from collectors.system.mount_table import Places, within
 from collectors.system.statvfs import space as statvfs
 from collectors.system.unlinked_files import OpenFileSearch, deleted_on
@@ -117,13 +119,28 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
             found.occupancy,
             found.facts,
             taken.bytes,
-            deleted_on(opened, mount.device),
+            _deleted(context, mount, opened),
             context.places.covered(mount),
             found.snapshots,
             found.beyond_mount,
             taken.inodes,
         )
     return answer, _reports(answer)
+
+
+def _deleted(context: StudyContext, mount: Mount, opened: Reading[OpenFileSearch]) -> Reading[OpenFiles]:
+    """The deleted files that a process or a loop device keeps on this filesystem."""
+    found = deleted_on(opened, mount.device)
+    if isinstance(found, Unavailable):
+        return found
+    host, mounts = context.request.host, context.places.mounts
+    looked = deadline.read(
+        "filesystem.loop",
+        mount.mountpoint,
+        lambda: with_loop_devices(found.value, mount, host, mounts),
+        timeout_s=context.clock.left(at_most=2.0),
+    )
+    return Exact(looked.value if isinstance(looked, Exact) else found.value, found.origin)
 
 
 def _question(context: StudyContext, mount: Mount) -> StudyQuestion:

@@ -81,7 +81,7 @@ def _open(desk: Desk, file: OpenDeleted) -> Item:
     container = desk.containers.get(ContainerId(file.container))
     who = container.name if container else file.container[:12]
     size = Exact(file.allocated_bytes, desk.origin)
-    process = f"{file.command} (pid {file.pid})"
+    process = f"{file.command} (pid {file.pid})" if file.pid else f"the loop device {file.command}"
     return Item(
         id=f"{file.device}:{file.inode}",
         owner_id=Owner(OwnerKind.OPEN, f"{file.device}:{file.inode}"),

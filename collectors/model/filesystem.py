@@ -131,8 +131,8 @@ class OpenDeleted:
     allocated_bytes: int
     apparent_bytes: int
     path: str  # where it was
-    pid: int
-    command: str
+    pid: int  # 0: the kernel itself, for a loop device
+    command: str  # with pid 0: the loop device, /dev/loop0
     container: str  # container id from the process's cgroup, "" for the host's own
     started_ticks: int | None  # when the process started, in clock ticks since boot; None: not known
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collectors.causes import unknown_to_engine
+from collectors.causes import other_stores
 from collectors.ledger.unlisted import NOT_KNOWN
+from collectors.model.filesystem import OpenFiles
+from collectors.model.reading import Exact
+from collectors.system.host import this_host
+from collectors.system.loop_devices import with_loop_devices
+from collectors.system.mount_table import filesystem_of
+from collectors.system.mountinfo import mounts
 from tests.bench.explain import preflight
-from tests.lab import Lab
-from tests.lab.messes._write import MIB
+from tests.lab import Lab, disk
+from tests.lab.commands import run
+from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
 
 pytestmark = pytest.mark.machine
@@ -20,8 +29,22 @@ pytestmark = pytest.mark.machine
 @pytest.fixture(scope="module")
 def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
     require_machine()
-    with Lab.up(driver="overlay2", mess="strangers", size_mib=1024) as lab:
+    with (
+        Lab.up(driver="overlay2", mess="strangers", size_mib=1024) as lab,
+        deleted_below_a_loop_device(lab.mount / "image.raw"),
+    ):
         yield lab, preflight(lab)
+
+
+@contextmanager
+def deleted_below_a_loop_device(image: Path) -> Iterator[str]:
+    random_file(image, 24 * MIB)
+    device = run("losetup", "--find", "--show", image).strip()
+    image.unlink()
+    try:
+        yield device
+    finally:
+        run("losetup", "--detach", device)
 
 
 def item(document: dict[str, Any], category: str, name: str) -> dict[str, Any]:
@@ -58,7 +81,7 @@ def test_what_was_made_by_hand_is_named_with_its_bytes(
 
 def test_one_finding_names_the_largest_and_no_step_touches_any_of_it(told: tuple[Lab, dict[str, Any]]) -> None:
     lab, document = told
-    (found,) = [one for one in document["findings"] if one["rule"] == unknown_to_engine.ID]
+    (found,) = [one for one in document["findings"] if one["rule"] == other_stores.UNKNOWN_ID]
     (lost,) = lab.truth.of("containers", "container without a configuration")
     assert lost.id in found["title"]
     assert found["bytes"] >= (57 + 21 + 13 + 9 + 5) * MIB
@@ -66,3 +89,33 @@ def test_one_finding_names_the_largest_and_no_step_touches_any_of_it(told: tuple
     commands = " ".join(step["command"] for step in document["plan"])
     assert not any(name in commands for name in ("handmade", "volumes.bak", "oops.tar", lost.id))
     assert any("engine does not know" in why for why in document["plan_left_out"])
+
+
+def test_the_loop_device_above_a_deleted_file_is_named_with_what_it_takes(told: tuple[Lab, dict[str, Any]]) -> None:
+    lab, document = told
+    (held,) = [one for one in document["items"]["deleted_open"] if one["name"] == str(lab.mount / "image.raw")]
+    assert held["owner"].startswith("the loop device /dev/loop")
+    assert 24 * MIB <= held["bytes"] <= 25 * MIB
+    device = held["owner"].rpartition(" ")[2]
+    steps = [*document["plan"], *document.get("plan_for_person", [])]
+    assert f"losetup -d {device}" in {step["command"] for step in steps}
+    unattributed = next(row["bytes"] for row in document["ledger"] if row["category"] == "unattributed")
+    assert abs(unattributed) < MIB
+
+
+def test_where_the_filesystem_is_not_asked_the_device_is_named_with_what_it_may_take(tmp_path: Path) -> None:
+    require_machine()
+    made = disk.create(tmp_path, "xfs", size_mib=320)
+    try:
+        with deleted_below_a_loop_device(made.mount / "image.raw") as device:
+            table = mounts(this_host(), timeout_s=5)
+            assert isinstance(table, Exact)
+            on = filesystem_of(made.mount, table.value)
+            assert on is not None
+            found = with_loop_devices(OpenFiles((), ()), on, this_host(), table.value)
+        assert found.files == ()
+        (unread,) = found.unread
+        assert f"{device} holds the deleted file {made.mount}/image.raw" in unread.detail
+        assert f"at most {24 * MIB:,} bytes" in unread.detail
+    finally:
+        assert disk.destroy(tmp_path) == []

@@ -22,6 +22,7 @@ ID = "deleted-open"
 _UNLINKED = frozenset({Owner(OwnerKind.UNLINKED, "")})  # all of them together, as the trees of a btrfs see them
 _NOTABLE_SHARE = 50  # of all such bytes: a holder of less is not worth a restart
 _ENGINES = ("dockerd", "podman")
+_LOOP = "the loop device "
 
 
 def detect(context: FindingContext) -> Iterable[Finding]:
@@ -31,7 +32,8 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     if items and context.notable(charged(amount)):
         claim = f"{count(len(items), 'deleted file')} still held open, the largest by {items[0].owner}"
         evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
-        remedy = "restart the process that holds them"
+        loop = items[0].owner.startswith(_LOOP)
+        remedy = f"losetup -d {items[0].owner.removeprefix(_LOOP)}" if loop else "restart the process that holds them"
         yield Finding(ID, context.severity(amount), claim, amount, evidence, remedy, (), True)
 
 
@@ -56,7 +58,7 @@ def propose(context: PlanContext) -> Proposal:
         return Proposal()
     holders: defaultdict[str, list[OpenDeleted]] = defaultdict(list)
     for file in files:
-        holders[file.container or str(file.pid)].append(file)
+        holders[file.container or (str(file.pid) if file.pid else file.command)].append(file)
     least = sum(f.allocated_bytes for f in files) // _NOTABLE_SHARE
     asked = context.found(ID) is not None
     drafts = tuple(
@@ -76,6 +78,10 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         title = f"Restart the container {name}, which holds deleted files open"
         command = commands.line(context.tool, "restart", name)
         needs = "a person who knows whether it may be restarted now"
+    elif not first.pid:
+        title = f"Detach {first.command}, which holds a deleted file"
+        command = commands.line("losetup", "-d", first.command)
+        needs = f"nothing mounted from it, and nobody who writes to it: `findmnt {first.command}` shows it"
     elif first.command in _ENGINES:
         title = f"Restart the engine ({first.command}), which holds deleted files open"
         command = commands.line("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
