@@ -13,7 +13,9 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # What a test's parameters call the lab that it shares with others of its file.
-_LABS = frozenset({"overlay2", "btrfs", "vfs", "containerd", "podman", "20.10", "26.1", "28.5", "ext4", "xfs", "buildkit"})
+_LABS = frozenset(
+    {"overlay2", "btrfs", "vfs", "containerd", "podman", "20.10", "26.1", "28.5", "ext4", "xfs", "buildkit"}
+)
 _ON_LABS = "tests/machine/"
 _ON_LABS_OF_THE_FOLDER = "tests/privileges/"
 # Files that share the labs of `tests.lab.shared`; the engine is the host's own where a parameter names none.

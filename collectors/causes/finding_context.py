@@ -118,9 +118,16 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
-    """The largest items as evidence."""
+    """The largest items as evidence, each with the directory or file that holds half of it and more."""
     ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
-    return tuple((item.name, item.referenced) for item in ordered[:most])
+    return tuple(line for item in ordered[:most] for line in ((item.name, item.referenced), *_inside(item)))
+
+
+def _inside(item: Item) -> Iterable[tuple[str, Size]]:
+    first = max(item.inside, key=lambda place: place.allocated_bytes, default=None)
+    if first is not None and first.path != "/" and 2 * first.allocated_bytes >= charged(item.referenced):
+        where = first.path if item.category is Category.OTHER_FILES else f"{item.name}: {first.path}"
+        yield where, Exact(first.allocated_bytes, item.referenced.origin)
 
 
 def of_docker(context: FindingContext) -> tuple[Engine, DaemonConfig] | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
-from collectors.model.reading import Between, Exact, Size, Unavailable, Why, charged
+from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report import formatting
@@ -141,6 +141,7 @@ def _categories(report: Report, si: bool) -> list[str]:
         lines.append("| " + " | ".join(cells) + " |")
     if ledger is not None:
         lines.append(f"Method: {formatting.quoted(_method(ledger))}")
+        lines.append(f"Inodes: {_inodes(ledger)}")
         if ledger.note:
             lines.append(f"Age: {formatting.quoted(ledger.note)}")
     for other in report.other_ledgers:
@@ -161,6 +162,28 @@ def _bills(report: Report, by: Sequence[str], si: bool) -> list[str]:
             name = formatting.quoted(bill.name) or "(none)"
             lines.append(f"| {name} | {' | '.join(sizes)} | {bill.things} |")
     return lines
+
+
+def _inodes(ledger: Ledger) -> str:
+    """Who holds how many, the most first; what nobody was found for is always told."""
+    space = ledger.filesystem.space
+    if isinstance(space, Unavailable):
+        return formatting.unknown(space)
+    used = space.value.inodes_used
+    if used is None:
+        return "not limited: this filesystem makes them as it goes"
+    rows = [row for row in ledger.rows if row.category is not Category.UNATTRIBUTED]
+    known = sorted(((_count(row.inodes) or 0, row) for row in rows), key=lambda pair: -pair[0])
+    told = [f"{_number(row.inodes)} {row.category.value}" for count, row in known if count]
+    unread = [row.category.value for row in rows if isinstance(row.inodes, Unavailable)]
+    told.append(f"{_number(ledger.row(Category.UNATTRIBUTED).inodes)} unattributed")
+    gaps = f"; not counted: {', '.join(unread)}" if unread else ""
+    return f"{used:,} of {space.value.inodes:,} used: {', '.join(told)}{gaps}"
+
+
+def _number(inodes: Size) -> str:
+    floor = "≥ " if isinstance(inodes, AtLeast) else ""
+    return f"{floor}{_count(inodes) or 0:,}"
 
 
 def _other(ledger: Ledger, si: bool) -> str:
