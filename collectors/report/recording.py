@@ -212,6 +212,7 @@ def _names(report: Report) -> Iterator[tuple[str, str]]:
                 yield kind, item.name
                 yield from ((kind, part) for part in item.name.split("/") if "/" in item.name)
                 yield from ((kind, part.strip()) for part in item.owner.split(","))
+                yield from (("path", place.path) for place in item.inside)
     yield from ((bill.by.partition(":")[0], bill.name) for bill in report.bills)
     yield from (("image", churn.repository) for churn in report.trend.churn)
 
