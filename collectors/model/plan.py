@@ -58,6 +58,7 @@ class Step:
     rule: str  # the finding that asks for it
     automatic: bool  # may --apply run it at its tier? volumes and orphans with doubt: never
     cause: str = ""  # id of the cause that proposed it, and that knows how it is done; "" in older recordings
+    frees_inodes: int | None = None  # as `frees`; None: not counted (no fixed number, an estimate, an older recording)
     young_s: float = 0.0  # how long until everything that it removes has the age that the keep rules ask for; 0: it has
 
     @property
@@ -68,10 +69,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Unlock:
-    """Bytes that come free once all of these steps are done."""
+    """Bytes and inodes that come free once all of these steps are done."""
 
     steps: frozenset[str]
     bytes: int
+    inodes: int | None = None  # None: not counted (no fixed number on this filesystem, or an older recording)
 
 
 @dataclass(frozen=True, slots=True)

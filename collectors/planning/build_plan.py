@@ -25,7 +25,7 @@ from collectors.model.snapshot import Snapshot
 from collectors.planning.left_out import blocked, frees_nothing, read_only, remote, unanswered
 from collectors.planning.order import Preparation, for_metadata, order_with_balance, ordered, prepare, promote
 from collectors.planning.target import TrimmedPlan, trim_to_target
-from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, reduce
+from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, inodes_in_turn, reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,9 @@ def build_plan(
     answers = unanswered(context, order.steps, proposed.by_cause, useful.useless)
     left_out += answers.values()
     trimmed = _trimmed(context, order.steps, sizes, until_percent)
+    chosen = [draft.id for draft in trimmed.steps]
     return Plan(
-        _steps(context, trimmed.steps, in_turn(unlocks, [draft.id for draft in trimmed.steps]), sizes),
+        _steps(context, trimmed.steps, in_turn(unlocks, chosen), inodes_in_turn(unlocks, chosen), sizes),
         _kept(unlocks, (*trimmed.steps, *trimmed.for_person)),
         tuple(dict.fromkeys((*left_out, *trimmed.left_out))),
         for_person=_for_person(context, trimmed, sizes),
@@ -103,14 +104,14 @@ def _trimmed(context: PlanContext, order: tuple[Draft, ...], sizes: Sizes, until
 def _for_person(context: PlanContext, trimmed: TrimmedPlan, sizes: Sizes) -> tuple[Step, ...]:
     """Largest first, each with what it alone frees after all the steps."""
     before, frees = frozenset(draft.id for draft in trimmed.steps), Counter[str]()
-    for unlock in sizes.unlocks:
-        left = unlock.steps - before
-        if len(left) == 1:
-            frees[next(iter(left))] += unlock.bytes
+    alone = [replace(unlock, steps=left) for unlock in sizes.unlocks if len(left := unlock.steps - before) == 1]
+    for unlock in alone:
+        frees.update(dict.fromkeys(unlock.steps, unlock.bytes))
+    inodes = inodes_in_turn(alone, [draft.id for draft in trimmed.for_person])
     drafts = trimmed.for_person
     place = {draft.id: -charged(sizes.of(draft, frees[draft.id])) for draft in drafts}
     nothing = frozenset(step for step, count in place.items() if not count)
-    return _steps(context, ordered(drafts, place, nothing), frees, sizes)
+    return _steps(context, ordered(drafts, place, nothing), frees, inodes, sizes)
 
 
 def _proposed(context: PlanContext) -> Proposed:
@@ -177,7 +178,13 @@ def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
     return replace(draft, targets=left, requires=requires, command=command)
 
 
-def _steps(context: PlanContext, order: Sequence[Draft], frees: Mapping[str, int], sizes: Sizes) -> tuple[Step, ...]:
+def _steps(
+    context: PlanContext,
+    order: Sequence[Draft],
+    frees: Mapping[str, int],
+    inodes: Mapping[str, int],
+    sizes: Sizes,
+) -> tuple[Step, ...]:
     return tuple(
         Step(
             id=draft.id,
@@ -186,6 +193,7 @@ def _steps(context: PlanContext, order: Sequence[Draft], frees: Mapping[str, int
             command=draft.command,
             targets=draft.targets,
             frees=sizes.of(draft, frees[draft.id]),
+            frees_inodes=inodes.get(draft.id),
             risk=draft.risk,
             harm=draft.harm,
             needs=draft.needs,

@@ -37,7 +37,9 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
     """`aliases` maps an owner that goes by itself to the owners that all have to go for that."""
     step_of = {target: draft.id for draft in drafts for target in draft.targets}
     before = closures(drafts)
-    table: defaultdict[frozenset[str], int] = defaultdict(int)
+    # A log that is cut stays a file.
+    cuts = {draft.id for draft in drafts if all(target.kind is OwnerKind.LOG for target in draft.targets)}
+    table: dict[frozenset[str], Unlock] = {}
     useful: set[Owner] = set()
     blockers: defaultdict[str, set[OwnerKind]] = defaultdict(set)
     for release in releases:
@@ -52,9 +54,19 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
                 blockers[step] |= stays
             continue
         useful |= owners
-        table[frozenset().union(*(before[step] for step in steps))] += release.bytes
-    unlocks = tuple(Unlock(steps, count) for steps, count in sorted(table.items(), key=lambda i: (-i[1], sorted(i[0]))))
+        together = frozenset[str]().union(*(before[step] for step in steps))
+        inodes = 0 if steps <= cuts and release.inodes is not None else release.inodes
+        table[together] = _more(table.get(together), Unlock(together, release.bytes, inodes))
+    unlocks = tuple(sorted(table.values(), key=lambda unlock: (-unlock.bytes, sorted(unlock.steps))))
     return Reduced(unlocks, frozenset(useful), {step: frozenset(kinds) for step, kinds in blockers.items()})
+
+
+def _more(before: Unlock | None, more: Unlock) -> Unlock:
+    if before is None:
+        return more
+    unknown = before.inodes is None or more.inodes is None
+    inodes = None if unknown else (before.inodes or 0) + (more.inodes or 0)
+    return Unlock(more.steps, before.bytes + more.bytes, inodes)
 
 
 class Tally:
@@ -132,6 +144,19 @@ def in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int
         if unlock.steps <= place.keys():
             frees[max(unlock.steps, key=place.__getitem__)] += unlock.bytes
     return frees
+
+
+def inodes_in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int]:
+    """As `in_turn`, inodes; a step of which they are not known is left out."""
+    place = {step: index for index, step in enumerate(order)}
+    frees: dict[str, int] = {}
+    unknown: set[str] = set()
+    for unlock in unlocks:
+        if unlock.steps and unlock.steps <= place.keys():
+            last = max(unlock.steps, key=place.__getitem__)
+            frees[last] = frees.get(last, 0) + (unlock.inodes or 0)
+            unknown |= {last} if unlock.inodes is None else set()
+    return {step: count for step, count in frees.items() if step not in unknown}
 
 
 def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:

@@ -192,6 +192,7 @@ def _step(step: Step) -> Json:
         "title": step.title,
         "command": step.command,
         "frees_bytes": _count(step.frees),
+        "frees_inodes": step.frees_inodes,
         "risk": step.risk.value,
         "harm": step.harm.word,
         "needs": step.needs,
@@ -199,7 +200,7 @@ def _step(step: Step) -> Json:
         "undo": step.undo,
         "automatic": step.automatic,
         "young_s": round(step.young_s),
-        "reason": _gaps(step.frees),
+        "reason": _gaps(step.frees) or ("" if step.frees_inodes is not None else "its inodes are not counted"),
     }
 
 
@@ -269,12 +270,8 @@ def trend_fields(trend: TrendView) -> Json:
 
 
 def _coverage(row: SourceReport) -> Json:
-    return {
-        "source": row.source,
-        "outcome": row.outcome.value,
-        "reason": row.reason,
-        "took_s": round(row.took_s, 3),
-    }
+    took_s = round(row.took_s, 3)
+    return {"source": row.source, "outcome": row.outcome.value, "reason": row.reason, "took_s": took_s}
 
 
 def _count(size: Size) -> int | None:

@@ -20,16 +20,22 @@ from collectors.report import formatting
 
 def plan_lines(report: Report, si: bool) -> list[str]:
     """The whole plan: the steps of each harm below its subtotal, then what is for a person, then what is left out."""
-    plan, space = report.plan, _space(report)
+    plan, space, short = report.plan, _space(report), _inodes_are_short(report)
     lines: list[str] = []
     later, numbers = plan.later_bytes(), count(1)
     for total in plan.harms():
         lines.append(f"Harm: {harm_words(total, space, si)}")
         for step in total.steps:
-            lines += _step(f"{next(numbers)}.", step, later.get(step.id, 0), si)
-    lines += person_lines(plan, si)
+            lines += _step(f"{next(numbers)}.", step, later.get(step.id, 0), si, inodes=short)
+    lines += person_lines(plan, si, inodes=short)
     lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in plan.left_out]
     return lines
+
+
+def _inodes_are_short(report: Report) -> bool:
+    space = _space(report)
+    percent = space.inodes_used_percent if space is not None else None
+    return percent is not None and percent >= report.settings.thresholds.inodes_p1_percent
 
 
 def harm_words(total: HarmTotal, space: FsSpace | None, si: bool) -> str:
@@ -40,12 +46,12 @@ def harm_words(total: HarmTotal, space: FsSpace | None, si: bool) -> str:
     return f"{total.harm.word}, {steps} {frees} {formatting.bytes_(total.frees_bytes, si=si)}{then}"
 
 
-def person_lines(plan: Plan, si: bool) -> list[str]:
+def person_lines(plan: Plan, si: bool, *, inodes: bool = False) -> list[str]:
     """What destroys data or work: never numbered, each with what it alone would free after all the steps."""
     later = plan.later_bytes()
     head = [f"For a person: {formatting.count(len(plan.for_person), 'choice')}, each destroys data or work"]
-    rows = [line for step in plan.for_person for line in _step("- For a person:", step, later.get(step.id, 0), si)]
-    return head + rows if rows else []
+    rows = [_step("- For a person:", step, later.get(step.id, 0), si, inodes=inodes) for step in plan.for_person]
+    return [*head, *(line for lines in rows for line in lines)] if rows else []
 
 
 def target_words(plan: Plan, si: bool) -> str:
@@ -73,10 +79,12 @@ def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
     ]
 
 
-def _step(mark: str, step: Step, later_bytes: int, si: bool) -> list[str]:
+def _step(mark: str, step: Step, later_bytes: int, si: bool, *, inodes: bool = False) -> list[str]:
+    """`inodes`: are they short, so that it matters how many come free?"""
     title, frees = formatting.quoted(step.title, 300), formatting.size(step.frees, si=si)
     lines = [f"{mark} [{step.risk.value}] {title}, {frees}{waits_for(step)}"]
     details = (
+        ("Frees inodes", f"{step.frees_inodes:,}" if inodes and step.frees_inodes else ""),
         ("Leads to", leads_to(step, later_bytes, si)),
         # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
         ("Command", formatting.safe(step.command)),

@@ -210,6 +210,7 @@ def _step() -> Json:
             "title": _TEXT,
             "command": _TEXT,
             "frees_bytes": _BYTES,
+            "frees_inodes": _INODES,
             "risk": {"enum": [risk.value for risk in Risk]},
             "harm": _HARM,
             "needs": _TEXT,

@@ -140,7 +140,7 @@ def occupancy(
     return Occupancy(
         method="walk",
         usages=usages,
-        shares=_shares(ids, counted.same, result),
+        shares=_shares(ids, counted, result),
         largest_others=named.directories,
         unread=tuple(unread),
         errors_count=errors.total(),
@@ -148,9 +148,9 @@ def occupancy(
     )
 
 
-def _shares(ids: list[UnitId], same: Mapping[int, int], result: LinkSplit) -> tuple[Share, ...]:
+def _shares(ids: list[UnitId], counted: WalkResult, result: LinkSplit) -> tuple[Share, ...]:
     twins: dict[int, set[int]] = {}
-    for index, holder in same.items():
+    for index, holder in counted.same.items():
         twins.setdefault(holder, {holder}).add(index)
 
     def named(indexes: frozenset[int]) -> frozenset[UnitId]:
@@ -162,7 +162,7 @@ def _shares(ids: list[UnitId], same: Mapping[int, int], result: LinkSplit) -> tu
     for indexes, together in result.shared.items():
         table[named(indexes)].add(together.blocks, together.inodes)
     return tuple(
-        Share(holders, found.blocks * BLOCK_BYTES, 0, found.inodes)
+        Share(holders, found.blocks * BLOCK_BYTES, 0, found.inodes if counted.room[1] else None)
         for holders, found in table.items()
         if found.blocks or found.inodes
     )

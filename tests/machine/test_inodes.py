@@ -111,7 +111,11 @@ def test_a_volume_full_of_empty_files_is_named_by_its_inodes(lab: Lab) -> None:
         f"{count + 3:,} inodes, of them {count + 1:,} in /queue",
     )
     assert item(answer, "volumes", "spool")["inodes"] == count + 3
+    (step,) = [one for one in answer["plan_for_person"] if "spool" in one["title"]]
+    assert step["frees_inodes"] == count + 3
+    before = missing(lab)
     lab.docker("volume", "rm", "spool")
+    assert missing(lab) - before == step["frees_inodes"]
 
 
 @only_where_they_run_out

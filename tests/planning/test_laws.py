@@ -79,6 +79,8 @@ def scenes(draw: st.DrawFn) -> Scene:
                 Release,
                 st.frozensets(st.sampled_from([owner(o) for o in owners]), min_size=1, max_size=3),
                 st.integers(1, GIB),
+                tree_bytes=st.just(0),
+                inodes=st.integers(0, 900),
             ),
             max_size=25,
         )
@@ -131,6 +133,17 @@ def test_the_prediction_of_any_set_of_steps_equals_removing_their_targets_by_han
     assert sum(one.frees.value for one in made.steps if isinstance(one.frees, Exact)) == made.frees_bytes(
         frozenset(order)
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenes())
+def test_the_inodes_of_all_steps_are_those_of_what_they_remove_and_a_log_that_is_cut_stays_a_file(scene: Scene) -> None:
+    made = scene.plan()
+    gone = frozenset(target for one in made.steps for target in one.targets)
+    cuts = [one for one in made.steps if all(target.kind is OwnerKind.LOG for target in one.targets)]
+    cut = frozenset(target for one in cuts for target in one.targets)
+    brute = sum(r.inodes or 0 for r in scene.releases if r.owners <= gone and not r.owners <= cut)
+    assert sum(one.frees_inodes or 0 for one in made.steps) == brute
 
 
 @settings(max_examples=150, deadline=None)

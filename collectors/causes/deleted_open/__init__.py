@@ -47,7 +47,8 @@ def with_open_files(books: Books, study: FilesystemStudy | None) -> Books:
     together = next((r.bytes for r in books.releases if r.owners == _UNLINKED), None)
     if not files or (together is not None and together != sum(f.allocated_bytes for f in files)):
         return books
-    own = tuple(Release(frozenset({_target(f)}), f.allocated_bytes, 0, None) for f in files if f.allocated_bytes)
+    inodes = 1 if together is None else None  # btrfs has no fixed number of them
+    own = tuple(Release(frozenset({_target(f)}), f.allocated_bytes, 0, inodes) for f in files if f.allocated_bytes)
     return replace(books, releases=(*(r for r in books.releases if r.owners != _UNLINKED), *own))
 
 
