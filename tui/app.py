@@ -53,7 +53,7 @@ class UllageApp(ChangesActions):
 
     def compose(self) -> ComposeResult:
         yield Tabs()
-        yield Verdict(id="verdict", classes="surround")
+        yield Verdict(id="verdict", classes="surround second")
         yield DiskBar()
         with ContentSwitcher(id="views", initial="overview"):
             yield OverviewView(id="overview")

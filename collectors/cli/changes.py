@@ -17,8 +17,8 @@ from collectors.journal import Record
 from collectors.journal.reading import read
 from collectors.pipeline import survey
 from collectors.report import formatting
-from collectors.report.changes_text import changes_document, changes_page
 from collectors.report.recording import reports
+from collectors.report.trend_text import changes_document, changes_page
 from collectors.system.folders import journal_folder
 
 Named = tuple[Moment, str]  # and what it is, in words
@@ -78,13 +78,16 @@ def _named(arguments: argparse.Namespace, name: str, after: Moment | None) -> Na
         return _recorded(Path(name))
     now = datetime.now(UTC)
     records = [one for one in _records(arguments, now) if after is None or one.at < after.at]
-    begun: Sequence[Record] = records[-1:]
-    if name != "last":
-        begun = [one for one in records if formatting.moment(one.at).startswith(name)] or _not_later(records, name)
+    begun = records[-1:] if name == "last" else _begun(records, name) or _not_later(records, name)
     found = of_record(begun[-1]) if begun else None
     if found is None:
         raise NoSuchMoment(f"{name!r} is no file, no span such as 24h, and no run of the journal")
     return found, f"run of the journal, {formatting.age((now - found.at).total_seconds())} ago"
+
+
+def _begun(records: Sequence[Record], name: str) -> Sequence[Record]:
+    """The runs whose time, as the journal writes it, begins so."""
+    return [one for one in records if formatting.moment(one.at).startswith(name)]
 
 
 def _not_later(records: Sequence[Record], name: str) -> Sequence[Record]:

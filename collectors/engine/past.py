@@ -79,6 +79,13 @@ def _tag_event(item: JsonObject) -> TagEvent | None:
 # 256 events with the labels of their images are some 100 KiB; a history is smaller.
 _BODY_LIMIT_BYTES = 8 * 2**20
 _FILTERS = json.dumps({"type": ["image"], "event": ["tag"]}, separators=(",", ":"))
+_COME_AND_GO = json.dumps(
+    {
+        "type": ["container", "image", "volume", "builder"],
+        "event": ["create", "destroy", "import", "load", "pull", "commit", "delete", "prune", "tag", "untag"],
+    },
+    separators=(",", ":"),
+)
 # An engine whose clock is behind ours keeps the line open until its own time has come; an answer comes at once.
 _PATIENCE_S = 2.0
 
@@ -112,6 +119,21 @@ class Past:
             api = hello.value.dialect.api
             answer = self._session.get("/events", query, source="engine.events", api=api, patience_s=_PATIENCE_S)
             return tag_events(answer.body, answer.origin)
+
+        return attempt("engine.events", said("/events", span), ask)
+
+    def changed(self, *, since: datetime) -> Reading[bool]:
+        """Has anything come or gone from `since` until now: a container, an image, a volume, by whomever?"""
+        hello = self._hello
+        if isinstance(hello, Unavailable):
+            return hello
+        span = (("since", _seconds(since)), ("until", _seconds(datetime.now(UTC))), ("stream", "false"))
+        query: Query = (*span, ("filters", _COME_AND_GO))
+
+        def ask() -> bool:
+            api = hello.value.dialect.api
+            answer = self._session.get("/events", query, source="engine.events", api=api, patience_s=_PATIENCE_S)
+            return bool(_stream(answer.body, answer.origin))
 
         return attempt("engine.events", said("/events", span), ask)
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from collectors.journal import Record
 from collectors.journal.encoding import thing_key
-from collectors.ledger.things import MOST_LEAST_BYTES, least_bytes
+from collectors.ledger.inside import MOST_LEAST_BYTES, least_bytes
 from collectors.model.ledger import Category
 from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, Unavailable, charged
@@ -124,17 +124,15 @@ def of_record(record: Record) -> Moment | None:
     """The moment of a run of the journal; None where it kept no used bytes."""
     if record.used_bytes is None:
         return None
-    things = None
-    if record.things is not None:
-        labels = record.labels or {}
-        split = {key: labels.get(key, "").partition(" ") for key in record.things}
-        things = {
-            key: Held(split[key][0], split[key][2] or key, count)
-            for key, count in record.things.items()
-            if split[key][0]
-        }
+    things = None if record.things is None else _labelled(record.things, record.labels or {})
     known = {name: count for name, count in record.categories.items() if count is not None}
     return Moment(record.at, record.filesystem, record.used_bytes, known, things)
+
+
+def _labelled(things: Mapping[str, int], labels: Mapping[str, str]) -> Mapping[str, Held]:
+    """Things without a label, of a line that was full, have no category: they stay in what is not named."""
+    split = {key: labels[key].partition(" ") for key in things.keys() & labels.keys()}
+    return {key: Held(category, name or key, things[key]) for key, (category, _, name) in split.items()}
 
 
 def earlier(records: Iterable[Record], filesystem: str | None, until: datetime) -> Moment | None:
@@ -150,12 +148,9 @@ def changes(before: Moment, after: Moment) -> Changes:
     if before.filesystem != after.filesystem:
         raise ValueError("the two moments are of different filesystems")
     least = max(1, min(MOST_LEAST_BYTES, least_bytes(max(before.used_bytes, after.used_bytes))))
-    found: Iterable[Change] = ()
-    kept = before.things is not None and after.things is not None
-    if before.things is not None and after.things is not None:
-        found = _grouped(_differences(*_refolded(before.things, after.things)))
     by_category: defaultdict[str, list[Change]] = defaultdict(list)
-    for one in found:
+    kept = before.things is not None and after.things is not None
+    for one in _of_things(before.things, after.things):
         by_category[one.category].append(one)
     names = dict.fromkeys([*(one.value for one in Category), *before.categories, *after.categories])
     rows = [_row(name, before, after, by_category[name], least, kept) for name in names]
@@ -168,6 +163,10 @@ def changes(before: Moment, after: Moment) -> Changes:
             sorted((row for row in rows if row.bytes or row.changes), key=lambda row: (-abs(row.bytes), row.category))
         ),
     )
+
+
+def _of_things(before: Mapping[str, Held] | None, after: Mapping[str, Held] | None) -> Iterable[Change]:
+    return () if before is None or after is None else _grouped(_differences(*_refolded(before, after)))
 
 
 def _row(name: str, before: Moment, after: Moment, found: list[Change], least: int, kept: bool) -> CategoryChange:
@@ -192,19 +191,23 @@ def _largest(one: Change) -> tuple[int, str, str]:
 
 def _differences(before: Mapping[str, Held], after: Mapping[str, Held]) -> Iterator[Change]:
     """One change a thing, two for one that moved; none for what stayed the same."""
-    for key in before.keys() | after.keys():
-        was, now = before.get(key), after.get(key)
-        if was is not None and now is not None and was.category != now.category:
-            yield Change(ChangeKind.MOVED, was.category, now.name, 1, was.bytes, None, -was.bytes, now.category)
-            yield Change(ChangeKind.MOVED, now.category, now.name, 1, None, now.bytes, now.bytes, was.category)
-        elif was is None and now is not None:
-            yield Change(ChangeKind.APPEARED, now.category, now.name, 1, None, now.bytes, now.bytes, "")
-        elif was is not None and now is None:
-            yield Change(ChangeKind.VANISHED, was.category, was.name, 1, was.bytes, None, -was.bytes, "")
-        elif was is not None and now is not None and was.bytes != now.bytes:
-            moved = now.bytes - was.bytes
-            kind = ChangeKind.GREW if moved > 0 else ChangeKind.SHRANK
-            yield Change(kind, now.category, now.name, 1, was.bytes, now.bytes, moved, "")
+    for key in before.keys() - after.keys():
+        was = before[key]
+        yield Change(ChangeKind.VANISHED, was.category, was.name, 1, was.bytes, None, -was.bytes, "")
+    for key in after.keys() - before.keys():
+        now = after[key]
+        yield Change(ChangeKind.APPEARED, now.category, now.name, 1, None, now.bytes, now.bytes, "")
+    for key in before.keys() & after.keys():
+        yield from _difference(before[key], after[key])
+
+
+def _difference(was: Held, now: Held) -> Iterator[Change]:
+    if was.category != now.category:
+        yield Change(ChangeKind.MOVED, was.category, now.name, 1, was.bytes, None, -was.bytes, now.category)
+        yield Change(ChangeKind.MOVED, now.category, now.name, 1, None, now.bytes, now.bytes, was.category)
+    elif was.bytes != now.bytes:
+        kind = ChangeKind.GREW if now.bytes > was.bytes else ChangeKind.SHRANK
+        yield Change(kind, now.category, now.name, 1, was.bytes, now.bytes, now.bytes - was.bytes, "")
 
 
 def _grouped(found: Iterable[Change]) -> Iterator[Change]:
@@ -245,19 +248,29 @@ def _refolded(before: Mapping[str, Held], after: Mapping[str, Held]) -> tuple[Ma
 
 def _fold_out(listed: dict[str, Held], folded: dict[str, Held]) -> None:
     """Take directories that only `listed` names out of those above them in `folded`."""
-    places = {held.name: key for key, held in folded.items() if key.startswith(f"{OwnerKind.PATH}:")}
-    alone = [key for key in listed if key.startswith(f"{OwnerKind.PATH}:") and key not in folded]
-    for key in sorted(alone, key=lambda key: -listed[key].bytes):
+    places = {held.name: key for key, held in _directories(folded).items()}
+    alone = _directories(listed).keys() - folded.keys()
+    for key in sorted(alone, key=lambda key: (-listed[key].bytes, key)):
         above = next((places[path] for path in _above(listed[key].name) if path in places), None)
-        if above is None:
-            continue
-        spare = folded[above].bytes - (listed[above].bytes if above in listed else 0)
-        taken = min(spare, listed[key].bytes)
-        if taken > 0:
-            folded[key] = replace(listed[key], bytes=taken)
-            folded[above] = replace(folded[above], bytes=folded[above].bytes - taken)
-            if above not in listed and not folded[above].bytes:
-                del places[folded.pop(above).name]
+        if above is not None:
+            _take_out(key, above, listed, folded)
+            if above not in folded:
+                places = {path: place for path, place in places.items() if place != above}
+
+
+def _take_out(key: str, above: str, listed: dict[str, Held], folded: dict[str, Held]) -> None:
+    spare = folded[above].bytes - (listed[above].bytes if above in listed else 0)
+    taken = min(spare, listed[key].bytes)
+    if taken <= 0:
+        return
+    folded[key] = replace(listed[key], bytes=taken)
+    folded[above] = replace(folded[above], bytes=folded[above].bytes - taken)
+    if above not in listed and not folded[above].bytes:
+        del folded[above]
+
+
+def _directories(things: Mapping[str, Held]) -> Mapping[str, Held]:
+    return {key: held for key, held in things.items() if key.startswith(f"{OwnerKind.PATH}:")}
 
 
 def _above(path: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from collectors.ledger.charge import Charges, charge, hidden_parents, inodes_by_category, used_inodes, without_parents
+from collectors.ledger.inside import things
 from collectors.ledger.item_builder import desk, removable
 from collectors.ledger.items import items as make_items
 from collectors.ledger.partial import (
@@ -18,7 +19,6 @@ from collectors.ledger.partial import (
 )
 from collectors.ledger.partial import METHOD as CLAIMED
 from collectors.ledger.release_table import figures, freed_beside, keep_books
-from collectors.ledger.things import things
 from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from collectors.model.engine import Engine
 from collectors.model.facts import FilesystemFacts
+from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Bill, Ledger
 from collectors.model.plan import Plan
@@ -74,6 +75,33 @@ class TrendView:
     used_percent: tuple[Sample, ...]  # thinned for a sparkline, oldest first
     reason: str
     skipped_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A container, its log, or a process of the host, and how fast it writes."""
+
+    kind: str  # "container", "log", "process"
+    name: str  # of the container; of a process its command
+    pid: int | None  # of a process
+    bytes_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """One second. `bytes_per_s` None: too few looks yet; below 0 it empties. `writers` fastest first."""
+
+    at: datetime
+    space: FsSpace
+    bytes_per_s: int | None
+    writers: tuple[Writer, ...]
+
+    @property
+    def full_in_s(self) -> float | None:
+        """Seconds until nothing is left at this pace; None where it does not fill."""
+        if self.bytes_per_s is None or self.bytes_per_s <= 0:
+            return None
+        return self.space.available_bytes / self.bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ main()
 
 _REAP_S = 0.3  # how long a killed child may take to disappear before it counts as stuck
 GRACE_S = 1.0  # what a caller's own deadline allows on top, for starting and reaping
+_LONGEST_WAIT_S = 3600.0  # of one poll; who waits without an end asks again
 _LOW_FDS = 16  # descriptors are moved above those that they are copied onto in the child
 
 _stuck: dict[str, list[int]] = {}
@@ -97,7 +98,7 @@ class Asking:
         while self._buffers:
             left = self._deadline - time.monotonic()
             if left <= 0:
-                self._kill()  # first, or a busy child could write for ever
+                self.kill()  # first, or a busy child could write for ever
             ready = _readable(list(self._buffers), max(0.0, left))
             for fd in ready:
                 yield from self._take(fd)
@@ -119,7 +120,7 @@ class Asking:
 
     def end(self) -> None:
         """Kill what still runs, reap it, remember what cannot be."""
-        self._kill()
+        self.kill()
         alive = _reap(list(self._children.values()), _REAP_S)
         for fd in self._children:
             os.close(fd)
@@ -129,9 +130,10 @@ class Asking:
             with _stuck_lock:
                 _stuck.setdefault(self._about, []).extend(alive)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End the children; whoever waits for their frames gets no more. May be called from another thread."""
         # Not yet reaped, so the number cannot be another process's by now.
-        for pid in self._children.values():
+        for pid in tuple(self._children.values()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -211,7 +213,7 @@ def _readable(fds: list[int], timeout_s: float) -> list[int]:
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
-    return [fd for fd, _ in poll.poll(timeout_s * 1000)]
+    return [fd for fd, _ in poll.poll(min(timeout_s, _LONGEST_WAIT_S) * 1000)]
 
 
 def _reap(pids: list[int], timeout_s: float) -> list[int]:

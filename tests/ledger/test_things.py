@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from collectors.ledger.account import account
-from collectors.ledger.things import things
+from collectors.ledger.inside import things
 from collectors.model.filesystem import PathUsage, Share
 from collectors.model.ledger import Category, Thing
 from collectors.model.owner import Owner, OwnerKind

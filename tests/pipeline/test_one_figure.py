@@ -72,7 +72,7 @@ def figures(report: Report) -> list[float]:
         *_of(r"^Disk: (\S+)% used \(", plan_page(report, None)),
         *_of(r"^After: (\S+)% used \(", plan_page(report, None)),
         *_of(r"^- Disk: (\S+)% used", markdown(report, nothing)),
-        *_of(r"^(\S+)% full", "".join(span.text for span in fullness(report))),
+        *_of(r"^(\S+)% full", "".join(span.text for span in fullness(report, None, si=False))),
         *_of(r"(\d\S*)▾", next(span.text for span in scale_line(state, 100) if span.role in ("good", "bad"))),
     ]
     assert len(found) == 7

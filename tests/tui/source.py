@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact
-from collectors.model.report import Report
+from collectors.model.report import LiveFigures, Report
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
@@ -26,6 +26,7 @@ class FakeSource:
     ) -> None:
         self.looks = list(looks)
         self.runs = tuple(runs)
+        self.ticks: list[tuple[LiveFigures, bool]] = []
         self.applied: list[frozenset[str]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -45,6 +46,10 @@ class FakeSource:
             on_report(report, done, waiting)
             if not done:
                 self.gate.wait(30)
+
+    def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
+        for figures, due in self.ticks:
+            on_figures(figures, due)
 
     def journal_runs(self) -> Sequence[RunSummary]:
         return self.runs

@@ -12,7 +12,7 @@ from tests.tui.screen import live, replay, shown, text
 from tests.tui.source import FakeSource
 from tui.screens.changes import ChangesTable
 from tui.screens.modals import Page
-from tui.view_models.changes import Since
+from tui.view_models.state import Since
 
 EVERY_4_H = frames(4.0)
 

@@ -2,11 +2,17 @@
 
 import asyncio
 import time
+from dataclasses import replace
+from datetime import timedelta
 
+from collectors.model.report import LiveFigures, Writer
+from tests.tui.build import NOW
 from tests.tui.incident import frames, incident
 from tests.tui.screen import lines, live, settle, shown, text
 from tests.tui.shapes import huge, starting
 from tests.tui.source import FakeSource
+from tui.feed.live import JournalRead, Ticked
+from tui.view_models.frame import space_of
 from tui.view_models.history import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable
@@ -107,3 +113,92 @@ async def test_a_scan_that_ends_while_the_past_is_shown_waits_for_the_present() 
         await settle(pilot)
         assert "REPLAY" in text(app)
         assert "18:12" in text(app)
+
+
+MIB = 1 << 20
+
+
+def figures(*, more_mib: int = 0, mib_per_s: int | None = 0, after_s: float = 1.0, writers: int = 0) -> LiveFigures:
+    """The incident's disk a moment later."""
+    space = space_of(incident())
+    assert space is not None
+    taken = more_mib * MIB
+    moved = replace(space, free_bytes=space.free_bytes - taken, available_bytes=space.available_bytes - taken)
+    fast = tuple(Writer("container", f"web-{at}[/]", None, (30 - 10 * at) * MIB) for at in range(writers))
+    pace = None if mib_per_s is None else mib_per_s * MIB
+    return LiveFigures(NOW + timedelta(seconds=after_s), moved, pace, fast)
+
+
+async def test_the_fill_moves_with_each_second_and_the_fastest_writer_is_named() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36)) as pilot:
+        assert "18.0 GiB left" in lines(app)[1]
+        app.post_message(Ticked(figures(more_mib=2048, mib_per_s=20, writers=2), False))
+        await settle(pilot)
+        assert "16.0 GiB left · full in 13 min at +20.0 MiB/s · web-0[/] writes 30.0 MiB/s" in lines(app)[1]
+        app.post_message(Ticked(figures(more_mib=-4096, mib_per_s=0, after_s=130.0), False))
+        await settle(pilot)
+        assert "22.0 GiB left" in lines(app)[1]
+        assert "writes" not in lines(app)[1]
+        assert "scanned 2 min ago" in lines(app)[0]
+
+
+async def test_a_forecast_from_before_a_clean_up_is_not_shown_beside_the_fill_after_it() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36)) as pilot:
+        assert "full in 7 h" in lines(app)[1]
+        app.post_message(Ticked(figures(more_mib=-500 << 10), False))
+        await settle(pilot)
+        assert "518.0 GiB left" in lines(app)[1]
+        assert "full in" not in lines(app)[1]
+
+
+async def test_a_scan_that_is_due_begins_by_itself_but_not_under_somebody_s_hands() -> None:
+    machine = FakeSource.showing(incident())
+    app = live(machine)
+    async with shown(app, (120, 36)) as pilot:
+        assert machine.asked == 1
+        app.post_message(Ticked(figures(), True))
+        await settle(pilot)
+        assert machine.asked == 2
+        await pilot.press("question_mark")
+        app.post_message(Ticked(figures(), True))
+        await settle(pilot)
+        assert machine.asked == 2
+        await pilot.press("escape", "4", "d")
+        app.post_message(Ticked(figures(), True))
+        await settle(pilot)
+        assert machine.asked == 2
+
+
+async def test_who_writes_stands_beside_what_changed() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36), ["6"]) as pilot:
+        assert "only a live dashboard sees who writes" in text(app)
+        app.post_message(Ticked(figures(writers=3), False))
+        await settle(pilot)
+        assert "30.0 MiB/s" in text(app)
+        assert "web-1[/]" in text(app)
+
+
+async def test_where_no_look_comes_any_more_it_says_so() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36)) as pilot:
+        app.post_message(Ticked(figures(), False))
+        await settle(pilot)
+        app._ticked_s = time.monotonic() - 60
+        app._miss_seconds()
+        await settle(pilot)
+        assert "NO ANSWER" in lines(app)[0]
+        app.post_message(Ticked(figures(), False))
+        await settle(pilot)
+        assert "LIVE" in lines(app)[0]
+
+
+async def test_a_journal_that_could_not_be_written_is_said_once() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36)) as pilot:
+        for _ in range(2):
+            app.post_message(JournalRead((), ("cannot write /j: Read-only file system",)))
+        await settle(pilot)
+        assert len(app._notifications) == 1

@@ -1,29 +1,44 @@
-"""Which two moments are compared: the one on screen, and an earlier run of the journal, a recording or this session."""
+"""What moves each second between two scans, and what changed over longer.
+
+Which two moments are compared: the one on screen, and an earlier run of the journal, or of a recording.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from collectors.model.report import Report
-from collectors.report.formatting import age, moment, safe
+from collectors.report.formatting import age, bytes_, moment, safe
 from tui.actions.replay import OutputActions
 from tui.drawing.bars import SOLID, Line, Span
+from tui.feed.live import Ticked
+from tui.screens.changes import ChangeRow
 from tui.screens.modals import Page
-from tui.view_models.changes import ChangeRow, Since
 from tui.view_models.history import RunSummary
-from tui.view_models.state import DashboardState
+from tui.view_models.state import DashboardState, Mode, Since
+from tui.widgets import LineWidget
 
 if TYPE_CHECKING:
     from collectors.forecast.changes import Moment
 
 _COURSE_RUNS = 60
+_SILENT_S = 5.0  # without a look from the machine
 _COURSE_BAR = 40
 
 
 class ChangesActions(OutputActions):
+    _ticked_s: float | None = None
+
+    def start_live(self) -> None:
+        """Also notice where no second comes any more."""
+        super().start_live()
+        if self.live is not None:
+            self.set_interval(_SILENT_S, self._miss_seconds)
+
     def change(self, **changes: object) -> None:
         """The comparison is made anew only while its view is open, and where one of its two moments is another."""
         before, after = self.state, self.state.with_changes(**changes)
@@ -32,6 +47,36 @@ class ChangesActions(OutputActions):
         ):
             changes |= self._compared(after)
         super().change(**changes)
+
+    # Between scans.
+
+    def on_ticked(self, message: Ticked) -> None:
+        """The newest second: what stands above every view moves with it, and a scan begins where one is due."""
+        if self.state.mode is not Mode.LIVE:
+            return
+        self._ticked_s = monotonic()
+        self.state = self.state.with_changes(live=message.figures, live_stopped=False)
+        self._show_second()
+        undisturbed = not self.state.applying and not self.state.dry_run_lines and len(self.screen_stack) == 1
+        if message.due and undisturbed and self.state.plan_run is None:
+            self._start_scan()
+
+    def _show_second(self) -> None:
+        if not self.screen_stack:
+            return
+        for widget in self.screen_stack[0].query(".second").results(LineWidget):
+            widget.show_if_changed(self.state)
+        view = self.view
+        if view is not None:
+            view.show_second(self.state)
+
+    def _miss_seconds(self) -> None:
+        """Say so where no look has come for a while: the filesystem does not answer, and its figures grow old."""
+        if self._ticked_s is not None and monotonic() - self._ticked_s > _SILENT_S and not self.state.live_stopped:
+            self.state = self.state.with_changes(live_stopped=True)
+            self._show_second()
+
+    # Two moments.
 
     def action_since(self, by: int) -> None:
         self.change(since=self.state.since.moved(by))
@@ -123,21 +168,20 @@ def _bytes_of(row: ChangeRow, at: Moment | None) -> int | None:
 
 
 def _course(points: Sequence[tuple[datetime, int | None]], state: DashboardState) -> Sequence[Line]:
-    from collectors.report.formatting import bytes_
-
+    if not points:
+        return [(Span(" no run is known", "muted"),)]
     largest = max((count for _, count in points if count is not None), default=0)
-    lines: list[Line] = []
-    last = points[-1][0] if points else None
-    for at, count in reversed(points):
-        since = age((last - at).total_seconds()) + " before" if last is not None and at != last else "shown"
-        cells = max(1, round(_COURSE_BAR * count / largest)) if count and largest > 0 else 0
-        value = "?" if count is None else "–" if not count else bytes_(count, si=state.scale.si)
-        lines.append(
-            (
-                Span(f" {moment(at)} ", "muted"),
-                Span(f"{since:>16} ", "muted", 2),
-                Span(f"{value:>11} ", "strong"),
-                Span(SOLID * cells, "rise", 1),
-            )
-        )
-    return lines or [(Span(" no run is known", "muted"),)]
+    last = points[-1][0]
+    return [_course_line(at, last, count, largest, si=state.scale.si) for at, count in reversed(points)]
+
+
+def _course_line(at: datetime, last: datetime, count: int | None, largest: int, *, si: bool) -> Line:
+    since = f"{age((last - at).total_seconds())} before" if at != last else "shown"
+    cells = max(1, round(_COURSE_BAR * count / largest)) if count and largest > 0 else 0
+    value = "?" if count is None else "–" if not count else bytes_(count, si=si)
+    return (
+        Span(f" {moment(at)} ", "muted"),
+        Span(f"{since:>16} ", "muted", 2),
+        Span(f"{value:>11} ", "strong"),
+        Span(SOLID * cells, "rise", 1),
+    )

@@ -24,6 +24,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
 from collectors.model.report import Report
+from collectors.report.formatting import safe
 from tui.drawing.appearance import appearance_of
 from tui.drawing.bars import Span
 from tui.drawing.palette import ANSI, PALETTES
@@ -53,6 +54,7 @@ class StateApp(App[int]):
         # Told that colours are the terminal's own, Textual drops them; else it would turn them into greys, and the
         # terminal's default ink into black.
         super().__init__(ansi_color=True if wish else None)
+        self._told: set[str] = set()  # notes that were shown once
         self._charset_filter = CharsetFilter(charset)
         for palette in PALETTES.values():
             self.register_theme(textual_theme(palette))
@@ -151,6 +153,8 @@ class LiveActions(StateApp):
             self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
             return
         self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(history))
+        if message.done and self.live is not None:
+            self.live.watch(self.post_message)
 
     def on_scan_failed(self, message: ScanFailed) -> None:
         if message.scan == self._run_number:
@@ -176,6 +180,9 @@ class LiveActions(StateApp):
 
     def on_journal_read(self, message: JournalRead) -> None:
         self._past_runs = message.runs
+        for note in set(message.notes) - self._told:
+            self._told.add(note)
+            self.notify(safe(note, 300), title="Journal", severity="warning", markup=False)
         frame = self._latest
         if frame is not None:
             history = self._history(frame.report, frame.done)

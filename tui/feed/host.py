@@ -5,6 +5,8 @@ Everything slow (the engine's client, numpy, the remedies) is imported in the wo
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,12 +19,15 @@ from tui.view_models.history import RunSummary, runs_of_journal
 if TYPE_CHECKING:
     import argparse
 
+    from collectors.model.report import LiveFigures
     from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
+    from collectors.pipeline.live import LiveMachine
     from collectors.reclaim.act import Event, ReclaimOutcome
 
 _PAST = timedelta(days=35)
 _SAMPLES = 1200
+_JOURNAL_EVERY_S = 600.0
 
 
 class HostSource:
@@ -31,12 +36,15 @@ class HostSource:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
         self._last: Survey | None = None
+        self._live: LiveMachine | None = None
+        self._journaled_s: float | None = None
 
-    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
-        """Scan once, and write the run to the journal unless it was cancelled."""
+    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> tuple[str, ...] | None:
+        """Scan once. What did not go as asked with the journal; None where this scan was not written to it."""
         from collectors.pipeline import Progress, survey
 
         chosen = self._options()
+        begun_s = _spent_s()
         finished: list[Progress] = []
 
         def tell(progress: Progress) -> None:
@@ -46,7 +54,32 @@ class HostSource:
                 on_report(progress.report, False, progress.waiting)
 
         self._last = survey(chosen, tell)
+        self._look_on(chosen, _spent_s() - begun_s)
         on_report(finished[-1].report, True, ())
+        return self._journal(chosen)
+
+    def _look_on(self, chosen: Options, cost_s: float) -> None:
+        from collectors.pipeline.live import LiveMachine
+
+        if self._last is not None:
+            self._live = self._live or LiveMachine(chosen.request.endpoint)
+            self._live.scanned(self._last.snapshot, chosen.request.host.proc, cost_s)
+
+    def _journal(self, chosen: Options) -> tuple[str, ...] | None:
+        """Scans that follow each other closely are one run to the journal. The vault is for supervisors."""
+        from collectors.pipeline import remember
+
+        now_s = time.monotonic()
+        recent = self._journaled_s is not None and now_s - self._journaled_s < _JOURNAL_EVERY_S
+        if self._last is None or chosen.journal is None or recent:
+            return None
+        self._journaled_s = now_s
+        return remember(self._last, replace(chosen, vault=None))
+
+    def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
+        """Give the fill and who writes, every second after the first scan, and whether a new scan is due."""
+        if self._live is not None:
+            self._live.run(on_figures)
 
     def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first: the last days whole, the weeks before in samples."""
@@ -93,3 +126,8 @@ class HostSource:
         from collectors.cli import config, preflight
 
         return preflight.options(self._arguments, config.load(self._arguments.config))
+
+
+def _spent_s() -> float:
+    """What this process and its ended children have taken of a processor, in seconds."""
+    return sum(os.times()[:4])

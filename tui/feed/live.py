@@ -20,6 +20,7 @@ from tui.view_models.history import RunSummary
 if TYPE_CHECKING:
     from textual.message import Message
 
+    from collectors.model.report import LiveFigures
     from collectors.reclaim.act import Event, ReclaimOutcome
 
 
@@ -40,11 +41,19 @@ class ScanFailed(Message):
 
 
 class JournalRead(Message):
-    """The journal was read."""
+    """The journal was read. `notes`: what did not go as asked when it was written, one sentence each."""
 
-    def __init__(self, runs: Sequence[RunSummary]) -> None:
+    def __init__(self, runs: Sequence[RunSummary], notes: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.runs = tuple(runs)
+        self.runs, self.notes = tuple(runs), notes
+
+
+class Ticked(Message):
+    """What goes on between scans; `due`: enough has changed for a new one."""
+
+    def __init__(self, figures: LiveFigures, due: bool) -> None:
+        super().__init__()
+        self.figures, self.due = figures, due
 
 
 class PlanEvent(Message):
@@ -71,11 +80,17 @@ OnReport = Callable[[Report, bool, tuple[str, ...]], None]
 class LiveSource(Protocol):
     """What a live feed needs; the command line builds it. Methods run in worker threads and may import what is slow."""
 
-    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> None:
-        """Scan once; `on_report` gets partial reports and then the whole one. It may raise, then the scan stops."""
+    def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> tuple[str, ...] | None:
+        """Scan once; `on_report` gets partial reports and then the whole one. It may raise, then the scan stops.
+
+        Returns what did not go as asked when the run was journaled; None where it was not.
+        """
 
     def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first; empty without one."""
+
+    def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
+        """After a scan: tell every second how full the disk is and who writes, for as long as that can be seen."""
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
@@ -94,6 +109,7 @@ class LiveFeed:
         self._source = machine
         self._scan = 0
         self._stop_plan = threading.Event()
+        self._watching = False
 
     def read_journal(self, deliver: Deliver) -> None:
         """Read the journal in the background."""
@@ -112,12 +128,29 @@ class LiveFeed:
                 raise Stopped
             deliver(Scanned(scan, report, done, waiting))
 
+        def work() -> None:
+            notes = self._source.survey(on_report, cancelled)
+            if notes is not None:
+                deliver(JournalRead(self._source.journal_runs(), notes))
+
         _start(
             "scan",
-            lambda: self._source.survey(on_report, cancelled),
+            work,
             lambda reason: None if cancelled() else deliver(ScanFailed(scan, reason)),
         )
         return scan
+
+    def watch(self, deliver: Deliver) -> None:
+        """Look on in the background from now on; asking again changes nothing."""
+        if self._watching:
+            return
+        self._watching = True
+
+        def tell(figures: LiveFigures, due: bool) -> None:
+            with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
+                deliver(Ticked(figures, due))
+
+        _start("watch", lambda: self._source.watch(tell), lambda _: None)
 
     def stop_scan(self) -> None:
         """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""

@@ -16,6 +16,9 @@ class DashboardView(Container):
     def show(self, state: DashboardState) -> None:
         raise NotImplementedError
 
+    def show_second(self, state: DashboardState) -> None:
+        """What changes each second; most views show scans alone."""
+
     def focus_first(self) -> None:
         """Put the focus where arrows make sense."""
         raise NotImplementedError

@@ -2,26 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from rich.cells import set_cell_size
 from textual.app import ComposeResult
 
-from collectors.report.formatting import safe
+from collectors.forecast.changes import CategoryChange, Change, Changes
+from collectors.report.formatting import age, safe
+from collectors.report.trend_text import thing
 from tui.drawing.bars import SOLID, Span, shorten, shorten_middle
 from tui.screens import DashboardView
-from tui.view_models.categories import change, number
-from tui.view_models.changes import ChangeRow, change_rows, title, wanted
-from tui.view_models.state import DashboardState
-from tui.widgets import Panel
+from tui.view_models.categories import change, label_by_key, number
+from tui.view_models.frame import writer_lines
+from tui.view_models.state import DashboardState, Mode, Since
+from tui.widgets import Panel, TextLines
 from tui.widgets.listing import Listing
 
 _KIND = 9
 _BAR = 24
 
 
+# Of one category, so that the next one is not below the fold.
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """`kind` "" for a category and for its remainder. `letter` of the category. Foreign text is not yet escaped."""
+
+    key: str
+    category: str
+    letter: str
+    text: str
+    kind: str
+    bytes: int
+    before_bytes: int | None
+    after_bytes: int | None
+    is_category: bool
+    name: str  # of the thing, as runs call it; "" for a category and its remainder
+
+
+def change_rows(found: Changes, filter_text: str = "") -> tuple[ChangeRow, ...]:
+    """Largest category first, and in each its largest changes.
+
+    With a filter all things that match it, below their categories.
+    """
+    wanted = filter_text.casefold()
+    return tuple(row for category in found.categories for row in _rows(category, wanted))
+
+
+def _rows(of: CategoryChange, wanted: str) -> Iterator[ChangeRow]:
+    label = label_by_key(of.category)
+    named = [one for one in of.changes if wanted in f"{thing(one)} {label.title} {one.kind}".casefold()]
+    if wanted and not named:
+        return
+    yield ChangeRow(
+        of.category, of.category, label.letter, label.title, "", of.bytes, of.before_bytes, of.after_bytes, True, ""
+    )
+    shown = named if wanted or len(named) <= _SHOWN + 1 else named[:_SHOWN]
+    for one in shown:
+        yield _thing(of.category, label.letter, one)
+    if len(shown) < len(named):
+        moved = sum(one.bytes for one in named[len(shown) :])
+        yield _remainder(of.category, label.letter, f"{len(named) - len(shown)} more: / finds them", moved)
+    if of.rest_bytes and of.changes and not wanted:
+        yield _remainder(of.category, label.letter, of.rest, of.rest_bytes)
+
+
+def _remainder(category: str, letter: str, text: str, count: int) -> ChangeRow:
+    return ChangeRow(f"{category} {text}", category, letter, text, "", count, None, None, False, "")
+
+
+def _thing(category: str, letter: str, one: Change) -> ChangeRow:
+    return ChangeRow(
+        key=f"{category} {one.kind} {one.name} {one.other_category}",
+        category=category,
+        letter=letter,
+        text=thing(one),
+        kind=one.kind.value,
+        bytes=one.bytes,
+        before_bytes=one.before_bytes,
+        after_bytes=one.after_bytes,
+        is_category=False,
+        name=one.name,
+    )
+
+
+def wanted(since: Since, found: Changes | None) -> str:
+    """Which moment was asked for, and whether the one compared with is it."""
+    asked = f"compared with {since.value}"
+    if found is None or since.ago is None or found.before_at <= found.after_at - since.ago:
+        return asked
+    return f"no run is of {since.value}: compared with the first"
+
+
+def title(found: Changes) -> str:
+    """`What changed since 28 Nov 11:40Z, 24 h 02 min before`."""
+    span = age((found.after_at - found.before_at).total_seconds())
+    return f"What changed since {found.before_at:%d %b %H:%M:%SZ}, {span} before"
+
+
 class ChangesView(DashboardView):
     def compose(self) -> ComposeResult:
         with Panel(id="changes-list"):
             yield ChangesTable(id="changed")
+        with Panel(id="writers-panel"):
+            yield TextLines(id="writers")
 
     def focus_first(self) -> None:
         self.query_one(ChangesTable).focus()
@@ -35,6 +122,14 @@ class ChangesView(DashboardView):
         scale = state.scale
         used = f"used {change(found.bytes, scale)} {scale.label} · " if found is not None else ""
         panel.set_note(f"{used}{wanted(state.since, found)} · , earlier  . later")
+        self.show_second(state)
+
+    def show_second(self, state: DashboardState) -> None:
+        """Every second: who writes now."""
+        panel, lines = self.query_one("#writers-panel", Panel), self.query_one("#writers", TextLines)
+        panel.display = state.mode is Mode.LIVE
+        panel.set_title("Who writes now")
+        lines.set_lines(list(writer_lines(state.live, si=state.scale.si, most=6)), state.appearance)
 
 
 class ChangesTable(Listing[ChangeRow]):
@@ -74,25 +169,29 @@ class ChangesTable(Listing[ChangeRow]):
         figures = state.scale.width
         name, bar, sides = self.columns(width, figures)
         role = "rise" if row.bytes > 0 else "good" if row.bytes < 0 else "muted"
-        letter = Span(f" {row.letter} ", f"on:{row.letter}") if row.is_category else Span("   ")
-        text = "strong" if row.is_category else "text" if row.name else "muted"
-        indent = "" if row.is_category else "  "
-        shown = shorten_middle(safe(row.text, 4 * width), name - 2 - len(indent))
         spans = [
-            letter,
+            Span(f" {row.letter} ", f"on:{row.letter}") if row.is_category else Span("   "),
             Span(f" {row.kind:<{_KIND}}", "muted"),
             Span(f"{change(row.bytes, state.scale):>{figures + 1}}  ", role),
-            Span(set_cell_size(f"{indent}{shown}", name - 1), text),
+            self._what(row, name - 1),
         ]
         if bar:
             spans += self._bar(row, bar, role)
         if sides:
-            known = row.is_category or bool(row.name)
-            for count in (row.before_bytes, row.after_bytes):
-                absent = ("?" if row.is_category else "–") if known else ""
-                value = absent if count is None else number(count, state.scale.divisor)
-                spans.append(Span(f"{value:>{sides}}", "muted"))
+            spans += self._sides(row, state, sides)
         return [tuple(spans)]
+
+    def _sides(self, row: ChangeRow, state: DashboardState, width: int) -> Iterator[Span]:
+        absent = "?" if row.is_category else "–" if row.name else ""
+        for count in (row.before_bytes, row.after_bytes):
+            value = absent if count is None else number(count, state.scale.divisor)
+            yield Span(f"{value:>{width}}", "muted")
+
+    def _what(self, row: ChangeRow, width: int) -> Span:
+        indent = "" if row.is_category else "  "
+        role = "strong" if row.is_category else "text" if row.name else "muted"
+        shown = shorten_middle(safe(row.text, 4 * width), width - 1 - len(indent))
+        return Span(set_cell_size(f"{indent}{shown}", width), role)
 
     def _bar(self, row: ChangeRow, width: int, role: str) -> list[Span]:
         """To the left of the middle what went, to the right what came; a measured byte shows at least its tip."""

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
 from functools import cached_property
 
 from collectors.forecast.changes import Changes
 from collectors.model.plan import Plan, Risk
-from collectors.model.report import Report
+from collectors.model.report import LiveFigures, Report
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line
 from tui.view_models.categories import Scale, Units, scale_for
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
-from tui.view_models.changes import Since
 from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
@@ -29,6 +28,35 @@ from tui.view_models.plan_run import PlanRun
 class Mode(StrEnum):
     LIVE = "live"
     REPLAY = "replay"
+
+
+class Since(Enum):
+    """Which moment the present is compared with; each the label of it. Nearest first."""
+
+    LAST_RUN = "the last run"
+    HOUR = "1 h ago"
+    QUARTER = "6 h ago"
+    DAY = "24 h ago"
+    WEEK = "7 d ago"
+    FIRST = "the first run"
+
+    @property
+    def ago(self) -> timedelta | None:
+        """How long ago; None for the first and the last run."""
+        return _AGO.get(self)
+
+    def moved(self, by: int) -> Since:
+        """The next one on that side, or this one at the end."""
+        order = tuple(Since)
+        return order[max(0, min(len(order) - 1, order.index(self) + by))]
+
+
+_AGO = {
+    Since.HOUR: timedelta(hours=1),
+    Since.QUARTER: timedelta(hours=6),
+    Since.DAY: timedelta(days=1),
+    Since.WEEK: timedelta(days=7),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +92,8 @@ class DashboardState:
     applying: bool = False
     read_only: bool = False
     view: str = "overview"
+    live: LiveFigures | None = None  # of the last second; None: a recording, or not seen yet
+    live_stopped: bool = False  # no look came for a while
     since: Since = Since.DAY  # what the view of changes compares with
     changes: Changes | None = None  # None: `changes_reason` says why
     changes_reason: str = ""

@@ -19,7 +19,7 @@ from collectors.causes import detection
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable, charged, floor
-from collectors.model.report import Crossing, Report
+from collectors.model.report import Crossing, LiveFigures, Report
 from collectors.report.formatting import age, bytes_, count, safe, whole_percent
 from tui.drawing.bars import Span
 from tui.view_models.categories import label_of
@@ -87,16 +87,16 @@ def claimable(report: Report) -> tuple[Finding, ...]:
 JOURNAL = "journal"  # the source of every figure of a frame that was made from a journal
 
 
-def fullness(report: Report) -> tuple[Span, ...]:
-    """`98.1% full, 18.0 GiB left`; the two numbers never give way."""
-    space = space_of(report)
+def fullness(report: Report, live: LiveFigures | None, *, si: bool) -> tuple[Span, ...]:
+    """`98% full, 18.0 GiB left`, as it is now; the two numbers never give way."""
+    space = live.space if live is not None else space_of(report)
     if space is None:
         reason = "the filesystem was not found"
         if report.ledger is not None and isinstance(report.ledger.filesystem.space, Unavailable):
             reason = report.ledger.filesystem.space.detail
         return (Span("? full", "strong"), Span(f"  {safe(reason)}", "muted", 2, shrinks=True))
     full = whole_percent(space.used_percent)
-    left = f"{bytes_(space.available_bytes)} left"
+    left = f"{bytes_(space.available_bytes, si=si)} left"
     return (Span(full, "strong"), Span(" full", "strong", 2), Span(f", {left}", "strong"))
 
 
@@ -112,19 +112,33 @@ def clock(at: datetime, today: datetime) -> str:
     return at.strftime("%H:%MZ") if at.date() == today.date() else at.strftime("%d %b %H:%MZ")
 
 
-def forecast_spans(report: Report) -> tuple[Span, ...]:
-    """`full in 7 h 08 min (10:21Z) at +2.5 GiB/h`; empty where nothing is forecast."""
+# A fill that fell by more than this since the forecast was made has made it void.
+_VOID_PERCENT = 1
+
+
+def forecast_spans(report: Report, live: LiveFigures | None, *, si: bool) -> tuple[Span, ...]:
+    """`full in 7 h 08 min (10:21Z) at +2.5 GiB/h`, from the journal; empty where nothing is forecast.
+
+    The forecast starts from the journal's last run: what has come free since is not in it.
+    """
     crossing = next_crossing(report)
     used = next((growth for growth in report.trend.growth if growth.key == "used"), None)
-    if crossing is None or used is None:
+    if crossing is None or used is None or _is_void(report, live):
         return ()
     goal = "full" if crossing.percent >= 100 else f"{crossing.percent}%"
     left = age((crossing.at - report.taken_at).total_seconds())
     return (
         Span(f" · {goal} in {left}", "text", 1),
         Span(f" ({clock(crossing.at, report.taken_at)})", "text", 3),
-        Span(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24)}/h", "muted", 4),
+        Span(f" at {'+' if used.bytes_per_day >= 0 else ''}{bytes_(used.bytes_per_day // 24, si=si)}/h", "muted", 4),
     )
+
+
+def _is_void(report: Report, live: LiveFigures | None) -> bool:
+    space = live.space if live is not None else space_of(report)
+    if space is None or not report.trend.used_percent:
+        return False
+    return space.used_percent + _VOID_PERCENT < report.trend.used_percent[-1].value
 
 
 def explained_by_engine(report: Report) -> tuple[int, int] | None:

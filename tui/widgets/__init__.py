@@ -55,6 +55,14 @@ class LineWidget(Widget):
         """Draw `state` from now on."""
         self.state = state
 
+    def show_if_changed(self, state: DashboardState) -> None:
+        """Draw `state` where that looks different: once a second most of the screen does not."""
+        size = self.size
+        lines = list(self.lines(state, size.width, size.height))
+        if lines != self.drawn_lines():
+            self.state = state
+            self._lines = lines
+
     def watch_state(self) -> None:
         self._lines = None
         self.refresh()

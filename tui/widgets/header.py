@@ -18,7 +18,7 @@ from collectors.report.formatting import bytes_, safe
 from tui.drawing.bars import Span, fit, shorten_middle, width_of
 from tui.pages import KEYS, VIEWS, Key, action_name, footer_keys
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
-from tui.view_models.frame import space_of
+from tui.view_models.frame import Frame, age_words, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, culprit, forecast_spans, fullness, ledger_note, unread_words
 from tui.widgets import LineWidget
@@ -67,7 +67,7 @@ class Tabs(LineWidget):
             self.view = view
 
     def __init__(self) -> None:
-        super().__init__(id="tabs", classes="surround")
+        super().__init__(id="tabs", classes="surround second")
         self._spans: list[tuple[int, int, str]] = []
 
     def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
@@ -112,26 +112,36 @@ def _host(state: DashboardState, available: int, shortest: int) -> str:
 
 def _state(state: DashboardState, width: int) -> tuple[Span, ...]:
     """How far the scan is, live or replay, and the moment that is on screen."""
-    spans: list[Span] = []
+    spans = _of_replay(state, width) if state.mode is Mode.REPLAY else _of_live(state, width)
+    if state.frame is None:
+        return spans
+    is_now = state.live is not None and state.mode is Mode.LIVE
+    at = state.live.at if state.live is not None and is_now else state.frame.report.taken_at
+    return (*spans, Span(at.strftime(" %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ "), "text"))
+
+
+def _of_replay(state: DashboardState, width: int) -> tuple[Span, ...]:
+    number, count = state.position
+    where = (Span(f"{number}/{count} " + " " * (width >= 100), "muted"),) if count and width >= 78 else ()
+    return (*where, Span(" « REPLAY ", "replay"))
+
+
+def _of_live(state: DashboardState, width: int) -> tuple[Span, ...]:
     frame = state.frame
-    if state.mode is Mode.REPLAY:
-        number, count = state.position
-        if width >= 100 and count:
-            spans.append(Span(f"{number}/{count}  ", "muted"))
-        spans.append(Span(" « REPLAY ", "replay"))
-    else:
-        if width >= 100 and frame is not None:
-            read = len(frame.report.coverage)
-            spans.append(Span(f"scan {read}/{read + len(frame.waiting)}  ", "muted"))
-        busy = state.scanning or (frame is None and not state.failure)
-        spans.append(Span("◌ READING" if busy else "● LIVE", "warn" if busy else "live"))
-        if state.read_only and width >= 78:
-            spans.append(Span(" read-only", "muted"))
-    if frame is not None:
-        at = frame.report.taken_at
-        form = " %d %b %H:%M:%SZ " if width >= 100 else " %H:%MZ "
-        spans.append(Span(at.strftime(form), "text"))
+    spans: list[Span] = []
+    if width >= 100 and frame is not None:
+        spans.append(Span(f"{age_words(frame, state.live) or _scan_words(frame)}  ", "muted"))
+    busy = state.scanning or (frame is None and not state.failure)
+    stale = "◌ NO ANSWER" if state.live_stopped else ""
+    spans.append(Span(stale or ("◌ READING" if busy else "● LIVE"), "warn" if busy or stale else "live"))
+    if state.read_only and width >= 78:
+        spans.append(Span(" read-only", "muted"))
     return tuple(spans)
+
+
+def _scan_words(frame: Frame) -> str:
+    read = len(frame.report.coverage)
+    return f"scan {read}/{read + len(frame.waiting)}"
 
 
 class Verdict(LineWidget):
@@ -142,7 +152,7 @@ class Verdict(LineWidget):
             broke = Span(f" ? {_failure_words(state)}", "warn", 1, shrinks=True)
             yield fit((broke,), available) if state.failure else (Span(" Reading the filesystem …", "muted"),)
             return
-        report = frame.report
+        report, si = frame.report, state.scale.si
         gap = (Span(" "),)
         pending = state.scanning and not frame.done
         unknown = pending and space_of(report) is None  # not read yet is not unreadable
@@ -150,8 +160,13 @@ class Verdict(LineWidget):
             mark: tuple[Span, ...] = (Span(" ◌ reading ", "muted"),)
         else:
             mark = (Span(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
-        how_full = (Span("how full the disk is …", "muted", 1, shrinks=True),) if unknown else fullness(report)
-        yield fit((*gap, *mark, Span("  "), *how_full, *forecast_spans(report)), available)
+        how_full = (
+            (Span("how full the disk is …", "muted", 1, shrinks=True),)
+            if unknown
+            else fullness(report, state.live, si=si)
+        )
+        until = pace_spans(state.live, si=si) or forecast_spans(report, state.live, si=si)
+        yield fit((*gap, *mark, Span("  "), *how_full, *until, *_writer(state)), available)
         yield fit((*gap, *self._who(state)), available)
 
     def _who(self, state: DashboardState) -> Iterable[Span]:
@@ -177,6 +192,14 @@ class Verdict(LineWidget):
         if said := ledger_note(frame.report):
             yield Span("   ", "muted", 5)
             yield Span(said, "muted", 5, shrinks=True, least=20)
+
+
+def _writer(state: DashboardState) -> Iterable[Span]:
+    """Who writes most while the disk fills."""
+    live = state.live
+    if live is not None and live.writers and is_filling(live):
+        yield Span(" · ", "muted", 1)
+        yield Span(writer_words(live.writers[0], si=state.scale.si), "rise", 1, shrinks=True, least=24)
 
 
 def _promise(state: DashboardState) -> str:

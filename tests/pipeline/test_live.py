@@ -1,0 +1,97 @@
+"""Between two scans: a child that looks every second, and when a new scan is due."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from collectors.model.filesystem import FsSpace
+from collectors.model.report import LiveFigures
+from collectors.pipeline.live import LiveTargets, LiveWatch, RescanPace
+
+MIB = 1 << 20
+SPACE = FsSpace(1, 4096, 10_000 * MIB, 5_000 * MIB, 5_000 * MIB, 0, 0, 0, False)
+
+
+def with_used(mib: int) -> FsSpace:
+    return replace(SPACE, free_bytes=SPACE.total_bytes - mib * MIB, available_bytes=SPACE.total_bytes - mib * MIB)
+
+
+def test_the_child_looks_every_second_and_is_gone_when_it_is_stopped(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"")
+    watch = LiveWatch(LiveTargets(str(tmp_path), "/proc", {"c" * 64: (str(log),)}, {"c" * 64: "web-1"}))
+    seen: list[LiveFigures] = []
+    before = _children()
+    thread = threading.Thread(target=watch.run, args=(seen.append,))
+    began = time.monotonic()
+    thread.start()
+    while len(seen) < 4 and time.monotonic() - began < 20:
+        with log.open("ab") as file:
+            file.write(b"x" * MIB)
+        time.sleep(0.25)
+    watch.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert _children() == before
+    room = os.statvfs(tmp_path)
+    assert seen[-1].space.total_bytes == room.f_blocks * room.f_frsize
+    (written,) = [one for one in seen[-1].writers if one.kind == "log"]
+    assert written.name == "web-1"
+    assert written.bytes_per_s > MIB
+
+
+def _children() -> set[str]:
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return {pid for task in tasks for pid in (task / "children").read_text().split()}
+
+
+def test_where_the_filesystem_cannot_be_asked_it_ends(tmp_path: Path) -> None:
+    LiveWatch(LiveTargets(str(tmp_path / "none"), "/proc", {}, {})).run(lambda figures: pytest.fail(str(figures)))
+
+
+def test_a_fall_is_scanned_as_soon_as_it_has_settled() -> None:
+    pace = RescanPace()
+    pace.scanned(0.0, 1.0, 5_000 * MIB)
+    assert not pace.due(10.0, with_used(5_000), told=False)
+    assert not pace.due(11.0, with_used(4_850), told=False)  # it still falls
+    assert not pace.due(12.0, with_used(4_700), told=False)
+    assert pace.due(13.0, with_used(4_700), told=False)
+
+
+def test_small_moves_are_no_reason_and_what_the_engine_tells_is() -> None:
+    pace = RescanPace()
+    pace.scanned(0.0, 1.0, 5_000 * MIB)
+    assert not pace.due(10.0, with_used(5_003), told=False)
+    assert pace.due(11.0, with_used(5_003), told=True)
+
+
+def test_before_the_first_scan_nothing_is_due() -> None:
+    assert not RescanPace().due(0.0, SPACE, told=True)
+
+
+def test_a_disk_that_fills_for_hours_takes_two_percent_of_a_processor_at_most() -> None:
+    pace = RescanPace()
+    pace.scanned(0.0, 1.0, 1_000 * MIB)
+    scans = 0
+    for second in range(1, 7201):
+        used = 1_000 + second
+        if pace.due(float(second), with_used(used), told=second % 5 == 0):
+            pace.scanned(float(second), 1.0, used * MIB)
+            scans += 1
+    assert scans * 1.0 / 7200 < 0.015
+    assert scans > 50
+
+
+def test_after_a_quiet_time_several_changes_are_looked_into_at_once() -> None:
+    pace = RescanPace()
+    pace.scanned(0.0, 1.0, 5_000 * MIB)
+    for at, used in enumerate((4_800, 4_600, 4_400, 4_200), 1):
+        assert not pace.due(10.0 * at, with_used(used), told=False)
+        assert pace.due(10.0 * at + 1, with_used(used), told=False)
+        pace.scanned(10.0 * at + 2, 1.0, used * MIB)
