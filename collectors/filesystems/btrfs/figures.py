@@ -77,6 +77,11 @@ def quotas_enabled(host: Host, uuid: str) -> bool:
     return (folder(host, uuid) / "qgroups").is_dir()
 
 
+def of_a_clone(host: Host, uuid: str) -> bool:
+    """Whether the kernel made this uuid up, since a filesystem with the one on disk was mounted already (Linux 6.7)."""
+    return _flag(folder(host, uuid) / "temp_fsid", False)
+
+
 def device_names(host: Host, uuid: str) -> tuple[str, ...]:
     """Names below /dev of the block devices of one filesystem, in no order. Never the kernel's own "/dev/root"."""
     return tuple(entry.name.replace("!", "/") for entry in (folder(host, uuid) / "devices").iterdir())

@@ -141,14 +141,16 @@ class Blocks:
 def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool_]:
     """For each block, whether address, filesystem, generation, level, owner, checksum and inner order are right."""
     quads = blocks.view("<u8")
-    fsid = np.frombuffer(top.metadata_fsid, "<u8")
+    own = np.zeros(len(blocks), np.bool_)
+    for fsid in (top.metadata_fsid, *top.seed_fsids):
+        first, second = np.frombuffer(fsid, "<u8")
+        own |= (quads[:, 4] == first) & (quads[:, 5] == second)
     owner = _unaligned(blocks, 88, "<u8")
     level = blocks[:, 100]
     count = _unaligned(blocks, 96, "<u4")
     shared = (owner == layout.TOP_LEVEL) | ((owner >= layout.FIRST_SUBVOLUME) & (owner <= layout.LAST_SUBVOLUME))
     shared |= (owner == layout.DATA_RELOC_TREE) | (owner == layout.TREE_RELOC)
-    good = (quads[:, 4] == fsid[0]) & (quads[:, 5] == fsid[1])
-    good &= (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
+    good = own & (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
     good &= np.where(wanted.owners == 0, shared, owner == wanted.owners)
     good &= (level == wanted.level) & ((count > 0) | (wanted.level == 0))
     return np.asarray(good & checksum.right(blocks, top.checksum) & orderly(blocks, count, wanted.level))

@@ -2,10 +2,8 @@
 
 The superblock: where the trees of a committed generation begin, and whether this package understands them.
 
-Logical addresses of tree blocks to places on devices: single, DUP, RAID0, RAID1, RAID10, RAID1C3, RAID1C4.
-
-Refuses (Unsupported) blocks on RAID5/6, whose parity rotates and may have to be computed, and blocks that cross a
-stripe, which old conversions left.
+Logical addresses of tree blocks to places on devices, for every profile. On RAID5/6 only where they lie: what a missing
+device held is not computed from parity. Refuses (Unsupported) blocks that cross a stripe, which old conversions left.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import decode, layout
+from collectors.filesystems.btrfs import allocator, decode, layout
 from collectors.filesystems.btrfs.decode import ChunkItem
 from collectors.filesystems.btrfs.trees import checksum
 from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
@@ -33,6 +31,7 @@ _FLAGS = struct.Struct("<QQQHBB")  # compat, compat read-only, incompat, checksu
 _DISK_KEY = struct.Struct("<QBQ")
 _CHUNKS_AT = 811
 _CHUNKS_MOST = 2048
+_SEEDING = 1 << 32
 _METADATA_UUID = 1 << 10
 _ZONED = 1 << 12
 _EXTENT_TREE_V2 = 1 << 13
@@ -56,6 +55,8 @@ class BtrfsSuperblock:
     checksum: int
     incompat: int
     devid: int
+    seeding: bool  # of a device that other filesystems have sprouted from
+    seed_fsids: tuple[bytes, ...]  # what blocks carry that still lie on a seed of this filesystem
     system_chunks: tuple[tuple[int, decode.ChunkItem], ...]  # (logical start, chunk): enough to read the chunk tree
 
 
@@ -88,6 +89,8 @@ def parse(raw: bytes) -> BtrfsSuperblock:
         checksum=kind,
         incompat=incompat,
         devid=int.from_bytes(raw[201:209], "little"),
+        seeding=bool(int.from_bytes(raw[56:64], "little") & _SEEDING),
+        seed_fsids=(),
         system_chunks=_system_chunks(raw),
     )
 
@@ -112,7 +115,8 @@ def _system_chunks(raw: bytes) -> tuple[tuple[int, decode.ChunkItem], ...]:
 U64 = NDArray[np.uint64]
 
 _WHOLE_COPIES = layout.DUP | layout.RAID1 | layout.RAID1C3 | layout.RAID1C4
-_KNOWN = _WHOLE_COPIES | layout.RAID0 | layout.RAID10
+_PARITY = layout.RAID5 | layout.RAID6
+_KNOWN = _WHOLE_COPIES | layout.RAID0 | layout.RAID10 | _PARITY
 
 
 class ChunkMap:
@@ -165,20 +169,23 @@ class ChunkMap:
         profile = chunk.flags & ~(layout.DATA | layout.METADATA | layout.SYSTEM)
         if profile & ~_KNOWN:
             raise Unsupported(f"metadata on {layout.profile(chunk.flags)}")
-        if not profile & (layout.RAID0 | layout.RAID10):
+        if not profile & (layout.RAID0 | layout.RAID10 | _PARITY):
             devid, base = chunk.stripes[copy]
             return np.full(len(offsets), devid, np.int64), offsets + np.uint64(base)
         return self._striped(chunk, offsets, copy, chunk.sub_stripes if profile & layout.RAID10 else 1)
 
     def _striped(self, chunk: ChunkItem, offsets: U64, copy: int, group: int) -> tuple[NDArray[np.int64], U64]:
-        """RAID0, and RAID10 as RAID0 over groups of `group` mirrored stripes."""
+        """RAID0 and RAID5/6, and RAID10 as RAID0 over groups of `group` mirrored stripes."""
         if not group or len(chunk.stripes) % group:
             raise Unsupported(f"{len(chunk.stripes)} stripes in groups of {group}")
-        size, groups = np.uint64(chunk.stripe_bytes), np.uint64(len(chunk.stripes) // group)
+        parity = allocator.PROFILES[layout.profile(chunk.flags)].parity
+        size, groups = np.uint64(chunk.stripe_bytes), np.uint64((len(chunk.stripes) - parity) // group)
         number, rest = offsets // size, offsets % size
         if (rest + np.uint64(self._node_bytes) > size).any():
             raise Unsupported("a tree block crosses a stripe")
         stripe = (number % groups) * np.uint64(group) + np.uint64(copy)
+        if parity:  # which moves on by one device with every row of stripes
+            stripe = (stripe + number // groups) % np.uint64(len(chunk.stripes))
         devids = np.array([devid for devid, _ in chunk.stripes], np.int64)[stripe]
         bases = np.array([base for _, base in chunk.stripes], np.uint64)[stripe]
         return devids, bases + (number // groups) * size + rest

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -58,9 +59,12 @@ class Devices:
     def superblock(self) -> BtrfsSuperblock:
         """The newest one. A commit writes them one after the other, when all that they point to is on disk."""
         found = [self._superblock(devid) for devid in self._descriptors]
-        if len({block.fsid for block in found}) != 1:
+        # A seed keeps the superblock of the filesystem that it was; on its own it is that filesystem.
+        own = [block for block in found if not block.seeding] or found
+        if len({block.fsid for block in own}) != 1:
             raise Unsupported("no device is there" if not found else "the devices belong to different filesystems")
-        return max(found, key=lambda block: block.generation)
+        seeds = tuple(sorted({block.metadata_fsid for block in found if block not in own}))
+        return replace(max(own, key=lambda block: block.generation), seed_fsids=seeds)
 
     def _superblock(self, devid: int) -> BtrfsSuperblock:
         for _ in range(2):
@@ -90,7 +94,7 @@ def opened(host: Host, devices: Iterable[Device], uuid: str) -> Devices:
     try:
         for device in wanted:
             descriptors[device.devid] = _descriptor(host, uuid, device)
-        if found.superblock().fsid.hex() != uuid.replace("-", ""):
+        if found.superblock().fsid.hex() != uuid.replace("-", "") and not figures.of_a_clone(host, uuid):
             raise Unsupported("the device nodes show another filesystem")
     except BaseException:
         found.close()
