@@ -51,6 +51,7 @@ class Room:
 
     kind: str  # data, metadata, mixed
     profile: str  # of the next chunk
+    copies: int  # of each byte in it, as statfs counts them
     allocatable: Size
     chunk_bytes: int  # the most of one chunk, logical
 
@@ -217,6 +218,24 @@ class Btrfs:
         """What new chunks of a kind could hold; mixed ones hold either. None where it could not be told."""
         rooms = self.rooms.value if isinstance(self.rooms, Exact) else ()
         return next((room for room in rooms if room.kind in (kind, "mixed")), None)
+
+    @property
+    def reachable_bytes(self) -> int | None:
+        """The most that `used` of statfs can become: what chunks hold, and what data chunks can still be made.
+
+        Its own total counts room that no chunk can be made of, and parity. None where the figures to tell are missing.
+        """
+        room = self.room("data")
+        if room is None or isinstance(room.allocatable, Unavailable):
+            return None
+        if isinstance(self.spaces, Unavailable) or isinstance(self.statfs, Unavailable):
+            return None
+        placed = sum(
+            space.logical_total_bytes * (space.copies if space.copies_of == 1 else 1)
+            for space in self.spaces.value
+            if space.kind != "global reserve"
+        )
+        return (placed + charged(room.allocatable) * room.copies) // self.statfs.value.divisor
 
     @property
     def profiles(self) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TypeAlias, TypeVar
 
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
+from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, floor
@@ -84,6 +85,18 @@ Facts = TypeVar("Facts", bound=FilesystemFacts)
 def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Facts | None:
     """The facts, where they were read and are of this kind of filesystem."""
     return reading.value if isinstance(reading, Exact) and isinstance(reading.value, kind) else None
+
+
+# What chunks leave over on a device is no reason to show another total.
+_SAME_SHARE = 0.01
+
+
+def shown_total(space: FsSpace, reading: Reading[FilesystemFacts] | None) -> int:
+    """The total to show beside used, in bytes: statfs', or less where that counts room which nothing can use."""
+    reachable = reading.value.reachable_bytes if isinstance(reading, Exact) else None
+    if reachable is None or space.total_bytes - reachable <= _SAME_SHARE * space.total_bytes:
+        return space.total_bytes
+    return max(reachable, space.used_bytes)
 
 
 def own_items(reading: Reading[FilesystemFacts] | None) -> tuple[Item, ...]:

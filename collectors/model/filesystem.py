@@ -24,6 +24,14 @@ class Mount:
     source: str
     super_options: tuple[str, ...]  # per superblock: a forced read-only shows here
 
+    @property
+    def takes_no_writes(self) -> bool:
+        """Whether the filesystem is read-only, however it is mounted here.
+
+        Since Linux 6.15 ext4 keeps "rw" where an error made it read-only, and says so in words of its own.
+        """
+        return not {"ro", "emergency_ro", "shutdown"}.isdisjoint(self.super_options)
+
 
 def used_percent(used_bytes: int, usable_bytes: int) -> int:
     """THE used %: of what users may use, in whole percent rounded up, as df prints it; 0 to 100.

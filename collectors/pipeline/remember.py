@@ -16,6 +16,7 @@ from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
 from collectors.model.engine import repository_of
+from collectors.model.facts import shown_total
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
@@ -181,7 +182,9 @@ def _state(report: Report) -> str:
     if not isinstance(space, Exact):
         return f"{report.severity.name}: {report.verdict}"
     figures = space.value
-    room = f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(figures.total_bytes)}"
+    room = (
+        f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(shown_total(figures, report.filesystem_facts))}"
+    )
     return f"{formatting.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 
 

@@ -67,7 +67,7 @@ def build_plan(
     context = replace(context, books=with_open_files(books, context.study))
     if isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value:
         return Plan((), (), (remote(),))
-    if "ro" in ledger.filesystem.mount.super_options:
+    if ledger.filesystem.mount.takes_no_writes:
         return Plan((), (), (read_only(ledger.filesystem.mount.mountpoint),))
     proposed = _proposed(context)
     aliases = hidden_parents(snapshot)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collectors.filesystems import report_parts
+from collectors.model.facts import shown_total
 from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.report import Report
@@ -97,7 +98,9 @@ def _disk(report: Report, root: str, si: bool) -> str:
     if isinstance(space, Unavailable):
         return formatting.unknown(space)
     figures = space.value
-    return formatting.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, where, si=si)
+    return formatting.disk(
+        figures.used_percent, figures.used_bytes, shown_total(figures, report.filesystem_facts), where, si=si
+    )
 
 
 def _filesystem(ledger: Ledger | None, si: bool) -> str:
@@ -112,7 +115,7 @@ def _filesystem(ledger: Ledger | None, si: bool) -> str:
     text += f", {formatting.bytes_(figures.available_bytes, si=si)} available"
     if figures.inodes_used_percent is not None:
         text += f", inodes {formatting.whole_percent(figures.inodes_used_percent)} used"
-    if "ro" in mount.super_options:
+    if mount.takes_no_writes:
         return text + ", read-only"
     return text + (", seen read-only" if figures.read_only else "")
 

@@ -76,9 +76,21 @@ def test_an_address_in_no_chunk_is_stale() -> None:
         ChunkMap([], NODE).locate(np.array([0], np.uint64), 0)
 
 
-@pytest.mark.parametrize("profile", [layout.RAID5, layout.RAID6, 1 << 11])
-def test_metadata_on_parity_or_on_an_unknown_profile_is_unsupported(profile: int) -> None:
-    found = ChunkMap([(0, chunk(profile, 3))], NODE)
+def test_parity_moves_on_by_one_device_with_every_row_of_stripes() -> None:
+    found = ChunkMap([(0, chunk(layout.RAID5, 3))], NODE)
+    assert places(found, 0, 0, 6 * STRIPE)[:: STRIPE // NODE] == [
+        (1, 100 * MIB),
+        (2, 200 * MIB),
+        (2, 200 * MIB + STRIPE),
+        (3, 300 * MIB + STRIPE),
+        (3, 300 * MIB + 2 * STRIPE),
+        (1, 100 * MIB + 2 * STRIPE),
+    ]
+    assert found.copies(0) == 1
+
+
+def test_metadata_on_an_unknown_profile_is_unsupported() -> None:
+    found = ChunkMap([(0, chunk(1 << 11, 3))], NODE)
     with pytest.raises(Unsupported, match="metadata on"):
         found.locate(np.array([0], np.uint64), 0)
 

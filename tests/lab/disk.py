@@ -55,7 +55,7 @@ def create(
         image = base / f"disk{number}.img"
         with image.open("wb") as file:
             file.truncate(size_mib * 1024 * 1024)
-        nodes.append(_attach(image))
+        nodes.append(attach(image))
     profile = ("-d", "raid1", "-m", "raid1") if devices > 1 and "-d" not in mkfs_options else ()
     run(*_MKFS[fs], *profile, *mkfs_options, *nodes)
     if devices > 1:
@@ -68,7 +68,7 @@ def create(
     return Disk(fs, mount, tuple(nodes))
 
 
-def _attach(image: Path) -> str:
+def attach(image: Path) -> str:
     for _ in range(10):
         # losetup looks for a free device and takes it in two steps; somebody else may have been faster.
         with suppress(CommandFailed):

@@ -182,8 +182,8 @@ def btrfs(
     # One device, whose first MiB is never allocated.
     room, chunk = max(0, unallocated - MIB), min(GIB // 4, device_bytes // 10)
     rooms = (
-        Room("data", "single", exact(room), min(10 * GIB, device_bytes // 10)),
-        Room("metadata", "DUP", exact(room // copies), chunk),
+        Room("data", "single", 1, exact(room), min(10 * GIB, device_bytes // 10)),
+        Room("metadata", "DUP", copies, exact(room // copies), chunk),
     )
     sharing = Sharing(
         generation=1, method="device trees", fallback="", rows=shared, holdings=(), tree_metadata_bytes=used,

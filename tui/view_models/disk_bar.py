@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from collectors.model.facts import shown_total
 from collectors.report.formatting import bytes_, count, percent, safe, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Span, apportion
@@ -132,7 +133,7 @@ def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
     space = space_of(frame.report)
     if space is None or frame.report.ledger is None:
         return []
-    whole = bytes_(space.total_bytes, si=si)
+    whole = bytes_(shown_total(space, frame.report.filesystem_facts), si=si)
     kind = f" {safe(frame.report.ledger.filesystem.mount.fstype, 20)}"
     blind = explained_by_engine(frame.report)
     found = [(whole, kind), (whole, "")]

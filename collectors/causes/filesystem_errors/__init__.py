@@ -17,7 +17,7 @@ READ_ONLY_ID = "forced-read-only"
 def detect_read_only(context: FindingContext) -> Iterable[Finding]:
     """Mounted for writing, and read-only all the same."""
     mount = context.study.filesystem.mount
-    if "ro" in mount.super_options and "rw" in mount.options:
+    if mount.takes_no_writes and "rw" in mount.options:
         claim = f"the kernel turned {mount.mountpoint} read-only after an error"
         remedy = (
             "stop the engine, save the kernel log (dmesg): the error in it tells what to do; then unmount and check "

@@ -52,7 +52,8 @@ def rooms(
             raise Malformed(f"{kind} in chunks of {', '.join(present)}: how these are made is not known")
         most = allocator.limits(kind, total, chunk_bytes(kind))
         count = allocator.placeable_bytes(profile, placed, most)
-        found.append(Room(kind, profile, _size(count, known, origin), most.chunk_bytes))
+        copies = layout.disk_copies(profile)
+        found.append(Room(kind, profile, copies, _size(count, known, origin), most.chunk_bytes))
     return tuple(found)
 
 
