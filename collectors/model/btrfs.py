@@ -214,6 +214,21 @@ class Btrfs:
         """Which filesystem this is, wherever it is mounted."""
         return f"btrfs:{self.uuid}"
 
+    @property
+    def known_devices(self) -> tuple[Device, ...]:
+        """None of them where they could not be listed."""
+        return self.devices.value if isinstance(self.devices, Exact) else ()
+
+    @property
+    def known_spaces(self) -> tuple[Space, ...]:
+        """None of them where they could not be listed."""
+        return self.spaces.value if isinstance(self.spaces, Exact) else ()
+
+    def used_and_total(self, kind: str) -> tuple[int, int]:
+        """Logical bytes of all chunks of this kind; of the reserve, what it may become is its total."""
+        mine = [space for space in self.known_spaces if space.kind == kind]
+        return sum(space.logical_used_bytes for space in mine), sum(space.logical_total_bytes for space in mine)
+
     def room(self, kind: str) -> Room | None:
         """What new chunks of a kind could hold; mixed ones hold either. None where it could not be told."""
         rooms = self.rooms.value if isinstance(self.rooms, Exact) else ()
@@ -226,23 +241,17 @@ class Btrfs:
         Its own total counts room that no chunk can be made of, and parity. None where the figures to tell are missing.
         """
         room = self.room("data")
-        if room is None or isinstance(room.allocatable, Unavailable):
+        if room is None or isinstance(room.allocatable, Unavailable) or isinstance(self.statfs, Unavailable):
             return None
-        if isinstance(self.spaces, Unavailable) or isinstance(self.statfs, Unavailable):
-            return None
-        placed = sum(
-            space.logical_total_bytes * (space.copies if space.copies_of == 1 else 1)
-            for space in self.spaces.value
-            if space.kind != "global reserve"
-        )
+        chunks = (space for space in self.known_spaces if space.kind != "global reserve")
+        placed = sum(one.logical_total_bytes * (one.copies if one.copies_of == 1 else 1) for one in chunks)
         return (placed + charged(room.allocatable) * room.copies) // self.statfs.value.divisor
 
     @property
     def profiles(self) -> dict[str, tuple[str, ...]]:
         """The profiles of the chunks of each kind, those with the most bytes first."""
-        spaces = self.spaces.value if isinstance(self.spaces, Exact) else ()
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for space in sorted(spaces, key=lambda space: -space.logical_total_bytes):
+        for space in sorted(self.known_spaces, key=lambda space: -space.logical_total_bytes):
             if space.kind != "global reserve" and space.logical_total_bytes:
                 found[space.kind].append(space.profile)
         return {kind: tuple(names) for kind, names in found.items()}

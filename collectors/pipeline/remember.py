@@ -182,9 +182,8 @@ def _state(report: Report) -> str:
     if not isinstance(space, Exact):
         return f"{report.severity.name}: {report.verdict}"
     figures = space.value
-    room = (
-        f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(shown_total(figures, report.filesystem_facts))}"
-    )
+    total = shown_total(figures, report.filesystem_facts)
+    room = f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(total)}"
     return f"{formatting.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 
 

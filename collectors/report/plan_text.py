@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
+from collectors.model.facts import shown_total
 from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
@@ -210,7 +211,8 @@ def _disk(report: Report, si: bool) -> str:
     figures = _space(report)
     if figures is None:
         return "unknown"
-    return formatting.disk(figures.used_percent, figures.used_bytes, figures.total_bytes, si=si)
+    facts = report.filesystem_facts if report.judged_ledger is report.ledger else None
+    return formatting.disk(figures.used_percent, figures.used_bytes, shown_total(figures, facts), si=si)
 
 
 def _after(report: Report, freed_bytes: int, si: bool) -> str:

@@ -9,7 +9,7 @@ from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext, count
 from collectors.model.btrfs import Btrfs, QuotaMode
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Exact
 
 INEXACT_ID = "btrfs-inexact"
 
@@ -56,14 +56,14 @@ _FILTERS = {"data": "d", "metadata": "m", "system": "s"}
 def detect_profiles(context: FindingContext) -> Iterable[Finding]:
     """One finding a kind whose chunks have more than one profile: some data has fewer copies than one would think."""
     facts = context.facts(Btrfs)
-    if facts is None or isinstance(facts.spaces, Unavailable):
+    if facts is None:
         return
     doing = facts.operation.value if isinstance(facts.operation, Exact) else "none"
     for kind, profiles in facts.profiles.items():
         if len(profiles) < 2:
             continue
-        spaces = [space for space in facts.spaces.value if space.kind == kind]
-        evidence = tuple((space.profile, context.exact(space.logical_used_bytes)) for space in spaces)
+        mine = (space for space in facts.known_spaces if space.kind == kind)
+        evidence = tuple((space.profile, context.exact(space.logical_used_bytes)) for space in mine)
         claim = f"{kind} in {count(len(profiles), 'profile')}, {' and '.join(profiles)}: a conversion is half done"
         ways = [_convert(kind, profile, context.study.filesystem.mount.mountpoint) for profile in profiles]
         remedy = f"finish or undo it: {' or '.join(ways)}"

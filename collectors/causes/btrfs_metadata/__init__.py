@@ -35,13 +35,11 @@ _WOULD_FAIL = (
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """What tree blocks have and can still get is nearly taken: by what is used, and by the kernel's own reserve."""
-    facts = context.facts(Btrfs)
+    facts, limits = context.facts(Btrfs), context.limits
     room = metadata_room(facts) if facts is not None else None
-    if facts is None or room is None or not room.no_whole_chunk:
+    if facts is None or room is None or not room.presses(limits.metadata_high_share):
         return
-    if room.fill < context.limits.metadata_high_share and not room.writes_fail_next:
-        return
-    full = room.fill >= context.limits.metadata_full_share or room.writes_fail_next
+    severity = Severity.P0 if room.presses(limits.metadata_full_share) else Severity.P1
     evidence = (
         ("can still be allocated", room.allocatable),
         ("unallocated on all devices", facts.unallocated_bytes),
@@ -51,7 +49,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     claim = "no chunk is left to grow metadata into, and it is nearly full: writes fail next"
     then = "add a device for as long as it takes" if refused(facts) else "then balance by chunk fill with a limit"
     remedy = f"free metadata first (delete many small files, snapshots), {then}"
-    yield Finding(ID, Severity.P0 if full else Severity.P1, claim, room.allocatable, evidence, remedy, (), True)
+    yield Finding(ID, severity, claim, room.allocatable, evidence, remedy, (), True)
 
 
 def propose(context: PlanContext) -> Proposal:
@@ -109,8 +107,8 @@ def detect_unallocated(context: FindingContext) -> Iterable[Finding]:
     room = facts.room("metadata") if facts is not None else None
     if facts is None or room is None or isinstance(room.allocatable, Unavailable):
         return
-    data = [space for space in facts.spaces.value if space.kind == "data"] if isinstance(facts.spaces, Exact) else []
-    slack = sum(space.logical_total_bytes - space.logical_used_bytes for space in data)
+    used, total = facts.used_and_total("data")
+    slack = total - used
     chunk = min(context.limits.chunk_bytes, context.total_bytes // 10)
     if charged(room.allocatable) < chunk and slack > 2 * chunk:
         free = ("free space inside data chunks", context.exact(slack))

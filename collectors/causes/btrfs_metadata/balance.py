@@ -50,21 +50,24 @@ class MetadataRoom:
         most = self.total_bytes + self.allocatable_bytes
         return min(1.0, (self.used_bytes + self.reserve_bytes) / most) if most else 0.0
 
-    @property
-    def writes_fail_next(self) -> bool:
-        """Whether a larger transaction would find too little: measured, the kernel refused with 4 MiB left."""
-        return self.free_bytes + self.allocatable_bytes < RELOCATION_NODES * self.node_bytes
+    def presses(self, share: float) -> bool:
+        """Whether no whole chunk fits any more, and that share is taken, or a large transaction finds too little.
+
+        Measured: the kernel refused with 4 MiB left.
+        """
+        short = self.free_bytes + self.allocatable_bytes < RELOCATION_NODES * self.node_bytes
+        return self.no_whole_chunk and (short or self.fill >= share)
 
 
 def metadata_room(btrfs: Btrfs) -> MetadataRoom | None:
     """None where the figures to tell are missing."""
-    for kind in ("metadata", "mixed"):
-        found, room = _sum(btrfs.spaces.value if isinstance(btrfs.spaces, Exact) else (), kind), btrfs.room(kind)
-        if found is not None and room is not None and isinstance(btrfs.spaces, Exact):
-            reserve = sum(s.logical_total_bytes for s in btrfs.spaces.value if s.kind == "global reserve")
-            limit, node, copies = room.chunk_bytes, btrfs.node_bytes, (found.copies, found.copies_of)
-            return MetadataRoom(found.total, found.used, reserve, room.allocatable, limit, node, copies)
-    return None
+    found = _sum(btrfs.known_spaces, "metadata") or _sum(btrfs.known_spaces, "mixed")
+    room = btrfs.room("metadata")
+    if found is None or room is None:
+        return None
+    _, reserve = btrfs.used_and_total("global reserve")
+    limit, node, copies = room.chunk_bytes, btrfs.node_bytes, (found.copies, found.copies_of)
+    return MetadataRoom(found.total, found.used, reserve, room.allocatable, limit, node, copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +100,11 @@ def pressure(btrfs: Btrfs, *, decided: bool = False) -> Pressure | None:
     it did since made metadata emptier; only whether room is still short counts.
     """
     room = metadata_room(btrfs)
-    if room is None or not isinstance(btrfs.spaces, Exact) or not room.no_whole_chunk:
+    if room is None or not room.no_whole_chunk or _sum(btrfs.known_spaces, "mixed") is not None:
         return None
-    if _sum(btrfs.spaces.value, "mixed") is not None:
-        return None
-    data = _sum(btrfs.spaces.value, "data")
-    slack = data.total - data.used if data is not None else 0
+    used, total = btrfs.used_and_total("data")
     wanted = room.chunk_bytes * room.copies[0] // room.copies[1]
-    if not decided and room.used_bytes < HIGH_METADATA_FILL * room.total_bytes and slack <= 2 * wanted:
+    if not decided and room.used_bytes < HIGH_METADATA_FILL * room.total_bytes and total - used <= 2 * wanted:
         return None
     return Pressure(room)
 
@@ -152,12 +152,11 @@ def _filter(data: list[Chunk], usage: int, limit: int, ratio: tuple[int, int]) -
 
 def refused(btrfs: Btrfs) -> str:
     """Why nothing must be balanced now, as one sentence; "" where nothing speaks against it."""
-    devices = btrfs.devices.value if isinstance(btrfs.devices, Exact) else ()
-    if any(device.missing for device in devices):
+    if any(device.missing for device in btrfs.known_devices):
         return "Balance: a device is missing, and what is moved now is written without it; replace it first."
-    for device in devices:
-        if writes_failed(device):
-            return f"Balance: device {device.devid} fails to write; replace it first."
+    failing = next((device for device in btrfs.known_devices if writes_failed(device)), None)
+    if failing is not None:
+        return f"Balance: device {failing.devid} fails to write; replace it first."
     if isinstance(btrfs.operation, Exact) and btrfs.operation.value != "none":
         return f"Balance: {btrfs.operation.value} has this filesystem; nothing else that moves chunks can run."
     return ""

@@ -9,7 +9,7 @@ from collectors.causes.base import Alert, Cause
 from collectors.causes.finding_context import FindingContext
 from collectors.model.btrfs import Btrfs, Device
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact, Size, Unavailable
+from collectors.model.reading import Exact, Size
 
 READ_ONLY_ID = "forced-read-only"
 
@@ -36,7 +36,7 @@ DEVICE_ID = "btrfs-device-errors"
 def detect_device(context: FindingContext) -> Iterable[Finding]:
     """One finding a device whose counters are not all zero; a missing one has a finding of its own."""
     facts, at = context.facts(Btrfs), context.study.filesystem.mount.mountpoint
-    for device in facts.devices.value if facts is not None and isinstance(facts.devices, Exact) else ():
+    for device in facts.known_devices if facts is not None else ():
         errors = device.errors.value if isinstance(device.errors, Exact) else ()
         seen = tuple((name, str(count)) for name, count in errors if count)
         if seen and not device.missing:
@@ -63,10 +63,8 @@ MISSING_ID = "btrfs-device-missing"
 def detect_missing(context: FindingContext) -> Iterable[Finding]:
     """One finding a device that is not there. Most profiles survive one loss; another one may end it."""
     facts, at = context.facts(Btrfs), context.study.filesystem.mount.mountpoint
-    if facts is None or isinstance(facts.devices, Unavailable):
-        return
-    for device in facts.devices.value:
-        if not device.missing:
+    for device in facts.known_devices if facts is not None else ():
+        if facts is None or not device.missing:
             continue
         claim = f"device {device.devid} of the btrfs is missing: what it had a copy of has one copy less"
         evidence: list[tuple[str, Size | str]] = [("the next mount needs", "-o degraded")]

@@ -100,24 +100,25 @@ def own_bytes(btrfs: Btrfs, sharing: Reading[Sharing]) -> Size:
         return btrfs.spaces
     if isinstance(btrfs.statfs, Unavailable):
         return btrfs.statfs
-    spaces, rule, origin = btrfs.spaces.value, btrfs.statfs.value, btrfs.spaces.origin
-    rows = sharing.value.rows if isinstance(sharing, Exact) else ()
-    if any(space.kind == "mixed" for space in spaces):
-        if isinstance(sharing, Unavailable):
-            return sharing
-        if sharing.value.tree_metadata_bytes is None:
-            return Unavailable(Why.NOT_REPORTED, "mixed block groups, and the tree search sees no tree blocks", origin)
-        trees = sum(row.metadata_disk_bytes or 0 for row in rows)
+    rule, origin = btrfs.statfs.value, btrfs.spaces.origin
+    table = sharing.value if isinstance(sharing, Exact) else None
+    rows = table.rows if table is not None else ()
+    if "mixed" not in btrfs.profiles:
+        trees = _disk_bytes(btrfs.known_spaces, ("metadata", "system"))
+    elif isinstance(sharing, Unavailable):
+        return sharing
+    elif sharing.value.tree_metadata_bytes is None:
+        return Unavailable(Why.NOT_REPORTED, "mixed block groups, and the tree search sees no tree blocks", origin)
     else:
-        kinds = ("metadata", "system")
-        used = ((s.logical_used_bytes, layout.disk_copies(s.profile)) for s in spaces if s.kind in kinds)
-        trees = sum(bytes_ * copies for bytes_, copies in used)
-    held = sum(share.bytes for share in _shares(sharing.value, rule.divisor)) if isinstance(sharing, Exact) else 0
+        trees = sum(row.metadata_disk_bytes or 0 for row in rows)
+    held = sum(share.bytes for share in _shares(table, rule.divisor)) if table is not None else 0
     counted = (trees + sum(row.data_disk_bytes for row in rows)) // rule.divisor
     counted -= counted % btrfs.sector_bytes  # statfs counts in blocks
-    return Exact(counted - held + (reserve_bytes(spaces) if rule.reserve_counted else 0), origin)
+    _, reserve = btrfs.used_and_total("global reserve")
+    return Exact(counted - held + reserve * rule.reserve_counted, origin)
 
 
-def reserve_bytes(spaces: Iterable[Space]) -> int:
-    """The global reserve: a part of metadata that only the kernel itself may use."""
-    return sum(space.logical_total_bytes for space in spaces if space.kind == "global reserve")
+def _disk_bytes(spaces: Iterable[Space], kinds: Iterable[str]) -> int:
+    """All copies of what is used in chunks of these kinds, as the kernel's `disk_used` has them."""
+    mine = (space for space in spaces if space.kind in kinds)
+    return sum(space.logical_used_bytes * layout.disk_copies(space.profile) for space in mine)

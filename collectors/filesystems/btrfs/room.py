@@ -33,28 +33,31 @@ def rooms(
     Without CAP_SYS_ADMIN nobody tells where the chunks lie: then no more fits than if each device's room were in one
     piece. Malformed for a profile of the future.
     """
-    open_ = [device for device in devices if device.takes_chunks]
-    try:
-        chunks = [chunk for _, chunk in search.chunk_items(fd)]
-        placed = [DeviceRoom(d.total_bytes, allocator.holes(d.devid, d.total_bytes, chunks)) for d in open_]
-        known = True
-    except Declined:
-        placed = [DeviceRoom(d.total_bytes, allocator.one_hole(d.total_bytes, d.allocated_bytes)) for d in open_]
-        known = False
-    targets, total = _targets(fd), sum(device.total_bytes for device in open_)
+    taking = [device for device in devices if device.takes_chunks]
+    placed, known = _free_room(fd, taking)
+    targets, total = _targets(fd), sum(device.total_bytes for device in taking)
     found = []
     for kind in _KINDS:
         present = [space.profile for space in spaces if space.kind == kind]
         if not present:
             continue
-        profile = allocator.new_profile(present, len(open_), targets.get("data" if kind == "mixed" else kind, ""))
+        target = targets.get("data" if kind == "mixed" else kind, "")
+        profile = allocator.new_profile(present, len(taking), target)
         if profile is None:
             raise Malformed(f"{kind} in chunks of {', '.join(present)}: how these are made is not known")
         most = allocator.limits(kind, total, chunk_bytes(kind))
         count = allocator.placeable_bytes(profile, placed, most)
-        copies = layout.disk_copies(profile)
-        found.append(Room(kind, profile, copies, _size(count, known, origin), most.chunk_bytes))
+        found.append(Room(kind, profile, layout.disk_copies(profile), _size(count, known, origin), most.chunk_bytes))
     return tuple(found)
+
+
+def _free_room(fd: int, devices: Sequence[Device]) -> tuple[list[DeviceRoom], bool]:
+    """How each device's free room lies, and whether that is known."""
+    try:
+        chunks = [chunk for _, chunk in search.chunk_items(fd)]
+    except Declined:
+        return [DeviceRoom(d.total_bytes, allocator.one_hole(d.total_bytes, d.allocated_bytes)) for d in devices], False
+    return [DeviceRoom(d.total_bytes, allocator.holes(d.devid, d.total_bytes, chunks)) for d in devices], True
 
 
 def _size(count: int, known: bool, origin: Origin) -> Size:
