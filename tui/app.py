@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
@@ -23,7 +24,11 @@ from tui.view_models.frame import space_of
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
 from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
+from tui.widgets.item_table import ItemTable
 from tui.widgets.listing import Listing
+
+if TYPE_CHECKING:
+    from tui.screens.find import Match
 
 
 class UllageApp(ChangesActions):
@@ -103,8 +108,14 @@ class UllageApp(ChangesActions):
     async def on_tabs_picked(self, message: Tabs.Picked) -> None:
         await self.action_view(message.view)
 
-    def on_disk_bar_picked(self, message: DiskBar.Picked) -> None:
+    async def on_disk_bar_picked(self, message: DiskBar.Picked) -> None:
+        """A segment selects its category; where that is selected already, or not to be seen, it opens it."""
+        opens = self.state.view not in ("overview", "explore") or (
+            self.state.row is not None and self.state.selected == message.key and self.state.view == "overview"
+        )
         self.change(selected=message.key)
+        if opens:
+            await self.action_view("explore")
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id in ("categories", "category-list") and message.key != self.state.selected:
@@ -135,16 +146,33 @@ class UllageApp(ChangesActions):
             self.change(filter_text="")
             if self.view is not None:
                 self.view.focus_first()
+        elif self.state.view == "plan" and self.state.dry_run_lines:
+            self.change(dry_run_lines=())
         elif self.state.view != "overview":
             await self.action_view("overview")
 
     # Filter, order, units.
 
     def action_filter(self) -> None:
+        """Narrow the list of this view; where there is no list to narrow, find anything there is."""
+        if self.state.view in ("overview", "plan"):
+            from tui.screens.find import Find
+
+            self.push_screen(Find(self.state), self._go_to)
+            return
         field = self.query_one("#filter", Input)
         field.display = True
         field.value = self.state.filter_text
         field.focus()
+
+    async def _go_to(self, match: Match | None) -> None:
+        if match is None:
+            return
+        self.change(selected=match.label.key)
+        await self.action_view("explore")
+        table = self.screen_stack[0].query_one("#items", ItemTable)
+        table.point_at(match.item.owner_id.text() + match.item.id)
+        self.redraw()  # what is known of it, beside it
 
     def _hide_filter(self) -> None:
         field = self.screen_stack[0].query_one("#filter", Input)

@@ -45,7 +45,7 @@ KEYS: tuple[Key, ...] = (
         3,
     ),
     Key("escape", "Esc", "back", "Back", "back, close, clear the filter; never quits"),
-    Key("slash", "/", "filter", "Filter", "show only rows that contain a text", rank=10),
+    Key("slash", "/", "filter", "Find", "find any thing or path and go there; in a list, narrow it", rank=10),
     Key("s", "s", "sort", "Sort", "change the sort order", ("overview", "explore", "churn"), 11),
     Key("space", "Space", "include", "Include", "include a step or leave it out", ("plan",), 2),
     Key("d", "d", "dry_run", "Dry run", "what each step would do, without doing it", ("plan",), 3),

@@ -12,8 +12,11 @@ from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed
 from tui.pages import KEYS, VIEW_KEYS
+from tui.screens.find import FoundTable
 from tui.widgets.category_table import CategoryTable
+from tui.widgets.header import DiskBar
 from tui.widgets.item_table import ItemTable
+from tui.widgets.plan import StepTable
 
 
 def foot(app: UllageApp) -> str:
@@ -232,3 +235,78 @@ async def test_c_shows_every_source_and_what_it_said() -> None:
         assert "source.11" in seen
         assert "btrfs.trees" in seen
         assert "not permitted: needs root" in seen
+
+
+async def test_slash_on_the_first_screen_finds_anything_and_goes_there() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["slash", *"pg-data"]) as pilot:
+        assert "Find" in text(app)
+        found = app.screen.query_one(FoundTable)
+        assert found.rows
+        assert all("pg-data" in f"{row.item.name} {row.item.owner} {row.item.state}" for row in found.rows)
+        wanted = found.rows[0]
+        await pilot.press("enter")
+        await settle(pilot)
+        assert app.state.view == "explore"
+        assert app.state.selected == wanted.label.key
+        table = app.query_one("#items", ItemTable)
+        assert table.row is not None
+        assert table.row.item is wanted.item
+
+
+async def test_finding_nothing_says_so_and_escape_closes_only_that() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36), ["4", "slash", *"no such thing"]) as pilot:
+        assert "Nothing that is known contains this" in text(app)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.state.view == "plan"
+
+
+async def test_escape_closes_a_dry_run_before_it_leaves_the_plan() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36), ["4", "d"]) as pilot:
+        assert app.state.dry_run_lines
+        await pilot.press("escape")
+        assert app.state.view == "plan"
+        assert not app.state.dry_run_lines
+        await pilot.press("escape")
+        assert app.state.view == "overview"
+
+
+async def test_a_click_on_the_box_of_a_step_takes_it_in_or_out_at_once() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36), ["4"]) as pilot:
+        table = app.query_one(StepTable)
+        other = table.rows[1 if table.cursor == 0 else 0]
+        before = other.id in app.state.chosen
+        await pilot.click(StepTable, offset=(2, table.rows.index(other) + 1))
+        await settle(pilot)
+        assert (other.id in app.state.chosen) is not before
+
+
+async def test_a_segment_that_is_selected_already_opens() -> None:
+    app = replay(incident())
+    async with shown(app, (120, 36)) as pilot:
+        await pilot.click(DiskBar, offset=(3, 1))
+        assert app.state.view == "overview"
+        await pilot.click(DiskBar, offset=(3, 1))
+        await settle(pilot)
+        assert (app.state.view, app.state.selected) == ("explore", "orphans")
+
+
+async def test_the_end_of_a_long_help_is_reached_with_one_key() -> None:
+    app = replay(incident())
+    async with shown(app, (80, 24), ["question_mark", "G"]) as pilot:
+        at = app.screen.query_one("#page-text").scroll_offset.y
+        assert at > 0
+        await pilot.press("g")
+        assert app.screen.query_one("#page-text").scroll_offset.y == 0
+
+
+async def test_while_history_is_young_changes_are_told_over_what_there_is() -> None:
+    app = replay(incident(3.0), incident(1.0), incident())
+    async with shown(app, (120, 36)):
+        assert "Δ 3 h" in text(app)
+        row = next(row for row in app.state.rows if row.label.key == "orphans")
+        assert row.change_24h_bytes

@@ -24,6 +24,8 @@ class Page(ModalScreen[None]):
         Binding("up,k", "roll(-1)", show=False),
         Binding("pagedown,space", "roll(10)", show=False),
         Binding("pageup", "roll(-10)", show=False),
+        Binding("g,home", "roll(-100000)", show=False),
+        Binding("G,end", "roll(100000)", show=False),
     ]
 
     def __init__(self, title: str, lines: Sequence[Line], appearance: Appearance) -> None:

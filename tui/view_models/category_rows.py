@@ -21,6 +21,7 @@ from tui.view_models.categories import FREE, RESERVED, SUBVOLUMES, CategoryLabel
 from tui.view_models.frame import Frame, LastGood, space_of
 
 _DAY = timedelta(days=1)
+_LEAST_SPAN = timedelta(minutes=1)
 
 
 class CategoryOrder(StrEnum):
@@ -98,11 +99,21 @@ def extra_rows(frame: Frame) -> tuple[CategoryRow, ...]:
     return (CategoryRow(SUBVOLUMES, none, 0, 0, None, None, None, (), len(items), "", None),)
 
 
+def change_span(frame: Frame) -> timedelta:
+    """What changes are told over: a day, or all there is where the history is younger."""
+    used = frame.history.used
+    known = frame.report.taken_at - used[0].at if used else _DAY
+    return min(_DAY, known) if known > _LEAST_SPAN else _DAY
+
+
 def _change(frame: Frame, key: str, now_bytes: int, grown: Mapping[str, int | None]) -> int | None:
-    """Against the last run that is at least a day old; the trend's own figure where no run is known here."""
-    day_ago = frame.report.taken_at - _DAY
-    before = [sample for sample in frame.history.series.get(key, ()) if day_ago - _DAY / 2 <= sample.at <= day_ago]
-    return now_bytes - before[-1].value if before else grown.get(key)
+    """Against the last run that is as old as `change_span`; the trend's own figure where no run is known here."""
+    span = change_span(frame)
+    then = frame.report.taken_at - span
+    before = [sample for sample in frame.history.series.get(key, ()) if then - _DAY / 2 <= sample.at <= then]
+    if before:
+        return now_bytes - before[-1].value
+    return grown.get(key) if span == _DAY else None
 
 
 def _total_bytes(report: Report) -> int:

@@ -8,7 +8,7 @@ from collectors.model.reading import Unavailable
 from collectors.report.formatting import age, percent, safe, size
 from tui.drawing.bars import Span, fit, shorten, sparkline, two_part_bar
 from tui.view_models.categories import SUBVOLUMES, cell, change, number
-from tui.view_models.category_rows import CategoryRow
+from tui.view_models.category_rows import CategoryRow, change_span
 from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState
 from tui.widgets.listing import Listing
@@ -60,7 +60,7 @@ class CategoryTable(Listing[CategoryRow]):
         text = f"    {'Category':<{c.name}}{state.scale.label:>{c.number}} {'%':>{_SHARE}}"
         text += f"  {'':<{c.bar}}" if c.bar else ""
         text += f" {'Reclaim':>{c.number}}"[-c.number - 1 :]
-        text += f" {'Δ 24 h':>{c.change - 1}} " if c.change else ""
+        text += f" {_change_words(state):>{c.change - 1}} " if c.change else ""
         text += f"  {shorten(span_words(state), c.spark)}" if c.spark else ""
         return (Span(text, "head"),)
 
@@ -120,6 +120,12 @@ class CategoryTable(Listing[CategoryRow]):
         loud = moved is not None and abs(moved) >= worth and (moved > 0) == (row.label.key != "free")
         arrow = " " if not moved else "▲" if moved > 0 else "▼"
         return Span(f" {text:>{width - 1}}{arrow}", "rise" if loud else "muted")
+
+
+def _change_words(state: DashboardState) -> str:
+    """`Δ 24 h`, `Δ 35 min`: over what the changes are told."""
+    minutes = round(change_span(state.frame).total_seconds() / 60) if state.frame is not None else 24 * 60
+    return f"Δ {minutes} min" if minutes < 100 else f"Δ {round(minutes / 60)} h"
 
 
 def _absence(row: CategoryRow, state: DashboardState) -> str:

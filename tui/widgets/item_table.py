@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rich.cells import set_cell_size
 
 from collectors.model.finding import Finding
+from collectors.model.owner import OwnerKind
 from collectors.model.reading import Size, Unavailable
 from collectors.report.formatting import age, safe, size
 from tui.drawing.bars import Span, fit, shorten, shorten_middle, two_part_bar
@@ -52,7 +53,12 @@ class ItemTable(Listing[ItemRow]):
         return row.item.owner_id.text() + row.item.id
 
     def copy_text(self, row: ItemRow) -> str:
-        return row.item.id or row.item.name
+        """What a command wants: a path where there is one, a name where ids are numbers of ours."""
+        item = row.item
+        if item.owner_id.kind is OwnerKind.UNIT and item.owner.startswith("/"):
+            return item.owner
+        named = item.owner_id.kind in (OwnerKind.OPEN, OwnerKind.SUBVOLUME, OwnerKind.VOLUME, OwnerKind.SNAPSHOT)
+        return item.name if named else item.id or item.name
 
     def columns(self, width: int, number: int) -> ItemColumns:
         """What fits beside the name and the exclusive bytes, which are always there."""

@@ -45,6 +45,7 @@ class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
 
     row_height = 1
     has_head = True
+    mark_cells = 0  # at the left, that look like a button: a click on them chooses at once
     cursor: reactive[int] = reactive(0, always_update=False)
 
     class Moved(Message):
@@ -223,7 +224,8 @@ class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         at = (event.y - self._head_lines + self.scroll_offset.y) // self.row_height
         if event.y < self._head_lines or not 0 <= at < len(self.rows):
             return
-        if at == self.cursor:
+        if at == self.cursor or event.x < self.mark_cells:
+            self.cursor = at
             self.action_choose()
         else:
             self.cursor = at

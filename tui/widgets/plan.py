@@ -23,6 +23,8 @@ _RISKS = {Risk.SAFE: ("· safe", "good"), Risk.CAREFUL: ("▲ careful", "warn"),
 
 
 class StepTable(Listing[Step]):
+    mark_cells = 4
+
     def key_of(self, row: Step) -> str:
         return row.id
 
