@@ -22,7 +22,19 @@ from collectors.ledger.release_table import figures, freed_beside, keep_books
 from collectors.model.filesystem import Occupancy
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why, charged, total
+from collectors.model.reading import (
+    AtLeast,
+    Between,
+    Exact,
+    Origin,
+    Reading,
+    Size,
+    Unavailable,
+    Why,
+    charged,
+    floor,
+    total,
+)
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import UnitKind
 
@@ -71,6 +83,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
     if not _seen_by_the_trees(study):
         sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
     sizes.pop(Category.UNATTRIBUTED, None)
+    sizes[Category.DELETED_OPEN] = _bounded(sizes, used, origin)
     inodes = inodes_by_category(study, sizes, charges.inodes, inodes_used, origin)
     rows = [
         _row(
@@ -79,7 +92,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
             inodes[category],
             charges.apparent.get(category),
             method,
-            _reclaimable(category, snapshot, study, books, items, origin),
+            _reclaimable(category, snapshot, study, books, items, sizes[category], origin),
             origin,
         )
         for category in Category
@@ -170,9 +183,12 @@ def _reclaimable(
     study: FilesystemStudy,
     books: Books,
     items: Mapping[Category, tuple[Item, ...]],
+    charged_size: Size,
     origin: Origin,
 ) -> Size:
     """What removing everything of the category that can go would free, shared extents counted as sets."""
+    if category is Category.DELETED_OPEN and isinstance(charged_size, Exact):
+        return total((item.exclusive for item in items.get(category, ())), origin)
     if category is Category.DELETED_OPEN:
         unseen = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else (study.open_deleted,)
         return total([*(item.exclusive for item in items.get(category, ())), *unseen], origin)
@@ -213,6 +229,24 @@ def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
         return files
     found = sum(file.allocated_bytes for file in files.value.files)
     return AtLeast(found, files.value.unread, origin) if files.value.unread else Exact(found, origin)
+
+
+def _bounded(sizes: Mapping[Category, Size], used: Size, origin: Origin) -> Size:
+    """Deleted files that are open, some processes unread: these can hold no more than what nobody else does.
+
+    Where something else is not measured whole there is no such bound.
+    """
+    held = sizes[Category.DELETED_OPEN]
+    others = [size for category, size in sizes.items() if category is not Category.DELETED_OPEN]
+    if not isinstance(held, AtLeast) or not isinstance(used, Exact):
+        return held
+    if not all(isinstance(size, Exact | Between) for size in others):
+        return held
+    most = max(held.low, used.value - sum(floor(size) for size in others))
+    if most == held.low:
+        return Exact(held.low, origin)
+    why = "; ".join(dict.fromkeys(part.detail for part in held.missing))
+    return Between(held.low, held.low, most, 1.0, f"no more than what nobody else holds ({why})", origin)
 
 
 def _no_books(study: FilesystemStudy) -> Books:

@@ -84,7 +84,7 @@ def _items(desk: Desk, category: Category, units: Iterable[Unit]) -> Iterator[It
 def _item(desk: Desk, category: Category, owner: Owner, units: list[Unit]) -> Item:
     state, path = _state(desk, owner), min((u.path for u in units), key=len)
     alone = owner.kind is OwnerKind.UNIT
-    name = desk.name_on_disk(owner) or (f"{units[0].kind} {units[0].name}" if alone else owner.id)
+    name = desk.name_on_disk(owner) or (f"{units[0].kind} {units[0].name}" if alone else _short(owner))
     if alone:
         usage = _usage(desk, units[0])
         item = desk.item(owner, category, name, state=state, free=None, owner=path)
@@ -94,6 +94,12 @@ def _item(desk: Desk, category: Category, owner: Owner, units: list[Unit]) -> It
         item = desk.item(owner, category, name, state=state, free=None, owner=path, own_only=own_only)
     created = min((u.created_at for u in units if u.created_at is not None), default=None)
     return replace(item, created_at=created, reclaimable=Unavailable(*_UNCERTAIN, desk.origin))
+
+
+def _short(owner: Owner) -> str:
+    """As the engine prints what has only an id."""
+    plain = owner.kind not in (OwnerKind.CONTAINER, OwnerKind.LOG, OwnerKind.IMAGE)
+    return owner.id if plain else owner.id.removeprefix("sha256:")[:12]
 
 
 def _usage(desk: Desk, unit: Unit) -> Size:

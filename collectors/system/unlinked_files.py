@@ -79,7 +79,7 @@ def deleted_on(search: Reading[OpenFileSearch], device: str | None) -> Reading[O
 def _search(host: Host, watched: bytes, call: str, until: float) -> OpenFileSearch:
     tables: dict[int, dict[int, Mount]] = {}
     held: list[UnlinkedFile] = []
-    failures: list[tuple[int, int]] = []
+    failures: list[tuple[int, int, int]] = []
     opened: list[bytes] = []
     clean = False
     left_s = until - time.monotonic()
@@ -203,16 +203,25 @@ def _host_table(host: Host) -> tuple[Mount, ...]:
     return ()
 
 
-def _unread(host: Host, call: str, failures: list[tuple[int, int]]) -> list[Unavailable]:
+def _unread(host: Host, call: str, failures: list[tuple[int, int, int]]) -> list[Unavailable]:
     origin = _now(call)
     unread = []
     if not _sees_all(host):
         detail = "only processes of this container can be seen, not the host's"
         unread.append(Unavailable(Why.NOT_REACHABLE, detail, origin))
-    for number, count in sorted(failures):
+    for number, count, first in sorted(failures):
         why, detail = deadline.reason(OSError(number, os.strerror(number)))
-        unread.append(Unavailable(why, f"{detail}: {count} process{'es' if count > 1 else ''} not looked into", origin))
+        who = _name(host, first) if count == 1 else f"{count} processes, the first {_name(host, first)}"
+        unread.append(Unavailable(why, f"{detail}: not looked into {who}", origin))
     return unread
+
+
+def _name(host: Host, pid: int) -> str:
+    """A process in words."""
+    try:
+        return f"process {pid} ({os.fsdecode((host.proc / str(pid) / 'comm').read_bytes()).strip()})"
+    except OSError:
+        return f"process {pid}"
 
 
 def _now(call: str) -> Origin:

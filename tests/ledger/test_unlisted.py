@@ -7,13 +7,14 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.drivers.overlay2 import OVERLAY2
 from collectors.ledger.account import account
 from collectors.ledger.unlisted import NOT_KNOWN, NOT_LISTED
-from collectors.model.filesystem import Share
+from collectors.model.filesystem import OpenFiles, Share
 from collectors.model.ledger import Category, Ledger
-from collectors.model.reading import Exact, Unavailable, charged
+from collectors.model.reading import Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy
-from collectors.model.store import UnitKind
+from collectors.model.store import Store, UnitKind
 from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
 from tests.ledger.coverage import in_no_item
 from tests.ledger.test_account import SHARES, UNITS
@@ -63,3 +64,27 @@ def test_files_that_lie_in_no_directory_of_their_own_are_everything_else() -> No
     one = study((), Exact(holders, HERE), used=11)
     (rest,) = closed(one, answered=True).items[Category.OTHER_FILES]
     assert (rest.name, charged(rest.referenced)) == ("everything else", 11)
+
+
+def of_unread_process(used: int) -> Size:
+    """One process was not looked into; 7 bytes are in a volume."""
+    unread = Unavailable(Why.NOT_PERMITTED, "not looked into process 7 (sshd)", HERE)
+    one = study((unit("vol", UnitKind.VOLUME, "volume:v"),), Exact(occupancy((share(7, "vol"),)), HERE), used=used)
+    one = replace(one, open_deleted=Exact(OpenFiles((), (unread,)), HERE))
+    nothing: Exact[tuple[()]] = Exact((), HERE)
+    store = Store("/d", "overlay2", OVERLAY2.facts, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
+    whole = replace(snapshot(one, EMPTY), store=Exact(store, HERE))
+    return account(whole, one).ledger.row(Category.DELETED_OPEN).charged
+
+
+def test_a_process_that_was_not_looked_into_holds_no_more_than_nobody_else_does() -> None:
+    held = of_unread_process(used=10)
+    assert isinstance(held, Between)
+    assert (held.low, held.high) == (0, 3)
+    assert "process 7 (sshd)" in held.method
+
+
+def test_where_everything_else_is_accounted_for_it_holds_nothing() -> None:
+    held = of_unread_process(used=7)
+    assert isinstance(held, Exact)
+    assert held.value == 0

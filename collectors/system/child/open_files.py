@@ -91,12 +91,12 @@ def run(request: dict[str, Any]) -> None:
         clean = False
     search.tell()
     send(("opened", sorted(search.opened)))
-    send(("end", clean, list(search.failures.items())))
+    send(("end", clean, [(number, *rest) for number, rest in search.failures.items()]))
 
 
 class _Search:
     def __init__(self, proc: bytes, stop_at: float, watched: bytes) -> None:
-        self.failures: dict[int, int] = {}  # errno → processes that could not be looked into
+        self.failures: dict[int, tuple[int, int]] = {}  # errno → processes not looked into: how many, and the first
         self.opened: set[bytes] = set()
         self._watched = re.compile(watched).findall if watched else None
         self._proc = proc
@@ -211,7 +211,8 @@ class _Search:
     def _fail(self, pid: int, error: OSError) -> None:
         if error.errno not in _GONE and pid not in self._failed:
             self._failed.add(pid)
-            self.failures[error.errno or 0] = self.failures.get(error.errno or 0, 0) + 1
+            count, first = self.failures.get(error.errno or 0, (0, pid))
+            self.failures[error.errno or 0] = count + 1, first
 
     def _processes(self) -> list[int]:
         return sorted(int(name) for name in os.listdir(self._proc) if name.isdigit())
