@@ -60,6 +60,12 @@ class FindingContext:
     def total_bytes(self) -> int:
         return self.space.total_bytes if self.space else 0
 
+    @property
+    def tool(self) -> str:
+        """What a person types to speak with this engine."""
+        engine = self.snapshot.engine.engine
+        return "podman" if isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN else "docker"
+
     def facts(self, kind: type[Facts]) -> Facts | None:
         """What this kind of filesystem tells of itself; None on another, and where it could not be asked."""
         return facts_of(self.study.filesystem_facts, kind)

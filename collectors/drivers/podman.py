@@ -23,6 +23,7 @@ from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, L
 from collectors.system.deadline import Malformed
 
 _WORK = ("staging", "tempdirs")
+_BUILD_CACHE = "Podman builds from images without a name: they are counted with the images"
 # What Podman and containers/storage make below the root, beside `<driver>` and `<driver>-<part>`.
 _OWN = re.compile(
     r"(overlay|vfs|btrfs|zfs|aufs)(-\w+)?|artifacts|cache|db\.sql(-wal|-shm)?|defaultNetworkBackend|libpod|lost\+found"
@@ -61,6 +62,7 @@ class PodmanDriver(StorageDriver):
             REMOVE_SUBVOLUMES.remove_command if subvolumes else self.facts.remove_command,
             clears_unfinished=True,
             contents="diff" if stacks else "",
+            build_cache=_BUILD_CACHE,
         )
         self._layers = layers
 

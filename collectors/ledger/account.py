@@ -84,6 +84,7 @@ def account(snapshot: Snapshot, study: FilesystemStudy) -> Account:
         sizes[Category.DELETED_OPEN] = _open_deleted(study, origin)
     sizes.pop(Category.UNATTRIBUTED, None)
     sizes[Category.DELETED_OPEN] = _bounded(sizes, used, origin)
+    sizes[Category.BUILD_CACHE] = _told_apart(snapshot, sizes[Category.BUILD_CACHE], origin)
     inodes = inodes_by_category(study, sizes, charges.inodes, inodes_used, origin)
     rows = [
         _row(
@@ -168,13 +169,18 @@ def _unattributed(rows: list[Row], used: Size, inodes: Size, origin: Origin) -> 
     if isinstance(used, Unavailable):
         return Row(Category.UNATTRIBUTED, used, inodes, nothing, nothing, "used − all rows", used.detail)
     left = charged(used) - parts
-    open_ended = [row.category.value for row in rows if not isinstance(row.charged, Exact)]
+    open_ended = [row.category.value for row in rows if not isinstance(row.charged, Exact) and not _elsewhere(row)]
     reason = ""
     if left < 0:
         reason = "more was counted than is used: files changed during the run, or estimates overlap"
     elif open_ended:
         reason = f"not measured whole: {', '.join(open_ended)}"
     return Row(Category.UNATTRIBUTED, Exact(left, origin), inodes, nothing, nothing, "used − all rows", reason)
+
+
+def _elsewhere(row: Row) -> bool:
+    """Is there no such thing here, so that nothing of it is missing?"""
+    return isinstance(row.charged, Unavailable) and row.charged.why is Why.NOT_APPLICABLE
 
 
 def _reclaimable(
@@ -229,6 +235,14 @@ def _open_deleted(study: FilesystemStudy, origin: Origin) -> Size:
         return files
     found = sum(file.allocated_bytes for file in files.value.files)
     return AtLeast(found, files.value.unread, origin) if files.value.unread else Exact(found, origin)
+
+
+def _told_apart(snapshot: Snapshot, build_cache: Size, origin: Origin) -> Size:
+    """The build cache; no figure, rather than none, where the driver's store has no records of it."""
+    store = snapshot.store
+    where = store.value.driver_facts.build_cache if isinstance(store, Exact) else ""
+    nothing = isinstance(build_cache, Exact) and not build_cache.value
+    return Unavailable(Why.NOT_APPLICABLE, where, origin) if where and nothing else build_cache
 
 
 def _bounded(sizes: Mapping[Category, Size], used: Size, origin: Origin) -> Size:

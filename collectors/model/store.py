@@ -129,6 +129,7 @@ class DriverFacts:
     remove_command: tuple[str, ...]  # the words of a command that removes layers, before their paths
     clears_unfinished: bool  # does its engine remove by itself what it did not finish writing?
     contents: str  # the folder in a layer's directory that holds its files; "" for the directory itself
+    build_cache: str = ""  # where builds keep their cache, if nothing of it is told apart; "": it has records
 
 
 @dataclass(frozen=True, slots=True)

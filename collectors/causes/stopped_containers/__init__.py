@@ -34,7 +34,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     freed = context.freed(owners(stopped))
     if stopped and context.notable(charged(freed)):
         claim = f"writable layers and logs of {count(len(stopped), 'stopped container')}"
-        remedy = "check whether their data is needed, then docker rm"
+        remedy = f"check whether their data is needed, then {context.tool} rm"
         yield Finding(ID, Severity.P4, claim, freed, largest(stopped), remedy, owners(stopped), True)
 
 

@@ -83,6 +83,7 @@ REMOVER = "collectors.causes.unused_images.remove:Images"
 CAUSE = Cause(ID, Category.IMAGES, OwnerKind.IMAGE, Harm.TIME, LINE, detect, propose, REMOVER)
 
 
+_WITH_CACHE = "docker"  # what Podman builds from is images
 DANGLING_ID = "dangling-images"
 DANGLING_STEP = "images.dangling"
 YOUNG_STEP = "images.dangling.young"
@@ -94,7 +95,8 @@ def detect_dangling(context: FindingContext) -> Iterable[Finding]:
     freed = context.freed_beside_cache(owners(dangling))
     if dangling and context.notable(charged(freed)):
         claim = f"{count(len(dangling), 'dangling image')} that no container uses"
-        remedy = "docker image prune, and docker builder prune for what the build cache holds of them"
+        cache = ", and docker builder prune for what the build cache holds of them"
+        remedy = f"{context.tool} image prune{cache if context.tool == _WITH_CACHE else ''}"
         yield Finding(
             DANGLING_ID, context.severity(freed), claim, freed, largest(dangling), remedy, owners(dangling), True
         )

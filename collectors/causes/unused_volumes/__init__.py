@@ -33,7 +33,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     freed = context.freed(owners(unused))
     if unused and context.notable(charged(freed)):
         claim = f"{count(len(unused), 'volume')} that no container refers to"
-        remedy = "data: inspect each, then docker volume rm by name"
+        remedy = f"data: inspect each, then {context.tool} volume rm by name"
         yield Finding(ID, Severity.P4, claim, freed, largest(unused), remedy, owners(unused), True)
 
 
