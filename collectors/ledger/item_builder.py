@@ -21,7 +21,6 @@ from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit
 
-CLAIMED = "size as the engine reports it"  # the note of an item that nobody measured
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
 
 
@@ -121,7 +120,7 @@ class Desk:
             referenced = exclusive = inodes = apparent = Exact(0, self.origin)
             note = f"its bytes lie on {self.elsewhere[key]}"
         elif isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
-            referenced, note = fallback, CLAIMED
+            referenced, note = fallback, "size as the engine reports it"
         return Item(
             id=key.id,
             owner_id=key,

@@ -47,10 +47,7 @@ class FilesystemStudy:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`studies` starts with the Docker root's filesystem; empty where not even that could be found.
-
-    `assumed`: no root was found, and the first study is of where one would usually be.
-    """
+    """`studies` starts with the Docker root's filesystem; empty where not even that could be found."""
 
     host: str
     began_at: datetime
@@ -61,7 +58,6 @@ class Snapshot:
     daemon_config: Reading[DaemonConfig]
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
-    assumed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """`python -m tests.judgement`: the jury's table, of drawn hosts; with `--real` also of fills on real engines (root).
 
-`--only TEXT` takes the fills whose name contains it. The status is the number of fills that were judged wrongly.
+`--only TEXT` takes the fills whose name contains it; `--write` keeps the table. The status is the number of wrong ones.
 """
 
 from __future__ import annotations
@@ -9,26 +9,40 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.judgement.draw import draw
 from tests.judgement.fills import FILLS
-from tests.judgement.jury import SEEDS, Judged, Mark, of_a_drawn_host
+from tests.judgement.jury import HEAD, SEEDS, Judged, Mark, of_a_drawn_host
 from tests.judgement.real import Bench, try_fill
 from tests.judgement.shown import Shown
 from tests.lab import shared
+
+TABLE = Path(__file__).with_name("table.md")
+_ABOUT = """# The jury
+
+`python -m tests.judgement --real --write`: fills, with the right answer written beside each before the program was
+asked. Drawn hosts say by seed and shape what they are; harms are 0 (comes back by itself), 1 (time), 2 (history),
+3 (state)."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.judgement", description=__doc__)
     parser.add_argument("--real", action="store_true", help="also the fills on real engines")
     parser.add_argument("--only", default="", metavar="TEXT", help="fills whose name contains this")
+    parser.add_argument("--write", action="store_true", help=f"write it to {TABLE.name}")
     asked = parser.parse_args()
-    count: Counter[Mark] = Counter()
-    print("| Fill | Right | Said | Mark |\n|---|---|---|---|", flush=True)
+    found = []
+    print(HEAD.format("Said"), flush=True)
     for judged in _all(asked.real, asked.only):
-        count[judged.mark] += 1
+        found.append(judged)
         print(judged.row(), flush=True)
-    print(f"\n{sum(count.values())} fills: " + ", ".join(f"{count[mark]} {mark}" for mark in Mark))
+    count = Counter(judged.mark for judged in found)
+    totals = f"{len(found)} fills: " + ", ".join(f"{count[mark]} {mark}" for mark in Mark) + "."
+    print(f"\n{totals}")
+    if asked.write:
+        rows = "\n".join(judged.short_row() for judged in found)
+        TABLE.write_text(f"{_ABOUT}\n\n{totals}\n\n{HEAD.format('Named first')}\n{rows}\n")
     return count[Mark.WRONG]
 
 

@@ -130,7 +130,8 @@ def held_open(lab: Lab) -> Iterator[None]:
 
 
 @fill("a deleted file below a loop device", OVERLAY, Answer(
-    ("a loop device",), ("what no source explains",), ("web-1", *EVERYDAY), none_of=("soothing",),
+    ("{lab}/srv/disk.img", "a loop device"), ("what no source explains",), ("web-1", "web-1's log", *EVERYDAY),
+    none_of=("soothing",), until_percent=40, person=("a loop device",),
 ))  # fmt: skip
 def below_a_loop_device(lab: Lab) -> Iterator[None]:
     image = put(lab.mount / "srv/disk.img", 640)
@@ -318,7 +319,8 @@ def former_root(lab: Lab) -> Iterator[None]:
 
 
 @fill("a container whose configuration is empty after a full disk", Home("overlay2", "everyday", number=2), Answer(
-    ("unknown to the engine", "web-1",), (), EVERYDAY, none_of=("soothing",),
+    ("unknown to the engine", "an id"), (), EVERYDAY, none_of=("soothing",),
+    check=lambda lab, said: _has_a_claim(said, "the engine does not know"),
 ))  # fmt: skip
 def lost_container(lab: Lab) -> Iterator[None]:
     put(layer_of(lab, "web-1") / "tmp/upload", 640)
@@ -373,6 +375,10 @@ def volumes_elsewhere(lab: Lab) -> Iterator[None]:
     put(volume_of(lab, "pg") / "base", 255)
     yield
     lab.stop_engine()
+
+
+def _has_a_claim(said: Report, words: str) -> str:
+    return "" if any(words in finding.claim for finding in said.findings) else f"no finding says: {words}"
 
 
 def _at_least(said: Report, severity: Severity) -> str:

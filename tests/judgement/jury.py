@@ -22,18 +22,29 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`why` says what is wrong, "" where nothing is."""
+    """`first` is who was named first, "" for nobody; `why` says what is wrong, "" where nothing is."""
 
     fill: str
     expected: str
+    first: str
     said: str
     mark: Mark
     why: str
 
     def row(self) -> str:
-        """A line of the table."""
-        cells = (self.fill, self.expected, self.said, f"{self.mark}: {self.why}" if self.why else str(self.mark))
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        """A line for a person who looks into it, with the whole verdict."""
+        return _line(self.fill, self.expected, self.said, f"{self.mark}: {self.why}" if self.why else str(self.mark))
+
+    def short_row(self) -> str:
+        """A line of the table that is kept."""
+        return _line(self.fill, self.expected, self.first or "–", str(self.mark))
+
+
+HEAD = "| Fill | Right | {} | Mark |\n|---|---|---|---|"
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def of_a_drawn_host(shown: Shown) -> Judged:
@@ -57,4 +68,4 @@ def of_a_drawn_host(shown: Shown) -> Judged:
     mark = Mark.WRONG if wrong else Mark.RIGHT if first in key.right or not first else Mark.ACCEPTABLE
     ways = " or ".join(f"{way} {host.target_percent}%" for way in dict.fromkeys(key.ways))
     name = f"{host.seed} {host.shape}, {host.fstype}, {host.used_percent}%"
-    return Judged(name, f"{' or '.join(sorted(key.right))}; harms {ways}", verdict, mark, "; ".join(wrong))
+    return Judged(name, f"{' or '.join(sorted(key.right))}; harms {ways}", first, verdict, mark, "; ".join(wrong))

@@ -26,6 +26,10 @@ class Class:
     pattern: str
     kinds: frozenset[Kind]
 
+    def __post_init__(self) -> None:
+        # A part of a path is no class.
+        object.__setattr__(self, "pattern", rf"(?<![/.\w-])(?:{self.pattern})(?![/.\w-]\w)")
+
     def of(self, host: Host) -> tuple[Thing, ...]:
         """Its members."""
         return tuple(thing for thing in host.things if thing.kind in self.kinds)
@@ -97,7 +101,7 @@ def labels(host: Host, sentence: str) -> Mapping[str, str]:
 
 def _ends(thing: Thing) -> tuple[str, ...]:
     """What stands in a sentence that names the thing, whatever else does."""
-    return (thing.name[-4:], thing.name[:12], (thing.used_by if thing.kind is Kind.LOG else thing.key)[-4:])
+    return (thing.name[-3:], thing.name[:12], (thing.used_by if thing.kind is Kind.LOG else thing.key)[-3:])
 
 
 def label(thing: Thing) -> str:

@@ -71,7 +71,7 @@ def word(text: str) -> str:
     whole = rf"(?<![\w/.-]){re.escape(text)}(?![\w/-])"
     if len(text) < _LONG:
         return whole
-    head, tail = re.escape(text[:3]), re.escape(text[-4:])
+    head, tail = re.escape(text[:3]), re.escape(text[-3:])
     return rf"{whole}|(?<![\w/.-]){head}[^,;·…]*…[^,;·…]*{tail}(?![\w/-])"
 
 

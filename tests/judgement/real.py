@@ -138,7 +138,7 @@ def judge(fill: Fill, lab: Lab, said: Report) -> Judged:
     right = not answer.first or first in answer.first
     mark = Mark.WRONG if wrong else Mark.RIGHT if right else Mark.ACCEPTABLE
     expected = " or ".join(answer.first) or "nothing to name"
-    return Judged(f"{fill.name} ({fill.home})", expected, said.verdict, mark, "; ".join(wrong))
+    return Judged(f"{fill.name} ({fill.home})", expected, first, said.verdict, mark, "; ".join(wrong))
 
 
 def _of_the_plan(answer: Answer, lab: Lab, said: Report) -> Iterator[str]:
@@ -165,12 +165,13 @@ PATTERNS = {
     "a loop device": r"/dev/loop\d+|\bloop device\b",
     "dangling images": r"\bdangling images?\b",
     "orphaned layers": r"\b(?:orphaned|unreferenced) layers?\b",
-    "snapshots": r"(?<!\.)\bsnapshots?\b(?! home)",
+    "snapshots": r"(?<![/.])\bsnapshots?\b",
     "inodes": r"(?i)\binodes\b",
     "metadata": r"(?i)\bmetadata\b",
     "the disk is not known": r"(?i)\bnot known\b|\bunknown\b",
     "a former Docker root": r"(?i)\bformer Docker root\b",
     "unknown to the engine": r"(?i)\bnot known to the engine\b|\bunknown to the engine\b",
+    "an id": r"\b[0-9a-f]{12}(?:[0-9a-f]*…?[0-9a-f]*)\b",
     "another engine's store": r"(?i)\banother engine\b|/docker2\b",
     "soothing": r"(?i)nothing presses|no action needed",
     "a number of logs": r"(?i)\bin \d+ (?:container )?logs\b",
