@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collectors.model.finding import Finding, Severity
+from collectors.model.holder import Resource
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
@@ -115,6 +116,7 @@ class Cause:
     propose: Callable[[PlanContext], Proposal] = no_remedy
     remover: str = ""
     symptom: bool = False  # tells how bad it is, not who it is
+    short_of: Resource | None = None  # what runs out, of a cause that raises the alarm for it
     wants_step: bool = True  # a finding with bytes is owed a step, or the reason why there is none
     no_step: str = ""  # that reason, where the cause never has a step: in lower case, without its full stop
     inside: UnitKind | None = None

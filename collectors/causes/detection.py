@@ -1,4 +1,4 @@
-"""Look for every cause and put what was found in order, worst first; which finding names who took the bytes. Pure."""
+"""Look for every cause and put what was found in order, worst first. Pure."""
 
 from __future__ import annotations
 
@@ -38,12 +38,6 @@ def _placed(claim: str, mount: str) -> str:
 def severity(findings: Iterable[Finding]) -> Severity:
     """The worst of them; OK where there is none."""
     return max((finding.severity for finding in findings), default=Severity.OK)
-
-
-def culprit(findings: Iterable[Finding]) -> Finding | None:
-    """The worst of those that are certain and have bytes, the largest of the worst; None where there is none."""
-    known = [f for f in findings if f.certain and f.bytes is not None and not is_symptom(f)]
-    return max(known, key=lambda f: (f.severity, _bytes(f)), default=None)
 
 
 def is_symptom(finding: Finding) -> bool:

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.item_builder import removable
+from collectors.ledger.ranking import rank
 from collectors.ledger.release_table import freed_beside, freed_bytes
 from collectors.model.engine import DaemonConfig, Engine, Flavour
 from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding, Severity
+from collectors.model.holder import Holder, Ranking, Resource
 from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
@@ -70,6 +72,10 @@ class FindingContext:
         """What this kind of filesystem tells of itself; None on another, and where it could not be asked."""
         return facts_of(self.study.filesystem_facts, kind)
 
+    def ranking(self, resource: Resource) -> Ranking:
+        """Who holds most of it."""
+        return rank(self.study, self.ledger, self.books, self.trend, resource)
+
     def items(self, category: Category) -> tuple[Item, ...]:
         """The category's items, largest first."""
         return self.ledger.items.get(category, ())
@@ -111,6 +117,12 @@ class FindingContext:
     def sum(self, sizes: Iterable[Size]) -> Size:
         """Add sizes up, unknown ones kept."""
         return total(sizes, Origin("diagnosis", "sum", self.snapshot.ended_at, 0.0))
+
+
+def at_path(one: Holder) -> str:
+    """A holder in words: `volume pg (in use by db-1) at /var/lib/docker/volumes/pg/_data`."""
+    note = f" ({one.note})" if one.note else ""
+    return f"{one.name}{note}" + (f" at {one.path}" if one.path and one.path != one.name else "")
 
 
 def owners(items: Iterable[Item]) -> tuple[Owner, ...]:

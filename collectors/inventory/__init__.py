@@ -71,7 +71,7 @@ class _Assembly:
         now = datetime.now(UTC)
         pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
         view = EngineView(pending, pending, pending, pending, pending, pending, pending)
-        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), ())
+        self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), (), False)
         self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
         self.early = False  # is the study in the snapshot only the fill, until the first whole one?
 
@@ -169,6 +169,7 @@ class _Assembly:
         likely = roots.likely_home(request, view.engine, places) if here and found is None else None
         if likely is not None:
             path, mount = likely
+            self._update(assumed=True)
             self._early(mount)
             self._report(coverage.line("docker root", root))
             context = StudyContext(request, self.clock, places, path, root, (), self._open_files())

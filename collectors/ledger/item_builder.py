@@ -21,6 +21,7 @@ from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit
 
+CLAIMED = "size as the engine reports it"  # the note of an item that nobody measured
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
 
 
@@ -120,7 +121,7 @@ class Desk:
             referenced = exclusive = inodes = apparent = Exact(0, self.origin)
             note = f"its bytes lie on {self.elsewhere[key]}"
         elif isinstance(referenced, Unavailable) and fallback is not None and not isinstance(fallback, Unavailable):
-            referenced, note = fallback, "size as the engine reports it"
+            referenced, note = fallback, CLAIMED
         return Item(
             id=key.id,
             owner_id=key,

@@ -220,3 +220,4 @@ class Occupancy:
     unread: tuple[Unavailable, ...]
     errors_count: int
     age_s: float  # 0 for measured now; else the age of the reused result
+    inodes_read: int | None  # every inode that was met, also of units that are not whole; None: not counted

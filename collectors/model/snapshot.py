@@ -47,7 +47,10 @@ class FilesystemStudy:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`studies` starts with the Docker root's filesystem; empty where not even that could be found."""
+    """`studies` starts with the Docker root's filesystem; empty where not even that could be found.
+
+    `assumed`: no root was found, and the first study is of where one would usually be.
+    """
 
     host: str
     began_at: datetime
@@ -58,6 +61,7 @@ class Snapshot:
     daemon_config: Reading[DaemonConfig]
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
+    assumed: bool
 
 
 @dataclass(frozen=True, slots=True)

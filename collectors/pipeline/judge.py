@@ -1,7 +1,6 @@
 """Snapshot → Report: the ledger of every filesystem, findings, plan, severity, verdict, exit status. Pure.
 
-The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing. The verdict is one
-sentence that names the biggest culprit and what frees it.
+The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical beats not knowing.
 """
 
 from __future__ import annotations
@@ -11,21 +10,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collectors import tool_version
-from collectors.causes.detection import culprit, detect, in_order, is_symptom, severity
+from collectors.causes.detection import detect, in_order, severity
 from collectors.causes.finding_context import FindingContext
 from collectors.ledger.account import Account, account
+from collectors.ledger.ranking import rank
 from collectors.model.finding import Finding, Severity
-from collectors.model.ledger import Bill, Category, Ledger
+from collectors.model.holder import Resource
+from collectors.model.ledger import Bill, Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
-from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged, reason
 from collectors.model.report import Report, TrendView
-from collectors.model.settings import Settings
-from collectors.model.snapshot import Outcome, Snapshot, SourceReport
+from collectors.model.settings import Settings, Thresholds
+from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
+from collectors.pipeline.clauses import Case, CutShort
 from collectors.pipeline.memory import Memory, settle
+from collectors.pipeline.verdict import short_of, verdict
 from collectors.planning import build_plan
 from collectors.probe.run import SOURCE as PROBE
-from collectors.report import formatting
 
 UNKNOWN = 3
 # A source that broke, as against one that this user or place simply has no access to.
@@ -41,14 +43,12 @@ def exit_status(snapshot: Snapshot, severity: Severity) -> int:
     return 1 if severity is Severity.P2 else 0
 
 
-def _undecided(snapshot: Snapshot) -> bool:
-    """Could what was not read have changed the severity?"""
+def _undecided(snapshot: Snapshot) -> str:
+    """Why what was not read could have changed the severity; "" where it could not."""
     if not snapshot.studies:
-        return True
-    study = snapshot.studies[0]
-    if isinstance(study.filesystem.space, Unavailable) or isinstance(snapshot.engine.engine, Unavailable):
-        return True
-    view = snapshot.engine
+        return "no filesystem was found"
+    study, view = snapshot.studies[0], snapshot.engine
+    needed: tuple[Reading[object], ...] = (study.filesystem.space, view.engine)
     others: tuple[Reading[object], ...] = (
         snapshot.docker_root,
         snapshot.store,
@@ -59,57 +59,17 @@ def _undecided(snapshot: Snapshot) -> bool:
         view.build_cache,
     )
     others += tuple(other.filesystem.space for other in snapshot.studies[1:])
-    if any(isinstance(one, Unavailable) and one.why in _BROKEN for one in others):
-        return True
-    return any("defect" in row.reason or _broken_probe(row) for row in snapshot.reports)
+    missing = [one for one in needed if isinstance(one, Unavailable)]
+    missing += [one for one in others if isinstance(one, Unavailable) and one.why in _BROKEN]
+    if missing:
+        return f"{missing[0].origin.source}: {reason(missing[0])}"
+    broken = next((row for row in snapshot.reports if "defect" in row.reason or _broken_probe(row)), None)
+    return "" if broken is None else f"{broken.source}: {broken.reason}"
 
 
 def _broken_probe(row: SourceReport) -> bool:
     """A container that was to read the disk, and broke: what it was asked for is not known."""
     return row.source == PROBE and row.outcome is Outcome.UNREAD and row.reason.partition(":")[0] in _BROKEN
-
-
-def verdict(
-    ledger: Ledger | None, findings: tuple[Finding, ...], plan: Plan, severity: Severity, *, of_root: bool = True
-) -> str:
-    """The sentence, foreign names already escaped; another filesystem than the Docker root's is named."""
-    if ledger is None:
-        return "The disk could not be read; see Coverage."
-    space = ledger.filesystem.space
-    if isinstance(space, Unavailable):
-        return f"How full the disk is could not be read: {formatting.quoted(formatting.unread(space), None)}."
-    place = "" if of_root else f"{formatting.quoted(ledger.filesystem.mount.mountpoint)} "
-    used = f"{place}{formatting.whole_percent(space.value.used_percent)} used"
-    remedy = _remedy(plan)
-    writes_fail = next((f for f in findings if f.severity is Severity.P0 and not is_symptom(f)), None)
-    if writes_fail is not None:
-        return f"{_sentence(writes_fail)}; {formatting.quoted(writes_fail.remedy, 200)}."
-    named = culprit(findings)
-    if severity >= Severity.P2 and named is not None and named.bytes is not None:
-        amount = formatting.size(named.bytes)
-        return f"{used}; {amount} in {formatting.quoted(named.claim, 200)}{remedy}."
-    largest = max(
-        (row for row in ledger.rows if row.category is not Category.UNATTRIBUTED), key=lambda row: charged(row.charged)
-    )
-    name = largest.category.value.replace("_", " ")
-    if severity >= Severity.P2:
-        return f"{used}; the largest category is {name} ({formatting.size(largest.charged)}){remedy}."
-    return f"No action needed: {used}; the largest category is {name} ({formatting.size(largest.charged)})."
-
-
-def _sentence(finding: Finding) -> str:
-    claim = formatting.quoted(finding.claim, 240)
-    return claim[:1].upper() + claim[1:]
-
-
-def _remedy(plan: Plan) -> str:
-    steps = [step for step in plan.steps if step.unasked]
-    freed = plan.frees_bytes(frozenset(step.id for step in steps))
-    if freed:
-        return f"; the plan frees {formatting.bytes_(freed)} in {formatting.count(len(steps), 'step')}"
-    if plan.every_step:
-        return "; what would help needs a decision by a person: see the plan"
-    return "; nothing that could be removed would help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +160,7 @@ def report(
         took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
         severity=judged.severity,
         exit_status=exit_status(snapshot, judged.severity),
-        verdict=_verdict(judged),
+        verdict=_verdict(snapshot, judged, trend, settings),
         docker_root=snapshot.docker_root,
         engine=snapshot.engine.engine,
         explained_percent=_explained(judged.accounts, snapshot.ended_at),
@@ -216,16 +176,51 @@ def report(
     )
 
 
-def _verdict(judged: Judged) -> str:
+def _verdict(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings) -> str:
     """Of the filesystem that leads: its ledger, and the findings that are about it."""
-    ledger = judged.accounts[judged.worst].ledger if judged.accounts else None
+    if not judged.accounts:
+        return "The disk could not be read; see Coverage"
+    study, leading, limits = snapshot.studies[judged.worst], judged.accounts[judged.worst], settings.thresholds
     said_once = f" (on {judged.plan.mount})"
     mine = tuple(
         replace(finding, claim=finding.claim.removesuffix(said_once))
         for finding in judged.findings
         if finding.mount == judged.plan.mount
     )
-    return verdict(ledger, mine, judged.plan, judged.severity, of_root=judged.worst == 0)
+    resource = short_of(mine)
+    known = trend if judged.worst == 0 else replace(trend, growth=())  # the journal is of the Docker root's
+    case = Case(
+        mount=study.filesystem.mount.mountpoint,
+        of_root=judged.worst == 0,
+        space=study.filesystem.space,
+        ranking=rank(study, leading.ledger, leading.books, known, resource),
+        findings=mine,
+        plan=judged.plan,
+        severity=judged.severity,
+        calm_percent=_calm_percent(judged.plan, resource, limits),
+        cut=_cut_short(study),
+        stands_in=judged.worst == 0 and snapshot.assumed and isinstance(snapshot.docker_root, Unavailable),
+        undecided=_undecided(snapshot),
+    )
+    return verdict(case)
+
+
+def _calm_percent(plan: Plan, resource: Resource, limits: Thresholds) -> int:
+    """Below so much of what is short nothing presses, or the target is reached that the plan was made for."""
+    if resource is Resource.INODES:
+        return limits.inodes_p1_percent
+    return limits.p2_percent if plan.target is None else int(plan.target.percent) + 1
+
+
+def _cut_short(study: FilesystemStudy) -> CutShort | None:
+    """How far the walk came that ran out of time; None where it was whole, or where nothing is counted."""
+    if isinstance(study.occupancy, Unavailable) or study.occupancy.value.inodes_read is None:
+        return None
+    if not any(gap.why is Why.TIMED_OUT for gap in study.occupancy.value.unread):
+        return None
+    space = study.filesystem.space
+    used = space.value.inodes - space.value.inodes_free if isinstance(space, Exact) and space.value.inodes else None
+    return CutShort(study.occupancy.value.inodes_read, used)
 
 
 def _explained(accounts: tuple[Account, ...], at: datetime) -> Reading[float]:

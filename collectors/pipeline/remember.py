@@ -160,7 +160,7 @@ def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
             severity=finding.severity,
             needed=formatting.quoted(finding.remedy, 200),
             what=[line(finding), *(f"- {_evidence(label, value)}" for label, value in finding.evidence)],
-            why=[report.verdict, f"Host: {formatting.quoted(report.host)}"],
+            why=[_state(report), f"Host: {formatting.quoted(report.host)}"],
             unblocks=["The disk stays writable; the task closes by itself once the finding is gone."],
             tried=[_action(action) for action in _tried(finding.rule, journal)],
         )

@@ -111,6 +111,26 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def rows(text: str, cells: int) -> list[str]:
+    """`text` in rows of at most `cells` of a terminal, broken at blanks, and inside a word where it has to be."""
+    done, row = [], ""
+    for word in text.split(" "):
+        joined = f"{row} {word}" if row else word
+        if _cells(joined) > cells and row:
+            done.append(row)
+            joined = word
+        while _cells(joined) > cells:
+            done.append(joined[: cells // 2])
+            joined = joined[cells // 2 :]
+        row = joined
+    return [*done, row]
+
+
+def _cells(text: str) -> int:
+    """How many cells a terminal takes for it, at most."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def safe(foreign: str, limit: int | None = None) -> str:
     """A foreign string that can do nothing to a terminal: one line, every control visible, cut in the middle if long.
 

@@ -145,6 +145,7 @@ def occupancy(
         unread=tuple(unread),
         errors_count=errors.total(),
         age_s=0.0,
+        inodes_read=sum(count.inodes for _, count, _ in counts),
     )
 
 

@@ -83,9 +83,9 @@ def test_what_could_not_be_read_is_told_and_never_certain() -> None:
     silent = replace(QUIET.snapshot().engine, engine=UNREAD)
     told = found(QUIET, engine=silent, docker_root=UNREAD)
     assert rules(told) == {"engine-unreachable": Severity.P3}
-    study = replace(QUIET.snapshot().studies[0], occupancy=Exact(Occupancy("walk", {}, (), (), (), 0, 0.0), HERE))
+    study = replace(QUIET.snapshot().studies[0], occupancy=Exact(Occupancy("walk", {}, (), (), (), 0, 0.0, None), HERE))
     nowhere = replace(QUIET.snapshot(), studies=(study,))
-    told = found(_Given(nowhere), docker_root=UNREAD)
+    told = found(_Given(nowhere), docker_root=UNREAD, assumed=True)
     assert rules(told) == {"no-docker-root": Severity.P4}
     unknown = replace(study, filesystem=replace(study.filesystem, space=UNREAD))
     told = found(_Given(replace(nowhere, studies=(unknown,))))

@@ -120,7 +120,7 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Caus
 def told(toys: tuple[Cause, ...]) -> Report:
     """What a run says of a quiet machine with both."""
     quiet = Scene(used=10 << 30).snapshot()
-    read = Exact(Occupancy("walk", {}, (), (), (), 0, 0.0), HERE)
+    read = Exact(Occupancy("walk", {}, (), (), (), 0, 0.0, None), HERE)
     snapshot = replace(quiet, studies=(replace(quiet.studies[0], occupancy=read),))
     accounts, memory = close_books(snapshot), blank("no journal")
     judged = judge(snapshot, accounts, memory, Ruling(DEFAULTS, {}, None))

@@ -33,7 +33,7 @@ def a_walk(files: list[tuple[int, list[tuple[int, int]]]]) -> Occupancy:
     usages = {u: Usage(Exact(n, HERE), Exact(n, HERE), Exact(1, HERE), NOT_READ, ()) for u, n in counted.items()}
     shares = tuple(Share(frozenset({u}), n, 0, 1) for u, n in counted.items())
     largest = tuple(PathUsage(path, True, n, n, 1, "") for path, n in host.items())
-    return Occupancy("walk", usages, shares, largest, (), 0, 0.0)
+    return Occupancy("walk", usages, shares, largest, (), 0, 0.0, None)
 
 
 def disjoint(files: list[tuple[int, list[tuple[int, int]]]]) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -147,7 +147,7 @@ def snapshot(host: Host) -> Snapshot:
     bounded = DaemonConfig("/etc/docker/daemon.json", True, True)
     study = _study(host, units)
     return Snapshot("made-up", NOW, NOW, Exact("/docker", HERE), engine, Exact(store, HERE), Exact(bounded, HERE),
-                    (study,), ())  # fmt: skip
+                    (study,), (), False)  # fmt: skip
 
 
 def _units(host: Host) -> Iterator[Unit]:
@@ -308,7 +308,8 @@ def _occupancy(host: Host) -> Occupancy:
         for thing in sorted(folders, key=lambda one: -one.own_bytes)
     )
     held = tuple(share for share in shares if share.bytes or share.inodes)
-    return Occupancy("walk", usages, held, others, (CUT,) if host.cut else (), 0, 0.0)
+    read = sum(_met(thing) for thing in host.things)
+    return Occupancy("walk", usages, held, others, (CUT,) if host.cut else (), 0, 0.0, read)
 
 
 def _share(holders: Iterable[UnitId], count: int, inodes: int | None) -> Share:

@@ -49,7 +49,6 @@ def trend(host: Host) -> TrendView:
     return view(Journal(records, (), 0, 0), now=NOW, thresholds=DEFAULTS.thresholds)
 
 
-@pytest.mark.xfail(strict=True, reason="the verdict does not yet name what grows")
 @pytest.mark.parametrize("seed", GROWING)
 def test_what_grows_in_the_journal_is_named_beside_what_is_largest(seed: int) -> None:
     host = draw(seed)

@@ -37,7 +37,7 @@ def occupancy(shares: tuple[Share, ...], unread: tuple[Unavailable, ...] = ()) -
         holder: Usage(Exact(count, HERE), Exact(count, HERE), Exact(1, HERE), NOT_READ, ())
         for holder, count in held.items()
     }
-    return Occupancy("test", usages, shares, (), unread, 0, 0.0)
+    return Occupancy("test", usages, shares, (), unread, 0, 0.0, None)
 
 
 def study(
@@ -72,4 +72,4 @@ def study(
 
 def snapshot(one: FilesystemStudy, view: EngineView | None = None) -> Snapshot:
     store = Unavailable(Why.NOT_ASKED, "built by hand", HERE)
-    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or a_view(NOT_READ), store, store, (one,), ())
+    return Snapshot("host", NOW, NOW, Exact("/d", HERE), view or a_view(NOT_READ), store, store, (one,), (), False)

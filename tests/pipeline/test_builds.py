@@ -47,7 +47,7 @@ def journal(*images: Image) -> Journal:
 def look(server: Server, images: Sequence[Image], past: Journal | None, *, deadline_s: float = 60.0) -> Builds:
     view = a_view(UNREAD, images=tuple(images))
     began = datetime.now(UTC)
-    snapshot = Snapshot("host", began, began, UNREAD, view, UNREAD, UNREAD, (), ())
+    snapshot = Snapshot("host", began, began, UNREAD, view, UNREAD, UNREAD, (), (), False)
     where = endpoint(server.url, {}, Path("/nowhere"))
     return recollect(past, snapshot, Request(where, this_host(), deadline_s, 3600.0))
 

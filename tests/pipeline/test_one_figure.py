@@ -68,14 +68,13 @@ def figures(report: Report) -> list[float]:
     state = DashboardState(appearance_of("ullage-dark", False), Mode.LIVE, Frame(report, nothing))
     found = [
         *_of(r"^Disk: (\S+)% used \(", render(report)),
-        *_of(r"^Verdict: .*?(\S+)% used", render(report)),
         *_of(r"^Disk: (\S+)% used \(", plan_page(report, None)),
         *_of(r"^After: (\S+)% used \(", plan_page(report, None)),
         *_of(r"^- Disk: (\S+)% used", markdown(report, nothing)),
         *_of(r"^(\S+)% full", "".join(span.text for span in fullness(report, None, si=False))),
         *_of(r"(\d\S*)▾", next(span.text for span in scale_line(state, 100) if span.role in ("good", "bad"))),
     ]
-    assert len(found) == 7
+    assert len(found) == 6
     ratio = re.search(r"^ullage_filesystem_used_ratio (\S+)$", openmetrics(report), re.MULTILINE)
     assert ratio is not None
     filesystem = encode(report)["filesystem"]

@@ -295,7 +295,7 @@ class Scene:
             own is not None,
             exact(0),
         )
-        return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), ())
+        return Snapshot("host", NOW, NOW, Exact("/docker", HERE), view, Exact(store, HERE), UNREAD, (study,), (), False)
 
 
 def step(made: Plan, step_id: str) -> Step:

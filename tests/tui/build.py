@@ -154,6 +154,7 @@ def a_report(
     at: datetime = NOW,
     host: str = "docker-prod-07",
     coverage: Sequence[SourceReport] | None = None,
+    verdict: str = "fabricated for a test",
 ) -> Report:
     return Report(
         bills=(),
@@ -163,7 +164,7 @@ def a_report(
         took_s=2.8,
         severity=severity,
         exit_status=0 if severity <= Severity.P3 else 2,
-        verdict="fabricated for a test",
+        verdict=verdict,
         docker_root=Exact("/var/lib/docker", HERE),
         engine=an_engine() if engine is None else engine,
         explained_percent=Exact(99.9, HERE) if explained is None else explained,

@@ -74,6 +74,7 @@ def not_root() -> Report:
         findings=(*(finding for finding in report.findings if finding.rule in kept), unknown),
         plan=Plan(steps, tuple(unlock for unlock in report.plan.unlocks if unlock.steps <= names), ()),
         coverage=(*report.coverage, SourceReport("btrfs.trees", Outcome.UNREAD, "not permitted: needs root", 0.1)),
+        verdict="425.0 GiB in what no source explains, 214.6 GiB in 63 images · nothing to remove would help",
     )
 
 

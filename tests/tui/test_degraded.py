@@ -89,7 +89,7 @@ async def test_the_first_partial_report_shows_how_full_it_is_and_finds_nothing()
         assert "CRITICAL" not in seen
         machine.gate.set()
         await settle(pilot)
-        assert "312.0 GiB in 41 btrfs subvolumes" in text(app)
+        assert "312.0 GiB in 41 orphaned layers" in text(app)
 
 
 async def test_a_finding_about_a_category_that_is_not_read_is_not_shown() -> None:

@@ -53,7 +53,7 @@ async def test_a_second_look_never_falls_back_to_question_marks() -> None:
         await pilot.press("r")
         await settle(pilot)
         assert "READING" in text(app)
-        assert "312.0 GiB in 41 btrfs subvolumes" in text(app)
+        assert "312.0 GiB in 41 orphaned layers" in text(app)
         machine.gate.set()
 
 
@@ -69,7 +69,7 @@ async def test_stopping_a_scan_is_seen_at_once_and_late_results_are_dropped() ->
         assert "stopped with x" in text(app)
         machine.gate.set()
         await settle(pilot)
-        assert "41 btrfs subvolumes" not in text(app)
+        assert "41 orphaned layers" not in text(app)
 
 
 async def test_leaving_does_not_wait_for_a_thread_that_hangs() -> None:

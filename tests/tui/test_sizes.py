@@ -23,7 +23,7 @@ async def test_culprit_bytes_and_time_left_are_there_without_a_key(size: tuple[i
     app = replay(incident())
     async with shown(app, size):
         seen = text(app)
-        assert "312.0 GiB in 41 btrfs subvolumes" in seen
+        assert "312.0 GiB in 41 orphaned layers" in seen
         assert "99%" in seen
         assert "18.0 GiB left" in seen
         assert "full in 7 h 06 min" in seen

@@ -6,19 +6,17 @@ Refuses a claim about bytes of a category that was not read, whoever makes it.
 
 The answer before any key is pressed: how full, until when, and who took it. Pure.
 
-Refuses to name a culprit that was not measured, and to forecast where the journal has nothing to say.
+Refuses to forecast where the journal has nothing to say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from collectors import causes
-from collectors.causes import detection
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, Unavailable, charged, floor
+from collectors.model.reading import Exact, Unavailable, charged
 from collectors.model.report import Crossing, LiveFigures, Report
 from collectors.report.formatting import age, bytes_, count, safe, whole_percent
 from tui.drawing.bars import Span
@@ -184,33 +182,13 @@ def _unread(report: Report) -> list[Unavailable]:
     return [one for one in missing if one.origin.source != JOURNAL]
 
 
-@dataclass(frozen=True, slots=True)
-class Culprit:
-    """What took the most that need not be there. `key` is the category to look at."""
-
-    key: str
-    amount: str
-    claim: str
-    certain: bool
-
-
-def culprit(report: Report) -> Culprit | None:
-    """The finding that the verdict of the preflight page names too, else the largest category that was measured."""
-    worst = detection.culprit(finding for finding in claimable(report) if _bytes(finding) > 0)
-    if worst is not None:
-        return Culprit(category_of(report, worst), bytes_(_bytes(worst)), safe(worst.claim), True)
-    if report.ledger is None:
-        return None
+def sentence(report: Report) -> str:
+    """The verdict of the preflight page; of a run that only the journal knows, the category that held most of it."""
+    if report.verdict or report.ledger is None:
+        return report.verdict
     read = [row for row in report.ledger.rows if not isinstance(row.charged, Unavailable) and charged(row.charged) > 0]
     read = [row for row in read if row.category is not Category.UNATTRIBUTED] or read
     if not read:
-        return None
-    largest = max(read, key=lambda row: charged(row.charged))
-    title = label_of(largest.category).title
-    return Culprit(
-        largest.category.value, bytes_(charged(largest.charged)), f"{title.lower()}, the largest category", False
-    )
-
-
-def _bytes(finding: Finding) -> int:
-    return 0 if finding.bytes is None else floor(finding.bytes)
+        return ""
+    most = max(read, key=lambda row: charged(row.charged))
+    return f"{bytes_(charged(most.charged))} in {label_of(most.category).title.lower()}"

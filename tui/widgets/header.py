@@ -7,7 +7,7 @@ What stands above every view: the line of views, the verdict, and the bar of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len
 from textual import events
@@ -15,13 +15,15 @@ from textual.message import Message
 
 from collectors.model.finding import Severity
 from collectors.report.formatting import bytes_, safe
-from tui.drawing.bars import Span, fit, shorten_middle, width_of
+from tui.drawing.bars import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
 from tui.pages import KEYS, VIEWS, Key, action_name, footer_keys
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.frame import Frame, age_words, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.state import DashboardState, Mode
-from tui.view_models.verdict import chip, culprit, forecast_spans, fullness, ledger_note, unread_words
+from tui.view_models.verdict import chip, forecast_spans, fullness, ledger_note, sentence, unread_words
 from tui.widgets import LineWidget
+
+VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole verdict
 
 
 class KeyBar(LineWidget):
@@ -167,28 +169,32 @@ class Verdict(LineWidget):
         )
         until = pace_spans(state.live, si=si) or forecast_spans(report, state.live, si=si)
         yield fit((*gap, *mark, Span("  "), *how_full, *until, *_writer(state)), available)
-        yield fit((*gap, *self._who(state)), available)
+        loud = report.severity >= Severity.P2
+        said = sentence(report) if frame.done else ""  # of a part it would be premature
+        rows = list(_sentence_rows(said, width - 2, "bad" if loud else "strong")) if said else []
+        beside = tuple(self._beside(state))
+        if len(rows) < VERDICT_ROWS:
+            rows += [beside] if beside else []
+        elif beside:
+            rows[-1] = (*rows[-1], Span("  ", drop_rank=2), *beside)
+        for row in rows:
+            yield fit((*gap, *row), available)
 
-    def _who(self, state: DashboardState) -> Iterable[Span]:
-        """The culprit, what the plan returns, and what could not be read."""
+    def _beside(self, state: DashboardState) -> Iterable[Span]:
+        """What is still being read or could not be, else what the plan returns, where there is room for it."""
         frame = state.frame
         if frame is None:
             return
-        who, trouble = culprit(frame.report), _failure_words(state) or unread_words(frame)
-        loud = frame.report.severity >= Severity.P2
-        if who is not None:
-            yield Span("Where did it go? ", "muted", 3)
-            yield Span(f"{who.amount} in ", "bad" if loud and who.certain else "strong")
-            yield Span(f"{who.claim}", "bad" if loud and who.certain else "strong", 1, shrinks=True, least=8)
+        trouble = _failure_words(state) or unread_words(frame)
         if not frame.done:
             names = ", ".join(frame.waiting)
-            yield Span("  ◌ still reading", "muted", 2)
+            yield Span("◌ still reading", "muted", 2)
             yield Span(f": {safe(names)}" if names else " …", "muted", 3, shrinks=True)
         elif trouble:
-            yield Span("  ? ", "warn", 2)
+            yield Span("? ", "warn", 2)
             yield Span(trouble, "warn", 2, shrinks=True, least=24)
         elif promised := _promise(state):
-            yield Span(f"   p → {promised}", "good", 4)
+            yield Span(f"p → {promised}", "good", 4)
         if said := ledger_note(frame.report):
             yield Span("   ", "muted", 5)
             yield Span(said, "muted", 5, shrinks=True, least=20)
@@ -200,6 +206,20 @@ def _writer(state: DashboardState) -> Iterable[Span]:
     if live is not None and live.writers and is_filling(live):
         yield Span(" · ", "muted", 1)
         yield Span(writer_words(live.writers[0], si=state.scale.si), "rise", 1, shrinks=True, least=24)
+
+
+def _sentence_rows(text: str, width: int, role: str) -> Iterator[Line]:
+    """The verdict on as many rows as there are for it, what holds it louder than what to do about it."""
+    pieces = wrapped((Span(text, role, 1, shrinks=True),), width)
+    if len(pieces) > VERDICT_ROWS:
+        rest = " ".join(span.text for row in pieces[VERDICT_ROWS - 1 :] for span in row if span.text)
+        pieces = [*pieces[: VERDICT_ROWS - 1], (Span(shorten(rest, width), role),)]
+    seen = False
+    for row in pieces:
+        told = "".join(span.text for span in row)
+        first, dot, rest = ("", "", told) if seen else told.partition(" · ")
+        seen = seen or bool(dot)
+        yield tuple(span for span in (Span(first, role), Span(f"{dot}{rest}", "text")) if span.text)
 
 
 def _promise(state: DashboardState) -> str:

@@ -17,6 +17,7 @@ from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.finding import Finding, Severity
+from collectors.model.holder import Resource
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, Unavailable, charged
@@ -95,7 +96,19 @@ REMOVER = "collectors.causes.btrfs_metadata.remove:Balance"
 ALERT = Alert(
     "DockerDiskWritesFail", Severity.P0, "", "critical", "btrfs metadata is full; writes fail whatever df says"
 )
-CAUSE = Cause(ID, Category.METADATA, None, Harm.NONE, LINE, detect, propose, REMOVER, wants_step=False, alert=ALERT)
+CAUSE = Cause(
+    ID,
+    Category.METADATA,
+    None,
+    Harm.NONE,
+    LINE,
+    detect,
+    propose,
+    REMOVER,
+    short_of=Resource.CHUNKS,
+    wants_step=False,
+    alert=ALERT,
+)
 
 
 UNALLOCATED_ID = "btrfs-unallocated"

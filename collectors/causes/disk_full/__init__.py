@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from collectors.causes.base import Cause
-from collectors.causes.finding_context import FindingContext
+from collectors.causes.finding_context import FindingContext, at_path
 from collectors.forecast import USED
 from collectors.forecast.crossings import imminent
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact, Unavailable, charged
+from collectors.model.holder import Resource
+from collectors.model.reading import Exact, Unavailable
 
 ID = "disk-full"
 
@@ -28,15 +29,14 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     levels = ((limits.p0_percent, Severity.P0), (limits.p1_percent, Severity.P1), (limits.p2_percent, Severity.P2))
     for level, severity in levels:
         if space.value.used_percent >= level:
-            rows = sorted(context.ledger.rows, key=lambda row: -charged(row.charged))
-            told = tuple((row.category.value, row.charged) for row in rows[:4] if charged(row.charged) > 0)
+            told = tuple((at_path(one), one.bytes) for one in context.ranking(Resource.BYTES).holders[:5])
             used = Exact(space.value.used_bytes, space.origin)
             yield Finding(ID, severity, f"the disk is above {level}%", used, told, "follow the plan", (), True)
             return
 
 
 LINE = "the disk is fuller than a threshold: 70, 80, 90 %"
-CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True, wants_step=False)
+CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True, short_of=Resource.BYTES, wants_step=False)
 
 
 FORECAST_ID = "disk-forecast"
@@ -73,7 +73,16 @@ def detect_forecast(context: FindingContext) -> Iterable[Finding]:
 
 FORECAST_LINE = "at the present rate a threshold is crossed within hours"
 FORECAST = Cause(
-    FORECAST_ID, None, None, None, FORECAST_LINE, detect_forecast, symptom=True, wants_step=False, of_engine=True
+    FORECAST_ID,
+    None,
+    None,
+    None,
+    FORECAST_LINE,
+    detect_forecast,
+    symptom=True,
+    short_of=Resource.BYTES,
+    wants_step=False,
+    of_engine=True,
 )
 
 

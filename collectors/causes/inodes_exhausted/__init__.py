@@ -9,6 +9,7 @@ from collectors.causes.finding_context import FindingContext, count
 from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_inodes
 from collectors.model.finding import Finding, Severity
+from collectors.model.holder import Resource
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import OwnerKind
 from collectors.model.reading import charged
@@ -73,4 +74,4 @@ def _remedy(context: FindingContext, holders: list[Item]) -> str:
 
 
 LINE = "inodes run out: no file can be made, whatever df says of bytes"
-CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True, wants_step=False)
+CAUSE = Cause(ID, None, None, None, LINE, detect, symptom=True, short_of=Resource.INODES, wants_step=False)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from collectors.causes.base import Cause
 from collectors.causes.finding_context import FindingContext
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Unavailable
 
 UNREACHABLE_ID = "engine-unreachable"
 
@@ -33,9 +33,9 @@ NO_ROOT_ID = "no-docker-root"
 
 
 def detect_no_root(context: FindingContext) -> Iterable[Finding]:
-    """A filesystem was measured, and Docker is not on it."""
+    """A filesystem was measured, and perhaps Docker is not on it."""
     root = context.snapshot.docker_root
-    if isinstance(root, Unavailable) and isinstance(context.study.occupancy, Exact):
+    if isinstance(root, Unavailable) and context.snapshot.assumed:
         where = context.study.filesystem.mount.mountpoint
         claim = f"no Docker root was found: these are the figures of {where}, where it would usually be"
         why = (("reason", f"{root.why}: {root.detail}"),)

@@ -41,7 +41,7 @@ def occupancy(sharing: Exact[Sharing], rule: Reading[StatfsRule], directories: f
     if table.residual_data_bytes:
         told = f"the trees and the kernel's own count differ by {table.residual_data_bytes} data bytes"
         unread = (*unread, Unavailable(Why.INCONSISTENT, told, origin))
-    return Occupancy(table.method, usages, shares, (), unread, 0, table.age_s)
+    return Occupancy(table.method, usages, shares, (), unread, 0, table.age_s, None)
 
 
 def held_tree_bytes(sharing: Sharing) -> int:

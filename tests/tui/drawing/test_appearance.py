@@ -96,7 +96,7 @@ async def test_without_colour_no_colour_is_sent_and_the_cursor_is_reversed(monke
         assert all(part.style.color is None or part.style.color.is_default for part in every if part.style)
         assert all(part.style.bgcolor is None or part.style.bgcolor.is_default for part in every if part.style)
         assert any(part.style.reverse and "Orphaned layers" in part.text for part in every if part.style)
-        bar = lines(app)[4]
+        bar = lines(app)[5]
         assert "███" in bar
         assert "▒▒▒" in bar
 

@@ -1,0 +1,217 @@
+"""The holders of one filesystem: a class for each category, with the things in it by the names that people know. Pure.
+
+From the ledger's items, the release table behind them, and the growth that the journal knows of. What several things
+of a class share is the class's alone: no two of them are charged for the same byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from collectors.ledger.charge import PRECEDENCE
+from collectors.ledger.item_builder import CLAIMED
+from collectors.model.engine import repository_of
+from collectors.model.holder import Holder
+from collectors.model.ledger import Books, Category, Item, Ledger, Row
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged
+from collectors.model.report import TrendView
+from collectors.model.snapshot import FilesystemStudy
+from collectors.model.store import UnitKind
+
+_SHORT_ID = 12
+
+# What one of a class is called and what several are; build cache and the rest have no plural.
+_CLASSES = {
+    Category.IMAGES: ("image", "images"),
+    Category.CONTAINERS: ("container's layer", "containers' layers"),
+    Category.LOGS: ("container log", "container logs"),
+    Category.VOLUMES: ("volume", "volumes"),
+    Category.ORPHANS: ("orphaned layer", "orphaned layers"),
+    Category.SNAPSHOTS: ("snapshot", "snapshots"),
+    Category.DELETED_PENDING: ("deleted subvolume", "deleted subvolumes"),
+    Category.DELETED_OPEN: ("deleted file that is open", "deleted files that are open"),
+}
+_UNCOUNTED = {
+    Category.BUILD_CACHE: "build cache",
+    Category.DOCKER_OTHER: "other files of the engine",
+    Category.OTHER_FILES: "files outside Docker",
+    Category.METADATA: "the filesystem's own metadata",
+    Category.UNATTRIBUTED: "what no source explains",
+}
+# What the name of a thing may begin with: its kind, which is never cut.
+KINDS = (
+    "dangling image ",
+    "image ",
+    "build cache of ",
+    "anonymous volume ",
+    "volume ",
+    "orphaned layer ",
+    "snapshot ",
+    "deleted file ",
+)
+_OWNED = {
+    OwnerKind.IMAGE: Category.IMAGES,
+    OwnerKind.BUILD: Category.BUILD_CACHE,
+    OwnerKind.CONTAINER: Category.CONTAINERS,
+    OwnerKind.LOG: Category.LOGS,
+    OwnerKind.VOLUME: Category.VOLUMES,
+}
+_RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
+_INSIDE = (UnitKind.CORE_DUMP.value, UnitKind.NESTED_ROOT.value)  # parts of a container or volume, which is ranked
+_WITH_PATH = (UnitKind.WRITABLE_LAYER, UnitKind.VOLUME, UnitKind.LOG)
+
+
+def classes(study: FilesystemStudy, ledger: Ledger, books: Books, trend: TrendView) -> tuple[Holder, ...]:
+    """A class for each category of the ledger, with the things that stand in it as its members."""
+    space = ledger.filesystem.space
+    facts = _Facts(
+        own=_own(books),
+        paths={owner: unit.path for unit in study.units if unit.kind in _WITH_PATH for owner in unit.owners},
+        growth={one.key: one.bytes_per_day for one in trend.growth if one.low_bytes_per_day > 0},
+        used_bytes=space.value.used_bytes if isinstance(space, Exact) else 0,
+    )
+    return tuple(_class(facts, ledger, row) for row in ledger.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What is charged to an owner's category and no other owner of that category holds."""
+
+    bytes: int = 0
+    inodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What holders are made from. `growth`: bytes a day, by the key of the journal."""
+
+    own: Mapping[Owner, _Own]
+    paths: Mapping[Owner, str]
+    growth: Mapping[str, int]
+    used_bytes: int
+
+
+def _own(books: Books) -> Mapping[Owner, _Own]:
+    """Each byte goes to the category that is charged for it, and there to its owner if it is the only one."""
+    own: defaultdict[Owner, _Own] = defaultdict(_Own)
+    for release in books.releases:
+        owner = _charged_alone(release.owners)
+        if owner is not None:
+            before = own[owner]
+            own[owner] = _Own(before.bytes + release.bytes, before.inodes + (release.inodes or 0))
+    return own
+
+
+def _charged_alone(owners: frozenset[Owner]) -> Owner | None:
+    known = [owner for owner in owners if owner.kind in _OWNED]
+    first = min((_RANK[_OWNED[owner.kind]] for owner in known), default=None)
+    mine = [owner for owner in known if _RANK[_OWNED[owner.kind]] == first]
+    return mine[0] if len(mine) == 1 else None
+
+
+def _class(facts: _Facts, ledger: Ledger, row: Row) -> Holder:
+    items = [item for item in ledger.items.get(row.category, ()) if item.state not in _INSIDE]
+    members = sorted((_thing(facts, item) for item in items), key=lambda one: (-charged(one.bytes), one.name))
+    growth = facts.growth.get(row.category.value)
+    name = class_name(row.category, len(members))
+    return Holder(None, row.category, name, "", "", row.charged, row.inodes, growth, tuple(members))
+
+
+def class_name(category: Category, count: int) -> str:
+    """`14 images`, `build cache`."""
+    return f"{count:,} {plural(category, count)}" if count and category in _CLASSES else plural(category, 2)
+
+
+def plural(category: Category, count: int) -> str:
+    """What so many of a class are called."""
+    one, several = _CLASSES.get(category, (_UNCOUNTED.get(category, ""),) * 2)
+    return one if count == 1 else several
+
+
+def _thing(facts: _Facts, item: Item) -> Holder:
+    name, note = _WORDS.get(item.owner_id.kind, _other)(item)
+    path = facts.paths.get(item.owner_id) or next((one for one in (item.owner, item.name) if one.startswith("/")), "")
+    growth = facts.growth.get(_journal_key(item))
+    size, inodes = _held(facts, item)
+    return Holder(item.owner_id, item.category, name, path, note, size, inodes, growth, ())
+
+
+def _held(facts: _Facts, item: Item) -> tuple[Size, Size]:
+    """Bytes and inodes of a thing."""
+    size = item.referenced
+    if item.note == CLAIMED and not isinstance(size, Unavailable):  # what the engine says, not what was measured
+        best = charged(size)
+        return Between(best, 0, max(best, facts.used_bytes), 1.0, item.note, size.origin), item.inodes
+    if item.owner_id.kind not in _OWNED or isinstance(size, Unavailable):
+        return item.exclusive, item.inodes
+    own = facts.own.get(item.owner_id, _Own())
+    return _like(size, own.bytes), _like(item.inodes, own.inodes)
+
+
+def _like(size: Size, count: int) -> Size:
+    """`count` as sure as `size` is, of which it is a part."""
+    match size:
+        case Exact():
+            return replace(size, value=count)
+        case AtLeast():
+            return replace(size, low=count)
+        case Between():
+            return replace(size, best=count, low=min(size.low, count), high=max(size.high, count))
+        case Unavailable():
+            return size
+        case _:
+            assert_never(size)
+
+
+def _journal_key(item: Item) -> str:
+    """What the journal calls it: names outlive ids."""
+    if item.owner_id.kind is OwnerKind.IMAGE:
+        return Owner(OwnerKind.IMAGE, repository_of(item.name)).text() if item.state != "dangling" else ""
+    return Owner(item.owner_id.kind, item.name).text()
+
+
+def _short(name: str) -> str:
+    """An id as Docker prints it."""
+    return name[:_SHORT_ID] if re.fullmatch(r"[0-9a-f]{64}", name) else name
+
+
+def _image(item: Item) -> tuple[str, str]:
+    return (f"dangling image {item.name}" if item.state == "dangling" else f"image {item.name}"), ""
+
+
+def _volume(item: Item) -> tuple[str, str]:
+    anonymous = item.state.endswith(", anonymous")
+    name = f"anonymous volume {_short(item.name)}" if anonymous else f"volume {item.name}"
+    return name, f"in use by {item.owner}" if item.owner else item.state.partition(",")[0]
+
+
+def _log(item: Item) -> tuple[str, str]:
+    return f"{item.name}'s log", "no size limit" if item.state.endswith("no rotation") else ""
+
+
+def _path(item: Item) -> tuple[str, str]:
+    return item.name, f"in use by {item.owner}" if item.owner else ""
+
+
+def _other(item: Item) -> tuple[str, str]:
+    paths = [text for text in (item.name, item.owner) if text.startswith("/")]
+    return paths[0] if paths else item.name, item.state
+
+
+# (name, note) of a thing, by what it is.
+_WORDS: Mapping[OwnerKind, Callable[[Item], tuple[str, str]]] = {
+    OwnerKind.IMAGE: _image,
+    OwnerKind.BUILD: lambda item: (f"build cache of {item.name}", "in use" if item.state == "in use" else ""),
+    OwnerKind.CONTAINER: lambda item: (f"{item.name}'s layer", item.state),
+    OwnerKind.LOG: _log,
+    OwnerKind.VOLUME: _volume,
+    OwnerKind.ORPHAN: lambda item: (f"orphaned layer {_short(item.name)}", ""),
+    OwnerKind.SNAPSHOT: lambda item: (f"snapshot {item.name}", ""),
+    OwnerKind.OPEN: lambda item: (f"deleted file {item.name}", f"open in {item.owner}"),
+    OwnerKind.PATH: _path,
+}

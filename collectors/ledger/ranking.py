@@ -1,0 +1,139 @@
+"""Who holds most of what a filesystem is short of. Pure.
+
+Every thing with bytes is a candidate, in use or not, Docker's or not. A class stands for its members only where none
+of them holds most of it; a member that does is named in its place, and the rest is ranked as a class of its own.
+
+Refuses a superlative that what was not read could prove wrong: of an open figure the truth may be all of what no
+source explains besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from collectors.ledger.holders import classes, plural
+from collectors.model.filesystem import FsSpace
+from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.ledger import Books, Category, Ledger
+from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, ceiling, charged, floor
+from collectors.model.report import TrendView
+from collectors.model.snapshot import FilesystemStudy
+
+DOMINANT_SHARE = 0.6  # of a class: a member that holds so much of it is named in its place
+MOST_NAMED = 3
+_ENOUGH_SHARE = 0.6  # of all that is held: so much is most of the problem
+ALIKE_SHARE = 0.8  # of the one before: as good as equal, so both are named or neither
+WORTH_SHARE = 0.2  # of the first one: less would only distract from it
+CAUSING_SHARE = 0.5  # of the growth of used: who grows so much causes it
+_GROWTH_SHARE = 0.01  # of the filesystem, in 30 days: slower growth is nobody's fault
+_MONTH_DAYS = 30
+
+
+def rank(
+    study: FilesystemStudy, ledger: Ledger, books: Books, trend: TrendView, resource: Resource = Resource.BYTES
+) -> Ranking:
+    """The holders of one filesystem, ranked."""
+    space = study.filesystem.space
+    used: Size = Exact(_used(space.value, resource), space.origin) if isinstance(space, Exact) else space
+    return ranked(classes(study, ledger, books, trend), resource, used, _grown(space, trend))
+
+
+def ranked(found: Sequence[Holder], resource: Resource, used: Size, grown: int | None = None) -> Ranking:
+    """`found`: a class a category, each with its members. `grown`: bytes that used grows by in a day, None for none."""
+    pieces = [one for each in found for one in _apart(each, resource)]
+    pieces.sort(key=lambda one: (-charged(one.weight(resource)), one.name))
+    holders = tuple(one for one in pieces if charged(one.weight(resource)) > 0)
+    return Ranking(resource, holders, tuple(found), _is_certain(pieces, resource, used), _growing(found, grown), used)
+
+
+def most_of_it(ranking: Ranking) -> tuple[Holder, ...]:
+    """The first few holders, most of the problem: nobody who is left out is larger than one of them."""
+    weights = [charged(one.weight(ranking.resource)) for one in ranking.holders]
+    everything, covered, count = sum(weights), 0, 0
+    for weight in weights[:MOST_NAMED]:
+        alike = count and weight >= ALIKE_SHARE * weights[count - 1]
+        if count and (weight < WORTH_SHARE * weights[0] or (covered >= _ENOUGH_SHARE * everything and not alike)):
+            break
+        covered, count = covered + weight, count + 1
+    return ranking.holders[:count]
+
+
+def _used(space: FsSpace, resource: Resource) -> int:
+    return space.inodes - space.inodes_free if resource is Resource.INODES else space.used_bytes
+
+
+def _apart(one: Holder, resource: Resource) -> Iterator[Holder]:
+    """The class, or each member that holds most of what is left of it, and then the rest."""
+    rest = replace(one, members=tuple(sorted(one.members, key=lambda member: -charged(member.weight(resource)))))
+    while rest.members:
+        first, *others = rest.members
+        mine = charged(first.weight(resource))
+        if mine <= 0 or mine < DOMINANT_SHARE * charged(rest.weight(resource)):
+            break
+        yield first
+        rest = _rest(rest, first, tuple(others))
+    yield rest
+
+
+def _rest(one: Holder, gone: Holder, others: tuple[Holder, ...]) -> Holder:
+    """The class without a member."""
+    name = f"{len(others)} more {plural(one.category, len(others))}" if others else f"other {plural(one.category, 2)}"
+    size, inodes = _without(one.bytes, charged(gone.bytes)), _without(one.inodes, charged(gone.inodes))
+    return replace(one, name=name, bytes=size, inodes=inodes, growth_bytes_per_day=None, members=others)
+
+
+def _without(size: Size, count: int) -> Size:
+    """What is left of a class without a member: its floor is that of the others, which were added up to it."""
+    match size:
+        case Exact(value=value):
+            return replace(size, value=max(0, value - count))
+        case AtLeast(low=low):
+            return replace(size, low=max(0, low - count))
+        case Between(best=best, high=high):
+            best = max(0, best - count)
+            return replace(size, best=best, low=0, high=max(best, high))
+        case Unavailable():
+            return size
+        case _:
+            assert_never(size)
+
+
+def _is_certain(pieces: Sequence[Holder], resource: Resource, used: Size) -> bool:
+    """Is the least of the first more than the most of every other? `pieces`: also those of which nothing was read."""
+    if not pieces or isinstance(used, Unavailable) or not charged(pieces[0].weight(resource)):
+        return False
+    sizes = [one.weight(resource) for one in pieces]
+    # Whatever an open figure lacks is among what nobody was charged for.
+    named = sum(floor(one.weight(resource)) for one in pieces if one.category is not Category.UNATTRIBUTED)
+    open_ended = max(0, charged(used) - named)
+    return all(_most(size, open_ended) <= floor(sizes[0]) for size in sizes[1:])
+
+
+def _most(size: Size, open_ended: int) -> int:
+    """The most that there can be: an open figure may have all that nobody was charged for on top of what was read."""
+    known = ceiling(size)
+    return floor(size) + open_ended if known is None else min(known, floor(size) + open_ended)
+
+
+def _growing(found: Sequence[Holder], grown: int | None) -> Holder | None:
+    """Who causes the growth: a thing where one does, else a class."""
+    if not grown:
+        return None
+    everything = [*(member for one in found for member in one.members), *found]
+    causing = [one for one in everything if (one.growth_bytes_per_day or 0) >= CAUSING_SHARE * grown]
+    return max(causing, key=_cause, default=None)
+
+
+def _cause(one: Holder) -> tuple[bool, int, int]:
+    return not one.members, one.growth_bytes_per_day or 0, charged(one.bytes)
+
+
+def _grown(space: Reading[FsSpace], trend: TrendView) -> int | None:
+    """What used grows by in a day, where that is fast enough to matter; None where not, or not known for certain."""
+    used = next((one for one in trend.growth if one.key == "used"), None)
+    if used is None or used.low_bytes_per_day <= 0 or isinstance(space, Unavailable):
+        return None
+    matters = used.bytes_per_day * _MONTH_DAYS >= _GROWTH_SHARE * space.value.total_bytes
+    return used.bytes_per_day if matters else None

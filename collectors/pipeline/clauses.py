@@ -1,0 +1,269 @@
+"""The three clauses of the verdict: who holds it, what comes back with least harm, what a person must decide. Pure.
+
+Each in as many or as few words as there is room for. Foreign names are escaped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from collectors import causes
+from collectors.ledger.holders import KINDS
+from collectors.ledger.ranking import ALIKE_SHARE, WORTH_SHARE, most_of_it
+from collectors.model.filesystem import FsSpace, used_percent
+from collectors.model.finding import Finding, Severity
+from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.ledger import Category
+from collectors.model.owner import Owner
+from collectors.model.plan import Harm, Plan, Step
+from collectors.model.reading import Reading, charged
+from collectors.report import formatting
+
+_SMALL_SHARE = 0.1  # of the one that is named: the others of its class are no news
+_HOUR_BYTES = 24 << 20  # from here on growth is told by the hour, below it by the day
+
+
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """How far a walk came that was cut short: inodes that it met, of those in use; None where nobody counts them."""
+
+    read: int
+    used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verdict is about: one filesystem, judged. `mount` is where it is mounted."""
+
+    mount: str
+    of_root: bool  # is it the Docker root's? Another one is named
+    space: Reading[FsSpace]
+    ranking: Ranking
+    findings: tuple[Finding, ...]
+    plan: Plan
+    severity: Severity
+    calm_percent: int  # below so much of what is short nothing presses
+    cut: CutShort | None  # None: what could be read was read
+    stands_in: bool  # is this only where Docker's data would usually be?
+    undecided: str  # why it is not known whether anything presses; "" where it is
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How much is told: at most so many names, of so many characters, with notes or without, in long words or short."""
+
+    names: int
+    notes: bool
+    letters: int
+    short: bool = False
+
+
+# What holds it.
+
+
+def _named(case: Case, form: Form) -> tuple[Holder, ...]:
+    """Who is named. What a cut walk has not read yet is not unexplained."""
+    ranking = case.ranking
+    if case.cut is not None:
+        read = tuple(one for one in ranking.holders if one.category is not Category.UNATTRIBUTED)
+        ranking = replace(ranking, holders=read)
+    return most_of_it(ranking)[: form.names]
+
+
+def held(case: Case, form: Form) -> str:
+    ranking, named = case.ranking, _named(case, form)
+    if not named:
+        return _progress(case.cut) if case.cut else ""
+    growing = ranking.growing
+    if growing is not None and growing.name != named[0].name:
+        word = "largest" if ranking.certain else "large"
+        told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(named, ranking))}"
+        return f"{told}; growing: {_name(growing, form)} {_rate(growing)}{_cut_note(case.cut)}"
+    told = ", ".join(_amount(one, ranking, form) for one in named)
+    if growing is not None:
+        told += f", growing{'' if len(named) == 1 else f' {_name(growing, form)}'} {_rate(growing)}"
+    elif len(named) == 1 and form.notes:
+        told += _others_are_small(named[0], ranking)
+    return f"so far {told}{_cut_note(case.cut)}" if case.cut else told
+
+
+def _alike(named: Sequence[Holder], ranking: Ranking) -> Sequence[Holder]:
+    """Those that are as good as equal to the first."""
+    least = ALIKE_SHARE * charged(named[0].weight(ranking.resource))
+    return [one for one in named if charged(one.weight(ranking.resource)) >= least]
+
+
+def beside(alarm: Finding, case: Case, form: Form) -> str:
+    """What the alarm is about, where that is none of those named."""
+    named = _named(case, form)
+    owners = {owner for one in named for owner in (one.owner, *(member.owner for member in one.members))}
+    if alarm.bytes is None or owners & set(alarm.owners) or any(one.category is alarm.category for one in named):
+        return ""
+    if named and charged(alarm.bytes) < WORTH_SHARE * charged(named[0].bytes):
+        return ""
+    return f"; alarm: {formatting.size(alarm.bytes)} in {formatting.quoted(alarm.claim, 2 * form.letters)}"
+
+
+def _amount(one: Holder, ranking: Ranking, form: Form) -> str:
+    note = f" ({formatting.quoted(one.note, form.letters)})" if form.notes and one.note else ""
+    size = one.weight(ranking.resource)
+    count = formatting.size(size)
+    if ranking.resource is Resource.INODES:
+        count = formatting.count(charged(size), "inode")
+    return f"{count} in {_name(one, form)}{note}"
+
+
+def _name(one: Holder, form: Form) -> str:
+    """What it is stands whole; only its own name is cut."""
+    kind = next((kind for kind in KINDS if one.name.startswith(kind)), "")
+    own = one.name.removeprefix(kind)
+    tail = "" if kind or one.name.startswith("/") else "".join(own.rpartition("'s ")[1:])
+    tail = tail if tail.startswith("'s ") else ""
+    return f"{kind}{formatting.quoted(own.removesuffix(tail), form.letters)}{tail}"
+
+
+def _rate(one: Holder) -> str:
+    by_day = one.growth_bytes_per_day or 0
+    return f"+{formatting.bytes_(by_day // 24)}/h" if by_day >= _HOUR_BYTES else f"+{formatting.bytes_(by_day)}/day"
+
+
+def _others_are_small(one: Holder, ranking: Ranking) -> str:
+    """`; 3 more are small`, where it is one of several that nobody needs to look at beside it."""
+    mine = next((each for each in ranking.classes if one in each.members), None)
+    if mine is None:
+        return ""
+    rest = charged(mine.weight(ranking.resource)) - charged(one.weight(ranking.resource))
+    count = len(mine.members) - 1
+    if not count or rest > _SMALL_SHARE * charged(one.weight(ranking.resource)):
+        return ""
+    return f"; {count:,} more {'is' if count == 1 else 'are'} small"
+
+
+def _cut_note(cut: CutShort | None) -> str:
+    return f" ({_progress(cut)})" if cut else ""
+
+
+def _progress(cut: CutShort) -> str:
+    of = "" if cut.used is None else f" of {_thousands(cut.used)}"
+    return f"{_thousands(cut.read)}{of} inodes read, the next run goes on"
+
+
+def _thousands(count: int) -> str:
+    return f"{count / 1000:.0f}k" if count >= 10_000 else f"{count:,}"
+
+
+# What comes back with least harm.
+
+_COSTS = {
+    Harm.NONE: "at no cost",
+    Harm.TIME: "for time only",
+    Harm.HISTORY: "for logs or dumps",
+    Harm.STATE: "if not needed any more",
+}
+_CACHE = "build cache"
+_GIVES = {
+    Category.IMAGES: "images",
+    Category.BUILD_CACHE: _CACHE,
+    Category.LOGS: "logs",
+    Category.CONTAINERS: "stopped containers",
+    Category.ORPHANS: "orphans",
+    Category.DELETED_PENDING: "deleted subvolumes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The steps up to a harm: the least one that is enough, else all that is below data.
+
+    `freed` is of what is short, in bytes or inodes, and so is `used_percent`, of which it is once all steps are done.
+    """
+
+    steps: tuple[Step, ...]
+    freed: int
+    harm: Harm
+    used_percent: int
+    is_enough: bool
+
+
+def least_harm(case: Case, space: FsSpace) -> Way:
+    way = Way((), 0, Harm.NONE, 0, False)
+    for total in case.plan.harms():
+        steps = (*way.steps, *total.steps)
+        freed = _freed(case, steps, total.so_far_bytes)
+        percent = _after(case.ranking.resource, space, freed)
+        enough = freed > 0 and percent < case.calm_percent
+        way = Way(steps, freed, total.harm if freed > way.freed else way.harm, percent, enough)
+        if enough:
+            break
+    return way
+
+
+def _freed(case: Case, steps: Sequence[Step], so_far_bytes: int) -> int:
+    """What these steps free of what is short: inodes are those that nobody else of the same class has."""
+    if case.ranking.resource is not Resource.INODES:
+        return so_far_bytes
+    gone = {target for step in steps for target in step.targets}
+    return sum(charged(one.inodes) for each in case.ranking.classes for one in each.members if one.owner in gone)
+
+
+def _after(resource: Resource, space: FsSpace, freed: int) -> int:
+    if resource is Resource.INODES:
+        return used_percent(max(0, (space.inodes_used or 0) - freed), space.inodes)
+    return space.used_percent_after(freed)
+
+
+def comes_back(case: Case, way: Way, form: Form) -> str:
+    """`images and build cache give back 416.0 MiB for time only → 72%`."""
+    if not way.freed:
+        return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
+    inodes = case.ranking.resource is Resource.INODES
+    freed = formatting.count(way.freed, "inode") if inodes else formatting.bytes_(way.freed)
+    leads = f"{_COSTS[way.harm]} → {formatting.whole_percent(way.used_percent)}{' of inodes' if inodes else ''}"
+    if case.plan.target is not None and not form.short:
+        leads += f" (target {case.plan.target.percent:g}%)"
+    if form.short:
+        return f"{freed} back {leads}"
+    kinds = _kinds(way.steps)
+    return f"{' and '.join(kinds)} {'gives' if kinds == [_CACHE] else 'give'} back {freed} {leads}"
+
+
+def _kinds(steps: Sequence[Step]) -> list[str]:
+    """At most two words for what the steps remove, the one that frees most first."""
+    sums: dict[str, int] = {}
+    for step in steps:
+        cause = causes.find(step.cause or step.rule)
+        word = _GIVES.get(cause.category, "leftovers") if cause is not None and cause.category else "leftovers"
+        sums[word] = sums.get(word, 0) + charged(step.frees)
+    return sorted(sums, key=lambda word: -sums[word])[:2]
+
+
+# What a person must decide.
+
+
+def for_a_person(case: Case, way: Way, form: Form) -> str:
+    """Those of the named that no step of the way takes, else the largest that only a person may let go."""
+    gone = {target for step in way.steps for target in step.targets}
+    left = [one for one in _named(case, form) if _is_somebodys(one) and not _goes(one, gone)]
+    if left:
+        return f"a person decides on {_listed(left, form)}"
+    if way.is_enough:
+        return ""
+    most = max(case.plan.for_person, key=lambda step: charged(step.frees), default=None)
+    if most is None:
+        return "nothing else can go"
+    return f"a person decides: {formatting.quoted(most.title, form.letters)}, {formatting.size(most.frees)}"
+
+
+def _is_somebodys(one: Holder) -> bool:
+    return one.category not in (Category.METADATA, Category.UNATTRIBUTED, Category.DELETED_PENDING)
+
+
+def _goes(one: Holder, gone: set[Owner]) -> bool:
+    return one.owner in gone if one.owner is not None else any(member.owner in gone for member in one.members)
+
+
+def _listed(left: Sequence[Holder], form: Form) -> str:
+    if len(left) == 1 or (len(left) == 2 and not form.short):
+        return " and ".join(_name(one, form) for one in left)
+    return "the two named" if len(left) == 2 else "all three"
