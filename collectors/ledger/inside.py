@@ -25,6 +25,7 @@ from collectors.model.store import Unit, UnitKind
 
 MOST = 5
 _LEAST_PART = 20
+_MANY_INODES = 64
 _LAYERS = frozenset(
     {
         UnitKind.IMAGE_LAYER,
@@ -99,12 +100,13 @@ def _sum(one: PathUsage, other: PathUsage) -> PathUsage:
 
 
 def _largest(places: Iterable[PathUsage]) -> tuple[PathUsage, ...]:
-    """By bytes and by inodes alike: which of the two is short, only who judges knows."""
+    """By bytes, and by inodes where they are many: which of the two is short, only who judges knows."""
     known = list(places)
     bytes_all, inodes_all = sum(one.allocated_bytes for one in known), sum(one.inodes for one in known)
 
     def part(place: PathUsage) -> float:
-        return max(place.allocated_bytes / (bytes_all or 1), place.inodes / (inodes_all or 1))
+        inodes = place.inodes if place.inodes >= _MANY_INODES else 0
+        return max(place.allocated_bytes / (bytes_all or 1), inodes / (inodes_all or 1))
 
     chosen = sorted(known, key=lambda place: (-part(place), place.path))[:MOST]
     return tuple(place for place in chosen if part(place) * _LEAST_PART >= 1)

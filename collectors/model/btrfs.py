@@ -162,6 +162,15 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A file where it was made; its bytes as if it were alone: extents that it shares are counted whole."""
+
+    path: str  # below the top level
+    bytes: int  # logical, on disk
+    apparent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sharing:
     """The exact sharing table of one filesystem.
 
@@ -188,6 +197,7 @@ class Sharing:
     blocks_read: int
     restarts: int
     age_s: float  # 0: walked now; else the age of the reused result
+    large_files: tuple[LargeFile, ...] = ()  # largest first; none in older recordings, and after a tree search
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, Root
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
 from collectors.filesystems.btrfs.trees.walk import Intervals
-from collectors.model.btrfs import SplitRule
+from collectors.model.btrfs import LargeFile, SplitRule
 from collectors.model.owner import UnitId
 from collectors.system import folders
 from collectors.system.deadline import Malformed
@@ -192,7 +192,9 @@ def test_without_tree_blocks_only_data_is_checked_and_nothing_in_mixed_groups() 
 
 def measured() -> Measured:
     found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
-    return Measured(17, found, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0)
+    return Measured(
+        17, found, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0, (LargeFile("a/\udcff", 9, 10),)
+    )
 
 
 def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:

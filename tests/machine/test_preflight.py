@@ -54,6 +54,15 @@ def test_every_category_is_what_the_lab_planted(lab: Lab) -> None:
         assert found[category]["bytes"] == pytest.approx(truth, rel=0.02, abs=MIB), category
 
 
+def test_where_inside_a_container_and_a_volume_their_bytes_are_is_told(lab: Lab) -> None:
+    items = document(lab)["items"]
+    for category, name, path in (("containers", "web-1", "/tmp/written"), ("volumes", "shop-data", "/filled")):
+        (one,) = [item for item in items[category] if item["name"] == name]
+        (place,) = [place for place in one["inside"] if place["path"] == path]
+        assert not place["directory"]
+        assert MIB < place["bytes"] <= one["bytes"]
+
+
 def test_the_ledger_sums_to_used_and_explains_99_percent(lab: Lab) -> None:
     answer = document(lab)
     used = answer["filesystem"]["used_bytes"]

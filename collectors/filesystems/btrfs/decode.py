@@ -130,6 +130,7 @@ _ROOT_AT = 160
 _ROOT_OLD_BYTES = 239  # before v3.6 the item ended at `level`
 _ROOT_UUIDS_AT = 247
 _ROOT_CREATED_AT = 339
+_ROOT_MADE_AT = 303
 _DISK_KEY = struct.Struct("<QBQ")
 _CHUNK = struct.Struct("<QQQQIIIHH")
 _STRIPE = struct.Struct("<QQ16s")
@@ -156,6 +157,7 @@ class Root:
     uuid: str
     parent_uuid: str
     created_at: datetime | None
+    made_in: int  # generation; 0 where it is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ def root(data: bytes) -> Root:
         uuid=_uuid(mine),
         parent_uuid=_uuid(parent),
         created_at=_moment(seconds),
+        made_in=int.from_bytes(data[_ROOT_MADE_AT : _ROOT_MADE_AT + 8], "little"),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from collectors.filesystems.btrfs import layout
-from collectors.model.btrfs import Btrfs, Shared, Sharing, Space, StatfsRule
-from collectors.model.filesystem import Occupancy, Share, Usage
+from collectors.model.btrfs import Btrfs, Shared, Sharing, Space, SplitRule, StatfsRule
+from collectors.model.filesystem import Occupancy, PathUsage, Share, Usage
 from collectors.model.owner import UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Size, Unavailable, Why
 
@@ -15,12 +16,39 @@ TOP_LEVEL = UnitId("")
 UNLINKED = UnitId("<unlinked>")  # the exact walk's name for deleted files that are still open
 
 
-def occupancy(sharing: Exact[Sharing], rule: Reading[StatfsRule], directories: frozenset[UnitId]) -> Occupancy:
+Inside = Mapping[UnitId, tuple[PathUsage, ...]]
+
+
+def inside_units(sharing: Sharing, rules: Iterable[SplitRule]) -> Inside:
+    """The largest files of each unit, as paths from its root on; bytes as if each file were alone. Directories: none.
+
+    A unit is a subvolume by its path, or what a rule splits off.
+    """
+    units = {holding.unit: holding.unit for holding in sharing.holdings if not holding.unit.startswith("<")}
+    units = {TOP_LEVEL: TOP_LEVEL, **units, **{UnitId(rule.path): rule.unit for rule in rules}}
+    found: dict[UnitId, list[PathUsage]] = {}
+    for file in sharing.large_files:
+        above = file.path
+        while above and UnitId(above) not in units:
+            above = above.rpartition("/")[0]
+        below = file.path.removeprefix(above).lstrip("/")
+        if below:  # else the file itself is the unit: a log
+            place = PathUsage(f"/{below}", False, file.bytes, file.apparent_bytes, 1, "")
+            found.setdefault(units[UnitId(above)], []).append(place)
+    return {unit: tuple(places) for unit, places in found.items()}
+
+
+def occupancy(
+    sharing: Exact[Sharing],
+    rule: Reading[StatfsRule],
+    directories: frozenset[UnitId],
+    inside: Inside = MappingProxyType({}),
+) -> Occupancy:
     """Who holds the data and the tree blocks, in bytes of statfs: a block goes with the last tree that leads to it.
 
     The blocks of trees that are no subvolume, and those that the top level leads to, are the filesystem's own: nobody
     can give them back. `directories` are units split from a subvolume: these have no blocks of their own. Where blocks
-    were not seen (tree search), each other figure is a lower bound and says so.
+    were not seen (tree search), each other figure is a lower bound and says so. `inside`: large files of units.
     """
     table, origin = sharing.value, sharing.origin
     unseen = _trees_unseen(sharing, rule)
@@ -36,7 +64,7 @@ def occupancy(sharing: Exact[Sharing], rule: Reading[StatfsRule], directories: f
         if unseen is not None and holding.unit not in without_blocks:
             allocated = AtLeast(held[holding.unit], (unseen,), origin)
         apparent, inodes = Exact(holding.apparent_bytes, origin), Exact(holding.inodes, origin)
-        usages[holding.unit] = Usage(allocated, apparent, inodes, no_time, ())
+        usages[holding.unit] = Usage(allocated, apparent, inodes, no_time, inside.get(holding.unit, ()))
     unread = () if unseen is None else (unseen,)
     if table.residual_data_bytes:
         told = f"the trees and the kernel's own count differ by {table.residual_data_bytes} data bytes"

@@ -155,7 +155,8 @@ class BtrfsKind(Plain):
         listed = facts.value.subvolumes
         subvolumes = {one.path for one in listed.value} if isinstance(listed, Exact) else frozenset[str]()
         directories = frozenset(rule.unit for rule in rules if rule.path not in subvolumes)
-        occupancy = holders.occupancy(sharing, whole.statfs, directories)
+        inside = holders.inside_units(sharing.value, rules)
+        occupancy = holders.occupancy(sharing, whole.statfs, directories, inside)
         return _answer(units, Exact(occupancy, sharing.origin), own, Exact(whole, facts.origin))
 
     def unopened(

@@ -19,7 +19,7 @@ from typing import Any
 from collectors.filesystems.btrfs.trees import share as btrfs_cache
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
-from collectors.model.btrfs import SplitRule
+from collectors.model.btrfs import LargeFile, SplitRule
 from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category
 from collectors.model.owner import UnitId
@@ -49,7 +49,7 @@ _FIGURE = LayerFigure(
 _LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2})
 _UNITS = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
 _TABLE = Table(_UNITS, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
-_MEASURED = Measured(17, _TABLE, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone",), 8, 0)
+_MEASURED = Measured(17, _TABLE, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone",), 8, 0, (LargeFile("a/b", 9, 10),))
 _KEPT = btrfs_cache.KeptTable(_MEASURED, btrfs_cache.digest((SplitRule("a", UnitId("x")),)), 1_700_000_000.5)
 _MOST = len(Category)
 _SEALED, _STALE = b"\1", b"\0"

@@ -136,6 +136,7 @@ class Tree:
     id: int
     unit: UnitId
     pointer: Pointer
+    made_after: int = 0  # of a snapshot: what is not newer than this generation it has from its source
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,12 @@ def grown(trees: Trees, top: BtrfsSuperblock, chunk_map: ChunkMap) -> Forest:
 
     paths = Paths(first, places)
     found = [
-        Tree(number, _held_by(number, None if number in deleted else paths.of(number)), pointer)
+        Tree(
+            number,
+            _held_by(number, None if number in deleted else paths.of(number)),
+            pointer,
+            roots[number].made_in if roots[number].parent_uuid else 0,
+        )
         for number, pointer in sorted(subvolumes.items())
     ]
     found += [Tree(layout.TREE_RELOC, _unit(layout.TREE_RELOC), _pointer(root, 0)) for root in relocating]

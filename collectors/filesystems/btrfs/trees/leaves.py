@@ -49,7 +49,14 @@ _HEAD = np.dtype(
     }
 )
 _MOST = np.uint64(62)  # bits of an address or a size
-_INODE = np.dtype({"names": ["size", "mode"], "formats": ["<u8", "<u4"], "offsets": [16, 52], "itemsize": 56})
+_INODE = np.dtype(
+    {
+        "names": ["generation", "size", "taken", "mode"],
+        "formats": ["<u8", "<u8", "<u8", "<u4"],
+        "offsets": [0, 16, 24, 52],
+        "itemsize": 56,
+    }
+)
 _PARENT = np.dtype([("parent", "<u8")])
 _FORMAT, _FILE, _LINK = 0o170000, 0o100000, 0o120000
 _FORMATS = np.array([0o010000, 0o020000, 0o040000, 0o060000, _FILE, _LINK, 0o140000], np.uint32)
@@ -84,6 +91,8 @@ class InodeRecords:
     rows: I64
     inodes: U64
     apparent: U64  # st_size of regular files and symlinks, 0 for the rest
+    taken: U64  # bytes of regular files as the kernel counts them for st_blocks, 0 for the rest
+    made_in: U64  # generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,14 @@ def inodes(flat: U8, heads: Heads) -> InodeRecords:
     if not np.isin(form, _FORMATS).all():
         raise Malformed("an inode of no kind")
     counted = (form == _FILE) | (form == _LINK)
-    return InodeRecords(heads.rows, heads.objectids, np.where(counted, found["size"], np.uint64(0)).astype(np.uint64))
+    nothing = np.uint64(0)
+    return InodeRecords(
+        heads.rows,
+        heads.objectids,
+        np.where(counted, found["size"], nothing).astype(np.uint64),
+        np.where(form == _FILE, found["taken"], nothing).astype(np.uint64),
+        found["generation"].astype(np.uint64),
+    )
 
 
 def links(flat: U8, near: Heads, far: Heads) -> Links:

@@ -14,23 +14,24 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import decode, ioctl, layout, search
 from collectors.filesystems.btrfs.ioctl import SEARCH_HEAD_BYTES, Key
-from collectors.filesystems.btrfs.trees import device, forest, leaves, walk
+from collectors.filesystems.btrfs.trees import device, forest, large_files, leaves, walk
 from collectors.filesystems.btrfs.trees.blocks import READERS, Blocks
 from collectors.filesystems.btrfs.trees.checksum import Unsupported
 from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.extents import Copies
-from collectors.filesystems.btrfs.trees.forest import Trees
+from collectors.filesystems.btrfs.trees.forest import Forest, Trees
 from collectors.filesystems.btrfs.trees.names import Entries
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured
 from collectors.filesystems.btrfs.trees.walk import Findings, Walk
-from collectors.model.btrfs import Btrfs, SplitRule, Subvolume
+from collectors.model.btrfs import Btrfs, LargeFile, SplitRule, Subvolume
 from collectors.model.owner import UnitId
 from collectors.model.reading import Unavailable, Why
 from collectors.system import deadline
@@ -174,7 +175,20 @@ def walked(
         copies = Copies((at, layout.disk_copies(layout.profile(one.flags))) for at, one in chunks.chunks)
         found = walk.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules, copies)
         Walk(blocks, grown, found, ends).run()
-    return _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
+        files = _large_files(found, grown)
+    measured = _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
+    return replace(measured, large_files=files)
+
+
+def _large_files(found: Findings, grown: Forest) -> tuple[LargeFile, ...]:
+    """The largest files of subvolumes that are there."""
+    there = {
+        bit: tree
+        for bit, tree in enumerate(grown.trees)
+        if layout.is_subvolume(tree.id) and not tree.unit.startswith("<")
+    }
+    largest = found.large.of_trees(found.sets, {bit: tree.made_after for bit, tree in there.items()})
+    return large_files.named(largest, {bit: (tree.id, tree.unit) for bit, tree in there.items()}, grown.entries.path)
 
 
 def _searched(fd: int, rules: Sequence[SplitRule], ends: float, why: str, restarts: int) -> Measured:
@@ -208,4 +222,5 @@ def _concluded(
         unresolved=found.unresolved,
         blocks_read=blocks_read,
         restarts=restarts,
+        large_files=(),
     )

@@ -24,6 +24,18 @@ _LAST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
 _DEEPEST = 4096  # directories above one another; more is a loop
 
 
+def climbed(first: First, subvolume: int, inode: int) -> str | None:
+    """The path of an inode within its subvolume by its first name; None where none leads to it."""
+    parts: list[str] = []
+    while inode != layout.SUBVOLUME_DIRECTORY:
+        found = first(subvolume, (inode, layout.INODE_REF, 0), (inode, layout.INODE_REF, U64_MAX))
+        if found is None or len(parts) > _DEEPEST:
+            return None
+        parts.append(_first_name(found[1]))
+        inode = found[0][2]
+    return "/".join(reversed(parts))
+
+
 class Paths:
     """Paths of subvolumes. `places`: subvolume → (parent, inode of the directory in it, name)."""
 
@@ -51,18 +63,8 @@ class Paths:
     def _directory(self, subvolume: int, inode: int) -> str | None:
         """The path of a directory within its subvolume; subvolumes of one driver ask for the same one."""
         if (subvolume, inode) not in self._directories:
-            self._directories[subvolume, inode] = self._climbed(subvolume, inode)
+            self._directories[subvolume, inode] = climbed(self._first, subvolume, inode)
         return self._directories[subvolume, inode]
-
-    def _climbed(self, subvolume: int, inode: int) -> str | None:
-        parts: list[str] = []
-        while inode != layout.SUBVOLUME_DIRECTORY:
-            found = self._first(subvolume, (inode, layout.INODE_REF, 0), (inode, layout.INODE_REF, U64_MAX))
-            if found is None or len(parts) > _DEEPEST:
-                return None
-            parts.append(_first_name(found[1]))
-            inode = found[0][2]
-        return "/".join(reversed(parts))
 
 
 class Entries:
@@ -88,6 +90,10 @@ class Entries:
                 self._known[step] = self._entry(*step)
             at = self._known[step]
         return at
+
+    def path(self, subvolume: int, inode: int) -> str | None:
+        """The path of an inode within its subvolume; None where none leads to it."""
+        return climbed(self._first, subvolume, inode)
 
     def unlinked(self, subvolumes: Sequence[int]) -> dict[int, list[int]]:
         """Inodes without a name, by subvolume: deleted files that are still open, and files that never had a name."""

@@ -23,13 +23,13 @@ from typing import Any
 from collectors.filesystems.btrfs import decode, ioctl
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
-from collectors.model.btrfs import Btrfs, Sharing, SplitRule
+from collectors.model.btrfs import Btrfs, LargeFile, Sharing, SplitRule
 from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Why
 from collectors.system import deadline, folders
 from collectors.system.host import Host
 
-_VERSION = 3
+_VERSION = 4
 _MAX_BYTES = 256 << 20
 
 
@@ -91,6 +91,7 @@ def _document(kept: KeptTable) -> dict[str, Any]:
         "unresolved": measured.unresolved,
         "blocks_read": measured.blocks_read,
         "restarts": measured.restarts,
+        "large_files": [(one.path, one.bytes, one.apparent_bytes) for one in measured.large_files],
     }
 
 
@@ -126,6 +127,7 @@ def _from_document(document: dict[str, Any]) -> KeptTable | None:
         unresolved=tuple(map(str, document["unresolved"])),
         blocks_read=int(document["blocks_read"]),
         restarts=int(document["restarts"]),
+        large_files=tuple(LargeFile(str(path), int(taken), int(size)) for path, taken, size in document["large_files"]),
     )
     return KeptTable(measured, str(document["rules"]), float(document["taken_at"]))
 
@@ -235,6 +237,7 @@ def _sharing(found: Measured, now: ChunkFill | None, age_s: float) -> Sharing:
         blocks_read=found.blocks_read,
         restarts=found.restarts,
         age_s=age_s,
+        large_files=found.large_files,
     )
 
 

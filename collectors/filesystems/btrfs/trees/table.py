@@ -11,7 +11,7 @@ from itertools import compress
 from typing import TypeVar
 
 from collectors.filesystems.btrfs import layout
-from collectors.model.btrfs import Holding, Shared
+from collectors.model.btrfs import Holding, LargeFile, Shared
 from collectors.model.owner import UnitId
 
 T = TypeVar("T")
@@ -173,3 +173,4 @@ class Measured:
     unresolved: tuple[str, ...]
     blocks_read: int
     restarts: int
+    large_files: tuple[LargeFile, ...]  # none where the trees were searched

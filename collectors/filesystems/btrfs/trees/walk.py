@@ -20,6 +20,7 @@ from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
 from collectors.filesystems.btrfs.trees.checksum import Stale
 from collectors.filesystems.btrfs.trees.extents import I64, Copies, ExtentHolders, ExtentTable, RootSets, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
+from collectors.filesystems.btrfs.trees.large_files import LargeInodes
 from collectors.filesystems.btrfs.trees.leaves import Leaves
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
@@ -55,10 +56,12 @@ class Findings:
     referenced: Intervals  # of uncompressed extents
     splitter: Splitter
     copies: Copies
+    large: LargeInodes
 
     def take(self, batch: Batch, sets: I64) -> None:
         """Enter a batch whose rows belong to these sets."""
         inodes = batch.inodes()
+        self.large.add(sets, inodes)
         late = self.splitter.late(sets, inodes.rows, inodes.inodes)
         self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
         self.tally.add_inodes(sets[inodes.rows[~late]], inodes.apparent[~late])
@@ -109,7 +112,7 @@ def empty(
     sets = RootSets()
     splits = tuple(PathSplit(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
     meant, left, splitter = (*meanings, *bits), tuple(unresolved), Splitter(splits, sets)
-    return Findings(meant, left, sets, ExtentTable(sets), SetCounts(), Intervals(), splitter, copies)
+    return Findings(meant, left, sets, ExtentTable(sets), SetCounts(), Intervals(), splitter, copies, LargeInodes())
 
 
 def tabled(findings: Findings, node_bytes: int | None) -> Table:
