@@ -75,7 +75,9 @@ def unlisted(desk: Desk, items: Mapping[Category, Iterable[Item]]) -> Iterator[I
 def _items(desk: Desk, category: Category, units: Iterable[Unit]) -> Iterator[Item]:
     owned: defaultdict[Owner, list[Unit]] = defaultdict(list)
     for unit in units:
-        for owner in unit.owners or (Owner(OwnerKind.UNIT, unit.id),):
+        # A lease says who wants it kept, not what it is.
+        named = [owner for owner in unit.owners if owner.kind is not OwnerKind.LEASE]
+        for owner in named or (Owner(OwnerKind.UNIT, unit.id),):
             owned[owner].append(unit)
     for owner, mine in owned.items():
         yield _item(desk, category, owner, mine)

@@ -19,6 +19,7 @@ from tests.lab.commands import run
 from tests.lab.engine import Engine, Place
 from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
+from tests.ledger.coverage import of_engine
 
 pytestmark = pytest.mark.machine
 
@@ -141,3 +142,7 @@ def test_what_a_root_was_before_user_namespaces_is_a_former_one(crowd: Crowd) ->
     assert f"Docker root {lab.docker_root}, with 1 image" in finding(document, other_stores.FORMER_ID)["title"]
     assert about(item(document, "image ours:1", "docker_other")["bytes"], 3)
     assert [one["name"] for one in document["items"]["images"]] == ["new:1"]
+
+
+def test_the_items_hold_every_byte_of_each_row_whoevers_it_is(crowd: Crowd) -> None:
+    assert of_engine(crowd.lab.host) == {}

@@ -18,6 +18,7 @@ from collectors.reclaim.act import Ended
 from tests.lab import Lab
 from tests.lab.messes._write import random_file
 from tests.lab.require import require_machine
+from tests.ledger.coverage import of_engine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds
 
 pytestmark = pytest.mark.machine
@@ -93,3 +94,7 @@ def test_one_volume_goes_when_a_person_names_it(lab: Lab, tmp_path: Path) -> Non
     before = {line for line in holds(lab) if line.startswith("volume ")}
     reclaiming.apply(reclaiming.look(), Risk.DESTRUCTIVE, named=frozenset({"volume:nobodys"}))
     assert before - {line for line in holds(lab) if line.startswith("volume ")} == {"volume nobodys"}
+
+
+def test_the_items_hold_every_byte_of_each_row(lab: Lab) -> None:
+    assert of_engine(lab.host) == {}

@@ -13,6 +13,7 @@ from tests.lab import Lab, measure
 from tests.lab.commands import run
 from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
+from tests.ledger.coverage import of_engine
 
 pytestmark = pytest.mark.machine
 
@@ -67,6 +68,10 @@ def test_what_removing_one_frees_is_what_nobody_else_holds(
     found = volume(told[1], name)
     assert abs(found["bytes"] - holds * MIB) < MIB
     assert abs(found["exclusive_bytes"] - frees * MIB) < MIB
+
+
+def test_the_items_hold_every_byte_of_each_row(told: tuple[Lab, dict[str, Any]]) -> None:
+    assert of_engine(told[0].host) == {}
 
 
 def test_a_volume_of_copies_frees_what_was_said(told: tuple[Lab, dict[str, Any]]) -> None:

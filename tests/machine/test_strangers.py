@@ -22,6 +22,7 @@ from tests.lab import Lab, disk
 from tests.lab.commands import run
 from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
+from tests.ledger.coverage import of_engine
 
 pytestmark = pytest.mark.machine
 
@@ -119,3 +120,7 @@ def test_where_the_filesystem_is_not_asked_the_device_is_named_with_what_it_may_
         assert f"at most {24 * MIB:,} bytes" in unread.detail
     finally:
         assert disk.destroy(tmp_path) == []
+
+
+def test_the_items_hold_every_byte_of_each_row(told: tuple[Lab, dict[str, Any]]) -> None:
+    assert of_engine(told[0].host) == {}
