@@ -123,8 +123,12 @@ class UllageApp(ChangesActions):
 
     async def on_listing_chosen(self, message: Listing.Chosen) -> None:
         match message.listing.id:
-            case "categories" | "category-list" | "brief":
+            case "categories" | "category-list":
                 await self.action_view("explore")
+            case "items" | "brief":
+                one = message.listing.row
+                if one is not None:
+                    self.look_inside(one.item)
             case "findings" | "plan-findings-list":
                 finding = message.listing.row
                 if finding is not None:

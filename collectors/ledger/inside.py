@@ -26,7 +26,7 @@ from collectors.model.store import Unit, UnitKind
 MOST = 5
 _LEAST_PART = 20
 _MANY_INODES = 64
-_LAYERS = frozenset(
+LAYERS = frozenset(
     {
         UnitKind.IMAGE_LAYER,
         UnitKind.WRITABLE_LAYER,
@@ -35,7 +35,7 @@ _LAYERS = frozenset(
         UnitKind.ORPHAN_CANDIDATE,
     }
 )
-_VOLUME_DATA = "_data"  # of a local volume's directory, whichever engine keeps it
+VOLUME_DATA = "_data"  # of a local volume's directory, whichever engine keeps it
 
 
 def inside_units(units: Iterable[Unit], usages: Mapping[UnitId, Usage], contents: str) -> tuple[PathUsage, ...]:
@@ -77,7 +77,7 @@ def _files_in(directory: PathUsage, others: Iterable[PathUsage], files: Iterable
 
 
 def _named(unit: Unit, usage: Usage, contents: str) -> Iterator[PathUsage]:
-    folder = contents if unit.kind in _LAYERS else _VOLUME_DATA if unit.kind is UnitKind.VOLUME else ""
+    folder = contents if unit.kind in LAYERS else VOLUME_DATA if unit.kind is UnitKind.VOLUME else ""
     if not folder:
         yield from usage.inside
         return

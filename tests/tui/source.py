@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures, Report
+from collectors.pipeline.browse import FilePlace
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
@@ -26,6 +28,7 @@ class FakeSource:
     ) -> None:
         self.looks = list(looks)
         self.runs = tuple(runs)
+        self.where: dict[str, Sequence[FilePlace]] = {}
         self.ticks: list[tuple[LiveFigures, bool]] = []
         self.applied: list[frozenset[str]] = []
         self.gate = threading.Event()
@@ -46,6 +49,9 @@ class FakeSource:
             on_report(report, done, waiting)
             if not done:
                 self.gate.wait(30)
+
+    def places(self, owner: Owner) -> Sequence[FilePlace]:
+        return self.where.get(owner.id, ())
 
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         for figures, due in self.ticks:

@@ -11,6 +11,7 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from collectors.model.ledger import Item
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, moment, safe
 from tui.actions.replay import OutputActions
@@ -19,6 +20,7 @@ from tui.feed.live import Ticked
 from tui.screens.changes import ChangeRow
 from tui.screens.modals import Page
 from tui.view_models.history import RunSummary
+from tui.view_models.items import facts
 from tui.view_models.state import DashboardState, Mode, Since
 from tui.widgets import LineWidget
 
@@ -75,6 +77,20 @@ class ChangesActions(OutputActions):
         if self._ticked_s is not None and monotonic() - self._ticked_s > _SILENT_S and not self.state.live_stopped:
             self.state = self.state.with_changes(live_stopped=True)
             self._show_second()
+
+    # Inside a thing.
+
+    def look_inside(self, item: Item) -> None:
+        """Open the files of a thing, where it has any that can be read here and now; else all that is known of it."""
+        from tui.screens.browser import Browser
+
+        report = self.state.report
+        places = self.live.places(item.owner_id) if self.live is not None and self.state.mode is Mode.LIVE else ()
+        if self.live is not None and places:
+            self.push_screen(Browser(item.name, places, self.live, self.state))
+        elif report is not None:
+            lines = facts(item, report.taken_at, si=self.state.scale.si)
+            self.push_screen(Page(safe(item.name, 80), list(lines), self.state.appearance))
 
     # Two moments.
 

@@ -19,9 +19,11 @@ from tui.view_models.history import RunSummary, runs_of_journal
 if TYPE_CHECKING:
     import argparse
 
+    from collectors.model.owner import Owner
     from collectors.model.report import LiveFigures
     from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
+    from collectors.pipeline.browse import FilePlace
     from collectors.pipeline.live import LiveMachine
     from collectors.reclaim.act import Event, ReclaimOutcome
 
@@ -75,6 +77,12 @@ class HostSource:
             return None
         self._journaled_s = now_s
         return remember(self._last, replace(chosen, vault=None))
+
+    def places(self, owner: Owner) -> Sequence[FilePlace]:
+        """Where the files of a thing lie, as the last scan saw it."""
+        from collectors.pipeline.browse import places
+
+        return () if self._last is None else places(self._last.snapshot, owner)
 
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """Give the fill and who writes, every second after the first scan, and whether a new scan is due."""

@@ -20,7 +20,9 @@ from tui.view_models.history import RunSummary
 if TYPE_CHECKING:
     from textual.message import Message
 
+    from collectors.model.owner import Owner
     from collectors.model.report import LiveFigures
+    from collectors.pipeline.browse import Browse, DirectoryListing, FilePlace
     from collectors.reclaim.act import Event, ReclaimOutcome
 
 
@@ -92,6 +94,9 @@ class LiveSource(Protocol):
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """After a scan: tell every second how full the disk is and who writes, for as long as that can be seen."""
 
+    def places(self, owner: Owner) -> Sequence[FilePlace]:
+        """Where the files of a thing lie, as the last scan saw it; () where there are none to open."""
+
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> ReclaimOutcome:
@@ -102,10 +107,44 @@ class Stopped(BaseException):
     """Raised inside a worker at its next sign of life once it is not wanted any more."""
 
 
-class LiveFeed:
+class Listings:
+    """Directories that somebody looks into, one at a time, each read in the background."""
+
+    def __init__(self) -> None:
+        self._browse: Browse | None = None
+
+    def browse(
+        self,
+        path: str,
+        inside: Sequence[str],
+        on_screen: Callable[..., object],
+        listed: Callable[[DirectoryListing], object],
+    ) -> None:
+        """Read one directory; `on_screen(listed, …)` hands over what is known. What was read before is let go."""
+        from collectors.pipeline.browse import Browse
+
+        self.stop_browsing()
+        self._browse = browse = Browse(path, inside)
+
+        def tell(found: DirectoryListing) -> None:
+            if self._browse is browse:
+                with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
+                    on_screen(listed, found)
+
+        _start("files", lambda: browse.run(tell), lambda _: None)
+
+    def stop_browsing(self) -> None:
+        """Nobody looks any more."""
+        if self._browse is not None:
+            self._browse.stop()
+            self._browse = None
+
+
+class LiveFeed(Listings):
     """One machine. At most one scan and one plan run at a time; nothing of an older scan is delivered."""
 
     def __init__(self, machine: LiveSource) -> None:
+        super().__init__()
         self._source = machine
         self._scan = 0
         self._stop_plan = threading.Event()
@@ -151,6 +190,10 @@ class LiveFeed:
                 deliver(Ticked(figures, due))
 
         _start("watch", lambda: self._source.watch(tell), lambda _: None)
+
+    def places(self, owner: Owner) -> Sequence[FilePlace]:
+        """Where the files of a thing lie; () where there are none to open."""
+        return self._source.places(owner)
 
     def stop_scan(self) -> None:
         """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""

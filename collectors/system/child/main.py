@@ -170,6 +170,10 @@ def _task(request: dict[str, Any]) -> None:
             extents.run(request)
         case "still there":
             still_there(request)
+        case "list":
+            from collectors.system.child import listing
+
+            listing.run(request)
         case "watch":
             from collectors.system.child import watch
 
