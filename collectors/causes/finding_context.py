@@ -136,9 +136,14 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
-    """The largest items as evidence, each with the directory or file that holds half of it and more."""
+    """The largest items as evidence, the first ones with the directory or file that holds half of them and more."""
     ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
-    return tuple(line for item in ordered[:most] for line in ((item.name, item.referenced), *_inside(item)))
+    told = [((item.name, item.referenced), *_inside(item)) for item in ordered[:_WITH_INSIDE]]
+    told += [((item.name, item.referenced),) for item in ordered[_WITH_INSIDE:most]]
+    return tuple(line for lines in told for line in lines)
+
+
+_WITH_INSIDE = 2  # more would hide the others
 
 
 def _inside(item: Item) -> Iterable[tuple[str, Size]]:

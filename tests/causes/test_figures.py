@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from collectors.causes.finding_context import largest
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Space
 from collectors.model.engine import DaemonConfig
 from collectors.model.filesystem import Occupancy, PathUsage
@@ -53,6 +54,15 @@ def test_who_holds_most_inodes_is_named_by_their_number_and_not_by_bytes() -> No
         ("build cache layers", "40 inodes"),
     )
     assert one.remedy == "remove the files that nobody needs in volume mail (postfix uses it): 700 inodes"
+
+
+def test_evidence_says_where_inside_the_largest_their_bytes_are() -> None:
+    log = PathUsage("/var/log/app/access.log", False, 3 * GIB, 3 * GIB, 1, "")
+    web = replace(an_item(Category.VOLUMES, "web", 4 * GIB), inside=(log,))
+    spread = replace(an_item(Category.VOLUMES, "spread", 2 * GIB), inside=(replace(log, allocated_bytes=MIB),))
+    third = replace(an_item(Category.VOLUMES, "third", GIB), inside=(replace(log, allocated_bytes=GIB),))
+    labels = [label for label, _ in largest((third, spread, web))]
+    assert labels == ["web", "web: /var/log/app/access.log", "spread", "third"]
 
 
 def test_what_unused_images_would_free_is_told_in_inodes() -> None:

@@ -54,9 +54,10 @@ def _name(item: Item) -> str:
 
 
 def _told(item: Item) -> str:
+    number = charged(item.inodes)
     inside = max(item.inside, key=lambda place: place.inodes, default=None)
-    where = f", of them {inside.inodes:,} in {inside.path}" if inside is not None and inside.path != "/" else ""
-    return f"{count(charged(item.inodes), 'inode')}{where}"
+    stands_out = inside is not None and inside.path != "/" and 2 * inside.inodes >= number
+    return f"{count(number, 'inode')}{f', of them {inside.inodes:,} in {inside.path}' if inside and stands_out else ''}"
 
 
 def _remedy(context: FindingContext, holders: list[Item]) -> str:
