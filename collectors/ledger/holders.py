@@ -24,6 +24,7 @@ from collectors.model.snapshot import FilesystemStudy
 from collectors.model.store import UnitKind
 
 _SHORT_ID = 12
+_MOST_OF_IT = 0.6
 
 # What one of a class is called and what several are; build cache and the rest have no plural.
 _CLASSES = {
@@ -195,7 +196,9 @@ def _log(item: Item) -> tuple[str, str]:
 
 
 def _path(item: Item) -> tuple[str, str]:
-    return item.name, f"in use by {item.owner}" if item.owner else ""
+    """The file or directory in it that is most of it, where there is one."""
+    most = next((one.path for one in item.inside if one.allocated_bytes >= _MOST_OF_IT * charged(item.referenced)), "")
+    return most or item.name, f"in use by {item.owner}" if item.owner else ""
 
 
 def _other(item: Item) -> tuple[str, str]:

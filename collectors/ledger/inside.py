@@ -49,6 +49,11 @@ def inside_units(units: Iterable[Unit], usages: Mapping[UnitId, Usage], contents
     return _largest(found.values())
 
 
+def under(path: str, places: Iterable[PathUsage]) -> tuple[PathUsage, ...]:
+    """The same as paths of the host: of a directory that is no container's root they are read there."""
+    return tuple(replace(place, path=f"{path.rstrip('/')}{place.path}".rstrip("/") or "/") for place in places)
+
+
 def host_directories(occupancy: Occupancy, origin: Origin) -> Iterator[tuple[str, Usage]]:
     """The host's largest directories like units, by path, each with those of the host's files that stand out in it."""
     host = occupancy.usages.get(HOST_UNIT)

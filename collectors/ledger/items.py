@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from collectors.ledger.charge import category_of
-from collectors.ledger.inside import host_directories
+from collectors.ledger.inside import host_directories, under
 from collectors.ledger.item_builder import RUNNING, Desk
 from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, unlisted
 from collectors.model.engine import BuildRecord, Image, Volume
@@ -117,7 +117,7 @@ def others(desk: Desk) -> Iterable[Item]:
             if usage is None or not charged(usage.allocated):
                 continue
             users = unit.name if unit.kind is UnitKind.BIND else ""
-            usage = replace(usage, inside=desk.inside_units((unit,)))
+            usage = replace(usage, inside=under(unit.path, desk.inside_units((unit,))))
             yield _plain(desk, unit.path or unit.name, usage, unit.kind.value, users)
 
 
