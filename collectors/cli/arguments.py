@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from collectors.cli.signals import UNKNOWN
 
-PRINTABLE = ("schema", "supervisor", "systemd", "alerts")
+PRINTABLE = ("schema", "supervisor", "systemd", "alerts", "man", "completion")
+SHELLS = ("bash", "zsh", "fish")  # after "completion"
 
 EPILOG = """\
 examples:
@@ -40,6 +41,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(UNKNOWN, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class _Printed(argparse.Action):
+    """One thing to print, with a shell where it is of a shell: `completion bash`."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, into: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        words = [str(value) for value in values] if isinstance(values, list) else []
+        possible = [f"{words[0]} {shell}" for shell in SHELLS] if words[0] == "completion" else PRINTABLE
+        if " ".join(words) not in possible:
+            parser.error(f"--print prints one of: {', '.join(PRINTABLE)} {'|'.join(SHELLS)}")
+        setattr(into, self.dest, " ".join(words))
+
+
 def parser(prog: str) -> Parser:
     """The whole command line."""
     p = Parser(
@@ -51,7 +65,13 @@ def parser(prog: str) -> Parser:
     )
     p.add_argument("--version", action="store_true", help="print the version")
     p.add_argument(
-        "--print", dest="print_", metavar="WHAT", choices=PRINTABLE, help=f"print one of: {', '.join(PRINTABLE)}"
+        "--print",
+        dest="print_",
+        metavar="WHAT",
+        nargs="+",
+        choices=(*PRINTABLE, *SHELLS),
+        action=_Printed,
+        help=f"print one of: {', '.join(PRINTABLE)} {'|'.join(SHELLS)}",
     )
     _modes(p)
     _dashboard(p)

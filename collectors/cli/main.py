@@ -71,20 +71,10 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
         print(f"ullage {tool_version()}")
         return 0
-    if arguments.print_ == "schema":
-        import json
-
-        from collectors.report.schema import schema
-
-        print(json.dumps(schema(), indent=2))
-        return 0
-    if arguments.print_ == "alerts":
-        return _print_alerts(arguments)
     if arguments.print_:
-        from collectors.report.snippets import SNIPPETS
+        from collectors.cli import printing
 
-        print(SNIPPETS[arguments.print_], end="")
-        return 0
+        return printing.run(arguments.print_, arguments, parser("ullage"))
     if arguments.as_probe is not None:
         from collectors.probe import answer
 
@@ -110,18 +100,6 @@ def headless(arguments: argparse.Namespace) -> int | None:
 
     with watched():
         return _look(arguments, chosen)
-
-
-def _print_alerts(arguments: argparse.Namespace) -> int:
-    from collectors.cli import config
-    from collectors.report.snippets import alerts
-
-    try:
-        print(alerts(config.load(arguments.config).settings.thresholds), end="")
-    except config.BadConfig as error:
-        print(f"ullage: {error}", file=sys.stderr)
-        return UNKNOWN
-    return 0
 
 
 def _look(arguments: argparse.Namespace, chosen: Config) -> int:
