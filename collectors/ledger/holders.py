@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -48,6 +48,8 @@ _UNCOUNTED = {
 KINDS = (
     "dangling image ",
     "image ",
+    "a former Docker root ",
+    "another engine's store ",
     "build cache of ",
     "anonymous volume ",
     "volume ",
@@ -72,6 +74,7 @@ def classes(study: FilesystemStudy, ledger: Ledger, books: Books, trend: TrendVi
     space = ledger.filesystem.space
     facts = _Facts(
         own=_own(books),
+        stores=_of_stores(books),
         paths={owner: unit.path for unit in study.units if unit.kind in _WITH_PATH for owner in unit.owners},
         growth={one.key: one.bytes_per_day for one in trend.growth if one.low_bytes_per_day > 0},
         used_bytes=space.value.used_bytes if isinstance(space, Exact) else 0,
@@ -92,6 +95,7 @@ class _Facts:
     """What holders are made from. `growth`: bytes a day, by the key of the journal."""
 
     own: Mapping[Owner, _Own]
+    stores: Mapping[str, _Own]  # other engines', by their paths
     paths: Mapping[Owner, str]
     growth: Mapping[str, int]
     used_bytes: int
@@ -108,6 +112,17 @@ def _own(books: Books) -> Mapping[Owner, _Own]:
     return own
 
 
+def _of_stores(books: Books) -> Mapping[str, _Own]:
+    """What lies in each store of another engine's, shared layers once."""
+    held: defaultdict[str, _Own] = defaultdict(_Own)
+    for release in books.releases:
+        paths = {owner.id.rpartition(": ")[0] for owner in release.owners if owner.kind is OwnerKind.STORE}
+        if len(paths) == 1 and all(owner.kind is OwnerKind.STORE for owner in release.owners):
+            before = held[path := paths.pop()]
+            held[path] = _Own(before.bytes + release.bytes, before.inodes + (release.inodes or 0))
+    return held
+
+
 def _charged_alone(owners: frozenset[Owner]) -> Owner | None:
     known = [owner for owner in owners if owner.kind in _OWNED]
     first = min((_RANK[_OWNED[owner.kind]] for owner in known), default=None)
@@ -117,10 +132,22 @@ def _charged_alone(owners: frozenset[Owner]) -> Owner | None:
 
 def _class(facts: _Facts, ledger: Ledger, row: Row) -> Holder:
     items = [item for item in ledger.items.get(row.category, ()) if item.state not in _INSIDE]
-    members = sorted((_thing(facts, item) for item in items), key=lambda one: (-charged(one.bytes), one.name))
+    alone = [_thing(facts, item) for item in items if item.owner_id.kind is not OwnerKind.STORE]
+    stores = _stores(facts, [item for item in items if item.owner_id.kind is OwnerKind.STORE])
+    members = sorted((*alone, *stores), key=lambda one: (-charged(one.bytes), one.name))
     growth = facts.growth.get(row.category.value)
     name = class_name(row.category, len(members))
     return Holder(None, row.category, name, "", "", row.charged, row.inodes, growth, tuple(members))
+
+
+def _stores(facts: _Facts, items: list[Item]) -> Iterator[Holder]:
+    """What lies in one store of another engine's is one thing, named after its largest part."""
+    for path in dict.fromkeys(item.owner for item in items):
+        mine = sorted((item for item in items if item.owner == path), key=lambda item: -charged(item.referenced))
+        first, held = mine[0], facts.stores.get(path, _Own())
+        size, inodes = _like(first.referenced, held.bytes), _like(first.inodes, held.inodes)
+        owner, note = Owner(OwnerKind.STORE, path), f"the most of it {first.name}"
+        yield Holder(owner, first.category, f"{first.state} {path}", path, note, size, inodes, None, ())
 
 
 def class_name(category: Category, count: int) -> str:
@@ -201,6 +228,11 @@ def _path(item: Item) -> tuple[str, str]:
     return most or item.name, f"in use by {item.owner}" if item.owner else ""
 
 
+def _of_containerd(item: Item) -> tuple[str, str]:
+    space, _, name = item.name.partition("/")
+    return f"image {name}", f"in containerd's namespace {space}"
+
+
 def _other(item: Item) -> tuple[str, str]:
     paths = [text for text in (item.name, item.owner) if text.startswith("/")]
     return paths[0] if paths else item.name, item.state
@@ -215,6 +247,7 @@ _WORDS: Mapping[OwnerKind, Callable[[Item], tuple[str, str]]] = {
     OwnerKind.VOLUME: _volume,
     OwnerKind.ORPHAN: lambda item: (f"orphaned layer {_short(item.name)}", ""),
     OwnerKind.SNAPSHOT: lambda item: (f"snapshot {item.name}", ""),
+    OwnerKind.CONTAINERD: _of_containerd,
     OwnerKind.OPEN: lambda item: (f"deleted file {item.name}", f"open in {item.owner}"),
     OwnerKind.PATH: _path,
 }
