@@ -67,12 +67,16 @@ def tells_inodes(sentence: str) -> bool:
 
 
 def word(text: str) -> str:
-    """A pattern for a name that stands by itself, not as a part of another one; a long one may be cut in its middle."""
-    whole = rf"(?<![\w/.-]){re.escape(text)}(?![\w/-])"
+    """A pattern for a name that stands by itself, not as a part of another one; a long one may be cut in its middle.
+
+    A path also stands for what lies below it: whoever is told the file knows the directory.
+    """
+    end = r"(?![\w-])" if text.startswith("/") else r"(?![\w/-])"
+    whole = rf"(?<![\w/.-]){re.escape(text)}{end}"
     if len(text) < _LONG:
         return whole
     head, tail = re.escape(text[:3]), re.escape(text[-3:])
-    return rf"{whole}|(?<![\w/.-]){head}[^,;·…]*…[^,;·…]*{tail}(?![\w/-])"
+    return rf"{whole}|(?<![\w/.-]){head}[^,;·…]*…[^,;·…]*{tail}{end}"
 
 
 def either(patterns: Iterable[str]) -> str:
