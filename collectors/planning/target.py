@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from collectors.causes.base import Draft
 from collectors.model.filesystem import FsSpace, most_used_bytes
-from collectors.model.plan import Harm, PlanTarget
+from collectors.model.plan import Harm, Plan, PlanTarget
 from collectors.planning import left_out
 from collectors.planning.order import asks
 from collectors.planning.unlocks import Sizes, Tally, closures, reached
@@ -23,13 +23,28 @@ MOST_COMPARED = 12  # 4,096 combinations: milliseconds
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A step that may be on the way. `always`: its point is not bytes, so that it stays whatever is needed."""
+
+    id: str
+    harm: Harm
+    asks: bool  # it waits for a person, or for its age
+    requires: frozenset[str] = frozenset()
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """`freed_bytes` is what `steps` free together; `exact`: no better choice exists among those of the worst harm."""
 
-    steps: tuple[Draft, ...]
+    steps: tuple[Candidate, ...]
     freed_bytes: int
     reaches: bool
     exact: bool
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(step.id for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +70,33 @@ def trim_to_target(space: FsSpace | None, percent: float, order: Sequence[Draft]
         said = (left_out.target_reached(words, str(space.used_percent)),)
         return TrimmedPlan(stay, (), PlanTarget(percent, 0, space.used_percent, 0, True, ()), said)
     tally = sizes.tally(order)
-    chosen = choose(steps, needed, tally)
+    chosen = choose(_candidates(steps), needed, tally)
+    kept = tuple(draft for draft in steps if draft.id in chosen.ids)
     leads_to = space.used_percent_after(chosen.freed_bytes)
     if chosen.reaches:
-        target = PlanTarget(percent, needed, leads_to, 0, chosen.exact, ())
-        return TrimmedPlan(chosen.steps, (), target, _asked(words, chosen.steps))
-    closing = choose(persons, needed, tally)
-    closes = tuple(draft.id for draft in closing.steps) if closing.reaches else ()
-    titles = tuple(draft.title for draft in closing.steps) if closing.reaches else ()
-    target = PlanTarget(percent, needed, leads_to, needed - chosen.freed_bytes, True, closes)
-    return TrimmedPlan(chosen.steps, persons, target, (left_out.target_missed(words, str(leads_to), titles),))
+        return TrimmedPlan(kept, (), PlanTarget(percent, needed, leads_to, 0, chosen.exact, ()), _asked(words, kept))
+    closing = choose(_candidates(persons), needed, tally)
+    closes = tuple(draft for draft in persons if closing.reaches and draft.id in closing.ids)
+    ids, titles = tuple(draft.id for draft in closes), tuple(draft.title for draft in closes)
+    target = PlanTarget(percent, needed, leads_to, needed - chosen.freed_bytes, True, ids)
+    return TrimmedPlan(kept, persons, target, (left_out.target_missed(words, str(leads_to), titles),))
+
+
+def way_to(plan: Plan, space: FsSpace, percent: float) -> tuple[PlanTarget, frozenset[str]]:
+    """Where the steps of a whole plan could lead, and the ids of those of them that would; all where none do.
+
+    As for a plan that was made for this target, except that what an engine claims of what nobody measured counts 0.
+    """
+    needed = to_free_bytes(space, percent)
+    candidates = [Candidate(step.id, step.harm, not step.unasked) for step in plan.steps]
+    chosen = choose(candidates, needed, Tally(plan.unlocks, {}))
+    leads_to = space.used_percent_after(chosen.freed_bytes)
+    short = max(0, needed - chosen.freed_bytes)
+    return PlanTarget(percent, max(0, needed), leads_to, short, chosen.exact, ()), chosen.ids
+
+
+def _candidates(drafts: Iterable[Draft]) -> list[Candidate]:
+    return [Candidate(d.id, d.harm, asks(d), d.requires, d.frees_elsewhere) for d in drafts]
 
 
 def _asked(percent: str, steps: Sequence[Draft]) -> tuple[str, ...]:
@@ -81,41 +113,41 @@ def to_free_bytes(space: FsSpace, percent: float) -> int:
     return space.used_bytes - most_used_bytes(percent, space.usable_bytes)
 
 
-def choose(drafts: Sequence[Draft], needed_bytes: int, tally: Tally) -> Chosen:
+def choose(steps: Sequence[Candidate], needed_bytes: int, tally: Tally) -> Chosen:
     """The steps of least harm that free enough, in their order; all of them where they do not.
 
     `tally` has none of them in it yet, and has those that are chosen afterwards. A step comes only together with those
     that it requires. Steps whose point is not bytes stay, with what they require.
     """
-    by_harm: defaultdict[Harm, list[Draft]] = defaultdict(list)
-    for draft in drafts:
-        by_harm[draft.harm].append(draft)
-    needed = closures(drafts)
-    always = frozenset[str]().union(*(needed[draft.id] for draft in drafts if draft.frees_elsewhere))
+    by_harm: defaultdict[Harm, list[Candidate]] = defaultdict(list)
+    for step in steps:
+        by_harm[step.harm].append(step)
+    needed = closures(steps)
+    always = frozenset[str]().union(*(needed[step.id] for step in steps if step.always))
     kept: set[str] = set()
     exact = True
     for harm in sorted(by_harm):
         mine = by_harm[harm]
         if tally.freed_bytes >= needed_bytes:
-            mine = [draft for draft in mine if draft.id in always]
+            mine = [step for step in mine if step.id in always]
             tally.add_all(mine)
         else:
             tally.add_all(mine)
             if tally.freed_bytes >= needed_bytes:
                 tally.drop_all(mine)
                 mine, exact = _cover(mine, always, needed_bytes, tally)
-        kept.update(draft.id for draft in mine)
+        kept.update(step.id for step in mine)
     reaches = tally.freed_bytes >= needed_bytes
-    return Chosen(tuple(d for d in drafts if d.id in kept), tally.freed_bytes, reaches, exact)
+    return Chosen(tuple(step for step in steps if step.id in kept), tally.freed_bytes, reaches, exact)
 
 
 def _cover(
-    drafts: Sequence[Draft], always: frozenset[str], needed_bytes: int, tally: Tally
-) -> tuple[list[Draft], bool]:
+    steps: Sequence[Candidate], always: frozenset[str], needed_bytes: int, tally: Tally
+) -> tuple[list[Candidate], bool]:
     """Of these, which together suffice, the best; added to `tally`. And whether all choices were compared."""
-    gains = tally.gains(draft.id for draft in drafts)
+    gains = tally.gains(step.id for step in steps)
     useful = always.union(*gains)
-    candidates = [draft for draft in drafts if draft.id in useful]
+    candidates = [step for step in steps if step.id in useful]
     if len(candidates) <= MOST_COMPARED:
         picked = _best(candidates, always, needed_bytes - tally.freed_bytes, gains)
         tally.add_all(picked)
@@ -124,17 +156,17 @@ def _cover(
 
 
 def _best(
-    drafts: Sequence[Draft], always: frozenset[str], missing_bytes: int, gains: Mapping[frozenset[str], int]
-) -> list[Draft]:
+    steps: Sequence[Candidate], always: frozenset[str], missing_bytes: int, gains: Mapping[frozenset[str], int]
+) -> list[Candidate]:
     """Every combination compared: fewest that wait for somebody, fewest in all, most bytes, first in the order."""
-    bit = {draft.id: 1 << number for number, draft in enumerate(drafts)}
+    bit = {step.id: 1 << number for number, step in enumerate(steps)}
 
-    def mask(steps: Iterable[str]) -> int:
-        return sum(bit[step] for step in steps)
+    def mask(ids: Iterable[str]) -> int:
+        return sum(bit[one] for one in ids)
 
-    freed = _freed(len(drafts), {mask(steps): count for steps, count in gains.items()})
-    waiting, forced = mask(draft.id for draft in drafts if asks(draft)), mask(always & bit.keys())
-    requires = [(bit[draft.id], mask(draft.requires & bit.keys())) for draft in drafts]
+    freed = _freed(len(steps), {mask(together): count for together, count in gains.items()})
+    waiting, forced = mask(step.id for step in steps if step.asks), mask(always & bit.keys())
+    requires = [(bit[step.id], mask(step.requires & bit.keys())) for step in steps]
 
     def works(choice: int) -> bool:
         whole = all(not choice & one or choice & before == before for one, before in requires)
@@ -144,7 +176,7 @@ def _best(
         filter(works, range(len(freed))),
         key=lambda choice: ((choice & waiting).bit_count(), choice.bit_count(), -freed[choice], choice),
     )
-    return [draft for draft in drafts if best & bit[draft.id]]
+    return [step for step in steps if best & bit[step.id]]
 
 
 def _freed(count: int, gains: Mapping[int, int]) -> list[int]:
@@ -158,45 +190,45 @@ def _freed(count: int, gains: Mapping[int, int]) -> list[int]:
 
 
 def _largest_first(
-    drafts: Sequence[Draft],
+    steps: Sequence[Candidate],
     always: frozenset[str],
     needed_bytes: int,
     gains: Mapping[frozenset[str], int],
     tally: Tally,
-) -> list[Draft]:
+) -> list[Candidate]:
     """The largest until they suffice, each with what it requires; then, the smallest first, without the needless."""
     share: defaultdict[str, float] = defaultdict(float)
-    for steps, count in gains.items():
-        for step in steps:
-            share[step] += count / len(steps)
-    by_id, needed = {draft.id: draft for draft in drafts}, closures(drafts)
-    kept: dict[str, Draft] = {}
+    for together, count in gains.items():
+        for one in together:
+            share[one] += count / len(together)
+    by_id, needed = {step.id: step for step in steps}, closures(steps)
+    kept: dict[str, Candidate] = {}
 
     def take(wanted: Iterable[str]) -> None:
-        more = [by_id[step] for step in wanted if step not in kept]
+        more = [by_id[one] for one in wanted if one not in kept]
         tally.add_all(more)
-        kept.update((draft.id, draft) for draft in more)
+        kept.update((step.id, step) for step in more)
 
     take(always & by_id.keys())
-    for draft in sorted(drafts, key=lambda d: (asks(d), -share[d.id])):
+    for step in sorted(steps, key=lambda d: (d.asks, -share[d.id])):
         if tally.freed_bytes >= needed_bytes:
             break
-        take(needed[draft.id])
+        take(needed[step.id])
     _spare(kept, always, needed_bytes, tally, share)
-    return [draft for draft in drafts if draft.id in kept]
+    return [step for step in steps if step.id in kept]
 
 
 def _spare(
-    kept: dict[str, Draft], always: frozenset[str], needed_bytes: int, tally: Tally, share: Mapping[str, float]
+    kept: dict[str, Candidate], always: frozenset[str], needed_bytes: int, tally: Tally, share: Mapping[str, float]
 ) -> None:
     """Take out of `kept` what is not needed: those that wait for somebody first, then the smallest."""
     requiring: defaultdict[str, list[str]] = defaultdict(list)
-    for draft in kept.values():
-        for before in draft.requires:
-            requiring[before].append(draft.id)
-    for draft in sorted(kept.values(), key=lambda d: (not asks(d), share.get(d.id, 0.0))):
-        gone = [kept[step] for step in reached(draft.id, requiring) if step in kept]
-        if draft.id not in kept or always.intersection(one.id for one in gone):
+    for step in kept.values():
+        for before in step.requires:
+            requiring[before].append(step.id)
+    for step in sorted(kept.values(), key=lambda d: (not d.asks, share.get(d.id, 0.0))):
+        gone = [kept[one] for one in reached(step.id, requiring) if one in kept]
+        if step.id not in kept or always.intersection(one.id for one in gone):
             continue
         tally.drop_all(gone)
         if tally.freed_bytes >= needed_bytes:

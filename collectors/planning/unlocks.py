@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
@@ -22,6 +23,16 @@ from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged
 
 Aliases = Mapping[Owner, frozenset[Owner]]
+
+
+class Requiring(Protocol):
+    """Whatever has an id and requires others by theirs: a draft, or less of one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def requires(self) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +115,15 @@ class Tally:
                 self.freed_bytes -= self._bytes[number]
             self._lacking[number] += 1
 
-    def add_all(self, drafts: Iterable[Draft]) -> None:
+    def add_all(self, steps: Iterable[Requiring]) -> None:
         """Steps that are not in the set."""
-        for draft in drafts:
-            self.add(draft.id)
+        for step in steps:
+            self.add(step.id)
 
-    def drop_all(self, drafts: Iterable[Draft]) -> None:
+    def drop_all(self, steps: Iterable[Requiring]) -> None:
         """Steps that are in the set."""
-        for draft in drafts:
-            self.drop(draft.id)
+        for step in steps:
+            self.drop(step.id)
 
     def gains(self, steps: Iterable[str]) -> Mapping[frozenset[str], int]:
         """Which of these steps, none of them in the set, would add which bytes to it, only all together."""
@@ -165,9 +176,9 @@ def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:
     return frozenset().union(*(aliases.get(who, frozenset({who})) for who in owners))
 
 
-def closures(drafts: Iterable[Draft]) -> Mapping[str, frozenset[str]]:
+def closures(steps: Iterable[Requiring]) -> Mapping[str, frozenset[str]]:
     """Each step with all that it requires, directly or not, of those that there are."""
-    by_id = {draft.id: draft.requires for draft in drafts}
+    by_id = {step.id: step.requires for step in steps}
     requires = {step: needed & by_id.keys() for step, needed in by_id.items()}
     return {step: reached(step, requires) for step in requires}
 

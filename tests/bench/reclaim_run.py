@@ -53,10 +53,10 @@ def whole_plan(lab: Lab, state: Path) -> Whole:
     looked = reclaiming.look()
     plan = looked.report.plan
     run = _Run(reclaiming, plan, looked.judged.accounts[0].books)
-    hands = [step for step in plan.steps if by_hand(step) and step.action not in _JUDGEMENT]
-    stopped = [step for step in plan.steps if step.needs.startswith("the engine stopped")]
+    hands = [step for step in plan.every_step if by_hand(step) and step.action not in _JUDGEMENT]
+    stopped = [step for step in plan.every_step if step.needs.startswith("the engine stopped")]
     later = [step for step in hands if step not in stopped]
-    by_itself = [step for step in plan.steps if not by_hand(step) and step not in stopped]
+    by_itself = [step for step in plan.every_step if not by_hand(step) and step not in stopped]
     run.by_the_tool(looked, by_itself)
     if later:
         run.by_commands(reclaiming.look(), later)

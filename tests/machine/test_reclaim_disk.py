@@ -158,7 +158,7 @@ def test_a_snapshot_goes_only_when_a_person_names_it(tmp_path: Path) -> None:
     with Lab.up(driver="btrfs", mess="snapshots", size_mib=1024) as lab:
         reclaiming = Reclaiming(lab, tmp_path)
         looked = reclaiming.look()
-        proposed = [step for step in looked.report.plan.steps if step.action == "snapshot.remove"]
+        proposed = [step for step in looked.report.plan.for_person if step.action == "snapshot.remove"]
         assert proposed
         reclaiming.apply(looked, Risk.DESTRUCTIVE)
         paths = [Path(p.path) for p in lab.truth.of("snapshots") if p.path]

@@ -69,7 +69,7 @@ def reclaiming(lab: Lab, tmp_path: Path) -> Reclaiming:
 
 
 def step(looked: Looked, step_id: str) -> Step:
-    return next(one for one in looked.report.plan.steps if one.id == step_id)
+    return next(one for one in looked.report.plan.every_step if one.id == step_id)
 
 
 def by_name(outcome: ReclaimOutcome, action: str) -> dict[str, tuple[bool, str]]:
@@ -104,7 +104,9 @@ def test_temporary_files_go_at_the_careful_tier_and_interrupted_writes_once_the_
     assert not any(path.exists() for path in leftovers[:3])
     assert all(path.exists() for path in leftovers[3:])
     assert exactly_freed(careful, "temporary.remove")
-    running = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=frozenset({WRITES}))
+    unasked = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=frozenset({WRITES}))
+    assert not unasked.steps, "what the engine's life forbids is not promised either"
+    running = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=frozenset({WRITES}), named=frozenset({WRITES}))
     assert {"stop it" in reason for _, reason in result(running, "interrupted.remove").values()} == {True}
     assert all(path.exists() for path in leftovers[3:])
     assert holds(lab) == before
@@ -168,7 +170,7 @@ def test_an_interrupted_write_that_became_a_layer_after_the_plan_stays(
     lab.stop_engine()
     write = leftovers[3]
     os.utime(write / "tar-split.json.gz")  # somebody writes it again
-    outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=frozenset({WRITES}))
+    outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=frozenset({WRITES}), named=frozenset({WRITES}))
     said = by_name(outcome, "interrupted.remove")
     assert said[write.name] == (False, "it is no interrupted write any more")
     assert write.exists()
@@ -182,7 +184,11 @@ def test_an_engine_that_hangs_is_not_taken_for_a_stopped_one(
     looked = reclaiming.look()
     lab.freeze_engine()
     try:
-        told = replace(reclaiming.context(looked, Risk.DESTRUCTIVE), request_timeout_s=1.0, engine_return_s=1.0)
+        told = replace(
+            reclaiming.context(looked, Risk.DESTRUCTIVE, named=frozenset({WRITES})),
+            request_timeout_s=1.0,
+            engine_return_s=1.0,
+        )
         reclaiming.apply(looked, Risk.DESTRUCTIVE, context=told, steps=frozenset({WRITES}))
     finally:
         lab.thaw_engine()
@@ -233,7 +239,7 @@ def test_the_command_for_a_former_btrfs_driver_removes_its_subvolumes_too_and_fr
         random_file(layers / "next/bin/more", 2 * MIB)
         os.sync()
         looked = Reclaiming(lab, tmp_path).look()
-        assert not [one for one in looked.report.plan.steps if one.action == "snapshot.remove"]
+        assert not [one for one in looked.report.plan.every_step if one.action == "snapshot.remove"]
         proposed = step(looked, "other-driver:btrfs")
         lab.stop_engine()
         before = read_fill(str(lab.mount))

@@ -122,7 +122,7 @@ class Reclaiming:
                 on_event(event)
 
         made: Plan = looked.report.plan
-        chosen = frozenset(step.id for step in made.steps) if steps is None else steps
+        chosen = frozenset(step.id for step in made.every_step) if steps is None else steps
         told = context or self.context(looked, tier, until=until, named=named)
         return apply(made, chosen, told, on_event=hear, cancelled=cancelled)
 

@@ -67,11 +67,10 @@ def kept(context: PlanContext, container: Container) -> bool:
 
 
 def removed_by(context: PlanContext) -> Mapping[str, str]:
-    """Container id → the step that can remove it without a person, young ones too."""
+    """Container id → the step that removes it, also where that waits for its age or a person: so do its images then."""
     return {
         target.id: draft.id
         for draft in context.once(propose).drafts
-        if draft.automatic
         for target in draft.targets
         if target.kind is OwnerKind.CONTAINER
     }
