@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             tier=tier,
             target_percent=arguments.until,
             mount=outcome.report.plan.mount,
+            books=outcome.judged.books,
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)

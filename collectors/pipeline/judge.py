@@ -16,7 +16,7 @@ from collectors.ledger.account import Account, account
 from collectors.ledger.ranking import rank
 from collectors.model.finding import Finding, Severity
 from collectors.model.holder import Resource
-from collectors.model.ledger import Bill, Category
+from collectors.model.ledger import Bill, Books, Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged, reason
@@ -82,6 +82,11 @@ class Judged:
     plan: Plan
     severity: Severity
     worst: int  # which of the accounts leads the verdict, and has the plan
+
+    @property
+    def books(self) -> Books | None:
+        """Those that the plan is made from; None where no filesystem was found."""
+        return self.accounts[self.worst].books if self.accounts else None
 
 
 @dataclass(frozen=True, slots=True)

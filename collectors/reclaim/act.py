@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from collectors.ledger.release_table import closure
+from collectors.model.ledger import Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
@@ -163,8 +165,14 @@ def _all_gone(outcome: ReclaimOutcome, chosen: frozenset[str]) -> bool:
     return worked and left.keys() >= chosen and not any(left.values())
 
 
-def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Size:
-    """Exact where every step that removed anything was done whole and measured before; else at least so much."""
+def predicted(
+    plan: Plan, results: tuple[StepResult, ...], origin: Origin, releases: tuple[Release, ...] | None = None
+) -> Size:
+    """What the removed things were to free together, by the plan's books. At least so much where some of it is unknown.
+
+    `releases` are those books, where they were whole: with them a step that was done in part counts to the byte too.
+    Without them it counts 0, and the sum is a lower bound.
+    """
     gone: dict[str, set[Owner]] = {}
     for result in results:
         gone.setdefault(result.step, set()).update(result.removed)
@@ -178,8 +186,12 @@ def predicted(plan: Plan, results: tuple[StepResult, ...], origin: Origin) -> Si
             done.add(step.id)
             if not isinstance(step.frees, Exact):
                 gaps.append(Unavailable(Why.NOT_REPORTED, f"{step.title}: it was not measured before", origin))
-        elif removed:
+        elif removed and releases is None:
             words = f"{step.title}: {len(removed)} of {len(step.targets)} were removed"
             gaps.append(Unavailable(Why.NOT_APPLICABLE, words, origin))
-    count = plan.frees_bytes(frozenset(done))
+    if releases is None:
+        count = plan.frees_bytes(frozenset(done))
+    else:
+        owners = closure(frozenset[Owner]().union(*gone.values()))
+        count = sum(release.bytes for release in releases if release.owners <= owners)
     return AtLeast(count, tuple(gaps), origin) if gaps else Exact(count, origin)

@@ -120,7 +120,7 @@ def apply(
     except NoLock as refusal:
         ended, reason = Ended.REFUSED, str(refusal)
     here = read_fill(context.mountpoint)
-    return _outcome(plan, (), ended, reason, here, here, [])
+    return _outcome(plan, context, (), ended, reason, here, here, [])
 
 
 def refused(step: Step, context: RunContext) -> str:
@@ -141,10 +141,10 @@ def _run(
 ) -> ReclaimOutcome:
     if isinstance(before, Unavailable):
         reason = f"the filesystem cannot be measured: {before.detail}"
-        return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
+        return _outcome(plan, tools.context, (), Ended.REFUSED, reason, before, before, notes)
     if before.value.read_only:
         reason = "the filesystem is mounted read-only: find out why first, and remove nothing"
-        return _outcome(plan, (), Ended.REFUSED, reason, before, before, notes)
+        return _outcome(plan, tools.context, (), Ended.REFUSED, reason, before, before, notes)
     notes += [f"{step.title}: not run, {why}." for step in steps if (why := refused(step, tools.context))]
     allowed = tuple(step for step in steps if not refused(step, tools.context))
     tools.log.begin(((step.id, step.title) for step in allowed), tools.context.target_percent)
@@ -161,7 +161,7 @@ def _run(
     tools.log.end(ended.value)
     if tools.log.problem:
         notes.append(f"{tools.log.problem}.")
-    outcome = _outcome(plan, tuple(results), ended, reason, before, after, notes)
+    outcome = _outcome(plan, tools.context, tuple(results), ended, reason, before, after, notes)
     tools.tell(
         EventKind.RUN_FINISHED,
         text=reason,
@@ -206,6 +206,7 @@ def _once_more(steps: tuple[Step, ...], results: list[StepResult]) -> tuple[Step
 
 def _outcome(
     plan: Plan,
+    context: RunContext,
     results: tuple[StepResult, ...],
     ended: Ended,
     reason: str,
@@ -220,7 +221,7 @@ def _outcome(
         ended=ended,
         reason=reason,
         steps=results,
-        predicted=predicted(plan, results, origin),
+        predicted=predicted(plan, results, origin, context.releases),
         engine_reported=total(told, origin) if told else silent,
         measured=freed(before, after),
         measured_data=freed_data(before, after),

@@ -20,6 +20,7 @@ from typing import Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.reply import Reply
+from collectors.model.ledger import Books, Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
@@ -222,6 +223,7 @@ class RunContext:
     target_percent: float | None
     grace_s: float  # no directory is an orphan before this age
     named: frozenset[str] = frozenset()
+    releases: tuple[Release, ...] | None = None  # the books of that filesystem; None: they were not whole
     request_timeout_s: float = 120.0
     cleaner_timeout_s: float = 300.0
     engine_return_s: float = 90.0  # how long a restarting engine is waited for
@@ -238,10 +240,12 @@ def for_snapshot(
     target_percent: float | None,
     named: frozenset[str] = frozenset(),
     mount: str = "",
+    books: Books | None = None,
 ) -> RunContext:
     """The context of a plan that was made from this snapshot, with the settings that it was made with.
 
-    `mount` is the plan's: which filesystem it frees. Raises ValueError where the snapshot found no filesystem.
+    `mount` is the plan's: which filesystem it frees; `books` are those of that filesystem. Raises ValueError where the
+    snapshot found no filesystem.
     """
     if not snapshot.studies:
         raise ValueError("the snapshot found no filesystem of Docker's: there is nothing to measure on")
@@ -258,6 +262,7 @@ def for_snapshot(
         tier=tier,
         target_percent=target_percent,
         named=named,
+        releases=books.releases if books is not None and isinstance(books.unread, Exact) else None,
         grace_s=settings.thresholds.grace_s,
     )
 

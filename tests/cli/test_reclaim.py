@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from collectors.cli.arguments import parser
+from collectors.cli.config import load
+from collectors.cli.preflight import options
+from collectors.cli.reclaim import at_tier
+from collectors.model.plan import Risk
 from tests.cli.test_command_line import run
 from tests.fakes.engine import engine
 from tests.fakes.server import Server
+from tests.planning.build import GIB, Scene, ago, container, record, release, with_rules
 
 
 @pytest.fixture
@@ -94,6 +100,41 @@ def test_below_when_nothing_is_done_and_all_is_well(folder: Path, answering: Ser
 def test_at_when_it_is_done(folder: Path, answering: Server) -> None:
     status, said, _ = reclaim(folder, answering.url, "--apply", "--when", "1%", "--until", "0.5")
     assert (status, "Mode: applied" in said) == (1, True)
+
+
+@pytest.mark.parametrize("asked", [(), ("--plan", "--until", "70%"), ("--preflight",), ("--history",)])
+def test_apply_without_reclaim_is_wrong_usage_and_never_passed_over(asked: tuple[str, ...]) -> None:
+    ended = run(*asked, "--apply")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "ullage: --apply is of --reclaim\n")
+
+
+@pytest.mark.parametrize("age", ["-1", "soon", "3", "0h", "24"])
+def test_a_minimum_age_is_a_span_or_0(folder: Path, age: str) -> None:
+    ended = run("--plan", f"--min-age={age}")
+    assert (ended.returncode, "--min-age" in ended.stderr) == (3, True)
+
+
+def test_a_minimum_age_stands_for_all_that_are_configured(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("[keep]\nmin_age_s = 60\n")
+    for arguments, expected in (((), 60.0), (("--min-age", "0"), 0.0), (("--min-age", "2h"), 7200.0)):
+        told = parser("ullage").parse_args(["--plan", "--config", f"{tmp_path}/c.toml", *arguments])
+        chosen = options(told, load(told.config))
+        assert chosen.settings.keep.least_s(7 * 86400.0) == expected
+
+
+def test_on_the_way_to_a_target_nothing_worse_goes_before_what_is_milder_and_young() -> None:
+    cache = record("r", used=ago(hours=1))
+    scene = Scene(
+        build_cache=(cache,),
+        containers=(container("c", "gone", state="exited", ended=ago(days=9)),),
+        releases=(release(5 * GIB, "build:r"), release(9 * GIB, "container:c")),
+    )
+    both = scene.plan(until=70)
+    assert [step.id for step in both.steps] == ["build-cache.young", "container:c"]
+    assert at_tier(both, Risk.CAREFUL) == ()
+    assert [step.id for step in at_tier(scene.plan(), Risk.CAREFUL)] == ["container:c"], "no target: the tier decides"
+    scene.rules = with_rules(min_age_s=0.0)
+    assert [step.id for step in at_tier(scene.plan(until=70), Risk.CAREFUL)] == ["build-cache.recent", "container:c"]
 
 
 @pytest.mark.parametrize("asked", [("--reclaim",), ("--plan",), ("--preflight",), ("--apply",)])

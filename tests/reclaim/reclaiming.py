@@ -99,6 +99,8 @@ class Reclaiming:
             tier=tier,
             target_percent=until,
             named=named,
+            mount=looked.report.plan.mount,
+            books=looked.judged.books,
         )
 
     def apply(

@@ -32,7 +32,7 @@ from collectors.reclaim.tools import RunContext
 from collectors.system.host import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
 from tests.owners import owner
-from tests.planning.build import NOW, exact
+from tests.planning.build import NOW, exact, release
 from tests.reclaim.fake_engine import FakeEngine, container, image
 
 OLD_ENOUGH = "2020-01-01T00:00:00Z"
@@ -356,6 +356,16 @@ def test_a_step_done_in_part_makes_the_prediction_a_lower_bound(tmp_path: Path) 
     outcome = run(fake, tmp_path, a_step(DANGLING, "image.remove", "image:sha256:a", "image:sha256:b"))
     assert isinstance(outcome.predicted, AtLeast)
     assert outcome.predicted.low == 0
+
+
+def test_with_the_books_at_hand_a_step_done_in_part_counts_to_the_byte(tmp_path: Path) -> None:
+    a, b = owner("image:sha256:a"), owner("image:sha256:b")
+    books = (release(40, a.text()), release(25, b.text()), release(35, a.text(), b.text()))
+    fake = FakeEngine(images={"sha256:a": image("a", tagged=OLD_ENOUGH), "sha256:b": image("b", "named:1")})
+    step = a_step(DANGLING, "image.remove", "image:sha256:a", "image:sha256:b")
+    outcome = run(fake, tmp_path, step, releases=books)
+    assert outcome.steps[0].removed == (a,)
+    assert outcome.predicted == Exact(40, outcome.predicted.origin)
 
 
 def test_what_failed_on_a_full_disk_is_tried_once_more_when_something_came_free(tmp_path: Path) -> None:
