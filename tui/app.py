@@ -216,6 +216,11 @@ class UllageApp(ChangesActions):
             return
         self.change(chosen=self.state.chosen ^ {step.id}, dry_run_lines=())
 
+    def action_way(self) -> None:
+        state = self.state
+        if state.way is not None and not state.applying:
+            self.change(chosen=state.way[1], dry_run_lines=())
+
     def action_dry_run(self) -> None:
         state = self.state
         space = space_of(state.report) if state.report is not None else None
@@ -241,6 +246,8 @@ class UllageApp(ChangesActions):
                 return self.live is not None and not state.read_only and state.mode is Mode.LIVE and not state.applying
             case "stop":
                 return self.live is not None and (state.applying or state.scanning)
+            case "lift_age":
+                return self.live is not None and state.mode is Mode.LIVE and not (state.applying or state.scanning)
             case "rescan":
                 return self.live is not None and not state.scanning and state.mode is Mode.LIVE
         return True

@@ -48,6 +48,8 @@ KEYS: tuple[Key, ...] = (
     Key("slash", "/", "filter", "Find", "find any thing or path and go there; in a list, narrow it", rank=10),
     Key("s", "s", "sort", "Sort", "change the sort order", ("overview", "explore", "churn"), 11),
     Key("space", "Space", "include", "Include", "include a step or leave it out", ("plan",), 2),
+    Key("w", "w", "way", "Way", "choose just the steps that reach the target named above them", ("plan",), 6),
+    Key("m", "m", "lift_age", "Min. age", "let young things go too, or no longer: the minimum ages", ("plan",), 7),
     Key("d", "d", "dry_run", "Dry run", "what each step would do, without doing it", ("plan",), 3),
     Key("a", "a", "apply", "Apply", "run the chosen steps; asks for the host's name", ("plan",), 4),
     Key("x", "x", "stop", "Stop", "stop the scan, or the plan after the current item", rank=5),

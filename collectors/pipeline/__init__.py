@@ -25,7 +25,7 @@ from collectors.system.deadline import Clock
 from collectors.system.folders import Folder
 from collectors.system.host import boot
 
-__all__ = ["FinishedRun", "Options", "Progress", "remember", "survey"]
+__all__ = ["FinishedRun", "Options", "Progress", "judged_again", "remember", "survey"]
 
 # For judging and printing.
 _KEEP_S = 0.5
@@ -93,6 +93,14 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
     return FinishedRun(final, snapshot, judged, memory, ruling)
+
+
+def judged_again(run: FinishedRun, settings: Settings) -> FinishedRun:
+    """The same look at the machine, judged and planned by other settings. Nothing is read and nothing is written."""
+    ruling = replace(run.ruling, settings=settings)
+    judged = judge(run.snapshot, run.judged.accounts, run.memory, ruling)
+    final = report(run.snapshot, judged, run.memory.trend, settings)
+    return replace(run, report=final, judged=judged, ruling=ruling)
 
 
 def _look(options: Options, on_part: OnPart | None) -> Snapshot:

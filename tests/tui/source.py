@@ -60,13 +60,20 @@ class FakeSource:
     def journal_runs(self) -> Sequence[RunSummary]:
         return self.runs
 
+    def lift_age(self, lifted: bool) -> Report | None:
+        """The last look, as the machine would plan it by then."""
+        report = self.looks[min(self.asked, len(self.looks)) - 1][-1][0]
+        keep = replace(report.settings.keep, min_age_s=0.0 if lifted else None)
+        steps = tuple(replace(step, young_s=0.0) for step in report.plan.steps) if lifted else report.plan.steps
+        return replace(report, settings=replace(report.settings, keep=keep), plan=replace(report.plan, steps=steps))
+
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> ReclaimOutcome:
         self.applied.append(chosen)
         on_event(_event(EventKind.RUN_STARTED, "", "apply", 0, len(chosen)))
         ended = Ended.ALL_DONE
-        for step in plan.steps:
+        for step in plan.every_step:
             if step.id not in chosen:
                 continue
             if cancelled():

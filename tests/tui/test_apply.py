@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from textual.pilot import Pilot
 
 from collectors.model.finding import Severity
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Harm
 from collectors.model.reading import Exact, Origin
 from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
@@ -34,7 +36,51 @@ async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
     async with shown(app, (120, 36), ["p"]):
         rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
         assert ["[x]" in row for row in rows] == [True, True, True, False, False]
-        assert all(("safe" in row) == ("[x]" in row) for row in rows)
+        harms = ("none", "none", "time", "history", "state")
+        assert all(harm in row for harm, row in zip(harms, rows, strict=True))
+
+
+async def test_the_plan_leads_with_the_least_harm_to_the_mark_and_w_chooses_just_that() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36), ["p"]) as pilot:
+        assert "to reach 80%: this step, harm: none → 65%" in text(app)
+        assert "GiB: none 378.0→58% time 58.2→52% history 57.9→46% state 6.1→45%" in text(app)
+        await pilot.press("space", "down", "space", "down", "space", "w")
+        await settle(pilot)
+        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
+        assert app.state.way is not None
+        assert app.state.chosen == app.state.way[1]
+        assert sum("[x]" in row for row in rows) == len(app.state.chosen)
+
+
+async def test_what_is_young_is_marked_and_m_lets_it_go_and_stay_again() -> None:
+    report = incident()
+    young = tuple(replace(step, young_s=23 * 3600.0) for step in report.plan.steps[:2])
+    report = replace(report, plan=replace(report.plan, steps=(*young, *report.plan.steps[2:])))
+    app = live(FakeSource.showing(report))
+    async with shown(app, (120, 36), ["p"]) as pilot:
+        assert sum("none, young" in line for line in lines(app)) == 2
+        assert "young: 23 h 00 min still" in text(app)
+        assert "[x]" not in "".join(line for line in lines(app) if "young" in line)
+        await pilot.press("m")
+        await settle(pilot)
+        assert not any("none, young" in line for line in lines(app))
+        assert app.state.age_lifted
+        assert sum("[x]" in line for line in lines(app)) == 3
+        await pilot.press("m")
+        await settle(pilot)
+        assert sum("none, young" in line for line in lines(app)) == 2
+
+
+async def test_what_destroys_data_is_on_the_screen_and_never_on_the_way() -> None:
+    report = incident()
+    last = replace(report.plan.steps[-1], harm=Harm.DATA, automatic=False)
+    plan = replace(report.plan, steps=report.plan.steps[:-1], for_person=(last,))
+    app = live(FakeSource.showing(replace(report, plan=plan)))
+    async with shown(app, (160, 40), ["p", "G"]):
+        assert "✖ data" in text(app)
+        assert "for a person: never on the way to a target" in text(app)
+        assert "for a person: 1" in text(app)
 
 
 async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> None:

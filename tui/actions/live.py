@@ -145,7 +145,7 @@ class LiveActions(StateApp):
         self._latest = frame
         chosen = self.state.chosen
         if self.state.plan is None and (
-            before is None or not before.done or _choices(before.report) != _choices(message.report)
+            before is None or not before.done or _planned_by(before.report) != _planned_by(message.report)
         ):
             kept = chosen & _choices(message.report) if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
@@ -191,6 +191,10 @@ class LiveActions(StateApp):
                 self.change(frame=self._latest, **self._slider(history))
 
     # The plan.
+
+    def action_lift_age(self) -> None:
+        if self.live is not None and not (self.state.scanning or self.state.applying):
+            self.live.lift_age(not self.state.age_lifted, self._run_number, self.post_message)
 
     def action_apply(self) -> None:
         state = self.state
@@ -241,6 +245,11 @@ class LiveActions(StateApp):
         elif self.state.scanning:
             self.live.stop_scan()
             self._stopped("stopped with x; r scans again")
+
+
+def _planned_by(report: Report) -> tuple[frozenset[str], float | None]:
+    """What chooses anew where it changes: the steps that there are, and the minimum age."""
+    return _choices(report), report.settings.keep.min_age_s
 
 
 def _choices(report: Report) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
     from collectors.model.owner import Owner
-    from collectors.model.report import LiveFigures
+    from collectors.model.report import LiveFigures, Report
     from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
     from collectors.pipeline.browse import FilePlace
@@ -38,6 +39,7 @@ class HostSource:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
         self._last: Survey | None = None
+        self._age_lifted = False
         self._live: LiveMachine | None = None
         self._journaled_s: float | None = None
 
@@ -103,6 +105,16 @@ class HostSource:
         older = tuple(record for record in far.records if record.at < first)
         return runs_of_journal(replace(near, records=(*older, *near.records)))
 
+    def lift_age(self, lifted: bool) -> Report | None:
+        """The last scan with or without the minimum ages of the keep rules; None before the first."""
+        from collectors.pipeline import judged_again
+
+        self._age_lifted = lifted
+        if self._last is None:
+            return None
+        self._last = judged_again(self._last, self._options().settings)
+        return self._last.report
+
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> ReclaimOutcome:
@@ -134,7 +146,10 @@ class HostSource:
     def _options(self) -> Options:
         from collectors.cli import config, preflight
 
-        return preflight.options(self._arguments, config.load(self._arguments.config))
+        arguments = copy(self._arguments)
+        if self._age_lifted:
+            arguments.min_age = 0.0
+        return preflight.options(arguments, config.load(arguments.config))
 
 
 def _spent_s() -> float:

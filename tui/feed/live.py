@@ -97,6 +97,9 @@ class LiveSource(Protocol):
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         """Where the files of a thing lie, as the last scan saw it; () where there are none to open."""
 
+    def lift_age(self, lifted: bool) -> Report | None:
+        """The last scan's report with or without minimum ages, with which scans go on; None before the first."""
+
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> ReclaimOutcome:
@@ -198,6 +201,15 @@ class LiveFeed(Listings):
     def stop_scan(self) -> None:
         """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""
         self._scan += 1
+
+    def lift_age(self, lifted: bool, scan: int, deliver: Deliver) -> None:
+        """Plan again from what was seen, with or without minimum ages, in the background; told as that scan's."""
+
+        def work() -> None:
+            if (report := self._source.lift_age(lifted)) is not None:
+                deliver(Scanned(scan, report, True, ()))
+
+        _start("plan", work, lambda reason: deliver(ScanFailed(scan, reason)))
 
     def apply(self, plan: Plan, chosen: frozenset[str], deliver: Deliver) -> None:
         """Run the chosen steps in the background."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from collectors.model.plan import Plan, Step
-from collectors.report.formatting import safe
+from collectors.model.plan import Harm, Plan, Step
+from collectors.report.formatting import age, safe
 from collectors.report.plan_text import leads_to
 from tui.drawing.bars import Line, Span
 from tui.screens import DashboardView
@@ -15,7 +15,7 @@ from tui.view_models.verdict import ordered
 from tui.widgets import Panel, TextLines
 from tui.widgets.item_table import FindingsList
 from tui.widgets.listing import Listing
-from tui.widgets.plan import Gauge, StepTable
+from tui.widgets.plan import Gauge, StepTable, WayLines
 
 
 class PlanView(DashboardView):
@@ -29,6 +29,7 @@ class PlanView(DashboardView):
                 yield FindingsList(id="plan-findings-list")
             with Vertical():
                 with Panel(id="plan-steps"):
+                    yield WayLines(id="way")
                     yield StepTable(id="steps")
                     yield Gauge(id="gauge")
                 with Panel(id="plan-step"):
@@ -54,6 +55,7 @@ class PlanView(DashboardView):
         ended = state.plan_run is not None and state.plan_run.ended
         panel.set_title("Plan, running" if state.applying else "Plan, done" if ended else "Plan")
         panel.set_note(_note(state))
+        self.query_one(WayLines).show(state)
         self.query_one(Gauge).show(state)
         self.set_heights()
         if self.screen.has_class("-low"):
@@ -68,7 +70,7 @@ class PlanView(DashboardView):
     def set_heights(self) -> None:
         """Give the steps the lines they need, and leave some to what is below."""
         low = self.screen.has_class("-low")
-        around = 1 + 3 + 2  # header, gauge, frame
+        around = (1 if low else 2) + 1 + 3 + 2  # the way, header, gauge, frame
         wanted = len(self.query_one(StepTable).rows) + around
         below = 6 if low else 14 if self._logged else 13  # a log ends in four lines
         self.query_one("#plan-steps").styles.height = max(around + 1, min(wanted, self.size.height - below))
@@ -120,7 +122,10 @@ def _note(state: DashboardState) -> str:
 
 def _about(step: Step, state: DashboardState) -> list[Line]:
     later = leads_to(step, state.later.get(step.id, 0), state.scale.si)
-    rows = [("command", f"$ {step.command}", "strong"), ("leads to", later, "text"), ("needs", step.needs, "text"),
+    young = f"young: {age(step.young_s)} still, until it goes unasked" if step.young_s else ""
+    person = "for a person: never on the way to a target" if step.harm is Harm.DATA else ""
+    rows = [("command", f"$ {step.command}", "strong"), ("leads to", later, "text"), ("age", young, "warn"),
+            ("who", person, "warn"), ("needs", step.needs, "text"),
             ("costs", step.costs, "text"), ("undo", step.undo, "text"),
             ("because", step.rule.replace("-", " "), "muted")]  # fmt: skip
     if step.targets:

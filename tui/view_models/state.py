@@ -13,7 +13,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 
 from collectors.forecast.changes import Changes
-from collectors.model.plan import Plan, Risk
+from collectors.model.plan import Plan, PlanTarget, Risk
 from collectors.model.report import LiveFigures, Report
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line
@@ -140,6 +140,29 @@ class DashboardState:
         """Of each step of the plan, the bytes that it frees only together with steps after it."""
         return self.steps.later_bytes() if self.steps is not None else {}
 
+    @property
+    def age_lifted(self) -> bool:
+        """Was the report planned without minimum ages?"""
+        return self.report is not None and self.report.settings.keep.min_age_s == 0.0
+
+    @cached_property
+    def way(self) -> tuple[PlanTarget, frozenset[str]] | None:
+        """The target that the plan was made for, else the mark that used should be below; and the steps to it.
+
+        None where nothing presses, and where how full the disk is is not known.
+        """
+        plan, space = self.steps, space_of(self.frame.report) if self.frame is not None else None
+        if plan is None or space is None or self.report is None:
+            return None
+        if plan.target is not None:
+            return plan.target, plan.ids
+        from collectors.planning.target import way_to  # late: it knows every cause
+
+        limits = self.report.settings.thresholds
+        pressing = (mark for mark in (limits.p1_percent, limits.p2_percent) if mark < space.used_percent)
+        wanted = next(pressing, None)
+        return way_to(plan, space, wanted) if wanted is not None else None
+
     @cached_property
     def whole_plan_bytes(self) -> int:
         """What all steps of the plan together would free."""
@@ -180,6 +203,7 @@ _DERIVED = {
     "explore_rows": {"frame", "order"},
     "after_plan": {"frame", "plan", "chosen", "plan_run"},
     "later": {"frame", "plan"},
+    "way": {"frame", "plan"},
     "whole_plan_bytes": {"frame", "plan"},
     "row": {"frame", "order", "selected"},
 }

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from rich.cells import set_cell_size
 
-from collectors.model.plan import Risk, Step
+from collectors.model.plan import Harm, Step
 from collectors.model.reading import Exact, Unavailable
-from collectors.report.formatting import bytes_, safe, whole_percent
+from collectors.report.formatting import bytes_, count, safe, whole_percent
 from tui.drawing.bars import SOLID, THIN, Span, fit, shorten
 from tui.view_models.categories import cell, number
 from tui.view_models.frame import height_of, space_of
@@ -17,9 +17,15 @@ from tui.view_models.state import DashboardState
 from tui.widgets import LineWidget
 from tui.widgets.listing import Listing
 
-_RISK = 11
+_HARM = 14
 _UNDO = 22
-_RISKS = {Risk.SAFE: ("· safe", "good"), Risk.CAREFUL: ("▲ careful", "warn"), Risk.DESTRUCTIVE: ("✖ destroys", "bad")}
+_HARMS = {
+    Harm.NONE: ("· none", "good"),
+    Harm.TIME: ("▲ time", "warn"),
+    Harm.HISTORY: ("▲ history", "warn"),
+    Harm.STATE: ("✖ state", "bad"),
+    Harm.DATA: ("✖ data", "bad"),
+}
 
 
 class StepTable(Listing[Step]):
@@ -36,14 +42,14 @@ class StepTable(Listing[Step]):
 
     def columns(self, width: int, number_cells: int) -> tuple[int, int]:
         """Cells of (title, undo); undo goes where room is short."""
-        available = width - 5 - number_cells - (_RISK + 2) - 1
+        available = width - 5 - number_cells - (_HARM + 2) - 1
         undo = _UNDO if available >= 34 + _UNDO else 0
         return available - undo - (2 if undo else 0), undo
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         title, undo = self.columns(width, self.number(state))
         running = f"{'Freed' if state.plan_run is not None else 'Frees'} {state.scale.label}"
-        text = f"     {'Step':<{title}}{running:>{self.number(state)}}  {'Risk':<{_RISK}}"
+        text = f"     {'Step':<{title}}{running:>{self.number(state)}}  {'Harm':<{_HARM}}"
         return (Span(text + (f"  {'Undo':<{undo}}" if undo else ""), "head"),)
 
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
@@ -56,7 +62,8 @@ class StepTable(Listing[Step]):
         run = state.plan_run.steps.get(row.id) if state.plan_run is not None else None
         on = row.id in state.chosen
         mark, role = _mark(on, run)
-        risk, ink = _RISKS[row.risk]
+        harm, ink = _HARMS[row.harm]
+        harm += ", young" if row.young_s else ""
         name = shorten(safe(row.title), title - 1)
         if run is not None and run.total:
             name = shorten(safe(row.title), title - 10) + f" {run.done}/{run.total}"
@@ -64,7 +71,7 @@ class StepTable(Listing[Step]):
             Span(f" {mark} ", role),
             Span(set_cell_size(name, title), "strong" if on else "muted"),
             self._freed(row, state, run, on),
-            Span(f"  {risk:<{_RISK}}", ink),
+            Span(f"  {harm:<{_HARM}}", ink),
         ]
         if undo:
             spans.append(Span(f"  {set_cell_size(shorten(safe(row.undo), undo), undo)}", "muted"))
@@ -95,6 +102,48 @@ def _mark(on: bool, run: StepRun | None) -> tuple[str, str]:
     if run.state is StepState.RUNNING:
         return " ▶ ", "accent"
     return (" ✔ ", "good") if run.state is StepState.DONE else (" ○ ", "warn")
+
+
+class WayLines(LineWidget):
+    """Above the steps: the least harm to the target, and what each harm comes to, milder ones done before."""
+
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        plan, space = state.steps, space_of(state.report) if state.report is not None else None
+        if plan is None or space is None:
+            return
+        yield fit(_way(state), width)
+        spans = [Span(f" {state.scale.label}: ", "muted")]
+        for total in plan.harms():
+            after = whole_percent(space.used_percent_after(total.so_far_bytes))
+            spans.append(Span(f"{total.harm.word} ", _HARMS[total.harm][1], 1))
+            spans.append(Span(f"{number(total.frees_bytes, state.scale.divisor)}→{after} ", "text", 1))
+        if plan.for_person:
+            spans.append(Span(f"for a person: {len(plan.for_person)}", "muted", 2, shrinks=True))
+        yield fit(spans, width)
+
+
+def _way(state: DashboardState) -> list[Span]:
+    plan, way = state.steps, state.way
+    if plan is None or way is None:
+        return [Span(" Nothing presses.", "muted")]
+    target, ids = way
+    wanted, leads = f" to reach {target.percent:g}%: ", whole_percent(target.leads_to_percent)
+    if not target.to_free_bytes:
+        return [Span(f"{wanted}nothing has to go", "good")]
+    steps = [step for step in plan.steps if step.id in ids]
+    harm = max((step.harm for step in steps), default=None)
+    these = "this step" if len(steps) == 1 else f"these {count(len(steps), 'step')}"
+    what = f"{these}, harm: {harm.word}" if harm is not None else "no step helps"
+    if target.short_bytes:
+        short = f" to {leads}, {bytes_(target.short_bytes, si=state.scale.si)} short"
+        return [Span(wanted, "muted"), Span(what, "warn"), Span(short, "bad", 1, shrinks=True)]
+    young = " · m lets young things go" if any(step.young_s for step in steps) else ""
+    return [
+        Span(wanted, "muted"),
+        Span(what, "strong"),
+        Span(f" → {leads}", "good"),
+        Span(f"{young} · w chooses", "muted", 2),
+    ]
 
 
 class Gauge(LineWidget):
