@@ -49,6 +49,9 @@ class Case:
     undecided: str  # why it is not known whether anything presses; "" where it is
 
 
+BARE_LETTERS = 24
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How much is told: at most so many names, of so many characters, with notes or without, in long words or short."""
@@ -57,6 +60,11 @@ class Form:
     notes: bool
     letters: int
     short: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Not a word that can be spared."""
+        return self.short and self.letters <= BARE_LETTERS
 
 
 # What holds it.
@@ -74,18 +82,18 @@ def _named(case: Case, form: Form) -> tuple[Holder, ...]:
 def held(case: Case, form: Form) -> str:
     ranking, named = case.ranking, _named(case, form)
     if not named:
-        return _progress(case.cut) if case.cut else ""
+        return _progress(case.cut, form) if case.cut else ""
     growing = ranking.growing
     if growing is not None and growing.name != named[0].name:
         word = "largest" if ranking.certain else "large"
         told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(named, ranking))}"
-        return f"{told}; growing: {_name(growing, form)} {_rate(growing)}{_cut_note(case.cut)}"
-    told = ", ".join(_amount(one, ranking, form) for one in named)
+        return f"{told}; growing: {_name(growing, form)} {_rate(growing)}{_cut_note(case.cut, form)}"
+    told = ", ".join(_amount(one, ranking, form, again=one is not named[0]) for one in named)
     if growing is not None:
         told += f", growing{'' if len(named) == 1 else f' {_name(growing, form)}'} {_rate(growing)}"
     elif len(named) == 1 and form.notes:
         told += _others_are_small(named[0], ranking)
-    return f"so far {told}{_cut_note(case.cut)}" if case.cut else told
+    return f"so far {told}{_cut_note(case.cut, form)}" if case.cut else told
 
 
 def _alike(named: Sequence[Holder], ranking: Ranking) -> Sequence[Holder]:
@@ -95,27 +103,31 @@ def _alike(named: Sequence[Holder], ranking: Ranking) -> Sequence[Holder]:
 
 
 def beside(alarm: Finding, case: Case, form: Form) -> str:
-    """What the alarm is about, where that is none of those named."""
+    """What the alarm is about, where that is none of those named: by its largest holder, as everything is."""
     named = _named(case, form)
-    owners = {owner for one in named for owner in (one.owner, *(member.owner for member in one.members))}
-    if alarm.bytes is None or owners & set(alarm.owners) or any(one.category is alarm.category for one in named):
+    about = next((one for one in case.ranking.holders if one.category is alarm.category), None)
+    if form.short or alarm.bytes is None:
         return ""
-    if named and charged(alarm.bytes) < WORTH_SHARE * charged(named[0].bytes):
+    if about is None:
+        return f"; alarm: {formatting.size(alarm.bytes)} in {formatting.quoted(alarm.claim, 2 * form.letters)}"
+    if about in named or charged(about.bytes) < WORTH_SHARE * charged(named[0].bytes):
         return ""
-    return f"; alarm: {formatting.size(alarm.bytes)} in {formatting.quoted(alarm.claim, 2 * form.letters)}"
+    return f"; alarm: {_amount(about, case.ranking, form)}"
 
 
-def _amount(one: Holder, ranking: Ranking, form: Form) -> str:
+def _amount(one: Holder, ranking: Ranking, form: Form, *, again: bool = False) -> str:
     note = f" ({formatting.quoted(one.note, form.letters)})" if form.notes and one.note else ""
     size = one.weight(ranking.resource)
     count = formatting.size(size)
     if ranking.resource is Resource.INODES:
-        count = formatting.count(charged(size), "inode")
+        count = f"{charged(size):,}" if again else formatting.count(charged(size), "inode")
     return f"{count} in {_name(one, form)}{note}"
 
 
 def _name(one: Holder, form: Form) -> str:
-    """What it is stands whole; only its own name is cut."""
+    """What it is stands whole, and so does a class; only a thing's own name is cut."""
+    if one.owner is None:
+        return one.name
     kind = next((kind for kind in KINDS if one.name.startswith(kind)), "")
     own = one.name.removeprefix(kind)
     tail = "" if kind or one.name.startswith("/") else "".join(own.rpartition("'s ")[1:])
@@ -140,13 +152,15 @@ def _others_are_small(one: Holder, ranking: Ranking) -> str:
     return f"; {count:,} more {'is' if count == 1 else 'are'} small"
 
 
-def _cut_note(cut: CutShort | None) -> str:
-    return f" ({_progress(cut)})" if cut else ""
+def _cut_note(cut: CutShort | None, form: Form) -> str:
+    return f" ({_progress(cut, form)})" if cut else ""
 
 
-def _progress(cut: CutShort) -> str:
+def _progress(cut: CutShort, form: Form) -> str:
+    if form.bare and cut.used:
+        return f"{100 * cut.read // cut.used}% of inodes read"
     of = "" if cut.used is None else f" of {_thousands(cut.used)}"
-    return f"{_thousands(cut.read)}{of} inodes read, the next run goes on"
+    return f"{_thousands(cut.read)}{of} inodes read" + ("" if form.short else ", the next run goes on")
 
 
 def _thousands(count: int) -> str:
@@ -159,7 +173,7 @@ _COSTS = {
     Harm.NONE: "at no cost",
     Harm.TIME: "for time only",
     Harm.HISTORY: "for logs or dumps",
-    Harm.STATE: "if not needed any more",
+    Harm.STATE: "if unneeded",
 }
 _CACHE = "build cache"
 _GIVES = {
@@ -218,12 +232,14 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
     if not way.freed:
         return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
     inodes = case.ranking.resource is Resource.INODES
-    freed = formatting.count(way.freed, "inode") if inodes else formatting.bytes_(way.freed)
-    leads = f"{_COSTS[way.harm]} → {formatting.whole_percent(way.used_percent)}{' of inodes' if inodes else ''}"
-    if case.plan.target is not None and not form.short:
-        leads += f" (target {case.plan.target.percent:g}%)"
+    freed = f"{way.freed:,}" if inodes else formatting.bytes_(way.freed)
+    leads = f"{_COSTS[way.harm]} → {formatting.whole_percent(way.used_percent)}"
     if form.short:
         return f"{freed} back {leads}"
+    if inodes:
+        freed, leads = formatting.count(way.freed, "inode"), f"{leads} of inodes"
+    if case.plan.target is not None:
+        leads += f" (target {case.plan.target.percent:g}%)"
     kinds = _kinds(way.steps)
     return f"{' and '.join(kinds)} {'gives' if kinds == [_CACHE] else 'give'} back {freed} {leads}"
 
@@ -244,9 +260,10 @@ def _kinds(steps: Sequence[Step]) -> list[str]:
 def for_a_person(case: Case, way: Way, form: Form) -> str:
     """Those of the named that no step of the way takes, else the largest that only a person may let go."""
     gone = {target for step in way.steps for target in step.targets}
-    left = [one for one in _named(case, form) if _is_somebodys(one) and not _goes(one, gone)]
+    named = _named(case, form)
+    left = [one for one in named if _is_somebodys(one) and not _goes(one, gone)]
     if left:
-        return f"a person decides on {_listed(left, form)}"
+        return _decides(left, named, form)
     if way.is_enough:
         return ""
     most = max(case.plan.for_person, key=lambda step: charged(step.frees), default=None)
@@ -263,7 +280,16 @@ def _goes(one: Holder, gone: set[Owner]) -> bool:
     return one.owner in gone if one.owner is not None else any(member.owner in gone for member in one.members)
 
 
-def _listed(left: Sequence[Holder], form: Form) -> str:
-    if len(left) == 1 or (len(left) == 2 and not form.short):
-        return " and ".join(_name(one, form) for one in left)
-    return "the two named" if len(left) == 2 else "all three"
+def _decides(left: Sequence[Holder], named: Sequence[Holder], form: Form) -> str:
+    """By name, where there is room; else by place, since `it` could be what comes back."""
+    if not form.short or (len(named) == 1 and not form.bare):
+        return "a person decides on " + (
+            "all three" if len(left) == 3 else " and ".join(_name(one, form) for one in left)
+        )
+    if len(left) == len(named) > 1:
+        return "both are for a person" if len(left) == 2 else "all three are for a person"
+    places = " and ".join(_PLACES[named.index(one)] for one in left)
+    return f"the {places} {'is' if len(left) == 1 else 'are'} for a person"
+
+
+_PLACES = ("first", "second", "third")

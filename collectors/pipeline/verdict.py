@@ -33,7 +33,9 @@ _FORMS = (
     Form(3, False, 14, short=True),
     Form(2, False, 40, short=True),
     Form(2, False, 20, short=True),
+    Form(2, False, 12, short=True),
     Form(1, False, 40, short=True),
+    Form(1, False, 20, short=True),
     Form(1, False, 12, short=True),
 )
 

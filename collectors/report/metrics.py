@@ -1,7 +1,8 @@
 """A report as OpenMetrics, for node_exporter's textfile collector. An unknown figure has no sample; it is no zero.
 
 Labels hold the program's own words only (categories, rules, sources): no foreign string can forge a sample or make the
-number of series grow. Bills are told on request alone, since theirs are names of projects and repositories.
+number of series grow. The one label of the verdict holds escaped names. Bills are told on request alone, since theirs
+are names of projects and repositories.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ class _Once:
     def collect(self) -> Iterator[Metric]:
         report = self._report
         yield _gauge("severity", "The worst finding: 0 OK, 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", int(report.severity))
+        yield _labelled(
+            "verdict", "1; the label is the report's verdict, in one line", "verdict", {report.verdict: 1.0}
+        )
         yield _gauge("exit_status", "0 well, 1 warning, 2 critical, 3 not known", report.exit_status)
         yield _gauge("last_success_timestamp_seconds", "When this report was made", report.taken_at.timestamp())
         yield _gauge("duration_seconds", "How long the run took", report.took_s)

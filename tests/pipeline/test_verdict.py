@@ -93,7 +93,7 @@ def test_things_in_use_and_not_dockers_are_named_and_a_person_is_told() -> None:
     told = verdict(a_case(*others(DUMP, VOLUME, LAYER), plan=a_plan(step(CACHE, "build-cache", 2 * GIB))))
     assert told == (
         "40.0 GiB in /srv/dump, 20.0 GiB in volume pg, 18.0 GiB in web-1's layer"
-        " · 2.0 GiB back at no cost → 84% · a person decides on all three"
+        " · 2.0 GiB back at no cost → 84% · all three are for a person"
     )
 
 
@@ -165,8 +165,11 @@ def test_what_could_not_be_decided_is_said_before_what_was_seen() -> None:
 
 
 def test_an_alarm_that_is_not_about_room_is_told_beside_who_holds_it() -> None:
-    leak = replace(finding("orphans", count=9 * GIB), claim="41 orphaned layers", category=Category.ORPHANS)
-    assert "40.0 GiB in /srv/dump; alarm: 9.0 GiB in 41 orphaned layers" in verdict(a_case(*others(DUMP), alarm=leak))
+    leak = replace(finding("orphans", count=9 * GIB), category=Category.ORPHANS)
+    layer = thing(OwnerKind.ORPHAN, Category.ORPHANS, "orphaned layer abc", exact(9 * GIB))
+    assert "40.0 GiB in /srv/dump; alarm: 9.0 GiB in orphaned layer abc" in verdict(
+        a_case(*others(DUMP, layer), alarm=leak)
+    )
     missing = replace(finding("device"), claim="a device is missing")
     assert verdict(a_case(*others(DUMP), alarm=missing)).startswith("A device is missing · 40.0 GiB")
 
@@ -192,8 +195,9 @@ def _with_long_names(host: Made) -> Case:
 
 
 def _renamed(one: Holder, names: dict[str, str]) -> Holder:
-    members = tuple(_renamed(member, names) for member in one.members)
-    return replace(one, name=names.get(one.name, one.name), members=members)
+    """The things of a class; what a class is called is ours."""
+    members = tuple(replace(member, name=names.get(member.name, member.name)) for member in one.members)
+    return replace(one, members=members)
 
 
 def test_a_name_cannot_forge_a_field_or_markdown() -> None:
