@@ -45,6 +45,7 @@ CAUSES: tuple[Cause, ...] = (
     btrfs_bookends.CAUSE,
     btrfs_metadata.CAUSE,
     btrfs_metadata.UNALLOCATED,
+    btrfs_metadata.DATA,
     build_cache.CAUSE,
     stopped_containers.CAUSE,
     unused_images.DANGLING,

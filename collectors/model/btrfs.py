@@ -40,6 +40,11 @@ class Space:
     copies: int  # physical bytes a logical byte takes, times `copies_of`
     copies_of: int  # RAID5/6 take n/(n−parity): copies / copies_of
 
+    @property
+    def free_bytes(self) -> int:
+        """Logical, in the chunks that there are."""
+        return self.logical_total_bytes - self.logical_used_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -205,6 +210,7 @@ class Btrfs:
     """One btrfs filesystem; each part arrives or says which privilege it lacked."""
 
     uuid: str
+    temporary_uuid: bool  # made up by the kernel, for this mount: one with the uuid on disk was mounted already
     generation: Reading[int]
     node_bytes: int
     sector_bytes: int
@@ -234,15 +240,31 @@ class Btrfs:
         """None of them where they could not be listed."""
         return self.spaces.value if isinstance(self.spaces, Exact) else ()
 
-    def used_and_total(self, kind: str) -> tuple[int, int]:
-        """Logical bytes of all chunks of this kind; of the reserve, what it may become is its total."""
-        mine = [space for space in self.known_spaces if space.kind == kind]
-        return sum(space.logical_used_bytes for space in mine), sum(space.logical_total_bytes for space in mine)
+    @property
+    def reserve_bytes(self) -> int:
+        """The global reserve: a part of metadata that only the kernel itself may use."""
+        return sum(space.logical_total_bytes for space in self.known_spaces if space.kind == "global reserve")
 
     def room(self, kind: str) -> Room | None:
         """What new chunks of a kind could hold; mixed ones hold either. None where it could not be told."""
         rooms = self.rooms.value if isinstance(self.rooms, Exact) else ()
         return next((room for room in rooms if room.kind in (kind, "mixed")), None)
+
+    def usable(self, kind: str) -> tuple[Space, ...]:
+        """The chunks of a kind that new writes may use: where profiles differ, only those of the next chunk's."""
+        room = self.room(kind)
+        mine = (space for space in self.known_spaces if room is not None and space.kind == room.kind)
+        return tuple(space for space in mine if room is not None and room.profile in ("single", space.profile))
+
+    @property
+    def data_left_bytes(self) -> int | None:
+        """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
+        room = self.room("data")
+        if room is None or isinstance(room.allocatable, Unavailable) or isinstance(self.statfs, Unavailable):
+            return None
+        free = sum(space.free_bytes for space in self.usable("data"))
+        reserve = self.reserve_bytes if room.kind == "mixed" else 0
+        return max(0, free - reserve + charged(room.allocatable)) * room.copies // self.statfs.value.divisor
 
     @property
     def reachable_bytes(self) -> int | None:

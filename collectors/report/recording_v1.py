@@ -117,10 +117,10 @@ def _report(fields: Fields) -> Fields:
 
 
 def btrfs(fields: Fields) -> Fields:
-    """Neither the rule of statfs, what could be allocated nor what ran was told."""
+    """Neither the rule of statfs, what could be allocated nor what ran was told; nor were clones known."""
     origin = fields["unallocated_bytes"].origin
     untold = Unavailable(Why.NOT_REPORTED, "recorded before this was told", origin)
-    return {"rooms": untold, "statfs": untold, "operation": untold, **fields}
+    return {"temporary_uuid": False, "rooms": untold, "statfs": untold, "operation": untold, **fields}
 
 
 def device(fields: Fields) -> Fields:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collectors.causes.finding_context import largest
-from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Space
+from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Room, Space
 from collectors.model.engine import DaemonConfig
 from collectors.model.filesystem import Occupancy, PathUsage
 from collectors.model.finding import Finding, Severity
@@ -129,6 +129,11 @@ def _half_converted() -> Any:
     return Exact((*made.spaces.value, Space("data", "RAID1", GIB, GIB // 2, 2, 1)), HERE)
 
 
+def _room(count: int, profile: str) -> Any:
+    """Of data; what metadata can have is not told."""
+    return Exact((Room("data", profile, 1, Exact(count, HERE), GIB),), HERE)
+
+
 @pytest.mark.parametrize(
     ("errors", "said"),
     [
@@ -156,6 +161,8 @@ def _sharing(**changes: Any) -> Any:
         ({"devices": _device({"write_errs": 2})}, {"btrfs-device-errors": Severity.P1}),
         ({"devices": _device({}, missing=True)}, {"btrfs-device-missing": Severity.P1}),
         ({"spaces": _half_converted()}, {"btrfs-profiles": Severity.P3}),
+        ({"rooms": _room(2 * GIB, "RAID1"), "spaces": _half_converted()},
+         {"btrfs-profiles": Severity.P3, "btrfs-data-room": Severity.P1}),
         ({"spaces": _half_converted(), "operation": Exact("balance paused", HERE)}, {"btrfs-profiles": Severity.P4}),
         ({"quotas": Exact(Quotas(QuotaMode.FULL, False, False, Exact((), HERE)), HERE)}, {"btrfs-quotas": Severity.P4}),
         ({"sharing": _sharing(residual_data_bytes=9)}, {"btrfs-inexact": Severity.P3}),

@@ -290,3 +290,11 @@ def test_the_oldest_time_and_the_longest_uptime_stay_in_the_calendar() -> None:
     early = replace(a_record(), at=datetime(1970, 1, 1, tzinfo=UTC), uptime_s=9.9e9)
     late = replace(early, at=datetime(1970, 1, 2, tzinfo=UTC), uptime_s=0.0)
     assert len(reading.straightened((late, early))) == 2
+
+
+def test_an_allocation_from_before_allocatable_was_told_says_that_it_is_unknown() -> None:
+    assert fields._allocation([5, 4, 3, 2, 1, 7, 6]) == Allocation(5, 4, 3, 2, 1, 7, 6)
+    assert fields._allocation([5, 4, 3, 2, 1]) == Allocation(5, 4, 3, 2, 1, None, None)
+    for damaged in ([5, 4, 3, 2], [5, 4, 3, 2, 1, 7], "5,4,3,2,1"):
+        with pytest.raises(ValueError, match=r"."):
+            fields._allocation(damaged)

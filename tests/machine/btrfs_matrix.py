@@ -92,7 +92,7 @@ def made(shape: Shape, base: Path) -> Iterator[Lab]:
         lab.commit()
         yield lab
     finally:
-        left = disk.destroy(base)
+        left = disk.destroy(base, timeout_s=60)
         assert not left, left
 
 

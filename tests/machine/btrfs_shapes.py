@@ -96,7 +96,7 @@ SHAPES: Mapping[str, Shape] = {
     "RAID0 half to RAID1": Shape((320, 320), _profiles("raid0", "raid1"), (), converted("-dconvert=raid1,limit=1")),
     "RAID1 half to single": Shape((400, 400), _profiles("raid1", "raid1"), (), converted("-dconvert=single,limit=1")),
     "single half to DUP": Shape((512,), (), (), converted("-dconvert=dup,limit=1")),
-    "RAID1 data, DUP metadata": Shape(_TWO, _profiles("raid1", "raid1"), (), converted("-f", "-mconvert=dup")),
+    "RAID1 data, single metadata": Shape((320, 320), _profiles("raid1", "single")),
     "one of three taken out": Shape((160, 200, 240), _profiles("raid1", "raid1"), (), without_first),
     "blocks of 4 KiB": Shape((256,), ("-n", "4096")),
     "blocks of 64 KiB": Shape((320,), ("-n", "65536")),

@@ -18,6 +18,7 @@ from collectors.filesystems.btrfs.document import btrfs_fields
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
+from collectors.report import formatting
 from collectors.report.text import render
 from tests.lab import disk
 from tests.lab.commands import CommandFailed, run
@@ -131,6 +132,20 @@ def test_room_without_a_device_is_what_the_kernel_then_allocates(tmp_path: Path)
         made_lab.commit()
         assert abs(data_chunks(made_lab.at) - before - room.allocatable.value) <= room.chunk_bytes
         assert found(look(made_lab.at), "btrfs-profiles").severity is Severity.P3, "written without a second copy"
+
+
+def test_the_total_beside_used_is_what_can_be_reached(tmp_path: Path) -> None:
+    with made(Shape((160, 480), ("-d", "raid1", "-m", "raid1")), tmp_path / "lab") as made_lab:
+        reachable = figures(made_lab.at).reachable_bytes
+        assert reachable is not None
+        assert 150 * MIB < reachable < 160 * MIB < 320 * MIB == total_of_statfs(made_lab.at)
+        (line,) = [line for line in render(look(made_lab.at)).splitlines() if line.startswith("Disk: ")]
+        assert f"/{formatting.tight(reachable, si=False)} on" in line
+
+
+def total_of_statfs(at: Path) -> int:
+    room = os.statvfs(at)
+    return room.f_blocks * room.f_frsize
 
 
 def data_chunks(at: Path) -> int:
@@ -259,7 +274,9 @@ def test_a_seed_and_what_sprouts_from_it_are_walked_raw(tmp_path: Path) -> None:
         made_lab.snapshot("docker/one", "docker/sprouted")
         made_lab.commit()
         assert unattributed_bytes(at) == 0
-        books_close(look(at))
+        report = look(at)
+        books_close(report)
+        assert render(report).count("takes no new chunks") == 1
         room = figures(at).room("data")
         assert room is not None
         assert isinstance(room.allocatable, Exact)
@@ -283,9 +300,11 @@ def test_a_clone_mounted_beside_its_original_is_walked_raw(tmp_path: Path) -> No
         beside.write(beside.at / "docker/one/own", 2 * MIB)
         beside.commit()
         assert figures(beside.at).uuid != figures(base / "mnt").uuid
-        for at in (base / "mnt", beside.at):
+        for at, said in ((base / "mnt", False), (beside.at, True)):
             assert unattributed_bytes(at) == 0
-            books_close(look(at))
+            report = look(at)
+            books_close(report)
+            assert ("a clone of what is mounted already" in render(report)) is said
 
 
 def test_a_balance_that_runs_or_is_paused_is_said_and_walked_around(tmp_path: Path) -> None:

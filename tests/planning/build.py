@@ -193,6 +193,7 @@ def btrfs(
     )  # fmt: skip
     return Btrfs(
         uuid="u",
+        temporary_uuid=False,
         generation=Exact(1, HERE),
         node_bytes=16384,
         sector_bytes=4096,

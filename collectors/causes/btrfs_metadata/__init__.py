@@ -16,6 +16,7 @@ from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
+from collectors.model.filesystem import used_percent
 from collectors.model.finding import Finding, Severity
 from collectors.model.holder import Resource
 from collectors.model.ledger import Category
@@ -120,8 +121,7 @@ def detect_unallocated(context: FindingContext) -> Iterable[Finding]:
     room = facts.room("metadata") if facts is not None else None
     if facts is None or room is None or isinstance(room.allocatable, Unavailable):
         return
-    used, total = facts.used_and_total("data")
-    slack = total - used
+    slack = sum(space.free_bytes for space in facts.known_spaces if space.kind == "data")
     chunk = min(context.limits.chunk_bytes, context.total_bytes // 10)
     if charged(room.allocatable) < chunk and slack > 2 * chunk:
         free = ("free space inside data chunks", context.exact(slack))
@@ -135,3 +135,35 @@ UNALLOCATED_LINE = "nearly all of the disk is in btrfs chunks that are not full"
 UNALLOCATED = Cause(
     UNALLOCATED_ID, None, None, Harm.NONE, UNALLOCATED_LINE, detect_unallocated, propose, REMOVER, wants_step=False
 )
+
+
+DATA_ID = "btrfs-data-room"
+
+
+def detect_data(context: FindingContext) -> Iterable[Finding]:
+    """Data will be refused at a used % that df shows as harmless: what it calls free lies where data cannot go."""
+    facts, space, limits = context.facts(Btrfs), context.space, context.limits
+    left = facts.data_left_bytes if facts is not None else None
+    if facts is None or space is None or left is None:
+        return
+    percent = used_percent(space.used_bytes, space.used_bytes + left)
+    severity = limits.level(percent)
+    if severity <= limits.level(space.used_percent) or percent - space.used_percent < limits.clear_points:
+        return
+    usable = facts.usable("data")
+    stranded = [one for one in facts.known_spaces if one.kind == "data" and one not in usable]
+    evidence = (
+        ("data that can still be written", context.exact(left)),
+        ("df calls free", context.exact(space.available_bytes)),
+        *(
+            (f"free in {s.profile} chunks", context.exact(s.logical_total_bytes - s.logical_used_bytes))
+            for s in stranded
+        ),
+    )
+    claim = f"df calls room free that no data can be written to: {percent}% of what can be used is used"
+    remedy = "finish or undo the conversion" if stranded else "free data, or add a device: df counts parity as free"
+    yield Finding(DATA_ID, severity, claim, context.exact(left), evidence, remedy, (), True)
+
+
+DATA_LINE = "room that df calls free lies where no data can be written: in chunks of another profile, or in parity"
+DATA = Cause(DATA_ID, None, None, None, DATA_LINE, detect_data, symptom=True, wants_step=False)

@@ -61,11 +61,11 @@ class MetadataRoom:
 
 def metadata_room(btrfs: Btrfs) -> MetadataRoom | None:
     """None where the figures to tell are missing."""
-    found = _sum(btrfs.known_spaces, "metadata") or _sum(btrfs.known_spaces, "mixed")
     room = btrfs.room("metadata")
+    found = _sum(btrfs.usable("metadata"), room.kind) if room is not None else None
     if found is None or room is None:
         return None
-    _, reserve = btrfs.used_and_total("global reserve")
+    reserve = btrfs.reserve_bytes
     limit, node, copies = room.chunk_bytes, btrfs.node_bytes, (found.copies, found.copies_of)
     return MetadataRoom(found.total, found.used, reserve, room.allocatable, limit, node, copies)
 
@@ -102,9 +102,9 @@ def pressure(btrfs: Btrfs, *, decided: bool = False) -> Pressure | None:
     room = metadata_room(btrfs)
     if room is None or not room.no_whole_chunk or _sum(btrfs.known_spaces, "mixed") is not None:
         return None
-    used, total = btrfs.used_and_total("data")
+    slack = sum(space.free_bytes for space in btrfs.known_spaces if space.kind == "data")
     wanted = room.chunk_bytes * room.copies[0] // room.copies[1]
-    if not decided and room.used_bytes < HIGH_METADATA_FILL * room.total_bytes and total - used <= 2 * wanted:
+    if not decided and room.used_bytes < HIGH_METADATA_FILL * room.total_bytes and slack <= 2 * wanted:
         return None
     return Pressure(room)
 

@@ -32,6 +32,7 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
 
     fields: Json = {
         "uuid": facts.uuid,
+        "temporary_uuid": facts.temporary_uuid,
         "generation": facts.generation.value if isinstance(facts.generation, Exact) else None,
         "node_bytes": facts.node_bytes,
         "unallocated_bytes": None if isinstance(unallocated, Unavailable) else charged(unallocated),

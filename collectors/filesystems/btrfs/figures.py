@@ -121,6 +121,7 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
     return Exact(
         Btrfs(
             uuid=info.uuid,
+            temporary_uuid=of_a_clone(host, info.uuid),
             generation=_generation(info, asked.origin),
             node_bytes=info.node_bytes,
             sector_bytes=info.sector_bytes,

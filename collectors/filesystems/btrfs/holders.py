@@ -142,8 +142,7 @@ def own_bytes(btrfs: Btrfs, sharing: Reading[Sharing]) -> Size:
     held = sum(share.bytes for share in _shares(table, rule.divisor)) if table is not None else 0
     counted = (trees + sum(row.data_disk_bytes for row in rows)) // rule.divisor
     counted -= counted % btrfs.sector_bytes  # statfs counts in blocks
-    _, reserve = btrfs.used_and_total("global reserve")
-    return Exact(counted - held + reserve * rule.reserve_counted, origin)
+    return Exact(counted - held + btrfs.reserve_bytes * rule.reserve_counted, origin)
 
 
 def _disk_bytes(spaces: Iterable[Space], kinds: Iterable[str]) -> int:

@@ -89,7 +89,8 @@ def _section(report: Report, si: bool) -> list[str]:
     if isinstance(btrfs, Unavailable):
         return [f"Btrfs: {formatting.unknown(btrfs)}"]
     facts = btrfs.value
-    lines = [f"Btrfs: {facts.uuid}, nodes of {formatting.bytes_(facts.node_bytes)}"]
+    clone = ", made up for this mount: a clone of what is mounted already" if facts.temporary_uuid else ""
+    lines = [f"Btrfs: {facts.uuid}{clone}, nodes of {formatting.bytes_(facts.node_bytes)}"]
     lines += _allocation(facts, si)
     lines += _pending(facts, si)
     lines.append(f"Quotas: {_quotas(facts.quotas)}")
@@ -115,6 +116,7 @@ def _allocation(facts: Btrfs, si: bool) -> list[str]:
             size = (
                 f"{formatting.bytes_(device.allocated_bytes, si=si)} of {formatting.bytes_(device.total_bytes, si=si)}"
             )
+            told += "" if device.takes_chunks else ", takes no new chunks (a seed, or read-only)"
             lines.append(f"- Device {device.devid} {formatting.quoted(device.path)}: {size} allocated, {told}")
     else:
         lines.append(f"- Devices: {formatting.unknown(facts.devices)}")

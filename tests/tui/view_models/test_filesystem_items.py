@@ -36,7 +36,9 @@ def on_btrfs(shared: Reading[Sharing]) -> Report:
         a_subvolume(301, "[red]x[/]"),
     )
     none = missing(Why.NOT_ASKED, "not asked")
-    facts = Btrfs("fs", none, 16384, 4096, none, none, none, none, none, none, none, Exact(listed, HERE), none, shared)
+    facts = Btrfs(
+        "fs", False, none, 16384, 4096, none, none, none, none, none, none, none, Exact(listed, HERE), none, shared
+    )
     return replace(incident(), filesystem_facts=Exact(facts, HERE))
 
 
