@@ -259,25 +259,22 @@ class Btrfs:
     @property
     def data_left_bytes(self) -> int | None:
         """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
-        room = self.room("data")
-        if room is None or isinstance(room.allocatable, Unavailable) or isinstance(self.statfs, Unavailable):
-            return None
         free = sum(space.free_bytes for space in self.usable("data"))
-        reserve = self.reserve_bytes if room.kind == "mixed" else 0
-        return max(0, free - reserve + charged(room.allocatable)) * room.copies // self.statfs.value.divisor
+        return self._counted(free - (self.reserve_bytes if self.usable("mixed") else 0), 0)
 
     @property
     def reachable_bytes(self) -> int | None:
-        """The most that `used` of statfs can become: what chunks hold, and what data chunks can still be made.
+        """The most that `used` of statfs can become; its own total counts parity, and room that no chunk fits into."""
+        chunks = (space for space in self.known_spaces if space.kind != "global reserve")
+        return self._counted(0, sum(s.logical_total_bytes * (s.copies if s.copies_of == 1 else 1) for s in chunks))
 
-        Its own total counts room that no chunk can be made of, and parity. None where the figures to tell are missing.
-        """
+    def _counted(self, free_bytes: int, disk_bytes: int) -> int | None:
+        """As statfs counts: disk bytes, and free ones of data chunks, with all data that can still be allocated."""
         room = self.room("data")
         if room is None or isinstance(room.allocatable, Unavailable) or isinstance(self.statfs, Unavailable):
             return None
-        chunks = (space for space in self.known_spaces if space.kind != "global reserve")
-        placed = sum(one.logical_total_bytes * (one.copies if one.copies_of == 1 else 1) for one in chunks)
-        return (placed + charged(room.allocatable) * room.copies) // self.statfs.value.divisor
+        more = max(0, free_bytes + charged(room.allocatable))
+        return (disk_bytes + more * room.copies) // self.statfs.value.divisor
 
     @property
     def profiles(self) -> dict[str, tuple[str, ...]]:
@@ -301,8 +298,7 @@ class Btrfs:
         (data, data_used), (metadata, metadata_used) = sums["data"], sums["metadata"]
         allocatable = (self.room("data"), self.room("metadata"))
         more = tuple(None if room is None else charged(room.allocatable) for room in allocatable)
-        free = self.unallocated_bytes
-        unallocated = None if isinstance(free, Unavailable) else charged(free)
+        unallocated = None if isinstance(self.unallocated_bytes, Unavailable) else charged(self.unallocated_bytes)
         return Allocation(data, data_used, metadata, metadata_used, unallocated, *more)
 
     @property

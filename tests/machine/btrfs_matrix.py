@@ -176,9 +176,10 @@ def _fill_data(lab: Lab) -> Report:
     """Pieces of data until the kernel refuses one; the look that was taken last."""
     folder = lab.at / "docker/fill"
     folder.mkdir()
-    free = os.statvfs(lab.at)
-    look_at = free.f_bavail * free.f_frsize * 95 // 100
-    last, number = look(lab.at), 0
+    left, number = figures(lab.at).data_left_bytes, 0
+    assert left is not None
+    look_at = left * 95 // 100  # as the program itself expects the end
+    last = look(lab.at)
     with suppress_full():
         while True:
             with (folder / str(number)).open("wb") as file:
