@@ -10,6 +10,7 @@ from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.allocator import (
     PROFILES,
     DeviceRoom,
+    after_chunk,
     holes,
     limits,
     new_profile,
@@ -65,6 +66,15 @@ def test_a_large_filesystem_takes_no_longer() -> None:
     most = limits("data", 800 << 40)
     assert placeable_bytes("RAID1", devices, most) == pytest.approx(400 << 40, rel=0.001)
     assert placeable_bytes("RAID6", devices, most) == pytest.approx(600 << 40, rel=0.001)
+
+
+def test_after_one_chunk_the_devices_have_that_much_less() -> None:
+    devices = [DeviceRoom(256 * MIB, (200 * MIB,)), DeviceRoom(512 * MIB, (60 * MIB, 400 * MIB))]
+    most = limits("metadata", 768 * MIB)
+    left = after_chunk("RAID1", devices, most)
+    stripe = 80 * MIB  # a tenth of the devices, rounded up to 16 MiB
+    assert [device.holes for device in left] == [(200 * MIB - stripe,), (60 * MIB, 400 * MIB - stripe)]
+    assert after_chunk("RAID1", devices[:1], most) == tuple(devices[:1])
 
 
 @pytest.mark.parametrize(

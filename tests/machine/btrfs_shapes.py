@@ -100,7 +100,6 @@ SHAPES: Mapping[str, Shape] = {
     "one of three taken out": Shape((160, 200, 240), _profiles("raid1", "raid1"), (), without_first),
     "blocks of 4 KiB": Shape((256,), ("-n", "4096")),
     "blocks of 64 KiB": Shape((320,), ("-n", "65536")),
-    "block group tree": Shape((256,), ("-O", "block-group-tree")),
     "the old free space cache": Shape((256,), ("-R", "^free-space-tree"), ("space_cache=v1",)),
     "zstd forced, sha256": Shape((256,), ("--csum", "sha256"), ("compress-force=zstd",)),
 }

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from collectors.model.btrfs import Btrfs, Chunk, Device, Space
+from collectors.model.btrfs import RESERVED_NODES, Btrfs, Chunk, Device, Space
 from collectors.model.reading import Exact, Size, Unavailable, charged
 
 HIGH_METADATA_FILL = 0.75  # below that metadata still has room to grow where it is
-# Relocation reserves 256 nodes before it starts, and its transactions come on top: with 16 KiB nodes a balance failed
-# at 5.25 MiB of free metadata and worked at 6.8 MiB (kernel 6.18). Twice the reservation is on the safe side.
-RELOCATION_NODES = 2 * 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,7 @@ class MetadataRoom:
 
         Measured: the kernel refused with 4 MiB left.
         """
-        short = self.free_bytes + self.allocatable_bytes < RELOCATION_NODES * self.node_bytes
+        short = self.free_bytes + self.allocatable_bytes < RESERVED_NODES * self.node_bytes
         return self.no_whole_chunk and (short or self.fill >= share)
 
 
@@ -80,7 +77,7 @@ class Pressure:
     def lacking_bytes(self) -> int:
         """Metadata to free first; above 0, a balance ends in ENOSPC before it moved anything."""
         free = self.room.total_bytes - self.room.used_bytes - self.room.reserve_bytes
-        return max(0, RELOCATION_NODES * self.room.node_bytes - free - self.room.allocatable_bytes)
+        return max(0, RESERVED_NODES * self.room.node_bytes - free - self.room.allocatable_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,18 @@ def placeable_bytes(name: str, devices: Sequence[DeviceRoom], most: ChunkLimits)
         placed += made
 
 
-def _one_chunk(profile: Profile, left: list[list[int]], most: ChunkLimits) -> int:
-    """Take the next chunk out of the devices' holes, `left`; its logical bytes, 0 where none can be made."""
+def after_chunk(name: str, devices: Sequence[DeviceRoom], most: ChunkLimits) -> tuple[DeviceRoom, ...]:
+    """What is left of the devices' free room once one more chunk of this profile is made."""
+    left = [list(device.holes) for device in devices]
+    _one_chunk(PROFILES[name], left, most, steps=1)
+    return tuple(DeviceRoom(device.total_bytes, tuple(rest)) for device, rest in zip(devices, left, strict=True))
+
+
+def _one_chunk(profile: Profile, left: list[list[int]], most: ChunkLimits, steps: int = _STEPS) -> int:
+    """Take the next chunk out of the devices' holes, `left`; its logical bytes, 0 where none can be made.
+
+    As many at once as `steps` of them leave no device short; with 1 step it is one.
+    """
     least = _STRIPE * profile.stripes
     wanted = most.stripe_bytes * profile.stripes
     found = sorted((-min(max(holes), wanted), -sum(holes), at) for at, holes in enumerate(left) if holes)
@@ -120,7 +130,8 @@ def _one_chunk(profile: Profile, left: list[list[int]], most: ChunkLimits) -> in
     stripe = min(stripe, _MOST_STRIPE) // _STRIPE * _STRIPE
     chosen = [at for _, at in usable[:count]]
     # Many chunks at once, while every device has room for many.
-    times = max(1, min(max(left[at]) for at in chosen) // (stripe * profile.stripes * _STEPS))
+    fitting = min(max(left[at]) for at in chosen) // (stripe * profile.stripes)
+    times = max(1, fitting // steps) if steps > 1 else 1
     for at in chosen:
         _take(left[at], stripe * profile.stripes * times, wanted)
     return stripe * parts * times

@@ -113,7 +113,9 @@ def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btr
     subvolumes = part("subvolumes", "root tree", search.subvolumes)
     quotas = part("quotas", "quota tree", lambda fd: _quotas(fd, info, host))
     limit, origin = partial(chunk_limit, host, info.uuid), asked.origin
-    placed = part("rooms", "chunk tree", lambda fd: rooms(fd, _read(devices), _read(spaces), limit, origin))
+    placed = part(
+        "rooms", "chunk tree", lambda fd: rooms(fd, _read(devices), _read(spaces), info.node_bytes, limit, origin)
+    )
     statfs = part("statfs", "statvfs", lambda fd: statfs_rule(fd, _read(devices)))
     operation = part("operation", "sysfs exclusive_operation", lambda fd: running(host, info.uuid))
     # Last: one look-up for each chunk, and on a cold disk each may have to be fetched.

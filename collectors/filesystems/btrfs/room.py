@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 from collectors.filesystems.btrfs import allocator, decode, ioctl, layout, search
 from collectors.filesystems.btrfs.allocator import DeviceRoom
-from collectors.model.btrfs import Device, Room, Space, StatfsRule
+from collectors.model.btrfs import RESERVED_NODES, Device, Room, Space, StatfsRule
 from collectors.model.reading import Between, Exact, Origin, Size
 from collectors.system.deadline import Declined, Malformed
 
-_KINDS = ("data", "metadata", "mixed")
+_KINDS = ("metadata", "data", "mixed")  # in the order in which they find room
 _TRIES = 4  # of reading two counters that belong to one moment
 _MOST_COPIES = 4
 
@@ -25,11 +25,13 @@ def rooms(
     fd: int,
     devices: Sequence[Device],
     spaces: Sequence[Space],
+    node_bytes: int,
     chunk_bytes: Callable[[str], int | None],
     origin: Origin,
 ) -> tuple[Room, ...]:
     """What new chunks could hold, for each kind that there is. `chunk_bytes` tells the kernel's own limit for a kind.
 
+    Data comes after the chunk of metadata that the kernel makes next, where what metadata has is too little already.
     Without CAP_SYS_ADMIN nobody tells where the chunks lie: then no more fits than if each device's room were in one
     piece. Malformed for a profile of the future.
     """
@@ -48,10 +50,19 @@ def rooms(
         most = allocator.limits(kind, total, chunk_bytes(kind))
         count = allocator.placeable_bytes(profile, placed, most)
         found.append(Room(kind, profile, layout.disk_copies(profile), _size(count, known, origin), most.chunk_bytes))
+        if kind == "metadata" and _needs_a_chunk(spaces, node_bytes):
+            placed = allocator.after_chunk(profile, placed, most)
     return tuple(found)
 
 
-def _free_room(fd: int, devices: Sequence[Device]) -> tuple[list[DeviceRoom], bool]:
+def _needs_a_chunk(spaces: Sequence[Space], node_bytes: int) -> bool:
+    """Whether metadata has less left, the reserve aside, than the kernel sets aside for its larger transactions."""
+    free = sum(space.free_bytes for space in spaces if space.kind == "metadata")
+    reserve = sum(space.logical_total_bytes for space in spaces if space.kind == "global reserve")
+    return free - reserve < RESERVED_NODES * node_bytes
+
+
+def _free_room(fd: int, devices: Sequence[Device]) -> tuple[Sequence[DeviceRoom], bool]:
     """How each device's free room lies, and whether that is known."""
     try:
         chunks = [chunk for _, chunk in search.chunk_items(fd)]
