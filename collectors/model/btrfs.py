@@ -259,26 +259,6 @@ class Btrfs:
         return tuple(space for space in mine if room is not None and room.profile in ("single", space.profile))
 
     @property
-    def data_left_bytes(self) -> int | None:
-        """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
-        free = sum(space.free_bytes for space in self.usable("data"))
-        return self._counted(free - (self.reserve_bytes if self.usable("mixed") else 0), 0)
-
-    @property
-    def reachable_bytes(self) -> int | None:
-        """The most that `used` of statfs can become; its own total counts parity, and room that no chunk fits into."""
-        chunks = (space for space in self.known_spaces if space.kind != "global reserve")
-        return self._counted(0, sum(s.logical_total_bytes * (s.copies if s.copies_of == 1 else 1) for s in chunks))
-
-    def _counted(self, free_bytes: int, disk_bytes: int) -> int | None:
-        """As statfs counts: disk bytes, and free ones of data chunks, with all data that can still be allocated."""
-        room = self.room("data")
-        if room is None or isinstance(room.allocatable, Unavailable) or isinstance(self.statfs, Unavailable):
-            return None
-        more = max(0, free_bytes + charged(room.allocatable))
-        return (disk_bytes + more * room.copies) // self.statfs.value.divisor
-
-    @property
     def profiles(self) -> dict[str, tuple[str, ...]]:
         """The profiles of the chunks of each kind, those with the most bytes first."""
         found: defaultdict[str, list[str]] = defaultdict(list)

@@ -18,7 +18,7 @@ from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, floor
+from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
 
 _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
 
@@ -87,13 +87,34 @@ def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Fac
     return reading.value if isinstance(reading, Exact) and isinstance(reading.value, kind) else None
 
 
+def data_left_bytes(facts: Btrfs) -> int | None:
+    """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
+    free = sum(space.free_bytes for space in facts.usable("data"))
+    return _counted(facts, free - (facts.reserve_bytes if facts.usable("mixed") else 0), 0)
+
+
+def reachable_bytes(facts: Btrfs) -> int | None:
+    """The most that `used` of statfs can become; its own total counts parity, and room that no chunk fits into."""
+    chunks = (space for space in facts.known_spaces if space.kind != "global reserve")
+    return _counted(facts, 0, sum(s.logical_total_bytes * (s.copies if s.copies_of == 1 else 1) for s in chunks))
+
+
+def _counted(facts: Btrfs, free_bytes: int, disk_bytes: int) -> int | None:
+    """As statfs counts: disk bytes, and free ones of data chunks, with all data that can still be allocated."""
+    room = facts.room("data")
+    if room is None or isinstance(room.allocatable, Unavailable) or isinstance(facts.statfs, Unavailable):
+        return None
+    more = max(0, free_bytes + charged(room.allocatable))
+    return (disk_bytes + more * room.copies) // facts.statfs.value.divisor
+
+
 # What chunks leave over on a device is no reason to show another total.
 _SAME_SHARE = 0.01
 
 
 def shown_total(space: FsSpace, reading: Reading[FilesystemFacts] | None) -> int:
     """The total to show beside used, in bytes: statfs', or less where that counts room which nothing can use."""
-    reachable = reading.value.reachable_bytes if isinstance(reading, Exact) else None
+    reachable = reachable_bytes(reading.value) if isinstance(reading, Exact) else None
     if reachable is None or space.total_bytes - reachable <= _SAME_SHARE * space.total_bytes:
         return space.total_bytes
     return max(reachable, space.used_bytes)

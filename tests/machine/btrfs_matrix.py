@@ -21,6 +21,7 @@ from pathlib import Path
 from collectors.engine.endpoint import endpoint
 from collectors.filesystems.btrfs import holders
 from collectors.inventory import Request
+from collectors.model.facts import data_left_bytes
 from collectors.model.finding import Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
@@ -176,7 +177,7 @@ def _fill_data(lab: Lab) -> Report:
     """Pieces of data until the kernel refuses one; the look that was taken last."""
     folder = lab.at / "docker/fill"
     folder.mkdir()
-    left, number = figures(lab.at).data_left_bytes, 0
+    left, number = data_left_bytes(figures(lab.at)), 0
     assert left is not None
     look_at = left * 95 // 100  # as the program itself expects the end
     last = look(lab.at)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems.btrfs.document import btrfs_fields
+from collectors.model.facts import reachable_bytes
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
@@ -136,7 +137,7 @@ def test_room_without_a_device_is_what_the_kernel_then_allocates(tmp_path: Path)
 
 def test_the_total_beside_used_is_what_can_be_reached(tmp_path: Path) -> None:
     with made(Shape((160, 480), ("-d", "raid1", "-m", "raid1")), tmp_path / "lab") as made_lab:
-        reachable = figures(made_lab.at).reachable_bytes
+        reachable = reachable_bytes(figures(made_lab.at))
         assert reachable is not None
         assert 150 * MIB < reachable < 160 * MIB < 320 * MIB == total_of_statfs(made_lab.at)
         (line,) = [line for line in render(look(made_lab.at)).splitlines() if line.startswith("Disk: ")]

@@ -16,6 +16,7 @@ from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
+from collectors.model.facts import data_left_bytes
 from collectors.model.filesystem import used_percent
 from collectors.model.finding import Finding, Severity
 from collectors.model.holder import Resource
@@ -143,7 +144,7 @@ DATA_ID = "btrfs-data-room"
 def detect_data(context: FindingContext) -> Iterable[Finding]:
     """Data will be refused at a used % that df shows as harmless: what it calls free lies where data cannot go."""
     facts, space, limits = context.facts(Btrfs), context.space, context.limits
-    left = facts.data_left_bytes if facts is not None else None
+    left = data_left_bytes(facts) if facts is not None else None
     if facts is None or space is None or left is None:
         return
     percent = used_percent(space.used_bytes, space.used_bytes + left)
