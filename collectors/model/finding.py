@@ -9,6 +9,8 @@ from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.reading import Size
 
+CALM = "no action needed"  # a clause of the verdict where nothing presses
+
 
 class Severity(IntEnum):
     """Ordered: the larger, the worse."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from collectors import causes
 from collectors.causes.detection import is_symptom
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Severity
+from collectors.model.finding import CALM, Finding, Severity
 from collectors.model.holder import Resource
 from collectors.model.reading import Unavailable
 from collectors.pipeline.clauses import Case, Form, beside, comes_back, for_a_person, held, least_harm
@@ -85,7 +85,7 @@ def _calm(case: Case, form: Form) -> Iterator[str]:
     if case.undecided:
         yield f"not known whether anything presses: {formatting.quoted(case.undecided, 2 * form.letters)}"
     elif not case.stands_in and case.cut is None:
-        yield "no action needed"
+        yield CALM
     yield held(case, form)
 
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
+from collectors.model.finding import Severity
 from collectors.model.report import LiveFigures, Writer
 from tests.tui.build import NOW
 from tests.tui.incident import frames, incident
@@ -202,3 +203,15 @@ async def test_a_journal_that_could_not_be_written_is_said_once() -> None:
             app.post_message(JournalRead((), ("cannot write /j: Read-only file system",)))
         await settle(pilot)
         assert len(app._notifications) == 1
+
+
+async def test_nothing_soothes_while_the_disk_fills_within_hours() -> None:
+    calm = replace(incident(), verdict="No action needed · 84.0 GiB in volume pg-data", severity=Severity.OK)
+    app = live(FakeSource.showing(calm))
+    async with shown(app, (120, 36)) as pilot:
+        assert "No action needed" in text(app)
+        app.post_message(Ticked(figures(mib_per_s=20, writers=1), False))
+        await settle(pilot)
+        assert "full in 15 min" in lines(app)[1]
+        assert "No action needed" not in text(app)
+        assert "84.0 GiB in volume pg-data" in text(app)

@@ -104,6 +104,7 @@ def height_of(held_bytes: int, usable_bytes: int) -> float:
 _STILL = 64 << 10  # a slower disk is called quiet
 _OLD_S = 10.0
 _LONGEST_S = 30 * 86400.0
+_SOON_S = 4 * 3600.0
 _KINDS = {"container": "container", "log": "log of", "process": "process"}
 
 
@@ -112,6 +113,12 @@ def is_filling(live: LiveFigures | None) -> bool:
     if live is None or live.bytes_per_s is None or live.bytes_per_s < 0:
         return False
     return live.bytes_per_s >= _STILL or any(one.bytes_per_s >= _STILL for one in live.writers)
+
+
+def fills_soon(live: LiveFigures | None) -> bool:
+    """Is the disk full within hours at this second's pace? Then nothing on screen may soothe."""
+    left_s = live.full_in_s if live is not None else None
+    return left_s is not None and left_s < _SOON_S and is_filling(live)
 
 
 def pace_spans(live: LiveFigures | None, *, si: bool) -> tuple[Span, ...]:

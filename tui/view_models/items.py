@@ -14,7 +14,7 @@ from collectors.model.facts import own_items
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
-from collectors.report.formatting import age, doubt, moment, safe, size, unread
+from collectors.report.formatting import age, bytes_, doubt, moment, safe, size, unread
 from tui.drawing.bars import Line, Span
 from tui.view_models.categories import SUBVOLUMES
 
@@ -129,6 +129,10 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
         )
     if item.note:
         yield _fact("note", safe(item.note), "muted")
+    for at, place in enumerate(item.inside):
+        folder = "/" if place.is_directory and place.path != "/" else ""
+        label = "inside" if at == 0 else ""
+        yield _fact(label, f"{bytes_(place.allocated_bytes, si=si)}  {safe(place.path)}{folder}")
 
 
 def _proof(item: Item) -> Iterator[Line]:

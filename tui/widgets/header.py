@@ -13,12 +13,12 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
-from collectors.model.finding import Severity
+from collectors.model.finding import CALM, Severity
 from collectors.report.formatting import bytes_, safe
 from tui.drawing.bars import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
 from tui.pages import KEYS, VIEWS, Key, action_name, footer_keys
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
-from tui.view_models.frame import Frame, age_words, is_filling, pace_spans, space_of, writer_words
+from tui.view_models.frame import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, forecast_spans, fullness, ledger_note, sentence, unread_words
 from tui.widgets import LineWidget
@@ -171,6 +171,8 @@ class Verdict(LineWidget):
         yield fit((*gap, *mark, Span("  "), *how_full, *until, *_writer(state)), available)
         loud = report.severity >= Severity.P2
         said = sentence(report) if frame.done else ""  # of a part it would be premature
+        if fills_soon(state.live):
+            said = " · ".join(part for part in said.split(" · ") if part.casefold() != CALM)
         rows = list(_sentence_rows(said, width - 2, "bad" if loud else "strong")) if said else []
         beside = tuple(self._beside(state))
         if len(rows) < VERDICT_ROWS:
