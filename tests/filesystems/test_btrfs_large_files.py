@@ -14,8 +14,8 @@ from collectors.model.owner import UnitId
 from collectors.system.deadline import Malformed
 
 MIB = 1 << 20
-BASE, SNAPSHOT, OTHER = 0, 1, 2
-MADE_AFTER = {BASE: 0, SNAPSHOT: 50, OTHER: 60}
+SNAPSHOT, BASE, OTHER = 0, 1, 2
+MADE_AFTER = {SNAPSHOT: 50, BASE: 0, OTHER: 60}
 
 
 def records(*inodes: tuple[int, int, int]) -> InodeRecords:
