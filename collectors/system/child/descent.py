@@ -81,7 +81,11 @@ class Descent:
             if key in known.met:
                 tally, is_root = self._books.tally(known.met[key]), True
         level = Level(above, name, tally, is_root)
-        level.named = self._named(level, key)
+        # What has a row however small: the root of a unit that a link leads to, and what was given away.
+        if above is None:
+            level.named = tally.folds or key not in known.listed
+        else:
+            level.named = is_root or (tally.folds and key in known.covered)
         if is_root or (above is not None and above.is_root):
             tally.newest = max(tally.newest, status.st_mtime)
         if is_root:
@@ -98,12 +102,6 @@ class Descent:
         os.close(fd)
         self._books.close(level)
         return None
-
-    def _named(self, level: Level, key: int) -> bool:
-        """Whether it has a row however small: the root of a unit that a link leads to, and what was given away."""
-        if level.above is None:
-            return level.tally.folds or key not in self._known.listed
-        return level.is_root or (level.tally.folds and key in self._known.covered)
 
     def _open(self, above: Level, name: str) -> int:
         if above.fd < 0:

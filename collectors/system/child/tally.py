@@ -54,10 +54,6 @@ class Scale:
         self.blocks = blocks
         self.inodes = max(_FEWEST, inodes) if inodes else 1 << 62
 
-    def large(self, sums: Sums) -> bool:
-        """Is it worth a name of its own?"""
-        return sums.blocks >= self.blocks or sums.inodes >= self.inodes
-
     def largest(self, rows: list[Row]) -> list[Row]:
         """Those to keep of too many."""
         rows.sort(key=lambda row: max(row[1] / self.blocks, row[3] / self.inodes), reverse=True)
@@ -120,10 +116,15 @@ class Level(Sums):
         self.names: list[str] = []  # directories below that were not entered yet
 
     def count(self, blocks: int, apparent: int, inodes: int) -> None:
-        """Count what lies in this directory."""
-        self.add(blocks, apparent, inodes)
-        if not self.tally.folds:
-            self.tally.add(blocks, apparent, inodes)
+        """Count what lies in this directory. Written out: it is called for every directory, twice."""
+        self.blocks += blocks
+        self.apparent += apparent
+        self.inodes += inodes
+        tally = self.tally
+        if not tally.folds:
+            tally.blocks += blocks
+            tally.apparent += apparent
+            tally.inodes += inodes
 
     def row(self) -> Row:
         """As it is named."""
@@ -206,8 +207,8 @@ class WalkerTotals:
 
     def close(self, level: Level) -> None:
         """Everything below a directory was counted: a small one becomes part of the one above."""
-        tally, above = level.tally, level.above
-        if level.named or self.scale.large(level):
+        tally, above, scale = level.tally, level.above, self.scale
+        if level.named or level.blocks >= scale.blocks or level.inodes >= scale.inodes:
             tally.rows.append(level.row())
             if tally.folds:
                 tally.add(level.blocks, level.apparent, level.inodes)
