@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs import figures, search
+from collectors.filesystems.btrfs.decode import DevInfo
 from collectors.filesystems.btrfs.ioctl import U64_MAX
 from collectors.system.deadline import Malformed
 from collectors.system.host import Host, this_host
@@ -52,6 +53,43 @@ def test_device_names_are_below_dev(host: Host) -> None:
     for name in ("sda3", "cciss!c0d0p1"):
         (figures.folder(host, UUID) / "devices" / name).mkdir(parents=True)
     assert set(figures.device_names(host, UUID)) == {"sda3", "cciss/c0d0p1"}
+
+
+@pytest.mark.parametrize(
+    ("devid", "path", "files", "missing", "takes_chunks"),
+    [
+        (1, "/dev/sda", {"missing": "0\n", "writeable": "1\n"}, False, True),
+        (1, "/dev/sda", {"missing": "0\n", "writeable": "0\n"}, False, False),  # a seed
+        (1, "/dev/sda", {"missing": "1\n", "writeable": "0\n"}, True, False),
+        (2, "", {}, True, False),
+        (2, "/dev/sdb", {}, False, True),  # a kernel that does not tell
+        (0, "/dev/sdc", {"missing": "0\n", "writeable": "1\n"}, False, False),  # the target of a replacement
+    ],
+)
+def test_a_device_is_missing_or_takes_chunks_as_the_kernel_says(
+    host: Host, devid: int, path: str, files: dict[str, str], missing: bool, takes_chunks: bool
+) -> None:
+    told = figures.folder(host, UUID) / "devinfo" / str(devid)
+    told.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (told / name).write_text(text)
+    device = DevInfo(devid, "uuid", path, 9, 9)
+    assert figures.device_state(host, device, UUID) == (missing, takes_chunks)
+
+
+def test_what_runs_and_the_limit_of_a_chunk_are_told_or_unknown(host: Host) -> None:
+    assert figures.chunk_limit(host, UUID, "data") is None
+    assert not figures.of_a_clone(host, UUID)
+    with pytest.raises(FileNotFoundError):
+        figures.running(host, UUID)
+    folder = figures.folder(host, UUID)
+    (folder / "allocation" / "data").mkdir(parents=True)
+    (folder / "allocation" / "data" / "chunk_size").write_text("268435456\n")
+    (folder / "exclusive_operation").write_text("balance paused\n")
+    (folder / "temp_fsid").write_text("1\n")
+    assert figures.chunk_limit(host, UUID, "data") == 1 << 28
+    assert figures.running(host, UUID) == "balance paused"
+    assert figures.of_a_clone(host, UUID)
 
 
 @given(st.integers(0, U64_MAX), st.integers(0, 255), st.integers(0, U64_MAX))

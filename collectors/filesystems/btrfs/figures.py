@@ -51,9 +51,10 @@ def device_state(host: Host, device: decode.DevInfo, uuid: str) -> tuple[bool, b
 
 
 def _flag(path: Path, otherwise: bool) -> bool:
+    """`otherwise` where the kernel, or the sandbox around this process, does not tell."""
     try:
         return path.read_text("ascii").strip() == "1"
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return otherwise
 
 

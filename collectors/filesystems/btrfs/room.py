@@ -82,7 +82,7 @@ def _targets(fd: int) -> dict[str, str]:
     try:
         return decode.balance_targets(ioctl.balance_progress(fd))
     except OSError as error:
-        if error.errno not in (errno.ENOTCONN, errno.EPERM):
+        if error.errno not in (errno.ENOTCONN, errno.EPERM, errno.EACCES, errno.ENOTTY):
             raise
         return {}
 
