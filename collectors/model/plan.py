@@ -88,7 +88,10 @@ class HarmTotal:
 
 @dataclass(frozen=True, slots=True)
 class PlanTarget:
-    """Where a plan that was made for a target leads. `short_bytes` 0: it is reached."""
+    """Where a plan that was made for a target leads. Nothing short: it is reached.
+
+    Of bytes, where these are above the target; else, where these are, of inodes.
+    """
 
     percent: float
     to_free_bytes: int  # from what is used now; 0: it is reached without any step
@@ -96,6 +99,9 @@ class PlanTarget:
     short_bytes: int
     exact: bool  # every choice among the steps of the worst harm was compared; False: there are too many of them
     closes: tuple[str, ...]  # ids of steps for a person that would close what is short; () where none do, or none need
+    inodes: bool = False  # leads_to_percent is of inodes
+    to_free_inodes: int = 0
+    short_inodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

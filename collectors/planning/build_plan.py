@@ -22,7 +22,7 @@ from collectors.model.plan import Harm, Plan, Step, Unlock
 from collectors.model.reading import Exact, charged
 from collectors.model.settings import Rules
 from collectors.model.snapshot import Snapshot
-from collectors.planning.left_out import blocked, frees_nothing, read_only, remote, unanswered
+from collectors.planning.left_out import blocked, frees_nothing, not_read, read_only, remote, unanswered
 from collectors.planning.order import Preparation, for_metadata, order_with_balance, ordered, prepare, promote
 from collectors.planning.target import TrimmedPlan, trim_to_target
 from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, inodes_in_turn, reduce
@@ -80,9 +80,11 @@ def build_plan(
     left_out = [*proposed.left_out, *useful.left_out]
     if order.refused:
         left_out.append(order.refused)
+    steps, unread = _told(order.steps, sizes)
+    left_out += unread
     answers = unanswered(context, order.steps, proposed.by_cause, useful.useless)
     left_out += answers.values()
-    trimmed = _trimmed(context, order.steps, sizes, until_percent)
+    trimmed = _trimmed(context, steps, sizes, until_percent)
     chosen = [draft.id for draft in trimmed.steps]
     return Plan(
         _steps(context, trimmed.steps, in_turn(unlocks, chosen), inodes_in_turn(unlocks, chosen), sizes),
@@ -92,6 +94,13 @@ def build_plan(
         target=trimmed.target,
         answers=answers,
     )
+
+
+def _told(order: tuple[Draft, ...], sizes: Sizes) -> tuple[tuple[Draft, ...], tuple[str, ...]]:
+    """Without what destroys data where neither the disk nor the engine tells what would come free; and its sentence."""
+    unread = {draft.id: draft for draft in order if draft.harm is Harm.DATA and not sizes.told(draft)}
+    said = (not_read(tuple(draft.title for draft in unread.values())),) if unread else ()
+    return tuple(draft for draft in order if draft.id not in unread), said
 
 
 def _trimmed(context: PlanContext, order: tuple[Draft, ...], sizes: Sizes, until_percent: float | None) -> TrimmedPlan:

@@ -112,13 +112,18 @@ def target_reached(percent: str, used: str) -> str:
 
 
 def target_missed(percent: str, reached: str, closing: tuple[str, ...]) -> str:
-    """`closing`: titles of what a person could add that would reach it; () where nothing would."""
+    """`reached` with its unit; `closing` titles of what a person could add that would do it, () where nothing would."""
     more = (
         f"what would close the rest destroys data, for a person to decide: {_titles(closing)}"
         if closing
         else "nothing here, not even what destroys data, would close the rest"
     )
-    return f"The target of {percent}% is out of reach: all of this together leads to about {reached}%; {more}."
+    return f"The target of {percent}% is out of reach: all of this together leads to about {reached}; {more}."
+
+
+def not_read(titles: tuple[str, ...]) -> str:
+    """What destroys data is not proposed where nobody knows what that would free."""
+    return f"{_titles(titles)}: not proposed, since what would come free was not read yet."
 
 
 def target_asks(percent: str, *, young: bool, by_hand: bool) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collectors.causes.base import Draft
-from collectors.model.filesystem import FsSpace, most_used_bytes
-from collectors.model.plan import Harm, Plan, PlanTarget
+from collectors.model.filesystem import FsSpace, most_used_bytes, used_percent
+from collectors.model.plan import Harm, Plan, PlanTarget, Unlock
 from collectors.planning import left_out
 from collectors.planning.order import asks
 from collectors.planning.unlocks import Sizes, Tally, closures, reached
@@ -35,10 +35,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`freed_bytes` is what `steps` free together; `exact`: no better choice exists among those of the worst harm."""
+    """`freed` is what `steps` free together, in bytes or inodes; `exact`: no better choice exists among those of the
+    worst harm."""
 
     steps: tuple[Candidate, ...]
-    freed_bytes: int
+    freed: int
     reaches: bool
     exact: bool
 
@@ -57,6 +58,35 @@ class TrimmedPlan:
     left_out: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What is above a target: so many bytes, or inodes, are to go; `tally` counts what steps free of them."""
+
+    count: int
+    tally: Tally
+    inodes: bool
+
+    def target(self, percent: float, space: FsSpace, freed: int, *, exact: bool, closes: Sequence[str]) -> PlanTarget:
+        """Where a plan that frees so many of them leads."""
+        short = max(0, self.count - freed)
+        if not self.inodes:
+            leads = space.used_percent_after(freed)
+            return PlanTarget(percent, self.count, leads, short, exact, tuple(closes))
+        leads = used_percent(max(0, (space.inodes_used or 0) - freed), space.inodes)
+        return PlanTarget(percent, 0, leads, 0, exact, tuple(closes), True, self.count, short)
+
+
+def shortage(space: FsSpace, percent: float, order: Sequence[Draft], sizes: Sizes) -> Shortage | None:
+    """Of bytes; of inodes, where bytes are at or below the target and these are not; None where neither is above."""
+    if (needed := to_free_bytes(space, percent)) > 0:
+        return Shortage(needed, sizes.tally(order), inodes=False)
+    used = space.inodes_used
+    if used is None or (needed := used - most_used_bytes(percent, space.inodes)) <= 0:
+        return None
+    counted = (Unlock(unlock.steps, unlock.inodes or 0) for unlock in sizes.unlocks)
+    return Shortage(needed, Tally(counted, {}), inodes=True)
+
+
 def trim_to_target(space: FsSpace | None, percent: float, order: Sequence[Draft], sizes: Sizes) -> TrimmedPlan:
     """What of `order` leads to `percent` used; all of it, and what a person could add, where nothing does."""
     steps = tuple(draft for draft in order if draft.harm < Harm.DATA)
@@ -64,22 +94,23 @@ def trim_to_target(space: FsSpace | None, percent: float, order: Sequence[Draft]
     words = f"{percent:g}"
     if space is None:
         return TrimmedPlan(steps, persons, None, (left_out.target_unknown(words),))
-    needed = to_free_bytes(space, percent)
-    if needed <= 0:
+    short = shortage(space, percent, order, sizes)
+    if short is None:
         stay = tuple(draft for draft in steps if draft.frees_elsewhere)
         said = (left_out.target_reached(words, str(space.used_percent)),)
         return TrimmedPlan(stay, (), PlanTarget(percent, 0, space.used_percent, 0, True, ()), said)
-    tally = sizes.tally(order)
-    chosen = choose(_candidates(steps), needed, tally)
+    chosen = choose(_candidates(steps), short.count, short.tally)
     kept = tuple(draft for draft in steps if draft.id in chosen.ids)
-    leads_to = space.used_percent_after(chosen.freed_bytes)
     if chosen.reaches:
-        return TrimmedPlan(kept, (), PlanTarget(percent, needed, leads_to, 0, chosen.exact, ()), _asked(words, kept))
-    closing = choose(_candidates(persons), needed, tally)
+        target = short.target(percent, space, chosen.freed, exact=chosen.exact, closes=())
+        return TrimmedPlan(kept, (), target, _asked(words, kept))
+    closing = choose(_candidates(persons), short.count, short.tally)
     closes = tuple(draft for draft in persons if closing.reaches and draft.id in closing.ids)
-    ids, titles = tuple(draft.id for draft in closes), tuple(draft.title for draft in closes)
-    target = PlanTarget(percent, needed, leads_to, needed - chosen.freed_bytes, True, ids)
-    return TrimmedPlan(kept, persons, target, (left_out.target_missed(words, str(leads_to), titles),))
+    target = short.target(percent, space, chosen.freed, exact=True, closes=[draft.id for draft in closes])
+    titles = tuple(draft.title for draft in closes)
+    leads = f"{target.leads_to_percent}%{' of the inodes' if short.inodes else ''}"
+    said = (left_out.target_missed(words, leads, titles),)
+    return TrimmedPlan(kept, persons, target, said)
 
 
 def way_to(plan: Plan, space: FsSpace, percent: float) -> tuple[PlanTarget, frozenset[str]]:
@@ -90,8 +121,8 @@ def way_to(plan: Plan, space: FsSpace, percent: float) -> tuple[PlanTarget, froz
     needed = to_free_bytes(space, percent)
     candidates = [Candidate(step.id, step.harm, not step.unasked) for step in plan.steps]
     chosen = choose(candidates, needed, Tally(plan.unlocks, {}))
-    leads_to = space.used_percent_after(chosen.freed_bytes)
-    short = max(0, needed - chosen.freed_bytes)
+    leads_to = space.used_percent_after(chosen.freed)
+    short = max(0, needed - chosen.freed)
     return PlanTarget(percent, max(0, needed), leads_to, short, chosen.exact, ()), chosen.ids
 
 

@@ -232,6 +232,11 @@ class Sizes:
             if d.estimate is None and not d.frees_elsewhere and self.measured(d) and d.id not in own
         )
 
+    def told(self, draft: Draft) -> bool:
+        """Does anything say what it frees: the books, its own estimate or the engine?"""
+        claimed = draft.claimed is not None and not isinstance(draft.claimed, Unavailable)
+        return claimed or draft.estimate is not None or not draft.targets or self.measured(draft)
+
     def tally(self, drafts: Sequence[Draft]) -> Tally:
         """Of none of these steps yet; claims count at their best estimate."""
         claims = {d.id: charged(d.claimed) for d in drafts if d.claimed is not None and not self.measured(d)}

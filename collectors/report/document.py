@@ -222,6 +222,9 @@ def _target(target: PlanTarget) -> Json:
         "to_free_bytes": target.to_free_bytes,
         "leads_to_percent": target.leads_to_percent,
         "short_bytes": target.short_bytes,
+        "inodes": target.inodes,
+        "to_free_inodes": target.to_free_inodes,
+        "short_inodes": target.short_inodes,
         "exact": target.exact,
     }
 

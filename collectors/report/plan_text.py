@@ -61,12 +61,13 @@ def target_words(plan: Plan, si: bool) -> str:
     if target is None:
         return ""
     wanted, leads = f"{target.percent:g}%", formatting.whole_percent(target.leads_to_percent)
-    if not target.to_free_bytes:
+    if not (target.to_free_bytes or target.to_free_inodes):
         return f"{wanted}, reached already"
     worst = f"harm: {max(step.harm for step in plan.steps).word}" if plan.steps else "no step helps"
     steps = formatting.count(len(plan.steps), "step")
-    if target.short_bytes:
-        short = formatting.bytes_(target.short_bytes, si=si)
+    leads = f"{leads} of the inodes" if target.inodes else leads
+    if target.short_bytes or target.short_inodes:
+        short = f"{target.short_inodes:,} inodes" if target.inodes else formatting.bytes_(target.short_bytes, si=si)
         return f"{wanted}, out of reach by {short}: {steps} ({worst}) lead to {leads}"
     how = "the fewest that do" if target.exact else "found by size, too many to compare every choice"
     return f"{wanted}, reached by {steps} ({worst}) at {leads}; {how}"

@@ -242,6 +242,9 @@ def _target() -> Json:
             "to_free_bytes": _COUNT,
             "leads_to_percent": _COUNT,
             "short_bytes": {**_COUNT, "description": "what is missing below harm `data`; 0: the target is reached"},
+            "inodes": {**_FLAG, "description": "bytes are below the target, inodes are not: the plan is for these"},
+            "to_free_inodes": _COUNT,
+            "short_inodes": _COUNT,
             "exact": {**_FLAG, "description": "every choice among the steps of the worst harm was compared"},
         }
     )

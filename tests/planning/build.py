@@ -239,6 +239,7 @@ class Scene:
         self.engine_unread: Unavailable | None = None
         self.used = 80 * GIB
         self.total = 100 * GIB
+        self.inodes: tuple[int, int] | None = None  # in all, and used
         for name, value in parts.items():
             if not hasattr(self, name):
                 raise TypeError(f"a scene has no {name}")
@@ -257,7 +258,12 @@ class Scene:
         )
 
     def filesystem(self) -> Filesystem:
-        return a_filesystem(self.total, self.used, HERE, mountpoint="/docker", fstype=self.fstype)
+        made = a_filesystem(self.total, self.used, HERE, mountpoint="/docker", fstype=self.fstype)
+        if self.inodes is None or not isinstance(made.space, Exact):
+            return made
+        total, used = self.inodes
+        space = replace(made.space.value, inodes=total, inodes_free=total - used, inodes_available=total - used)
+        return replace(made, space=Exact(space, HERE))
 
     def ledger(self) -> Ledger:
         items: dict[Category, tuple[()]] = {category: () for category in Category}

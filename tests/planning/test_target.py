@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from collectors.model.filesystem import FsSpace
+from collectors.model.ledger import Release
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm
 from collectors.model.reading import Unavailable, Why
@@ -76,6 +79,32 @@ def test_a_target_out_of_reach_shows_everything_and_how_far_it_leads() -> None:
     assert made.target is not None
     assert made.target.closes == ()
     assert any("10% is out of reach" in said and "68%" in said for said in made.left_out)
+
+
+def test_where_inodes_are_short_and_bytes_are_not_the_target_counts_inodes() -> None:
+    def inodes(count: int, *owners: str) -> Release:
+        return replace(release(1, *owners), inodes=count)
+
+    scene = a_scene(used=10 * GIB, inodes=(1000, 900))
+    scene.releases = (inodes(60, "image:sha256:a"), inodes(100, "image:sha256:b"), inodes(500, "volume:v"))
+    made = scene.plan(until=80)
+    assert ids(made) == ["image:sha256:b"]
+    assert made.target is not None
+    assert (made.target.inodes, made.target.to_free_inodes, made.target.leads_to_percent) == (True, 100, 80)
+    missed = scene.plan(until=60)
+    assert (ids(missed), persons(missed)) == (["image:sha256:a", "image:sha256:b"], ["volume:v"])
+    assert missed.target is not None
+    assert (missed.target.short_inodes, missed.target.closes) == (140, ("volume:v",))
+    assert any("74% of the inodes" in said for said in missed.left_out)
+
+
+def test_what_destroys_data_is_no_choice_where_nobody_read_what_it_frees() -> None:
+    unread = Unavailable(Why.TIMED_OUT, "the walk was cut short", HERE)
+    scene = a_scene(releases=(release(3 * GIB, "volume:w"),), unread=unread)
+    scene.volumes = (replace(volume("v"), size=unread), replace(volume("w"), size=unread), volume("x"))
+    made = scene.plan()
+    assert persons(made) == ["volume:w", "volume:x"]
+    assert any("volume v: not proposed, since what would come free was not read yet" in said for said in made.left_out)
 
 
 def test_a_reached_target_needs_no_word_of_what_destroys() -> None:

@@ -128,14 +128,15 @@ def _way(state: DashboardState) -> list[Span]:
         return [Span(" Nothing presses.", "muted")]
     target, ids = way
     wanted, leads = f" to reach {target.percent:g}%: ", whole_percent(target.leads_to_percent)
-    if not target.to_free_bytes:
+    if not (target.to_free_bytes or target.to_free_inodes):
         return [Span(f"{wanted}nothing has to go", "good")]
     steps = [step for step in plan.steps if step.id in ids]
     harm = max((step.harm for step in steps), default=None)
     these = "this step" if len(steps) == 1 else f"these {count(len(steps), 'step')}"
     what = f"{these}, harm: {harm.word}" if harm is not None else "no step helps"
-    if target.short_bytes:
-        short = f" to {leads}, {bytes_(target.short_bytes, si=state.scale.si)} short"
+    if target.short_bytes or target.short_inodes:
+        missing = f"{target.short_inodes:,} inodes" if target.inodes else bytes_(target.short_bytes, si=state.scale.si)
+        short = f" to {leads}, {missing} short"
         return [Span(wanted, "muted"), Span(what, "warn"), Span(short, "bad", 1, shrinks=True)]
     young = " · m lets young things go" if any(step.young_s for step in steps) else ""
     return [
