@@ -81,6 +81,27 @@ def test_the_engine_that_works_below_the_former_root_does_not_make_it_another_en
     assert found(tmp_path, inner)["docker"] == ("Docker root", "")
 
 
+def test_podmans_and_rootless_stores_of_users_are_found_in_their_homes(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    homes = tmp_path / "host/home"
+    a_root(homes / "ann/.local/share/docker")
+    for home in (homes / "bob", tmp_path / "host/root"):
+        store = home / ".local/share/containers/storage"
+        write(store / "overlay-layers/layers.json", "[]")
+        write(store / "overlay/keep", "")
+        write(store / "volumes/mail/_data/box", "x")
+    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    told = {str(Path(one.path).relative_to(tmp_path)): (one.kind, one.volumes, one.ask) for one in stores}
+    bobs, roots = (f"host/{home}/.local/share/containers/storage" for home in ("home/bob", "root"))
+    assert told == {
+        "host/home/ann/.local/share/docker": ("Docker root", (), ""),
+        bobs: ("Podman storage", ("mail",), f"podman --root {tmp_path}/{bobs} system df"),
+        roots: ("Podman storage", ("mail",), f"podman --root {tmp_path}/{roots} system df"),
+    }
+    kinds = {unit.kind for unit in units if "/containers/storage" in unit.path}
+    assert kinds == {UnitKind.OTHER_ENGINE}, "Podman runs without a daemon: nothing of its is a former root"
+
+
 def test_what_our_own_store_uses_elsewhere_is_no_other_store(tmp_path: Path) -> None:
     a_root(tmp_path / "docker")
     a_root(tmp_path / "disk2")

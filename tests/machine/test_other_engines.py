@@ -45,7 +45,7 @@ class Crowd:
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Crowd]:
     require_machine()
-    with Lab.up(driver="overlay2", mess="empty", size_mib=1024) as lab:
+    with Lab.up(driver="btrfs", mess="empty", size_mib=1024) as lab:
         lab.import_image("ours:1", {"ours": 3 * MIB})
         second = an_engine(lab, "second", lab.mount / "second")
         client = Client(f"unix://{second.place.socket}", second.place.base)

@@ -68,7 +68,8 @@ def test_the_full_disk_that_is_mounted_at_the_volumes_is_critical(lab: tuple[Lab
         run("umount", volumes)
     assert the_full_one(document)["mount"] == document["plan_mount"]
     assert document["plan_mount"] in (str(volumes), str(other.mount))
-    assert document["verdict"].startswith(f"{document['plan_mount']} 100% used; ")
+    assert "volumes 100% used " in document["verdict"]  # its path is cut where there is little room
+    assert f"volume {VOLUME}" in document["verdict"]
     found = volume_on(document, Path(document["plan_mount"]))
     assert (found["name"], found["bytes"] >= 50 * MIB) == (VOLUME, True)
     assert VOLUME in " ".join(step["command"] for step in document.get("plan_for_person", document["plan"]))
@@ -101,11 +102,40 @@ def test_so_is_one_that_only_the_data_of_a_volume_lies_on(lab: tuple[Lab, disk.D
     assert volume_on(document, other.mount)["bytes"] >= 50 * MIB
 
 
+def test_so_is_one_that_the_containers_logs_lie_on(lab: tuple[Lab, disk.Disk]) -> None:
+    """Images stay on the first disk; a log fills the second, which holds the containers behind a link."""
+    made, _ = lab
+    third = made.base / "third"
+    third.mkdir()
+    other = disk.create(third, "ext4", size_mib=64)
+    made.start_engine()
+    made.client.base_image()
+    made.docker("create", "--name", "web-1", "base:1", "sh")
+    container = made.docker("inspect", "-f", "{{.Id}}", "web-1").strip()
+    made.stop_engine()
+    containers = made.docker_root / "containers"
+    run("cp", "-a", f"{containers}/.", other.mount)
+    containers.rename(made.docker_root.with_name("aside"))
+    containers.symlink_to(other.mount)
+    random_file(other.mount / container / f"{container}-json.log", 50 * MIB)
+    made.start_engine()
+    try:
+        document = preflight(made)
+    finally:
+        made.stop_engine()
+        containers.unlink()
+        made.docker_root.with_name("aside").rename(containers)
+    assert the_full_one(document)["mount"] == document["plan_mount"] == str(other.mount)
+    (elsewhere,) = [o for o in document["other_filesystems"] if o["filesystem"]["mount"] == str(other.mount)]
+    assert elsewhere["items"]["logs"][0]["bytes"] >= 50 * MIB
+    assert "web-1" in document["verdict"]
+
+
 def test_a_disk_that_the_engine_itself_covered_holds_nothing_of_it(lab: tuple[Lab, disk.Disk]) -> None:
     """Below a private mount the engine binds its root over itself, without what was mounted in there."""
     made, other = lab
     volumes = made.docker_root / "volumes"
-    volumes.mkdir()
+    volumes.mkdir(exist_ok=True)
     random_file(volumes / VOLUME / "_data/below", 30 * MIB)
     run("mount", other.devices[0], volumes)
     run("mount", "--make-private", made.mount)

@@ -137,7 +137,9 @@ class BtrfsKind(Plain):
         if isinstance(facts, Unavailable):
             return _answer(question.units, facts, facts, facts)
         units = (*question.units, *subvolume_units(facts.value, question.mount, question.places, question.units))
-        units = (*units, *host_directories(question.mount, question.places, question.docker_root))
+        named = {unit.id for unit in units}
+        around = host_directories(question.mount, question.places, question.docker_root)
+        units = (*units, *(unit for unit in around if unit.id not in named))
         rules = split_rules((u for u in units if u.path.startswith("/")), question.places)
         sharing: Reading[Sharing] = btrfs.sharing(
             mountpoint, host, facts.value, rules, deadline_s=clock.left(keep=KEEP_S), cache=question.cache
