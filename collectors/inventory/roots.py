@@ -15,6 +15,7 @@ from pathlib import Path
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.engine.endpoint import DEFAULT
+from collectors.engine.past_root import keep_root, last_known
 from collectors.filesystems import kind_of
 from collectors.inventory import coverage
 from collectors.inventory.request import Request
@@ -33,7 +34,10 @@ _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 
 
 def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool], clock: Clock) -> Reading[str]:
-    """The flag, else what a local engine says, else the usual places. A remote engine has none here."""
+    """The flag, else what a local engine says, else where it was last known to be, else the usual places.
+
+    A remote engine has none here. Where a silent engine's root is known and cannot be seen, no other place stands in.
+    """
     origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
     asked = request.host.docker_root
     if (where := elsewhere(request, engine, local)) is not None:
@@ -42,6 +46,8 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
         named, source = [str(asked)], "--docker-root"
     elif isinstance(engine, Exact) and engine.value.root:
         named, source = [str(request.host.here(engine.value.root))], "the engine"
+    elif (known := last_known(request.host, request.endpoint)) is not None:
+        named, source = [str(request.host.here(known[0]))], known[1]
     else:
         named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
 
@@ -53,7 +59,10 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
                 return found
         raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
-    return deadline.read("docker.root", f"stat {named[0]}", find, timeout_s=timeout_s)
+    found = deadline.read("docker.root", f"stat {named[0]} (from {source})", find, timeout_s=timeout_s)
+    if isinstance(engine, Exact) and engine.value.root and isinstance(found, Exact):
+        keep_root(request.host, request.endpoint, engine.value.root)
+    return found
 
 
 def without_asking(request: Request, clock: Clock) -> str | None:

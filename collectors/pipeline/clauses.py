@@ -169,11 +169,11 @@ def _thousands(count: int) -> str:
 
 # What comes back with least harm.
 
-_COSTS = {
-    Harm.NONE: "at no cost",
-    Harm.TIME: "for time only",
-    Harm.HISTORY: "for logs or dumps",
-    Harm.STATE: "if unneeded",
+_PRICES = {
+    Harm.NONE: "no cost",
+    Harm.TIME: "rebuild",
+    Harm.HISTORY: "logs lost",
+    Harm.STATE: "check first",
 }
 _CACHE = "build cache"
 _GIVES = {
@@ -228,12 +228,12 @@ def _after(resource: Resource, space: FsSpace, freed: int) -> int:
 
 
 def comes_back(case: Case, way: Way, form: Form) -> str:
-    """`images and build cache give back 416.0 MiB for time only → 72%`."""
+    """`images and build cache give back 416.0 MiB (rebuild) → 72%`."""
     if not way.freed:
         return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
     inodes = case.ranking.resource is Resource.INODES
     freed = f"{way.freed:,}" if inodes else formatting.bytes_(way.freed)
-    leads = f"{_COSTS[way.harm]} → {formatting.whole_percent(way.used_percent)}"
+    leads = f"({_PRICES[way.harm]}) → {formatting.whole_percent(way.used_percent)}"
     if form.short:
         return f"{freed} back {leads}"
     if inodes:

@@ -28,7 +28,9 @@ _FORMS = (
     Form(3, True, 80),
     Form(3, False, 80),
     Form(3, False, 80, short=True),
+    Form(3, False, 60, short=True),
     Form(3, False, 40, short=True),
+    Form(3, False, 32, short=True),
     Form(3, False, 24, short=True),
     Form(3, False, 14, short=True),
     Form(2, False, 40, short=True),
@@ -83,7 +85,7 @@ def _clauses(case: Case, space: FsSpace, fails: Finding | None, form: Form) -> I
 
 def _calm(case: Case, form: Form) -> Iterator[str]:
     if case.undecided:
-        yield f"not known whether anything presses: {formatting.quoted(case.undecided, 2 * form.letters)}"
+        yield f"not known whether action is needed: {formatting.quoted(case.undecided, 2 * form.letters)}"
     elif not case.stands_in and case.cut is None:
         yield CALM
     yield held(case, form)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from collectors.causes.no_engine import NO_ROOT_ID
 from collectors.filesystems import report_parts
 from collectors.model.facts import shown_total
 from collectors.model.ledger import Category, Ledger
@@ -98,9 +99,12 @@ def _disk(report: Report, root: str, si: bool) -> str:
     if isinstance(space, Unavailable):
         return formatting.unknown(space)
     figures = space.value
-    return formatting.disk(
+    told = formatting.disk(
         figures.used_percent, figures.used_bytes, shown_total(figures, report.filesystem_facts), where, si=si
     )
+    if any(finding.rule == NO_ROOT_ID for finding in report.findings):
+        told += f": the Docker root's disk is not known; {where} is shown"
+    return told
 
 
 def _filesystem(ledger: Ledger | None, si: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,11 +13,17 @@ import pytest
 from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble
-from collectors.inventory.roots import likely_home
+from collectors.inventory.roots import docker_root, likely_home
 from collectors.ledger.account import account
 from collectors.model.filesystem import Mount
+from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Unavailable, Why, charged
+from collectors.model.settings import DEFAULTS
+from collectors.pipeline.judge import UNKNOWN, Ruling, close_books, judge, report
+from collectors.pipeline.memory import blank
+from collectors.report.text import render
+from collectors.system.deadline import Clock
 from collectors.system.host import Host, this_host
 from collectors.system.mount_table import Places
 from tests.fakes.recordings import body
@@ -69,3 +76,32 @@ def test_an_engine_that_answers_knows_where_its_root_is() -> None:
     greeted = greeting(body("26.1.5-overlay2", "version"), HERE)
     known = Exact(decode_engine(body("26.1.5-overlay2", "info"), greeted, HERE), HERE)
     assert likely_home(request(this_host()), known, Places((mount,))) is None
+
+
+def test_disk_and_verdict_say_whose_disk_is_not_known_and_nothing_soothes(host: Host) -> None:
+    found = assemble(request(host))
+    accounts, memory = close_books(found), blank("no journal")
+    told = report(found, judge(found, accounts, memory, Ruling(DEFAULTS, {}, None)), memory.trend, DEFAULTS)
+    assert told.verdict.startswith("The Docker root's disk is not known; /dev/shm is shown · not known whether action")
+    assert re.search(
+        r"^Disk: \d+% used \(.*\): the Docker root's disk is not known; /dev/shm is shown$", render(told), re.M
+    )
+    assert told.exit_status == UNKNOWN or told.severity >= Severity.P1
+
+
+def test_a_silent_engines_root_is_where_its_process_was_told(host: Host, tmp_path: Path) -> None:
+    root = tmp_path / "docker"
+    root.mkdir()
+    folder = tmp_path / "proc" / "7"
+    folder.mkdir(parents=True)
+    (folder / "comm").write_text("dockerd\n")
+    words = ("dockerd", "-H", f"unix://{host.root}/no.sock", "--data-root", str(root))
+    (folder / "cmdline").write_text("\0".join(words))
+    silent = Unavailable(Why.TIMED_OUT, "no answer in 3 s", HERE)
+    frozen = replace(host, root=Path("/"), proc=tmp_path / "proc")
+    asked = replace(request(host), host=frozen)
+    found = docker_root(asked, silent, Exact(True, HERE), Clock(5.0))
+    assert isinstance(found, Exact)
+    assert found.value == str(root)
+    root.rmdir()
+    assert isinstance(docker_root(asked, silent, Exact(True, HERE), Clock(5.0)), Unavailable)

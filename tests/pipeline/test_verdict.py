@@ -93,14 +93,14 @@ def test_things_in_use_and_not_dockers_are_named_and_a_person_is_told() -> None:
     told = verdict(a_case(*others(DUMP, VOLUME, LAYER), plan=a_plan(step(CACHE, "build-cache", 2 * GIB))))
     assert told == (
         "40.0 GiB in /srv/dump, 20.0 GiB in volume pg, 18.0 GiB in web-1's layer"
-        " · 2.0 GiB back at no cost → 84% · all three are for a person"
+        " · build cache gives back 2.0 GiB (no cost) → 84% · a person decides on all three"
     )
 
 
 def test_a_member_that_is_most_of_its_class_stands_for_it() -> None:
     told = verdict(a_case(LOGS, plan=a_plan(step(Owner(OwnerKind.LOG, "web-1's log"), "logs-unbounded", 29 * GIB))))
     assert told == (
-        "30.0 GiB in web-1's log (no size limit); 3 more are small · logs give back 29.0 GiB for logs or dumps → 57%"
+        "30.0 GiB in web-1's log (no size limit); 3 more are small · logs give back 29.0 GiB (logs lost) → 57%"
     )
 
 
@@ -111,7 +111,7 @@ def test_the_least_harm_that_is_enough_is_told_and_no_more() -> None:
         step(image, "dangling-images", 8 * GIB),
         step(log, "logs-unbounded", 29 * GIB),
     )
-    assert "build cache and images give back 17.0 GiB for time only → 69%" in verdict(a_case(LOGS, plan=a_plan(*steps)))
+    assert "build cache and images give back 17.0 GiB (rebuild) → 69%" in verdict(a_case(LOGS, plan=a_plan(*steps)))
     assert "logs" in verdict(a_case(LOGS, plan=a_plan(*steps[1:]))).partition(BETWEEN)[2]
 
 
@@ -122,7 +122,7 @@ def test_the_alarm_about_inodes_is_answered_in_inodes() -> None:
                   plan=a_plan(step(CACHE, "build-cache", 9 * GIB)), calm_percent=90)  # fmt: skip
     told = verdict(case)
     assert told == (
-        "14,000 inodes in volume mail · build cache gives back 900 inodes at no cost → 89% of inodes"
+        "14,000 inodes in volume mail · build cache gives back 900 inodes (no cost) → 89% of inodes"
         " · a person decides on volume mail"
     )
 
@@ -155,12 +155,12 @@ def test_no_word_soothes_where_the_disk_is_not_known_to_be_dockers() -> None:
     told = verdict(a_case(*others(VOLUME), alarm=None, stands_in=True, undecided="engine.info: timed out"))
     assert told.startswith("The Docker root's disk is not known; / is shown · ")
     for word in ("no action", "nothing presses", "well"):
-        assert word not in told.lower().replace("not known whether anything presses", "")
+        assert word not in told.lower().replace("not known whether action is needed", "")
 
 
 def test_what_could_not_be_decided_is_said_before_what_was_seen() -> None:
     told = verdict(a_case(*others(VOLUME), alarm=None, undecided="engine.info: timed out"))
-    assert told.startswith("Not known whether anything presses: engine.info: timed out · 20.0 GiB in volume pg")
+    assert told.startswith("Not known whether action is needed: engine.info: timed out · 20.0 GiB in volume pg")
     assert verdict(a_case(*others(VOLUME), alarm=None)).startswith("No action needed · 20.0 GiB in volume pg")
 
 

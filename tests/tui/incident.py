@@ -84,7 +84,7 @@ def _verdict(orphans: int, images: int) -> str:
     """As long as one may be: two rows at 80 columns."""
     return (
         f"{bytes_(orphans)} in 41 orphaned layers, {bytes_(images)} in 63 images"
-        f" · build cache and images give back 124.2 GiB for time only → 86% · a person decides on them"
+        f" · build cache and images give back 124.2 GiB (rebuild) → 86% · a person decides on them"
     )
 
 
