@@ -170,9 +170,18 @@ class Connection:
 
     @contextlib.contextmanager
     def answered(
-        self, method: str, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, content: Any = None
+        self,
+        method: str,
+        path: str,
+        query: tuple[tuple[str, str], ...],
+        *,
+        timeout_s: float,
+        content: Any = None,
+        archive: bytes = b"",
     ) -> Iterator[Any]:
         """The response to one request, whatever its status, its body unread. `timeout_s` bounds each wait.
+
+        What it carries: `content` as JSON, or `archive`, a tar as it is.
 
         Whatever goes wrong until the end of the block is raised as Declined, Malformed, or TimeoutError once cut.
         """
@@ -182,10 +191,11 @@ class Connection:
                 f"{self._api.base_url}{quote(path, safe='/:@')}",
                 params=list(query),
                 json=content,
+                data=archive or None,
                 stream=True,
                 timeout=timeout_s,
                 allow_redirects=False,
-                headers={"Accept-Encoding": "identity"},
+                headers={"Accept-Encoding": "identity", **({"Content-Type": "application/x-tar"} if archive else {})},
                 # Said again, because REQUESTS_CA_BUNDLE beats what a session says.
                 verify=self._api.verify,
             )

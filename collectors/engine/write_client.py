@@ -35,6 +35,10 @@ class WriteClient:
         """`content` None: without a body."""
         return self._sent("POST", path, query, content, timeout_s)
 
+    def upload(self, path: str, query: Query, archive: bytes, *, timeout_s: float) -> Reply:
+        """POST of a tar archive."""
+        return self._sent("POST", path, query, None, timeout_s, archive)
+
     def delete(self, path: str, query: Query = (), *, timeout_s: float) -> Reply:
         """One object."""
         return self._sent("DELETE", path, query, None, timeout_s)
@@ -55,8 +59,12 @@ class WriteClient:
         """Give every connection back to the system. Never raises."""
         self._connection.close()
 
-    def _sent(self, method: str, path: str, query: Query, content: object, timeout_s: float) -> Reply:
-        with self._connection.answered(method, path, query, timeout_s=timeout_s, content=content) as answer:
+    def _sent(
+        self, method: str, path: str, query: Query, content: object, timeout_s: float, archive: bytes = b""
+    ) -> Reply:
+        with self._connection.answered(
+            method, path, query, timeout_s=timeout_s, content=content, archive=archive
+        ) as answer:
             raw = _all(answer, self._limit_bytes)
             return Reply.of(answer.status_code, raw, f"{method} {path[:100]}")
 

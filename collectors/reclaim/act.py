@@ -22,13 +22,15 @@ from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, 
 class Act:
     """`failed` True: it was tried and did not work; else `reason` says why it was left alone.
 
-    `reported_bytes` is the engine's own figure, None where it names none.
+    `reported_bytes` is the engine's own figure, None where it names none. `unsettled` are names that are not as they
+    were and could not be put right: the next run tries again.
     """
 
     removed: bool
     reason: str = ""
     failed: bool = False
     reported_bytes: int | None = None
+    unsettled: tuple[str, ...] = ()
 
 
 def skipped(reason: str) -> Act:

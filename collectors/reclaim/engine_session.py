@@ -61,6 +61,10 @@ class EngineSession:
         """POST `path` with a query and no body. Raises NoAnswer."""
         return self._ask("POST", path, query)
 
+    def load(self, archive: bytes) -> Reply:
+        """POST an image as `docker save` writes it. Raises NoAnswer."""
+        return self._send("POST", f"/v{self.api}/images/load", {"quiet": "1"}, self._timeout_s, archive)
+
     def delete(self, path: str, query: Mapping[str, str]) -> Reply:
         """DELETE `path`. Raises NoAnswer."""
         return self._ask("DELETE", path, query)
@@ -99,11 +103,13 @@ class EngineSession:
     def _ask(self, method: str, path: str, query: Mapping[str, str], timeout_s: float | None = None) -> Reply:
         return self._send(method, f"/v{self.api}{path}", query, timeout_s or self._timeout_s)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str], timeout_s: float) -> Reply:
+    def _send(self, method: str, path: str, query: Mapping[str, str], timeout_s: float, archive: bytes = b"") -> Reply:
         pairs = tuple(query.items())
         try:
             client = self._opened()
             match method:
+                case "POST" if archive:
+                    return client.upload(path, pairs, archive, timeout_s=timeout_s)
                 case "POST":
                     return client.post(path, pairs, timeout_s=timeout_s)
                 case "DELETE":

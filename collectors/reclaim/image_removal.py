@@ -1,26 +1,28 @@
 """One image with all the names that the plan knew, or nothing: what names it besides is what the engine decides by.
 
-An image with a tag goes by its id once that tag is its last: the engine refuses this for an image that got a second
-one, and a tag that moved stays where it is. One without a tag would lose a tag that came just now; it goes by a name of
-our own, which is all that the engine takes if the image has another.
+It gets a name of our own first, and loses the others one by one, so that it is never without a name and never has just
+one that somebody else gave. Then it goes by its id: the engine refuses this for an image that got a second name, and a
+name that moved stays where it is.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from collectors.engine.reply import Reply
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.image_tags import (
+    STAND_IN_LEFT,
+    Watch,
     drop_own,
     give,
-    given_since,
     is_own,
     own_name,
     restore_tags,
+    stand_in,
     strangers,
     theirs,
     unknown,
@@ -47,79 +49,85 @@ class _Removal:
         self._taken: list[str] = []
 
     def run(self) -> Act:
-        return self._with_tags() if self._tags else self._without_tags()
+        """Where it ends with an image that stays, its own names are as they were, and none is ours."""
+        # In the repository of its digests: then the engine takes those for no further name of it.
+        repository = self._digests[0].partition("@")[0] if self._digests else ""
+        act = self._give_own(repository) or self._take_names(repository) or self._finish()
+        return act if act.removed else replace(act, unsettled=(*act.unsettled, *self._own_left()))
 
-    def _with_tags(self) -> Act:
-        for name in self._own:
-            drop_own(self._engine, name)
-        *others, last = self._tags
-        for tag in others:
+    def _give_own(self, repository: str) -> Act | None:
+        """What ends the removal, None if it goes on: also in the methods below."""
+        if self._own:
+            return None
+        self._own = [own_name(self._id, repository)]
+        reply = give(self._engine, self._id, self._own[0])
+        if reply.ok:
+            return None
+        return GONE if reply.status == 404 else failed(reply.message)  # an engine on a full disk may have half of it
+
+    def _take_names(self, repository: str) -> Act | None:
+        for tag in self._tags:
             if (act := self._untag(tag)) is not None:
                 return act
-        repository = last.rpartition(":")[0]
-        besides = others or any(digest.partition("@")[0] != repository for digest in self._digests)
-        if besides and (act := self._drop_digests(but=repository)) is not None:
-            return act
+        others = any(digest.partition("@")[0] != repository for digest in self._digests)
+        return self._drop_digests(but=repository) if others else None
+
+    def _finish(self) -> Act:
+        """By its id while only our name is left: the engine refuses it for an image with another; then by that name."""
         reply = self._engine.delete(f"/images/{self._id}", self._options)
-        if reply.status != 409:
-            return self._judged(reply)
-        if names := self._strangers():
-            return self._back(skipped(_named(names)))
-        same = next((digest for digest in self._digests if digest.partition("@")[0] == repository), "")
-        if "multiple repositories" in reply.message and same:  # containerd keeps a digest as a name of its own
-            reply = self._engine.delete(f"/images/{same}", self._options)
+        for name in self._own if reply.status == 409 else ():
+            if names := self._strangers():
+                return self._back(skipped(_named(names)))
+            by_name = self._engine.delete(f"/images/{name}", self._options)
+            reply = reply if by_name.status == 409 else by_name
         return self._judged(reply)
 
-    def _without_tags(self) -> Act:
-        if not self._own:
-            self._own = [own_name(self._id)]
-            reply = give(self._engine, self._id, self._own[0])
-            if not reply.ok:
-                drop_own(self._engine, self._own[0])  # an engine on a full disk may have half of it
-                return GONE if reply.status == 404 else failed(reply.message)
-        act = self._drop_digests(but="") if self._digests else None
-        for name in self._own if act is None else ():
-            reply = self._engine.delete(f"/images/{name}", self._options)
-            act = self._judged(reply) if name == self._own[-1] or not reply.ok else None
-        if act is None or not act.removed:
-            for name in self._own:
-                drop_own(self._engine, name)
-        return act or GONE
+    def _own_left(self) -> tuple[str, ...]:
+        """Names of ours that the engine does not take away."""
+        return tuple(name for name in self._own if not drop_own(self._engine, name))
 
     def _untag(self, tag: str) -> Act | None:
-        """What ends the removal, None if it goes on."""
         # containerd's store takes the tag from this image alone; others know no such name, and are asked step by step.
         reply = self._engine.delete(f"/images/{tag}@{self._id}", _UNTAG)
-        act = None if reply.ok else self._untag_seen(tag)
-        if self._id in _words(reply, "Deleted"):  # all its other names were taken away meanwhile
-            return REMOVED
-        if act is not None:
-            return act
         if reply.ok:
             self._taken.append(tag)
+        elif (act := self._untag_seen(tag)) is not None:
+            return act
         return self._back(skipped(_named(names))) if (names := self._strangers()) else None
 
     def _untag_seen(self, tag: str) -> Act | None:
-        """After a look that it is this image's. One request lies between: a tag that moved then is given back."""
-        since = time.time()
+        """By way of a stand-in: a tag that moves meanwhile is given back, and takes no image along."""
         named = self._engine.get(f"/images/{tag}/json")
         if named.status == 404:
             return None
-        if not named.ok or not isinstance(named.body, dict) or named.body.get("Id") != self._id:
+        if text(_object(named), "Id") != self._id:
             return self._back(skipped(f"{tag} names another image now"))
-        reply = self._engine.delete(f"/images/{tag}", _UNTAG)
-        if not reply.ok:
-            return None if reply.status == 404 else self._back(failed(reply.message))
-        gone = _words(reply, "Deleted")
-        if self._id in gone:
-            return REMOVED
-        newer = given_since(self._engine, since, tag, self._id)
-        if newer and give(self._engine, newer, tag).ok:
-            return self._back(skipped(f"{tag} names another image now"))
-        if gone:
-            return self._back(failed(f"{tag} had just moved to another image, which went with it: {gone[0]}"))
+        other = stand_in(self._engine)
+        if not other:
+            return self._back(failed(f"the engine makes no image that {tag} could be moved to"))
+        act = self._moved(tag, other)
+        dropped = self._engine.delete(f"/images/{other}", _UNTAG)
+        left = not dropped.ok and dropped.status != 404
+        act = act or (failed(dropped.message) if left else None)
+        if act is None:
+            return None
+        act = self._back(act)
+        return replace(act, unsettled=(*act.unsettled, STAND_IN_LEFT)) if left else act
+
+    def _moved(self, tag: str, other: str) -> Act | None:
+        watch = Watch(self._engine, tag, self._id, other)
+        named = self._engine.get(f"/images/{tag}/json")
+        if named.status == 404:
+            return None
+        if text(_object(named), "Id") != self._id:
+            return skipped(f"{tag} names another image now")
         self._taken.append(tag)
-        return None
+        given = give(self._engine, other, tag)
+        newer = watch.gave_to_other()
+        if newer and give(self._engine, newer, tag).ok:
+            self._taken.remove(tag)
+            return skipped(f"{tag} names another image now")
+        return None if given.ok else failed(given.message)
 
     def _drop_digests(self, but: str) -> Act | None:
         """Those of other repositories than `but`, as far as they still name it: a tag cannot take their place."""
@@ -150,20 +158,26 @@ class _Removal:
     def _back(self, act: Act) -> Act:
         """The same, with the tags put back that were taken away, and what could not be."""
         restored = restore_tags(self._engine, self._id, self._taken)
-        if not restored.elsewhere:
-            return act
-        reason = f"{act.reason}; left at the image that has it by now: {', '.join(restored.elsewhere)}"
-        return Act(act.removed, reason, act.failed, act.reported_bytes)
+        reason = act.reason
+        if restored.elsewhere:
+            reason += f"; left at the image that has it by now: {', '.join(restored.elsewhere)}"
+        if restored.lost:
+            reason += f"; not put back yet: {', '.join(restored.lost)}; the next run tries again"
+        return replace(act, reason=reason, unsettled=restored.lost)
 
     def _look(self) -> Mapping[str, Any] | None:
         """None: it is gone, or the engine does not say what it is."""
-        reply = self._engine.get(f"/images/{self._id}/json")
-        return reply.body if reply.ok and isinstance(reply.body, dict) else None
+        return _object(self._engine.get(f"/images/{self._id}/json")) or None
 
     def _strangers(self, detail: Mapping[str, Any] | None = None) -> tuple[str, ...]:
         """Names that it got since it was inspected."""
         detail = detail or self._look()
         return strangers(detail, (*self._tags, *self._digests)) if detail else ()
+
+
+def _object(reply: Reply) -> Mapping[str, Any]:
+    """What it holds, empty for a refusal."""
+    return reply.body if reply.ok and isinstance(reply.body, dict) else {}
 
 
 def _words(reply: Reply, key: str) -> tuple[str, ...]:

@@ -70,6 +70,25 @@ def mounted_inside(host: Host, path: str) -> str:
     return f"something is mounted at {inside[0]}" if inside else ""
 
 
+def given_to_container(engine: EngineSession, host: Host, path: str) -> str:
+    """The container that `path`, or something below it, is mounted into, as a reason to leave it alone; "" for none.
+
+    Such a mount is in a namespace of its own, and no mount table here shows it.
+    """
+    try:
+        listed = engine.get("/containers/json", {"all": "1"})
+    except NoAnswer:
+        return "" if stopped(engine) else "the engine does not answer, and it is not known to be stopped"
+    if not listed.ok or not isinstance(listed.body, list):
+        return "the engine does not list its containers"
+    for container in listed.body:
+        for mount in container.get("Mounts") or () if isinstance(container, dict) else ():
+            source = text(mount, "Source") if isinstance(mount, dict) else ""
+            if source and f"{host.here(source)}/".startswith(f"{path}/"):
+                return f"the container {name_of(container)} uses {source}"
+    return ""
+
+
 def stopped(engine: EngineSession) -> bool:
     """Nobody listens on the engine's socket, or there is none: not merely silent."""
     path = engine.endpoint.socket

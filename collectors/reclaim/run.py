@@ -22,9 +22,9 @@ from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
-from collectors.reclaim.image_tags import restore_tags
+from collectors.reclaim.image_tags import drop_left_behind, is_own, restore_tags
 from collectors.reclaim.measure import SpaceReading, flush, freed, freed_data, read_fill
-from collectors.reclaim.run_log import RunLog, Unfinished, unfinished
+from collectors.reclaim.run_log import RunLog, Unfinished, unfinished, unsettled
 from collectors.reclaim.step import Stop, by_hand, run_step
 from collectors.reclaim.tools import NoLock, ReclaimBusy, RunContext, Tools, only_one
 
@@ -35,11 +35,20 @@ def earlier_run(state: Path) -> str:
     return _words(last) if last else ""
 
 
-def put_right(state: Path, engine: EngineSession) -> str:
-    """The same, with what became of the target that was being removed; restores an image's lost tags."""
+def put_right(state: Path, engine: EngineSession, log: RunLog) -> str:
+    """The same, with what became of the target that was being removed; restores names that images have lost."""
+    try:
+        for target, names in unsettled(state).items():
+            restored = restore_tags(engine, target.id, (name for name in names if not is_own(name)))
+            if drop_left_behind(engine) and not restored.lost:
+                log.settled(target)
+    except NoAnswer:  # the next run then
+        pass
     last = unfinished(state)
-    if last is None:
-        return ""
+    return _put_right(last, engine) if last else ""
+
+
+def _put_right(last: Unfinished, engine: EngineSession) -> str:
     words = _words(last)
     if last.target is None:
         return words
@@ -110,7 +119,7 @@ def apply(
         ):
             log = RunLog(context.state)
             tools = Tools(context, engine, log, on_event, cancelled)
-            earlier = put_right(context.state, engine)
+            earlier = put_right(context.state, engine, log)
             if earlier:
                 tools.tell(EventKind.EARLIER_RUN, text=earlier)
             notes = [text for text in (earlier, flush(context.mountpoint)) if text]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,9 +56,15 @@ class RunLog:
         """The next thing to be removed."""
         self._write("means", step=step, title=self._titles.get(step, step), target=_text(target), tags=list(tags))
 
-    def did(self, step: str, target: Owner | None, removed: bool, reason: str) -> None:
-        """What came of it."""
-        self._write("did", step=step, target=_text(target), removed=removed, reason=reason)
+    def did(self, step: str, target: Owner | None, removed: bool, reason: str, unsettled: Iterable[str] = ()) -> None:
+        """What came of it; `unsettled` are names of the target that are still to be put back."""
+        left = list(unsettled)
+        facts: dict[str, Any] = {"unsettled": left} if left else {}
+        self._write("did", step=step, target=_text(target), removed=removed, reason=reason, **facts)
+
+    def settled(self, target: Owner) -> None:
+        """Its names are as they should be."""
+        self._write("settled", target=_text(target))
 
     def end(self, ended: str) -> None:
         """The run is over, and says why."""
@@ -104,9 +110,33 @@ def unfinished(state: Path) -> Unfinished | None:
         began_at=str(last.get("at", "")),
         step_title=str(meant.get("title", "")) if meant else "",
         target=_owner(target) if isinstance(target, str) else None,
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
+        tags=_names(tags),
         removed_count=removed,
     )
+
+
+def unsettled(state: Path) -> Mapping[Owner, tuple[str, ...]]:
+    """Names that runs which did end have left to be put back: the engine refused, or was lost for good."""
+    left: dict[Owner, tuple[str, ...]] = {}
+    meant: dict[str, Any] | None = None
+    for fact in _facts(state / NAME):
+        what, target = fact.get("what"), _owner(str(fact.get("target")))
+        if what == "means":
+            meant = fact
+        elif what == "end" and meant is not None:
+            if (lost := _owner(str(meant.get("target")))) is not None and (names := _names(meant.get("tags"))):
+                left[lost] = names
+            meant = None
+        elif what in ("did", "settled") and target is not None:
+            meant = None
+            left.pop(target, None)
+            if names := _names(fact.get("unsettled")):
+                left[target] = names
+    return left
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
 
 
 def _text(target: Owner | None) -> str | None:

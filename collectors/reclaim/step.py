@@ -125,7 +125,7 @@ def _one(tools: Tools, remover: Remover, step: Step, target: Owner) -> Act:
     except NoAnswer as silence:
         tools.come_back(step)
         act = _after_silence(tools, remover, target, names, silence)
-    tools.log.did(step.id, target, act.removed, act.reason)
+    tools.log.did(step.id, target, act.removed, act.reason, act.unsettled)
     return act
 
 

@@ -37,7 +37,7 @@ def remove_tree(path: Path) -> None:
     """Remove the directory `path` and everything in it. Raises OSError, with the path that stood in the way.
 
     EXDEV (something is mounted or another subvolume lies inside) and EPERM for what is immutable: nothing was removed.
-    Whatever else: what was removed by then stays removed.
+    Whatever else: what was removed by then stays removed, and the error says that a part is gone.
     """
     above = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -45,14 +45,16 @@ def remove_tree(path: Path) -> None:
             raise _immutable(str(path.parent))
         with _Descent(above, path) as descent:
             descent.through(removing=False)
+        removed_count = 0
         try:
             with _Descent(above, path) as descent:
-                descent.through(removing=True)
+                try:
+                    descent.through(removing=True)
+                finally:
+                    removed_count = descent.removed_count
+            os.rmdir(path.name, dir_fd=above)
         except OSError as error:
-            if error.errno == errno.EXDEV:
-                raise OSError(errno.EBUSY, "something was mounted here during the removal", error.filename) from None
-            raise
-        os.rmdir(path.name, dir_fd=above)
+            raise _halfway(error, str(path), removed_count) from None
     finally:
         os.close(above)
 
@@ -62,6 +64,7 @@ class _Descent:
 
     def __init__(self, above: int, path: Path) -> None:
         self._path = path
+        self.removed_count = 0
         self._levels: list[_Level] = []
         with self._named(""):
             self._fd = mountinfo.open_directory(path.name, above)
@@ -94,6 +97,7 @@ class _Descent:
         if removing:
             with self._named(name):
                 os.rmdir(name, dir_fd=self._fd)
+            self.removed_count += 1
 
     def _enter(self, name: str, removing: bool) -> None:
         """Unlink what is no directory, and list what is."""
@@ -112,6 +116,7 @@ class _Descent:
             elif removing:
                 with self._named(entry.name):
                     os.unlink(entry.name, dir_fd=self._fd)
+                self.removed_count += 1
 
     def _mount(self, filled: bool) -> int | None:
         """That of the directory. Refused where it holds something and is locked."""
@@ -146,6 +151,16 @@ class _Descent:
     def _at(self, name: str) -> str:
         parts = (str(self._path), *(level.name for level in self._levels[1:]), name)
         return "/".join(part for part in parts if part)
+
+
+def _halfway(error: OSError, path: str, removed_count: int) -> OSError:
+    """What stopped a removal that had begun."""
+    number, words = error.errno, error.strerror
+    if number == errno.EXDEV:
+        number, words = errno.EBUSY, "something was mounted here during the removal"
+    if removed_count:
+        words = f"{words}; a part of {path} is gone"
+    return OSError(number, words, error.filename)
 
 
 def _immutable(path: str) -> OSError:

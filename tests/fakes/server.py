@@ -24,6 +24,7 @@ class Request:
     method: str
     path: str
     query: tuple[tuple[str, str], ...]
+    body: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,9 @@ def _request(lines: IO[bytes]) -> Request | None:
     while header := lines.readline().strip().lower():
         if header.startswith(b"content-length:"):
             body_bytes = int(header.partition(b":")[2])
-    lines.read(body_bytes)
+    body = lines.read(body_bytes)
     parts = urlsplit(target)
-    return Request(method, parts.path, tuple(parse_qsl(parts.query)))
+    return Request(method, parts.path, tuple(parse_qsl(parts.query)), body)
 
 
 def wait_until(true: Callable[[], bool], within_s: float = 5.0) -> bool:

@@ -25,7 +25,9 @@ class EngineFailed(RuntimeError):
     """The engine did not come up or did not stop; the message ends with the last lines of its log."""
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP to the socket at `path`; each wait lasts `timeout_s` at most."""
+
     def __init__(self, path: Path, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
         self._path = str(path)
@@ -38,7 +40,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def get(path: Path, what: str, timeout_s: float = 60) -> Any:
     """One GET on an engine's socket, its JSON (or text) as it came. Raises OSError, `http.client.HTTPException`."""
-    connection = _UnixConnection(path, timeout_s)
+    connection = UnixConnection(path, timeout_s)
     try:
         connection.request("GET", what)
         answer = connection.getresponse()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
+import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,7 +46,7 @@ class FakeEngine:
         wanted = self.fault(request)
         if wanted is not None:
             return wanted
-        body = self._body(request.method, path, query)
+        body = self._load(request.body) if path == "/images/load" else self._body(request.method, path, query)
         return body if isinstance(body, Reply) else Reply(json.dumps(body).encode())
 
     def _body(self, method: str, path: str, query: dict[str, str]) -> Any:
@@ -83,6 +86,16 @@ class FakeEngine:
                 size = self.records.pop(wanted, None)
                 return {"CachesDeleted": None if size is None else [wanted], "SpaceReclaimed": size or 0}
         return refusal(404, f"page not found: {method} {path}")
+
+    def _load(self, archive: bytes) -> Reply:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            file = tar.extractfile("config.json")
+            assert file is not None
+            config = file.read()
+        name = hashlib.sha256(config).hexdigest()
+        made = image(name, labels=json.loads(config)["config"]["Labels"])
+        self.images[made["Id"]] = {**made, "Labels": made["Config"]["Labels"]}  # as inspected and as listed
+        return Reply(json.dumps({"stream": f"Loaded image ID: sha256:{name}\n"}).encode())
 
     def _listed(self, container: dict[str, Any]) -> dict[str, Any]:
         return {

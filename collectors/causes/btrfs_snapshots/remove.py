@@ -12,7 +12,7 @@ from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.preconditions import mounted_inside
+from collectors.reclaim.preconditions import given_to_container, mounted_inside
 from collectors.reclaim.tools import Remover
 from collectors.system.mountinfo import mounts as mount_table
 
@@ -38,7 +38,8 @@ class Snapshots(Remover):
         path = reachable(mount, name) if mount else ""
         if not btrfs_changes.is_subvolume(Path(path)):
             return skipped("it lies outside what is mounted here")
-        if reason := mounted_inside(context.host, path):
+        engine = self._tools.engine
+        if reason := mounted_inside(context.host, path) or given_to_container(engine, context.host, path):
             return skipped(reason)
         try:
             btrfs_changes.destroy(Path(path))

@@ -22,7 +22,7 @@ from collectors.model.settings import Rules, has_label, matches
 from collectors.reclaim.act import GONE, Act, failed, skipped
 from collectors.reclaim.preconditions import labels, mapping, text
 from collectors.reclaim.tools import Remover
-from collectors.system import folders
+from collectors.system import folders, mountinfo
 
 _PIECE_BYTES = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -68,6 +68,8 @@ def truncate(live: Path, state: Path, container_id: str, tail_bytes: int) -> Act
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return skipped("the log is not a plain file")
+        if not _in_the_mount_of(fd, live.parent):
+            return skipped("something is mounted on the log, or whether it is cannot be told")
         kept = _keep(fd, state, container_id, tail_bytes)
         os.ftruncate(fd, 0)
     except OSError as error:
@@ -77,6 +79,16 @@ def truncate(live: Path, state: Path, container_id: str, tail_bytes: int) -> Act
     left = [path.name for path in rotated(live) if not _unlinked(path)]
     reason = f"its end is kept in {kept}" + (f"; not removed: {', '.join(left)}" if left else "")
     return Act(True, reason)
+
+
+def _in_the_mount_of(fd: int, folder: Path) -> bool:
+    """Is it a file of that folder itself, and not one of elsewhere that is mounted there?"""
+    above = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        here = mountinfo.mount_id(above)
+        return here is not None and here == mountinfo.mount_id(fd)
+    finally:
+        os.close(above)
 
 
 def rotated(live: Path) -> tuple[Path, ...]:

@@ -15,7 +15,14 @@ from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
-from collectors.reclaim.preconditions import ingests, mounted_inside, read_again, stopped, writers
+from collectors.reclaim.preconditions import (
+    given_to_container,
+    ingests,
+    mounted_inside,
+    read_again,
+    stopped,
+    writers,
+)
 from collectors.reclaim.tools import Remover, RunContext, Tools
 from collectors.reclaim.tree import remove_layer
 
@@ -73,7 +80,8 @@ class Prover:
             return "something uses it now, or it is gone"
         if proof.verdict is not Orphanhood.ORPHAN:
             return f"the proof no longer holds: {proof.note}"
-        return mounted_inside(self._context.host, path)
+        host = self._context.host
+        return mounted_inside(host, path) or given_to_container(self._engine, host, path)
 
     @property
     def driver(self) -> str:

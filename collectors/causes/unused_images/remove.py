@@ -19,7 +19,7 @@ from collectors.model.settings import Rules, has_label, image_names, matches
 from collectors.reclaim.act import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.image_removal import remove_image
-from collectors.reclaim.image_tags import drop_left_behind, drop_own, is_own, restore_tags, strangers, theirs
+from collectors.reclaim.image_tags import drop_left_behind, restore_tags, strangers, theirs
 from collectors.reclaim.preconditions import ingests, labels, mapping, moment, name_of, references, text
 from collectors.reclaim.tools import Remover, Tools, exists
 
@@ -92,11 +92,8 @@ class Images(Remover):
         return "whether a pull is in flight cannot be told from here" if seen is None else seen
 
     def put_back(self, target: Owner, names: tuple[str, ...]) -> None:
-        detail = self._detail(target)
-        for name in references(detail)[0] if detail else ():
-            if is_own(name):
-                drop_own(self._tools.engine, name)
         restore_tags(self._tools.engine, target.id, names)
+        drop_left_behind(self._tools.engine)
 
 
 class DanglingImages(Images):
