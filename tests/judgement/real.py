@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from collectors.engine.endpoint import endpoint
@@ -21,10 +22,11 @@ from collectors.pipeline import Options, survey
 from collectors.system.host import this_host
 from tests.judgement.jury import Judged, Mark
 from tests.judgement.key import CLASSES
-from tests.judgement.reading import Verdict, word
+from tests.judgement.reading import Verdict, either, word
 from tests.lab import Lab, measure, shared
 
 MIB = 1 << 20
+_FEW_FILES = 5
 Make = Callable[[Lab], Iterator[None]]
 Check = Callable[[Lab, Report], str]
 
@@ -183,8 +185,12 @@ PATTERNS = {
 
 
 def _pattern(lab: Lab, name: str) -> str:
-    """Where the name stands in a sentence about this lab."""
-    return PATTERNS.get(name) or word(name.replace("{lab}", str(lab.mount)).replace("{root}", str(lab.docker_root)))
+    """Where the name stands in a sentence about this lab: a directory also by the file that is in it."""
+    if name in PATTERNS:
+        return PATTERNS[name]
+    text = name.replace("{lab}", str(lab.mount)).replace("{root}", str(lab.docker_root))
+    inside = islice(Path(text).rglob("*"), _FEW_FILES) if text.startswith("/") else ()
+    return either(word(one) for one in (text, *(str(path) for path in inside)))
 
 
 # What fills are made of.
