@@ -52,7 +52,11 @@ CLASSES = (
     Class("deleted files", r"\bdeleted files\b", frozenset({Kind.OPEN})),
     Class("snapshots", r"(?<!\.)\bsnapshots\b", frozenset({Kind.SNAPSHOT})),
     Class("what was not read", r"\bwhat no source explains\b|\bnot read\b", frozenset()),
-    Class("temporary files", r"\btemporary files\b|\bdownloads\b", frozenset({Kind.DOWNLOAD})),
+    Class(
+        "temporary files",
+        r"\b(?:temporary|unfinished) files\b|\bdownloads\b|\bfiles of the engine\b",
+        frozenset({Kind.DOWNLOAD}),
+    ),
 )
 
 

@@ -39,12 +39,12 @@ def nothing_is_named_while_a_holder_twice_its_size_is_not(shown: Shown) -> str:
     return ""
 
 
-def near_equals_are_all_named(shown: Shown) -> str:
-    """Up to three: the holders that account for most of it, not one of two that are as large."""
+def none_is_named_alone_beside_its_equal(shown: Shown) -> str:
+    """Of two that are as large both are named; where a walk was cut short, how far it came takes the room."""
     host, clause = shown.host, _holding(shown)
     known = _named(host, clause)
     told = shown.holders
-    if not known or known[0] not in told or len(known) > 2 or "growing" in clause:
+    if len(known) != 1 or known[0] not in told or host.cut or "growing" in clause:
         return ""
     for thing in host.things:
         covered = thing.name in known or _of_a_named_class(clause, thing)
@@ -229,7 +229,7 @@ def every_finding_with_bytes_has_a_step_or_a_reason(shown: Shown) -> str:
 
 LAWS: tuple[Callable[[Shown], str], ...] = (
     nothing_is_named_while_a_holder_twice_its_size_is_not,
-    near_equals_are_all_named,
+    none_is_named_alone_beside_its_equal,
     a_class_is_named_only_where_no_member_holds_60_percent,
     no_superlative_over_what_another_may_beat,
     the_figures_are_those_of_what_is_short,

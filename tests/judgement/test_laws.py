@@ -70,9 +70,9 @@ def test_a_small_one_named_first_is_noticed() -> None:
 
 def test_one_of_two_equals_named_alone_is_noticed() -> None:
     shown = saying(Shown(everyday()), "90% used: 3.0 GiB in volume rook-data (in use by tern-1) · nothing")
-    assert "log of tern-1" in laws.near_equals_are_all_named(shown)
+    assert "log of tern-1" in laws.none_is_named_alone_beside_its_equal(shown)
     saying(shown, "90% used: 3.0 GiB in volume rook-data, 3.0 GiB in tern-1's log · nothing")
-    assert laws.near_equals_are_all_named(shown) == ""
+    assert laws.none_is_named_alone_beside_its_equal(shown) == ""
 
 
 def test_a_class_in_place_of_its_one_large_member_is_noticed() -> None:

@@ -16,16 +16,13 @@ SHORT = (
     "two that are nearly equal",
     "a deleted file that a process of the host holds",
 )
-WRONG_STILL = {SHORT[1]: "the third of three holders is not named"}
 TRIED = [fill for fill in FILLS if fill.name in SHORT]
 
 
 @pytest.mark.machine
 @pytest.mark.parametrize("fill", TRIED, ids=[f"overlay2-{fill.name}" for fill in TRIED])
-def test_what_is_said_of_a_real_fill_is_right(fill: Fill, request: pytest.FixtureRequest) -> None:
+def test_what_is_said_of_a_real_fill_is_right(fill: Fill) -> None:
     require_machine()
-    if fill.name in WRONG_STILL:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=WRONG_STILL[fill.name]))
     judged = try_fill(fill, Bench())
     assert judged.mark is not Mark.WRONG, judged.row()
 
