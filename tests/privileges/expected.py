@@ -1,7 +1,7 @@
 """What each place is expected to see of each category, as `seen.kind` names it. The tests compare; nothing else reads.
 
 One letter a category, in the ledger's order without `unattributed`: `=` exact, `>` at least, `~` estimate, `?` unread,
-`*` exact or at least (a machine may have processes that not even root looks into).
+`*` any of those that are read (a machine may have processes that not even root looks into: these are then bounded).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collectors.model.ledger import Category
 
 CATEGORIES = tuple(category.value for category in Category if category is not Category.UNATTRIBUTED)
-LETTERS = {"exact": "=*", "at least": ">*", "estimate": "~", "unread": "?"}
+LETTERS = {"exact": "=*", "at least": ">*", "estimate": "~*", "unread": "?"}
 
 # images containers logs volumes build_cache orphans docker_other snapshots deleted_pending deleted_open other metadata
 EXT4 = {
