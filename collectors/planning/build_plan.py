@@ -113,7 +113,9 @@ def _trimmed(context: PlanContext, order: tuple[Draft, ...], sizes: Sizes, until
 def _for_person(context: PlanContext, trimmed: TrimmedPlan, sizes: Sizes) -> tuple[Step, ...]:
     """Largest first, each with what it alone frees after all the steps."""
     before, frees = frozenset(draft.id for draft in trimmed.steps), Counter[str]()
-    alone = [replace(unlock, steps=left) for unlock in sizes.unlocks if len(left := unlock.steps - before) == 1]
+    alone = [
+        Unlock(left, unlock.bytes, unlock.inodes) for unlock in sizes.unlocks if len(left := unlock.steps - before) == 1
+    ]
     for unlock in alone:
         frees.update(dict.fromkeys(unlock.steps, unlock.bytes))
     inodes = inodes_in_turn(alone, [draft.id for draft in trimmed.for_person])
@@ -156,7 +158,9 @@ def _useful(context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, p
     kept += [for_metadata(d, preparation, context) for d in trimmed if d.id in helps]
     left = {draft.id for draft in kept}
     said, useless = _useless([draft for draft in trimmed if draft.id not in left], reduced)
-    return Useful(tuple(replace(d, requires=d.requires & left) for d in kept), reduced, said, useless)
+    return Useful(
+        tuple(d if d.requires <= left else replace(d, requires=d.requires & left) for d in kept), reduced, said, useless
+    )
 
 
 def _useless(drafts: Iterable[Draft], reduced: Reduced) -> tuple[tuple[str, ...], Mapping[str, str]]:

@@ -57,12 +57,9 @@ class Cost:
     young_s: float
     rank: int
 
-    def worse_than(self, draft: Draft) -> bool:
+    def worse_than(self, one: Cost) -> bool:
         """In anything but the place?"""
-        mine = cost((draft,))
-        return (
-            self.harm > mine.harm or self.risk > mine.risk or self.by_hand > mine.by_hand or self.young_s > mine.young_s
-        )
+        return self.harm > one.harm or self.risk > one.risk or self.by_hand > one.by_hand or self.young_s > one.young_s
 
 
 def cost(drafts: Iterable[Draft]) -> Cost:
@@ -81,14 +78,19 @@ def cost(drafts: Iterable[Draft]) -> Cost:
 def promote(drafts: Iterable[Draft], unlocks: Iterable[Unlock]) -> tuple[Draft, ...]:
     """Each step with the harm, risk and place of the mildest set of steps in which it frees anything."""
     by_id = {draft.id: draft for draft in drafts}
-    best = {step: cost(by_id[one] for one in needed) for step, needed in closures(by_id.values()).items()}
+    own = {draft.id: cost((draft,)) for draft in by_id.values()}
+
+    def of(steps: frozenset[str]) -> Cost:
+        return own[next(iter(steps))] if len(steps) == 1 else cost(by_id[step] for step in steps)
+
+    best = {step: of(needed) for step, needed in closures(by_id.values()).items()}
     seen: set[str] = set()
     for unlock in unlocks:
-        together = cost(by_id[step] for step in unlock.steps)
+        together = of(unlock.steps)
         for step in unlock.steps:
             best[step] = min(best[step], together) if step in seen else together
         seen |= unlock.steps
-    return tuple(_promoted(draft, best[draft.id]) for draft in by_id.values())
+    return tuple(_promoted(draft, own[draft.id], best[draft.id]) for draft in by_id.values())
 
 
 def ordered(
@@ -134,8 +136,8 @@ def ordered(
     return tuple(result)
 
 
-def _promoted(draft: Draft, together: Cost) -> Draft:
-    if draft.only_waits or not together.worse_than(draft):
+def _promoted(draft: Draft, own: Cost, together: Cost) -> Draft:
+    if draft.only_waits or not together.worse_than(own):
         return draft
     return replace(
         draft,

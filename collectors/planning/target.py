@@ -100,12 +100,14 @@ def trim_to_target(space: FsSpace | None, percent: float, order: Sequence[Draft]
         said = (left_out.target_reached(words, str(space.used_percent)),)
         return TrimmedPlan(stay, (), PlanTarget(percent, 0, space.used_percent, 0, True, ()), said)
     chosen = choose(_candidates(steps), short.count, short.tally)
-    kept = tuple(draft for draft in steps if draft.id in chosen.ids)
+    taken = chosen.ids
+    kept = tuple(draft for draft in steps if draft.id in taken)
     if chosen.reaches:
         target = short.target(percent, space, chosen.freed, exact=chosen.exact, closes=())
         return TrimmedPlan(kept, (), target, _asked(words, kept))
     closing = choose(_candidates(persons), short.count, short.tally)
-    closes = tuple(draft for draft in persons if closing.reaches and draft.id in closing.ids)
+    added = closing.ids if closing.reaches else frozenset[str]()
+    closes = tuple(draft for draft in persons if draft.id in added)
     target = short.target(percent, space, chosen.freed, exact=True, closes=[draft.id for draft in closes])
     titles = tuple(draft.title for draft in closes)
     leads = f"{target.leads_to_percent}%{' of the inodes' if short.inodes else ''}"
