@@ -20,6 +20,7 @@ from collectors.model.facts import shown_total
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot
@@ -158,15 +159,59 @@ def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
         Task(
             rule=finding.rule,
             severity=finding.severity,
-            needed=formatting.quoted(finding.remedy, 200),
-            what=[line(finding), *(f"- {_evidence(label, value)}" for label, value in finding.evidence)],
+            needed=_needed(finding, report),
+            what=[
+                line(finding),
+                *(f"- {_evidence(label, value)}" for label, value in finding.evidence),
+                f"Why the supervisor cannot do it itself: {_why_a_person(finding, report)}",
+                *_steps(finding, report),
+            ],
             why=[_state(report), f"Host: {formatting.quoted(report.host)}"],
-            unblocks=["The disk stays writable; the task closes by itself once the finding is gone."],
+            unblocks=[
+                "- Factory health: the disk of this host stays writable for builds, containers and the engine itself",
+                "The task closes by itself once the finding is gone.",
+            ],
             tried=[_action(action) for action in _tried(finding.rule, journal)],
         )
         for finding in report.findings
         if finding.severity >= Severity.P2
     )
+
+
+def _needed(finding: Finding, report: Report) -> str:
+    """The one line that a list of tasks shows: what it is, how much, and where."""
+    amount = f", {formatting.size(finding.bytes)}" if finding.bytes is not None else ""
+    return f"{formatting.quoted(finding.claim, 200)}{amount} on {formatting.quoted(report.host)}"
+
+
+def _why_a_person(finding: Finding, report: Report) -> str:
+    steps = _steps_of(finding, report)
+    if not steps:
+        return formatting.quoted(report.plan.answers.get(finding.rule, "no step of the plan is for it"), None)
+    if all(step in report.plan.for_person for step in steps):
+        return "it destroys data, which only a person can decide about"
+    if not any(step.automatic for step in steps):
+        return "nothing here does it: its commands are for a person"
+    if not any(step.unasked for step in steps):
+        return "what it would remove is younger than the keep rules ask for"
+    tiers = sorted({step.risk for step in steps if step.unasked}, key=lambda risk: risk.rank)
+    if tiers[0] is not Risk.SAFE:
+        return f"a person has to open the {tiers[0]} tier: ullage --reclaim --tier {tiers[0]} --apply"
+    return "it can do a part: ullage --reclaim --apply; the rest is below"
+
+
+def _steps(finding: Finding, report: Report) -> list[str]:
+    """The plan's own, each with its command."""
+    told: list[str] = []
+    for step in _steps_of(finding, report):
+        told.append(f"- {formatting.quoted(step.title, 200)}, frees {formatting.size(step.frees)}")
+        # As in the plan's text: a command that is cut short, or that Markdown's escapes stand in, is no command.
+        told.append(f"  Command: {formatting.safe(step.command)}")
+    return told
+
+
+def _steps_of(finding: Finding, report: Report) -> tuple[Step, ...]:
+    return tuple(step for step in report.plan.every_step if step.rule == finding.rule)
 
 
 def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:
