@@ -27,18 +27,9 @@ BETWEEN = " · "
 _FORMS = (
     Form(3, True, 80),
     Form(3, False, 80),
-    Form(3, False, 80, short=True),
-    Form(3, False, 60, short=True),
-    Form(3, False, 40, short=True),
-    Form(3, False, 32, short=True),
-    Form(3, False, 24, short=True),
-    Form(3, False, 14, short=True),
-    Form(2, False, 40, short=True),
-    Form(2, False, 20, short=True),
-    Form(2, False, 12, short=True),
-    Form(1, False, 40, short=True),
-    Form(1, False, 20, short=True),
-    Form(1, False, 12, short=True),
+    *(Form(3, False, letters, short=True) for letters in (80, 60, 48, 40, 36, 32, 28, 24, 20, 17, 14)),
+    *(Form(2, False, letters, short=True) for letters in (40, 32, 24, 20, 16, 12)),
+    *(Form(1, False, letters, short=True) for letters in (40, 32, 24, 20, 16, 12)),
 )
 
 
