@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.model.btrfs import Subvolume
 from collectors.model.engine import Flavour
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, SubvolumeId
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import Orphanhood, UnitKind
@@ -18,6 +19,7 @@ from tests.planning.build import (
     UNREAD,
     Scene,
     ago,
+    btrfs,
     container,
     finding,
     ids,
@@ -295,6 +297,29 @@ def test_an_orphan_needs_its_proof_and_a_certain_finding() -> None:
     assert (only.risk, only.rule) == (Risk.DESTRUCTIVE, "orphans")
     assert only.command == f"btrfs subvolume delete {paths[0]}"
     assert any("not proved" in sentence for sentence in made.left_out)
+
+
+def test_an_orphan_that_holds_another_subvolume_is_not_promised_since_it_is_never_removed() -> None:
+    whole, holding = (f"/docker/btrfs/subvolumes/{name}" for name in ("a", "b"))
+    facts = btrfs(data=[(240 * MIB, 120 * MIB)], metadata=(256 * MIB, 20 * MIB), unallocated=4096 * MIB)
+    names = ("a", "b", "b/inner", "bb")
+    inside = tuple(
+        Subvolume(SubvolumeId(256 + n), None, f"btrfs/subvolumes/{name}", "", "", 1, False, None, False)
+        for n, name in enumerate(names)
+    )
+    scene = Scene(
+        driver="btrfs",
+        fstype="btrfs",
+        btrfs=replace(facts, subvolumes=Exact(inside, HERE)),
+        units=tuple(unit(path, UnitKind.ORPHAN_CANDIDATE, f"orphan:{path}") for path in (whole, holding)),
+        proofs=(proof(whole), proof(holding)),
+        findings=(finding("orphans", f"orphan:{whole}", f"orphan:{holding}", count=300),),
+        releases=(release(100, f"orphan:{whole}"), release(200, f"orphan:{holding}")),
+    )
+    made = scene.plan()
+    assert step(made, "orphans").targets == (owner(f"orphan:{whole}"),)
+    assert made.frees_bytes(made.ids) == 100
+    assert any(f"{holding}/inner lies inside" in said for said in made.left_out)
 
 
 def test_what_is_deleted_already_only_needs_waiting() -> None:
