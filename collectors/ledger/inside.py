@@ -182,7 +182,7 @@ def _charged_unit(
 
 def _owner(unit: Unit) -> Owner:
     whole = sorted(owner for owner in unit.owners if owner.kind in _WHOLE)
-    alone = len(unit.owners) == 1 and whole and unit.kind is not UnitKind.ORPHAN_CANDIDATE
+    alone = len(unit.owners) == 1 and whole
     return whole[0] if alone else Owner(OwnerKind.UNIT, unit.id)
 
 
