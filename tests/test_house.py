@@ -42,7 +42,6 @@ UNUSED_STILL = {
     "drift_metadata_bytes",
     "driver_status",
     "dropped_bytes",
-    "earlier_run",
     "exclusive_bytes",
     "filesystem_of",
     "growing",

@@ -17,7 +17,7 @@ from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Report
 from collectors.pipeline import Options, remember, survey
 from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome, status
-from collectors.reclaim.run import apply
+from collectors.reclaim.run import apply, earlier_run
 from collectors.reclaim.tools import RunContext, for_snapshot
 from collectors.report import formatting, plan_text
 from collectors.report.plan_text import exact_or_none
@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     outcome = survey(chosen_options)
     steps = at_tier(outcome.report.plan, tier)
     if not arguments.apply:
+        if earlier := earlier_run(state_of(chosen_options)):
+            print(f"ullage: {formatting.safe(earlier, None)}", file=sys.stderr)
         sys.stdout.write(plan_text.dry_run(outcome.report, steps, tier, si=arguments.si))
         return outcome.report.exit_status
     if arguments.when is not None:

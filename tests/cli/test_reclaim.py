@@ -13,7 +13,9 @@ from collectors.cli.arguments import parser
 from collectors.cli.config import load
 from collectors.cli.preflight import options
 from collectors.cli.reclaim import at_tier
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
+from collectors.reclaim.run_log import RunLog
 from tests.cli.test_command_line import run
 from tests.fakes.engine import engine
 from tests.fakes.server import Server
@@ -88,6 +90,14 @@ def test_wrong_usage_stays_3(folder: Path, answering: Server) -> None:
 
 def test_the_dry_run_keeps_the_status_of_the_report(folder: Path) -> None:
     assert reclaim(folder, f"unix://{folder}/no.sock")[0] == 3
+
+
+def test_the_dry_run_says_that_a_run_did_not_end(folder: Path, answering: Server) -> None:
+    assert "did not end" not in reclaim(folder, answering.url)[2]
+    log = RunLog(folder / "state")
+    log.begin((("s", "Remove an image"),), None)
+    log.means("s", Owner(OwnerKind.IMAGE, "sha256:a"))
+    assert "did not end: it was at image:sha256:a (Remove an image)" in reclaim(folder, answering.url)[2]
 
 
 def test_below_when_nothing_is_done_and_all_is_well(folder: Path, answering: Server) -> None:
