@@ -200,6 +200,11 @@ class Connection:
                 verify=self._api.verify,
             )
             with contextlib.closing(answer):
+                if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
+                    # A few KiB may unpack to more than there is memory, piece by piece and before they are counted.
+                    raise Malformed(
+                        f"the answer of {self.place} is packed ({packed[:40]}), which it was asked not to be"
+                    )
                 yield answer
         except Exception as error:
             if self._is_cut:  # whatever it looks like from inside: we did it

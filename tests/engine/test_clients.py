@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from collectors.engine.read_client import ReadClient
 from collectors.engine.write_client import WriteClient
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
-from tests.fakes.server import Action, Reply, Request, Reset, Server
+from tests.fakes.server import Action, Reply, Request, Reset, Server, Verbatim
 
 
 def served(*answers: Action) -> tuple[Server, list[str]]:
@@ -87,3 +89,19 @@ def test_an_engine_that_is_not_there_is_named() -> None:
     with pytest.raises(Declined) as raised:
         client.get("/info", timeout_s=1)
     assert raised.value.why is Why.NOT_REACHABLE
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_a_packed_answer_is_refused_before_it_is_unpacked(coding: str) -> None:
+    packed = gzip.compress(bytes(64 << 20))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    server, _ = served(Verbatim(head + packed))
+    with server:
+        client = writing(server)
+        tracemalloc.start()
+        with pytest.raises(Malformed, match=f"is packed \\({coding}\\)"):
+            client.get("/images/json", timeout_s=5)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        client.close()
+    assert peak_bytes < 8 << 20
