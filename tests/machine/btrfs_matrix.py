@@ -87,6 +87,8 @@ def made(shape: Shape, base: Path) -> Iterator[Lab]:
         mount = base / "mnt"
         mount.mkdir()
         run("mount", "-t", "btrfs", "-o", ",".join(("noatime", "max_inline=4000", *shape.options)), nodes[0], mount)
+        # Or a namespace that somebody makes meanwhile would keep a copy of the mount, and the devices with it.
+        run("mount", "--make-shared", mount)
         lab = Lab(mount, tuple(nodes), random.Random(5))
         contents(lab)
         shape.change(lab)
