@@ -101,7 +101,7 @@ def _log(draw: Draw, size: int) -> Thing:
     taken = {thing.key for thing in draw.of(Kind.LOG)}
     free = [thing for thing in draw.of(Kind.RUNNING) if thing.key not in taken]
     owner = draw.rng.choice(free) if free else draw.add(Kind.RUNNING, 4 * MIB)
-    return _thing(draw, Kind.LOG, f"log of {owner.name}", owner.key, size, used_by=owner.name)
+    return replace(_thing(draw, Kind.LOG, f"log of {owner.name}", owner.key, size, used_by=owner.name), inodes=1)
 
 
 def _volume(draw: Draw, size: int) -> Thing:
@@ -205,7 +205,7 @@ def _snapshots(draw: Draw) -> None:
 def _inodes(draw: Draw) -> None:
     """Millions of small files in one or two things."""
     _crowd(draw, 8)
-    files = [thing for thing in draw.things if thing.kind is not Kind.OPEN]
+    files = [thing for thing in draw.things if thing.kind not in (Kind.OPEN, Kind.LOG)]
     for thing in draw.rng.sample(files, draw.rng.randint(1, 2)):
         draw.change(thing, inodes=draw.rng.randint(400_000, 900_000))
 

@@ -190,8 +190,9 @@ class Host:
         return alone + sum(one.bytes for one in self.shared if one.names <= names)
 
     def freed_inodes(self, owners: Iterable[Owner]) -> int:
-        """Likewise."""
-        return sum(self.by_name[name].inodes for name in self._gone(owners))
+        """Likewise. A log is cut to nothing, and keeps its inode: those of a host are all of containers that run."""
+        gone = (self.by_name[name] for name in self._gone(owners))
+        return sum(thing.inodes for thing in gone if thing.kind is not Kind.LOG)
 
     def _gone(self, owners: Iterable[Owner]) -> frozenset[str]:
         gone = set(owners)
@@ -211,6 +212,20 @@ class Host:
         return before.owner in gone and self._may_go(before, gone)
 
     @property
-    def needed_bytes(self) -> int:
-        """What has to go before the target is what df shows."""
-        return self.used_bytes - self.total_bytes * self.target_percent // 100
+    def target_is_of_inodes(self) -> bool:
+        """Are bytes at or below the target, and inodes above it?"""
+        return self._above(self.used_bytes, self.total_bytes) <= 0 < self._above(self.used_inodes, self.inodes)
+
+    @property
+    def needed(self) -> int:
+        """What has to go before the target is what df shows: bytes, or inodes where these alone are above it."""
+        if self.target_is_of_inodes:
+            return self._above(self.used_inodes, self.inodes)
+        return self._above(self.used_bytes, self.total_bytes)
+
+    def freed(self, owners: Iterable[Owner]) -> int:
+        """What comes free of what the target is of."""
+        return self.freed_inodes(owners) if self.target_is_of_inodes else self.freed_bytes(owners)
+
+    def _above(self, used: int, everything: int) -> int:
+        return used - everything * self.target_percent // 100 if everything else 0

@@ -58,7 +58,7 @@ def of_a_drawn_host(shown: Shown) -> Judged:
     first = Verdict(verdict).first(labels(host, verdict))
     harms = tuple(sorted({int(step.harm) for step in shown.planned.plan.steps}))
     target = shown.planned.plan.target
-    reached = target is not None and not target.short_bytes
+    reached = target is not None and not target.short_bytes and not target.short_inodes
     wrong = []
     if first not in key.right | key.acceptable and (first or shown.report.severity >= Severity.P2):
         wrong.append(f"first named is {first or 'nothing'}")

@@ -170,6 +170,8 @@ def answer(host: Host) -> Answer:
         acceptable.add("what was not read")
     # Of what was not read it may go by the engine's word or leave it out.
     ways = (way(host), way(host.whole)) if host.cut else (way(host),)
+    if host.target_is_of_inodes:  # a log that is cut gives none back, and may stand among what is milder than the last
+        ways = tuple(Way(tuple(sorted({*one.harms, *extra})), one.reaches) for one in ways for extra in ((), (2,)))
     return Answer(frozenset(right), frozenset(acceptable - right), ways)
 
 
@@ -186,14 +188,14 @@ def removable(host: Host, harm: int) -> tuple[Thing, ...]:
 
 def freed_by(host: Host, harm: int) -> int:
     """What everything up to a harm frees together."""
-    return host.freed_bytes(thing.owner for thing in removable(host, harm) if thing.owner is not None)
+    return host.freed(thing.owner for thing in removable(host, harm) if thing.owner is not None)
 
 
 def way(host: Host) -> Way:
     """Every harm below the last is taken whole, as far as it frees anything."""
-    if host.needed_bytes <= 0:
+    if host.needed <= 0:
         return Way((), True)
     freed = [freed_by(host, harm) for harm in range(4)]
-    last = next((harm for harm in range(4) if freed[harm] >= host.needed_bytes), 3)
+    last = next((harm for harm in range(4) if freed[harm] >= host.needed), 3)
     taken = tuple(harm for harm in range(last + 1) if freed[harm] > (freed[harm - 1] if harm else 0))
-    return Way(taken, freed[last] >= host.needed_bytes)
+    return Way(taken, freed[last] >= host.needed)

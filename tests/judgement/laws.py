@@ -132,7 +132,7 @@ def no_step_of_more_harm_than_one_left_out_that_would_serve(shown: Shown) -> str
 
 
 def _spared(shown: Shown, host: Host) -> str:
-    if host.needed_bytes <= 0:
+    if host.needed <= 0:
         return f"{len(shown.planned.plan.steps)} steps where none is needed" if shown.planned.plan.steps else ""
     taken = shown.planned.plan.steps
     left_out = [step for step in shown.report.plan.steps if step.id not in shown.planned.plan.ids]
@@ -150,14 +150,15 @@ def _spared(shown: Shown, host: Host) -> str:
 
 def the_target_is_reached_where_it_can_be_and_the_rest_is_told(shown: Shown) -> str:
     host, plan = shown.host, shown.planned.plan
-    short = max(0, host.needed_bytes - _freed(host, plan.steps))
+    short = max(0, host.needed - host.freed(_owners(plan.steps)))
     if plan.target is None:
         return "nothing is said of the target"
     if host.cut:
         return ""  # what lacks may be told by the engine's word
-    if plan.target.short_bytes != short:
-        return f"{short} bytes lack, and it says {plan.target.short_bytes}"
-    return f"{short} bytes lack, and they could be had" if short and freed_by(host, 3) >= host.needed_bytes else ""
+    told = plan.target.short_inodes if host.target_is_of_inodes else plan.target.short_bytes
+    if told != short:
+        return f"{short} lack, and it says {told}"
+    return f"{short} lack, and they could be had" if short and freed_by(host, 3) >= host.needed else ""
 
 
 def few_steps_are_the_best_of_all_choices(shown: Shown) -> str:
@@ -178,9 +179,9 @@ def few_steps_are_the_best_of_all_choices(shown: Shown) -> str:
             if _cost(some) <= mine and _reaches(host, [*lower, *some]):
                 if _cost(some) < mine:
                     return f"{[s.title for s in some]} would do, and {[s.title for s in chosen]} was chosen"
-                best = max(best, _freed(host, [*lower, *some]))
-    freed = _freed(host, taken)
-    return f"{freed} bytes, where {best} could be had" if freed < 0.99 * best else ""
+                best = max(best, host.freed(_owners([*lower, *some])))
+    freed = host.freed(_owners(taken))
+    return f"{freed}, where {best} could be had" if freed < 0.99 * best else ""
 
 
 def what_is_foretold_is_what_would_come_free(shown: Shown) -> str:
@@ -268,13 +269,13 @@ def _freed(host: Host, steps: Iterable[Step]) -> int:
 
 
 def _reaches(host: Host, steps: Iterable[Step]) -> bool:
-    return _freed(host, steps) >= host.needed_bytes
+    return host.freed(_owners(steps)) >= host.needed
 
 
 def _helps(host: Host, taken: Iterable[Step], more: Iterable[Step]) -> bool:
     """Would the others free anything besides?"""
     mine = list(taken)
-    return _freed(host, [*mine, *more]) > _freed(host, mine)
+    return host.freed(_owners([*mine, *more])) > host.freed(_owners(mine))
 
 
 def _harms(host: Host, step: Step) -> list[int | None]:

@@ -150,7 +150,7 @@ def _of_the_plan(answer: Answer, lab: Lab, said: Report) -> Iterator[str]:
         yield f"harms in the order {harms}"
     if answer.harms is not None and tuple(sorted(set(harms))) not in answer.harms:
         yield f"harms {tuple(sorted(set(harms)))}, not {' or '.join(map(str, answer.harms))}"
-    reached = plan.target is not None and not plan.target.short_bytes
+    reached = plan.target is not None and not plan.target.short_bytes and not plan.target.short_inodes
     if answer.reaches is not None and reached is not answer.reaches:
         yield f"the target is {'' if reached else 'not '}reached"
     apart = [step.title for step in plan.for_person]

@@ -63,9 +63,10 @@ def test_the_hosts_are_of_every_shape_and_all_of_what_the_laws_are_about() -> No
     for kind in Kind:
         assert sum(any(thing.kind is kind for thing in host.things) for host in hosts) > 100, kind
     assert sum(host.short_of_inodes for host in hosts) > 100
+    assert sum(host.target_is_of_inodes for host in hosts) > 50
     assert sum(host.cut for host in hosts) > 100
     assert sum(bool(host.shared) for host in hosts) > 200
     assert sum(any(thing.needs for thing in host.things) for host in hosts) > 100
     assert {harm for host in hosts for harm in way(host).harms} == {0, 1, 2, 3}
-    assert sum(way(host).reaches and host.needed_bytes > 0 for host in hosts) > 500
+    assert sum(way(host).reaches and host.needed > 0 for host in hosts) > 500
     assert sum(not way(host).reaches for host in hosts) > 200
