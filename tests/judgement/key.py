@@ -169,7 +169,7 @@ def answer(host: Host) -> Answer:
     if 2 * (host.unread_bytes + host.stray_bytes) >= heaviest:
         acceptable.add("what was not read")
     # Of what was not read it may go by the engine's word or leave it out.
-    ways = (way(host), way(host.whole)) if host.cut else (way(host),)
+    ways: tuple[Way, ...] = (way(host), way(host.whole)) if host.cut else (way(host),)
     if host.target_is_of_inodes:  # a log that is cut gives none back, and may stand among what is milder than the last
         ways = tuple(Way(tuple(sorted({*one.harms, *extra})), one.reaches) for one in ways for extra in ((), (2,)))
     return Answer(frozenset(right), frozenset(acceptable - right), ways)
