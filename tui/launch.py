@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from collectors.model.settings import Settings
@@ -53,11 +54,27 @@ def read_only_here(feed: Feed, *, asked: bool) -> bool:
 _DEFECT = 3
 
 
+# A terminal that is gone takes no farewell, and a scan may be waiting for the kernel.
+_GRACE_S = 2.0
+
+
+def _leave(app: UllageApp) -> None:
+    """End the dashboard, in good order if that can be had in time.
+
+    Whom the kernel hangs up on it also wakes: a toolkit that begins to draw anew when it wakes would never end.
+    """
+    signal.signal(signal.SIGCONT, signal.SIG_IGN)
+    last = threading.Timer(_GRACE_S, os._exit, (_DEFECT,))
+    last.daemon = True
+    last.start()
+    app.exit(_DEFECT)
+
+
 async def _shown(app: UllageApp) -> int | None:
     """The dashboard, left in good order also where the terminal hangs up or somebody ends the process."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, app.exit, _DEFECT)
+        loop.add_signal_handler(number, _leave, app)
     if in_browser():
         leave_with_server(lambda: loop.call_soon_threadsafe(app.exit))
     return await app.run_async()

@@ -81,6 +81,20 @@ def test_a_terminal_that_dies_takes_the_dashboard_with_it(room: Room, told: Told
     assert status == 3
 
 
+def test_a_terminal_that_hangs_up_and_wakes_whom_it_leaves_takes_the_dashboard_with_it(room: Room, told: Told) -> None:
+    """As the kernel does to the leader of a session: first the one signal, then the other."""
+    with room.engine() as server:
+        terminal = opened(room, server.url)
+        terminal.until(b"Docker", 60)
+        os.close(terminal._fd)
+        for number in (signal.SIGHUP, signal.SIGCONT, signal.SIGCONT):
+            os.kill(terminal.pid, number)
+            time.sleep(0.05)
+        status = _gone(terminal.pid, 10)
+    told("it ends, woken or not", as_ended(status, terminal))
+    assert status == 3
+
+
 def _gone(pid: int, timeout_s: float) -> int:
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
