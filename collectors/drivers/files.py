@@ -120,6 +120,16 @@ def followed(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
+def link_in(folder: Path, name: str) -> Path | None:
+    """Where an entry of a folder leads to, if it is a symbolic link.
+
+    That is told by the listing, without a look at the entry: what is mounted on it may never answer.
+    """
+    with os.scandir(folder) as entries:
+        found = next((entry for entry in entries if entry.name == name), None)
+    return Path(os.path.realpath(found.path)) if found is not None and found.is_symlink() else None
+
+
 T = TypeVar("T")
 
 # A record that is being written or deleted changes file by file; this is longer than that takes.

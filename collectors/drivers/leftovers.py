@@ -20,7 +20,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from collectors.drivers.base import Layout
-from collectors.drivers.files import Rows, collect, folders_if_there, followed, mapping, names_if_there, read_json
+from collectors.drivers.files import (
+    Rows,
+    collect,
+    folders_if_there,
+    followed,
+    link_in,
+    mapping,
+    names_if_there,
+    read_json,
+)
 from collectors.drivers.listing import Entry, entries, entries_if_there, unit, unit_at
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
@@ -206,8 +215,8 @@ def _volumes(root: Path) -> Iterator[Unit]:
             continue
         owner = frozenset({Owner(OwnerKind.VOLUME, one.name)})
         yield unit(one, UnitKind.VOLUME, owners=owner)
-        data = Path(one.path, "_data")
-        if (real := followed(data)) != data and real.is_dir():
+        real = link_in(Path(one.path), "_data")
+        if real is not None and real.is_dir():
             yield from unit_at(real, UnitKind.VOLUME, name=one.name, owners=owner)
 
 

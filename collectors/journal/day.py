@@ -98,16 +98,17 @@ def parse(content: bytes, on: date) -> Day:
     """Every record and foreign point of a day's file."""
     found = Day()
     found.foreign, found.skipped_lines = foreign_points(content, on)
-    promised = False  # a header of ours stands above, and its machine line is yet to come
+    promised: int | None = None  # where a header of ours stands whose machine line is yet to come
     for match in _MARKS.finditer(content):
         line = match[0]
         if line.startswith(b"#"):
-            found.skipped_lines += promised
-            promised = line.startswith(_HEADER + b" \xe2\x80\x94")
+            found.skipped_lines += promised is not None
+            promised = match.start() if line.startswith(_HEADER + b" \xe2\x80\x94") else None
         elif line.startswith(_OURS) or _OURS.startswith(line):
             _take(line, found)
-            promised = False
-    found.skipped_lines += promised + sum(1 for _ in _binary(content))
+            promised = None
+    # A last entry that is torn is one line that was skipped, also where the cut goes through a character.
+    found.skipped_lines += (promised is not None) + sum(1 for _ in _binary(content[:promised]))
     return found
 
 
