@@ -102,14 +102,14 @@ def ordered(
     """
     places = place or {}
 
-    def key(draft: Draft) -> tuple[Harm, bool, bool, int, int, tuple[float | str, ...], str]:
+    def key(draft: Draft) -> tuple[Harm, bool, bool, int, int, list[tuple[bool, float | str]], str]:
         return (
             draft.harm,
             asks(draft),
             draft.id in last,
             places.get(draft.id, 0),
             draft.rank,
-            draft.within,
+            [(isinstance(part, str), part) for part in draft.within],  # causes of one rank may order by other things
             draft.id,
         )
 

@@ -83,7 +83,7 @@ def test_promtool_accepts_the_metrics(metrics: Path) -> None:
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     rules = tmp_path / "alerts.yml"
     rules.write_text(ullage("--print", "alerts").stdout)
-    assert "6 rules found" in promtool("check", "rules", str(rules))
+    assert "7 rules found" in promtool("check", "rules", str(rules))
 
 
 def test_the_alert_fires_in_a_real_server_that_scrapes_a_real_exporter(metrics: Path, tmp_path: Path) -> None:

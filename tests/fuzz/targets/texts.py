@@ -283,7 +283,7 @@ def _judge_config(case: bytes) -> str:
             return "refused" if str(bad) else ""
     for value in (
         *astuple(found.settings.thresholds),
-        *(one for one in astuple(found.settings.keep) if not isinstance(one, tuple)),
+        *(one for one in astuple(found.settings.keep) if one is not None and not isinstance(one, tuple)),
     ):
         assert 0 <= value < float("inf"), "a threshold that is no number"
     return "taken"
