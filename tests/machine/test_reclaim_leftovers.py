@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -44,14 +45,17 @@ def leftovers(lab: Lab) -> tuple[Path, ...]:
     """Two temporary files and a context, an interrupted write and a removal, a former driver; all of them old."""
     lab.start_engine()
     temporary, database = lab.docker_root / "tmp", lab.docker_root / "image" / lab.driver / "layerdb"
-    random_file(temporary / "docker-builder1234/context/file", 3 * MIB)
+    # Who has what open is asked by name, of every process there is: another lab's must have another.
+    first, second, third = (secrets.randbelow(10**9) for _ in range(3))
+    context = temporary / f"docker-builder{first}"
+    random_file(context / "context/file", 3 * MIB)
     random_file(database / "tmp/write-set-1234/tar-split.json.gz", 300 * KIB)
     removing = database / "sha256" / f"{'ab' * 32}-1234-removing"
     random_file(removing / "tar-split.json.gz", 200 * KIB)
     paths = (
-        random_file(temporary / "GetImageBlob1111", 4 * MIB),
-        random_file(temporary / "GetImageBlob2222", 2 * MIB),
-        temporary / "docker-builder1234",
+        random_file(temporary / f"GetImageBlob{second}", 4 * MIB),
+        random_file(temporary / f"GetImageBlob{third}", 2 * MIB),
+        context,
         database / "tmp/write-set-1234",
         removing,
     )

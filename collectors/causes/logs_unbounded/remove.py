@@ -104,7 +104,7 @@ def rotated(live: Path) -> tuple[Path, ...]:
 def _keep(fd: int, state: Path, container_id: str, tail_bytes: int) -> Path:
     folder = state / FOLDER
     folder.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")  # two runs in one second keep two tails
     kept = folder / f"{container_id[:12]}-{moment}.log"
     at = max(0, os.fstat(fd).st_size - tail_bytes)
     with _own_folder(folder) as within:
