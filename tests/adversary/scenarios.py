@@ -106,7 +106,7 @@ def _record(world: World) -> Victim:
     world.forget_builds()
     world.lab.docker("rmi", world.lab.build("built:1", {"Dockerfile": f"FROM {BASE}\nCOPY f /f\n", "f": b"x" * 9999}))
     record = world.leaf_record()
-    time.sleep(1.05)  # used less than a second ago it would be kept
+    time.sleep(2.1)  # used less than a second ago it would be kept; a build's last use may be dated after its end
     return Victim(Owner(OwnerKind.BUILD, record))
 
 
