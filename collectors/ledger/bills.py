@@ -151,8 +151,7 @@ def _by_repository(view: EngineView, repositories: Mapping[ImageId, str]) -> Map
     groups: _Groups = defaultdict(_Group)
     for image in _listed(view.images):
         names = {repository_of(tag) for tag in image.tags} or {repositories.get(image.id, "")}
-        for name in names:
-            (groups[name].own if len(names) == 1 else groups[name].used).add(Owner(OwnerKind.IMAGE, image.id))
+        _share_out(groups, Owner(OwnerKind.IMAGE, image.id), "", names)
     return groups
 
 

@@ -46,3 +46,19 @@ def split(buffer: bytearray) -> list[Frame]:
         begin = end
     del buffer[:begin]
     return frames
+
+
+def space(path: bytes) -> tuple[int, ...]:
+    """How much room a filesystem has: fsid, frsize, blocks, bfree, bavail, files, ffree, favail, flag of statvfs."""
+    answer = os.statvfs(path)
+    return (
+        answer.f_fsid,
+        answer.f_frsize,
+        answer.f_blocks,
+        answer.f_bfree,
+        answer.f_bavail,
+        answer.f_files,
+        answer.f_ffree,
+        answer.f_favail,
+        answer.f_flag,
+    )

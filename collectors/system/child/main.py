@@ -13,7 +13,7 @@ import marshal
 import os
 import struct
 
-from collectors.system.child import send
+from collectors.system.child import send, space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to load than most questions take
@@ -22,21 +22,7 @@ if TYPE_CHECKING:  # typing takes longer to load than most questions take
 
 def statvfs(request: dict[str, Any]) -> None:
     """Answer one frame: ("statvfs", fsid, frsize, blocks, bfree, bavail, files, ffree, favail, flag)."""
-    answer = os.statvfs(request["path"])
-    send(
-        (
-            "statvfs",
-            answer.f_fsid,
-            answer.f_frsize,
-            answer.f_blocks,
-            answer.f_bfree,
-            answer.f_bavail,
-            answer.f_files,
-            answer.f_ffree,
-            answer.f_favail,
-            answer.f_flag,
-        )
-    )
+    send(("statvfs", *space(request["path"])))
 
 
 def read_device(request: dict[str, Any]) -> None:

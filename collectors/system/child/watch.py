@@ -11,7 +11,7 @@ import re
 import stat
 from time import monotonic, process_time, sleep
 
-from collectors.system.child import send
+from collectors.system.child import send, space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,31 +113,20 @@ class Processes:
 def run(request: dict[str, Any]) -> None:
     """`path`, `proc`, `logs`: {name: paths}, `known`: containers, `period_s`. A frame each period while somebody reads:
 
-    ("tick", seconds, statvfs as `main.statvfs` sends it, {log's name: bytes}, rows of `Processes.written` or None).
+    ("tick", seconds, statvfs as `space` gives it, {log's name: bytes}, rows of `Processes.written` or None).
     """
     processes = Processes(request["proc"], request["path"], frozenset(request["known"]))
     look_at = 0.0
     while True:
         begun = monotonic()
-        answer = os.statvfs(request["path"])
-        space = (
-            answer.f_fsid,
-            answer.f_frsize,
-            answer.f_blocks,
-            answer.f_bfree,
-            answer.f_bavail,
-            answer.f_files,
-            answer.f_ffree,
-            answer.f_favail,
-            answer.f_flag,
-        )
+        figures = space(request["path"])
         logs = {name: _size(paths) for name, paths in request["logs"].items()}
         rows = None
         if begun >= look_at:
             spent = process_time()
             rows = processes.written()
             look_at = begun + max(0.0, (process_time() - spent) / _SHARE - request["period_s"] / 2)
-        send(("tick", begun, space, logs, rows))
+        send(("tick", begun, figures, logs, rows))
         sleep(max(0.05, request["period_s"] - (monotonic() - begun)))
 
 
