@@ -50,6 +50,7 @@ CAUSES: tuple[Cause, ...] = (
     stopped_containers.CAUSE,
     unused_images.DANGLING,
     unused_images.CAUSE,
+    unused_images.CONTAINERD,
     logs_unbounded.CAUSE,
     engine_leftovers.TEMPORARY,
     engine_leftovers.INTERRUPTED,

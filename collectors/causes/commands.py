@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from collectors.model.filesystem import Mount
-from collectors.model.reading import Reading, Unavailable
+from collectors.model.reading import Reading, Unavailable, Why
 
 # Reasons why something stays, after "it is" or "they are"; each with what lifts it.
 KEPT = "kept by a label or pattern of the [keep] table in the configuration"
@@ -105,10 +105,11 @@ def _escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def unread(what: str, reading: Reading[object]) -> str:
-    """Nothing is proposed for a kind of thing that could not be listed."""
+def unread(what: str, reading: Reading[object]) -> tuple[str, ...]:
+    """Nothing is proposed for a kind of thing that could not be listed; not a word where there is no such thing."""
     why = f" ({reading.why}: {reading.detail})" if isinstance(reading, Unavailable) else ""
-    return f"{what}: not considered, since it could not be listed{why}."
+    absent = isinstance(reading, Unavailable) and reading.why is Why.NOT_APPLICABLE
+    return () if absent else (f"{what}: not considered, since it could not be listed{why}.",)
 
 
 def kept(count: int, what: str, by: str) -> str:

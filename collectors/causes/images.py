@@ -55,10 +55,10 @@ class Choice:
 def choose_images(context: PlanContext) -> Choice:
     """Images that are neither in use nor kept, the young ones marked."""
     if not isinstance(context.engine.images, Exact):
-        return Choice((), (), {}, {}, (unread("Images", context.engine.images),))
+        return Choice((), (), {}, {}, unread("Images", context.engine.images))
     use = context.once(holders)
     if not use.known:
-        return Choice((), (), {}, {}, (unread("Images", context.engine.containers),))
+        return Choice((), (), {}, {}, unread("Images", context.engine.containers))
     births, removed = _births(context), stopped_containers.removed_by(context)
     dangling: list[Unused] = []
     others: list[Unused] = []

@@ -72,6 +72,16 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedContainer:
+    """One container; every text is "" where Docker mounts and runs it by itself."""
+
+    snapshotter: str
+    key: str  # of its writable snapshot
+    image: str  # a name of its namespace
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """One client's view: Docker's is `moby`, its build history is `moby_history`."""
 
@@ -80,7 +90,17 @@ class Namespace:
     content: Mapping[str, Mapping[str, str]]  # digest → labels
     snapshots: Mapping[tuple[str, str], NamedSnapshot]  # (snapshotter, key)
     leases: Mapping[str, Lease]
-    containers: Mapping[str, tuple[str, str]]  # id → (snapshotter, key); both "" where Docker mounts itself
+    containers: Mapping[str, NamedContainer]  # by id
+
+
+def main_snapshotter(daemon: Path) -> str:
+    """The name of that whose database is largest; "" where none has one. Unreadable folders have none."""
+    sizes = {
+        folder.name.removeprefix(SNAPSHOTTER_PREFIX): (folder / SNAPSHOTTER_METADATA).stat().st_size
+        for folder in daemon.glob(f"{SNAPSHOTTER_PREFIX}*")
+        if (folder / SNAPSHOTTER_METADATA).is_file()
+    }
+    return max(sorted(sizes), key=sizes.__getitem__, default="")
 
 
 def namespaces(metadata: Path) -> tuple[Namespace, ...]:
@@ -149,9 +169,10 @@ def _lease(row: bolt.Bucket) -> Lease:
     )
 
 
-def _container(row: bolt.Bucket) -> tuple[str, str]:
+def _container(row: bolt.Bucket) -> NamedContainer:
     values = row.values()
-    return text(values.get(b"snapshotter", b"")), text(values.get(b"snapshotKey", b""))
+    snapshotter, key, image = (text(values.get(name, b"")) for name in (b"snapshotter", b"snapshotKey", b"image"))
+    return NamedContainer(snapshotter, key, image, _labels(row))
 
 
 def _labels(row: bolt.Bucket) -> Mapping[str, str]:

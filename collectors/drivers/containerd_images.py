@@ -1,11 +1,7 @@
-"""The containerd store's images, containers and build records, and who holds which layer and blob. Pure.
+"""Images, layers, containers and build records of a containerd store in the terms of the model.
 
-Who holds what in the containerd store: the garbage collector's own walk, once for each root, with the root's name.
-
-Pure. Edges are the labels that the collector follows (`containerd.io/gc.ref.content…`, `…snapshot.<snapshotter>…`)
-and a snapshot's parent. Refuses to parse manifests: what containerd itself would not follow holds nothing.
-
-Images, layers, containers and build records of the containerd store in the terms of the model.
+Docker's by the names that its engine gives them; those of a containerd without an engine with their namespace, and with
+the containers that use them, which its database knows.
 """
 
 from __future__ import annotations
@@ -16,164 +12,60 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.drivers.buildkit import CacheRecord
-from collectors.drivers.containerd import CONTENT, DOCKER_NAMESPACE, NamedSnapshot, Namespace, SnapshotDirectory
+from collectors.drivers.containerd import CONTENT, NamedContainer, NamedSnapshot, Namespace, SnapshotDirectory
+from collectors.drivers.containerd_holders import content_below, image_id, snapshot_label
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.layerdb import chain_ids, diff_ids
-from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind
+from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
-
-_CONTENT_LABEL = "containerd.io/gc.ref.content"
-_SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."
-_IMAGE_LABEL = "containerd.io/gc.ref.image"
-_ROOT_LABEL = "containerd.io/gc.root"
-_FLAT_LABEL = "containerd.io/gc.flat"
-# BuildKit names a record's auxiliary leases and snapshots after the record.
-_BUILD_SUFFIXES = ("-variants", "-view")
-
-Node = tuple[str, str]  # ("content", digest) or (snapshotter, key)
-_CONTENT = "content/"  # no snapshotter is called that: a name holds no slash
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceHolders:
-    """Owners of one namespace's content and snapshots; absent: nobody."""
-
-    content: Mapping[str, frozenset[Owner]]  # by digest
-    snapshots: Mapping[tuple[str, str], frozenset[Owner]]  # by (snapshotter, key)
-
-
-def holders(namespace: Namespace, containers: Iterable[str], records: Iterable[str]) -> NamespaceHolders:
-    """Who holds each digest and snapshot of `namespace`.
-
-    `containers` and `records` are the ids of Docker's containers and of BuildKit's cache records: leases named after
-    them are theirs.
-    """
-    found: defaultdict[Node, set[Owner]] = defaultdict(set)
-    for owner, nodes, flat in _roots(namespace, frozenset(containers), frozenset(records)):
-        seen: set[Node] = set()
-        queue = list(nodes)
-        while queue:
-            node = queue.pop()
-            if node not in seen:
-                seen.add(node)
-                found[node].add(owner)
-                queue.extend(_edges(namespace, node, flat))
-    return NamespaceHolders(
-        content={key: frozenset(owners) for (kind, key), owners in found.items() if kind == _CONTENT},
-        snapshots={node: frozenset(owners) for node, owners in found.items() if node[0] != _CONTENT},
-    )
-
-
-def content_below(namespace: Namespace, digest: str) -> tuple[str, ...]:
-    """`digest` and every blob that it refers to, directly or not, nearest first."""
-    found: dict[str, None] = {}
-    waiting = [digest]
-    while waiting:
-        one = waiting.pop(0)
-        if one not in found:
-            found[one] = None
-            waiting += [key for kind, key in _edges(namespace, (_CONTENT, one), flat=False) if kind == _CONTENT]
-    return tuple(found)
-
-
-def snapshot_label(labels: Mapping[str, str], snapshotter: str) -> str | None:
-    """The snapshot that a config was unpacked to by `snapshotter`; None: it was not."""
-    for label, value in labels.items():
-        if label.startswith(_SNAPSHOT_LABEL) and _snapshotter(label.removeprefix(_SNAPSHOT_LABEL)) == snapshotter:
-            return value
-    return None
-
-
-def _roots(
-    namespace: Namespace, containers: frozenset[str], records: frozenset[str]
-) -> Iterator[tuple[Owner, list[Node], bool]]:
-    docker = namespace.name == DOCKER_NAMESPACE
-    for name, image in namespace.images.items():
-        owner = (
-            Owner(OwnerKind.IMAGE, image.digest) if docker else Owner(OwnerKind.CONTAINERD, f"{namespace.name}/{name}")
-        )
-        yield owner, [(_CONTENT, image.digest)], False
-    for name, node in namespace.containers.items():
-        if all(node):
-            yield Owner(OwnerKind.CONTAINER, name), [node], False
-    # A container's snapshots are named after it; a lease of the same name holds them as well.
-    for node in namespace.snapshots:
-        name = node[1].removesuffix("-init")
-        if name in containers:
-            yield Owner(OwnerKind.CONTAINER, name), [node], False
-    for name, lease in namespace.leases.items():
-        nodes: list[Node] = [(_CONTENT, digest) for digest in lease.content]
-        nodes += lease.snapshots
-        yield _lease_owner(namespace.name, name, containers, records), nodes, _FLAT_LABEL in lease.labels
-    for digest, labels in namespace.content.items():
-        if _ROOT_LABEL in labels:
-            yield Owner(OwnerKind.LEASE, f"{namespace.name}/{_ROOT_LABEL}"), [(_CONTENT, digest)], False
-    for node, snapshot in namespace.snapshots.items():
-        if _ROOT_LABEL in snapshot.labels:
-            yield Owner(OwnerKind.LEASE, f"{namespace.name}/{_ROOT_LABEL}"), [node], False
-
-
-def _lease_owner(namespace: str, name: str, containers: frozenset[str], records: frozenset[str]) -> Owner:
-    if name in containers:
-        return Owner(OwnerKind.CONTAINER, name)
-    record = name
-    for suffix in _BUILD_SUFFIXES:
-        record = record.removesuffix(suffix)
-    return Owner(OwnerKind.BUILD, record) if record in records else Owner(OwnerKind.LEASE, f"{namespace}/{name}")
-
-
-def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:
-    kind, key = node
-    edges: list[Node] = []
-    if kind == _CONTENT:
-        labels = namespace.content.get(key, {})
-    else:
-        snapshot = namespace.snapshots.get(node)
-        if snapshot is None:
-            return []
-        labels = snapshot.labels
-        if snapshot.parent:
-            edges.append((kind, snapshot.parent))
-    if flat:  # the collector keeps a flat lease's own resources and their parents, not what labels refer to
-        return edges
-    for label, value in labels.items():
-        if label.startswith(_CONTENT_LABEL):
-            edges.append((_CONTENT, value))
-        elif label.startswith(_SNAPSHOT_LABEL):
-            edges.append((_snapshotter(label.removeprefix(_SNAPSHOT_LABEL)), value))
-        elif label.startswith(_IMAGE_LABEL) and (image := namespace.images.get(value)):
-            edges.append((_CONTENT, image.digest))
-    return edges
-
-
-def _snapshotter(label: str) -> str:
-    """`overlayfs/0` and `overlayfs.0` both mean overlayfs: a key may be repeated with a suffix."""
-    return label.replace("/", ".").partition(".")[0]
-
 
 _BY_DIGEST = "sha256:"
 _PARENT_LABEL = "org.mobyproject.image.parent"
 _HUB = ("docker.io/library/", "docker.io/")
 
 
+# What Kubernetes calls a container, and what nerdctl does.
+_NAME_LABELS = ("io.kubernetes.container.name", "nerdctl/name")
+_PINNED = "io.cri-containerd.pinned"  # an image that Kubernetes' client never removes
+
+
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The images of one namespace, and the layers that they name and a snapshotter has."""
+    """The images of some namespaces, and the layers that they name and a snapshotter has."""
 
     images: Rows[StoredImage]
     layers: tuple[Layer, ...]  # `size_bytes` is the disk usage when it was committed
 
 
+def unpacked(views: Iterable[View]) -> Unpacked:
+    """The images and layers of several namespaces together."""
+    every = [view.unpacked() for view in views]
+    images = Rows(
+        tuple(image for one in every for image in one.images.good),
+        tuple(words for one in every for words in one.images.broken),
+    )
+    layers = {layer.chain_id: layer for one in every for layer in one.layers}
+    return Unpacked(images, tuple(layers.values()))
+
+
 class View:
-    """One snapshotter's part of Docker's namespace."""
+    """One snapshotter's part of one namespace."""
 
     def __init__(
-        self, daemon: Path, snapshotter: str, spaces: Iterable[Namespace], directories: Mapping[str, SnapshotDirectory]
+        self,
+        daemon: Path,
+        snapshotter: str,
+        space: Namespace,
+        directories: Mapping[str, SnapshotDirectory],
+        *,
+        docker: bool,
     ) -> None:
+        """`docker`: is this the part of an engine, which names images in its own way, and alone knows their users?"""
         self._blobs = daemon / CONTENT / "blobs"
         self._snapshotter = snapshotter
-        self._docker = next((space for space in spaces if space.name == DOCKER_NAMESPACE), None)
+        self._space = space
+        self._docker = docker
         self._directories = directories
 
     def unpacked(self) -> Unpacked:
@@ -182,7 +74,7 @@ class View:
         """
         names: defaultdict[str, list[str]] = defaultdict(list)
         parents: dict[str, str] = {}
-        for name, image in self._docker.images.items() if self._docker is not None else ():
+        for name, image in self._space.images.items():
             names[image.digest].append(name)
             if _PARENT_LABEL in image.labels:
                 parents[image.digest] = image.labels[_PARENT_LABEL]
@@ -196,11 +88,27 @@ class View:
                 broken.append(f"image {digest}: {error}")
                 continue
             chain = chain_ids(diffs)
-            tags = tuple(sorted(_familiar(name) for name in found if "@" not in name))
             parent = ImageId(parents[digest]) if digest in parents else None
-            good.append(StoredImage(ImageId(digest), tags, chain, parent))
+            known = image_id(self._space, digest)
+            good.append(StoredImage(known, self._tags(found), chain, parent, self._users(found)))
             layers.update(self._layers(diffs, chain))
         return Unpacked(Rows(tuple(good), tuple(broken)), tuple(layers.values()))
+
+    def _tags(self, names: Iterable[str]) -> tuple[str, ...]:
+        """As the engine prints them; another client's with its namespace, and by digest where it has no other name."""
+        tags = sorted(name for name in names if "@" not in name and not name.startswith(_BY_DIGEST))
+        if self._docker:
+            return tuple(map(_familiar, tags))
+        return tuple(f"{self._space.name}/{name}" for name in tags or sorted(names))
+
+    def _users(self, names: Iterable[str]) -> tuple[str, ...] | None:
+        """The containers that were made from it, by their names; of Docker's only the engine knows."""
+        if self._docker:
+            return None
+        mine = frozenset(names)
+        pinned = any(self._space.images[name].labels.get(_PINNED) == "pinned" for name in mine)
+        users = sorted(_called(name, one) for name, one in self._space.containers.items() if one.image in mine)
+        return (*users, *(("pinned",) if pinned else ()))
 
     def _layers(self, diffs: Iterable[DiffId], chain: Iterable[ChainId]) -> Iterator[tuple[ChainId, Layer]]:
         below: ChainId | None = None
@@ -210,13 +118,10 @@ class View:
                 yield chain_id, Layer(chain_id, below, diff_id, CacheId(str(row.number)), row.size_bytes)
             below = chain_id
 
-    def container_layers(self, containers: Iterable[str]) -> tuple[ContainerLayers, ...]:
-        """The snapshots that are named after a container."""
-        return tuple(self._container_layers(containers))
-
-    def _container_layers(self, containers: Iterable[str]) -> Iterator[ContainerLayers]:
-        for container in containers:
-            own, init = self._row(container), self._row(f"{container}-init")
+    def container_layers(self, containers: Iterable[str]) -> Iterator[ContainerLayers]:
+        """The snapshots that are named after a container, Docker's and those that the namespace has itself."""
+        for container in (*containers, *self._space.containers) if self._docker else self._space.containers:
+            own, init = self._row(self._key(container)), self._row(f"{container}-init")
             if own is not None:
                 below = self._snapshot(f"{container}-init") or self._snapshot(container)
                 parent = below.parent if below is not None else None
@@ -225,7 +130,17 @@ class View:
                     mount_id=CacheId(str(own.number)),
                     init_id=CacheId(str(init.number)) if init is not None else None,
                     parent=ChainId(parent) if parent and parent.startswith(_BY_DIGEST) else None,
+                    name=self._name(container),
                 )
+
+    def _key(self, container: str) -> str:
+        known = self._space.containers.get(container)
+        return (known.key if known is not None else "") or container
+
+    def _name(self, container: str) -> str:
+        """With its namespace; "" for Docker's, which only the engine knows."""
+        known = self._space.containers.get(container)
+        return "" if self._docker or known is None else f"{self._space.name}/{_called(container, known)}"
 
     def build_snapshots(self, records: Iterable[CacheRecord]) -> tuple[BuildSnapshot, ...]:
         """One row for each cache record."""
@@ -240,20 +155,22 @@ class View:
 
     def _unpacked_diffs(self, digest: str) -> tuple[DiffId, ...]:
         """The layers of the platform that is unpacked; empty when none is."""
-        if self._docker is None:
-            return ()
-        for blob in content_below(self._docker, digest):
-            if snapshot_label(self._docker.content.get(blob, {}), self._snapshotter) is not None:
+        for blob in content_below(self._space, digest):
+            if snapshot_label(self._space.content.get(blob, {}), self._snapshotter) is not None:
                 path = self._blobs / blob.replace(":", "/", 1)
                 return diff_ids(read_json(path), str(path))
         return ()
 
     def _snapshot(self, key: str) -> NamedSnapshot | None:
-        return self._docker.snapshots.get((self._snapshotter, key)) if self._docker is not None else None
+        return self._space.snapshots.get((self._snapshotter, key))
 
     def _row(self, key: str) -> SnapshotDirectory | None:
         snapshot = self._snapshot(key)
         return self._directories.get(snapshot.stored_key) if snapshot is not None else None
+
+
+def _called(container: str, known: NamedContainer) -> str:
+    return next((known.labels[label] for label in _NAME_LABELS if label in known.labels), container[:12])
 
 
 def _familiar(name: str) -> str:

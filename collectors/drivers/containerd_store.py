@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from collectors.drivers import buildkit, containerd, containerd_images, leftovers
+from collectors.drivers import buildkit, containerd, containerd_holders, containerd_images, leftovers
 from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.containerd import (
@@ -24,6 +24,7 @@ from collectors.drivers.containerd import (
     Namespace,
     SnapshotDirectory,
     SnapshotKind,
+    main_snapshotter,
     namespaces,
 )
 from collectors.drivers.files import Rows, folders_if_there
@@ -35,6 +36,7 @@ from collectors.model.store import ContainerLog, DriverFacts, Unit, UnitKind
 from collectors.system.deadline import Declined, Malformed
 
 _PREFIX = "containerd:"
+_ROOT_FILES = frozenset({"lost+found", "tmpmounts"})
 _INIT = "-init"
 _STACKING = frozenset({"overlayfs", "fuse-overlayfs"})
 SNAPSHOT_SHELVES = ("snapshots", "active", "view")  # the last two: the btrfs snapshotter's
@@ -50,6 +52,8 @@ class ContainerdDriver(StorageDriver):
 
     def detect(self, root: Path, containerd_root: Path | None, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
         """Each snapshotter that has ever held something, of the containerd that dockerd starts or of the host's own."""
+        if (root / METADATA).is_file():
+            return _alone(self, root, meant)
         daemons = (root / "containerd" / "daemon", *((containerd_root,) if containerd_root is not None else ()))
         return tuple(
             one
@@ -82,6 +86,10 @@ class ContainerdDriver(StorageDriver):
         """Blobs are files."""
         return True
 
+    def makes(self, name: str) -> bool:
+        """Docker's names, and where the root is containerd's own, its plugins'."""
+        return name.startswith("io.containerd.") or name in _ROOT_FILES or super().makes(name)
+
     def log_paths(self, container: Path) -> tuple[str, ...]:
         """Docker's own."""
         return leftovers.paths_of(container)
@@ -103,6 +111,15 @@ def _candidates(driver: ContainerdDriver, daemon: Path, elsewhere: bool, meant: 
             alone = not elsewhere or docker == everybody
             folders = (daemon / CONTENT, daemon / folder) if alone else ()
             yield Candidate(driver, name, daemon, daemon, folders, opened_s(daemon / folder, SNAPSHOTTER_METADATA))
+
+
+def _alone(driver: ContainerdDriver, root: Path, meant: tuple[str, ...]) -> tuple[Candidate, ...]:
+    """A containerd that is itself the root: by the snapshotter that is meant, else its main one. The others are in use
+    as well, for all that can be known.
+    """
+    named = next((name for name in meant if name.startswith(_PREFIX)), _PREFIX + main_snapshotter(root))
+    opened = opened_s(root / (SNAPSHOTTER_PREFIX + named.removeprefix(_PREFIX)), SNAPSHOTTER_METADATA)
+    return (Candidate(driver, named, root, root, (), opened),) if named != _PREFIX else ()
 
 
 def _users(metadata: Path) -> frozenset[str]:
@@ -131,11 +148,20 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         "containers", layout.root / "containers", lambda: folders_if_there(layout.root / "containers")
     )
     records = ask.part("BuildKit records", bolts, lambda: buildkit.records(bolts) if bolts.exists() else ())
-    view = containerd_images.View(layout.database, snapshotter, value(spaces, ()), value(directories, {}))
-    unpacked = ask.part("images", layout.database / CONTENT, view.unpacked) if isinstance(spaces, Exact) else spaces
+    own = layout.root == layout.database
+    views = [
+        containerd_images.View(layout.database, snapshotter, space, value(directories, {}), docker=not own)
+        for space in value(spaces, ())
+        if own or space.name == DOCKER_NAMESPACE
+    ]
+    unpacked = (
+        ask.part("images", layout.database / CONTENT, lambda: containerd_images.unpacked(views))
+        if isinstance(spaces, Exact)
+        else spaces
+    )
     found = value(records, ())
     holders = [
-        (space, containerd_images.holders(space, value(containers, ()), (record.id for record in found)))
+        (space, containerd_holders.holders(space, value(containers, ()), (record.id for record in found), own=own))
         for space in value(spaces, ())
     ]
     if isinstance(unpacked, Exact):
@@ -144,8 +170,10 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     return Parts(
         images=derived(unpacked, lambda found: found.images.good),
         layers=derived(unpacked, lambda found: found.layers) if isinstance(directories, Exact) else directories,
-        container_layers=derived(numbered, lambda _: view.container_layers(value(containers, ()))),
-        build_snapshots=derived(records, view.build_snapshots),
+        container_layers=derived(
+            numbered, lambda _: tuple(one for view in views for one in view.container_layers(value(containers, ())))
+        ),
+        build_snapshots=derived(records, lambda rows: tuple(one for v in views for one in v.build_snapshots(rows))),
         known=needs(
             {**_directories(snapshotter, holders, value(directories, {}), found), **_blobs(holders)},
             spaces,
@@ -160,7 +188,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
 
 def _directories(
     snapshotter: str,
-    holders: Iterable[tuple[Namespace, containerd_images.NamespaceHolders]],
+    holders: Iterable[tuple[Namespace, containerd_holders.NamespaceHolders]],
     directories: Mapping[str, SnapshotDirectory],
     records: Iterable[buildkit.CacheRecord],
 ) -> dict[str, Known]:
@@ -192,7 +220,7 @@ def _kind(key: str, row: SnapshotDirectory, owners: frozenset[Owner], building: 
     return UnitKind.WRITABLE_LAYER if row.kind is SnapshotKind.ACTIVE else UnitKind.IMAGE_LAYER
 
 
-def _blobs(holders: Iterable[tuple[Namespace, containerd_images.NamespaceHolders]]) -> dict[str, Known]:
+def _blobs(holders: Iterable[tuple[Namespace, containerd_holders.NamespaceHolders]]) -> dict[str, Known]:
     """Every blob that some namespace has."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     for space, held in holders:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collectors import drivers
-from collectors.drivers.containerd import METADATA, SNAPSHOTTER_METADATA, SNAPSHOTTER_PREFIX
+from collectors.drivers.containerd import METADATA
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
@@ -37,6 +37,8 @@ _USUAL = (
     "/var/snap/microk8s/common/var/lib/containerd",
 )
 _OF_USERS = (".local/share/docker", ".local/share/containerd", ".local/share/containers/storage")
+# Where clients look for a containerd that no other engine has started for itself alone.
+_SOCKETS = frozenset({"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"})
 _REST = "everything else"
 _ENGINES = frozenset({"dockerd", "containerd"})  # those that say on their command line where their root is
 _MOST = 20  # stores on one host; and seconds are short
@@ -85,6 +87,19 @@ def other_stores(
     return tuple(found), tuple(units)
 
 
+def containerd_address(root: str, host: Host) -> str | None:
+    """The socket of the containerd whose root this is, "" where none runs on it; None: it is no containerd's."""
+    if not (Path(root) / METADATA).is_file():
+        return None
+    return next((one.socket for one in engine_processes(host) if means(host, one, root)), "")
+
+
+def containerd_roots(host: Host) -> Iterator[str]:
+    """Where a containerd that runs keeps its data, and where one usually does, as the host names it."""
+    yield from (one.root for one in engine_processes(host) if one.name == _CONTAINERD and one.socket in _SOCKETS)
+    yield from (path for path in _USUAL if path.endswith(_CONTAINERD))
+
+
 def _candidates(
     root: str, host: Host, engines: Iterable[EngineProcess], here: Callable[[str], bool]
 ) -> tuple[str, ...]:
@@ -124,8 +139,7 @@ def _read(
     reading = drivers.store(
         Path(path),
         host,
-        driver_hint=_snapshotter(Path(path)),
-        containerd_root=Path(path) if (Path(path) / METADATA).is_file() else None,
+        driver_hint=None,
         deadline_s=clock.left(at_most=5.0),
     )
     if not isinstance(reading, Exact) or not isinstance(reading.value.units, Exact):
@@ -205,19 +219,6 @@ def _ask(kind: str, path: str, runs: EngineProcess | None, images: Iterable[str]
     address = f"--address {runs.socket} " if runs is not None else ""
     asked = [f"ctr {address}--namespace {space} images ls" for space in spaces]
     return " && ".join([*asked, *(["crictl rmi --prune"] if "k8s.io" in spaces else [])])
-
-
-def _snapshotter(path: Path) -> str | None:
-    """Of a containerd: the one whose database is largest."""
-    if not (path / METADATA).is_file():
-        return None
-    sizes = {
-        name: (path / name / SNAPSHOTTER_METADATA).stat().st_size
-        for name in _names(str(path))
-        if name.startswith(SNAPSHOTTER_PREFIX) and (path / name / SNAPSHOTTER_METADATA).is_file()
-    }
-    largest = max(sizes, key=sizes.__getitem__, default="")
-    return f"containerd:{largest.removeprefix(SNAPSHOTTER_PREFIX)}" if largest else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from collectors import drivers
 from collectors import engine as engine_source
 from collectors.drivers.inner import WATCHED, inner_units
-from collectors.drivers.other_stores import with_others
+from collectors.drivers.other_stores import containerd_address, with_others
 from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.filesystems.base import KEEP_S
@@ -22,7 +22,7 @@ from collectors.inventory import coverage, roots
 from collectors.inventory.request import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
 from collectors.inventory.study import StudyContext, listed, study
-from collectors.model.engine import Engine, EngineView
+from collectors.model.engine import Engine, all_unread
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
@@ -70,7 +70,7 @@ class _Assembly:
         self.engine_known, self.containers_known = threading.Event(), threading.Event()
         now = datetime.now(UTC)
         pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
-        view = EngineView(pending, pending, pending, pending, pending, pending, pending)
+        view = all_unread(pending)
         self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), (), False)
         self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
         self.early = False  # is the study in the snapshot only the fill, until the first whole one?
@@ -197,7 +197,8 @@ class _Assembly:
         )
         gaps: tuple[Unavailable, ...] = ()
         if isinstance(store, Exact):
-            store = Exact(self._with_inner(store.value, root, places), store.origin)
+            inner = self._with_inner(store.value, root, places)
+            store = Exact(replace(inner, address=containerd_address(root, self.request.host)), store.origin)
             its = store.value
             parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
             gaps = coverage.missing(*parts)
@@ -283,7 +284,8 @@ class _Assembly:
             self.on_part(self.snapshot, self.waiting)
 
     def _finish(self) -> Snapshot:
-        view = self.snapshot.engine
+        view = roots.as_it_applies(self.snapshot)
+        self._update(engine=view)
         lines = [
             coverage.line("engine", view.engine),
             coverage.line("engine: same machine", view.local),

@@ -14,16 +14,17 @@ from pathlib import Path
 
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
+from collectors.drivers.other_stores import containerd_roots
 from collectors.engine.endpoint import DEFAULT
 from collectors.engine.past_root import keep_root, last_known
 from collectors.filesystems import kind_of
 from collectors.inventory import coverage
 from collectors.inventory.request import Request
 from collectors.inventory.study import facts_line
-from collectors.model.engine import Engine, EngineView
+from collectors.model.engine import Engine, EngineView, all_unread
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
-from collectors.model.snapshot import FilesystemStudy, SourceReport
+from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.system import deadline
 from collectors.system.deadline import Clock
 from collectors.system.mount_table import Places, host_view_from_container
@@ -49,7 +50,8 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     elif (known := last_known(request.host, request.endpoint)) is not None:
         named, source = [str(request.host.here(known[0]))], known[1]
     else:
-        named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
+        usual = [*_USUAL, *(containerd_roots(request.host) if request.endpoint.source == DEFAULT else ())]
+        named, source = [str(request.host.here(path)) for path in usual], "the usual places"
 
     timeout_s = clock.left(at_most=5.0)
 
@@ -57,12 +59,21 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
         for path in named:
             if (found := _directory(path, timeout_s)) is not None:
                 return found
-        raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
+        raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named[:2])} here (from {source})")
 
     found = deadline.read("docker.root", f"stat {named[0]} (from {source})", find, timeout_s=timeout_s)
     if isinstance(engine, Exact) and engine.value.root and isinstance(found, Exact):
         keep_root(request.host, request.endpoint, engine.value.root)
     return found
+
+
+def as_it_applies(snapshot: Snapshot) -> EngineView:
+    """What the engine told; where none stands above a containerd, that there is nothing to be told."""
+    view = snapshot.engine
+    if not snapshot.alone or isinstance(view.engine, Exact):
+        return view
+    why = "a containerd with no engine above it: ctr, nerdctl or crictl ask it"
+    return all_unread(Unavailable(Why.NOT_APPLICABLE, why, view.engine.origin))
 
 
 def without_asking(request: Request, clock: Clock) -> str | None:

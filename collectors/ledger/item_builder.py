@@ -64,7 +64,15 @@ def removable(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
             answer[OwnerKind.VOLUME] = _owners(OwnerKind.VOLUME, (v.name for v in view.volumes.value if _free(v, use)))
     if isinstance(view.build_cache, Exact):
         answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, (r.id for r in view.build_cache.value if not r.in_use))
-    return answer
+    return {**answer, **_removable_of_containerd(snapshot)}
+
+
+def _removable_of_containerd(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
+    """Of one without an engine, by its own database: it knows of no volumes and no builds."""
+    if not (snapshot.alone and isinstance(snapshot.store, Exact) and isinstance(snapshot.store.value.images, Exact)):
+        return {}
+    free = _owners(OwnerKind.IMAGE, (image.id for image in snapshot.store.value.images.value if image.users == ()))
+    return {OwnerKind.IMAGE: free, OwnerKind.VOLUME: frozenset(), OwnerKind.BUILD: frozenset()}
 
 
 def _free(volume: Volume, use: Use) -> bool:

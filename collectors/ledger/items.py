@@ -13,7 +13,7 @@ from datetime import datetime
 from collectors.ledger.charge import category_of
 from collectors.ledger.inside import host_directories, under
 from collectors.ledger.item_builder import RUNNING, Desk
-from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, unlisted
+from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, stored_images, unlisted
 from collectors.model.engine import BuildRecord, Image, Volume
 from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
@@ -152,11 +152,7 @@ def images(desk: Desk) -> Iterable[Item]:
         for image in listed.value:
             yield _image(desk, image)
     else:
-        store = desk.snapshot.store
-        if isinstance(store, Exact) and isinstance(store.value.images, Exact):
-            for stored in store.value.images.value:
-                name = stored.tags[0] if stored.tags else stored.id.removeprefix("sha256:")[:12]
-                yield desk.item(Owner(OwnerKind.IMAGE, stored.id), Category.IMAGES, name, state="unknown", free=None)
+        yield from stored_images(desk)
 
 
 def _image(desk: Desk, image: Image) -> Item:

@@ -51,6 +51,19 @@ class Coverage:
         return frozenset() if unit is None else unit.owners
 
 
+def stored_images(desk: Desk) -> Iterator[Item]:
+    """The images of the store, where no engine lists any: whether one is used only some stores know themselves."""
+    store = desk.snapshot.store
+    for stored in (
+        store.value.images.value if isinstance(store, Exact) and isinstance(store.value.images, Exact) else ()
+    ):
+        name = stored.tags[0] if stored.tags else stored.id.removeprefix("sha256:")[:12]
+        free = None if stored.users is None else not stored.users
+        state = NOT_LISTED if free is None else "unused" if free else "in use"
+        owner, users = Owner(OwnerKind.IMAGE, stored.id), ", ".join(stored.users or ())
+        yield desk.item(owner, Category.IMAGES, name, state=state, free=free, owner=users)
+
+
 def unlisted(desk: Desk, items: Mapping[Category, Iterable[Item]]) -> Iterator[Item]:
     """One item for each owner, or unit without owners, that holds bytes of a row and is in none of its `items`."""
     occupancy = desk.study.occupancy

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.owner import ContainerId, DiffId, ImageId
-from collectors.model.reading import Reading, Size
+from collectors.model.reading import Reading, Size, Unavailable
 
 
 class Flavour(StrEnum):
@@ -127,6 +127,11 @@ class EngineView:
     volumes: Reading[tuple[Volume, ...]]
     build_cache: Reading[tuple[BuildRecord, ...]]
     layers_size: Size  # /system/df LayersSize: logical bytes, by the engine's rules
+
+
+def all_unread(why: Unavailable) -> EngineView:
+    """The view of an engine of which nothing is known, for one reason."""
+    return EngineView(why, why, why, why, why, why, why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from collectors.model.engine import DaemonConfig, EngineView
 from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
-from collectors.model.reading import Reading, Size
+from collectors.model.reading import Exact, Reading, Size
 from collectors.model.store import Store, Unit
 
 
@@ -62,6 +62,11 @@ class Snapshot:
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
     assumed: bool
+
+    @property
+    def alone(self) -> bool:
+        """Is this the store of a containerd with no engine above it? What is in use there its own database says."""
+        return isinstance(self.store, Exact) and self.store.value.address is not None
 
 
 @dataclass(frozen=True, slots=True)

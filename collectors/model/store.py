@@ -72,6 +72,7 @@ class StoredImage:
     tags: tuple[str, ...]
     chain: tuple[ChainId, ...]  # base first
     parent: ImageId | None = None  # the untagged image of the step before, in a legacy build: goes with its last child
+    users: tuple[str, ...] | None = None  # containers made from it, by name; None: only an engine knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +160,5 @@ class Store:
     units: Reading[tuple[Unit, ...]]
     orphans: Reading[tuple[OrphanProof, ...]]
     others: tuple[OtherStore, ...] = ()  # beside it
+    address: str | None = None  # of the containerd that is asked, where no engine stands above it; "": its usual one
     notes: tuple[str, ...] = ()  # oddities, one sentence each; foreign text in them is not yet escaped

@@ -48,7 +48,7 @@ def _undecided(snapshot: Snapshot) -> str:
     if not snapshot.studies:
         return "no filesystem was found"
     study, view = snapshot.studies[0], snapshot.engine
-    needed: tuple[Reading[object], ...] = (study.filesystem.space, view.engine)
+    needed: tuple[Reading[object], ...] = (study.filesystem.space, *(() if snapshot.alone else (view.engine,)))
     others: tuple[Reading[object], ...] = (
         snapshot.docker_root,
         snapshot.store,

@@ -46,6 +46,7 @@ NO_MESS = {
     "host-files": "a number: test_figures.py",
     "former-root": "a second engine, stopped: tests/machine/test_other_engines.py",
     "other-engine": "a second engine and a containerd: tests/machine/test_other_engines.py",
+    "containerd-images": "a containerd without an engine: tests/machine/test_containerd_alone.py",
     "nested-root": "an engine inside a container: test_leftovers.py",
 }
 # Causes whose findings are about no number of bytes: nothing of them is owed a step.

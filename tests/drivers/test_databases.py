@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.drivers import buildkit, containerd, containerd_images
+from collectors.drivers import buildkit, containerd, containerd_holders
 from collectors.drivers.graph import build_snapshots
 from collectors.model.owner import Owner, OwnerKind
 from collectors.system.deadline import Malformed
@@ -102,7 +102,7 @@ def test_every_snapshot_and_blob_has_a_holder(tmp_path: Path, spaces: dict[str, 
     containers = listed(CONTAINERD)["containers"]
     held: set[str] = set()
     for space in spaces.values():
-        found = containerd_images.holders(space, containers, (record.id for record in records))
+        found = containerd_holders.holders(space, containers, (record.id for record in records))
         assert set(space.snapshots) <= set(found.snapshots)
         assert set(space.content) <= set(found.content)
         held |= {digest.removeprefix("sha256:") for digest in found.content}
@@ -112,7 +112,7 @@ def test_every_snapshot_and_blob_has_a_holder(tmp_path: Path, spaces: dict[str, 
 def test_the_base_layer_belongs_to_all_who_stand_on_it(tmp_path: Path, spaces: dict[str, containerd.Namespace]) -> None:
     records = [record.id for record in buildkit.records(unpacked(CONTAINERD, "metadata_v2.db", tmp_path))]
     containers = listed(CONTAINERD)["containers"]
-    found = containerd_images.holders(spaces["moby"], containers, records)
+    found = containerd_holders.holders(spaces["moby"], containers, records)
     rows = containerd.directories(unpacked(CONTAINERD, "snapshotter_metadata.db", tmp_path))
     base = next(node for node, one in spaces["moby"].snapshots.items() if rows[one.stored_key].number == 1)
     held = found.snapshots[base]
@@ -130,7 +130,7 @@ def test_a_lease_alone_is_an_owner() -> None:
         leases={"pull": containerd.Lease({}, ("sha256:a",), ())},
         containers={},
     )
-    assert containerd_images.holders(space, [], []).content == {
+    assert containerd_holders.holders(space, [], []).content == {
         "sha256:a": owners("lease:moby/pull"),
         "sha256:b": owners("lease:moby/pull"),
     }
@@ -149,7 +149,7 @@ def test_a_flat_lease_holds_parents_but_not_what_labels_name() -> None:
         leases={"flat": containerd.Lease({"containerd.io/gc.flat": "x"}, ("sha256:a",), (("overlayfs", "top"),))},
         containers={},
     )
-    found = containerd_images.holders(space, [], [])
+    found = containerd_holders.holders(space, [], [])
     assert set(found.content) == {"sha256:a"}
     assert set(found.snapshots) == {("overlayfs", "top"), ("overlayfs", "base")}
 
@@ -166,7 +166,7 @@ def test_references_in_a_circle_end() -> None:
         leases={},
         containers={},
     )
-    found = containerd_images.holders(space, [], [])
+    found = containerd_holders.holders(space, [], [])
     owner = owners("containerd:k8s.io/docker.io/library/x:1")
     assert found.content == {"sha256:a": owner, "sha256:b": owner}
     assert found.snapshots == {("overlayfs", "s"): owner}

@@ -64,7 +64,7 @@ def propose(context: PlanContext) -> Proposal:
     if why := refused(btrfs):
         return Proposal((), (why,), answered=True)
     if not (isinstance(btrfs.chunks, Exact) and isinstance(btrfs.spaces, Exact)):
-        return Proposal((), (unread("Balance", btrfs.chunks),))
+        return Proposal((), unread("Balance", btrfs.chunks))
     found = squeeze(btrfs.chunks.value, btrfs.spaces.value, now)
     return Proposal((), (_NO_CHUNK_TO_EMPTY,)) if found is None else Proposal((_balance(context, found, now),))
 

@@ -51,9 +51,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 def propose(context: PlanContext) -> Proposal:
     """Up to five steps. Records in use, kept or of unknown age stay, and so does what they are built on."""
     if not isinstance(context.engine.build_cache, Exact):
-        return Proposal(
-            (), (unread("Build cache", context.engine.build_cache),), reason="its records could not be listed"
-        )
+        return Proposal((), unread("Build cache", context.engine.build_cache), reason="its records could not be listed")
     records = {record.id: record for record in context.engine.build_cache.value}
     children = children_of(records)
     found = groups(context, records, children)

@@ -16,9 +16,9 @@ UNREACHABLE_ID = "engine-unreachable"
 
 
 def detect_unreachable(context: FindingContext) -> Iterable[Finding]:
-    """It was asked, and there is no answer."""
+    """It was asked, and there is no answer, and a store is here that only an engine can tell the use of."""
     engine = context.snapshot.engine.engine
-    if isinstance(engine, Unavailable):
+    if isinstance(engine, Unavailable) and not context.snapshot.alone:
         claim = "the engine did not answer: what is in use is not known"
         why = (("reason", f"{engine.why}: {engine.detail}"),)
         remedy = "check the engine and the permission on its socket"

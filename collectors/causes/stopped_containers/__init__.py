@@ -42,7 +42,7 @@ def propose(context: PlanContext) -> Proposal:
     """One step for each container that has ended, young ones marked."""
     listed = context.containers()
     if listed is None:
-        return Proposal((), (unread("Containers", context.engine.containers),), reason="containers could not be listed")
+        return Proposal((), unread("Containers", context.engine.containers), reason="containers could not be listed")
     drafts: list[Draft] = []
     stay: Counter[str] = Counter()
     for container in listed:

@@ -1,6 +1,8 @@
 """Tagged images that no container uses: each a step by itself, longest unused first.
 
 Images without a tag that no container uses: what rebuilding the same tag leaves behind. One step for all.
+
+Images of a containerd with no engine above it: one step a namespace, by the client that names them, for a person.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, charged, total
+from collectors.model.snapshot import Snapshot
+from collectors.model.store import StoredImage
 
 ID = "unused-images"
 
 
 def detect(context: FindingContext) -> Iterable[Finding]:
     """All of them together, as far as they are notable."""
-    unused = context.in_state(Category.IMAGES, "unused")
+    unused = () if context.snapshot.alone else context.in_state(Category.IMAGES, "unused")
     freed = context.freed_beside_cache(owners(unused))
     if unused and context.notable(charged(freed)):
         claim = f"{count(len(unused), 'tagged image')} that no container uses"
@@ -152,4 +156,79 @@ DANGLING = Cause(
     detect_dangling,
     propose_dangling,
     DANGLING_REMOVER,
+)
+
+
+CONTAINERD_ID = "containerd-images"
+_KUBERNETES, _PLACE = "k8s.io", "/run/containerd/containerd.sock"
+
+
+def detect_containerd(context: FindingContext) -> Iterable[Finding]:
+    """Those of all namespaces together; the remedy says how each is asked."""
+    unused = context.in_state(Category.IMAGES, "unused") if context.snapshot.alone else ()
+    freed = context.freed(owners(unused))
+    if unused and context.notable(charged(freed)):
+        spaces = sorted({item.name.partition("/")[0] for item in unused})
+        claim = f"{count(len(unused), 'image')} of containerd that no container uses, in {' and '.join(spaces)}"
+        asked = " && ".join(_ask(space, _address(context.snapshot)) for space in spaces)
+        severity = context.severity(freed, Severity.P4)
+        yield Finding(CONTAINERD_ID, severity, claim, freed, largest(unused), f"look at them: {asked}", (), True)
+
+
+def propose_containerd(context: PlanContext) -> Proposal:
+    """One step a namespace. None is done from here: no engine says again, right before, that nothing uses them."""
+    store = context.snapshot.store
+    if not context.snapshot.alone or not isinstance(store, Exact) or not isinstance(store.value.images, Exact):
+        return Proposal()
+    unused: dict[str, list[StoredImage]] = {}
+    for image in store.value.images.value:
+        if image.users == () and image.tags:
+            unused.setdefault(image.tags[0].partition("/")[0], []).append(image)
+    drafts = (_of_namespace(space, images, _address(context.snapshot)) for space, images in sorted(unused.items()))
+    return Proposal(tuple(drafts))
+
+
+def _of_namespace(space: str, images: list[StoredImage], address: str) -> Draft:
+    names = [tag.partition("/")[2] for image in images for tag in image.tags]
+    endpoint = ("--runtime-endpoint", f"unix://{address}") if address != _PLACE else ()
+    by_name = commands.line("ctr", *_at(address), "--namespace", space, "images", "rm", *names)
+    return Draft(
+        id=f"{CONTAINERD_ID}:{space}",
+        action="containerd.remove",
+        title=f"Remove the images of {space} that no container uses",
+        command=commands.line("crictl", *endpoint, "rmi", "--prune") if space == _KUBERNETES else by_name,
+        targets=tuple(Owner(OwnerKind.IMAGE, image.id) for image in images),
+        rank=75,
+        within=(space,),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs="a person who knows that nothing is to be started from them: no engine is there to be asked",
+        costs="pulled again when it is needed, if a registry still has it",
+        undo="pull them again",
+        automatic=False,
+    )
+
+
+def _address(snapshot: Snapshot) -> str:
+    return (isinstance(snapshot.store, Exact) and snapshot.store.value.address) or _PLACE
+
+
+def _at(address: str) -> tuple[str, ...]:
+    return ("--address", address) if address != _PLACE else ()
+
+
+def _ask(space: str, address: str) -> str:
+    return commands.line("ctr", *_at(address), "--namespace", space, "images", "ls")
+
+
+CONTAINERD_LINE = "images of a containerd without Docker that no container uses"
+CONTAINERD = Cause(
+    CONTAINERD_ID,
+    Category.IMAGES,
+    OwnerKind.IMAGE,
+    Harm.TIME,
+    CONTAINERD_LINE,
+    detect_containerd,
+    propose_containerd,
+    no_step="none of them has a name to remove it by",
 )

@@ -40,10 +40,10 @@ def detect(context: FindingContext) -> Iterable[Finding]:
 def propose(context: PlanContext) -> Proposal:
     """One step for each unreferenced volume; anonymous ones first."""
     if not isinstance(context.engine.volumes, Exact):
-        return Proposal((), (unread("Volumes", context.engine.volumes),), reason="volumes could not be listed")
+        return Proposal((), unread("Volumes", context.engine.volumes), reason="volumes could not be listed")
     use = context.once(holders)
     if not use.known:
-        return Proposal((), (unread("Volumes", context.engine.containers),), reason="containers could not be listed")
+        return Proposal((), unread("Volumes", context.engine.containers), reason="containers could not be listed")
     drafts: list[Draft] = []
     stay: Counter[str] = Counter()
     for volume in context.engine.volumes.value:
