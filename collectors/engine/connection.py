@@ -1,16 +1,12 @@
-"""The Docker SDK as a connection that can be cut, and what went wrong on the way as a reason.
+"""What went wrong on the way to an engine, as a reason and one sentence; and the way itself, over a unix socket.
 
-What went wrong on the way to an engine, as a reason and one sentence. Refuses to know a library by import.
-
-The SDK lets raw `requests` exceptions through, which wrap urllib3's, which wrap the error of the system call. So the
-whole chain is searched, for what the system said first, and for a library's class by its name last.
-
-The Docker SDK as a connection that can be cut. The only module that imports the SDK: import it when first asking.
+What is raised on the way wraps one another: the SDK's, requests', urllib3's, the error of the system call. So the whole
+chain is searched, for what the system said first, and for a library's class by its name last: none is imported here.
 
 A socket's own timeout starts anew with every byte, so it cannot hold against an engine that sends one a second. Every
-connection of the SDK's pools is therefore known here, and `cut` shuts all of them from another thread: whoever reads,
-writes or waits on one comes back at once. Sends whatever method it is told: who studies holds a `ReadClient`, and only
-that and `WriteClient` may use this. Refuses to decode, to follow redirects, and to send anything twice.
+connection is therefore known here, and `cut` shuts all of them from another thread: whoever reads, writes or waits on
+one comes back at once. Sends whatever method it is told: who studies holds a `ReadClient`, and only that and
+`WriteClient` may use this. Refuses to decode, to follow redirects, and to send anything twice.
 """
 
 from __future__ import annotations
@@ -19,20 +15,19 @@ import contextlib
 import errno
 import grp
 import http.client
-import logging
+import json
+import select
 import socket
 import ssl
 import stat
 import threading
-import warnings
-import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import OLDEST, EngineBusy, HungUp
+from collectors.engine.reply import EngineBusy, HungUp
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
 
@@ -119,54 +114,88 @@ def _short(cause: BaseException) -> str:
     return (str(cause) or type(cause).__name__)[:_LONGEST]
 
 
-with warnings.catch_warnings():
-    # What the libraries think of each other's versions is no part of a report.
-    warnings.simplefilter("ignore")
-    import docker
-    import docker.tls
-    import urllib3
-    import urllib3.exceptions
+@contextlib.contextmanager
+def told(place: str, is_cut: Callable[[], bool]) -> Iterator[None]:
+    """What goes wrong inside as Declined or Malformed; as TimeoutError once the connection is cut."""
+    try:
+        yield
+    except Exception as error:
+        if is_cut():  # whatever it looks like from inside: we did it
+            raise TimeoutError from error
+        if isinstance(error, Declined | Malformed):
+            raise
+        raise named(error, place) from error
+    if is_cut():  # half a status line, and then the end, reads as an answer without a body
+        raise TimeoutError
 
-for _library in ("docker", "requests", "urllib3", "paramiko"):
-    # Without a handler, Python prints warnings to stderr.
-    logging.getLogger(_library).addHandler(logging.NullHandler())
-# Asked for with DOCKER_TLS and without DOCKER_TLS_VERIFY: the user knows.
-urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-# As many as are ever used at once: what a pool cannot take back is closed.
-_CONNECTIONS = 20
 PIECE_BYTES = 64 * 1024
 
 
-class Connection:
-    """An SDK client whose connections can be shut. Safe to use from several threads."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The head of an answer; its body is read by whoever asked, in pieces of at most so many bytes as they come."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
-        """Raises Declined where the SDK cannot even begin: no paramiko for ssh, TLS files that are not there."""
-        self.place = endpoint.socket or endpoint.url
+    status: int
+    declared_bytes: str  # Content-Length as it was sent; "" where it was not
+    pieces: Callable[[int], Iterator[bytes]]
+
+
+def target(path: str) -> str:
+    """A path as it stands in a request."""
+    return quote(path, safe="/:@")
+
+
+def refuse_packed(coding: str, place: str) -> None:
+    """A few KiB may unpack to more than there is memory, piece by piece and before they are counted: Malformed."""
+    if coding != "identity":
+        raise Malformed(f"the answer of {place} is packed ({coding[:40]}), which it was asked not to be")
+
+
+class _Line(http.client.HTTPConnection):
+    """HTTP over one unix socket."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+        # The library drops its own hold of it before the last answer is read.
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def connect(self) -> None:
+        """Raises OSError."""
+        self.sock = self._line
+        self._line.settimeout(self.timeout)
+        self._line.connect(self._path)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the other side has neither gone nor said what nobody asked for."""
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        return not poll.poll(0)
+
+    def wait_at_most(self, timeout_s: float) -> None:
+        """From now on, for each piece."""
+        self._line.settimeout(timeout_s)
+
+    def shut(self) -> None:
+        """End it under its readers."""
+        with contextlib.suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
+
+
+class SocketConnection:
+    """An engine at a unix socket, whose lines can be shut. Safe to use from several threads.
+
+    By the standard library alone: the SDK costs more time to load than a whole run has, and more for each question.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.place = path
         self._lock = threading.Lock()
-        self._sockets: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._hooked: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._idle: list[_Line] = []
+        self._lines: set[_Line] = set()  # idle ones too
         self._is_cut = False
-        if endpoint.url.startswith("ssh://"):
-            try:
-                import paramiko  # type: ignore[import-untyped,unused-ignore]  # noqa: F401 - the SDK wants it for ssh://
-            except ImportError:
-                raise Declined(Why.NOT_REACHABLE, "ssh:// needs the extra: pip install 'ullage[ssh]'") from None
-        try:
-            self._api: Any = docker.APIClient(
-                base_url=endpoint.url,
-                version=str(OLDEST),
-                timeout=max(1, round(timeout_s)),
-                tls=_tls(endpoint),
-                max_pool_size=_CONNECTIONS,
-            )
-        except Exception as error:
-            raise named(error, self.place) from error
-        # A socket knows no proxies and no netrc; without this, both are looked up for each request.
-        self._api.trust_env = endpoint.socket is None
-        for adapter in self._api.adapters.values():
-            self._hook(adapter)
 
     @contextlib.contextmanager
     def answered(
@@ -176,125 +205,88 @@ class Connection:
         query: tuple[tuple[str, str], ...],
         *,
         timeout_s: float,
-        content: Any = None,
+        content: object = None,
         archive: bytes = b"",
-    ) -> Iterator[Any]:
-        """The response to one request, whatever its status, its body unread. `timeout_s` bounds each wait.
+    ) -> Iterator[Answered]:
+        """The answer to one request, whatever its status, its body unread. `timeout_s` bounds each wait.
 
         What it carries: `content` as JSON, or `archive`, a tar as it is.
 
         Whatever goes wrong until the end of the block is raised as Declined, Malformed, or TimeoutError once cut.
         """
-        try:
-            answer = self._api.request(
-                method,
-                f"{self._api.base_url}{quote(path, safe='/:@')}",
-                params=list(query),
-                json=content,
-                data=archive or None,
-                stream=True,
-                timeout=timeout_s,
-                allow_redirects=False,
-                headers={"Accept-Encoding": "identity", **({"Content-Type": "application/x-tar"} if archive else {})},
-                # Said again, because REQUESTS_CA_BUNDLE beats what a session says.
-                verify=self._api.verify,
-            )
-            with contextlib.closing(answer):
-                if (packed := answer.headers.get("Content-Encoding", "identity")) != "identity":
-                    # A few KiB may unpack to more than there is memory, piece by piece and before they are counted.
-                    raise Malformed(
-                        f"the answer of {self.place} is packed ({packed[:40]}), which it was asked not to be"
-                    )
-                yield answer
-        except Exception as error:
-            if self._is_cut:  # whatever it looks like from inside: we did it
-                raise TimeoutError from error
-            if isinstance(error, Declined | Malformed):
-                raise
-            raise named(error, self.place) from error
-        if self._is_cut:  # half a status line, and then the end, reads as an answer without a body
-            raise TimeoutError
+        body, headers = archive or None, {"Content-Type": "application/x-tar"} if archive else {}
+        if content is not None:
+            body, headers = json.dumps(content).encode(), {"Content-Type": "application/json"}
+        with told(self.place, lambda: self._is_cut):
+            line, answer = self._connected(timeout_s), None
+            try:
+                line.request(method, target(path) + (f"?{urlencode(query)}" if query else ""), body, headers)
+                answer = line.getresponse()
+                refuse_packed(answer.getheader("Content-Encoding", "identity"), self.place)
+                yield Answered(answer.status, answer.getheader("Content-Length", ""), partial(_pieces, answer))
+            finally:
+                self._give_back(line, answer)
 
     def cut(self) -> None:
-        """Shut every connection, now and later. Returns at once."""
+        """Shut every line, now and later. Returns at once."""
         with self._lock:
             self._is_cut = True
-            sockets = list(self._sockets)
-        for connection in sockets:
-            _shut(connection)
+            lines = list(self._lines)
+        for line in lines:
+            line.shut()
 
     def close(self) -> None:
-        """Give every connection back to the system. Never raises: there is nothing left to lose."""
-        with contextlib.suppress(Exception):
-            for adapter in self._api.adapters.values():
-                # First what the channels run through: to close a channel is to write to it.
-                if (ssh := getattr(adapter, "ssh_client", None)) is not None:
-                    ssh.close()
-        with contextlib.suppress(Exception):
-            self._api.close()
+        """Give every line that nobody uses back to the system. Never raises."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._lines.difference_update(idle)
+        for line in idle:
+            line.close()
 
-    def _hook(self, adapter: Any) -> None:
-        """Have each connection that the adapter's pools make reported here.
+    def _connected(self, timeout_s: float) -> _Line:
+        while (line := self._taken()) is not None:
+            if line.is_quiet:
+                line.wait_at_most(timeout_s)
+                return line
+            self._lines.discard(line)
+            line.close()
+        line = _Line(self.place, timeout_s)
+        try:
+            line.connect()
+        except OSError:
+            line.close()
+            raise
+        with self._lock:
+            self._lines.add(line)
+            too_late = self._is_cut
+        if too_late:
+            line.shut()
+        return line
 
-        `requests` asks an adapter for a pool by the first name since 2.32, by the second before; docker's own adapters
-        define the second. Pools make connections with `_new_conn`, which docker's adapters override as well.
-        """
-        docker_own = hasattr(adapter, "pools")
-        for name in ("get_connection_with_tls_context", "get_connection"):
-            pool_for = getattr(adapter, name, None)
-            if pool_for is not None:
-                setattr(adapter, name, self._watching(pool_for, one_pool=docker_own))
+    def _taken(self) -> _Line | None:
+        with self._lock:
+            if self._is_cut:
+                raise TimeoutError
+            return self._idle.pop() if self._idle else None
 
-    def _watching(self, pool_for: Callable[..., Any], *, one_pool: bool) -> Callable[..., Any]:
-        """`one_pool`: docker's adapters keep a pool, and so a connection, for each URL, all to the same engine."""
-
-        def watched(target: Any, *args: Any, **kwargs: Any) -> Any:
-            if one_pool and isinstance(target, str):
-                target = self._api.base_url
-            pool = pool_for(target, *args, **kwargs)
-            with self._lock:
-                if pool not in self._hooked:
-                    self._hooked.add(pool)
-                    pool._new_conn = self._reporting(pool._new_conn)
-            return pool
-
-        return watched
-
-    def _reporting(self, new: Callable[[], Any]) -> Callable[[], Any]:
-        def make() -> Any:
-            connection = new()
-            connect = connection.connect
-
-            def reported() -> None:
-                if self._is_cut:
-                    raise TimeoutError
-                connect()
-                with self._lock:
-                    self._sockets.add(connection.sock)
-                    too_late = self._is_cut
-                if too_late:
-                    _shut(connection.sock)
-
-            connection.connect = reported
-            return connection
-
-        return make
+    def _give_back(self, line: _Line, answer: http.client.HTTPResponse | None) -> None:
+        """Keep a line for the next request where this one's answer was read to its end, or close it."""
+        is_free = False
+        if answer is not None:
+            is_free = answer.length == 0 and not answer.will_close
+            answer.close()
+        with self._lock:
+            if is_free and not self._is_cut:
+                self._idle.append(line)
+                return
+            self._lines.discard(line)
+        line.close()
 
 
-def _tls(endpoint: Endpoint) -> Any:
-    tls = endpoint.tls
-    if tls is None:
-        return False
-    pair = (str(tls.cert), str(tls.key)) if tls.cert is not None and tls.key is not None else None
-    return docker.tls.TLSConfig(
-        client_cert=pair, ca_cert=str(tls.ca) if tls.ca is not None else None, verify=tls.verify
-    )
-
-
-def _shut(connection: Any) -> None:
-    """End a socket under its readers. An SSL socket's own shutdown would first talk to the other side."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):
-        if not isinstance(connection, socket.socket):
-            # A channel of paramiko. To close it would be to write to whoever may not read: end what it runs through.
-            connection = connection.get_transport().sock
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+def _pieces(answer: http.client.HTTPResponse, most: int) -> Iterator[bytes]:
+    """The body as it comes. Raises IncompleteRead where it ends early."""
+    while piece := answer.read1(most):
+        yield piece
+    if answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
+    answer.length = 0  # the library does not count chunks

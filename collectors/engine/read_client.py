@@ -5,10 +5,9 @@ Refuses to decode, and to take a body that is no JSON by its first byte or large
 
 from __future__ import annotations
 
-from typing import Any
-
-from collectors.engine.connection import PIECE_BYTES, Connection
+from collectors.engine.connection import PIECE_BYTES, Answered
 from collectors.engine.endpoint import Endpoint
+from collectors.engine.network import connect
 from collectors.engine.reply import refused
 from collectors.system.deadline import Malformed
 
@@ -20,8 +19,8 @@ class ReadClient:
     """Safe to use from several threads; `cut` ends all that they wait for."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
-        """Raises Declined where the SDK cannot even begin: no paramiko for ssh, TLS files that are not there."""
-        self._connection = Connection(endpoint, timeout_s=timeout_s)
+        """Raises Declined as `connect` does."""
+        self._connection = connect(endpoint, timeout_s=timeout_s)
 
     def get(self, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, limit_bytes: int) -> bytes:
         """The body of one GET. `timeout_s` bounds each wait; the whole is bounded by `cut` only.
@@ -30,8 +29,8 @@ class ReadClient:
         """
         what = f"GET {path[:100]}"
         with self._connection.answered("GET", path, query, timeout_s=timeout_s) as answer:
-            if answer.status_code // 100 != 2:
-                raise refused(answer.status_code, _beginning(answer), what)
+            if answer.status // 100 != 2:
+                raise refused(answer.status, _beginning(answer), what)
             return _body(answer, what, limit_bytes)
 
     def cut(self) -> None:
@@ -43,13 +42,13 @@ class ReadClient:
         self._connection.close()
 
 
-def _body(answer: Any, what: str, limit_bytes: int) -> bytes:
-    declared = answer.headers.get("Content-Length", "")
+def _body(answer: Answered, what: str, limit_bytes: int) -> bytes:
+    declared = answer.declared_bytes
     if declared.isdigit() and int(declared) > limit_bytes:
         raise Malformed(f"the answer to {what} is {declared} bytes, more than the {limit_bytes} that are read")
     body = bytearray()
     looked = False
-    for piece in answer.iter_content(PIECE_BYTES):
+    for piece in answer.pieces(PIECE_BYTES):
         body += piece
         if len(body) > limit_bytes:
             raise Malformed(f"the answer to {what} is more than the {limit_bytes} bytes that are read")
@@ -60,7 +59,7 @@ def _body(answer: Any, what: str, limit_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _beginning(answer: Any) -> bytes:
-    for piece in answer.iter_content(_REFUSAL_BYTES):
+def _beginning(answer: Answered) -> bytes:
+    for piece in answer.pieces(_REFUSAL_BYTES):
         return bytes(piece[:_REFUSAL_BYTES])
     return b""

@@ -34,7 +34,7 @@ T = TypeVar("T")
 # Names and values, in order.
 Query: TypeAlias = tuple[tuple[str, str], ...]
 
-# The SDK's own work is bound to one processor; more would only queue at the engine.
+# Our own work is bound to one processor; more would only queue at the engine.
 _WORKERS = 4
 # An engine that holds one container's lock (on a hung mount) keeps silent about that container alone.
 PATIENCE_S = 3.0
@@ -138,7 +138,7 @@ class Session:
     def _opened(self) -> ReadClient:
         with self._lock:
             if self._client is None:
-                # Half of the start-up time of a run is this import: a run that needs no engine does without it.
+                # A run that needs no engine does without HTTP.
                 from collectors.engine.read_client import ReadClient
 
                 self._client = ReadClient(self.endpoint, timeout_s=self.left_s)

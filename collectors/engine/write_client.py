@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
-from collectors.engine.connection import PIECE_BYTES, Connection
+from collectors.engine.connection import PIECE_BYTES, Answered
 from collectors.engine.endpoint import Endpoint
+from collectors.engine.network import connect
 from collectors.engine.reply import Reply, refused
 from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.system.deadline import Malformed
@@ -23,9 +23,9 @@ class WriteClient:
     """`timeout_s` bounds each wait, the whole is bounded by `cut`. All raise Declined, Malformed, TimeoutError."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float, limit_bytes: int = BODY_LIMIT_BYTES) -> None:
-        """No body beyond `limit_bytes` is read. Raises Declined where the SDK cannot even begin."""
+        """No body beyond `limit_bytes` is read. Raises Declined as `connect` does."""
         self._limit_bytes = limit_bytes
-        self._connection = Connection(endpoint, timeout_s=timeout_s)
+        self._connection = connect(endpoint, timeout_s=timeout_s)
 
     def get(self, path: str, query: Query = (), *, timeout_s: float) -> Reply:
         """What stands there now."""
@@ -47,9 +47,9 @@ class WriteClient:
     def stream(self, path: str, query: Query, *, timeout_s: float) -> Iterator[Iterator[bytes]]:
         """POST whose answer comes bit by bit. Entered as soon as the engine has agreed."""
         with self._connection.answered("POST", path, query, timeout_s=timeout_s) as answer:
-            if answer.status_code // 100 != 2:
-                raise refused(answer.status_code, _all(answer, self._limit_bytes), f"POST {path[:100]}")
-            yield answer.iter_content(PIECE_BYTES)
+            if answer.status // 100 != 2:
+                raise refused(answer.status, _all(answer, self._limit_bytes), f"POST {path[:100]}")
+            yield answer.pieces(PIECE_BYTES)
 
     def cut(self) -> None:
         """End every request, now and later. Returns at once."""
@@ -66,12 +66,12 @@ class WriteClient:
             method, path, query, timeout_s=timeout_s, content=content, archive=archive
         ) as answer:
             raw = _all(answer, self._limit_bytes)
-            return Reply.of(answer.status_code, raw, f"{method} {path[:100]}")
+            return Reply.of(answer.status, raw, f"{method} {path[:100]}")
 
 
-def _all(answer: Any, limit_bytes: int) -> bytes:
+def _all(answer: Answered, limit_bytes: int) -> bytes:
     body = bytearray()
-    for piece in answer.iter_content(PIECE_BYTES):
+    for piece in answer.pieces(PIECE_BYTES):
         body += piece
         if len(body) > limit_bytes:
             raise Malformed(f"the engine's answer is more than the {limit_bytes} bytes that are read")

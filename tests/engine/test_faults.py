@@ -196,7 +196,7 @@ def test_a_socket_in_a_closed_folder_is_no_permission_either() -> None:
         (f"unix:///{'x' * 200}", Why.FAILED, "path too long"),
         ("unix:///etc/passwd", Why.NOT_REACHABLE, "nobody listens"),
         ("unix:///etc/passwd/x", Why.NOT_REACHABLE, "no socket"),
-        ("unix:///a?b#c", Why.FAILED, ""),
+        ("unix:///a?b#c", Why.NOT_REACHABLE, "no socket at /a?b#c"),
     ],
 )
 def test_addresses_that_lead_nowhere(url: str, why: Why, words: str) -> None:

@@ -1,0 +1,35 @@
+"""What a run loads: most of the time of one that has nothing to walk anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fakes.engine import engine
+
+# Libraries of others that a report on this machine does without, and what is of another engine, filesystem or face.
+NOT_NEEDED = {
+    "docker", "requests", "urllib3", "charset_normalizer", "numpy", "crc32c", "prometheus_client", "textual", "rich",
+    "plotext", "subprocess", "asyncio", "multiprocessing",
+}  # fmt: skip
+MOST_MODULES = 470
+
+
+def loaded_by_a_run(folder: Path) -> set[str]:
+    """The modules that one `--preflight` has loaded when it ends, asked of an engine at a socket."""
+    with engine("26.1.5-overlay2") as server:
+        arguments = ["--preflight", "--host", server.url, "--journal", str(folder), "--state", str(folder)]
+        code = (
+            "import sys\nfrom collectors.cli.main import main\n"
+            f"main({arguments!r})\nsys.stderr.write('loaded ' + ' '.join(sys.modules))"
+        )
+        ended = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+        assert any(request.path.endswith("/images/json") for request in server.requests)
+    return set(ended.stderr.rpartition("loaded ")[2].split())
+
+
+def test_a_run_loads_only_what_it_needs(tmp_path: Path) -> None:
+    loaded = loaded_by_a_run(tmp_path)
+    assert {name for name in loaded if name.partition(".")[0] in NOT_NEEDED} == set()
+    assert len(loaded) <= MOST_MODULES, f"{len(loaded)} modules: what is new, and can it be loaded when it is needed?"
