@@ -17,7 +17,7 @@ INSIDE = ("collectors/drivers/", "collectors/filesystems/")
 NAMES = {driver.name for driver in DRIVERS} | {name for kind in FILESYSTEMS for name in kind.fstypes} | {"overlayfs"}
 # Borders: what stands there is not about a driver or a kind of filesystem in use, or is a contract.
 EXCEPTIONS = {
-    "collectors/causes/ext_reserve/__init__.py": "a cause that is about ext alone",
+    "collectors/causes/disk_full/__init__.py": "blocks that ext alone keeps back",
     "collectors/report/recording_v1.py": "the name of a field in recordings of former days",
     "collectors/system/unlinked_files.py": "what a file really lies on that was opened through an overlay, anybody's",
 }

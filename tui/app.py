@@ -28,7 +28,7 @@ from tui.widgets.item_table import ItemTable
 from tui.widgets.listing import Listing
 
 if TYPE_CHECKING:
-    from tui.screens.find import Match
+    from tui.screens.modals import Match
 
 
 class UllageApp(ChangesActions):
@@ -160,7 +160,7 @@ class UllageApp(ChangesActions):
     def action_filter(self) -> None:
         """Narrow the list of this view; where there is no list to narrow, find anything there is."""
         if self.state.view in ("overview", "plan"):
-            from tui.screens.find import Find
+            from tui.screens.modals import Find
 
             self.push_screen(Find(self.state), self._go_to)
             return

@@ -5,31 +5,26 @@ a folder.
 
 A new cause is a folder, one entry here, its test and its mess in the lab: findings, plan, remedies, reasons, metrics,
 alerts and the table of the README follow. `base.py` says what a cause is; code that removes something is in the
-folder's `remove.py`, which only `reclaim` loads.
+folder's `remove.py`, which only `reclaim` loads. `detect` looks for every cause and puts what it found in order. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from collectors.causes import (
-    btrfs_bookends,
     btrfs_figures,
     btrfs_metadata,
-    btrfs_pending,
     btrfs_snapshots,
     build_cache,
-    churn,
-    core_dumps,
     deleted_open,
     disk_full,
     engine_leftovers,
     engine_settings,
-    ext_reserve,
     filesystem_errors,
     host_files,
-    inodes_exhausted,
-    journald,
     logs_unbounded,
-    no_engine,
     orphans,
     other_stores,
     stopped_containers,
@@ -38,11 +33,14 @@ from collectors.causes import (
     unused_volumes,
 )
 from collectors.causes.base import Cause
+from collectors.causes.finding_context import FindingContext
+from collectors.model.finding import Finding, Severity
+from collectors.model.reading import charged
 
 # In the order in which a plan asks them; of equal findings the worst and largest is told first, whatever stands here.
 CAUSES: tuple[Cause, ...] = (
-    btrfs_pending.CAUSE,
-    btrfs_bookends.CAUSE,
+    btrfs_snapshots.PENDING,
+    btrfs_figures.BOOKENDS,
     btrfs_metadata.CAUSE,
     btrfs_metadata.UNALLOCATED,
     btrfs_metadata.DATA,
@@ -61,21 +59,21 @@ CAUSES: tuple[Cause, ...] = (
     deleted_open.CAUSE,
     unused_volumes.BUILDER,
     unused_volumes.CAUSE,
-    core_dumps.CAUSE,
-    journald.CAUSE,
+    host_files.CORES,
+    host_files.JOURNALD,
     disk_full.UNKNOWN,
     disk_full.CAUSE,
     disk_full.FORECAST,
-    no_engine.NO_ROOT,
-    inodes_exhausted.CAUSE,
-    ext_reserve.CAUSE,
+    engine_settings.NO_ROOT,
+    disk_full.INODES,
+    disk_full.RESERVE,
     filesystem_errors.READ_ONLY,
     unattributed.CAUSE,
-    no_engine.UNREACHABLE,
+    engine_settings.UNREACHABLE,
     engine_settings.PRUNE,
     engine_settings.LOGS,
     engine_settings.CACHE,
-    churn.CAUSE,
+    build_cache.CHURN,
     btrfs_snapshots.OF_ROOT,
     filesystem_errors.DEVICE,
     filesystem_errors.MISSING,
@@ -84,7 +82,7 @@ CAUSES: tuple[Cause, ...] = (
     btrfs_figures.INEXACT,
     orphans.UNKNOWN,
     other_stores.PLUGIN,
-    core_dumps.CONTAINER,
+    host_files.CONTAINER,
     other_stores.NESTED,
     other_stores.FORMER,
     other_stores.ENGINE,
@@ -108,3 +106,46 @@ def table() -> str:
 
 def _harm(cause: Cause) -> str:
     return "–" if cause.harm is None else cause.harm.name.lower()
+
+
+def detect(context: FindingContext) -> tuple[Finding, ...]:
+    """All findings of one filesystem, worst first, then largest; each with the category of its cause.
+
+    Of another filesystem than the Docker root's they name it.
+    """
+    mount = "" if context.of_root else context.study.filesystem.mount.mountpoint
+    found = [
+        replace(finding, category=finding.category or cause.category, claim=_placed(finding.claim, mount), mount=mount)
+        for cause in CAUSES
+        if context.of_root or not cause.of_engine
+        for finding in cause.detect(context)
+    ]
+    return in_order(found)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first, then the largest."""
+    return tuple(sorted(findings, key=_order))
+
+
+def _placed(claim: str, mount: str) -> str:
+    return f"{claim} (on {mount})" if mount and mount not in claim else claim
+
+
+def severity(findings: Iterable[Finding]) -> Severity:
+    """The worst of them; OK where there is none."""
+    return max((finding.severity for finding in findings), default=Severity.OK)
+
+
+def is_symptom(finding: Finding) -> bool:
+    """Does it say how bad it is, not who it is?"""
+    cause = find(finding.rule)
+    return cause is not None and cause.symptom
+
+
+def _order(finding: Finding) -> tuple[int, int, str]:
+    return (-int(finding.severity), -_bytes(finding), finding.rule)
+
+
+def _bytes(finding: Finding) -> int:
+    return charged(finding.bytes) if finding.bytes is not None else 0

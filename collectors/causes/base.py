@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Resource
+from collectors.model.finding import Finding, Resource, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk

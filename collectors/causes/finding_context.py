@@ -20,16 +20,14 @@ from collectors.ledger.item_builder import removable
 from collectors.ledger.ranking import rank
 from collectors.ledger.release_table import freed_beside, freed_bytes
 from collectors.model.engine import DaemonConfig, Engine, Flavour
-from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.finding import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
-from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of
 from collectors.model.store import UnitKind
 
 

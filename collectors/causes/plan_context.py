@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from collectors.model.engine import Container, EngineView, Flavour
-from collectors.model.facts import Facts, facts_of
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Ledger
 from collectors.model.owner import Owner
 from collectors.model.reading import Exact, Origin
 from collectors.model.settings import Rules
-from collectors.model.snapshot import FilesystemStudy, Snapshot
+from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of
 from collectors.model.store import Unit
 
 T = TypeVar("T")

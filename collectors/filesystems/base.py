@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Mount, Occupancy, OwnUse
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.snapshot import FilesystemFacts
 from collectors.model.store import Unit
 from collectors.system.deadline import Clock
 from collectors.system.host import Host

@@ -19,7 +19,7 @@ from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.filesystems.base import KEEP_S
 from collectors.inventory import coverage, roots
-from collectors.inventory.request import OnPart, Request
+from collectors.inventory.coverage import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
 from collectors.inventory.study import StudyContext, listed, study
 from collectors.model.engine import Engine, all_unread

@@ -15,11 +15,11 @@ from pathlib import Path
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.drivers.other_stores import containerd_roots
+from collectors.engine.daemon_config import keep_root, last_known
 from collectors.engine.endpoint import DEFAULT
-from collectors.engine.past_root import keep_root, last_known
 from collectors.filesystems import kind_of
 from collectors.inventory import coverage
-from collectors.inventory.request import Request
+from collectors.inventory.coverage import Request
 from collectors.inventory.study import facts_line
 from collectors.model.engine import Engine, EngineView, all_unread
 from collectors.model.filesystem import Filesystem, Mount

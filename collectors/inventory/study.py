@@ -22,13 +22,12 @@ from collectors.drivers.inner import without_opened
 from collectors.filesystems import kind_of
 from collectors.filesystems.base import StudyQuestion
 from collectors.inventory import coverage
-from collectors.inventory.request import Request, cache_folder
+from collectors.inventory.coverage import Request, cache_folder
 from collectors.model.engine import Container
-from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Filesystem, Mount, OpenFiles
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable
-from collectors.model.snapshot import FilesystemStudy, SourceReport
+from collectors.model.snapshot import FilesystemFacts, FilesystemStudy, SourceReport
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.deadline import Clock

@@ -15,7 +15,7 @@ from typing import assert_never
 from collectors.ledger.charge import PRECEDENCE
 from collectors.ledger.item_builder import CLAIMED
 from collectors.model.engine import repository_of
-from collectors.model.holder import Holder
+from collectors.model.finding import Holder
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from collectors.ledger.holders import classes, plural
 from collectors.model.filesystem import FsSpace
-from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Books, Category, Ledger
 from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, ceiling, charged, floor
 from collectors.model.report import TrendView

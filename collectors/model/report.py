@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.model.engine import Engine
-from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Bill, Ledger
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Reading, Size, Unavailable
 from collectors.model.settings import Settings
-from collectors.model.snapshot import SourceReport
+from collectors.model.snapshot import FilesystemFacts, SourceReport
 
 
 @dataclass(frozen=True, slots=True)

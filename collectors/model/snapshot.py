@@ -1,16 +1,126 @@
-"""One look at the machine: everything that was read, at one time, unjudged."""
+"""One look at the machine: everything that was read, at one time, unjudged; and what drivers and filesystems add."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias, TypeVar
 
+from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.engine import DaemonConfig, EngineView
-from collectors.model.facts import FilesystemFacts
-from collectors.model.filesystem import Filesystem, Occupancy, OpenFiles
-from collectors.model.reading import Exact, Reading, Size
+from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles
+from collectors.model.ledger import Category, Item
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
 from collectors.model.store import Store, Unit
+
+_kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
+
+
+def subvolume_items(facts: Btrfs) -> tuple[Item, ...]:
+    """Largest first; empty where the subvolumes could not be listed. The last answer is kept."""
+    if _kept and _kept[0][0] is facts:
+        return _kept[0][1]
+    if not isinstance(facts.subvolumes, Exact):
+        return ()
+    held: dict[str, Holding] = {}
+    if isinstance(facts.sharing, Exact):
+        held = {holding.unit: holding for holding in facts.sharing.value.holdings}
+    origin = facts.sharing.origin
+    items = [_item(subvolume, held.get(subvolume.unit), origin) for subvolume in facts.subvolumes.value]
+    items.sort(key=lambda item: -floor(item.referenced))
+    _kept[:] = [(facts, tuple(items))]
+    return _kept[0][1]
+
+
+def _item(subvolume: Subvolume, holding: Holding | None, origin: Origin) -> Item:
+    """One subvolume; its sizes are unread where the sharing table has no line for it."""
+    unread = Unavailable(Why.NOT_ASKED, "the exact walk did not measure it", origin)
+    whole: Size = unread
+    own: Size = unread
+    length: Size = unread
+    if holding is not None:
+        whole = _sum(holding.referenced_data_bytes, holding.referenced_metadata_bytes, origin)
+        own = _sum(holding.exclusive_data_bytes, holding.exclusive_metadata_bytes, origin)
+        length = Exact(holding.apparent_bytes, origin)
+    state = "pending" if subvolume.deleted else "snapshot" if subvolume.parent_uuid else "subvolume"
+    return Item(
+        id=f"{subvolume.id} {subvolume.uuid}",
+        owner_id=Owner(OwnerKind.SUBVOLUME, str(subvolume.id)),
+        category=Category.SNAPSHOTS if subvolume.parent_uuid else Category.OTHER_FILES,
+        name=subvolume.path or "(top level)",
+        referenced=whole,
+        exclusive=own,
+        inodes=Exact(holding.inodes, origin) if holding is not None else unread,
+        apparent=length,
+        reclaimable=Unavailable(Why.NOT_APPLICABLE, "see the category that it belongs to", origin),
+        owner="",
+        state=f"{state}, read-only" if subvolume.read_only else state,
+        created_at=subvolume.created_at,
+        last_used_at=None,
+        proof=(),
+        note=f"generation {subvolume.generation}",
+        inside=(),
+    )
+
+
+def _sum(data_bytes: int, metadata_bytes: int | None, origin: Origin) -> Size:
+    """Data and metadata; a floor where the walk did not tell the metadata apart."""
+    if metadata_bytes is None:
+        return AtLeast(data_bytes, (Unavailable(Why.NOT_REPORTED, "its metadata was not separated", origin),), origin)
+    return Exact(data_bytes + metadata_bytes, origin)
+
+
+FilesystemFacts: TypeAlias = Btrfs
+
+Facts = TypeVar("Facts", bound=FilesystemFacts)
+
+
+def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Facts | None:
+    """The facts, where they were read and are of this kind of filesystem."""
+    return reading.value if isinstance(reading, Exact) and isinstance(reading.value, kind) else None
+
+
+def data_left_bytes(facts: Btrfs) -> int | None:
+    """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
+    free = sum(space.free_bytes for space in facts.usable("data"))
+    return _counted(facts, free - (facts.reserve_bytes if facts.usable("mixed") else 0), 0)
+
+
+def reachable_bytes(facts: Btrfs) -> int | None:
+    """The most that `used` of statfs can become; its own total counts parity, and room that no chunk fits into."""
+    chunks = (space for space in facts.known_spaces if space.kind != "global reserve")
+    return _counted(facts, 0, sum(s.logical_total_bytes * (s.copies if s.copies_of == 1 else 1) for s in chunks))
+
+
+def _counted(facts: Btrfs, free_bytes: int, disk_bytes: int) -> int | None:
+    """As statfs counts: disk bytes, and free ones of data chunks, with all data that can still be allocated."""
+    room = facts.room("data")
+    if room is None or isinstance(room.allocatable, Unavailable) or isinstance(facts.statfs, Unavailable):
+        return None
+    more = max(0, free_bytes + charged(room.allocatable))
+    return (disk_bytes + more * room.copies) // facts.statfs.value.divisor
+
+
+# What chunks leave over on a device is no reason to show another total.
+_SAME_SHARE = 0.01
+
+
+def shown_total(space: FsSpace, reading: Reading[FilesystemFacts] | None) -> int:
+    """The total to show beside used, in bytes: statfs', or less where that counts room which nothing can use."""
+    reachable = reachable_bytes(reading.value) if isinstance(reading, Exact) else None
+    if reachable is None or space.total_bytes - reachable <= _SAME_SHARE * space.total_bytes:
+        return space.total_bytes
+    return max(reachable, space.used_bytes)
+
+
+def own_items(reading: Reading[FilesystemFacts] | None) -> tuple[Item, ...]:
+    """What the filesystem itself lists: parts that overlap, and whose bytes the categories hold already. Never summed.
+
+    Largest first; empty where the kind has none or they could not be listed.
+    """
+    return subvolume_items(reading.value) if isinstance(reading, Exact) else ()
 
 
 class Outcome(StrEnum):

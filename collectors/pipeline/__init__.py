@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.inventory import Request, assemble
-from collectors.inventory.request import OnPart
+from collectors.inventory.coverage import OnPart
 from collectors.journal import Action
 from collectors.journal.appending import Place, append
 from collectors.journal.vault import keep

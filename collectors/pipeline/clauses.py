@@ -12,8 +12,7 @@ from collectors import causes
 from collectors.ledger.holders import KINDS
 from collectors.ledger.ranking import ALIKE_SHARE, WORTH_SHARE, most_of_it
 from collectors.model.filesystem import FsSpace, used_percent
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.finding import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Plan, Step

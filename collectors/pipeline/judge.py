@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collectors import tool_version
-from collectors.causes.detection import detect, in_order, severity
+from collectors.causes import detect, in_order, severity
 from collectors.causes.finding_context import FindingContext
 from collectors.ledger.account import Account, account
 from collectors.ledger.ranking import rank
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Resource
+from collectors.model.finding import Finding, Resource, Severity
 from collectors.model.ledger import Bill, Books, Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan

@@ -16,14 +16,13 @@ from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
 from collectors.model.engine import repository_of
-from collectors.model.facts import shown_total
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable, charged
 from collectors.model.report import Report
-from collectors.model.snapshot import Snapshot
+from collectors.model.snapshot import Snapshot, shown_total
 from collectors.report import formatting
 from collectors.report.trend_text import signed
 

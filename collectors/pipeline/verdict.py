@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from collectors import causes
-from collectors.causes.detection import is_symptom
+from collectors.causes import is_symptom
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import CALM, Finding, Severity
-from collectors.model.holder import Resource
+from collectors.model.finding import CALM, Finding, Resource, Severity
 from collectors.model.reading import Unavailable
 from collectors.pipeline.clauses import Case, Form, beside, comes_back, for_a_person, held, least_harm
 from collectors.report import formatting

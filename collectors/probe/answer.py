@@ -1,14 +1,4 @@
-"""What runs inside a probe container, and its answer as one line, written inside and read outside.
-
-A probe's answer as one line: the study of a disk, written inside and read outside. Pure.
-
-It comes out of an image that somebody named, so it is read as anything foreign is: bounded, of the same model, with
-the types and signs that the model means.
-
-What runs inside a probe container: the disk part of a look, printed as one line. Writes nothing else anywhere.
-
-It ends by itself a little after its deadline, whatever hangs: nobody may be left outside to end it.
-"""
+"""The answer of a probe container: one line, written inside; and one snapshot out of its look and ours."""
 
 from __future__ import annotations
 
@@ -16,17 +6,20 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from collectors import tool_version
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.locality import own_container
 from collectors.inventory import Request, assemble
-from collectors.inventory.request import Bound
+from collectors.inventory.coverage import Bound
 from collectors.model.encoding import FOREIGN, conforms, decode, encode, fingerprint
-from collectors.model.reading import Exact, Why
-from collectors.model.snapshot import Disk
+from collectors.model.filesystem import FsSpace, Occupancy
+from collectors.model.owner import HOST_UNIT, ContainerId, Owner, OwnerKind, UnitId
+from collectors.model.reading import Exact, Reading, Unavailable, Why
+from collectors.model.snapshot import Disk, FilesystemStudy, Snapshot
+from collectors.model.store import Store, Unit, UnitKind
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import this_host
 
@@ -106,3 +99,155 @@ def run(question: str) -> int:
     lines = tuple(line for line in found.reports if not line.source.startswith("engine"))
     sys.stdout.write(written_answer(Disk(found.docker_root, found.store, found.studies, lines)))
     return 0
+
+
+# An image that was removed meanwhile: its layers stay behind the container.
+_OF_IMAGES = frozenset({UnitKind.IMAGE_LAYER, UnitKind.BUILD_SNAPSHOT, UnitKind.CONTENT})
+
+
+def without(disk: Disk, container: ContainerId) -> Disk:
+    """The same disk without the container that looked at it."""
+    store = disk.store
+    if isinstance(store, Exact):
+        store = Exact(_store(store.value, container), store.origin)
+    return replace(disk, store=store, studies=tuple(_study(one, container) for one in disk.studies))
+
+
+def _owners(container: ContainerId) -> frozenset[Owner]:
+    return frozenset({Owner(OwnerKind.CONTAINER, container), Owner(OwnerKind.LOG, container)})
+
+
+def _parted(units: tuple[Unit, ...], container: ContainerId) -> tuple[tuple[Unit, ...], frozenset[UnitId]]:
+    """The units of others, and the names of those that were the container's alone."""
+    own = _owners(container)
+    mine = frozenset(unit.id for unit in units if unit.owners and unit.owners <= own and unit.kind not in _OF_IMAGES)
+    others = tuple(replace(unit, owners=unit.owners - own) for unit in units if unit.id not in mine)
+    return others, mine
+
+
+def _store(store: Store, container: ContainerId) -> Store:
+    units, orphans = store.units, store.orphans
+    if isinstance(units, Exact):
+        others, mine = _parted(units.value, container)
+        units = Exact(others, units.origin)
+        if isinstance(orphans, Exact):
+            orphans = Exact(tuple(proof for proof in orphans.value if proof.unit not in mine), orphans.origin)
+    layers, logs = store.container_layers, store.logs
+    if isinstance(layers, Exact):
+        layers = Exact(tuple(one for one in layers.value if one.container_id != container), layers.origin)
+    if isinstance(logs, Exact):
+        logs = Exact(tuple(one for one in logs.value if one.container_id != container), logs.origin)
+    return replace(store, units=units, orphans=orphans, container_layers=layers, logs=logs)
+
+
+def _study(study: FilesystemStudy, container: ContainerId) -> FilesystemStudy:
+    units, mine = _parted(study.units, container)
+    if isinstance(study.occupancy, Exact):
+        occupancy, own_bytes = _occupancy(study.occupancy.value, mine)
+        space = _freed(study.filesystem.space, own_bytes)
+        study = replace(
+            study,
+            occupancy=Exact(occupancy, study.occupancy.origin),
+            filesystem=replace(study.filesystem, space=space),
+        )
+    return replace(study, units=units)
+
+
+def _occupancy(occupancy: Occupancy, mine: frozenset[UnitId]) -> tuple[Occupancy, int]:
+    own_bytes = sum(share.bytes for share in occupancy.shares if share.holders <= mine)
+    shares = (replace(share, holders=share.holders - mine) for share in occupancy.shares if not share.holders <= mine)
+    usages = {unit: usage for unit, usage in occupancy.usages.items() if unit not in mine}
+    return replace(occupancy, usages=usages, shares=tuple(shares)), own_bytes
+
+
+def _freed(space: Reading[FsSpace], count: int) -> Reading[FsSpace]:
+    if not isinstance(space, Exact):
+        return space
+    here = space.value
+    more = replace(
+        here,
+        free_bytes=min(here.total_bytes, here.free_bytes + count),
+        available_bytes=min(here.total_bytes, here.available_bytes + count),
+    )
+    return Exact(more, space.origin)
+
+
+_UNKNOWN = "unknown"  # the kind of a filesystem that we could not even find
+# Lines of coverage that the probe's own stand in for.
+_BY_THE_PROBE = ("docker root", "orphans", "core dumps, nested roots", "bytes by holder")
+_OWN, _OPEN = "filesystem's own bytes", "deleted but open"
+
+
+def merged(snapshot: Snapshot, disk: Disk) -> Snapshot:
+    """`disk` is the probe's, without the probe itself. Raises Declined where the two do not fit together."""
+    if not snapshot.studies or not disk.studies:
+        raise Declined(Why.NOT_REACHABLE, "no filesystem was found to join its answer with")
+    ours, theirs = snapshot.studies[0], disk.studies[0]
+    main, lines = _joined(ours, theirs)
+    kept = tuple(line for line in snapshot.reports if line.source not in lines)
+    taken = tuple(line for line in disk.reports if line.source in lines)
+    return replace(snapshot, store=disk.store, studies=(main, *disk.studies[1:]), reports=(*kept, *taken))
+
+
+def _joined(ours: FilesystemStudy, theirs: FilesystemStudy) -> tuple[FilesystemStudy, frozenset[str]]:
+    """The study, and the lines of coverage that are the probe's."""
+    here, there = ours.filesystem, theirs.filesystem
+    if here.mount.fstype == _UNKNOWN:
+        here = there
+    if here.mount.device != there.mount.device:
+        raise Declined(Why.INCONSISTENT, "the Docker root that it saw is not on the filesystem that we see")
+    lines = set(_BY_THE_PROBE)
+    if isinstance(theirs.occupancy, Exact):
+        here = replace(here, space=_room(here.space, there.space))
+    if not isinstance(ours.occupancy, Exact):
+        # We still ask where we asked before; which part of the filesystem was seen is what the probe was given.
+        here = replace(here, mount=replace(here.mount, root=there.mount.root))
+    own, own_inodes = ours.own, ours.own_inodes
+    facts, opened = ours.filesystem_facts, ours.open_deleted
+    if isinstance(own, Unavailable):
+        own, own_inodes = theirs.own, theirs.own_inodes
+        lines.add(_OWN)
+    if isinstance(opened, Unavailable):
+        opened = theirs.open_deleted
+        lines.add(_OPEN)
+    if facts is None or isinstance(facts, Unavailable):
+        facts = theirs.filesystem_facts
+        lines.add(there.mount.fstype)
+    joined = FilesystemStudy(
+        here,
+        (*theirs.units, *(unit for unit in ours.units if unit.id not in {one.id for one in theirs.units})),
+        _holders(ours.occupancy, theirs.occupancy),
+        facts,
+        own,
+        opened,
+        tuple(dict.fromkeys((*ours.covered, *theirs.covered))),
+        theirs.snapshots if isinstance(theirs.occupancy, Exact) else ours.snapshots,
+        theirs.beyond_mount,
+        own_inodes,
+    )
+    return joined, frozenset(lines)
+
+
+def _room(ours: Reading[FsSpace], theirs: Reading[FsSpace]) -> Reading[FsSpace]:
+    """That of the moment of the walk; but a read-only bind makes no filesystem read-only."""
+    if isinstance(theirs, Unavailable):
+        return ours
+    read_only = isinstance(ours, Exact) and ours.value.read_only
+    return Exact(replace(theirs.value, read_only=read_only), theirs.origin)
+
+
+def _holders(ours: Reading[Occupancy], theirs: Reading[Occupancy]) -> Reading[Occupancy]:
+    """Docker's bytes by the probe; those outside of Docker by us, where we could look around there."""
+    if isinstance(ours, Unavailable) or isinstance(theirs, Unavailable):
+        return theirs
+    outside, inside = ours.value, theirs.value
+    whole = replace(
+        inside,
+        # The Docker root itself is in both: an entry of the host's for either.
+        usages={**outside.usages, **{unit: usage for unit, usage in inside.usages.items() if unit != HOST_UNIT}},
+        shares=(*outside.shares, *(share for share in inside.shares if share.holders != {HOST_UNIT})),
+        largest_others=outside.largest_others,
+        unread=(*outside.unread, *inside.unread),
+        errors_count=outside.errors_count + inside.errors_count,
+    )
+    return Exact(whole, theirs.origin)

@@ -29,10 +29,9 @@ from collectors.model.owner import ContainerId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.snapshot import Disk, Outcome, Snapshot, SourceReport
 from collectors.probe import answer
-from collectors.probe.answer import Question
+from collectors.probe.answer import Question, merged, without
 from collectors.probe.container import REMOVE_S, ProbeContainer, Spoken, opened
 from collectors.probe.creation import creation, image_of, program
-from collectors.probe.merge import merged, without
 from collectors.system import deadline
 from collectors.system.deadline import Declined
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
-from collectors.model.facts import shown_total
 from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
+from collectors.model.snapshot import shown_total
 from collectors.reclaim.act import ReclaimOutcome, StepResult
 from collectors.report import formatting
 

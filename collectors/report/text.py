@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collectors.causes.no_engine import NO_ROOT_ID
+from collectors.causes.engine_settings import NO_ROOT_ID
 from collectors.filesystems import report_parts
-from collectors.model.facts import shown_total
 from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged
 from collectors.model.report import Report
-from collectors.model.snapshot import Outcome
+from collectors.model.snapshot import Outcome, shown_total
 from collectors.report import formatting
 from collectors.report.plan_text import plan_lines
 from collectors.report.trend_text import trend_section

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from collectors.causes.detection import detect
+from collectors.causes import detect
 from collectors.causes.finding_context import FindingContext
 from collectors.model.filesystem import Filesystem, FsSpace
 from collectors.model.finding import Finding

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.causes import CAUSES, commands, ext_reserve
+from collectors.causes import CAUSES, commands, disk_full
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import UnitKind
@@ -249,7 +249,7 @@ def test_a_finding_is_answered_by_the_step_for_its_targets_and_symptoms_need_no_
         findings=(
             finding("container-core-dumps", count=9),
             finding("stopped-containers", "container:c", count=9),
-            *(finding(cause.id, count=9) for cause in CAUSES if cause.symptom and cause.id != ext_reserve.ID),
+            *(finding(cause.id, count=9) for cause in CAUSES if cause.symptom and cause.id != disk_full.RESERVE_ID),
             finding("no-log-rotation"),
         ),
     )

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from collectors.cli.arguments import PRINTABLE, SHELLS, parser
-from collectors.cli.main import main
-from collectors.cli.printing import completion, manual
+from collectors.cli.main import completion, main, manual
 from collectors.cli.signals import UNKNOWN
 
 _ASK = """

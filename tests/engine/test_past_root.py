@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from collectors.engine.daemon_config import keep_root, last_known
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.past_root import keep_root, last_known
 from collectors.system.host import Host, this_host
 
 DEFAULT = Endpoint("unix:///var/run/docker.sock", "the default socket", False, None, "")

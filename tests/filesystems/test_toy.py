@@ -10,11 +10,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from collectors import drivers, filesystems
 from collectors.filesystems.base import Plain, ReportPart
-from collectors.model.facts import FilesystemFacts
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Origin, Reading
 from collectors.model.report import Report
+from collectors.model.snapshot import FilesystemFacts
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics
 from collectors.report.text import render

@@ -28,10 +28,9 @@ from tests.faults.running import anybodys_python
 from tests.lab import Lab
 from tui.app import UllageApp
 from tui.export import local
-from tui.feed.host import HostSource
 from tui.feed.live import LiveFeed
 from tui.feed.replay import of_recording
-from tui.launch import DEMO
+from tui.launch import DEMO, HostSource
 
 FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
 WIDE, USUAL, SMALL = (120, 36), (80, 24), (60, 20)

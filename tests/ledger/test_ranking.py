@@ -10,7 +10,7 @@ import pytest
 from collectors.ledger.account import account
 from collectors.ledger.ranking import CAUSING_SHARE, DOMINANT_SHARE, MOST_NAMED, most_of_it, rank, ranked
 from collectors.model.filesystem import PathUsage, Share
-from collectors.model.holder import Holder, Ranking, Resource
+from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged, floor

@@ -21,11 +21,11 @@ from pathlib import Path
 from collectors.engine.endpoint import endpoint
 from collectors.filesystems.btrfs import holders
 from collectors.inventory import Request
-from collectors.model.facts import data_left_bytes
 from collectors.model.finding import Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
+from collectors.model.snapshot import data_left_bytes
 from collectors.pipeline import Options, survey
 from collectors.system.host import this_host
 from tests.lab import disk

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems.btrfs.document import btrfs_fields
-from collectors.model.facts import reachable_bytes
 from collectors.model.finding import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
+from collectors.model.snapshot import reachable_bytes
 from collectors.report import formatting
 from collectors.report.text import render
 from tests.lab import disk

@@ -8,8 +8,7 @@ from random import Random
 from collectors import causes
 from collectors.ledger.ranking import most_of_it, ranked
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Holder, Resource
+from collectors.model.finding import Finding, Holder, Resource, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Plan, Risk, Step, Unlock

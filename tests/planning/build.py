@@ -8,18 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from collectors.drivers import DRIVERS
 from collectors.drivers.containerd_store import CONTAINERD
-from collectors.model.btrfs import (
-    Btrfs,
-    Chunk,
-    Device,
-    QuotaMode,
-    Quotas,
-    Room,
-    Shared,
-    Sharing,
-    Space,
-    StatfsRule,
-)
+from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Room, Shared, Sharing, Space, StatfsRule
 from collectors.model.engine import Attachment, BuildRecord, Container, Engine, Flavour, Image, ImageStore, Volume
 from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
 from collectors.model.finding import Finding, Severity

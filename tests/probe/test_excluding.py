@@ -9,7 +9,7 @@ from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import FilesystemStudy
-from collectors.probe.merge import without
+from collectors.probe.answer import without
 from tests.ledger.build import NOT_READ, snapshot, study
 from tests.probe.build import OWN_BYTES, PROBE, disk, seen
 

@@ -12,7 +12,7 @@ from collectors.model.ledger import Category
 from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
-from collectors.probe.merge import merged, without
+from collectors.probe.answer import merged, without
 from collectors.system.deadline import Declined
 from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study
 from tests.probe.build import PROBE, disk, seen

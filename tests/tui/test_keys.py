@@ -12,7 +12,7 @@ from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed
 from tui.pages import KEYS, VIEW_KEYS
-from tui.screens.find import FoundTable
+from tui.screens.modals import FoundTable
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.header import DiskBar
 from tui.widgets.item_table import ItemTable

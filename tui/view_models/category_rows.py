@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from collectors.model.facts import own_items
 from collectors.model.ledger import Category
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, charged, floor
 from collectors.model.report import Report, Sample
+from collectors.model.snapshot import own_items
 from tui.view_models.categories import FREE, RESERVED, SUBVOLUMES, CategoryLabel, label_of
 from tui.view_models.frame import Frame, LastGood, space_of
 

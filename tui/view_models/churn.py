@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from collectors.causes import churn as churn_cause
+from collectors.causes import build_cache as churn_cause
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Size, charged, floor
 from collectors.model.report import Report, RepositoryChurn
@@ -102,7 +102,7 @@ def _about(row: ChurnRow, report: Report, *, si: bool) -> Iterator[Line]:
         (
             finding.remedy
             for finding in report.findings
-            if finding.rule == churn_cause.ID and churn.repository in finding.claim
+            if finding.rule == churn_cause.CHURN_ID and churn.repository in finding.claim
         ),
         "",
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from collectors.model.facts import shown_total
+from collectors.model.snapshot import shown_total
 from collectors.report.formatting import bytes_, count, percent, safe, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Span, apportion

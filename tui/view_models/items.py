@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.facts import own_items
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
+from collectors.model.snapshot import own_items
 from collectors.report.formatting import age, bytes_, doubt, moment, safe, size, unread
 from tui.drawing.bars import Line, Span
 from tui.view_models.categories import SUBVOLUMES

@@ -1,15 +1,17 @@
-"""What a btrfs' figures say of themselves: a walk that did not close, quotas flagged wrong, a conversion half done."""
+"""What a btrfs' figures say of themselves: a walk that did not close, quotas flagged wrong, extents pinned whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from collectors.causes import commands
-from collectors.causes.base import Cause
+from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count
+from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs, QuotaMode
 from collectors.model.finding import Finding, Severity
-from collectors.model.reading import Exact
+from collectors.model.plan import Harm, Risk
+from collectors.model.reading import Between, Exact, Unavailable
 
 INEXACT_ID = "btrfs-inexact"
 
@@ -82,3 +84,50 @@ def _convert(kind: str, profile: str, mountpoint: str) -> str:
 
 PROFILES_LINE = "chunks of one kind have two profiles: a conversion is half done"
 PROFILES = Cause(PROFILES_ID, None, None, None, PROFILES_LINE, detect_profiles)
+
+
+ID = "btrfs-bookends"
+
+
+def detect_bookends(context: FindingContext) -> Iterable[Finding]:
+    """As far as they are notable."""
+    facts = context.facts(Btrfs)
+    if facts is None or isinstance(facts.sharing, Unavailable):
+        return
+    wasted = facts.sharing.value.bookend_bytes
+    if context.notable(wasted):
+        claim = "overwritten data that stays on disk, because a part of its extent is still used"
+        remedy = "rewrite the largest random-write files: cp --reflink=never and mv (this ends their sharing)"
+        amount = context.exact(wasted)
+        yield Finding(ID, context.severity(amount), claim, amount, (), remedy, (), True)
+
+
+def propose_bookends(context: PlanContext) -> Proposal:
+    """One proposal, for a person: which files it is about is not known."""
+    sharing = facts.sharing if (facts := context.facts(Btrfs)) else None
+    asked = context.found(ID) is not None
+    if not asked or not isinstance(sharing, Exact) or sharing.value.bookend_bytes <= 0:
+        return Proposal()
+    most = sharing.value.bookend_bytes
+    draft = Draft(
+        id="btrfs.rewrite",
+        action="btrfs.rewrite",
+        title="Rewrite files whose overwritten parts are still pinned",
+        command="cp --archive --reflink=never FILE FILE.new && mv FILE.new FILE",
+        targets=(),
+        rank=100,
+        within=(),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs="the writer of the file stopped; room for one copy of it",
+        costs="what the file shared with snapshots or clones is no longer shared; defragmenting does not help",
+        undo="none needed: the content is the same",
+        automatic=False,
+        estimate=Between(most // 2, 0, most, 0.9, "pinned by extents that are only partly referenced", sharing.origin),
+    )
+    return Proposal((draft,))
+
+
+LINE = "overwritten data that stays on disk, because a part of its extent is still used"
+NO_STEP = "how much of it there is was not read again"
+BOOKENDS = Cause(ID, None, None, Harm.TIME, LINE, detect_bookends, propose_bookends, no_step=NO_STEP)

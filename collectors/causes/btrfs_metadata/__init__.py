@@ -16,13 +16,12 @@ from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
-from collectors.model.facts import data_left_bytes
 from collectors.model.filesystem import used_percent
-from collectors.model.finding import Finding, Severity
-from collectors.model.holder import Resource
+from collectors.model.finding import Finding, Resource, Severity
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, Unavailable, charged
+from collectors.model.snapshot import data_left_bytes
 
 ID = "btrfs-metadata"
 

@@ -1,7 +1,4 @@
-"""Snapshots outside Docker that hold what is deleted elsewhere, Docker's data included.
-
-Where the Docker root lies inside a subvolume that is snapshotted, each snapshot pins its volumes and logs.
-"""
+"""Subvolumes outside Docker's use: snapshots that hold what is deleted elsewhere, and dropped ones that wait."""
 
 from __future__ import annotations
 
@@ -104,4 +101,56 @@ OF_ROOT_LINE = "snapshots of the subvolume that the Docker root lies in pin its 
 OF_ROOT_NO_STEP = "each of its snapshots is answered as a snapshot, and only moving the Docker root ends it"
 OF_ROOT = Cause(
     OF_ROOT_ID, Category.SNAPSHOTS, None, None, OF_ROOT_LINE, detect_of_root, of_engine=True, no_step=OF_ROOT_NO_STEP
+)
+
+
+PENDING_ID = "btrfs-pending"
+
+
+def detect_pending(context: FindingContext) -> Iterable[Finding]:
+    """All of them together, at any size."""
+    row = context.ledger.row(Category.DELETED_PENDING)
+    items = context.items(Category.DELETED_PENDING)
+    if items:
+        claim = f"{count(len(items), 'deleted subvolume')} waiting for the cleaner"
+        remedy = "wait, or btrfs subvolume sync"
+        yield Finding(PENDING_ID, Severity.P4, claim, row.reclaimable, largest(items), remedy, owners(items), True)
+
+
+def propose_pending(context: PlanContext) -> Proposal:
+    """One step, that waits."""
+    pending = tuple(sorted(who for unit in context.units if unit.kind is UnitKind.DELETED for who in unit.owners))
+    if not pending:
+        return Proposal()
+    draft = Draft(
+        id="btrfs.wait",
+        action="btrfs.wait",
+        title="Wait until btrfs has cleaned up what is already deleted",
+        command=commands.wait_for_cleaner(context.mountpoint),
+        targets=pending,
+        rank=0,  # what is already deleted only needs waiting for
+        within=(),
+        harm=Harm.NONE,
+        risk=Risk.SAFE,
+        needs="",
+        costs="",
+        undo="none needed: it was deleted before",
+        automatic=True,
+        only_waits=True,
+    )
+    return Proposal((draft,))
+
+
+PENDING_LINE = "deleted subvolumes that wait for btrfs' cleaner"
+PENDING_REMOVER = "collectors.causes.btrfs_snapshots.remove:Cleaner"
+PENDING = Cause(
+    PENDING_ID,
+    Category.DELETED_PENDING,
+    OwnerKind.DELETED,
+    Harm.NONE,
+    PENDING_LINE,
+    detect_pending,
+    propose_pending,
+    PENDING_REMOVER,
+    no_step="the cleaner was done with them when the plan was made",
 )

@@ -1,4 +1,4 @@
-"""A snapshot that a person named: a read-only copy that is mounted nowhere."""
+"""A snapshot that a person named, if read-only and mounted nowhere; and the wait for what is dropped already."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collectors.filesystems.btrfs.kind import mounted_subvolumes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim import measure
+from collectors.reclaim.act import GONE, REMOVED, Act, EventKind, failed, skipped
 from collectors.reclaim.preconditions import given_to_container, mounted_inside
-from collectors.reclaim.tools import Remover
+from collectors.reclaim.tools import Remover, WholeStep
+from collectors.system.deadline import Declined
 from collectors.system.mountinfo import mounts as mount_table
 
 
@@ -46,3 +48,28 @@ class Snapshots(Remover):
         except OSError as error:
             return failed(error.strerror or str(error))
         return REMOVED
+
+
+class Cleaner(WholeStep):
+    """Removes nothing itself; tells which of the step's subvolumes are gone afterwards."""
+
+    def perform(self, step: Step, acts: dict[Owner, Act]) -> Act:
+        tools = self._tools
+        mountpoint = tools.context.mountpoint
+
+        def waiting(left: int, total: int) -> bool:
+            text = "subvolumes wait for the cleaner"
+            tools.tell(EventKind.WAITING, step, text=text, done=total - left, total=total)
+            return not tools.cancelled()
+
+        said = measure.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
+        acts.update(self._acts(step, said))
+        note = "; ".join(dict.fromkeys(act.reason for act in acts.values() if act.reason))
+        return Act(all(act.removed for act in acts.values()), note)
+
+    def _acts(self, step: Step, said: str) -> dict[Owner, Act]:
+        try:
+            left = {str(number) for number in btrfs_changes.pending(Path(self._tools.context.mountpoint))}
+        except (OSError, Declined) as error:
+            return dict.fromkeys(step.targets, failed(said or str(error)))
+        return {target: failed(said or "still pending") if target.id in left else REMOVED for target in step.targets}

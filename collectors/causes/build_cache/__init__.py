@@ -1,4 +1,7 @@
-"""Build cache that nothing uses: old and young records, cache mounts, and records whose bytes an image holds too."""
+"""Build cache that nothing uses: old and young records, cache mounts, and records whose bytes an image holds too.
+
+Repositories that are rebuilt all day: rebuilding one tag again and again leaves an image behind each time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from collectors.causes.commands import are, because, unread
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import BuildRecord
-from collectors.model.finding import Finding
+from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
@@ -157,3 +160,21 @@ def _in_use(count: int) -> str:
 LINE = "build cache that no build is using"
 REMOVER = "collectors.causes.build_cache.remove:Records"
 CAUSE = Cause(ID, Category.BUILD_CACHE, OwnerKind.BUILD, Harm.NONE, LINE, detect, propose, REMOVER)
+
+
+CHURN_ID = "churn"
+
+
+def detect_churn(context: FindingContext) -> Iterable[Finding]:
+    """One finding a repository, from the journal and the engine's events."""
+    for one in context.trend.churn:
+        if one.rebuilds >= 3 and context.notable(charged(one.dangling_bytes)):
+            claim = f"{one.repository} rebuilt {one.rebuilds} times since {one.since.strftime('%H:%M UTC')}"
+            evidence = (("new bytes come from", one.busting_step),) if one.busting_step else ()
+            remedy = "order the Dockerfile so that what changes most comes last; prune dangling images and build cache"
+            yield Finding(CHURN_ID, Severity.P3, claim, one.dangling_bytes, evidence, remedy, (), True)
+
+
+CHURN_LINE = "one tag is rebuilt again and again, and each time leaves an image behind"
+NO_STEP = "what it leaves behind is answered as dangling images, and only its Dockerfile stops it"
+CHURN = Cause(CHURN_ID, Category.IMAGES, None, None, CHURN_LINE, detect_churn, of_engine=True, no_step=NO_STEP)

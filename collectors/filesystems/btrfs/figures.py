@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from collectors.filesystems.btrfs import decode, ioctl, search
-from collectors.filesystems.btrfs.room import rooms, statfs_rule
+from collectors.filesystems.btrfs.allocator import rooms, statfs_rule
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 from collectors.model.btrfs import Btrfs, Holding, Sharing, Subvolume
-from collectors.model.facts import own_items
 from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Unavailable, Why
 from collectors.model.report import Report
+from collectors.model.snapshot import own_items
 from tests.tui.build import HERE, exact, gib, missing
 from tests.tui.incident import incident
 from tests.tui.screen import replay, settle, shown, text
