@@ -1,8 +1,6 @@
 """The command line: argv → exit status, headless. Imports only what is asked for.
 
-What `--print` prints: the JSON Schema, what a supervisor, systemd and Prometheus are given, completion, the manual.
-
-Completion and manual are made from the parser itself by libraries that only this needs: the extra `shell`.
+`--print` makes completion and manual from the parser itself, by libraries that only this needs: the extra `shell`.
 """
 
 from __future__ import annotations
@@ -77,21 +75,29 @@ def headless(arguments: argparse.Namespace) -> int | None:
         print(f"ullage {tool_version()}")
         return 0
     if arguments.print_:
-        pass
-
-        return run(arguments.print_, arguments, parser("ullage"))
+        return print_asked(arguments.print_, arguments, parser("ullage"))
     if arguments.as_probe is not None:
         from collectors.probe import answer
 
         return answer.run(arguments.as_probe)
-    if arguments.apply and not arguments.reclaim:
-        print("ullage: --apply is of --reclaim", file=sys.stderr)
-        return UNKNOWN
-    if arguments.when is not None and not (arguments.reclaim and arguments.apply):
-        print("ullage: --when is of --reclaim --apply", file=sys.stderr)
+    if wrong := _out_of_place(arguments):
+        print(f"ullage: {wrong}", file=sys.stderr)
         return UNKNOWN
     if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
+    return _configured(arguments)
+
+
+def _out_of_place(arguments: argparse.Namespace) -> str:
+    """What a flag lacks that means nothing without it; "" where each has what it needs."""
+    if arguments.apply and not arguments.reclaim:
+        return "--apply is of --reclaim"
+    if arguments.when is not None and not (arguments.reclaim and arguments.apply):
+        return "--when is of --reclaim --apply"
+    return ""
+
+
+def _configured(arguments: argparse.Namespace) -> int:
     from collectors.cli import config
 
     try:
@@ -126,7 +132,7 @@ def _look(arguments: argparse.Namespace, chosen: Config) -> int:
 _NEEDS_EXTRA = "ullage: this needs the extra: pip install 'ullage[shell]'"
 
 
-def run(what: str, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def print_asked(what: str, arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """The exit status. `what` is one of `arguments.PRINTABLE`, with the shell after `completion`."""
     kind, _, shell = what.partition(" ")
     try:

@@ -28,7 +28,7 @@ from collectors.probe import Wish
 from collectors.report import document, formatting, recording, text
 from collectors.report.recording import redacted
 from collectors.system import folders
-from collectors.system.folders import replace_whole
+from collectors.system.folders import is_special, replace_whole
 from collectors.system.host import Host, this_host
 
 Looked = Sequence[tuple[str | None, FinishedRun]]
@@ -61,7 +61,7 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
     """All reports, in the order in which the hosts were named."""
     rendered = _render(arguments, looked)
     if arguments.output:
-        replace_whole(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
+        put(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(rendered)
         sys.stdout.flush()
@@ -70,6 +70,15 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
             for _, outcome in looked:
                 report = redacted(outcome.report) if arguments.redact else outcome.report
                 file.write(recording.dump(report) + "\n")
+
+
+def put(place: Path, content: bytes) -> None:
+    """A file is replaced, whole or not at all; a device or a pipe, /dev/null say, is written to. Raises OSError."""
+    if is_special(place):
+        with place.open("wb") as out:
+            out.write(content)
+    else:
+        replace_whole(place, content)
 
 
 def _render(arguments: argparse.Namespace, looked: Looked) -> str:

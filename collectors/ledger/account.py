@@ -193,28 +193,16 @@ def _reclaimable(
     origin: Origin,
 ) -> Size:
     """What removing everything of the category that can go would free, shared extents counted as sets."""
-    if category is Category.DELETED_OPEN and isinstance(charged_size, Exact):
-        return total((item.exclusive for item in items.get(category, ())), origin)
     if category is Category.DELETED_OPEN:
-        unseen = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else (study.open_deleted,)
-        return total([*(item.exclusive for item in items.get(category, ())), *unseen], origin)
-    unnamed = nameless(study)
-    if category is Category.SNAPSHOTS and unnamed is not None:
-        return unnamed
-    if isinstance(books.unread, Unavailable) and not books.releases:
-        return books.unread
-    gap = _store_gap(snapshot)
-    if gap is not None and category in INSIDE:
+        seen_all = isinstance(charged_size, Exact)
+        return total([*(i.exclusive for i in items.get(category, ())), *(() if seen_all else _unseen(study))], origin)
+    gap = _gap(category, snapshot, study, books)
+    if gap is not None:
         return gap
-    kind = _REMOVED_BY.get(category)
-    if kind is not None:
-        owners = removable(snapshot).get(kind)
-        if owners is None:
-            return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
-    elif category in _KINDS:
-        left = _KINDS[category]
-        owners = frozenset(o for release in books.releases for o in release.owners if o.kind is left)
-    else:
+    owners = _owners(category, snapshot, books)
+    if owners is None:
+        return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
+    if not owners:
         return Exact(0, origin)
     # With BuildKit each layer of an image is in the build cache too: alone, neither of the two would free anything.
     beside = (
@@ -222,6 +210,30 @@ def _reclaimable(
     )
     freed = Exact(freed_beside(books, owners, beside), origin)
     return AtLeast(freed.value, (books.unread,), origin) if isinstance(books.unread, Unavailable) else freed
+
+
+def _unseen(study: FilesystemStudy) -> tuple[Unavailable, ...]:
+    """Why some deleted files that are held open may be missing."""
+    return study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else (study.open_deleted,)
+
+
+def _gap(category: Category, snapshot: Snapshot, study: FilesystemStudy, books: Books) -> Unavailable | None:
+    """Why it cannot be known what of a category can go; None where it can."""
+    unnamed = nameless(study)
+    if category is Category.SNAPSHOTS and unnamed is not None:
+        return unnamed
+    if isinstance(books.unread, Unavailable) and not books.releases:
+        return books.unread
+    return _store_gap(snapshot) if category in INSIDE else None
+
+
+def _owners(category: Category, snapshot: Snapshot, books: Books) -> frozenset[Owner] | None:
+    """Everything of a category that can go; None where it is not known what is in use."""
+    kind = _REMOVED_BY.get(category)
+    if kind is not None:
+        return removable(snapshot).get(kind)
+    left = _KINDS.get(category)
+    return frozenset(owner for release in books.releases for owner in release.owners if owner.kind is left)
 
 
 def _seen_by_the_trees(study: FilesystemStudy) -> bool:

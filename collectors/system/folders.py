@@ -104,8 +104,11 @@ def _runtime() -> Path:
 def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Put `content` in the place of `path`, whose folder is there. Raises OSError, having left the old file as it was.
 
-    `durable`: on disk when this returns, which what can be measured again need not be.
+    Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which what
+    can be measured again need not be.
     """
+    if is_special(path):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     try:
         fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:  # names a file that nobody asked for
@@ -121,6 +124,11 @@ def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: boo
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+
+
+def is_special(path: Path) -> bool:
+    """Is a device, a pipe, a socket or a folder there, or behind a link there? Then no file may take its place."""
+    return path.exists() and not path.is_file()
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.cli import preflight
 from collectors.system import folders
 
 
@@ -60,3 +62,23 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         folders.replace_whole(tmp_path / "none" / "file", b"")
     assert raised.value.filename == str(tmp_path / "none" / "file")
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path, through_a_link: bool) -> None:
+    """As root `--output /dev/null` must not make a plain file of the machine's null device."""
+    place = tmp_path / "pipe"
+    os.mkfifo(place)
+    if through_a_link:
+        (tmp_path / "link").symlink_to(place)
+        place = tmp_path / "link"
+    with pytest.raises(OSError, match="not a regular file"):
+        folders.replace_whole(place, b"whole")
+    reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        preflight.put(place, b"the report")
+        assert os.read(reader, 100) == b"the report"
+    finally:
+        os.close(reader)
+    assert place.is_fifo()
+    assert place.is_symlink() is through_a_link
