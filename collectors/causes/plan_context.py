@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,12 +87,12 @@ class PlanContext:
         known = [moment for moment in (*moments, self.last_used.get(owner)) if moment is not None]
         return max(0.0, (self.now - max(known)).total_seconds()) if known else None
 
-    def finding_of(self, targets: Iterable[Owner], causes: tuple[str, ...]) -> str:
-        """The finding that asks for this: of one of these causes, else one that names a target; "" for none."""
-        found = {finding.rule for finding in self.findings}
-        asked = next((cause for cause in causes if cause in found), "")
-        wanted = frozenset(targets)
-        return asked or next((f.rule for f in self.findings if wanted.intersection(f.owners)), "")
+    def findings_of(self, targets: Iterable[Owner], causes: tuple[str, ...]) -> tuple[Finding, ...]:
+        """The findings that this helps against: those of these causes, then those that name a target."""
+        named = self.once(_by_owner)
+        asked = [finding for cause in causes for finding in self.findings if finding.rule == cause]
+        about = sorted({place for target in targets for place in named.get(target, ())})
+        return tuple({f.id: f for f in (*asked, *(self.findings[place] for place in about))}.values())
 
     def found(self, cause: str) -> Finding | None:
         """The finding of this cause, if there is one."""
@@ -100,3 +101,12 @@ class PlanContext:
     def origin(self, of: str) -> Origin:
         """Of a figure that the plan makes."""
         return Origin("plan", of, self.snapshot.ended_at, 0.0)
+
+
+def _by_owner(context: PlanContext) -> Mapping[Owner, list[int]]:
+    """The places of the findings that name an owner."""
+    named: defaultdict[Owner, list[int]] = defaultdict(list)
+    for place, finding in enumerate(context.findings):
+        for owner in finding.owners:
+            named[owner].append(place)
+    return named

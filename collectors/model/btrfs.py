@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from collectors.model.filesystem import Allocation
 from collectors.model.owner import SubvolumeId, UnitId
-from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged, charged_or_none
 
 # Relocation reserves 256 nodes, and its transactions come on top: of 16 KiB, it failed at 5.25 MiB and worked at 6.8.
 RESERVED_NODES = 2 * 256
@@ -280,7 +280,7 @@ class Btrfs:
         (data, data_used), (metadata, metadata_used) = sums["data"], sums["metadata"]
         allocatable = (self.room("data"), self.room("metadata"))
         more = tuple(None if room is None else charged(room.allocatable) for room in allocatable)
-        unallocated = None if isinstance(self.unallocated_bytes, Unavailable) else charged(self.unallocated_bytes)
+        unallocated = charged_or_none(self.unallocated_bytes)
         return Allocation(data, data_used, metadata, metadata_used, unallocated, *more)
 
     @property

@@ -40,6 +40,12 @@ class Finding:
     certain: bool  # False: could not be told for sure; the remedy must not act on it
     category: Category | None = None  # where its bytes are charged; None: it is not about one, or from an old recording
     mount: str = ""  # of which filesystem, by its mountpoint; "": of the Docker root's, or of the engine as a whole
+    subject: str = ""  # which one, where a rule can find several side by side: a repository, a device
+
+    @property
+    def id(self) -> str:
+        """What a plan's steps refer to, the same in every run: `disk-full`, `churn:shop/app`, `disk-full@/srv/data`."""
+        return self.rule + (f":{self.subject}" if self.subject else "") + (f"@{self.mount}" if self.mount else "")
 
 
 class Resource(StrEnum):

@@ -60,6 +60,7 @@ class Step:
     cause: str = ""  # id of the cause that proposed it, and that knows how it is done; "" in older recordings
     frees_inodes: int | None = None  # as `frees`; None: not counted (no fixed number, an estimate, an older recording)
     young_s: float = 0.0  # how long until everything that it removes has the age that the keep rules ask for; 0: it has
+    answers: tuple[str, ...] = ()  # ids of the findings that it helps against; () in older recordings
 
     @property
     def unasked(self) -> bool:
@@ -117,7 +118,7 @@ class Plan:
     mount: str = ""  # on which filesystem it frees, by its mountpoint; "": on the Docker root's
     for_person: tuple[Step, ...] = ()
     target: PlanTarget | None = None  # None: it was made for no target, or how full the disk is is not known
-    answers: Mapping[str, str] = field(default_factory=dict)  # rule of a finding without a step → the sentence why
+    answers: Mapping[str, str] = field(default_factory=dict)  # id of a finding without a step → the sentence why
 
     @property
     def ids(self) -> frozenset[str]:

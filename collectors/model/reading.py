@@ -198,5 +198,10 @@ def charged(size: Size) -> int:
     return size.best if isinstance(size, Between) else floor(size)
 
 
+def charged_or_none(size: Size) -> int | None:
+    """What is charged, None where nothing at all was measured: for a place where unknown must not read as zero."""
+    return None if isinstance(size, Unavailable) else charged(size)
+
+
 def _order(unread: Unavailable) -> tuple[str, str, str, str]:
     return (unread.origin.source, unread.origin.call, unread.why, unread.detail)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from collectors import causes
 from collectors.causes import disk_full
 from collectors.journal import Action, Journal, Noted, Record
 from collectors.journal.encoding import thing_key
@@ -20,9 +21,10 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk, Step
-from collectors.model.reading import Exact, Size, Unavailable, charged
+from collectors.model.reading import Exact, Size, Unavailable, charged, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot, shown_total
+from collectors.planning.left_out import LIFTS_AGE
 from collectors.report import formatting
 from collectors.report.trend_text import signed
 
@@ -48,7 +50,7 @@ def record_of(
         used_bytes=figures.used_bytes if figures else None,
         available_bytes=figures.available_bytes if figures else None,
         severity=report.severity,
-        categories={row.category.value: _count(row.charged) for row in ledger.rows} if ledger else {},
+        categories={row.category.value: charged_or_none(row.charged) for row in ledger.rows} if ledger else {},
         allocation=report.filesystem_facts.value.allocation if isinstance(report.filesystem_facts, Exact) else None,
         owners=_owners(ledger) if ledger else None,
         tags=_tags(snapshot),
@@ -72,7 +74,7 @@ def _owners(ledger: Ledger) -> Mapping[str, int]:
         (Category.IMAGES, OwnerKind.IMAGE),
     ):
         for item in ledger.items.get(category, ()):
-            count = _count(item.exclusive if category is Category.IMAGES else item.referenced)
+            count = charged_or_none(item.exclusive if category is Category.IMAGES else item.referenced)
             name = _name(item, category)
             if count is not None and name:
                 sizes[Owner(kind, name).text()] += count
@@ -116,14 +118,10 @@ def _noted(shown: tuple[Finding, ...], raw: tuple[Finding, ...]) -> tuple[Noted,
             rule=rule,
             severity=stands.get(rule, Severity.OK),
             raw=seen[rule].severity if rule in seen else Severity.OK,
-            bytes=_count(size) if rule in seen and (size := seen[rule].bytes) is not None else None,
+            bytes=charged_or_none(size) if rule in seen and (size := seen[rule].bytes) is not None else None,
         )
         for rule in dict.fromkeys([*seen, *stands])
     )
-
-
-def _count(size: Size) -> int | None:
-    return None if isinstance(size, Unavailable) else charged(size)
 
 
 # Changes smaller than this are breathing, not news.
@@ -177,6 +175,9 @@ def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
     )
 
 
+_MOST_STEPS = 10  # of a task
+
+
 def _needed(finding: Finding, report: Report) -> str:
     """The one line that a list of tasks shows: what it is, how much, and where."""
     amount = f", {formatting.size(finding.bytes)}" if finding.bytes is not None else ""
@@ -186,13 +187,14 @@ def _needed(finding: Finding, report: Report) -> str:
 def _why_a_person(finding: Finding, report: Report) -> str:
     steps = _steps_of(finding, report)
     if not steps:
-        return formatting.quoted(report.plan.answers.get(finding.rule, "no step of the plan is for it"), None)
+        why = report.plan.answers.get(finding.id, "").removeprefix(f"{finding.claim}: ")
+        return formatting.quoted(why or "no step of the plan is for it", None)
     if all(step in report.plan.for_person for step in steps):
         return "it destroys data, which only a person can decide about"
     if not any(step.automatic for step in steps):
         return "nothing here does it: its commands are for a person"
     if not any(step.unasked for step in steps):
-        return "what it would remove is younger than the keep rules ask for"
+        return f"what it would remove is younger than the keep rules ask for ({LIFTS_AGE})"
     tiers = sorted({step.risk for step in steps if step.unasked}, key=lambda risk: risk.rank)
     if tiers[0] is not Risk.SAFE:
         return f"a person has to open the {tiers[0]} tier: ullage --reclaim --tier {tiers[0]} --apply"
@@ -202,15 +204,22 @@ def _why_a_person(finding: Finding, report: Report) -> str:
 def _steps(finding: Finding, report: Report) -> list[str]:
     """The plan's own, each with its command."""
     told: list[str] = []
-    for step in _steps_of(finding, report):
+    steps = _steps_of(finding, report)
+    for step in steps[:_MOST_STEPS]:
         told.append(f"- {formatting.quoted(step.title, 200)}, frees {formatting.size(step.frees)}")
         # As in the plan's text: a command that is cut short, or that Markdown's escapes stand in, is no command.
         told.append(f"  Command: {formatting.safe(step.command)}")
+    if len(steps) > _MOST_STEPS:
+        told.append(f"- and {formatting.count(len(steps) - _MOST_STEPS, 'more step', 'more steps')}: ullage --plan")
     return told
 
 
 def _steps_of(finding: Finding, report: Report) -> tuple[Step, ...]:
-    return tuple(step for step in report.plan.every_step if step.rule == finding.rule)
+    """Those that answer it; of an alarm that something runs out, all steps of the plan below what destroys data."""
+    plan, cause = report.plan, causes.find(finding.rule)
+    if cause is not None and cause.short_of is not None and finding.mount == plan.mount:
+        return plan.steps or plan.for_person
+    return tuple(step for step in plan.every_step if finding.id in step.answers or finding.rule == step.rule)
 
 
 def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:

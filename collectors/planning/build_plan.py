@@ -198,6 +198,7 @@ def _steps(
     inodes: Mapping[str, int],
     sizes: Sizes,
 ) -> tuple[Step, ...]:
+    found = {draft.id: context.findings_of(draft.targets, draft.causes) for draft in order}
     return tuple(
         Step(
             id=draft.id,
@@ -212,10 +213,11 @@ def _steps(
             needs=draft.needs,
             costs=draft.costs,
             undo=draft.undo,
-            rule=context.finding_of(draft.targets, draft.causes),
+            rule=next((finding.rule for finding in found[draft.id]), ""),
             automatic=draft.automatic,
             cause=draft.causes[0],
             young_s=draft.young_s,
+            answers=tuple(finding.id for finding in found[draft.id]),
         )
         for draft in order
     )

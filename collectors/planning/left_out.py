@@ -34,7 +34,7 @@ _KINDS = {
 def unanswered(
     context: PlanContext, drafts: Iterable[Draft], proposals: Mapping[str, Proposal], useless: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Rule → why, for each finding with bytes that no step is about.
+    """Id of a finding → why, for each with bytes that no step is about; a step for its smaller things is not.
 
     `proposals` by cause; `useless` maps causes to the sentence on those of their remedies that would free nothing.
     """
@@ -43,10 +43,10 @@ def unanswered(
         steps.update(draft.causes)
         targets.update(draft.targets)
     return {
-        finding.rule: useless.get(finding.rule) or _why(finding, proposals.get(finding.rule))
+        finding.id: useless.get(finding.rule) or _why(finding, proposals.get(finding.rule))
         for finding in context.findings
         if finding.rule not in steps
-        and targets.isdisjoint(finding.owners)
+        and targets.isdisjoint(finding.owners[:1])
         and _owed(context, finding, causes.find(finding.rule), targets)
     }
 
@@ -85,7 +85,7 @@ def read_only(mountpoint: str) -> str:
 
 def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     """Several remedies with one reason. `why` starts in lower case."""
-    return f"{_titles(titles)}: would free nothing, since {why}."
+    return f"{_titles(titles)}: would free nothing, because {why}."
 
 
 def _titles(titles: tuple[str, ...]) -> str:
@@ -104,7 +104,7 @@ def blocked(holders: frozenset[OwnerKind]) -> str:
 
 def no_step(claim: str, reason: str, remedy: str) -> str:
     """All parts as cause and finding say them: a claim may begin with a foreign name."""
-    return f"{claim}: no step, since {reason}; {remedy}."
+    return f"{claim}: no step, because {reason}; {remedy}."
 
 
 def target_reached(percent: str, used: str) -> str:
@@ -123,7 +123,7 @@ def target_missed(percent: str, reached: str, closing: tuple[str, ...]) -> str:
 
 def not_read(titles: tuple[str, ...]) -> str:
     """What destroys data is not proposed where nobody knows what that would free."""
-    return f"{_titles(titles)}: not proposed, since what would come free was not read yet."
+    return f"{_titles(titles)}: not proposed, because what would come free was not read yet."
 
 
 def target_asks(percent: str, *, young: bool, by_hand: bool) -> str:

@@ -23,7 +23,7 @@ from collectors.model.reading import (
     Size,
     Unavailable,
     ceiling,
-    charged,
+    charged_or_none,
     floor,
     reason,
 )
@@ -52,7 +52,7 @@ def encode(report: Report) -> Json:
         "ledger": _rows(ledger) if ledger else [],
         "items": _items(ledger) if ledger else {},
         **{part.key: part.document(report.filesystem_facts) for part in report_parts()},
-        "findings": [_finding(finding, ledger) for finding in report.findings],
+        "findings": [_finding(finding, report) for finding in report.findings],
         "trend": trend_fields(report.trend),
         "plan": [_step(step) for step in report.plan.steps],
         "plan_harms": [_harm_total(total, report.judged_ledger) for total in report.plan.harms()],
@@ -108,7 +108,7 @@ def _engine(engine: Reading[Engine], root: Reading[str]) -> Json:
 
 def _bill(bill: Bill) -> Json:
     sizes = {"exclusive": bill.exclusive, "shared": bill.shared, "logs": bill.logs, "volumes": bill.volumes}
-    told = {f"{name}_bytes": _count(size) for name, size in sizes.items()}
+    told = {f"{name}_bytes": charged_or_none(size) for name, size in sizes.items()}
     return {"by": bill.by, "name": bill.name, "things": bill.things, **told, "reason": _gaps(*sizes.values())}
 
 
@@ -120,12 +120,12 @@ def _row(row: Row) -> Json:
     unread = isinstance(row.charged, Unavailable)
     return {
         "category": row.category.value,
-        "bytes": None if unread else charged(row.charged),
+        "bytes": charged_or_none(row.charged),
         "low_bytes": None if unread else floor(row.charged),
         "high_bytes": ceiling(row.charged),
-        "inodes": _count(row.inodes),
-        "apparent_bytes": _count(row.apparent),
-        "reclaimable_bytes": _count(row.reclaimable),
+        "inodes": charged_or_none(row.inodes),
+        "apparent_bytes": charged_or_none(row.apparent),
+        "reclaimable_bytes": charged_or_none(row.reclaimable),
         "method": row.method,
         "reason": row.reason or _gaps(row.inodes, row.apparent, row.reclaimable),
     }
@@ -139,11 +139,11 @@ def _item(item: Item) -> Json:
     fields: Json = {
         "id": item.id,
         "name": item.name,
-        "bytes": _count(item.referenced),
-        "exclusive_bytes": _count(item.exclusive),
-        "inodes": _count(item.inodes),
-        "apparent_bytes": _count(item.apparent),
-        "reclaimable_bytes": _count(item.reclaimable),
+        "bytes": charged_or_none(item.referenced),
+        "exclusive_bytes": charged_or_none(item.exclusive),
+        "inodes": charged_or_none(item.inodes),
+        "apparent_bytes": charged_or_none(item.apparent),
+        "reclaimable_bytes": charged_or_none(item.reclaimable),
         "owner": item.owner,
         "state": item.state,
         "created_at": _moment(item.created_at),
@@ -166,16 +166,18 @@ def _path_usage(place: PathUsage) -> Json:
     }
 
 
-def _finding(finding: Finding, main: Ledger | None) -> Json:
+def _finding(finding: Finding, report: Report) -> Json:
     return {
+        "id": finding.id,
         "rule": finding.rule,
         "severity": finding.severity.name,
         "title": finding.claim,
-        "bytes": _count(finding.bytes) if finding.bytes is not None else None,
+        "bytes": charged_or_none(finding.bytes) if finding.bytes is not None else None,
         "evidence": [_evidence(label, value) for label, value in finding.evidence],
         "remedy": finding.remedy,
         "certain": finding.certain,
-        "mount": finding.mount or (main.filesystem.mount.mountpoint if main else ""),
+        "mount": finding.mount or (report.ledger.filesystem.mount.mountpoint if report.ledger else ""),
+        "no_step": report.plan.answers.get(finding.id, ""),
         "reason": "not about a number of bytes" if finding.bytes is None else _gaps(finding.bytes),
     }
 
@@ -183,15 +185,17 @@ def _finding(finding: Finding, main: Ledger | None) -> Json:
 def _evidence(label: str, value: Size | str) -> Json:
     if isinstance(value, str):
         return {"label": label, "value": value, "bytes": None}
-    return {"label": label, "value": formatting.size(value), "bytes": _count(value)}
+    return {"label": label, "value": formatting.size(value), "bytes": charged_or_none(value)}
 
 
 def _step(step: Step) -> Json:
     return {
+        "id": step.id,
+        "answers": list(step.answers),
         "action": step.action,
         "title": step.title,
         "command": step.command,
-        "frees_bytes": _count(step.frees),
+        "frees_bytes": charged_or_none(step.frees),
         "frees_inodes": step.frees_inodes,
         "risk": step.risk.value,
         "harm": step.harm.word,
@@ -263,7 +267,7 @@ def trend_fields(trend: TrendView) -> Json:
                 "rebuilds": churn.rebuilds,
                 "since": formatting.moment(churn.since),
                 "dangling_images": churn.dangling_images,
-                "dangling_bytes": _count(churn.dangling_bytes),
+                "dangling_bytes": charged_or_none(churn.dangling_bytes),
                 "busting_step": churn.busting_step,
             }
             for churn in trend.churn
@@ -275,10 +279,6 @@ def trend_fields(trend: TrendView) -> Json:
 def _coverage(row: SourceReport) -> Json:
     took_s = round(row.took_s, 3)
     return {"source": row.source, "outcome": row.outcome.value, "reason": row.reason, "took_s": took_s}
-
-
-def _count(size: Size) -> int | None:
-    return None if isinstance(size, Unavailable) else charged(size)
 
 
 def _gaps(*sizes: Size) -> str:

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from collectors.filesystems import report_parts
 from collectors.model.finding import Severity
 from collectors.model.ledger import Ledger
-from collectors.model.reading import Size, Unavailable, charged
+from collectors.model.reading import Unavailable, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 
@@ -83,12 +83,12 @@ def _filesystem(ledger: Ledger) -> Iterator[Metric]:
 
 
 def _categories(ledger: Ledger) -> Iterator[Metric]:
-    charges = {row.category.value: _value(row.charged) for row in ledger.rows}
-    reclaims = {row.category.value: _value(row.reclaimable) for row in ledger.rows}
+    charges = {row.category.value: charged_or_none(row.charged) for row in ledger.rows}
+    reclaims = {row.category.value: charged_or_none(row.reclaimable) for row in ledger.rows}
     yield _labelled(
         "category_bytes", "Bytes charged to each category; they add up to used", "category", _known(charges)
     )
-    inodes = _known({row.category.value: _value(row.inodes) for row in ledger.rows})
+    inodes = _known({row.category.value: charged_or_none(row.inodes) for row in ledger.rows})
     if inodes:
         text = "Inodes charged to each category; they add up to the used inodes"
         yield _labelled("category_inodes", text, "category", inodes)
@@ -119,7 +119,7 @@ def _bills(report: Report, by: Sequence[str]) -> Iterator[Metric]:
     for field, text in texts.items():
         family = GaugeMetricFamily(f"{_PREFIX}_bill_{field}_bytes", f"What {text}", labels=["by", "name"])
         for bill in report.bills:
-            count = _value(getattr(bill, field))
+            count = charged_or_none(getattr(bill, field))
             if bill.by in by and count is not None:
                 family.add_metric([bill.by, bill.name], count)
         if family.samples:
@@ -133,7 +133,3 @@ def _sources(report: Report) -> GaugeMetricFamily:
 
 def _known(values: dict[str, int | None]) -> dict[str, float]:
     return {key: float(value) for key, value in values.items() if value is not None}
-
-
-def _value(size: Size) -> int | None:
-    return None if isinstance(size, Unavailable) else charged(size)

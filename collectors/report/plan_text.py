@@ -88,6 +88,7 @@ def _step(mark: str, step: Step, later_bytes: int, si: bool, *, inodes: bool = F
     details = (
         ("Frees inodes", f"{step.frees_inodes:,}" if inodes and step.frees_inodes else ""),
         ("Leads to", leads_to(step, later_bytes, si)),
+        ("Answers", ", ".join(map(formatting.quoted, step.answers))),
         # Shell-quoted already. A command that is cut short, or that Markdown's escapes stand in, is no command.
         ("Command", formatting.safe(step.command)),
         ("Needs", formatting.quoted(step.needs, None)),

@@ -187,6 +187,7 @@ def _inside() -> Json:
 def _finding(severities: list[str]) -> Json:
     return _object(
         {
+            "id": {**_TEXT, "description": "the same in every run; what the steps of a plan answer"},
             "rule": {"type": "string", "pattern": "^[a-z0-9-]+$"},
             "severity": {"enum": severities},
             "title": _TEXT,
@@ -198,6 +199,7 @@ def _finding(severities: list[str]) -> Json:
             "remedy": _TEXT,
             "certain": _FLAG,
             "mount": _TEXT,
+            "no_step": {**_TEXT, "description": "why no step of the plan is for it, and what would change that"},
             "reason": _TEXT,
         }
     )
@@ -206,6 +208,8 @@ def _finding(severities: list[str]) -> Json:
 def _step() -> Json:
     return _object(
         {
+            "id": _TEXT,
+            "answers": {"type": "array", "items": _TEXT, "description": "ids of the findings that it helps against"},
             "action": _TEXT,
             "title": _TEXT,
             "command": _TEXT,

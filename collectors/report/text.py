@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from collectors.causes.engine_settings import NO_ROOT_ID
 from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
-from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged
+from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome, shown_total
 from collectors.report import formatting
@@ -133,7 +133,7 @@ def _categories(report: Report, si: bool) -> list[str]:
     if ledger is not None and isinstance(ledger.filesystem.space, Exact):
         used = ledger.filesystem.space.value.used_bytes
     for row in ledger.rows if ledger else ():
-        count = _count(row.charged)
+        count = charged_or_none(row.charged)
         share = formatting.percent(100 * count / used) if count is not None and used > 0 else "?"
         cells = (
             row.category.value,
@@ -179,17 +179,16 @@ def _inodes(ledger: Ledger) -> str:
     if used is None:
         return "not limited: this filesystem makes them as it goes"
     rows = [row for row in ledger.rows if row.category is not Category.UNATTRIBUTED]
-    known = sorted(((_count(row.inodes) or 0, row) for row in rows), key=lambda pair: -pair[0])
-    told = [f"{_number(row.inodes)} {row.category.value}" for count, row in known if count]
+    known = [row for row in sorted(rows, key=lambda row: -charged(row.inodes)) if charged(row.inodes)]
+    told = [f"{row.category.value} {_number(row.inodes)}" for row in (*known, ledger.row(Category.UNATTRIBUTED))]
     unread = [row.category.value for row in rows if isinstance(row.inodes, Unavailable)]
-    told.append(f"{_number(ledger.row(Category.UNATTRIBUTED).inodes)} unattributed")
     gaps = f"; not counted: {', '.join(unread)}" if unread else ""
     return f"{used:,} of {space.value.inodes:,} used: {', '.join(told)}{gaps}"
 
 
 def _number(inodes: Size) -> str:
     floor = "≥ " if isinstance(inodes, AtLeast) else ""
-    return f"{floor}{_count(inodes) or 0:,}"
+    return f"{floor}{charged(inodes):,}"
 
 
 def _other(ledger: Ledger, si: bool) -> str:
@@ -197,7 +196,7 @@ def _other(ledger: Ledger, si: bool) -> str:
     mount = formatting.quoted(ledger.filesystem.mount.mountpoint)
     if isinstance(space, Unavailable):
         return f"{mount} {formatting.unknown(space)}"
-    largest = max(ledger.rows, key=lambda row: _count(row.charged) or 0)
+    largest = max(ledger.rows, key=lambda row: charged(row.charged))
     figures = space.value
     used, total = formatting.whole_percent(figures.used_percent), formatting.bytes_(figures.total_bytes, si=si)
     return (
@@ -208,10 +207,6 @@ def _other(ledger: Ledger, si: bool) -> str:
 
 def _method(ledger: Ledger) -> str:
     return next(row.method for row in ledger.rows if row.category is Category.IMAGES)
-
-
-def _count(size: Size) -> int | None:
-    return None if isinstance(size, Unavailable) else charged(size)
 
 
 def _quiet(size: Size, si: bool) -> str:
@@ -228,6 +223,7 @@ def _findings(report: Report, si: bool) -> list[str]:
         doubt = "" if finding.certain else " (not certain)"
         claim, remedy = formatting.quoted(finding.claim, 300), formatting.quoted(finding.remedy, 300)
         lines.append(f"- [{finding.severity.name}] {claim}{amount}{doubt} — {remedy}")
+        lines.append(f"  - id: {formatting.quoted(finding.id)}")
         for label, value in finding.evidence:
             shown = formatting.quoted(value, 200) if isinstance(value, str) else formatting.size(value, si=si)
             lines.append(f"  - {formatting.quoted(label)}: {shown}")

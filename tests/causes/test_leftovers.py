@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from collectors.causes import CAUSES, commands, disk_full
@@ -230,7 +232,7 @@ def test_core_dumps_of_the_host_are_a_persons() -> None:
 def test_a_finding_with_bytes_that_no_step_is_for_is_answered_by_what_a_person_has_to_do(rule: str) -> None:
     made = Scene(findings=(finding(rule, count=MIB),)).plan()
     (said,) = made.left_out
-    assert said.startswith(f"{rule}: no step, since ")
+    assert said.startswith(f"{rule}: no step, because ")
     assert said.endswith(f"; {rule}!.")
     assert ("only a person can judge it" in said) == (rule == "a-rule-of-tomorrow"), "a cause says its own reason"
     assert made.answers == {rule: said}
@@ -256,6 +258,22 @@ def test_a_finding_is_answered_by_the_step_for_its_targets_and_symptoms_need_no_
     made = scene.plan()
     assert targets(made) == {"container:c", "log:c"}
     assert made.left_out == ()
+
+
+def test_a_step_tells_by_id_which_findings_it_answers_and_the_largest_of_a_finding_is_answered_for_itself() -> None:
+    small = finding("logs-unbounded", "log:running", "log:c", count=9)
+    scene = Scene(
+        containers=(container("c", "x", state="exited", ended=ago(days=9)), container("running", "x")),
+        releases=(release(9, "container:c"), release(2, "log:c"), release(90, "log:running")),
+        findings=(finding("stopped-containers", "container:c", count=9), small),
+    )
+    made = scene.plan()
+    assert step(made, "container:c").answers == ("stopped-containers", "logs-unbounded")
+    assert set(made.answers) == {"logs-unbounded"}, "its largest log stays, and the reader is told why"
+    scene.findings = (scene.findings[0], replace(small, owners=small.owners[::-1], subject="c", mount="/srv"))
+    made = scene.plan()
+    assert step(made, "container:c").answers == ("stopped-containers", "logs-unbounded:c@/srv")
+    assert not made.answers
 
 
 def test_without_a_list_of_containers_no_builder_is_proposed() -> None:

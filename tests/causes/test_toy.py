@@ -133,7 +133,8 @@ def test_it_is_found_in_its_category_and_planned(told: Report) -> None:
     (step,) = (step for step in told.plan.steps if step.rule == "sticky-notes")
     assert (step.cause, step.frees, by_hand(step)) == ("sticky-notes", notes.bytes, False)
     assert (
-        "letters under seal: no step, since only their writer may open them; ask who sealed them." in told.plan.left_out
+        "letters under seal: no step, because only their writer may open them; ask who sealed them."
+        in told.plan.left_out
     )
 
 
@@ -141,12 +142,18 @@ def test_text_json_metrics_and_alerts_have_it(told: Report) -> None:
     page = render(told)
     assert "[P2] notes that nobody reads, 5.0 GiB" in page
     assert "Tear off the notes" in page
-    assert "Left out: letters under seal: no step, since only their writer" in page
+    assert "Left out: letters under seal: no step, because only their writer" in page
     assert "5.0 GiB in notes that nobody reads" in page
     document = json.loads(json.dumps(encode(told)))
     jsonschema.validate(document, schema())
     assert "sticky-notes" in {finding["rule"] for finding in document["findings"]}
-    assert "notes.remove" in {step["action"] for step in document["plan"]}
+    (step,) = (step for step in document["plan"] if step["action"] == "notes.remove")
+    assert step["answers"] == ["sticky-notes"]
+    assert "  - id: sticky-notes\n" in page
+    assert "   - Answers: sticky-notes\n" in page
+    reasons = {finding["id"]: finding["no_step"] for finding in document["findings"]}
+    assert reasons["sticky-notes"] == ""
+    assert reasons["sealed-letters"].startswith("letters under seal: no step, because")
     assert 'finding_severity{rule="sticky-notes"} 3.0' in openmetrics(told)
     assert "alert: DockerDiskNotes" in alerts(DEFAULTS.thresholds)
 

@@ -51,7 +51,7 @@ def counted() -> Report:
 def test_the_page_has_a_line_of_who_holds_them() -> None:
     (line,) = [line for line in render(counted()).splitlines() if line.startswith("Inodes: ")]
     assert line == (
-        "Inodes: 14,500 of 16,000 used: 14,003 volumes, ≥ 412 images, 9 metadata, 76 unattributed; not counted: logs"
+        "Inodes: 14,500 of 16,000 used: volumes 14,003, images ≥ 412, metadata 9, unattributed 76; not counted: logs"
     )
 
 

@@ -172,7 +172,9 @@ def detect_churn(context: FindingContext) -> Iterable[Finding]:
             claim = f"{one.repository} rebuilt {one.rebuilds} times since {one.since.strftime('%H:%M UTC')}"
             evidence = (("new bytes come from", one.busting_step),) if one.busting_step else ()
             remedy = "order the Dockerfile so that what changes most comes last; prune dangling images and build cache"
-            yield Finding(CHURN_ID, Severity.P3, claim, one.dangling_bytes, evidence, remedy, (), True)
+            yield Finding(
+                CHURN_ID, Severity.P3, claim, one.dangling_bytes, evidence, remedy, (), True, subject=one.repository
+            )
 
 
 CHURN_LINE = "one tag is rebuilt again and again, and each time leaves an image behind"

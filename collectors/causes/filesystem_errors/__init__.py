@@ -41,7 +41,17 @@ def detect_device(context: FindingContext) -> Iterable[Finding]:
         seen = tuple((name, str(count)) for name, count in errors if count)
         if seen and not device.missing:
             what, remedy = _trouble(device, dict(errors), at)
-            yield Finding(DEVICE_ID, Severity.P1, f"device {device.path} {what}", None, seen, remedy, (), True)
+            yield Finding(
+                DEVICE_ID,
+                Severity.P1,
+                f"device {device.path} {what}",
+                None,
+                seen,
+                remedy,
+                (),
+                True,
+                subject=device.path,
+            )
 
 
 def _trouble(device: Device, errors: Mapping[str, int], mountpoint: str) -> tuple[str, str]:
@@ -71,7 +81,9 @@ def detect_missing(context: FindingContext) -> Iterable[Finding]:
         evidence += [(f"{kind} in", " and ".join(profiles)) for kind, profiles in facts.profiles.items()]
         evidence.append(("chunks on it", context.exact(device.allocated_bytes)))
         remedy = f"bring it back, or replace it before anything else: {_replace(device, at)}; do not balance until then"
-        yield Finding(MISSING_ID, Severity.P1, claim, None, tuple(evidence), remedy, (), True)
+        yield Finding(
+            MISSING_ID, Severity.P1, claim, None, tuple(evidence), remedy, (), True, subject=str(device.devid)
+        )
 
 
 def _replace(device: Device, mountpoint: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.holders import held_tree_bytes
 from collectors.model.btrfs import Btrfs, Device, Room, Sharing, Space, Subvolume
-from collectors.model.reading import Exact, Reading, Unavailable, charged, reason
+from collectors.model.reading import Exact, Reading, Unavailable, charged, charged_or_none, reason
 
 Json = dict[str, object]
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def btrfs_fields(btrfs: Reading[Btrfs] | None) -> Json | None:
         "temporary_uuid": facts.temporary_uuid,
         "generation": facts.generation.value if isinstance(facts.generation, Exact) else None,
         "node_bytes": facts.node_bytes,
-        "unallocated_bytes": None if isinstance(unallocated, Unavailable) else charged(unallocated),
+        "unallocated_bytes": charged_or_none(unallocated),
         "allocatable": listed("allocatable", facts.rooms, _room),
         "operation": facts.operation.value if isinstance(facts.operation, Exact) else None,
         "devices": listed("devices", facts.devices, _device),
