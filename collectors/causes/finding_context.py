@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collectors.causes.plan_context import PlanContext
+from collectors.ledger.holders import called
 from collectors.ledger.item_builder import removable
 from collectors.ledger.ranking import rank
 from collectors.ledger.release_table import freed_beside, freed_bytes
@@ -136,8 +137,8 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:
     """The largest items as evidence, the first ones with the directory or file that holds half of them and more."""
     ordered = sorted((item for item in items if charged(item.referenced)), key=lambda item: -charged(item.referenced))
-    told = [((item.name, item.referenced), *_inside(item)) for item in ordered[:_WITH_INSIDE]]
-    told += [((item.name, item.referenced),) for item in ordered[_WITH_INSIDE:most]]
+    told = [((called(item), item.referenced), *_inside(item)) for item in ordered[:_WITH_INSIDE]]
+    told += [((called(item), item.referenced),) for item in ordered[_WITH_INSIDE:most]]
     return tuple(line for lines in told for line in lines)
 
 
@@ -147,7 +148,7 @@ _WITH_INSIDE = 2  # more would hide the others
 def _inside(item: Item) -> Iterable[tuple[str, Size]]:
     first = max(item.inside, key=lambda place: place.allocated_bytes, default=None)
     if first is not None and first.path != "/" and 2 * first.allocated_bytes >= charged(item.referenced):
-        where = first.path if item.category is Category.OTHER_FILES else f"{item.name}: {first.path}"
+        where = first.path if item.category is Category.OTHER_FILES else f"{called(item)}: {first.path}"
         yield where, Exact(first.allocated_bytes, item.referenced.origin)
 
 

@@ -21,7 +21,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy
-from collectors.model.store import UnitKind
+from collectors.model.store import Orphanhood, UnitKind
 
 _SHORT_ID = 12
 _MOST_OF_IT = 0.6
@@ -44,6 +44,7 @@ _UNCOUNTED = {
     Category.METADATA: "the filesystem's own metadata",
     Category.UNATTRIBUTED: "what no source explains",
 }
+CONTAINER = "container "  # in front of a container's name; one with "'s log" behind it is plain without it too
 # What the name of a thing may begin with: its kind, which is never cut.
 KINDS = (
     "dangling image ",
@@ -54,8 +55,10 @@ KINDS = (
     "anonymous volume ",
     "volume ",
     "orphaned layer ",
+    "layer ",
     "snapshot ",
     "deleted file ",
+    CONTAINER,
 )
 _OWNED = {
     OwnerKind.IMAGE: Category.IMAGES,
@@ -66,6 +69,7 @@ _OWNED = {
 }
 _RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
 _INSIDE = (UnitKind.CORE_DUMP.value, UnitKind.NESTED_ROOT.value)  # parts of a container or volume, which is ranked
+_UNPROVEN = (Orphanhood.YOUNG.value, Orphanhood.UNKNOWN.value)
 _WITH_PATH = (UnitKind.WRITABLE_LAYER, UnitKind.VOLUME, UnitKind.LOG)
 
 
@@ -105,7 +109,7 @@ def _own(books: Books) -> Mapping[Owner, _Own]:
     """Each byte goes to the category that is charged for it, and there to its owner if it is the only one."""
     own: defaultdict[Owner, _Own] = defaultdict(_Own)
     for release in books.releases:
-        owner = _charged_alone(release.owners)
+        owner = charged_alone(release.owners)
         if owner is not None:
             before = own[owner]
             own[owner] = _Own(before.bytes + release.bytes, before.inodes + (release.inodes or 0))
@@ -123,7 +127,10 @@ def _of_stores(books: Books) -> Mapping[str, _Own]:
     return held
 
 
-def _charged_alone(owners: frozenset[Owner]) -> Owner | None:
+def charged_alone(owners: frozenset[Owner]) -> Owner | None:
+    """The only one of these that is of the category which is charged; None where several are."""
+    if len(owners) == 1:
+        return next(iter(owners))
     known = [owner for owner in owners if owner.kind in _OWNED]
     first = min((_RANK[_OWNED[owner.kind]] for owner in known), default=None)
     mine = [owner for owner in known if _RANK[_OWNED[owner.kind]] == first]
@@ -203,6 +210,12 @@ def _journal_key(item: Item) -> str:
     return Owner(item.owner_id.kind, item.name).text()
 
 
+def called(item: Item) -> str:
+    """The name that people know a thing by, its kind before it: `image shop/app:1`, `container web-1's log`."""
+    kind = item.owner_id.kind
+    return item.name if kind is OwnerKind.PATH else _WORDS.get(kind, _other)(item)[0]
+
+
 def _short(name: str) -> str:
     """An id as Docker prints it."""
     return name[:_SHORT_ID] if re.fullmatch(r"[0-9a-f]{64}", name) else name
@@ -219,7 +232,7 @@ def _volume(item: Item) -> tuple[str, str]:
 
 
 def _log(item: Item) -> tuple[str, str]:
-    return f"{item.name}'s log", "no size limit" if item.state.endswith("no rotation") else ""
+    return f"{CONTAINER}{item.name}'s log", "no size limit" if item.state.endswith("no rotation") else ""
 
 
 def _path(item: Item) -> tuple[str, str]:
@@ -234,6 +247,8 @@ def _of_containerd(item: Item) -> tuple[str, str]:
 
 
 def _other(item: Item) -> tuple[str, str]:
+    if item.state in _UNPROVEN:
+        return f"layer {_short(item.name)}", "apparently unreferenced"
     paths = [text for text in (item.name, item.owner) if text.startswith("/")]
     return paths[0] if paths else item.name, item.state
 
@@ -242,7 +257,7 @@ def _other(item: Item) -> tuple[str, str]:
 _WORDS: Mapping[OwnerKind, Callable[[Item], tuple[str, str]]] = {
     OwnerKind.IMAGE: _image,
     OwnerKind.BUILD: lambda item: (f"build cache of {item.name}", "in use" if item.state == "in use" else ""),
-    OwnerKind.CONTAINER: lambda item: (f"{item.name}'s layer", item.state),
+    OwnerKind.CONTAINER: lambda item: (f"{CONTAINER}{item.name}'s layer", item.state),
     OwnerKind.LOG: _log,
     OwnerKind.VOLUME: _volume,
     OwnerKind.ORPHAN: lambda item: (f"orphaned layer {_short(item.name)}", ""),

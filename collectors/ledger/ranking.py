@@ -9,17 +9,31 @@ source explains besides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from collectors.ledger.holders import classes, plural
-from collectors.model.filesystem import FsSpace
+from collectors.ledger.charge import by_unit, first
+from collectors.ledger.holders import charged_alone, classes, plural
+from collectors.model.filesystem import FsSpace, Occupancy
 from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Books, Category, Ledger
-from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, ceiling, charged, floor
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.reading import (
+    AtLeast,
+    Between,
+    Exact,
+    Origin,
+    Reading,
+    Size,
+    Unavailable,
+    ceiling,
+    charged,
+    floor,
+)
 from collectors.model.report import TrendView
-from collectors.model.snapshot import FilesystemStudy
+from collectors.model.snapshot import FilesystemStudy, loose_tree_bytes
 
 DOMINANT_SHARE = 0.6  # of a class: a member that holds so much of it is named in its place
 MOST_NAMED = 3
@@ -29,15 +43,86 @@ WORTH_SHARE = 0.2  # of the first one: less would only distract from it
 CAUSING_SHARE = 0.5  # of the growth of used: who grows so much causes it
 _GROWTH_SHARE = 0.01  # of the filesystem, in 30 days: slower growth is nobody's fault
 _MONTH_DAYS = 30
+_LOOSE, _ITSELF = "files outside subvolumes", "the filesystem itself"
 
 
 def rank(
     study: FilesystemStudy, ledger: Ledger, books: Books, trend: TrendView, resource: Resource = Resource.BYTES
 ) -> Ranking:
     """The holders of one filesystem, ranked."""
-    space = study.filesystem.space
+    found, space = classes(study, ledger, books, trend), study.filesystem.space
+    if resource is Resource.CHUNKS:
+        trees = in_metadata(found, study, books)
+        if trees is not None:
+            everything = sum(charged(one.bytes) for one in trees)
+            return ranked(trees, resource, Exact(everything, ledger.row(Category.METADATA).charged.origin))
+        resource = Resource.BYTES  # who gives back bytes gives back chunks
     used: Size = Exact(_used(space.value, resource), space.origin) if isinstance(space, Exact) else space
-    return ranked(classes(study, ledger, books, trend), resource, used, _grown(space, trend))
+    return ranked(found, resource, used, _grown(space, trend))
+
+
+def in_metadata(found: Sequence[Holder], study: FilesystemStudy, books: Books) -> tuple[Holder, ...] | None:
+    """The same classes and things by what they hold of the metadata chunks: their tree blocks, all copies.
+
+    Files in no subvolume of their own are a class by themselves. None where nobody's blocks are known.
+    """
+    loose, occupancy = loose_tree_bytes(study.filesystem_facts), study.occupancy
+    if loose is None or isinstance(occupancy, Unavailable):
+        return None
+    trees = _Trees(loose, _by_owner(books, occupancy.value), _by_class(study, occupancy.value), occupancy.origin)
+    outside = Holder(
+        None,
+        Category.OTHER_FILES,
+        _LOOSE,
+        "",
+        "",
+        trees.exact(loose),
+        trees.exact(0),
+        growth_bytes_per_day=None,
+        members=(),
+    )
+    return (*(_weighed(one, trees) for one in found), outside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trees:
+    """Tree blocks in bytes: those of files outside subvolumes, of each owner alone, of each class."""
+
+    loose_bytes: int
+    of_owner: Mapping[Owner, int]
+    of_class: Mapping[Category, int]
+    origin: Origin
+
+    def exact(self, count: int) -> Exact[int]:
+        return Exact(count, self.origin)
+
+
+def _by_owner(books: Books, occupancy: Occupancy) -> Mapping[Owner, int]:
+    """A unit that nobody owns is a thing by itself."""
+    found = Counter[Owner]()
+    for release in books.releases:
+        for owner in filter(None, [charged_alone(release.owners)]):
+            found[owner] += release.tree_bytes
+    for share in occupancy.shares:
+        for holder in share.holders if len(share.holders) == 1 else ():
+            found[Owner(OwnerKind.UNIT, holder)] += share.tree_bytes
+    return found
+
+
+def _by_class(study: FilesystemStudy, occupancy: Occupancy) -> Mapping[Category, int]:
+    category, found = by_unit(study.units), Counter[Category]()
+    for share in occupancy.shares:
+        found[first(category.get(holder, Category.OTHER_FILES) for holder in share.holders)] += share.tree_bytes
+    return found
+
+
+def _weighed(one: Holder, trees: _Trees) -> Holder:
+    if one.category is Category.METADATA:
+        return replace(one, name=_ITSELF, bytes=_without(one.bytes, trees.loose_bytes))
+    count = trees.of_class.get(one.category, 0) if one.owner is None else trees.of_owner.get(one.owner, 0)
+    members = (_weighed(member, trees) for member in one.members)
+    ordered = tuple(sorted(members, key=lambda member: (-charged(member.bytes), member.name)))
+    return replace(one, bytes=trees.exact(count), growth_bytes_per_day=None, members=ordered)
 
 
 def ranked(found: Sequence[Holder], resource: Resource, used: Size, grown: int | None = None) -> Ranking:

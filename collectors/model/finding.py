@@ -53,7 +53,7 @@ class Resource(StrEnum):
 
     BYTES = "bytes"
     INODES = "inodes"
-    CHUNKS = "chunks"  # of a btrfs: room that is not allocated to data or metadata yet
+    CHUNKS = "chunks"  # of a btrfs, for its metadata: none can be allocated any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Holder:
     members: tuple[Holder, ...]
 
     def weight(self, resource: Resource) -> Size:
-        """How much of `resource` it holds. Chunks are given back by whoever holds bytes."""
+        """How much of `resource` it holds. In a ranking by chunks `bytes` are those of metadata."""
         return self.inodes if resource is Resource.INODES else self.bytes
 
 

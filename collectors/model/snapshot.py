@@ -11,7 +11,7 @@ from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.engine import DaemonConfig, EngineView
 from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
 from collectors.model.store import Store, Unit
 
@@ -101,6 +101,20 @@ def _counted(facts: Btrfs, free_bytes: int, disk_bytes: int) -> int | None:
         return None
     more = max(0, free_bytes + charged(room.allocatable))
     return (disk_bytes + more * room.copies) // facts.statfs.value.divisor
+
+
+def loose_tree_bytes(reading: Reading[FilesystemFacts] | None) -> int | None:
+    """What the tree blocks take of files that lie in no subvolume of their own, all copies, in bytes of statfs.
+
+    Nothing tells whose of these blocks are whose. None on another kind of filesystem, and where blocks were not seen.
+    """
+    facts = reading.value if isinstance(reading, Exact) else None
+    if facts is None or isinstance(facts.sharing, Unavailable) or isinstance(facts.statfs, Unavailable):
+        return None
+    if facts.sharing.value.tree_metadata_bytes is None:
+        return None
+    mine = (row.metadata_disk_bytes or 0 for row in facts.sharing.value.rows if UnitId("") in row.holders)
+    return sum(mine) // facts.statfs.value.divisor
 
 
 # What chunks leave over on a device is no reason to show another total.

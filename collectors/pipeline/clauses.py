@@ -5,16 +5,15 @@ Each in as many or as few words as there is room for. Foreign names are escaped 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from collectors import causes
-from collectors.ledger.holders import KINDS
+from collectors.ledger.holders import CONTAINER, KINDS
 from collectors.ledger.ranking import ALIKE_SHARE, WORTH_SHARE, most_of_it
 from collectors.model.filesystem import FsSpace, used_percent
 from collectors.model.finding import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Plan, Step
 from collectors.model.reading import Reading, charged
 from collectors.report import formatting
@@ -59,6 +58,7 @@ class Form:
     notes: bool
     letters: int
     short: bool = False
+    points: bool = False  # what a person decides on is told by its place, where that is shorter
 
     @property
     def bare(self) -> bool:
@@ -69,7 +69,7 @@ class Form:
 # What holds it.
 
 
-def _named(case: Case, form: Form) -> tuple[Holder, ...]:
+def named(case: Case, form: Form) -> tuple[Holder, ...]:
     """Who is named. What a cut walk has not read yet is not unexplained."""
     ranking = case.ranking
     if case.cut is not None:
@@ -79,19 +79,19 @@ def _named(case: Case, form: Form) -> tuple[Holder, ...]:
 
 
 def held(case: Case, form: Form) -> str:
-    ranking, named = case.ranking, _named(case, form)
-    if not named:
+    ranking, most = case.ranking, named(case, form)
+    if not most:
         return _progress(case.cut, form) if case.cut else ""
     growing = ranking.growing
-    if growing is not None and growing.name != named[0].name:
+    if growing is not None and growing.name != most[0].name:
         word = "largest" if ranking.certain else "large"
-        told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(named, ranking))}"
-        return f"{told}; growing: {_name(growing, form)} {_rate(growing)}{_cut_note(case.cut, form)}"
-    told = ", ".join(_amount(one, ranking, form, again=one is not named[0]) for one in named)
+        told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(most, ranking))}"
+        return f"{told}; growing: {name_of(growing, form)} {_rate(growing)}{_cut_note(case.cut, form)}"
+    told = ", ".join(_amount(one, ranking, form, again=one is not most[0]) for one in most)
     if growing is not None:
-        told += f", growing{'' if len(named) == 1 else f' {_name(growing, form)}'} {_rate(growing)}"
-    elif len(named) == 1 and form.notes:
-        told += _others_are_small(named[0], ranking)
+        told += f", growing{'' if len(most) == 1 else f' {name_of(growing, form)}'} {_rate(growing)}"
+    elif len(most) == 1 and form.notes:
+        told += _others_are_small(most[0], ranking)
     return f"so far {told}{_cut_note(case.cut, form)}" if case.cut else told
 
 
@@ -103,13 +103,13 @@ def _alike(named: Sequence[Holder], ranking: Ranking) -> Sequence[Holder]:
 
 def beside(alarm: Finding, case: Case, form: Form) -> str:
     """What the alarm is about, where that is none of those named: by its largest holder, as everything is."""
-    named = _named(case, form)
+    most = named(case, form)
     about = next((one for one in case.ranking.holders if one.category is alarm.category), None)
     if form.short or alarm.bytes is None:
         return ""
     if about is None:
         return f"; alarm: {formatting.size(alarm.bytes)} in {formatting.quoted(alarm.claim, 2 * form.letters)}"
-    if about in named or charged(about.bytes) < WORTH_SHARE * charged(named[0].bytes):
+    if about in most or charged(about.bytes) < WORTH_SHARE * charged(most[0].bytes):
         return ""
     return f"; alarm: {_amount(about, case.ranking, form)}"
 
@@ -118,19 +118,22 @@ def _amount(one: Holder, ranking: Ranking, form: Form, *, again: bool = False) -
     note = f" ({formatting.quoted(one.note, form.letters)})" if form.notes and one.note else ""
     size = one.weight(ranking.resource)
     count = formatting.size(size)
+    if ranking.resource is Resource.CHUNKS and not again:
+        count += " of it"  # of the metadata, which the clause before names
     if ranking.resource is Resource.INODES:
         count = f"{charged(size):,}" if again else formatting.count(charged(size), "inode")
-    return f"{count} in {_name(one, form)}{note}"
+    return f"{count} in {name_of(one, form)}{note}"
 
 
-def _name(one: Holder, form: Form) -> str:
+def name_of(one: Holder, form: Form) -> str:
     """What it is stands whole, and so does a class; only a thing's own name is cut."""
     if one.owner is None:
         return one.name
     kind = next((kind for kind in KINDS if one.name.startswith(kind)), "")
     own = one.name.removeprefix(kind)
-    tail = "" if kind or one.name.startswith("/") else "".join(own.rpartition("'s ")[1:])
+    tail = "" if one.name.startswith("/") or kind not in ("", CONTAINER) else "".join(own.rpartition("'s ")[1:])
     tail = tail if tail.startswith("'s ") else ""
+    kind = "" if form.short and kind == CONTAINER else kind
     return f"{kind}{formatting.quoted(own.removesuffix(tail), form.letters)}{tail}"
 
 
@@ -200,12 +203,15 @@ class Way:
 
 
 def least_harm(case: Case, space: FsSpace) -> Way:
+    """Of metadata enough is freed once the step that makes room for it can be done."""
     way = Way((), 0, Harm.NONE, 0, False)
     for total in case.plan.harms():
         steps = (*way.steps, *total.steps)
         freed = _freed(case, steps, total.so_far_bytes)
         percent = _after(case.ranking.resource, space, freed)
         enough = freed > 0 and percent < case.calm_percent
+        if case.ranking.resource is Resource.CHUNKS:
+            enough = _makes_room(steps)
         way = Way(steps, freed, total.harm if freed > way.freed else way.harm, percent, enough)
         if enough:
             break
@@ -214,10 +220,18 @@ def least_harm(case: Case, space: FsSpace) -> Way:
 
 def _freed(case: Case, steps: Sequence[Step], so_far_bytes: int) -> int:
     """What these steps free of what is short: inodes are those that nobody else of the same class has."""
-    if case.ranking.resource is not Resource.INODES:
+    resource = case.ranking.resource
+    if resource is Resource.BYTES:
         return so_far_bytes
     gone = {target for step in steps for target in step.targets}
-    return sum(charged(one.inodes) for each in case.ranking.classes for one in each.members if one.owner in gone)
+    members = (one for each in case.ranking.classes for one in each.members)
+    return sum(charged(one.weight(resource)) for one in members if one.owner in gone)
+
+
+def _makes_room(steps: Iterable[Step]) -> bool:
+    """Is one of them the remedy of the cause that raises the alarm over chunks?"""
+    found = (causes.find(step.cause) for step in steps)
+    return any(cause is not None and cause.short_of is Resource.CHUNKS for cause in found)
 
 
 def _after(resource: Resource, space: FsSpace, freed: int) -> int:
@@ -228,19 +242,33 @@ def _after(resource: Resource, space: FsSpace, freed: int) -> int:
 
 def comes_back(case: Case, way: Way, form: Form) -> str:
     """`images and build cache give back 416.0 MiB (rebuild) → 72%`."""
-    if not way.freed:
+    if not way.freed and not (case.ranking.resource is Resource.CHUNKS and way.is_enough):
         return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
+    if case.ranking.resource is Resource.CHUNKS:
+        return _metadata_back(way, form)
     inodes = case.ranking.resource is Resource.INODES
     freed = f"{way.freed:,}" if inodes else formatting.bytes_(way.freed)
     leads = f"({_PRICES[way.harm]}) → {formatting.whole_percent(way.used_percent)}"
     if form.short:
-        return f"{freed} back {leads}"
+        return f"plan frees {freed} {leads}"
     if inodes:
         freed, leads = formatting.count(way.freed, "inode"), f"{leads} of inodes"
     if case.plan.target is not None:
         leads += f" (target {case.plan.target.percent:g}%)"
     kinds = _kinds(way.steps)
     return f"{' and '.join(kinds)} {'gives' if kinds == [_CACHE] else 'give'} back {freed} {leads}"
+
+
+def _metadata_back(way: Way, form: Form) -> str:
+    """`build cache gives back 12.0 MiB of metadata (rebuild), then a balance makes room`."""
+    if not way.freed:
+        return "a balance makes room"
+    kinds, freed = _kinds(way.steps), formatting.bytes_(way.freed)
+    if form.short:
+        return f"plan frees {freed} ({_PRICES[way.harm]}), {'then balance' if way.is_enough else 'too little'}"
+    verb = "gives" if kinds == [_CACHE] else "give"
+    then = "then a balance makes room" if way.is_enough else "too little for a balance"
+    return f"{' and '.join(kinds)} {verb} back {freed} of metadata ({_PRICES[way.harm]}), {then}"
 
 
 def _kinds(steps: Sequence[Step]) -> list[str]:
@@ -251,44 +279,3 @@ def _kinds(steps: Sequence[Step]) -> list[str]:
         word = _GIVES.get(cause.category, "leftovers") if cause is not None and cause.category else "leftovers"
         sums[word] = sums.get(word, 0) + charged(step.frees)
     return sorted(sums, key=lambda word: -sums[word])[:2]
-
-
-# What a person must decide.
-
-
-def for_a_person(case: Case, way: Way, form: Form) -> str:
-    """Those of the named that no step of the way takes, else the largest that only a person may let go."""
-    gone = {target for step in way.steps for target in step.targets}
-    named = _named(case, form)
-    left = [one for one in named if _is_somebodys(one) and not _goes(one, gone)]
-    if left:
-        return _decides(left, named, form)
-    if way.is_enough:
-        return ""
-    most = max(case.plan.for_person, key=lambda step: charged(step.frees), default=None)
-    if most is None:
-        return "nothing else can go"
-    return f"a person decides: {formatting.quoted(most.title, form.letters)}, {formatting.size(most.frees)}"
-
-
-def _is_somebodys(one: Holder) -> bool:
-    return one.category not in (Category.METADATA, Category.UNATTRIBUTED, Category.DELETED_PENDING)
-
-
-def _goes(one: Holder, gone: set[Owner]) -> bool:
-    return one.owner in gone if one.owner is not None else any(member.owner in gone for member in one.members)
-
-
-def _decides(left: Sequence[Holder], named: Sequence[Holder], form: Form) -> str:
-    """By name, where there is room; else by place, since `it` could be what comes back."""
-    if not form.short or (len(named) == 1 and not form.bare):
-        return "a person decides on " + (
-            "all three" if len(left) == 3 else " and ".join(_name(one, form) for one in left)
-        )
-    if len(left) == len(named) > 1:
-        return "both are for a person" if len(left) == 2 else "all three are for a person"
-    places = " and ".join(_PLACES[named.index(one)] for one in left)
-    return f"the {places} {'is' if len(left) == 1 else 'are'} for a person"
-
-
-_PLACES = ("first", "second", "third")

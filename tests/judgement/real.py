@@ -170,6 +170,7 @@ PATTERNS = {
     "snapshots": r"(?<![/.])\bsnapshots?\b",
     "inodes": r"(?i)\binodes\b",
     "metadata": r"(?i)\bmetadata\b",
+    "files outside subvolumes": r"\bfiles outside subvolumes\b",
     "the disk is not known": r"(?i)\bnot known\b|\bunknown\b",
     "a former Docker root": r"(?i)\bformer Docker root\b",
     "unknown to the engine": r"(?i)\bnot known to the engine\b|\bunknown to the engine\b",

@@ -198,7 +198,7 @@ def test_what_is_in_use_and_what_is_not_dockers_is_named_by_name_path_and_bytes(
     ranking = judged(
         share(300, "vol"), share(310, "rw"), share(40, "log"), share(60, "lost"), used=1500, dump=700, etc=20
     )
-    assert told(ranking) == [("/d/dump", 700), ("c's layer", 310), ("volume pg", 300)]
+    assert told(ranking) == [("/d/dump", 700), ("container c's layer", 310), ("volume pg", 300)]
     assert [one.path for one in most_of_it(ranking)] == ["/d/dump", "/d/rw", "/d/vol"]
     assert [one.note for one in most_of_it(ranking)] == ["", "running", "in use by c"]
 
@@ -226,7 +226,8 @@ def test_a_cut_walk_names_nothing_the_largest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), [("log:c", "c's log"), ("volume:pg", "volume pg"), ("image:shop/app", "image shop/app:1")]
+    ("key", "name"),
+    [("log:c", "container c's log"), ("volume:pg", "volume pg"), ("image:shop/app", "image shop/app:1")],
 )
 def test_growth_in_the_journal_raises_who_causes_it(key: str, name: str) -> None:
     day = Growth("used", 100, 90, 110, 9, 86400.0, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collectors import causes
+from dataclasses import replace
+
 from collectors.model.finding import Severity
 from collectors.pipeline.remember import tasks
 from collectors.report import formatting
@@ -14,7 +15,7 @@ def test_a_task_says_what_where_why_a_person_and_how() -> None:
     findings = {finding.rule: finding for finding in report.findings if finding.severity >= Severity.P2}
     made = tasks(report, None)
     assert {task.rule for task in made} == findings.keys() != set()
-    with_steps = alarms = 0
+    with_steps = 0
     for task in made:
         finding = findings[task.rule]
         assert task.needed.startswith(formatting.quoted(finding.claim, 200))
@@ -22,12 +23,19 @@ def test_a_task_says_what_where_why_a_person_and_how() -> None:
         assert finding.bytes is None or formatting.size(finding.bytes) in task.needed
         assert sum(line.startswith("Why the supervisor cannot do it itself: ") for line in task.what) == 1
         assert task.unblocks[0].startswith("- Factory health: ")
-        cause = causes.find(task.rule)
-        alarm = cause is not None and cause.short_of is not None
-        steps = [step for step in report.plan.every_step if alarm or step.rule == task.rule]
-        steps = [step for step in steps if not alarm or step in report.plan.steps]
+        steps = [step for step in report.plan.every_step if step.rule == task.rule]
         with_steps += bool(steps)
-        alarms += alarm
         commands = [line for line in task.what if line.startswith("  Command: ")]
         assert commands == [f"  Command: {formatting.safe(step.command)}" for step in steps]
-    assert with_steps > alarms > 0
+    assert with_steps
+
+
+def test_the_task_of_an_alarm_holds_the_plan_and_not_what_destroys_data() -> None:
+    report = incident()
+    alarm = replace(report.findings[0], rule="disk-full", severity=Severity.P0, claim="the disk is above 90%")
+    first, *others = report.plan.steps
+    report = replace(report, findings=(alarm,), plan=replace(report.plan, steps=tuple(others), for_person=(first,)))
+    (task,) = tasks(report, None)
+    told = [line for line in task.what if line.startswith("- ") and ", frees " in line]
+    assert [line[2:].partition(", frees")[0] for line in told] == [step.title for step in report.plan.steps][:10]
+    assert not any("no step of the plan" in line for line in task.what)

@@ -106,9 +106,7 @@ def test_what_destroys_data_is_no_choice_where_nobody_read_what_it_frees() -> No
     scene.volumes = (replace(volume("v"), size=unread), replace(volume("w"), size=unread), volume("x"))
     made = scene.plan()
     assert persons(made) == ["volume:w", "volume:x"]
-    assert any(
-        "volume v: not proposed, because what would come free was not read yet" in said for said in made.left_out
-    )
+    assert any("volume v: not proposed, because what would come free was not read" in said for said in made.left_out)
 
 
 def test_a_reached_target_needs_no_word_of_what_destroys() -> None:

@@ -13,7 +13,7 @@ from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal
 from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, metadata_room, pressure, refused, squeeze
 from collectors.causes.commands import unread
-from collectors.causes.finding_context import FindingContext
+from collectors.causes.finding_context import FindingContext, at_path
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.filesystem import used_percent
@@ -24,6 +24,7 @@ from collectors.model.reading import Exact, Unavailable, charged
 from collectors.model.snapshot import data_left_bytes
 
 ID = "btrfs-metadata"
+_MOST_NAMED = 3
 
 _NO_CHUNK_TO_EMPTY = (
     "Balance: no data chunk could be emptied into the free space of the others, so it would move nothing; "
@@ -42,16 +43,20 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     if facts is None or room is None or not room.presses(limits.metadata_high_share):
         return
     severity = Severity.P0 if room.presses(limits.metadata_full_share) else Severity.P1
+    holders = context.ranking(Resource.CHUNKS)
+    most = holders.holders[:_MOST_NAMED] if holders.resource is Resource.CHUNKS else ()
     evidence = (
+        *((f"metadata of {at_path(one)}", one.bytes) for one in most),
         ("can still be allocated", room.allocatable),
         ("unallocated on all devices", facts.unallocated_bytes),
         ("metadata fill, the reserve included", f"{100 * room.fill:.1f}%"),
         ("df says", f"{context.space.used_percent}% used" if context.space else "not read"),
     )
-    claim = "no chunk is left to grow metadata into, and it is nearly full: writes fail next"
+    full = severity is Severity.P0
+    claim = f"writes fail {'next' if full else 'soon'}: btrfs metadata is {'' if full else 'nearly '}full"
     then = "add a device for as long as it takes" if refused(facts) else "then balance by chunk fill with a limit"
     remedy = f"free metadata first (delete many small files, snapshots), {then}"
-    yield Finding(ID, severity, claim, room.allocatable, evidence, remedy, (), True)
+    yield Finding(ID, severity, claim, None, evidence, remedy, (), True)
 
 
 def propose(context: PlanContext) -> Proposal:
@@ -128,7 +133,7 @@ def detect_unallocated(context: FindingContext) -> Iterable[Finding]:
         claim = "nearly all of the disk is in chunks that are not full"
         remedy = refused(facts) or "balance data chunks by their fill, with a limit"
         evidence = (("can still be allocated", room.allocatable), free)
-        yield Finding(UNALLOCATED_ID, Severity.P3, claim, room.allocatable, evidence, remedy, (), True)
+        yield Finding(UNALLOCATED_ID, Severity.P3, claim, None, evidence, remedy, (), True)
 
 
 UNALLOCATED_LINE = "nearly all of the disk is in btrfs chunks that are not full"
