@@ -205,6 +205,8 @@ class Sharing:
     restarts: int
     age_s: float  # 0: walked now; else the age of the reused result
     large_files: tuple[LargeFile, ...] = ()  # largest first; none in older recordings, and after a tree search
+    blocks_remembered: int = 0  # leaves that an earlier look had read, so that this one did not
+    memory_lost: str = ""  # why all blocks were read although leaves had been remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from collectors.filesystems.btrfs import holders
-from collectors.filesystems.btrfs.trees.extents import RootSets
-from collectors.filesystems.btrfs.trees.large_files import LargeInodes, named
 from collectors.filesystems.btrfs.trees.leaves import InodeRecords
+from collectors.filesystems.btrfs.trees.names import LargeInodes, named
+from collectors.filesystems.btrfs.trees.sets import RootSets
 from collectors.model.btrfs import Holding, LargeFile, Sharing, SplitRule
 from collectors.model.filesystem import PathUsage
 from collectors.model.owner import UnitId
@@ -26,10 +26,11 @@ def records(*inodes: tuple[int, int, int]) -> InodeRecords:
 
 def taken(*blocks: tuple[int, InodeRecords]) -> list[tuple[int, int, int, int]]:
     """`blocks`: mask of the trees that have it, and what is in it."""
-    sets, large = RootSets(), LargeInodes()
+    sets = RootSets()
+    large = LargeInodes(sets)
     for mask, inodes in blocks:
         large.add(np.array([sets.number(mask)], np.int64), inodes)
-    return list(large.of_trees(sets, MADE_AFTER))
+    return list(large.of_trees(MADE_AFTER))
 
 
 def test_a_file_is_that_of_the_subvolume_in_which_it_was_made() -> None:

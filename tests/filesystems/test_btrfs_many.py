@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from collectors.filesystems.btrfs.trees import table
-from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, RootSets
+from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable
+from collectors.filesystems.btrfs.trees.sets import RootSets
 from tests.scale import trees, walk
 
 CEILING_BYTES = 4 * 32  # for each extent: what extents.py promises

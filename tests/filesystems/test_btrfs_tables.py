@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs.trees import share, table
-from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, RootSets, SetCounts
+from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, Intervals, SetCounts
+from collectors.filesystems.btrfs.trees.sets import RootSets
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
-from collectors.filesystems.btrfs.trees.walk import Intervals
 from collectors.model.btrfs import LargeFile, SplitRule
 from collectors.model.owner import UnitId
 from collectors.system import folders
@@ -193,7 +193,19 @@ def test_without_tree_blocks_only_data_is_checked_and_nothing_in_mixed_groups() 
 def measured() -> Measured:
     found = Table(units, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
     return Measured(
-        17, found, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone/ünd \udcff",), 8, 0, (LargeFile("a/\udcff", 9, 10),)
+        17,
+        found,
+        ChunkFill(1, 2, 3, 4),
+        "",
+        5,
+        6,
+        7,
+        ("gone/ünd \udcff",),
+        8,
+        0,
+        (LargeFile("a/\udcff", 9, 10),),
+        11,
+        "why",
     )
 
 

@@ -77,6 +77,9 @@ def _sharing(sharing: Sharing) -> Json:
         "compressed_bytes": sharing.compressed_bytes,
         "uncompressed_bytes": sharing.uncompressed_bytes,
         "restarts": sharing.restarts,
+        "blocks_read": sharing.blocks_read,
+        "blocks_remembered": sharing.blocks_remembered,
+        "memory_lost": sharing.memory_lost,
         "holdings": [
             {
                 "unit": str(holding.unit),

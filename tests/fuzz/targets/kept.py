@@ -49,7 +49,9 @@ _FIGURE = LayerFigure(
 _LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2})
 _UNITS = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
 _TABLE = Table(_UNITS, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
-_MEASURED = Measured(17, _TABLE, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone",), 8, 0, (LargeFile("a/b", 9, 10),))
+_MEASURED = Measured(
+    17, _TABLE, ChunkFill(1, 2, 3, 4), "", 5, 6, 7, ("gone",), 8, 0, (LargeFile("a/b", 9, 10),), 11, "why"
+)
 _KEPT = btrfs_cache.KeptTable(_MEASURED, btrfs_cache.digest((SplitRule("a", UnitId("x")),)), 1_700_000_000.5)
 _MOST = len(Category)
 _SEALED, _STALE = b"\1", b"\0"

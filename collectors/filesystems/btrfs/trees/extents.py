@@ -1,10 +1,6 @@
-"""Sets of holders as small numbers, and the growing table of extents by them.
+"""The growing table of extents: address → size on disk, size decompressed, set of holders.
 
-Sets of holders as small numbers: each distinct set is kept once, as a bit mask, and called by its index.
-
-Millions of blocks and extents share a few thousand sets. Unions are worked out once for each distinct pair.
-
-The growing table of extents: address → size on disk, size decompressed, set of holders.
+Beside it what is counted by set, and which bytes of extents are referenced at all.
 """
 
 from __future__ import annotations
@@ -15,102 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.system.deadline import Malformed
-
-I64 = NDArray[np.int64]
-U64 = NDArray[np.uint64]
-
-
-class RootSets:
-    """Python's integers are the masks: a union of 1,000 bits costs about what one of 10 does beside the look-up."""
-
-    def __init__(self) -> None:
-        self.masks: list[int] = []
-        self._numbers: dict[int, int] = {}
-        self._unions: dict[int, int] = {}
-
-    def number(self, mask: int) -> int:
-        """The number of this set."""
-        found = self._numbers.get(mask)
-        if found is None:
-            found = self._numbers[mask] = len(self.masks)
-            self.masks.append(mask)
-        return found
-
-    def containing(self, bits: int) -> NDArray[np.bool_]:
-        """For each set so far, whether it has any of these bits."""
-        return np.array([bool(mask & bits) for mask in self.masks], np.bool_)
-
-    def united(self, keys: U64, sets: I64, agreed: U64) -> tuple[NDArray[np.intp], I64]:
-        """For each distinct key, the index of one of its rows and the union of its sets; keys come out in order.
-
-        Raises Malformed where rows of one key do not agree on their value in `agreed`.
-        """
-        order = _sorted(keys, sets)
-        # One ordered column at a time: this is where the walk of a large filesystem needs most memory.
-        first = _changes(keys[order])
-        if (~first & _changes(agreed[order])).any():
-            raise Malformed("two pointers to one place disagree on what is there")
-        ordered_sets = sets[order]
-        new = first | _changes(ordered_sets)
-        rows, chosen, starts = order[new], ordered_sets[new], np.flatnonzero(first[new])
-        del order, ordered_sets, new, first
-        sizes = np.diff(np.append(starts, len(rows)))
-        unions = chosen[starts]
-        # Groups of more than one, halved until one set is left of each.
-        wide = np.flatnonzero(sizes > 1)
-        if len(wide):
-            inside = _spread(starts[wide], sizes[wide])
-            unions[wide] = self._folded(chosen[inside], sizes[wide])
-        return rows[starts], unions
-
-    def _folded(self, sets: I64, sizes: I64) -> I64:
-        while True:
-            starts = np.cumsum(sizes) - sizes
-            place = np.arange(len(sets)) - np.repeat(starts, sizes)
-            left = place % 2 == 0
-            paired = left & (place + 1 < np.repeat(sizes, sizes))
-            at = np.flatnonzero(paired)
-            sets[at] = self._pairs(sets[at], sets[at + 1])
-            sets, sizes = sets[left], (sizes + 1) // 2
-            if len(sets) == len(sizes):
-                return sets
-
-    def _pairs(self, one: I64, other: I64) -> I64:
-        pairs = np.minimum(one, other) << 32 | np.maximum(one, other)
-        distinct, back = np.unique(pairs, return_inverse=True)
-        unions: I64 = np.array([self._union(pair) for pair in distinct.tolist()], np.int64)[back]
-        return unions
-
-    def _union(self, pair: int) -> int:
-        found = self._unions.get(pair)
-        if found is None:
-            union = self.masks[pair >> 32] | self.masks[pair & 0xFFFFFFFF]
-            found = self._unions[pair] = self.number(union)
-        return found
-
-
-def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """For each value, whether it differs from the one before; the first does."""
-    changes = np.ones(len(ordered), np.bool_)
-    changes[1:] = ordered[1:] != ordered[:-1]
-    return changes
-
-
-def _sorted(keys: U64, sets: I64) -> NDArray[np.intp]:
-    """Indices in order of key, then set. One sort of 64-bit numbers where both fit into one."""
-    if len(keys) and int(sets.max()) < 1 << 20 and int(keys.max()) < 1 << 56 and not (keys & np.uint64(0xFFF)).any():
-        both: U64 = keys << np.uint64(8) | sets.astype(np.uint64)
-        return np.argsort(both)
-    order: NDArray[np.intp] = np.lexsort((sets, keys))
-    return order
-
-
-def _spread(starts: I64, sizes: I64) -> I64:
-    """The indices of several ranges, one after the other."""
-    ends = np.cumsum(sizes)
-    indices: I64 = np.arange(int(ends[-1])) + np.repeat(starts - (ends - sizes), sizes)
-    return indices
+from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
 
 
 class Copies:
@@ -158,19 +59,20 @@ class ExtentTable:
 
     def plain_bytes(self) -> int:
         """Bytes on disk of extents that are not compressed."""
-        _, disk, ram = self._whole()
+        _, _, disk, ram = self.columns()
         return int(disk[ram == 0].sum())
 
     def compressed_bytes(self) -> tuple[int, int]:
         """Of the compressed extents: bytes on disk, and bytes that they hold."""
-        _, disk, ram = self._whole()
+        _, _, disk, ram = self.columns()
         return int(disk[ram != 0].sum()), int(ram.sum())
 
-    def _whole(self) -> tuple[I64, U64, U64]:
+    def columns(self) -> tuple[I64, U64, U64, U64]:
+        """In order of address: set, address, size on disk, size decompressed."""
         sets, columns = self._held.whole()
         nothing = np.empty(0, np.uint64)
-        _, disk, ram = columns or (nothing, nothing, nothing)
-        return sets, disk, ram
+        addresses, disk, ram = columns or (nothing, nothing, nothing)
+        return sets, addresses, disk, ram
 
 
 _MANY = 1 << 19  # rows that wait before they are reduced; as many as there are keys, where those are more
@@ -236,13 +138,87 @@ class SetCounts:
         for number in np.flatnonzero((lows > 0) | (highs > 0)).tolist():
             self.apparent[number] += int(lows[number]) + (int(highs[number]) << 32)
 
+    def add_leaves(self, sets: I64, counts: NDArray[np.unsignedinteger], low: U64, high: U64) -> None:
+        """One row for each leaf: its inodes, and the sums of the lower and upper halves of their apparent sizes."""
+        _count(self.inodes, sets, counts)
+        most = int(sets.max(initial=-1)) + 1
+        lows, highs = np.zeros(most, np.uint64), np.zeros(most, np.uint64)
+        np.add.at(lows, sets, low)
+        np.add.at(highs, sets, high)
+        for number in np.flatnonzero(lows | highs).tolist():
+            self.apparent[number] += int(lows[number]) + (int(highs[number]) << 32)
+
     def add_blocks(self, sets: I64, copies: U64) -> None:
         """One row for each tree block."""
         _count(self.blocks, sets)
         _count(self.copies, sets, copies)
 
 
-def _count(counter: Counter[int], sets: I64, times: U64 | None = None) -> None:
+def _count(counter: Counter[int], sets: I64, times: NDArray[np.unsignedinteger] | None = None) -> None:
     found = np.bincount(sets, None if times is None else times.astype(np.float64))
     for number in np.flatnonzero(found).tolist():
         counter[number] += int(found[number])
+
+
+_MANY_INTERVALS = 1 << 20  # before they are united
+
+
+class Intervals:
+    """A growing union of intervals [start, end)."""
+
+    def __init__(self) -> None:
+        self._starts: list[U64] = []
+        self._ends: list[U64] = []
+        self._count = self._known = 0
+        self._bound = _MANY_INTERVALS
+
+    def add(self, starts: U64, ends: U64) -> None:
+        """More intervals, in any order."""
+        starts, ends = _united(starts, ends)
+        self._starts.append(starts)
+        self._ends.append(ends)
+        self._count += len(starts)
+        if self._count > self._bound:
+            self._unite()
+            self._bound = max(_MANY_INTERVALS, 2 * self._count)
+
+    def known(self, count: int) -> None:
+        """So many bytes more, which lie in no interval that is added."""
+        self._known += count
+
+    def total(self) -> int:
+        """Bytes in the union, and those that were known."""
+        self._unite()
+        return self._known + sum(int((end - start).sum()) for start, end in zip(self._starts, self._ends, strict=True))
+
+    def within(self, starts: U64, ends: U64) -> U64:
+        """Bytes of the union in each of these ranges."""
+        self._unite()
+        if not self._starts or not len(self._starts[0]):
+            return np.zeros(len(starts), np.uint64)
+        return _below(self._starts[0], self._ends[0], ends) - _below(self._starts[0], self._ends[0], starts)
+
+    def _unite(self) -> None:
+        if len(self._starts) > 1:
+            starts, ends = _united(np.concatenate(self._starts), np.concatenate(self._ends))
+            self._starts, self._ends, self._count = [starts], [ends], len(starts)
+
+
+def _united(starts: U64, ends: U64) -> tuple[U64, U64]:
+    if not len(starts):
+        return starts, ends
+    order = np.argsort(starts)
+    starts = starts[order]
+    reach = np.maximum.accumulate(ends[order])
+    first = np.ones(len(starts), np.bool_)
+    first[1:] = starts[1:] > reach[:-1]
+    last = np.append(np.flatnonzero(first)[1:] - 1, len(starts) - 1)
+    return starts[first], reach[last]
+
+
+def _below(starts: U64, ends: U64, places: U64) -> U64:
+    """Bytes of these intervals, which ascend and are apart, below each place."""
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(ends - starts)))
+    at = np.searchsorted(starts, places, "right")
+    last = np.maximum(at, 1) - 1
+    return np.where(at > 0, sums[last] + np.minimum(places, ends[last]) - starts[last], np.uint64(0))

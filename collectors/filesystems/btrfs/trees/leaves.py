@@ -73,6 +73,10 @@ class Heads:
     sizes: I64
 
 
+_NOTHING, _NOWHERE = np.empty(0, np.uint64), np.empty(0, np.int64)
+NO_HEADS = Heads(_NOWHERE, _NOTHING, _NOTHING, _NOWHERE, _NOWHERE)
+
+
 @dataclass(frozen=True, slots=True)
 class Extents:
     """References to extents on disk: holes and inline data left out. Addresses and sizes are logical bytes."""
@@ -84,6 +88,18 @@ class Extents:
     ram: U64  # what a compressed extent holds; 0 for one that is not compressed
     starts: U64  # the part that this reference uses, from the start of the (decompressed) extent
     lengths: U64
+
+    def of(self, chosen: NDArray[np.bool_]) -> Extents:
+        """Some of them."""
+        return Extents(
+            self.rows[chosen],
+            self.inodes[chosen],
+            self.addresses[chosen],
+            self.disk[chosen],
+            self.ram[chosen],
+            self.starts[chosen],
+            self.lengths[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,15 @@ class Links:
     inodes: U64
     parents: U64
     ranks: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is wanted of some leaves. `rows` ascend in inodes and extents."""
+
+    inodes: InodeRecords
+    links: Links
+    extents: Extents
 
 
 def extents(flat: U8, heads: Heads) -> Extents:
@@ -198,6 +223,7 @@ _FILE_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
 _ROOT_TYPES = (layout.ROOT_ITEM, layout.ROOT_BACKREF, layout.ROOT_REF, 248, 249)
 _FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
 _OWNER = np.dtype([("owner", "<u8")])
+_OBJECT = np.dtype([("objectid", "<u8")])
 _ITEM = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("at", "<u4"), ("size", "<u4")])
 
 
@@ -205,12 +231,12 @@ class Leaves:
     def __init__(self, blocks: U8) -> None:
         self._flat = blocks.reshape(-1)
         self._size = blocks.shape[1]
-        counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
-        most = int(counts.max(initial=0))
+        self._counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
+        most = int(self._counts.max(initial=0))
         self._kinds = np.ndarray(
             (len(blocks), most), np.uint8, self._flat.data, HEADER_BYTES + 8, (self._size, ITEM_BYTES)
         )
-        self._there = np.arange(most, dtype=np.uint32) < counts[:, None]
+        self._there = np.arange(most, dtype=np.uint32) < self._counts[:, None]
         strange = ~_FILE_TYPES[self._kinds] & self._there
         if strange.any():
             self._check(*np.nonzero(strange))
@@ -224,20 +250,26 @@ class Leaves:
         if unknown.any():
             raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
 
-    def extents(self) -> Extents:
-        return extents(self._flat, self._heads(layout.EXTENT_DATA))
+    def items(self, named: NDArray[np.bool_]) -> Items:
+        """With the names in those blocks that are `named`."""
+        return Items(
+            inodes(self._flat, self._heads(layout.INODE_ITEM)),
+            links(self._flat, self._heads(layout.INODE_REF, named), self._heads(layout.INODE_EXTREF, named)),
+            extents(self._flat, self._heads(layout.EXTENT_DATA)),
+        )
 
-    def inodes(self) -> InodeRecords:
-        return inodes(self._flat, self._heads(layout.INODE_ITEM))
-
-    def links(self, wanted: NDArray[np.bool_]) -> Links:
-        """Of the blocks that are `wanted`."""
-        near, far = self._heads(layout.INODE_REF, wanted), self._heads(layout.INODE_EXTREF, wanted)
-        return links(self._flat, near, far)
+    def spans(self) -> tuple[U64, U64]:
+        """The object ids of each block's first and last item; of an empty block, any."""
+        last = HEADER_BYTES + np.maximum(self._counts.astype(np.int64) - 1, 0) * ITEM_BYTES
+        blocks = np.arange(len(self._counts)) * self._size
+        first, last = (gathered(self._flat, blocks + at, _OBJECT)["objectid"] for at in (HEADER_BYTES, last))
+        return first.astype(np.uint64), last.astype(np.uint64)
 
     def _heads(self, kind: int, wanted: NDArray[np.bool_] | None = None) -> Heads:
         chosen = (self._kinds == kind) & self._there
         if wanted is not None:
+            if not wanted.any():
+                return NO_HEADS
             chosen &= wanted[:, None]
         rows, slots = np.nonzero(chosen)
         blocks = rows * self._size

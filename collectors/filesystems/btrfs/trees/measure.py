@@ -15,19 +15,21 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import decode, ioctl, layout, search
 from collectors.filesystems.btrfs.ioctl import SEARCH_HEAD_BYTES, Key
-from collectors.filesystems.btrfs.trees import device, forest, large_files, leaves, walk
+from collectors.filesystems.btrfs.trees import device, forest, leaves, memory, names, splitting, table, walk
 from collectors.filesystems.btrfs.trees.blocks import READERS, Blocks
-from collectors.filesystems.btrfs.trees.checksum import Unsupported
+from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
 from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.extents import Copies
 from collectors.filesystems.btrfs.trees.forest import Forest, Trees
+from collectors.filesystems.btrfs.trees.known_leaves import KnownLeaves, Unusable
+from collectors.filesystems.btrfs.trees.memory import LeafMemory
 from collectors.filesystems.btrfs.trees.names import Entries
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured
 from collectors.filesystems.btrfs.trees.walk import Findings, Walk
@@ -64,15 +66,16 @@ class SearchAnswer:
             self.last = at
             at += _SHORT.size + size
 
-    def extents(self) -> leaves.Extents:
-        return leaves.extents(self._flat, self._heads(layout.EXTENT_DATA))
-
-    def inodes(self) -> leaves.InodeRecords:
-        return leaves.inodes(self._flat, self._heads(layout.INODE_ITEM))
-
-    def links(self, wanted: NDArray[np.bool_]) -> leaves.Links:
-        """All of them: the items of one answer belong to one subvolume."""
-        return leaves.links(self._flat, self._heads(layout.INODE_REF), self._heads(layout.INODE_EXTREF))
+    def items(self, named: bool) -> leaves.Items:
+        """With names where they are wanted: the items of one answer belong to one subvolume."""
+        near, far = (
+            self._heads(kind) if named else leaves.NO_HEADS for kind in (layout.INODE_REF, layout.INODE_EXTREF)
+        )
+        return leaves.Items(
+            leaves.inodes(self._flat, self._heads(layout.INODE_ITEM)),
+            leaves.links(self._flat, near, far),
+            leaves.extents(self._flat, self._heads(layout.EXTENT_DATA)),
+        )
 
     def _heads(self, kind: int) -> leaves.Heads:
         places = np.array(self._places[kind], np.int64)
@@ -102,8 +105,9 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
     found = walk.empty(bits, units, Entries(first, parents, lambda subvolumes, key: None), rules, copies)
     for tree, bit in bits.items():
         holder = np.array([found.sets.number(1 << bit)], np.int64)
+        named = bool(found.splitter.detail(holder, *np.zeros((2, 1), np.uint64))[0] == splitting.NAMES)
         for answer in _answers(fd, tree, ends):
-            found.take(answer, holder)
+            found.take(answer.items(named), holder)
     return found
 
 
@@ -130,11 +134,16 @@ def _answers(fd: int, tree: int, ends: float) -> Iterator[SearchAnswer]:
 RESTARTS = 3
 
 
-def measured(fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
-    """From the devices if they can be read, else by tree search. Raises Declined, OSError, TimeoutError, Malformed."""
+def measured(
+    fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float, kept_in: Path | None = None
+) -> Measured:
+    """From the devices if they can be read, else by tree search. Raises Declined, OSError, TimeoutError, Malformed.
+
+    `kept_in`: the file where leaves are remembered from look to look.
+    """
     restarts = 0
     try:
-        return _from_devices(host, btrfs, rules, ends)
+        return _from_devices(host, btrfs, rules, ends, kept_in)
     except TimeoutError:  # before OSError: it is one
         raise
     except Unsupported as unsupported:
@@ -147,14 +156,14 @@ def measured(fd: int, host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends
         raise Declined(denied.why, f"{why}; {denied.detail}") from denied
 
 
-def _from_devices(host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float) -> Measured:
+def _from_devices(host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: float, kept_in: Path | None) -> Measured:
     if isinstance(btrfs.devices, Unavailable):
         raise Unsupported(btrfs.devices.detail)
     with device.opened(host, btrfs.devices.value, btrfs.uuid) as devices:
         top, why = devices.superblock(), ""
         for restarts in range(RESTARTS + 1):
             try:
-                return walked(devices, top, rules, ends, restarts)
+                return remembered(devices, top, rules, ends, restarts, kept_in)
             except Malformed as stale:
                 before, top, why = top, devices.superblock(), str(stale)
                 if top.generation == before.generation:
@@ -162,10 +171,53 @@ def _from_devices(host: Host, btrfs: Btrfs, rules: Sequence[SplitRule], ends: fl
     raise Unsupported(f"{why}, after {RESTARTS} restarts", RESTARTS)
 
 
+def remembered(
+    devices: Devices, top: BtrfsSuperblock, rules: Sequence[SplitRule], ends: float, restarts: int, kept_in: Path | None
+) -> Measured:
+    """Walk with what the last look remembered; all anew where that does not lead to books that close, which is told."""
+    if kept_in is None:
+        return walked(devices, top, rules, ends, restarts)
+    known, lost = memory.load(kept_in), ""
+    if known is not None and known.generation <= top.generation:
+        try:
+            found, kept = _walked(devices, top, rules, ends, restarts, known, True)
+            if _closes(found):
+                return _remembering(found, kept, kept_in)
+            lost = "the books of what was remembered do not close"
+        except Stale:  # read, not remembered: the walk starts again
+            raise
+        except (Unusable, Malformed, ValueError, LookupError, OverflowError) as cause:
+            lost = str(cause)
+    found, kept = _walked(devices, top, rules, ends, restarts, None, True)
+    return _remembering(replace(found, memory_lost=lost), kept if _closes(found) else None, kept_in)
+
+
+def _closes(found: Measured) -> bool:
+    return found.fill is not None and table.remainder(found.fill, found.table) == (0, 0)
+
+
+def _remembering(found: Measured, kept: LeafMemory | None, kept_in: Path) -> Measured:
+    if kept is not None:
+        memory.store(kept_in, kept)
+    return found
+
+
 def walked(
     devices: Devices, top: BtrfsSuperblock, rules: Sequence[SplitRule], ends: float, restarts: int = 0
 ) -> Measured:
     """Walk the generation of `top` once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
+    return _walked(devices, top, rules, ends, restarts, None, False)[0]
+
+
+def _walked(
+    devices: Devices,
+    top: BtrfsSuperblock,
+    rules: Sequence[SplitRule],
+    ends: float,
+    restarts: int,
+    known: LeafMemory | None,
+    remember: bool,
+) -> tuple[Measured, LeafMemory | None]:
     with ThreadPoolExecutor(READERS, "btrfs read") as readers:
         system = Blocks(devices, top, ChunkMap(top.system_chunks, top.node_bytes), readers)
         chunks = ChunkMap(forest.chunks(Trees(system), top), top.node_bytes)
@@ -174,10 +226,15 @@ def walked(
         bits = {tree.id: bit for bit, tree in enumerate(grown.trees)}
         copies = Copies((at, layout.disk_copies(layout.profile(one.flags))) for at, one in chunks.chunks)
         found = walk.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules, copies)
-        Walk(blocks, grown, found, ends).run()
+        meanings = [f"tree {tree.id}" for tree in grown.trees]
+        meanings += [f"unit {unit}" for unit in found.units[len(grown.trees) :]]
+        leaves = KnownLeaves(known, found, top.sector_bytes, remember)
+        Walk(blocks, grown, found, leaves, ends).run()
+        leaves.settle(meanings)
         files = _large_files(found, grown)
     measured = _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
-    return replace(measured, large_files=files)
+    measured = replace(measured, large_files=files, blocks_remembered=leaves.count)
+    return measured, leaves.memory(top.generation, meanings)
 
 
 def _large_files(found: Findings, grown: Forest) -> tuple[LargeFile, ...]:
@@ -187,8 +244,8 @@ def _large_files(found: Findings, grown: Forest) -> tuple[LargeFile, ...]:
         for bit, tree in enumerate(grown.trees)
         if layout.is_subvolume(tree.id) and not tree.unit.startswith("<")
     }
-    largest = found.large.of_trees(found.sets, {bit: tree.made_after for bit, tree in there.items()})
-    return large_files.named(largest, {bit: (tree.id, tree.unit) for bit, tree in there.items()}, grown.entries.path)
+    largest = found.large.of_trees({bit: tree.made_after for bit, tree in there.items()})
+    return names.named(largest, {bit: (tree.id, tree.unit) for bit, tree in there.items()}, grown.entries.path)
 
 
 def _searched(fd: int, rules: Sequence[SplitRule], ends: float, why: str, restarts: int) -> Measured:
@@ -223,4 +280,6 @@ def _concluded(
         blocks_read=blocks_read,
         restarts=restarts,
         large_files=(),
+        blocks_remembered=0,
+        memory_lost="",
     )

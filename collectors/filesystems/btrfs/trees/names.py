@@ -1,4 +1,10 @@
-"""Paths and inodes: what a subvolume is called, and which inode a path leads to. Where items come from is handed in."""
+"""Paths and inodes: what subvolumes are called, which inode a path leads to, and what the largest files are called.
+
+Where items come from is handed in. Large inodes are collected during the walk and named after it. An item of an inode
+comes with every copy of its leaf, and a snapshot has copies of leaves whose files it shares with its source. So a file
+is that of the subvolume in which it was made: its generation tells whether it is older than the snapshot. Bytes are
+the file's own, as if it were alone: what it shares with others is not taken off.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,14 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
+import numpy as np
+
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
 from collectors.filesystems.btrfs.trees import checksum
+from collectors.filesystems.btrfs.trees.leaves import InodeRecords
+from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
+from collectors.model.btrfs import LargeFile
 from collectors.system.deadline import Malformed
 
 # The first item of a subvolume between two keys, or None; None too for a subvolume that is not there.
@@ -22,6 +33,9 @@ _TOGETHER = 100  # subvolumes
 _FIRST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
 _LAST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
 _DEEPEST = 4096  # directories above one another; more is a loop
+_KEPT = 1024  # inodes that are remembered during the walk, and four times as many before the smaller ones go
+_NAMED = 64  # files: each takes some look-ups
+LEAST_BYTES = 1 << 16
 
 
 def climbed(first: First, subvolume: int, inode: int) -> str | None:
@@ -150,3 +164,78 @@ def _target(data: bytes, wanted: bytes) -> tuple[int, int] | None:
             return objectid, kind
         at += name_length + data_length
     return None
+
+
+class LargeInodes:
+    """The largest that were met: set of trees, inode, bytes, generation."""
+
+    def __init__(self, sets: RootSets) -> None:
+        self._sets = sets
+        self._found: list[tuple[I64, U64]] = []
+        self._count = 0
+        self._least = np.uint64(LEAST_BYTES)
+
+    def add(self, sets: I64, inodes: InodeRecords) -> None:
+        """Enter a batch; `sets` by row of its blocks."""
+        large = inodes.taken >= self._least
+        if not large.any():
+            return
+        columns = (inodes.inodes[large], inodes.taken[large], inodes.apparent[large], inodes.made_in[large])
+        self._found.append((sets[inodes.rows[large]], np.stack(columns)))
+        self._count += int(large.sum())
+        if self._count > 4 * _KEPT:
+            self._keep()
+
+    def _keep(self) -> None:
+        sets = np.concatenate([one[0] for one in self._found])
+        columns = np.concatenate([one[1] for one in self._found], axis=1)
+        # The same ones whatever order they came in: of one size, those of lower inodes, of lower sets.
+        rank = np.argsort(np.argsort(np.array(self._sets.masks, object), kind="stable"))
+        inodes, taken, apparent, made_in = columns
+        order = np.lexsort((rank[sets], apparent, made_in, inodes, ~taken))[:_KEPT]
+        self._found, self._count = [(sets[order], columns[:, order])], len(order)
+        if len(order) == _KEPT:
+            self._least = columns[1][order[-1]]
+
+    def of_trees(self, made_after: Mapping[int, int]) -> Iterator[tuple[int, int, int, int]]:
+        """(bit of the tree, inode, bytes, apparent bytes), largest first, each once.
+
+        `made_after`: bit of a subvolume → the generation that it was made in; what is older is its source's, or the
+        oldest snapshot's where the source is gone.
+        """
+        if not self._found:
+            return
+        self._keep()
+        numbers, columns = self._found[0]
+        holders: dict[tuple[int, int], int] = {}
+        sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        for number, (inode, taken, apparent, made_in) in zip(numbers.tolist(), columns.T.tolist(), strict=True):
+            key = inode, made_in
+            holders[key] = holders.get(key, 0) | self._sets.masks[number]
+            sizes.setdefault(key, (taken, apparent))
+        for (inode, made_in), mask in holders.items():
+            mine = [bit for bit in made_after if mask >> bit & 1]
+            if mine:
+                made = (bit for bit in mine if made_in > made_after[bit])
+                bit = next(made, min(mine, key=made_after.__getitem__))
+                yield bit, inode, *sizes[inode, made_in]
+
+
+def named(
+    found: Iterator[tuple[int, int, int, int]],
+    subvolumes: Mapping[int, tuple[int, str]],
+    path: Callable[[int, int], str | None],
+) -> tuple[LargeFile, ...]:
+    """The first of them with their paths below the top level. `subvolumes`: bit → (id, path)."""
+    files: list[LargeFile] = []
+    for bit, inode, taken, apparent in found:
+        subvolume, above = subvolumes[bit]
+        try:
+            below = path(subvolume, inode)
+        except Malformed:  # what is said beside the figures is no reason to have none
+            continue
+        if below:
+            files.append(LargeFile(f"{above}/{below}".lstrip("/"), taken, apparent))
+        if len(files) == _NAMED:
+            break
+    return tuple(files)

@@ -29,7 +29,7 @@ from collectors.model.reading import Exact, Origin, Reading, Why
 from collectors.system import deadline, folders
 from collectors.system.host import Host
 
-_VERSION = 4
+_VERSION = 5
 _MAX_BYTES = 256 << 20
 
 
@@ -91,6 +91,8 @@ def _document(kept: KeptTable) -> dict[str, Any]:
         "unresolved": measured.unresolved,
         "blocks_read": measured.blocks_read,
         "restarts": measured.restarts,
+        "blocks_remembered": measured.blocks_remembered,
+        "memory_lost": measured.memory_lost,
         "large_files": [(one.path, one.bytes, one.apparent_bytes) for one in measured.large_files],
     }
 
@@ -128,6 +130,8 @@ def _from_document(document: dict[str, Any]) -> KeptTable | None:
         blocks_read=int(document["blocks_read"]),
         restarts=int(document["restarts"]),
         large_files=tuple(LargeFile(str(path), int(taken), int(size)) for path, taken, size in document["large_files"]),
+        blocks_remembered=int(document["blocks_remembered"]),
+        memory_lost=str(document["memory_lost"]),
     )
     return KeptTable(measured, str(document["rules"]), float(document["taken_at"]))
 
@@ -182,7 +186,8 @@ def _now(asked: SharingQuestion, ends: float) -> Sharing:
         # Numpy takes a tenth of a second to load; who reuses a result does without.
         from collectors.filesystems.btrfs.trees.measure import measured
 
-        found = measured(fd, asked.host, asked.btrfs, asked.rules, ends)
+        kept_in = None if asked.folder is None else asked.folder / f"btrfs-{asked.btrfs.uuid}.leaves"
+        found = measured(fd, asked.host, asked.btrfs, asked.rules, ends, kept_in)
         now = _live(fd)
     shared = _sharing(found, now, 0.0)
     if asked.folder is not None and shared.residual_data_bytes == 0 and not shared.residual_metadata_bytes:
@@ -238,6 +243,8 @@ def _sharing(found: Measured, now: ChunkFill | None, age_s: float) -> Sharing:
         restarts=found.restarts,
         age_s=age_s,
         large_files=found.large_files,
+        blocks_remembered=found.blocks_remembered,
+        memory_lost=found.memory_lost,
     )
 
 

@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees.extents import I64, U64, ExtentTable, RootSets, SetCounts
+from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
+from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
 
 U8 = NDArray[np.uint8]
 
 Narrow = NDArray[np.unsignedinteger]
+
+
+# How much of a leaf is looked at: no single inode; those that no directory names; the directory of each.
+SUMS, INODES, NAMES = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,16 @@ class Splitter:
         self._sets = sets
         self._whole = sum(1 << split.bit for split in splits if split.rules)
         self._partly = sum(1 << split.bit for split in splits if not split.rules)
-        self._nameless = np.array([inode for split in splits for inode in split.nameless], np.uint64)
+        self._nameless = np.array(sorted({inode for split in splits for inode in split.nameless}), np.uint64)
         self._links: list[tuple[Narrow, Narrow, Narrow, U8]] = []
         self._inodes: list[tuple[Narrow, Narrow, Narrow]] = []
         self._extents: list[tuple[Narrow, Narrow, Narrow, Narrow, Narrow]] = []
 
-    def named(self, sets: I64) -> NDArray[np.bool_]:
-        """Which of these sets contain a subvolume whose directories matter."""
-        return self._any_of(sets, self._whole)
+    def detail(self, sets: I64, first: U64, last: U64) -> U8:
+        """SUMS, INODES or NAMES for each leaf, given its set and the object ids of its first and last item."""
+        between = np.searchsorted(self._nameless, first) < np.searchsorted(self._nameless, last, "right")
+        single = np.where(between & self._any_of(sets, self._partly), INODES, SUMS)
+        return np.where(self._any_of(sets, self._whole), NAMES, single).astype(np.uint8)
 
     def late(self, sets: I64, rows: I64, inodes: U64) -> NDArray[np.bool_]:
         """Which items are to be kept back, given the set of each block and the block and inode of each item."""

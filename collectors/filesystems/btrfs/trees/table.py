@@ -174,3 +174,5 @@ class Measured:
     blocks_read: int
     restarts: int
     large_files: tuple[LargeFile, ...]  # none where the trees were searched
+    blocks_remembered: int  # leaves that the last look had read
+    memory_lost: str  # why all was read although leaves had been remembered; "" where it was not so

@@ -18,23 +18,24 @@ from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees import leaves
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
 from collectors.filesystems.btrfs.trees.checksum import Stale
-from collectors.filesystems.btrfs.trees.extents import I64, Copies, ExtentHolders, ExtentTable, RootSets, SetCounts
+from collectors.filesystems.btrfs.trees.extents import Copies, ExtentHolders, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
-from collectors.filesystems.btrfs.trees.large_files import LargeInodes
-from collectors.filesystems.btrfs.trees.leaves import Leaves
-from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
+from collectors.filesystems.btrfs.trees.leaves import Items, Leaves
+from collectors.filesystems.btrfs.trees.memory import LEAF
+from collectors.filesystems.btrfs.trees.names import LargeInodes
+from collectors.filesystems.btrfs.trees.sets import I64, RootSets
+from collectors.filesystems.btrfs.trees.splitting import NAMES, PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.owner import UnitId
 from collectors.system.deadline import Malformed
 
 
-class Batch(Protocol):
-    """Some items of subvolumes."""
+class Known(Protocol):
+    """Leaves that need not be read, and what becomes of those that are: `leaves` has their sets, too."""
 
-    def extents(self) -> leaves.Extents: ...
-    def inodes(self) -> leaves.InodeRecords: ...
-    def links(self, wanted: NDArray[np.bool_]) -> leaves.Links: ...
+    def recognised(self, addresses: U64, generations: U64, marks: U64, sets: I64) -> NDArray[np.bool_]: ...
+    def take(self, leaves: NDArray[np.void], items: Items) -> None: ...
 
 
 class Inodes(Protocol):
@@ -58,18 +59,19 @@ class Findings:
     copies: Copies
     large: LargeInodes
 
-    def take(self, batch: Batch, sets: I64) -> None:
-        """Enter a batch whose rows belong to these sets."""
-        inodes = batch.inodes()
+    def take(self, items: Items, sets: I64) -> None:
+        """Enter items of blocks that belong to these sets."""
+        inodes, links = items.inodes, items.links
         self.large.add(sets, inodes)
         late = self.splitter.late(sets, inodes.rows, inodes.inodes)
         self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
         self.tally.add_inodes(sets[inodes.rows[~late]], inodes.apparent[~late])
-        named = self.splitter.named(sets)
-        if named.any():
-            links = batch.links(named)
+        if len(links.rows):
             self.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
-        extents = batch.extents()
+        self.take_extents(items.extents, sets)
+
+    def take_extents(self, extents: leaves.Extents, sets: I64) -> None:
+        """Enter references to extents."""
         plain = extents.ram == 0
         begin = extents.addresses[plain] + extents.starts[plain]
         self.referenced.add(begin, begin + extents.lengths[plain])
@@ -112,7 +114,7 @@ def empty(
     sets = RootSets()
     splits = tuple(PathSplit(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
     meant, left, splitter = (*meanings, *bits), tuple(unresolved), Splitter(splits, sets)
-    return Findings(meant, left, sets, ExtentTable(sets), SetCounts(), Intervals(), splitter, copies, LargeInodes())
+    return Findings(meant, left, sets, ExtentTable(sets), SetCounts(), Intervals(), splitter, copies, LargeInodes(sets))
 
 
 def tabled(findings: Findings, node_bytes: int | None) -> Table:
@@ -122,12 +124,14 @@ def tabled(findings: Findings, node_bytes: int | None) -> Table:
     tally, node = findings.tally, node_bytes or 0
     units = tuple(dict.fromkeys(findings.units))
     merged: dict[int, list[int]] = {}
-    for number, mask in enumerate(findings.sets.masks):
+    for number in sorted({*np.flatnonzero(data).tolist(), *tally.inodes, *tally.blocks}):
+        mask = findings.sets.masks[number]
         trees = (tally.blocks[number] * node, tally.copies[number] * node)
         found = (data[number], tally.apparent[number], tally.inodes[number], data_disk[number], *trees)
         if any(found):
             row = merged.setdefault(_by_unit(mask, findings.units, units), [0] * len(found))
             row[:] = map(sum, zip(row, found, strict=True))
+    merged = dict(sorted(merged.items()))  # whatever order the sets were met in
     plain, apparent, inodes, disk, *trees_ = [tuple(col) for col in zip(*merged.values(), strict=True)] or [()] * 6
     blocks, blocks_disk = trees_ if node_bytes else (None, None)
     return Table(units, tuple(merged), plain, blocks, apparent, inodes, disk, blocks_disk)
@@ -147,51 +151,6 @@ def _by_unit(mask: int, meanings: Sequence[UnitId], units: Sequence[UnitId]) -> 
 
 U64 = NDArray[np.uint64]
 
-_MANY = 1 << 20  # intervals, before they are united
-
-
-class Intervals:
-    """A growing union of intervals [start, end)."""
-
-    def __init__(self) -> None:
-        self._starts: list[U64] = []
-        self._ends: list[U64] = []
-        self._count = 0
-        self._bound = _MANY
-
-    def add(self, starts: U64, ends: U64) -> None:
-        """More intervals, in any order."""
-        starts, ends = _united(starts, ends)
-        self._starts.append(starts)
-        self._ends.append(ends)
-        self._count += len(starts)
-        if self._count > self._bound:
-            self._unite()
-            self._bound = max(_MANY, 2 * self._count)
-
-    def total(self) -> int:
-        """Bytes in the union."""
-        self._unite()
-        return sum(int((end - start).sum()) for start, end in zip(self._starts, self._ends, strict=True))
-
-    def _unite(self) -> None:
-        if len(self._starts) > 1:
-            starts, ends = _united(np.concatenate(self._starts), np.concatenate(self._ends))
-            self._starts, self._ends, self._count = [starts], [ends], len(starts)
-
-
-def _united(starts: U64, ends: U64) -> tuple[U64, U64]:
-    if not len(starts):
-        return starts, ends
-    order = np.argsort(starts)
-    starts = starts[order]
-    reach = np.maximum.accumulate(ends[order])
-    first = np.ones(len(starts), np.bool_)
-    first[1:] = starts[1:] > reach[:-1]
-    last = np.append(np.flatnonzero(first)[1:] - 1, len(starts) - 1)
-    return starts[first], reach[last]
-
-
 _POINTER = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("address", "<u8"), ("generation", "<u8")])
 _KEY = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8")])
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -203,10 +162,11 @@ _WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
 class Walk:
     """One walk over one forest. Raises TimeoutError when `ends` (time.monotonic) has passed."""
 
-    def __init__(self, blocks: Blocks, forest: Forest, findings: Findings, ends: float) -> None:
+    def __init__(self, blocks: Blocks, forest: Forest, findings: Findings, known: Known, ends: float) -> None:
         self._blocks = blocks
         self._forest = forest
         self._found = findings
+        self._known = known
         self._ends = ends
         self._owners: dict[int, int] = {}  # bit of a tree that is no subvolume → its id
         self._alone = 0  # bits of those
@@ -239,6 +199,8 @@ class Walk:
         owners = self._expected_owners(sets)
         if level == 0:
             read = np.isin(owners, _WITH_FILES)
+            named = marks + owners  # whose it may be is part of what a leaf is known by
+            read[read] = ~self._known.recognised(addresses[read], generations[read], named[read], sets[read])
             addresses, marks, generations = addresses[read], marks[read], generations[read]
             sets, owners = sets[read], owners[read]
         # What changed lately is likely to change next: it is read while it still is what the commit left.
@@ -259,7 +221,15 @@ class Walk:
             if wanted.level:
                 levels[wanted.level - 1].add(*self._children(blocks, wanted.addresses[part], sets[part]))
             else:
-                self._found.take(Leaves(blocks), sets[part])
+                rows = np.zeros(len(blocks), LEAF)
+                rows["address"], rows["generation"] = wanted.addresses[part], generations
+                rows["mark"], rows["set"] = marks[part] + wanted.owners[part], sets[part]
+                self._leaves(Leaves(blocks), rows, sets[part])
+
+    def _leaves(self, found: Leaves, rows: NDArray[np.void], sets: I64) -> None:
+        rows["first"], rows["last"] = first, last = found.spans()
+        rows["detail"] = detail = self._found.splitter.detail(sets, first, last)
+        self._known.take(rows, found.items(detail == NAMES))
 
     def _expected_owners(self, sets: I64) -> U64:
         """The tree that each block must belong to; 0 for any subvolume. Only subvolumes share blocks."""

@@ -1,0 +1,217 @@
+"""What leaves of subvolumes held when they were last read, kept between runs: the next look reads only newer ones.
+
+A committed block is never changed in place: its address and generation name its content for good. So a leaf that the
+trees still point to with the same address and generation holds what it held; only the trees above it may be others.
+
+Kept by leaf: its references to extents, sums of its inodes, its large files; of leaves in subvolumes that are split by
+directory also each inode and name. And every extent with its holders. About 8 bytes for each reference, 60 for each
+leaf, 20 for each extent. A file that is damaged, too large or of another version counts as not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from crc32c import crc32c
+from numpy.typing import NDArray
+
+from collectors.filesystems.btrfs.trees.sets import I64, Column, Flags
+from collectors.system import folders
+
+_VERSION = 1
+MOST_BYTES = 160 << 20  # in memory while it is recorded, and as a file: some 15 million references
+_FREE_SHARE = 16  # the file takes at most this part of the room that is left where it is kept
+_ALIGNED = 64
+_CHECKSUM_BYTES = 8
+
+LEAF = np.dtype(
+    [
+        ("address", "<u8"),
+        ("generation", "<u8"),
+        ("mark", "<u8"),  # of its first key and the tree that it must belong to
+        ("first", "<u8"),  # object ids of its first and last item
+        ("last", "<u8"),
+        ("low", "<u8"),  # sums of the lower and upper halves of its files' apparent sizes
+        ("high", "<u8"),
+        ("inodes", "<u4"),
+        ("set", "<u4"),
+        ("detail", "u1"),
+    ]
+)
+_KINDS: dict[str, np.dtype[Any]] = {kind: np.dtype(kind) for kind in ("|u1", "<u2", "<u4", "<u8")} | {"leaf": LEAF}
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of many leaves, one leaf after the other: how many rows each has, and their columns."""
+
+    counts: Column
+    columns: tuple[Column, ...]
+
+    def leaves(self) -> I64:
+        """The leaf of each row."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def of(self, chosen: Flags) -> Ragged:
+        """The rows of these leaves alone."""
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+        cuts = np.concatenate(([0], ends))[edges].reshape(-1, 2).tolist()
+        kept = (np.concatenate([column[:0], *(column[a:b] for a, b in cuts)]) for column in self.columns)
+        return Ragged(self.counts[chosen], tuple(kept))
+
+
+def grouped(rows: I64, count: int, *columns: NDArray[np.integer]) -> Ragged:
+    """Rows in ascending order of their leaf, of so many leaves. Columns are kept as narrow as their values allow."""
+    return Ragged(np.bincount(rows, minlength=count).astype(np.uint32), tuple(map(narrow, columns)))
+
+
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """The leaves of one after those of the other."""
+    columns = tuple(np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True))
+    return Ragged(np.concatenate([part.counts for part in parts]), columns)
+
+
+def narrow(values: NDArray[np.integer]) -> Column:
+    """The same numbers in as few bytes as the largest needs."""
+    most = int(values.max(initial=0))
+    return values.astype(
+        next(kind for kind in (np.uint8, np.uint16, np.uint32, np.uint64) if most <= np.iinfo(kind).max)
+    )
+
+
+class Contents(NamedTuple):
+    """By leaf, with the columns of each. Addresses, starts and lengths of references are in sectors."""
+
+    leaves: NDArray[np.void]
+    references: Ragged  # address, start, length
+    holders: Ragged  # the inode of each reference, where each inode is kept
+    large: Ragged  # inode, taken, apparent, made in
+    inodes: Ragged  # inode, apparent; where each is kept
+    links: Ragged  # inode, parent, rank; where names are kept
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in _columns(self))
+
+    def of(self, chosen: Flags) -> Contents:
+        """These leaves alone."""
+        return Contents(self.leaves[chosen], *(part.of(chosen) for part in self[1:]))
+
+
+def together(parts: Sequence[Contents]) -> Contents:
+    """All leaves of these."""
+    leaves, *ragged = zip(*parts, strict=True)
+    return Contents(np.concatenate(leaves), *map(joined, ragged))
+
+
+class KeptExtents(NamedTuple):
+    """Columns in order of address: bytes, but `sets`. `used`: what is referenced of one that is not compressed."""
+
+    addresses: Column
+    disk: Column
+    ram: Column
+    used: Column
+    sets: Column
+
+
+@dataclass(frozen=True, slots=True)
+class LeafMemory:
+    """One committed generation. `masks`: a row of bits for each set, packed; `bits`: what each of them means."""
+
+    generation: int
+    sector: int
+    bits: tuple[str, ...]
+    masks: NDArray[np.uint8]
+    contents: Contents
+    extents: KeptExtents
+
+
+_RAGGED = {"references": 3, "holders": 1, "large": 4, "inodes": 2, "links": 3}  # and the columns of each
+
+
+def store(path: Path, memory: LeafMemory) -> None:
+    """Keep it instead of the last one. Where that cannot be, or it would take much of the room left, nothing is."""
+    arrays = [np.ascontiguousarray(array) for array in _arrays(memory)]
+    kinds = [("leaf" if array.dtype == LEAF else array.dtype.str, array.size) for array in arrays]
+    head = {"version": _VERSION, "generation": memory.generation, "sector": memory.sector, "bits": memory.bits}
+    line = json.dumps(head | {"arrays": kinds}).encode()
+    parts: list[bytes | memoryview] = [line, b" " * (-(len(line) + _CHECKSUM_BYTES + 1) % _ALIGNED) + b"\n"]
+    for array in arrays:
+        parts += [array.data.cast("B") if array.size else b"", bytes(-array.nbytes % _ALIGNED)]
+    checksum, size = 0, 0
+    for part in parts:
+        checksum, size = crc32c(part, checksum), size + len(part)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
+        room = os.statvfs(path.parent)
+        if size <= min(MOST_BYTES, room.f_bavail * room.f_frsize // _FREE_SHARE):
+            content = b"".join((b"%08x" % checksum, *parts))
+            folders.replace_whole(path, content, mode=folders.OWN_MODE, durable=False)
+
+
+def load(path: Path) -> LeafMemory | None:
+    """What was kept last, if there is anything that can be read."""
+    try:
+        content = folders.read_own(path, 2 * MOST_BYTES)
+        if crc32c(memoryview(content)[_CHECKSUM_BYTES:]) != int(content[:_CHECKSUM_BYTES], 16):
+            return None
+        return _read(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, StopIteration):
+        return None
+
+
+def _arrays(memory: LeafMemory) -> Iterator[NDArray[Any]]:
+    yield memory.masks
+    yield from memory.extents
+    yield from _columns(memory.contents)
+
+
+def _columns(contents: Contents) -> Iterator[NDArray[Any]]:
+    yield contents.leaves
+    for ragged in contents[1:]:
+        yield ragged.counts
+        yield from ragged.columns
+
+
+def _read(content: bytes) -> LeafMemory | None:
+    line = content[: content.index(b"\n")]
+    head = json.loads(line[_CHECKSUM_BYTES:])
+    if head["version"] != _VERSION:
+        return None
+    at = len(line) + 1
+    arrays = []
+    for kind, size in head["arrays"]:
+        if kind not in _KINDS or not 0 <= size <= len(content):
+            raise ValueError(f"an array of {size} {kind}")
+        arrays.append(np.frombuffer(content, _KINDS[kind], size, at) if size else np.empty(0, _KINDS[kind]))
+        at += -(-arrays[-1].nbytes // _ALIGNED) * _ALIGNED
+    coming = iter(arrays)
+    bits = tuple(map(str, head["bits"]))
+    masks = next(coming).reshape(-1, max(1, -(-len(bits) // 8)))
+    extents = KeptExtents(*(next(coming) for _ in KeptExtents._fields))
+    leaves = next(coming)
+    ragged = (Ragged(next(coming), tuple(next(coming) for _ in range(width))) for width in _RAGGED.values())
+    found = LeafMemory(int(head["generation"]), int(head["sector"]), bits, masks, Contents(leaves, *ragged), extents)
+    return found if _fits(found) else None
+
+
+def _fits(memory: LeafMemory) -> bool:
+    """Whether columns that belong together are of one length, and sets are there."""
+    leaves, extents = memory.contents.leaves, memory.extents
+    fits = leaves.dtype == LEAF and memory.masks.dtype == np.uint8 and memory.sector > 0
+    fits = fits and len({len(column) for column in extents}) == 1
+    for ragged in memory.contents[1:]:
+        fits = fits and len(ragged.counts) == len(leaves)
+        fits = fits and {len(column) for column in ragged.columns} == {int(ragged.counts.sum())}
+    sets = len(memory.masks)
+    return fits and all(
+        int(column.max(initial=-1)) < sets for column in (leaves["set"].astype(int), extents.sets.astype(int))
+    )

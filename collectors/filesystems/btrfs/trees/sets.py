@@ -1,0 +1,197 @@
+"""Sets of holders as small numbers, and what became of them since the last look.
+
+Each distinct set is kept once, as a bit mask, and called by its index: millions of blocks and extents share a few
+thousand sets. Unions are worked out once for each distinct pair.
+
+What is in a leaf did not change since the last look, so for most extents the union need not be worked out again. Each
+holder became some holders: itself, a snapshot of it too, or nobody. Where a leaf's set became just what that makes of
+it, its share in the union of its extents did so too, for the union of images is the image of the union. The other
+leaves, with those that are gone or new, say which extents changed their holders or the parts that are referenced. Which
+holders a holder is said to have become decides how many these are, never what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from collectors.system.deadline import Malformed
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+Column = NDArray[np.unsignedinteger]
+Flags = NDArray[np.bool_]
+
+GONE = -1  # of a leaf that no tree leads to any more, instead of the number of its set
+
+_FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
+_LENGTH_BITS = 16
+
+
+class RootSets:
+    """Python's integers are the masks: a union of 1,000 bits costs about what one of 10 does beside the look-up."""
+
+    def __init__(self) -> None:
+        self.masks: list[int] = []
+        self._numbers: dict[int, int] = {}
+        self._unions: dict[int, int] = {}
+
+    def number(self, mask: int) -> int:
+        """The number of this set."""
+        found = self._numbers.get(mask)
+        if found is None:
+            found = self._numbers[mask] = len(self.masks)
+            self.masks.append(mask)
+        return found
+
+    def containing(self, bits: int) -> NDArray[np.bool_]:
+        """For each set so far, whether it has any of these bits."""
+        return np.array([bool(mask & bits) for mask in self.masks], np.bool_)
+
+    def united(self, keys: U64, sets: I64, agreed: U64) -> tuple[NDArray[np.intp], I64]:
+        """For each distinct key, the index of one of its rows and the union of its sets; keys come out in order.
+
+        Raises Malformed where rows of one key do not agree on their value in `agreed`.
+        """
+        order = _sorted(keys, sets)
+        # One ordered column at a time: this is where the walk of a large filesystem needs most memory.
+        first = _changes(keys[order])
+        if (~first & _changes(agreed[order])).any():
+            raise Malformed("two pointers to one place disagree on what is there")
+        ordered_sets = sets[order]
+        new = first | _changes(ordered_sets)
+        rows, chosen, starts = order[new], ordered_sets[new], np.flatnonzero(first[new])
+        del order, ordered_sets, new, first
+        sizes = np.diff(np.append(starts, len(rows)))
+        unions = chosen[starts]
+        # Groups of more than one, halved until one set is left of each.
+        wide = np.flatnonzero(sizes > 1)
+        if len(wide):
+            inside = _spread(starts[wide], sizes[wide])
+            unions[wide] = self._folded(chosen[inside], sizes[wide])
+        return rows[starts], unions
+
+    def _folded(self, sets: I64, sizes: I64) -> I64:
+        while True:
+            starts = np.cumsum(sizes) - sizes
+            place = np.arange(len(sets)) - np.repeat(starts, sizes)
+            left = place % 2 == 0
+            paired = left & (place + 1 < np.repeat(sizes, sizes))
+            at = np.flatnonzero(paired)
+            sets[at] = self._pairs(sets[at], sets[at + 1])
+            sets, sizes = sets[left], (sizes + 1) // 2
+            if len(sets) == len(sizes):
+                return sets
+
+    def _pairs(self, one: I64, other: I64) -> I64:
+        pairs = np.minimum(one, other) << 32 | np.maximum(one, other)
+        distinct, back = np.unique(pairs, return_inverse=True)
+        unions: I64 = np.array([self._union(pair) for pair in distinct.tolist()], np.int64)[back]
+        return unions
+
+    def _union(self, pair: int) -> int:
+        found = self._unions.get(pair)
+        if found is None:
+            union = self.masks[pair >> 32] | self.masks[pair & 0xFFFFFFFF]
+            found = self._unions[pair] = self.number(union)
+        return found
+
+
+def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """For each value, whether it differs from the one before; the first does."""
+    changes = np.ones(len(ordered), np.bool_)
+    changes[1:] = ordered[1:] != ordered[:-1]
+    return changes
+
+
+def _sorted(keys: U64, sets: I64) -> NDArray[np.intp]:
+    """Indices in order of key, and of set where both fit into one number: equal rows that meet are one."""
+    if len(keys) and int(sets.max()) < 1 << 20 and int(keys.max()) < 1 << 56 and not (keys & np.uint64(0xFFF)).any():
+        both: U64 = keys << np.uint64(8) | sets.astype(np.uint64)
+        return np.argsort(both)
+    return np.argsort(keys)
+
+
+def _spread(starts: I64, sizes: I64) -> I64:
+    """The indices of several ranges, one after the other."""
+    ends = np.cumsum(sizes)
+    indices: I64 = np.arange(int(ends[-1])) + np.repeat(starts - (ends - sizes), sizes)
+    return indices
+
+
+class Earlier(NamedTuple):
+    """Sets of the last look: the bits of each, packed in a row; what the bits meant; the set of each leaf."""
+
+    masks: NDArray[np.uint8]
+    bits: Sequence[str]
+    of_leaves: Column
+
+
+def became_of(old: Earlier, sets: RootSets, now: I64, bits: Sequence[str]) -> I64:
+    """For each set of the last look, the number of the one that its holders became. `now`: by leaf, its set or GONE."""
+    members = np.unpackbits(old.masks, axis=1, count=len(old.bits), bitorder="little").T
+    number, before = {bit: at for at, bit in enumerate(bits)}, set(old.bits)
+    images = [[number[bit]] if bit in number else [] for bit in old.bits]
+    stayed = np.flatnonzero(now != GONE)
+    pairs, counts = np.unique(old.of_leaves[stayed].astype(np.int64) << 32 | now[stayed], return_counts=True)
+    for at, bit in enumerate(bits):
+        if bit not in before and len(pairs):
+            inside = [sets.masks[pair & 0xFFFFFFFF] >> at & 1 for pair in pairs.tolist()]
+            # As much as possible of its source, and of what is not in it as little as possible.
+            alike = members[:, pairs >> 32] @ np.where(inside, counts, -counts)
+            if alike.max(initial=0) > 0:
+                images[int(alike.argmax())].append(at)
+    matrix = np.zeros((len(bits), len(old.masks)), np.uint8)
+    for holder, image in enumerate(images):
+        matrix[image] |= members[holder]
+    masks = np.packbits(matrix, axis=0, bitorder="little").T
+    return np.array([sets.number(int.from_bytes(mask.tobytes(), "little")) for mask in masks], np.int64)
+
+
+class Pieces(NamedTuple):
+    """References: the address of the extent, and the set of holders."""
+
+    addresses: U64  # in sectors
+    keys: U64  # one number for what is referenced: where it begins and its length; extents lie apart, so parts do
+    sets: I64
+
+
+def pieces(columns: Sequence[Column], sets: I64, nobody: int) -> Pieces | None:
+    """None where the numbers are too large for one. References that nobody holds are left out."""
+    held = sets != nobody
+    addresses, starts, lengths = (column[held].astype(np.uint64) for column in columns)
+    if int(lengths.max(initial=0)) >> _LENGTH_BITS or int((addresses + starts).max(initial=0)) >> 64 - _LENGTH_BITS:
+        return None
+    return Pieces(addresses, (addresses + starts) << np.uint64(_LENGTH_BITS) | lengths, sets[held])
+
+
+def differing(one: Pieces, other: Pieces, sets: RootSets) -> U64:
+    """Addresses of the extents of which any piece is held by others in the two."""
+    (first, unions), (second, unions_) = (sets.united(part.keys, part.sets, agreed=part.keys) for part in (one, other))
+    keys, keys_ = one.keys[first], other.keys[second]
+    here, there = _unlike(keys, unions, keys_, unions_), _unlike(keys_, unions_, keys, unions)
+    return np.concatenate((one.addresses[first[here]], other.addresses[second[there]]))
+
+
+def _unlike(keys: U64, unions: I64, others: U64, other_unions: I64) -> Flags:
+    if not len(others):
+        return np.ones(len(keys), np.bool_)
+    at = np.minimum(np.searchsorted(others, keys), len(others) - 1)
+    return np.asarray((others[at] != keys) | (other_unions[at] != unions))
+
+
+class Addresses:
+    """Some addresses, in sectors. It may say yes to others too, but the same to all references to one extent."""
+
+    def __init__(self, parts: Sequence[Column]) -> None:
+        bits = (8 * sum(map(len, parts))).bit_length()
+        self._low = (1 << min(max(bits, _FEWEST_BITS), _MOST_BITS)) - 1
+        self._flags = np.zeros(self._low + 1, np.bool_)
+        for part in parts:
+            self._flags[part.astype(np.int64) & self._low] = True
+
+    def has(self, addresses: Column) -> Flags:
+        return np.asarray(self._flags[addresses.astype(np.int64) & self._low])
