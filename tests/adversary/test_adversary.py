@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from collectors import causes
+from tests.adversary.__main__ import ENGINES
 from tests.adversary.acts import ACTS
 from tests.adversary.faults import FAULTS, Fault
 from tests.adversary.interleave import Adversary, Interleaving, sample
@@ -15,7 +16,6 @@ from tests.adversary.world import World
 from tests.lab import Lab
 from tests.lab.require import require_machine
 
-ENGINES = {"overlay2": "20.10", "btrfs": "20.10", "containerd": "28.5"}
 MOST = 8  # interleavings at which a fault has to show
 COUNT = 16  # of each driver; all of them: python -m tests.adversary
 
