@@ -19,8 +19,9 @@ HEAD = """# What was tried against `--apply`
 
 Each action that removes something, disturbed once by one act at one of its moments (each request to the engine, each
 answer, each system call that removes), on a real engine; afterwards all that is there is compared with what may be
-gone. A cell is `tried (gone)`: how often the act was done, and how often the victim went all the same, rightly, because
-the act neither used nor named it. Written by `python -m tests.adversary --write`; `interleave.py` says what has to hold.
+gone. `interleave.py` says what has to hold. A cell is `tried (gone)`: how often the act was done, and how often the
+victim went all the same, rightly, because the act neither used nor named it. Written by
+`python -m tests.adversary --write`.
 """
 
 
