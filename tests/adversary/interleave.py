@@ -20,15 +20,12 @@ from collectors.reclaim import measure
 from collectors.reclaim.act import ReclaimOutcome
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext
-from collectors.system import killable
 from tests.adversary.acts import ACTS, HINDERING, Act
 from tests.adversary.boundaries import Boundary, Gate, Where, disk, proxy
 from tests.adversary.scenarios import Scenario, Victim
-from tests.adversary.world import World, settings_of
+from tests.adversary.world import World, settings_of, walks_as_urgent_as_the_rest
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, never
 
-# The walk gives way to everybody else; on a busy machine that would be most of the time of ten thousand short runs.
-_NOT_NICE = "import os; os.nice = lambda by: by\n"
 PARTLY = "a part of "  # what a run says that stopped half way through a tree
 
 
@@ -121,7 +118,7 @@ class Adversary:
         return self._run(one.scenario, Gate(at=one.boundary), one.act)
 
     def _run(self, scenario: Scenario, gate: Gate, act: Act | None) -> Seen:
-        with patch.object(killable, "_BOOT", _NOT_NICE + killable._BOOT):
+        with walks_as_urgent_as_the_rest():
             return self._seen(scenario, gate, act)
 
     def _seen(self, scenario: Scenario, gate: Gate, act: Act | None) -> Seen:

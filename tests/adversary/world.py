@@ -12,9 +12,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from collectors.system import killable
 from tests.adversary.api import Api, archive_of
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -223,7 +226,15 @@ def _unmount(path: Path) -> None:
     """Everything at and below it."""
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         if f"{line.split()[4]}/".startswith(f"{path}/"):
-            run("umount", line.split()[4])
+            # Where mounts are shared, one that was propagated may have gone with its like.
+            subprocess.run(["umount", line.split()[4]], stderr=subprocess.DEVNULL, check=False)
+
+
+@contextmanager
+def walks_as_urgent_as_the_rest() -> Iterator[None]:
+    """A walk gives way to everybody else; on a busy machine that would be most of the time of ten thousand runs."""
+    with patch.object(killable, "_BOOT", f"import os; os.nice = lambda by: by\n{killable._BOOT}"):
+        yield
 
 
 def settings_of(**changes: Any) -> dict[str, Any]:
