@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
@@ -140,12 +140,12 @@ def not_saved(lab: Lab) -> Iterator[str]:
     api = Api(lab.socket)
     for image in api.get("/images/json"):
         names = [name for name in image["RepoTags"] or () if "<none>" not in name]
-        why = _torn(api.ask("GET", f"/images/{image['Id']}/get").body) if names else ""
+        why = torn(api.ask("GET", f"/images/{image['Id']}/get").body) if names else ""
         if why:
             yield f"{names}: {why}"
 
 
-def _torn(saved: bytes) -> str:
+def torn(saved: bytes) -> str:
     """Why what `docker save` gave is not an image, "" where it is one."""
     try:
         with tarfile.open(fileobj=io.BytesIO(saved)) as tar:
@@ -168,37 +168,51 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Applied:
-    """`broken` is in words, none where all held; `removed` is the number of things by their kind."""
+    """So many applies with one kind of ages. `broken`: in words; `removed` and `left` (an orphan is, while a layer is
+    being written): things by their kind; `done`: by client."""
 
-    broken: tuple[str, ...]
-    broken_builds: tuple[str, ...]
-    removed: Counter[str]
-    done: Counter[str]
+    count: int = 0
+    took_s: float = 0.0
+    broken: list[str] = field(default_factory=list)
+    broken_builds: list[str] = field(default_factory=list)
+    removed: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
 
 
-def applies(lab: Lab, ages: str, count: int) -> Applied:
-    """So many destructive applies, one after the other, under load; orphans are planted for them."""
-    broken: list[str] = []
-    removed: Counter[str] = Counter()
+def applies(lab: Lab, every: Sequence[str], count: int) -> dict[str, Applied]:
+    """So many destructive applies with each kind of ages, one after the other under one load."""
     lab.client.base_image(BASE)
-    with tempfile.TemporaryDirectory() as state:
-        reclaiming = Reclaiming(lab, Path(state), replace(AGES[ages], images=(BASE,)), GRACE_S)
-        load = Load(lab)
-        with (
-            load.going_on(),
-            walks_as_urgent_as_the_rest(),
-            patch.object(measure, "settle", lambda *_: ""),  # under load the fill is never steady
-        ):
-            for number in range(count):
-                _plant(lab)
-                looked = reclaiming.look()
-                chosen = frozenset(step.id for step in at_tier(looked.report.plan, Risk.DESTRUCTIVE))
-                outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=chosen)
-                removed.update(t.target.kind for step in outcome.steps for t in step.targets if t.removed)
-                broken += [f"apply {number + 1}: {words}" for words in (*not_whole(load), *not_saved(lab))]
-    return Applied(tuple(broken), tuple(load.broken_builds), removed, load.done)
+    load = Load(lab)
+    with (
+        tempfile.TemporaryDirectory() as state,
+        load.going_on(),
+        walks_as_urgent_as_the_rest(),
+        patch.object(measure, "settle", lambda *_: ""),  # under load the fill is never steady
+    ):
+        _plant(lab)
+        time.sleep(GRACE_S + 0.5)
+        return {ages: _applied(load, Path(state), ages, count) for ages in every}
+
+
+def _applied(load: Load, state: Path, ages: str, count: int) -> Applied:
+    seen, began = Applied(), time.monotonic()
+    builds, done = len(load.broken_builds), Counter(load.done)
+    reclaiming = Reclaiming(load.lab, state, replace(AGES[ages], images=(BASE,)), GRACE_S)
+    for _ in range(count):
+        _plant(load.lab)
+        looked = reclaiming.look()
+        chosen = frozenset(step.id for step in at_tier(looked.report.plan, Risk.DESTRUCTIVE))
+        outcome = reclaiming.apply(looked, Risk.DESTRUCTIVE, steps=chosen)
+        seen.count += 1
+        for target in (target for step in outcome.steps for target in step.targets):
+            (seen.removed if target.removed else seen.left)[target.target.kind.value] += 1
+        seen.broken += [f"apply {seen.count}: {words}" for words in (*not_whole(load), *not_saved(load.lab))]
+    seen.took_s, seen.done = time.monotonic() - began, load.done - done
+    seen.broken_builds = load.broken_builds[builds:]
+    return seen
 
 
 def _plant(lab: Lab) -> None:
@@ -215,22 +229,23 @@ def main() -> int:
     asked.add_argument("--applies", type=int, default=200, help="of each driver and age")
     options = asked.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its labs go with it
-    return int(any([_told(d, a, options.applies) for d in options.drivers.split(",") for a in options.ages.split(",")]))
+    return int(any([_tried(driver, options.ages.split(","), options.applies) for driver in options.drivers.split(",")]))
 
 
-def _told(driver: str, ages: str, count: int) -> bool:
+def _tried(driver: str, every: Sequence[str], count: int) -> bool:
     """Run it, and say on stdout what broke. Did something?"""
-    began = time.monotonic()
-    with Lab.up(driver=driver, engine=ENGINES[driver], mess="empty", size_mib=4096) as lab:
-        seen = applies(lab, ages, count)
-    for words in (*seen.broken, *(f"build: {words}" for words in seen.broken_builds)):
-        print(f"{driver}, ages {ages}: {words}")
-    print(
-        f"{driver}, ages {ages}: {count} applies in {time.monotonic() - began:.0f} s; removed {dict(seen.removed)}; "
-        f"meanwhile {dict(seen.done)}; {len(seen.broken)} broken, {len(seen.broken_builds)} builds broken",
-        flush=True,
-    )
-    return bool(seen.broken or (ages == "default" and seen.broken_builds))
+    with Lab.up(driver=driver, engine=ENGINES[driver], mess="empty", size_mib=6144) as lab:
+        ended = applies(lab, every, count)
+    for ages, seen in ended.items():
+        for words in (*seen.broken, *(f"build: {words}" for words in seen.broken_builds)):
+            print(f"{driver}, ages {ages}: {words}")
+        print(
+            f"{driver}, ages {ages}: {seen.count} applies in {seen.took_s:.0f} s; removed {dict(seen.removed)}, "
+            f"left {dict(seen.left)}; meanwhile {dict(seen.done)}; {len(seen.broken)} broken, "
+            f"{len(seen.broken_builds)} builds broken",
+            flush=True,
+        )
+    return any(seen.broken or (ages == "default" and seen.broken_builds) for ages, seen in ended.items())
 
 
 if __name__ == "__main__":

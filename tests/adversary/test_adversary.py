@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from collectors import causes
+from tests.adversary import table
 from tests.adversary.__main__ import ENGINES
 from tests.adversary.acts import ACTS
+from tests.adversary.boundaries import Boundary, Where
 from tests.adversary.faults import FAULTS, Fault
 from tests.adversary.interleave import Adversary, Interleaving, sample
 from tests.adversary.scenarios import EXEMPT, SCENARIOS
+from tests.adversary.table import Counts, Ending
 from tests.adversary.world import World
 from tests.lab import Lab
 from tests.lab.require import require_machine
@@ -25,6 +29,23 @@ def test_everything_that_removes_has_a_victim() -> None:
     assert {scenario.cause for scenario in SCENARIOS} | EXEMPT.keys() == removing
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
     assert len({act.name for act in ACTS}) == len(ACTS)
+
+
+def test_the_table_replaces_its_own_section_and_counts_what_was_tried(tmp_path: Path) -> None:
+    boundary = Boundary(Where.REQUEST, 0, "GET /version")
+    one, other = (Interleaving(SCENARIOS[0], boundary, act) for act in ACTS[:2])
+    names = (SCENARIOS[0].name,), tuple(act.name for act in ACTS[:2])
+    for driver, ending in (("b", Ending.VIOLATED), ("a", Ending.NOT_REACHED), ("b", Ending.GONE)):
+        counts = Counts(driver, "1.0", 9, *names)
+        counts.add(one, ending)
+        counts.add(other, Ending.STAYED)
+        table.write(counts, tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith("#")][1:] == ["## a, engine 1.0", "## b, engine 1.0"]
+    assert "1 of 9 possible interleavings tried: 0 gone, 1 stayed, 1 not reached" in text
+    assert f"| {one.act.name} | · |" in text
+    assert f"| {one.act.name} | 1 (1) |\n| {other.act.name} | 1 (0) |\n| all | 2 (1) |" in text
+    assert " violated**" not in text
 
 
 @pytest.fixture(scope="module", params=ENGINES)
