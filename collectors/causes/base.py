@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from collectors.model.finding import Finding, Resource, Severity
@@ -11,6 +10,7 @@ from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Size
+from collectors.model.records import dataclass
 from collectors.model.store import UnitKind
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.holders import called
@@ -26,6 +25,7 @@ from collectors.model.finding import Finding, Holder, Ranking, Resource, Severit
 from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
+from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container, Image
 from collectors.model.reading import Exact
+from collectors.model.records import dataclass
 from collectors.model.store import ContainerLog
 
 TRUNCATABLE = frozenset({"json-file", "local"})  # the writer appends, so an emptied file starts again at 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.causes import stopped_containers
@@ -19,6 +18,7 @@ from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container, Image
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, Size, remainder
+from collectors.model.records import dataclass
 from collectors.model.settings import has_label, image_names, matches
 from collectors.model.store import UnitKind
 

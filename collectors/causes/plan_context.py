@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Ledger
 from collectors.model.owner import Owner
 from collectors.model.reading import Exact, Origin
+from collectors.model.records import dataclass
 from collectors.model.settings import Rules
 from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of
 from collectors.model.store import Unit

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from collectors.model.records import dataclass
 from collectors.model.settings import DEFAULTS, MOST, Settings, Thresholds, from_table
 from collectors.system.folders import config_files
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from collectors.drivers.files import Rows
 from collectors.model.owner import Owner
 from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.store import UnitKind
 from collectors.system.deadline import read
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from collectors.drivers.files import Rows, followed
 from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.model.reading import Reading
+from collectors.model.records import dataclass
 from collectors.model.store import BuildSnapshot, ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit
 
 LINKS = "l"  # the overlay drivers' folder of short links

@@ -22,11 +22,11 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from collectors.model.reading import Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _MAGIC: Final = 0xED0CDAED

@@ -8,12 +8,12 @@ the records. Refuses to read a damaged record as "nothing held".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.drivers import bolt
 from collectors.drivers.files import mapping, parse_json, sequence
 from collectors.model.owner import CacheId, ChainId
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 _RECORDS = b"_main"

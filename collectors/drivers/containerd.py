@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from collectors.drivers import bolt
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 SYSTEM_CONTAINERD = "/var/lib/containerd"  # the root of a containerd of the host's own

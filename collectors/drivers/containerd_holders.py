@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from collectors.drivers.containerd import DOCKER_NAMESPACE, Namespace
 from collectors.model.owner import ImageId, Owner, OwnerKind
+from collectors.model.records import dataclass
 
 _CONTENT_LABEL = "containerd.io/gc.ref.content"
 _SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.drivers.buildkit import CacheRecord
@@ -17,6 +16,7 @@ from collectors.drivers.containerd_holders import content_below, image_id, snaps
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.layerdb import chain_ids, diff_ids
 from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
+from collectors.model.records import dataclass
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 

@@ -13,10 +13,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 WORD_LIMIT_BYTES = 4096  # cache-id, parent, size, link … are one word each

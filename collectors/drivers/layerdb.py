@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.drivers.files import (
@@ -28,6 +27,7 @@ from collectors.drivers.files import (
 )
 from collectors.drivers.listing import times
 from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
+from collectors.model.records import dataclass
 from collectors.model.store import ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 

@@ -12,12 +12,12 @@ import errno
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.drivers.ask import NOBODY
 from collectors.model.owner import Owner, UnitId
+from collectors.model.records import dataclass
 from collectors.model.store import Unit, UnitKind
 
 _AT_FDCWD = -100

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from collectors.drivers.layerdb import Write
 from collectors.drivers.listing import Entry
 from collectors.model.owner import UnitId
 from collectors.model.reading import Why
+from collectors.model.records import dataclass
 from collectors.model.store import Orphanhood, OrphanProof
 from collectors.system.deadline import Declined
 

@@ -12,13 +12,14 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.deadline import Clock

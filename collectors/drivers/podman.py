@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from collectors.drivers.files import Rows, followed, mapping, read_json, sequenc
 from collectors.drivers.graph import opened_s
 from collectors.drivers.listing import Entry, born_s, unit_at
 from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind
+from collectors.model.records import dataclass
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
 from collectors.system.deadline import Malformed
 

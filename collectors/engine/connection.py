@@ -22,13 +22,13 @@ import ssl
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from collectors.engine.reply import EngineBusy, HungUp
 from collectors.model.reading import Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _TIMEOUTS = ("Timeout", "ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "ConnectTimeoutError")

@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from collectors.model.records import dataclass
 
 _PORT = 2375
 _PORT_TLS = 2376

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from collectors.model.engine import Flavour
 from collectors.model.reading import Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.reply import Api, EngineBusy, HungUp
 from collectors.model.reading import Origin, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, attempt, missing
 
 if TYPE_CHECKING:

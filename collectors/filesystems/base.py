@@ -10,13 +10,13 @@ A filesystem of which nothing special is known: it is walked by name, and does n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from collectors.model.filesystem import Mount, Occupancy, OwnUse
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemFacts
 from collectors.model.store import Unit
 from collectors.system.deadline import Clock

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import Exact, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, FilesystemHolders, Plain, StudyQuestion, call_of
 from collectors.filesystems.reflinks import shared_once
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system import deadline, killable, mountinfo, statvfs
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from math import inf
@@ -19,6 +19,7 @@ from statistics import median
 from typing import TypeAlias
 
 from collectors.journal import Journal, Record
+from collectors.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from collectors.model.engine import HistoryStep, Image
 from collectors.model.owner import ImageId
 from collectors.model.reading import Exact
+from collectors.model.records import dataclass
 
 # What the old builder puts before everything that ran no command.
 _NO_COMMAND = re.compile(r"/bin/sh -c #\(nop\) ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from collectors.ledger.inside import MOST_LEAST_BYTES, least_bytes
 from collectors.model.ledger import Category
 from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, Unavailable, charged
+from collectors.model.records import dataclass
 from collectors.model.report import Report
 
 

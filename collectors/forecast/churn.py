@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -26,6 +25,7 @@ from collectors.journal.encoding import short_id
 from collectors.model.engine import Image, TagEvent, repository_of
 from collectors.model.owner import ImageId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, total
+from collectors.model.records import dataclass
 from collectors.model.report import RepositoryChurn
 
 

@@ -13,7 +13,6 @@ is said from fewer than 6 samples or 2 hours, and a disk that is full already is
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from collectors.forecast import Point, Rise, Split, split
@@ -21,6 +20,7 @@ from collectors.forecast.periodic import sawtooth, season
 from collectors.forecast.ramp import Path, ramp
 from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
 from collectors.model.filesystem import most_used_bytes
+from collectors.model.records import dataclass
 from collectors.model.report import Crossing
 from collectors.model.settings import Thresholds
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil, floor, sqrt
 from statistics import median
@@ -24,6 +23,7 @@ from statistics import median
 from collectors.forecast import HOUR, Drop, Run
 from collectors.forecast.ramp import HORIZON_S, Ramp, Reach, edges
 from collectors.forecast.slope import quantile
+from collectors.model.records import dataclass
 
 DAY = 24 * HOUR
 PART_S = 4 * HOUR

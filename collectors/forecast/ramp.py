@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 from statistics import median
@@ -11,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from collectors.forecast import Run
 from collectors.forecast.slope import Line, quantile
+from collectors.model.records import dataclass
 
 # Farther than this nothing is said: so long no disk grows as it did.
 HORIZON_S = 400 * 86400.0

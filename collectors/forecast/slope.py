@@ -14,13 +14,13 @@ odd values moves nothing. The window adapts: it reaches back as long as the long
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import sqrt
 from statistics import median
 
 from collectors.forecast import HOUR, Run, recent
+from collectors.model.records import dataclass
 
 _LONGEST_LAG = 72
 # Two-sided 90 % quantiles of Student's t by degrees of freedom.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.engine.endpoint import Endpoint
 from collectors.model.owner import ContainerId
 from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, Why, reason
+from collectors.model.records import dataclass
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.system.host import Host
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from collectors import drivers
@@ -27,6 +27,7 @@ from collectors.model.engine import Container
 from collectors.model.filesystem import Filesystem, Mount, OpenFiles
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemFacts, FilesystemStudy, SourceReport
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system import deadline

@@ -11,11 +11,11 @@ volume names, labels): they are data, and only `encoding` decides how they stand
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.model.filesystem import Allocation, used_percent
 from collectors.model.finding import Severity
+from collectors.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.journal import encoding
 from collectors.model.finding import Severity
+from collectors.model.records import dataclass
 from collectors.system.folders import replace_whole
 
 PREFIX = "supervisor-docker-storage-"

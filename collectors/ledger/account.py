@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collectors.ledger.charge import Charges, charge, hidden_parents, inodes_by_category, used_inodes, without_parents
 from collectors.ledger.inside import things
@@ -35,6 +35,7 @@ from collectors.model.reading import (
     floor,
     total,
 )
+from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import UnitKind
 

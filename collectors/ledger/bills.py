@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias, TypeVar
 
 from collectors.ledger.charge import hidden_parents, without_parents
@@ -18,6 +18,7 @@ from collectors.model.engine import Container, EngineView, repository_of
 from collectors.model.ledger import Bill, Books
 from collectors.model.owner import ImageId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, floor, total
+from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 
 PROJECT, STACK, REPOSITORY = "project", "stack", "repository"

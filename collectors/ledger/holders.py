@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from collectors.ledger.charge import PRECEDENCE
@@ -19,6 +19,7 @@ from collectors.model.finding import Holder
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged
+from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy
 from collectors.model.store import Orphanhood, UnitKind

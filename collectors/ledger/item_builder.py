@@ -8,7 +8,6 @@ The desk on which items are made: one snapshot, one filesystem, its figures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.ledger.inside import inside_units
@@ -18,6 +17,7 @@ from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from collectors.ledger.charge import by_unit, first
@@ -32,6 +32,7 @@ from collectors.model.reading import (
     charged,
     floor,
 )
+from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy, loose_tree_bytes
 

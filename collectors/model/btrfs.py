@@ -8,13 +8,13 @@ frees what neither held alone; that is what the sharing table is for.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.filesystem import Allocation
 from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged, charged_or_none
+from collectors.model.records import dataclass
 
 # Relocation reserves 256 nodes, and its transactions come on top: of 16 KiB, it failed at 5.25 MiB and worked at 6.8.
 RESERVED_NODES = 2 * 256

@@ -23,7 +23,6 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from types import ModuleType
@@ -44,6 +43,7 @@ from collectors.model import (
     store,
 )
 from collectors.model.owner import Owner, OwnerKind
+from collectors.model.records import dataclass
 
 Check = Callable[[object], bool]
 Bound = tuple[tuple[Any, Any], ...]  # type variables and what they stand for

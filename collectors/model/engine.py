@@ -7,12 +7,12 @@ where the filesystem could be read. Sentinels of the wire (-1, absent, null, "00
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.owner import ContainerId, DiffId, ImageId
 from collectors.model.reading import Reading, Size, Unavailable
+from collectors.model.records import dataclass
 
 
 class Flavour(StrEnum):

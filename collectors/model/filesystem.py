@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from collectors.model.owner import ContainerId, UnitId
 from collectors.model.reading import Reading, Size, Unavailable
+from collectors.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

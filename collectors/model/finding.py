@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner
 from collectors.model.reading import Size
+from collectors.model.records import dataclass
 
 CALM = "no action needed"  # a clause of the verdict where nothing presses
 

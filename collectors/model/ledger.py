@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.owner import Owner
 from collectors.model.reading import Reading, Size
+from collectors.model.records import dataclass
 
 
 class Category(StrEnum):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum, StrEnum
 
 from collectors.model.owner import Owner
 from collectors.model.reading import Size
+from collectors.model.records import dataclass
 
 
 class Risk(StrEnum):

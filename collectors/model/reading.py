@@ -21,10 +21,11 @@ Integers only: no float ever touches a byte count. The laws, held by property te
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar, assert_never
+
+from collectors.model.records import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
 

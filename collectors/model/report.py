@@ -6,7 +6,6 @@ shows the same screens as the live run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from collectors.model.engine import Engine
@@ -15,6 +14,7 @@ from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Bill, Ledger
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Reading, Size, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.settings import Settings
 from collectors.model.snapshot import FilesystemFacts, SourceReport
 

@@ -12,11 +12,12 @@ They travel in the report, so that whoever shows, replays or carries it out goes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any
 
 from collectors.model.finding import Severity
+from collectors.model.records import dataclass
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
@@ -13,6 +12,7 @@ from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFile
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
+from collectors.model.records import dataclass
 from collectors.model.store import Store, Unit
 
 _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []

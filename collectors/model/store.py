@@ -6,12 +6,12 @@ subvolume that is measured as one thing and belongs to a set of owners. It may b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, UnitId
 from collectors.model.reading import Reading
+from collectors.model.records import dataclass
 
 
 class UnitKind(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from collectors.journal import Action
 from collectors.journal.appending import Place, append
 from collectors.journal.vault import keep
 from collectors.ledger.bills import ALWAYS, bills
+from collectors.model.records import dataclass
 from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from collectors.ledger.inside import LAYERS, VOLUME_DATA
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
+from collectors.model.records import dataclass
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import Declined

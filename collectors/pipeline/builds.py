@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice, zip_longest
 
@@ -20,6 +19,7 @@ from collectors.journal.encoding import short_id
 from collectors.model.engine import HistoryStep, Image, TagEvent
 from collectors.model.owner import ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.snapshot import Snapshot, SourceReport
 
 # Enough to see the pattern of a dozen repositories; each is one request.

@@ -6,7 +6,7 @@ Each in as many or as few words as there is room for. Foreign names are escaped 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collectors import causes
 from collectors.ledger.holders import CONTAINER, KINDS
@@ -16,6 +16,7 @@ from collectors.model.finding import Finding, Holder, Ranking, Resource, Severit
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Plan, Step
 from collectors.model.reading import Reading, charged
+from collectors.model.records import dataclass
 from collectors.report import formatting
 
 _SMALL_SHARE = 0.1  # of the one that is named: the others of its class are no news

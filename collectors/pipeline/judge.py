@@ -6,7 +6,7 @@ The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from collectors import tool_version
@@ -19,6 +19,7 @@ from collectors.model.ledger import Bill, Books, Category
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged, reason
+from collectors.model.records import dataclass
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import Settings, Thresholds
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport

@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from collectors.engine.endpoint import Endpoint
 from collectors.forecast.rates import PERIOD_S, FillRate, WriteRates
 from collectors.model.filesystem import FsSpace
 from collectors.model.reading import Exact
+from collectors.model.records import dataclass
 from collectors.model.report import LiveFigures
 from collectors.model.snapshot import Snapshot
 from collectors.system.deadline import Declined, Malformed

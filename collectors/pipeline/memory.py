@@ -11,7 +11,7 @@ The journal's part in a run: what was, which alarms stand, and how this run is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from collectors.causes import disk_full
@@ -26,6 +26,7 @@ from collectors.ledger.release_table import freed_beside
 from collectors.model.finding import Finding, Severity
 from collectors.model.owner import ImageId, Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from collectors import causes
@@ -20,6 +20,7 @@ from collectors.model.ledger import Books, Ledger
 from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Plan, Step, Unlock
 from collectors.model.reading import Exact, charged
+from collectors.model.records import dataclass
 from collectors.model.settings import Rules
 from collectors.model.snapshot import Snapshot
 from collectors.planning.left_out import blocked, frees_nothing, not_read, read_only, remote, unanswered

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from heapq import heappop, heappush
 
 from collectors.causes.base import Draft
@@ -36,6 +36,7 @@ from collectors.model.ledger import Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Risk, Unlock
 from collectors.model.reading import Between, Exact
+from collectors.model.records import dataclass
 from collectors.planning.unlocks import Aliases, alone, closures, in_turn, reduce
 
 _RISKS = tuple(Risk)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from collectors.causes.base import Draft
 from collectors.model.filesystem import FsSpace, most_used_bytes, used_percent
 from collectors.model.plan import Harm, Plan, PlanTarget, Unlock
+from collectors.model.records import dataclass
 from collectors.planning import left_out
 from collectors.planning.order import asks
 from collectors.planning.unlocks import Sizes, Tally, closures, reached

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from collectors.causes.base import Draft
@@ -21,6 +21,7 @@ from collectors.model.ledger import Release
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged
+from collectors.model.records import dataclass
 
 Aliases = Mapping[Owner, frozenset[Owner]]
 

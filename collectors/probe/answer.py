@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from collectors import tool_version
@@ -18,6 +18,7 @@ from collectors.model.encoding import FOREIGN, conforms, decode, encode, fingerp
 from collectors.model.filesystem import FsSpace, Occupancy
 from collectors.model.owner import HOST_UNIT, ContainerId, Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.model.snapshot import Disk, FilesystemStudy, Snapshot
 from collectors.model.store import Store, Unit, UnitKind
 from collectors.system.deadline import Declined, Malformed

@@ -18,13 +18,13 @@ import secrets
 import struct
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.parts import soon
 from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.model.reading import Why
+from collectors.model.records import dataclass
 from collectors.probe.creation import Json
 from collectors.system.deadline import Declined, Malformed, reason
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import collectors
 from collectors.engine.locality import own_container
 from collectors.model.engine import Container
 from collectors.model.reading import Exact, Reading, Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host
 

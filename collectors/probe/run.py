@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -27,6 +27,7 @@ from collectors.inventory import Request, coverage
 from collectors.model.engine import Engine, ImageStore
 from collectors.model.owner import ContainerId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.model.snapshot import Disk, Outcome, Snapshot, SourceReport
 from collectors.probe import answer
 from collectors.probe.answer import Question, merged, without

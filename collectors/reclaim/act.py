@@ -7,7 +7,6 @@ What happened: events while it happens, one outcome at the end. Refuses to call 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -16,6 +15,7 @@ from collectors.model.ledger import Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Plan
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
+from collectors.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

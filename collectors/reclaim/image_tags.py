@@ -18,7 +18,6 @@ import secrets
 import tarfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -27,6 +26,7 @@ from collectors.causes.holders import normal
 from collectors.engine.past import tag_events
 from collectors.engine.reply import Reply
 from collectors.model.reading import Origin
+from collectors.model.records import dataclass
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.preconditions import labels, references, text
 from collectors.system.deadline import Declined

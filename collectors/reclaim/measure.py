@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.filesystems.freeing import AtOnce, freeing
 from collectors.model.filesystem import used_percent
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system import deadline
 from collectors.system.deadline import Declined
 

@@ -11,12 +11,12 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from collectors.model.owner import Owner
+from collectors.model.records import dataclass
 from collectors.system import folders
 
 NAME = "reclaim.jsonl"

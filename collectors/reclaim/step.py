@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TypeVar
@@ -14,6 +13,7 @@ from collectors import causes
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.reclaim import measure
 from collectors.reclaim.act import Act, EventKind, StepResult, TargetResult, failed, skipped
 from collectors.reclaim.engine_session import NoAnswer, StillDown

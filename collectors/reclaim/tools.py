@@ -13,7 +13,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from collectors.model.ledger import Books, Release
 from collectors.model.owner import Owner
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
+from collectors.model.records import dataclass
 from collectors.model.settings import Rules, Settings
 from collectors.model.snapshot import Snapshot
 from collectors.reclaim.act import GONE, REMOVED, Act, Event, EventKind, failed

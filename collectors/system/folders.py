@@ -19,10 +19,11 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from collectors.model.records import dataclass
 
 OWN_MODE = 0o600  # of every file that only this program reads
 OWN_FOLDER_MODE = 0o700
@@ -104,8 +105,8 @@ def _runtime() -> Path:
 def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Put `content` in the place of `path`, whose folder is there. Raises OSError, having left the old file as it was.
 
-    Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which what
-    can be measured again need not be.
+    Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which
+    what can be measured again need not be.
     """
     if is_special(path):
         raise OSError(errno.EINVAL, "not a regular file", str(path))

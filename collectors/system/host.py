@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from collectors.model.records import dataclass
 
 _READ_ANYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 _ALL_USERS = str((1 << 32) - 1)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from collectors.model.filesystem import PathUsage
+from collectors.model.records import dataclass
 from collectors.system.layer_cache import Row
 from collectors.system.mount_table import within
 from collectors.system.walk_result import BLOCK_BYTES, Count, Room

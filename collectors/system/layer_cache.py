@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.filesystem import PathUsage
 from collectors.model.owner import UnitId
+from collectors.model.records import dataclass
 from collectors.system import folders
 
 _VERSION = 2

@@ -13,11 +13,11 @@ import os
 import re
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Reading
+from collectors.model.records import dataclass
 from collectors.system import deadline
 from collectors.system.deadline import Malformed
 from collectors.system.host import Host

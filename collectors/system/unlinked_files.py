@@ -13,12 +13,13 @@ import os
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system import deadline, killable, mountinfo
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.host import Host

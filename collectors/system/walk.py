@@ -15,13 +15,14 @@ import mmap
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from collectors.model.filesystem import Mount, Occupancy, PathUsage
 from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Reading, Why
+from collectors.model.records import dataclass
 from collectors.model.store import Unit
 from collectors.system import deadline, killable, largest_directories, layer_cache, mountinfo
 from collectors.system.child.tree import GONE

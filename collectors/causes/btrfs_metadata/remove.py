@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.causes.btrfs_metadata.balance import Squeeze, pressure, refused, squeeze
@@ -12,6 +11,7 @@ from collectors.filesystems.btrfs import filesystem
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
+from collectors.model.records import dataclass
 from collectors.reclaim.act import Act, EventKind, failed, skipped
 from collectors.reclaim.tools import Tools, WholeStep
 

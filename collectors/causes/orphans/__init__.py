@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from collectors.causes import commands
 from collectors.causes.base import Alert, Cause, Draft, Proposal
@@ -23,6 +22,7 @@ from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, Unavailable, Why, charged
+from collectors.model.records import dataclass
 from collectors.model.store import Orphanhood, OrphanProof, Unit
 
 ID = "orphans"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ GET /images/json and GET /images/{id}/json → Image. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collectors.engine.decode import JsonObject, document, printable, records, top
 from collectors.engine.decode.usage import ImageUsage, image_id
@@ -16,6 +16,7 @@ from collectors.engine.reply import Api, Dialect, negotiate, parse
 from collectors.model.engine import Engine, Flavour, Image, ImageStore
 from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 _CONTAINERD = ("driver-type", "io.containerd.snapshotter.v1")

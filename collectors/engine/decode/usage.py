@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from collectors.engine.decode import JsonObject, top
 from collectors.model.engine import BuildRecord, Volume
 from collectors.model.owner import ContainerId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 

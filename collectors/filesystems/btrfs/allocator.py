@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from collectors.filesystems.btrfs import decode, ioctl, layout, search
 from collectors.filesystems.btrfs.decode import ChunkItem
 from collectors.model.btrfs import RESERVED_NODES, Device, Room, Space, StatfsRule
 from collectors.model.reading import Between, Exact, Origin, Size
+from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _MIB, _GIB = 1 << 20, 1 << 30

@@ -13,11 +13,11 @@ import stat
 import struct
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems.btrfs import layout, search
 from collectors.filesystems.btrfs.ioctl import U64_MAX, call, fs_info, opened
+from collectors.model.records import dataclass
 from collectors.system import mountinfo
 
 SNAP_DESTROY = 0x5000940F  # _IOW(0x94, 15, struct btrfs_ioctl_vol_args)

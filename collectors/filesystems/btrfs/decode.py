@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.ioctl import Key
 from collectors.model.btrfs import Space
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 _FS_INFO = struct.Struct("<QQ16sIIIHHQQ16s")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from collectors.filesystems.btrfs import allocator, decode, layout
 from collectors.filesystems.btrfs.decode import ChunkItem
 from collectors.filesystems.btrfs.trees import checksum
 from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 AT = 64 * 1024

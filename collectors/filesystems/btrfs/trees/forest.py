@@ -15,7 +15,6 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from collectors.filesystems.btrfs import decode, layout
 from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, U64_MAX, Key
@@ -26,6 +25,7 @@ from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkM
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
 from collectors.filesystems.btrfs.trees.table import ChunkFill
 from collectors.model.owner import UnitId
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 _KEY = struct.Struct("<QBQ")

@@ -10,13 +10,12 @@ A batch of checked leaves: where its items are. Refuses items that reach beyond 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 I64 = NDArray[np.int64]

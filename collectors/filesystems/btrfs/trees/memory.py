@@ -14,7 +14,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs.trees.sets import I64, Column, Flags
+from collectors.model.records import dataclass
 from collectors.system import folders
 
 _VERSION = 1

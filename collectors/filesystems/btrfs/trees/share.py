@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +25,7 @@ from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
 from collectors.model.btrfs import Btrfs, LargeFile, Sharing, SplitRule
 from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Why
+from collectors.model.records import dataclass
 from collectors.system import deadline, folders
 from collectors.system.host import Host
 

@@ -9,7 +9,6 @@ directories are sorted, 40 more for each inode.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from collectors.filesystems.btrfs import layout
 from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
 from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
+from collectors.model.records import dataclass
 
 U8 = NDArray[np.uint8]
 

@@ -6,13 +6,13 @@ It is kept between runs, so nothing here loads numpy unless the table is so larg
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress
 from typing import TypeVar
 
 from collectors.filesystems.btrfs import layout
 from collectors.model.btrfs import Holding, LargeFile, Shared
 from collectors.model.owner import UnitId
+from collectors.model.records import dataclass
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +27,7 @@ from collectors.filesystems.btrfs.trees.splitting import NAMES, PathSplit, Split
 from collectors.filesystems.btrfs.trees.table import Table
 from collectors.model.btrfs import SplitRule
 from collectors.model.owner import UnitId
+from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 
