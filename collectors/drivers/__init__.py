@@ -10,6 +10,7 @@ last. Refuses to call another store's directories leftovers when it cannot tell 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from collectors.drivers.ask import Asker
@@ -115,18 +116,10 @@ def find_layout(
         one for driver in (*drivers, *unknown_drivers(root, own)) for one in driver.detect(root, containerd_root, meant)
     )
     if not found:
-        remapped = sorted(name for name in top if _REMAPPED.fullmatch(name))
-        instead = f"; with user namespaces it is in {', '.join(remapped)}" if remapped else ""
-        raise Declined(Why.NOT_APPLICABLE, f"no image store under {root}{instead}")
+        raise Declined(Why.NOT_APPLICABLE, f"no image store under {root}{_instead(top)}")
     chosen, notes = _choose(found, driver_hint, meant)
     certain = driver_hint is not None or len(found) == 1
-    others = tuple(
-        folder
-        for other in found
-        if other is not chosen
-        for folder in other.folders
-        if folder not in chosen.folders and folder.is_dir()
-    )
+    others = _beside(chosen, found)
     others += tuple(root / name for name in sorted(top & own) if root / name not in {*others, *chosen.folders})
     return Layout(
         root=root,
@@ -136,6 +129,23 @@ def find_layout(
         database=chosen.database,
         others=others if certain else (),
         notes=notes,
+    )
+
+
+def _instead(top: frozenset[str]) -> str:
+    """Where an engine with user namespaces has its data, as half a sentence."""
+    remapped = sorted(name for name in top if _REMAPPED.fullmatch(name))
+    return f"; with user namespaces it is in {', '.join(remapped)}" if remapped else ""
+
+
+def _beside(chosen: Candidate, found: Iterable[Candidate]) -> tuple[Path, ...]:
+    """The folders of the stores that are not in use."""
+    return tuple(
+        folder
+        for other in found
+        if other is not chosen
+        for folder in other.folders
+        if folder not in chosen.folders and folder.is_dir()
     )
 
 

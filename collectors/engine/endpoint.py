@@ -48,7 +48,11 @@ def uniform(text: str, *, tls: bool = False) -> str:
         return f"unix://{rest}"
     if scheme not in _NETWORK:
         raise BadAddress(f"“{text}” is not an engine address: {scheme}:// is not supported")
-    url = f"{scheme}://{rest.rstrip('/')}"
+    return _over_network(text, scheme, f"{scheme}://{rest.rstrip('/')}", tls=tls)
+
+
+def _over_network(text: str, scheme: str, url: str, *, tls: bool) -> str:
+    """`text` is what was given. Raises BadAddress."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -200,11 +200,11 @@ def _reclaimable(
     gap = _gap(category, snapshot, study, books)
     if gap is not None:
         return gap
+    if category not in _REMOVED_BY and category not in _KINDS:
+        return Exact(0, origin)
     owners = _owners(category, snapshot, books)
     if owners is None:
         return Unavailable(Why.NOT_REACHABLE, "it is not known what is in use", origin)
-    if not owners:
-        return Exact(0, origin)
     # With BuildKit each layer of an image is in the build cache too: alone, neither of the two would free anything.
     beside = (
         removable(snapshot).get(OwnerKind.BUILD, frozenset()) if category is Category.IMAGES else frozenset[Owner]()

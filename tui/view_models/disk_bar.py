@@ -6,7 +6,7 @@ at all; a number is never cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -96,20 +96,29 @@ def scale_line(state: DashboardState, width: int) -> tuple[Span, ...]:
     bad = "bad" if any(now >= mark for mark in state.marks) else "good"
     marks = [(height_of(space.used_bytes, usable), f"{now}▾", bad)]
     marks += [(float(mark), f"{mark}▾", "warn") for mark in state.marks]
-    taken: list[tuple[int, Span]] = []
-    for share, text, role in marks:
-        column = min(width - 1, int(share / 100 * usable * width / space.total_bytes)) if space.total_bytes else 0
-        begin = max(0, column - len(text) + 1)
-        if all(begin + len(text) < at or begin > at + len(piece.text) for at, piece in taken):
-            taken.append((begin, Span(text, role)))
-    taken.sort(key=lambda mark: mark[0])
+    taken = _placed(marks, usable * width / space.total_bytes if space.total_bytes else 0.0, width)
     begin, title = _title_place(frame, [(at, len(piece.text)) for at, piece in taken], width, si=state.scale.si)
     for piece in title:
         taken.append((begin, piece))
         begin += len(piece.text)
+    return _in_line(taken)
+
+
+def _placed(marks: Iterable[tuple[float, str, str]], cells: float, width: int) -> list[tuple[int, Span]]:
+    """Marks at their columns, from the left; of two that touch, the earlier given stays. `cells`: 100 % in cells."""
+    taken: list[tuple[int, Span]] = []
+    for share, text, role in marks:
+        begin = max(0, min(width - 1, int(share / 100 * cells)) - len(text) + 1)
+        if all(begin + len(text) < at or begin > at + len(piece.text) for at, piece in taken):
+            taken.append((begin, Span(text, role)))
+    return sorted(taken, key=lambda mark: mark[0])
+
+
+def _in_line(placed: Iterable[tuple[int, Span]]) -> tuple[Span, ...]:
+    """Pieces at their columns as one line, with blanks between them."""
     line: list[Span] = []
     at = 0
-    for begin, piece in sorted(taken, key=lambda mark: mark[0]):
+    for begin, piece in sorted(placed, key=lambda mark: mark[0]):
         line += [Span(" " * (begin - at)), piece]
         at = begin + len(piece.text)
     return tuple(line)

@@ -8,7 +8,8 @@ from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
-from collectors.model.btrfs import Btrfs
+from collectors.model.btrfs import Btrfs, Subvolume
+from collectors.model.filesystem import Mount
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
@@ -78,16 +79,9 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
     facts, root = context.facts(Btrfs), context.snapshot.docker_root
     if facts is None or isinstance(facts.subvolumes, Unavailable) or isinstance(root, Unavailable):
         return
-    mount = context.study.filesystem.mount
-    below = root.value.removeprefix(mount.mountpoint).strip("/")
-    inside = "/".join(part for part in (mount.root.strip("/"), below) if part)
-    holding = [
-        s for s in facts.subvolumes.value if not s.deleted and (not s.path or f"{inside}/".startswith(f"{s.path}/"))
-    ]
-    home = max(holding, key=lambda s: len(s.path), default=None)
-    if home is None:
-        return
-    copies = [s for s in facts.subvolumes.value if s.parent_uuid and s.parent_uuid == home.uuid and not s.deleted]
+    there = [s for s in facts.subvolumes.value if not s.deleted]
+    home = _home(there, context.study.filesystem.mount, root.value)
+    copies = [s for s in there if home is not None and s.parent_uuid and s.parent_uuid == home.uuid]
     if copies:
         copied = count(len(copies), "snapshot")
         claim = f"the Docker root lies in a subvolume that has {copied}: each pins its volumes and logs"
@@ -95,6 +89,14 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
         yield Finding(
             OF_ROOT_ID, Severity.P3, claim, None, evidence, "put the Docker root on a subvolume of its own", (), True
         )
+
+
+def _home(subvolumes: Iterable[Subvolume], mount: Mount, root: str) -> Subvolume | None:
+    """The smallest subvolume around the Docker root."""
+    below = root.removeprefix(mount.mountpoint).strip("/")
+    inside = "/".join(part for part in (mount.root.strip("/"), below) if part)
+    around = [s for s in subvolumes if not s.path or f"{inside}/".startswith(f"{s.path}/")]
+    return max(around, key=lambda s: len(s.path), default=None)
 
 
 OF_ROOT_LINE = "snapshots of the subvolume that the Docker root lies in pin its volumes and logs"

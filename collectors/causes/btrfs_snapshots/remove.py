@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from collectors.causes.commands import reachable
 from collectors.filesystems.btrfs import changes as btrfs_changes
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
 from collectors.filesystems.btrfs.kind import mounted_subvolumes
+from collectors.model.btrfs import Subvolume
+from collectors.model.filesystem import Mount
 from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -29,13 +32,9 @@ class Snapshots(Remover):
         if not isinstance(mounts, Exact) or not isinstance(facts, Exact):
             return skipped("the mounts and subvolumes could not be read again")
         listed = facts.value.subvolumes.value if isinstance(facts.value.subvolumes, Exact) else ()
-        found = next((s for s in listed if s.path == name and not s.deleted), None)
-        if found is None:
-            return GONE
-        if not found.parent_uuid:
-            return skipped("it is not a snapshot")
-        if name in mounted_subvolumes(mounts.value):
-            return skipped("it is mounted")
+        kept = _kept(name, listed, mounts.value)
+        if kept is not None:
+            return kept
         mount = next((m for m in reversed(mounts.value) if m.mountpoint == context.mountpoint), None)
         path = reachable(mount, name) if mount else ""
         if not btrfs_changes.is_subvolume(Path(path)):
@@ -48,6 +47,16 @@ class Snapshots(Remover):
         except OSError as error:
             return failed(error.strerror or str(error))
         return REMOVED
+
+
+def _kept(name: str, listed: Iterable[Subvolume], mounts: Sequence[Mount]) -> Act | None:
+    """Why it is not to be removed, from what btrfs lists and what is mounted; None where nothing speaks against it."""
+    found = next((s for s in listed if s.path == name and not s.deleted), None)
+    if found is None:
+        return GONE
+    if not found.parent_uuid:
+        return skipped("it is not a snapshot")
+    return skipped("it is mounted") if name in mounted_subvolumes(mounts) else None
 
 
 class Cleaner(WholeStep):

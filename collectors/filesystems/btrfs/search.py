@@ -37,22 +37,24 @@ def subvolumes(fd: int) -> tuple[Subvolume, ...]:
     listed = []
     for number, root in sorted(roots.items()):
         deleted = number in orphans or (root.references == 0 and number != layout.TOP_LEVEL)
-        path = None if deleted else paths.of(number)
-        parent = names[number][0] if number in names else None
-        listed.append(
-            Subvolume(
-                id=SubvolumeId(number),
-                parent=None if parent is None else SubvolumeId(parent),
-                path="<deleted>" if path is None else path,
-                uuid=root.uuid,
-                parent_uuid=root.parent_uuid,
-                generation=root.generation,
-                read_only=bool(root.flags & decode.READ_ONLY),
-                created_at=root.created_at,
-                deleted=path is None,
-            )
-        )
+        parent = SubvolumeId(names[number][0]) if number in names else None
+        listed.append(_subvolume(number, root, parent, None if deleted else paths.of(number)))
     return tuple(listed)
+
+
+def _subvolume(number: int, root: decode.Root, parent: SubvolumeId | None, path: str | None) -> Subvolume:
+    """`path` is None for one that nothing leads to any more."""
+    return Subvolume(
+        id=SubvolumeId(number),
+        parent=parent,
+        path="<deleted>" if path is None else path,
+        uuid=root.uuid,
+        parent_uuid=root.parent_uuid,
+        generation=root.generation,
+        read_only=bool(root.flags & decode.READ_ONLY),
+        created_at=root.created_at,
+        deleted=path is None,
+    )
 
 
 def quotas(fd: int, origin: Origin) -> Quotas:
