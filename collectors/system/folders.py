@@ -108,8 +108,6 @@ def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: boo
     Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which
     what can be measured again need not be.
     """
-    if is_special(path):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
     try:
         fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:  # names a file that nobody asked for
