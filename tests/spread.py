@@ -21,6 +21,7 @@ _ON_LABS_OF_THE_FOLDER = "tests/privileges/"
 # Files that share the labs of `tests.lab.shared`; the engine is the host's own where a parameter names none.
 _ON_EVERYDAY_LABS = (
     "tests/judgement/test_real.py",
+    "tests/judgement/test_reports.py",
     "tests/machine/test_engine_real.py",
     "tests/machine/test_lab.py",
     "tests/machine/test_preflight.py",

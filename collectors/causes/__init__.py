@@ -52,6 +52,8 @@ CAUSES: tuple[Cause, ...] = (
     logs_unbounded.CAUSE,
     engine_leftovers.TEMPORARY,
     engine_leftovers.INTERRUPTED,
+    engine_leftovers.LEASED_CAUSE,
+    engine_leftovers.BLOBS_CAUSE,
     other_stores.DRIVER,
     orphans.CAUSE,
     orphans.CANDIDATE,

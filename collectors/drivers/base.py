@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +45,7 @@ class Parts:
     writes: tuple[Write, ...]  # registrations of layers, going on or interrupted
     born_s: float | None  # when the main database came into being, seconds since the epoch; None: cannot be known
     units: tuple[Unit, ...]  # the databases themselves, and what an interruption left in them
+    leases: Mapping[str, datetime] = field(default_factory=dict)  # as Store.leases
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 
 from collectors.drivers.containerd import DOCKER_NAMESPACE, Namespace
 from collectors.model.owner import ImageId, Owner, OwnerKind
@@ -18,6 +19,7 @@ _SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot."
 _IMAGE_LABEL = "containerd.io/gc.ref.image"
 _ROOT_LABEL = "containerd.io/gc.root"
 _FLAT_LABEL = "containerd.io/gc.flat"
+_END_LABEL = "containerd.io/gc.expire"
 # BuildKit names a record's auxiliary leases and snapshots after the record.
 _BUILD_SUFFIXES = ("-variants", "-view")
 
@@ -55,6 +57,21 @@ def holders(
         content={key: frozenset(owners) for (kind, key), owners in found.items() if kind == _CONTENT},
         snapshots={node: frozenset(owners) for node, owners in found.items() if node[0] != _CONTENT},
     )
+
+
+def ends(namespaces: Iterable[Namespace]) -> Mapping[str, datetime]:
+    """When each lease ends, by its owner's id, of those that end by themselves: a pull's, in a day at most."""
+    told = ((f"{space.name}/{name}", lease.labels.get(_END_LABEL)) for space in namespaces
+            for name, lease in space.leases.items())  # fmt: skip
+    return {name: when for name, label in told if label and (when := _moment(label)) is not None}
+
+
+def _moment(label: str) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(label)
+    except ValueError:
+        return None
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 def content_below(namespace: Namespace, digest: str) -> tuple[str, ...]:

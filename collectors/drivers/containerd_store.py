@@ -183,6 +183,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         writes=(),
         born_s=born_s(rows),
         units=_units(layout, rows, grace_s),
+        leases=containerd_holders.ends(value(spaces, ())),
     )
 
 

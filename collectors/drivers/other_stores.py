@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,9 +16,9 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
+from collectors.drivers.engine_processes import EngineProcess, engine_processes, running_on
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable
-from collectors.model.records import dataclass
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.deadline import Clock
@@ -27,21 +26,20 @@ from collectors.system.host import Host
 from collectors.system.mount_table import within
 
 _REMAPPED = re.compile(r"[0-9]+\.[0-9]+")  # user namespaces: <uid>.<gid>
-_DOCKER, _CONTAINERD, _PODMAN = "Docker root", "containerd", "Podman storage"
+_DOCKER, _CONTAINERD, _PODMAN, _BUILDKIT = "Docker root", "containerd", "Podman storage", "BuildKit"
+_LOCK_OF_BUILDKIT = "buildkitd.lock"  # in the root of one that runs by itself
 _USUAL = (
     "/var/lib/docker",
     "/var/lib/containerd",
     "/var/lib/containers/storage",
     "/var/lib/rancher/k3s/agent/containerd",
     "/var/lib/rancher/rke2/agent/containerd",
+    "/var/lib/buildkit",
     "/var/snap/docker/common/var-lib-docker",
     "/var/snap/microk8s/common/var/lib/containerd",
 )
-_OF_USERS = (".local/share/docker", ".local/share/containerd", ".local/share/containers/storage")
-# Where clients look for a containerd that no other engine has started for itself alone.
-_SOCKETS = frozenset({"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"})
+_OF_USERS = tuple(f".local/share/{name}" for name in ("docker", "containerd", "containers/storage", "buildkit"))
 _REST = "everything else"
-_ENGINES = frozenset({"dockerd", "containerd"})  # those that say on their command line where their root is
 _MOST = 20  # stores on one host; and seconds are short
 
 
@@ -88,19 +86,6 @@ def other_stores(
     return tuple(found), tuple(units)
 
 
-def containerd_address(root: str, host: Host) -> str | None:
-    """The socket of the containerd whose root this is, "" where none runs on it; None: it is no containerd's."""
-    if not (Path(root) / METADATA).is_file():
-        return None
-    return next((one.socket for one in engine_processes(host) if means(host, one, root)), "")
-
-
-def containerd_roots(host: Host) -> Iterator[str]:
-    """Where a containerd that runs keeps its data, and where one usually does, as the host names it."""
-    yield from (one.root for one in engine_processes(host) if one.name == _CONTAINERD and one.socket in _SOCKETS)
-    yield from (path for path in _USUAL if path.endswith(_CONTAINERD))
-
-
 def _candidates(
     root: str, host: Host, engines: Iterable[EngineProcess], here: Callable[[str], bool]
 ) -> tuple[str, ...]:
@@ -131,12 +116,16 @@ def _usual(host: Host, here: Callable[[str], bool]) -> tuple[str, ...]:
 
 
 def _looks_like_a_root(path: str) -> bool:
-    return all((Path(path) / name).is_dir() for name in ("image", "containers"))
+    marks = (METADATA, _LOCK_OF_BUILDKIT)
+    docker = all((Path(path) / name).is_dir() for name in ("image", "containers"))
+    return docker or any((Path(path) / mark).is_file() for mark in marks)
 
 
 def _read(
     path: str, root: str, host: Host, engines: Iterable[EngineProcess], clock: Clock
 ) -> tuple[OtherStore, tuple[Unit, ...]] | None:
+    if (Path(path) / _LOCK_OF_BUILDKIT).is_file():
+        return _buildkit(path, host, engines)
     reading = drivers.store(
         Path(path),
         host,
@@ -147,14 +136,24 @@ def _read(
         return None
     store = reading.value
     kind = _kind(path, store)
-    runs = next((engine for engine in engines if means(host, engine, path)), None)
+    runs = running_on(path, host, engines)
     # One that was started with this root and now works below it, in a user namespace, is the one that is studied.
     if runs is not None and within(root, path):
         runs = None
     units = tuple(_units(store, path, root, _unit_kind(kind, runs)))
     images, volumes = _named(units, f"{path}: image "), _named(units, f"{path}: volume ")
-    label = f"{runs.name} (pid {runs.pid})" if runs is not None else ""
+    label = runs.label if runs is not None else ""
     return OtherStore(path, kind, label, _ask(kind, path, runs, images), images, volumes), units
+
+
+def _buildkit(path: str, host: Host, engines: Iterable[EngineProcess]) -> tuple[OtherStore, tuple[Unit, ...]]:
+    """All of it is cache, and its own client tells the records apart."""
+    runs = running_on(path, host, engines)
+    tool = ("buildctl", *(("--addr", runs.socket) if runs is not None else ()))
+    ask = " && ".join(f"{' '.join(tool)} {word}" for word in ("du", "prune"))
+    owner = frozenset({Owner(OwnerKind.STORE, f"{path}: build cache")})
+    unit = Unit(UnitId(path), UnitKind.OTHER_ENGINE, path, "build cache", owner, False, None)
+    return OtherStore(path, _BUILDKIT, runs.label if runs is not None else "", ask, (), ()), (unit,)
 
 
 def _named(units: Iterable[Unit], prefix: str) -> tuple[str, ...]:
@@ -220,71 +219,6 @@ def _ask(kind: str, path: str, runs: EngineProcess | None, images: Iterable[str]
     address = f"--address {runs.socket} " if runs is not None else ""
     asked = [f"ctr {address}--namespace {space} images ls" for space in spaces]
     return " && ".join([*asked, *(["crictl rmi --prune"] if "k8s.io" in spaces else [])])
-
-
-@dataclass(frozen=True, slots=True)
-class EngineProcess:
-    """A running dockerd or containerd, by its own command line and configuration."""
-
-    name: str
-    pid: int
-    root: str
-    socket: str
-
-
-def engine_processes(host: Host) -> Iterator[EngineProcess]:
-    """Every dockerd and containerd that this process sees. Paths are of their own mount namespaces."""
-    for name in _names(str(host.proc)):
-        if not name.isdecimal():
-            continue
-        folder = host.proc / name
-        try:
-            command = (folder / "comm").read_text().strip()
-            if command not in _ENGINES:
-                continue
-            words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
-        except OSError:  # ended meanwhile
-            continue
-        yield _engine(command, int(name), words, folder)
-
-
-def _engine(command: str, pid: int, words: list[str], folder: Path) -> EngineProcess:
-    if command == "dockerd":
-        root = _option(words, "--data-root", "-g", "--graph") or "/var/lib/docker"
-        socket = _option(words, "-H", "--host") or "unix:///var/run/docker.sock"
-        return EngineProcess(command, pid, root, socket)
-    config = _toml(folder / "root" / (_option(words, "--config", "-c") or "/etc/containerd/config.toml").lstrip("/"))
-    grpc = config.get("grpc")
-    address = grpc.get("address") if isinstance(grpc, dict) else None
-    root = _option(words, "--root") or str(config.get("root") or "/var/lib/containerd")
-    socket = _option(words, "--address", "-a") or str(address or "/run/containerd/containerd.sock")
-    return EngineProcess(command, pid, root, socket)
-
-
-def _option(words: list[str], *names: str) -> str:
-    for place, word in enumerate(words):
-        for name in names:
-            if word.startswith(f"{name}="):
-                return word.partition("=")[2]
-            if word == name and place + 1 < len(words):
-                return words[place + 1]
-    return ""
-
-
-def _toml(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def means(host: Host, engine: EngineProcess, path: str) -> bool:
-    """Is the directory that the engine means the one that lies at `path` here?"""
-    try:
-        there, mine = (host.proc / str(engine.pid) / "root" / engine.root.lstrip("/")).stat(), Path(path).stat()
-    except OSError:
-        return False
-    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def _names(folder: str) -> list[str]:

@@ -62,6 +62,7 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
         logs=ask.rows("logs", layout.root, lambda: layout.driver.logs(layout)),
         units=_units(parts, layers, others),
         orphans=_orphans(layout, parts, after, prove(candidates, layout.driver, evidence)),
+        leases=parts.leases,
         notes=(*layout.notes, *ask.notes, *_notes(parts, value(layers, ()), links)),
     )
 

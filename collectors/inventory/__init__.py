@@ -13,8 +13,9 @@ from typing import Any
 
 from collectors import drivers
 from collectors import engine as engine_source
+from collectors.drivers.engine_processes import containerd_address
 from collectors.drivers.inner import WATCHED, inner_units
-from collectors.drivers.other_stores import containerd_address, with_others
+from collectors.drivers.other_stores import with_others
 from collectors.engine import Part
 from collectors.engine.daemon_config import daemon_config
 from collectors.filesystems.base import KEEP_S
@@ -190,7 +191,7 @@ class _Assembly:
             Path(root),
             self.request.host,
             driver_hint=engine.value.driver if isinstance(engine, Exact) else bound.driver if bound else None,
-            containerd_root=roots.containerd_root(self.request, self.clock),
+            containerd_root=roots.containerd_root(self.request, self.clock, engine),
             grace_s=self.request.grace_s,
             freshly_bound=bound is not None,
             deadline_s=self.clock.left(at_most=self.deadline_s / 2),

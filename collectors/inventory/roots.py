@@ -14,7 +14,7 @@ from pathlib import Path
 
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
-from collectors.drivers.other_stores import containerd_roots
+from collectors.drivers.engine_processes import containerd_roots, root_behind
 from collectors.engine.daemon_config import keep_root, last_known
 from collectors.engine.endpoint import DEFAULT
 from collectors.filesystems import kind_of
@@ -122,11 +122,12 @@ def likely_home(request: Request, engine: Reading[Engine], places: Places) -> tu
     return None if mount is None or mount.fstype in container_roots() else (path, mount)
 
 
-def containerd_root(request: Request, clock: Clock) -> Path | None:
-    """The system containerd's root, where it exists outside the Docker root."""
+def containerd_root(request: Request, clock: Clock, engine: Reading[Engine]) -> Path | None:
+    """Where the engine's containerd keeps its data outside the Docker root: by its socket, else the system's."""
+    socket = engine.value.containerd if isinstance(engine, Exact) else ""
 
     def find() -> str:
-        return os.path.realpath(request.host.here(SYSTEM_CONTAINERD))
+        return os.path.realpath(request.host.here(root_behind(socket, request.host) or SYSTEM_CONTAINERD))
 
     found = deadline.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
     return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None

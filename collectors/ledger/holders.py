@@ -14,6 +14,7 @@ from typing import assert_never
 
 from collectors.ledger.charge import PRECEDENCE
 from collectors.ledger.item_builder import CLAIMED
+from collectors.ledger.unlisted import LEASED
 from collectors.model.engine import repository_of
 from collectors.model.finding import Holder
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
@@ -247,6 +248,11 @@ def _of_containerd(item: Item) -> tuple[str, str]:
     return f"image {name}", f"in containerd's namespace {space}"
 
 
+def _leased(item: Item) -> tuple[str, str]:
+    pull = "an unfinished pull or build" if item.state == LEASED else "what containerd keeps"
+    return f"{pull}, lease {item.name.rpartition('/')[2]}", item.state
+
+
 def _other(item: Item) -> tuple[str, str]:
     if item.state in _UNPROVEN:
         return f"layer {_short(item.name)}", "apparently unreferenced"
@@ -264,6 +270,7 @@ _WORDS: Mapping[OwnerKind, Callable[[Item], tuple[str, str]]] = {
     OwnerKind.ORPHAN: lambda item: (f"orphaned layer {_short(item.name)}", ""),
     OwnerKind.SNAPSHOT: lambda item: (f"snapshot {item.name}", ""),
     OwnerKind.CONTAINERD: _of_containerd,
+    OwnerKind.LEASE: _leased,
     OwnerKind.OPEN: lambda item: (f"deleted file {item.name}", f"open in {item.owner}"),
     OwnerKind.PATH: _path,
 }

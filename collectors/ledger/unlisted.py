@@ -148,13 +148,15 @@ def _rest(desk: Desk, count: int) -> Item:
 
 # What is told of by owner, not by directory: an image of another client is many of them.
 IN_GROUPS = frozenset({OwnerKind.STORE, OwnerKind.CONTAINERD, OwnerKind.LEASE})
-ANOTHER_CLIENT = "another client's image"
+ANOTHER_CLIENT, LEASED = "another client's image", "held by a containerd lease that ends"
 _STATES = {OwnerKind.CONTAINERD: ANOTHER_CLIENT, OwnerKind.LEASE: "held by a containerd lease"}
 
 
 def grouped(desk: Desk) -> Iterable[Item]:
     """Things in the stores of others, and in containerd's other namespaces."""
     first: dict[Owner, Unit] = {}
+    store = desk.snapshot.store
+    ends = store.value.leases if isinstance(store, Exact) else {}
     for unit in desk.study.units:
         if category_of(unit) in (Category.DOCKER_OTHER, Category.OTHER_FILES):
             for owner in unit.owners:
@@ -162,5 +164,5 @@ def grouped(desk: Desk) -> Iterable[Item]:
                     first.setdefault(owner, unit)
     for owner, unit in first.items():
         place, _, name = owner.id.rpartition(": ") if owner.kind is OwnerKind.STORE else ("", "", owner.id)
-        state = _STATES.get(owner.kind, unit.kind.value)
+        state = LEASED if owner.id in ends else _STATES.get(owner.kind, unit.kind.value)
         yield desk.item(owner, category_of(unit), name, state=state, free=None, owner=place or unit.path)

@@ -40,6 +40,7 @@ class Engine:
     root: str  # DockerRootDir
     logging_driver: str  # "" where not reported
     warnings: tuple[str, ...]
+    containerd: str = ""  # the socket of its containerd, from version 27 on; "" where not reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ subvolume that is measured as one thing and belongs to a set of owners. It may b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -160,5 +162,6 @@ class Store:
     units: Reading[tuple[Unit, ...]]
     orphans: Reading[tuple[OrphanProof, ...]]
     others: tuple[OtherStore, ...] = ()  # beside it
+    leases: Mapping[str, datetime] = field(default_factory=dict)  # of containerd, by owner id: those that end, and when
     address: str | None = None  # of the containerd that is asked, where no engine stands above it; "": its usual one
     notes: tuple[str, ...] = ()  # oddities, one sentence each; foreign text in them is not yet escaped

@@ -27,6 +27,7 @@ _KINDS = {
     OwnerKind.DELETED: "subvolumes that wait for the cleaner",
     OwnerKind.PLUGIN: "plugins",
     OwnerKind.LEFTOVER: "leftovers",
+    OwnerKind.LEASE: "leases of containerd",
     OwnerKind.OPEN: "processes",
 }
 

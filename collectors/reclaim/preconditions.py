@@ -19,6 +19,7 @@ from typing import Any
 
 from collectors import drivers
 from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
+from collectors.drivers.engine_processes import root_behind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
@@ -41,24 +42,28 @@ _CONTENT = f"{CONTENT}/ingest"
 
 def read_again(context: RunContext, engine: EngineSession, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
-    own = context.host.here(SYSTEM_CONTAINERD)
+    driver, containerd = _told(engine)
+    own = context.host.here(root_behind(containerd, context.host) or SYSTEM_CONTAINERD)
     return drivers.store(
         root,
         context.host,
-        driver_hint=_driver(engine),
+        driver_hint=driver,
         containerd_root=own if own.is_dir() else None,
         grace_s=context.grace_s,
         deadline_s=_PROOF_AT_MOST_S,
     )
 
 
-def _driver(engine: EngineSession) -> str | None:
+def _told(engine: EngineSession) -> tuple[str | None, str]:
+    """The engine's driver, and the socket of its containerd; None and "" for what it does not say."""
     try:
         body = engine.get("/info").body
     except NoAnswer:
-        return None
-    driver = body.get("Driver") if isinstance(body, dict) else None
-    return driver if isinstance(driver, str) and driver else None
+        return None, ""
+    told = body if isinstance(body, dict) else {}
+    driver, containerd = told.get("Driver"), told.get("Containerd")
+    address = containerd.get("Address") if isinstance(containerd, dict) else ""
+    return (driver if isinstance(driver, str) and driver else None), address if isinstance(address, str) else ""
 
 
 def mounted_inside(host: Host, path: str) -> str:

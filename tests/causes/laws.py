@@ -47,6 +47,8 @@ NO_MESS = {
     "former-root": "a second engine, stopped: tests/machine/test_other_engines.py",
     "other-engine": "a second engine and a containerd: tests/machine/test_other_engines.py",
     "containerd-images": "a containerd without an engine: tests/machine/test_containerd_alone.py",
+    "build-blobs": "blobs that no record names: tests/judgement/reports.py",
+    "leased-content": "a pull that is given up: tests/judgement/reports.py",
     "nested-root": "an engine inside a container: test_leftovers.py",
 }
 # Causes whose findings are about no number of bytes: nothing of them is owed a step.

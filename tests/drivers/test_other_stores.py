@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from collectors.drivers.engine_processes import containerd_roots, engine_processes, root_behind
 from collectors.drivers.files import followed
-from collectors.drivers.other_stores import engine_processes, other_stores
+from collectors.drivers.other_stores import other_stores
 from collectors.model.owner import OwnerKind
 from collectors.model.store import UnitKind
 from collectors.system.deadline import Clock
@@ -52,6 +53,23 @@ def test_engines_say_where_their_root_and_socket_are(tmp_path: Path) -> None:
         8: ("/var/lib/docker", "unix:///var/run/docker.sock"),
         9: ("/r/pods", "/run/c.sock"),
     }
+
+
+def test_a_containerd_is_looked_for_where_clients_find_it_and_where_it_usually_is(tmp_path: Path) -> None:
+    host = a_host(tmp_path)
+    a_process(host.proc, 8, "containerd", "--root", "/r/own", "--address", "/run/docker/containerd/containerd.sock")
+    a_process(host.proc, 9, "containerd", "--root=/r/k3s", "-a", "/run/k3s/containerd/containerd.sock")
+    assert tuple(containerd_roots(host))[:2] == ("/r/k3s", "/var/lib/containerd")
+    assert root_behind("/run/docker/containerd/containerd.sock", host) == "/r/own"
+    assert root_behind("", host) is None
+
+
+def test_a_buildkit_beside_ours_is_a_store_of_cache_with_its_own_client(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    write(tmp_path / "buildkit/buildkitd.lock", "")
+    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    assert [(one.kind, one.ask) for one in stores] == [("BuildKit", "buildctl du && buildctl prune")]
+    assert [(unit.kind, unit.path) for unit in units] == [(UnitKind.OTHER_ENGINE, str(tmp_path / "buildkit"))]
 
 
 def test_a_root_beside_ours_is_found_and_ours_is_not(tmp_path: Path) -> None:

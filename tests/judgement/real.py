@@ -62,11 +62,12 @@ class Answer:
     others: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
     none_of: tuple[str, ...] = ()
-    until_percent: float = 80.0
+    until_percent: float | None = 80.0
     harms: tuple[tuple[int, ...], ...] | None = None
     reaches: bool | None = None
     person: tuple[str, ...] = ()
     deadline_s: float = 60.0
+    grace_s: float = DEFAULTS.thresholds.grace_s
     check: Check | None = None
 
 
@@ -118,7 +119,7 @@ def look(lab: Lab, answer: Answer) -> Report:
         endpoint(lab.host, os.environ, Path("/nonexistent")),
         this_host(),
         answer.deadline_s,
-        DEFAULTS.thresholds.grace_s,
+        answer.grace_s,
     )
     return survey(Options(asked, DEFAULTS, None, None, answer.until_percent)).report
 

@@ -1,4 +1,4 @@
-"""A host with a containerd and no engine above it, as Kubernetes and nerdctl have it: its own database says enough."""
+"""A containerd that no engine started: with none above it, as Kubernetes and nerdctl have it, and on another disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.lab import Lab
+from tests.bench import explain
+from tests.lab import Lab, disk
 from tests.lab.commands import run
+from tests.lab.engines import NoSuchEngine
 from tests.lab.messes._write import MIB, age, random_file
 from tests.lab.require import require_machine
-from tests.machine.test_other_engines import a_containerd
+from tests.ledger.coverage import of_engine
+from tests.machine.test_other_engines import CONTAINERD, a_containerd
 
 pytestmark = pytest.mark.machine
 
@@ -117,3 +120,32 @@ def test_what_is_unused_comes_back_as_foretold_by_the_clients_own_command(alone:
     assert freed == pytest.approx(ci["frees_bytes"] + kubernetes["frees_bytes"], rel=0.01)
     again = preflight(alone.root)
     assert not any(one["rule"] == RULE for one in again["findings"])
+
+
+def test_the_disk_of_the_engines_containerd_is_judged_whatever_the_engines_own_root_is() -> None:
+    """A new disk for the Docker root leaves the images where containerd keeps them."""
+    require_machine()
+    try:
+        lab = Lab.up(driver="containerd", engine="28.5", mess="empty", size_mib=256)
+    except NoSuchEngine as error:
+        pytest.skip(str(error))
+    with lab:
+        lab.stop_engine()
+        second, base = lab.base / "second", lab.base / "containerd"
+        second.mkdir()
+        base.mkdir()
+        other, socket = disk.create(second, "ext4", size_mib=320), base / "c.sock"
+        config = CONTAINERD.format(root=other.mount / "containerd", state=base / "state", socket=socket)
+        (base / "config.toml").write_text(config)
+        lab.spawn("containerd", "--config", str(base / "config.toml"))
+        lab._engine._argv = (*lab._engine._argv, "--containerd", str(socket))
+        lab.start_engine()
+        lab.import_image("app:1", {"data": 100 * MIB})
+        document = explain.preflight(lab)
+        assert of_engine(lab.host) == {}
+    assert document["severity"] in ("P2", "P1")
+    assert document["plan_mount"] == str(other.mount)
+    assert "image app:1" in document["verdict"]
+    (elsewhere,) = document["other_filesystems"]
+    (image,) = elsewhere["items"]["images"]
+    assert image["bytes"] >= 200 * MIB  # compressed and unpacked

@@ -24,7 +24,7 @@ from tests.ledger.coverage import of_engine
 pytestmark = pytest.mark.machine
 
 FORMER, OTHER = UnitKind.FORMER_ROOT.value, UnitKind.OTHER_ENGINE.value
-_CONTAINERD = """version = 2
+CONTAINERD = """version = 2
 root = "{root}"
 state = "{state}"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
@@ -71,7 +71,7 @@ def a_containerd(lab: Lab) -> Path:
     base, root = lab.base / "containerd", lab.mount / "pods"
     base.mkdir()
     socket, config, image = base / "c.sock", base / "config.toml", base / "image.tar"
-    config.write_text(_CONTAINERD.format(root=root, state=base / "state", socket=socket))
+    config.write_text(CONTAINERD.format(root=root, state=base / "state", socket=socket))
     lab.spawn("containerd", "--config", str(config))
     lab.import_image("pause:1", {"pause": 23 * MIB})
     lab.docker("save", "--output", str(image), "pause:1")

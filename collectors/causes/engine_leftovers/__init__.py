@@ -1,18 +1,21 @@
-"""What the engine began and never finished: downloads, build contexts, writes that a crash cut short."""
+"""What the engine began and never finished: downloads, build contexts, writes cut short by a crash, pulls given up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.finding_context import FindingContext, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
+from collectors.ledger.unlisted import LEASED
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Exact, charged
+from collectors.model.snapshot import Snapshot
 from collectors.model.store import Unit, UnitKind
 
 ENGINE_STOPPED = "the engine stopped, and its socket unit too, so that nothing starts it meanwhile"
@@ -163,4 +166,91 @@ INTERRUPTED = Cause(
     propose_interrupted,
     INTERRUPTED_REMOVER,
     no_step="none of them is proved to be left behind: something may still write them",
+)
+
+
+LEASED_ID = "leased-content"
+
+
+def detect_leased(context: FindingContext) -> Iterable[Finding]:
+    """What nothing but a lease keeps that ends by itself: pulls that go on, or that were given up."""
+    ends = _ends(context.snapshot)
+    items = [item for item in context.in_state(Category.DOCKER_OTHER, LEASED) if item.owner_id.id in ends]
+    amount = context.freed(owners(items))
+    if items and context.notable(charged(amount)):
+        last = max(ends[item.owner_id.id] for item in items)
+        claim = f"layers and blobs of {count(len(items), 'pull or build', 'pulls or builds')} that did not finish"
+        remedy = f"pull it again, or leave it: containerd's lease on them ends by itself, at {last:%Y-%m-%d %H:%M} UTC"
+        severity = context.severity(amount, Severity.P4)
+        yield Finding(LEASED_ID, severity, claim, amount, largest(items), remedy, owners(items), True)
+
+
+def _ends(snapshot: Snapshot) -> Mapping[str, datetime]:
+    return snapshot.store.value.leases if isinstance(snapshot.store, Exact) else {}
+
+
+def propose_leased(context: PlanContext) -> Proposal:
+    """One step for all leases of the finding: whether a pull still goes on, only who began it knows."""
+    found = context.found(LEASED_ID)
+    return Proposal((_draft_leased(sorted(found.owners)),) if found is not None else ())
+
+
+def _draft_leased(leases: list[Owner]) -> Draft:
+    spaces: dict[str, list[str]] = {}
+    for lease in leases:
+        space, _, name = lease.id.partition("/")
+        spaces.setdefault(space, []).append(name)
+    ended = (commands.line("ctr", "--namespace", space, "leases", "rm", *names) for space, names in spaces.items())
+    return Draft(
+        id=LEASED_ID,
+        action="lease.remove",
+        title="End the leases of pulls and builds that were given up",
+        command=" && ".join(ended),
+        targets=tuple(leases),
+        rank=45,
+        within=(),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs="no pull or build that is still going on; ctr needs --address where dockerd started containerd itself",
+        costs="none, unless the pull goes on after all: it then has to start over",
+        undo="none needed: the pull brings them again",
+        automatic=False,
+    )
+
+
+LEASED_LINE = "layers and blobs of pulls and builds that were given up, which containerd keeps for a day"
+LEASED_CAUSE = Cause(
+    LEASED_ID,
+    Category.DOCKER_OTHER,
+    OwnerKind.LEASE,
+    Harm.TIME,
+    LEASED_LINE,
+    detect_leased,
+    propose_leased,
+    no_step="they end by themselves",
+)
+
+
+BLOBS_ID = "build-blobs"
+
+
+def detect_blobs(context: FindingContext) -> Iterable[Finding]:
+    """Some are always there; where they are worth a line, no record counts them."""
+    items = context.in_state(Category.DOCKER_OTHER, UnitKind.BUILD_DATABASE.value)
+    amount = context.sum(item.referenced for item in items)
+    if items and charged(amount) >= context.limits.notable_bytes:
+        remedy = "docker builder prune --all first; what stays belongs to no record: for a person"
+        claim = "BuildKit's blobs and databases beside its cache"
+        yield Finding(BLOBS_ID, context.severity(amount), claim, amount, largest(items), remedy, (), True)
+
+
+BLOBS_LINE = "BuildKit's blobs and databases beside its cache, which its records do not count"
+BLOBS_CAUSE = Cause(
+    BLOBS_ID,
+    Category.DOCKER_OTHER,
+    None,
+    None,
+    BLOBS_LINE,
+    detect_blobs,
+    no_step="only BuildKit knows which of them its records still need",
 )

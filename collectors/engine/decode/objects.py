@@ -59,6 +59,7 @@ def decode_engine(body: bytes, hello: Greeting, origin: Origin) -> Engine:
         root=info.text("DockerRootDir"),
         logging_driver=info.text_or_empty("LoggingDriver"),
         warnings=info.texts("Warnings"),
+        containerd=info.record("Containerd").text_or_empty("Address"),
     )
 
 
