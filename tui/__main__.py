@@ -75,7 +75,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     shown = ["--demo"] if arguments.demo else ["--replay", arguments.replay] if arguments.replay else []
     try:
-        return serve([*shown, *(["--theme", arguments.theme] if arguments.theme else [])], port=arguments.port)
+        at = ["--at", arguments.at] if arguments.at else []
+        theme = ["--theme", arguments.theme] if arguments.theme else []
+        return serve([*shown, *at, *theme], port=arguments.port)
     except Refused as error:
         print(f"ullage: {error}", file=sys.stderr)
     except ImportError:
@@ -85,17 +87,16 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _dashboard(arguments: argparse.Namespace) -> int:
     from tui.feed.replay import ReplayError
-    from tui.launch import feed_of, run
-    from tui.view_models.categories import Units
+    from tui.launch import choices_file, feed_of, run
 
     try:
         feed = feed_of(arguments)
     except ReplayError as error:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
-    units = Units.SI if arguments.si else Units.IEC
     with _probes_ended(arguments):
-        return run(feed, read_only=arguments.read_only, theme=arguments.theme, units=units)
+        choices = choices_file(arguments)
+        return run(feed, read_only=arguments.read_only, theme=arguments.theme, si=arguments.si, choices=choices)
 
 
 def _probes_ended(arguments: argparse.Namespace) -> AbstractContextManager[None]:

@@ -20,7 +20,10 @@ from tui.pages import VIEWS, applies_in
 from tui.screens import DashboardView
 from tui.screens.overview import OverviewView
 from tui.view_models.categories import Units
+from tui.view_models.category_rows import CategoryOrder
+from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import space_of
+from tui.view_models.items import ItemOrder
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
 from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
@@ -43,6 +46,12 @@ class UllageApp(ChangesActions):
         charset: Charset = Charset.FULL,
         units: Units = Units.IEC,
         export_to: Path | None = None,
+        view: str = "overview",
+        orders: tuple[CategoryOrder, ItemOrder, ChurnOrder] = (
+            CategoryOrder.SIZE,
+            ItemOrder.EXCLUSIVE,
+            ChurnOrder.COST,
+        ),
     ) -> None:
         mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
         state = DashboardState(
@@ -50,8 +59,13 @@ class UllageApp(ChangesActions):
             mode,
             units=units,
             read_only=read_only or mode is Mode.REPLAY,
+            order=orders[0],
+            item_order=orders[1],
+            churn_order=orders[2],
         )
         super().__init__(state, charset=charset, theme=theme)
+        self.begun = self.state
+        self._opens = view
         self.live = feed if isinstance(feed, LiveFeed) else None
         self._recording = feed if isinstance(feed, ReplayFeed) else None
         self._export_to = export_to if export_to is not None else Path.cwd()
@@ -65,7 +79,7 @@ class UllageApp(ChangesActions):
         yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         self._measure(self.size.width, self.size.height)
         self.query_one("#filter", Input).display = False
         if self._recording is not None:
@@ -76,6 +90,8 @@ class UllageApp(ChangesActions):
         else:
             self.redraw()
         self.query_one(OverviewView).focus_first()
+        if self._opens != "overview":
+            await self.action_view(self._opens)
         self.call_after_refresh(self.start_live)
 
     def on_resize(self, event: events.Resize) -> None:

@@ -1,17 +1,30 @@
-"""What leaves the dashboard: the screen as SVG, the report as Markdown for a post-mortem. Names stay escaped."""
+"""What leaves the dashboard: the screen as SVG, the report as Markdown for a post-mortem. Names stay escaped.
+
+And what is kept for the next time: the view, theme, units and orders that a person chose.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import Field, asdict, dataclass, replace
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, count, moment, percent, quoted, size, whole_percent
-from tui.view_models.categories import label_of
+from tui.drawing.palette import PALETTES
+from tui.view_models.categories import Units, label_of
+from tui.view_models.category_rows import CategoryOrder
+from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import RunHistory, space_of
+from tui.view_models.items import ItemOrder
+from tui.view_models.state import DashboardState
 from tui.view_models.verdict import word
 
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
@@ -105,3 +118,57 @@ def _coverage(report: Report) -> Iterator[str]:
         yield f"- engine: {report.engine.why}, {quoted(report.engine.detail, 400)}"
     if not unread:
         yield f"- {count(len(report.coverage), 'source')}, all read"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person chose in the dashboard and finds again the next time."""
+
+    view: str = "overview"
+    theme: str = ""  # "": what the terminal can do
+    units: Units = Units.IEC
+    order: CategoryOrder = CategoryOrder.SIZE
+    item_order: ItemOrder = ItemOrder.EXCLUSIVE
+    churn_order: ChurnOrder = ChurnOrder.COST
+
+
+def kept_choices(path: Path | None) -> Choices:
+    """The choices of the last time. What cannot be read or is none of today's values counts as never chosen."""
+    try:
+        kept = json.loads(path.read_bytes()) if path is not None else {}
+    except (OSError, ValueError, RecursionError):
+        return Choices()
+    kept = kept if isinstance(kept, dict) else {}
+    known = {name: _chosen(kept.get(name), field) for name, field in Choices.__dataclass_fields__.items()}
+    chosen = Choices(**known)
+    return chosen if chosen.theme in PALETTES else replace(chosen, theme="")
+
+
+def _chosen(value: object, field: Field[Any]) -> Any:
+    """A kept value as its field has it, or the field's own."""
+    if isinstance(field.default, Enum):
+        known = {one.value: one for one in type(field.default)}
+        return known.get(value, field.default) if isinstance(value, str) else field.default
+    return value if isinstance(value, str) else field.default
+
+
+def keep_choices(path: Path, chosen: Choices) -> None:
+    """Keep them for the next time, whole or not at all; a folder that takes nothing is no reason to complain."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        beside.write_text(json.dumps(asdict(chosen)))
+        beside.replace(path)
+
+
+def choices_of(begun: DashboardState, state: DashboardState, before: Choices, *, units_were_told: bool) -> Choices:
+    """What is on screen at the end; what the command line said counts only where somebody changed it afterwards."""
+    shown = state.appearance.palette.name
+    return Choices(
+        view=state.view,
+        theme=shown if shown != begun.appearance.palette.name else before.theme,
+        units=before.units if units_were_told and state.units is begun.units else state.units,
+        order=state.order,
+        item_order=state.item_order,
+        churn_order=state.churn_order,
+    )

@@ -16,15 +16,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from collectors.model.plan import Plan, Risk
 from collectors.model.settings import Settings
 from tui.app import UllageApp
-from tui.drawing.palette import ANSI, DARK, PALETTES
+from tui.drawing.palette import ANSI, DARK
 from tui.drawing.terminal import Charset, charset_of
+from tui.export import choices_of, keep_choices, kept_choices
 from tui.feed import Feed
 from tui.feed.live import LiveFeed, OnReport
 from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
-from tui.serve import in_browser, leave_with_server
+from tui.serve import in_browser, leave_with_server, moment_of
 from tui.view_models.categories import Units
 from tui.view_models.history import RunSummary, runs_of_journal
 
@@ -43,12 +46,16 @@ DEMO = Path(__file__).with_name("demo.jsonl.gz")
 
 def feed_of(arguments: argparse.Namespace) -> Feed:
     """Raises Unplayable, naming the path."""
-    if arguments.demo:
-        return of_recording(DEMO)
-    if arguments.replay is None:
+    if not arguments.demo and arguments.replay is None:
         return LiveFeed(HostSource(arguments))
-    path = Path(arguments.replay)
-    return of_folder(path, _settings(arguments)) if path.is_dir() else of_recording(path)
+    path = DEMO if arguments.demo else Path(arguments.replay)
+    feed = of_folder(path, _settings(arguments)) if path.is_dir() else of_recording(path)
+    if arguments.at is not None:
+        at = moment_of(arguments.at)
+        if at is None:
+            raise ReplayError(f"--at {arguments.at}: no moment such as 2026-11-28T11:40Z")
+        feed.open_at(at)
+    return feed
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -96,46 +103,65 @@ async def _shown(app: UllageApp) -> int | None:
     return await app.run_async()
 
 
+def choices_file(arguments: argparse.Namespace) -> Path | None:
+    """Where choices are kept: in --state, else in the user's state folder; None with --no-state and without a home.
+
+    A visitor of --serve neither finds nor leaves anything where the server runs.
+    """
+    if arguments.no_state or in_browser():
+        return None
+    try:
+        folder = Path(arguments.state) if arguments.state else platformdirs.user_state_path("ullage")
+    except RuntimeError:
+        return None
+    return folder / "dashboard.json"
+
+
 def run(
     feed: Feed,
     *,
     read_only: bool = False,
     theme: str | None = None,
-    units: Units = Units.IEC,
+    si: bool = False,
     export_to: Path | None = None,
+    choices: Path | None = None,
 ) -> int:
     """Show the dashboard until it is left; the exit status.
 
-    `theme` "dark", "light", "ansi" or None: what the terminal can do.
+    `theme` "dark", "light", "colour-blind", "ansi" or None: the last one chosen, else what the terminal can do.
+    `choices`: the file that they are kept in; None: they are not.
     """
     web = in_browser()
     charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
-    name = f"ullage-{theme}" if theme is not None else _theme()
-    if name not in PALETTES:
-        raise ValueError(f"no theme {theme!r}; there are dark, light, ansi")
+    kept = kept_choices(choices)
     app = UllageApp(
         feed,
         read_only=read_only_here(feed, asked=read_only),
-        theme=name,
+        theme=f"ullage-{theme}" if theme is not None else _theme(kept.theme),
         charset=charset,
-        units=units,
+        units=Units.SI if si else kept.units,
         export_to=export_to,
+        view=kept.view,
+        orders=(kept.order, kept.item_order, kept.churn_order),
     )
     status = asyncio.run(_shown(app))
+    if choices is not None:
+        keep_choices(choices, choices_of(app.begun, app.state, kept, units_were_told=si))
     if status is not None:
         return status
     return _DEFECT if app.return_code else 0
 
 
-def _theme() -> str:
-    """Dark where the terminal has colours to spare, its own sixteen where not, or none at all."""
+def _theme(kept: str) -> str:
+    """The one that was chosen, else dark; where the terminal has few colours its own sixteen, or none at all."""
     from rich.console import Console
 
     if os.environ.get("NO_COLOR"):
         return ANSI.name
     if in_browser():
         return DARK.name
-    return DARK.name if Console(file=sys.__stderr__).color_system in ("256", "truecolor") else ANSI.name
+    rich_in_colours = Console(file=sys.__stderr__).color_system in ("256", "truecolor")
+    return (kept or DARK.name) if rich_in_colours else ANSI.name
 
 
 _PAST = timedelta(days=35)

@@ -3,6 +3,9 @@
 textual-serve has no accounts, so what is served must need none: no live machine, loopback addresses only, and no page
 of another origin may open the socket. The page asks no other host for anything.
 
+The address of the page says which moment is on screen (`#t=`). No server is ever told what stands after a `#`, so the
+page's own script puts it into the query of its socket, and takes up what the dashboard says of the moment shown.
+
 Each visitor has a process of its own, which ends with the visit, however that ends, and with the server, however that
 ends: the server ends it when the socket closes, and it ends itself when nobody holds the other end of its input.
 """
@@ -19,6 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -49,6 +53,15 @@ def command(arguments: Sequence[str]) -> str:
     if not any(argument.partition("=")[0] in _RECORDED for argument in arguments):
         raise Refused("only a recording is served: give --replay or --demo")
     return "exec " + shlex.join([sys.executable, "-m", "tui", *arguments, "--read-only"])
+
+
+def moment_of(text: str) -> datetime | None:
+    """The moment that a link names, in UTC where it names no zone; None where it names none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def loopback(host: str) -> str:
@@ -136,8 +149,9 @@ def server(arguments: Sequence[str], *, host: str = "127.0.0.1", port: int = 800
             socket = web.WebSocketResponse(heartbeat=15)
             await socket.prepare(request)
             close: Any = socket.close  # it says whether there was something to close
+            at = moment_of(request.query.get("t", ""))
             visit = Visit(
-                self.command,
+                self.command if at is None else f"{self.command} --at {shlex.quote(at.isoformat())}",
                 write_bytes=socket.send_bytes,
                 write_str=socket.send_str,
                 close=close,

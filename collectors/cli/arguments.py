@@ -118,10 +118,15 @@ def _dashboard(p: argparse.ArgumentParser) -> None:
     group = p.add_argument_group("the dashboard")
     group.add_argument("--replay", metavar="PATH", help="a recording, or a folder of journals; read-only")
     group.add_argument("--demo", action="store_true", help="replay a shipped recording of a real lab incident")
+    group.add_argument("--at", metavar="WHEN", help="of --replay or --demo: open at this moment (2026-11-28T11:40Z)")
     group.add_argument("--serve", action="store_true", help="show --replay or --demo in a browser, on loopback only")
     group.add_argument("--port", metavar="N", type=int, default=8000, help="of --serve (default: 8000)")
     group.add_argument("--read-only", action="store_true", help="read-only: never offer to apply")
-    group.add_argument("--theme", choices=("dark", "light", "ansi"), help="(default: what the terminal can do)")
+    group.add_argument(
+        "--theme",
+        choices=("dark", "light", "colour-blind", "ansi"),
+        help="(default: the last one chosen with T, else what the terminal can do)",
+    )
 
 
 def _where(p: argparse.ArgumentParser) -> None:
@@ -143,7 +148,7 @@ def _where(p: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--as-probe", help=argparse.SUPPRESS)  # what that container is started with
     group.add_argument("--state", metavar="DIR", help="where measured figures are kept (else /var/lib/ullage or XDG)")
-    group.add_argument("--no-state", action="store_true", help="keep no figures between runs")
+    group.add_argument("--no-state", action="store_true", help="keep nothing between runs")
     group.add_argument("--journal", metavar="DIR", help="where the journal is (else $OPS_JOURNAL_ROOT …)")
     group.add_argument("--vault", metavar="DIR", help="where open tasks are kept (else $OPS_VAULT_ROOT …)")
     group.add_argument("--no-journal", action="store_true", help="neither read nor write the journal")

@@ -37,6 +37,7 @@ class Terminal:
             names = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
             kept = {name: os.environ[name] for name in names if name in os.environ}
             kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
+            kept["XDG_STATE_HOME"] = "/dev/null/none"  # no run finds what another one chose
             os.execve(sys.executable, [sys.executable, *command], kept | environ)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.seen = b""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from collectors.model.finding import Severity
+from collectors.model.ledger import Category, Ledger
+from collectors.model.owner import Owner, OwnerKind
 from collectors.model.report import Report
 from tests.tui.build import NOW
 from tests.tui.incident import frames, incident
@@ -102,3 +105,57 @@ async def test_of_a_category_with_many_changes_the_largest_are_shown_and_all_are
         assert "more: / finds them" in text(app)
         await pilot.press("slash", *"grew")
         assert len([row for row in table.rows if row.kind == "grew"]) > len(orphans)
+
+
+async def test_braces_and_the_slider_pick_the_earlier_run_and_a_name_takes_it_back() -> None:
+    app = replay(*EVERY_4_H)
+    async with shown(app, (120, 36), ["6", "left_curly_bracket"]) as pilot:
+        found = app.state.changes
+        assert found is not None
+        assert found.before_at == NOW - timedelta(hours=28)
+        assert "the run picked" in text(app)
+        begin, end = app.state.period or (NOW, NOW)
+        app.pick(begin + (end - begin) / 4)
+        assert app.state.changes is not None
+        assert app.state.changes.before_at == min(
+            (report.taken_at for report in EVERY_4_H), key=lambda at: abs(at - begin - (end - begin) / 4)
+        )
+        assert app.state.changes.after_at == found.after_at
+        app.pick(end - timedelta(hours=8))
+        assert app.state.changes is not None
+        assert app.state.changes.after_at == NOW - timedelta(hours=8), "the nearer of the two moves"
+        await pilot.press("comma")
+        assert app.state.since == Since.DAY
+
+
+async def test_moments_have_names_before_the_deploy_and_the_last_p1() -> None:
+    app = replay(*EVERY_4_H)
+    async with shown(app, (120, 36), ["6"]):
+        history = app.state.frame.history if app.state.frame is not None else None
+        assert history is not None
+        p1 = max(one.at for one in history.events if one.severity >= Severity.P1 and one.at < NOW)
+        app.change(since=Since.LAST_P1)
+        assert app.state.changes is not None
+        assert app.state.changes.before_at == p1
+        app.change(since=Since.DEPLOY)
+        assert app.state.changes is None
+        assert "is not among the known runs" in text(app)
+
+
+async def test_before_the_deploy_is_the_run_before_the_new_image() -> None:
+    deployed = [replace(report, ledger=renamed(report)) if at > 9 else report for at, report in enumerate(EVERY_4_H)]
+    app = replay(*deployed)
+    async with shown(app, (120, 36), ["6"]):
+        app.change(since=Since.DEPLOY)
+        assert app.state.changes is not None
+        assert app.state.changes.before_at == EVERY_4_H[9].taken_at
+        names = [command.title for command in app.get_system_commands(app.screen)]
+        assert "Changes since the run before the last deploy" in names
+
+
+def renamed(report: Report) -> Ledger:
+    """The same books with one image more."""
+    assert report.ledger is not None
+    images = report.ledger.items[Category.IMAGES]
+    new = replace(images[0], name="shop/new:1", state="in use", owner_id=Owner(OwnerKind.IMAGE, "sha256:" + "9" * 64))
+    return replace(report.ledger, items={**report.ledger.items, Category.IMAGES: (*images, new)})

@@ -1,15 +1,18 @@
 """Walking through a recording: every panel shows one moment, and nothing that came after it."""
 
 import dataclasses
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from textual.pilot import Pilot
 
 from collectors.journal import Journal, Record, UsedPoint
 from collectors.model.finding import Severity
 from collectors.model.settings import DEFAULTS
 from tests.tui.build import gib
 from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
-from tests.tui.screen import VIEW_KEYS, replay, settle, shown, text
+from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, text
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed, Timeline, report_of
 from tui.view_models.frame import HistoryEventKind
@@ -228,3 +231,67 @@ def test_a_run_of_a_long_journal_looks_back_as_far_as_a_live_one_and_no_further(
     runs = runs_of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
     looked = [report_of(runs, index, "host", DEFAULTS).trend.runs for index in (10, 3_000, 3_599)]
     assert looked == [11, 35 * 72 + 1, 35 * 72 + 1]
+
+
+async def seen_by(pilot: Pilot[int], seen: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if seen():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("not seen")
+
+
+async def test_space_plays_run_after_run_until_the_newest_and_stops_there() -> None:
+    app = replay(*frames(24.0))
+    async with shown(app, (120, 36), ["3", "space"]) as pilot:
+        assert app.state.playing
+        assert "PLAYING" in text(app)
+        seen = set()
+        await seen_by(pilot, lambda: seen.add(app.state.position[0]) or not app.state.playing)  # type: ignore[func-returns-value]
+        assert seen == set(range(1, 8)), "each run was on screen, from the oldest on"
+        assert app.state.position == (7, 7)
+        assert "« REPLAY" in text(app)
+
+
+@pytest.mark.parametrize("key", ["space", "left", "home", "left_square_bracket"])
+async def test_who_goes_somewhere_plays_no_longer(key: str) -> None:
+    app = replay(*frames(4.0))
+    async with shown(app, (120, 36), ["3", "home", "space"]) as pilot:
+        await seen_by(pilot, lambda: app.state.position[0] > 2)
+        await pilot.press(key)
+        assert not app.state.playing
+        at = app.state.position
+        await pilot.pause(1.0)
+        assert app.state.position == at
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_the_run_counter_is_seen_at_every_width(width: int) -> None:
+    app = replay(*frames(2.0))
+    async with shown(app, (width, 24), ["left"]):
+        assert "72/73" in lines(app)[0]
+
+
+def run_with_tags(hours: float, **tags: str) -> RunSummary:
+    names = {name.replace("_", ":"): image for name, image in tags.items()}
+    return dataclasses.replace(run_of_report(incident(hours)), tags=names)
+
+
+def test_a_new_image_behind_a_name_is_a_deploy_and_another_name_of_a_known_one_is_none() -> None:
+    runs = [
+        run_with_tags(4.0, api_1="aa", web_1="bb"),
+        run_with_tags(3.0, api_1="cc", web_1="bb"),
+        run_with_tags(2.0, api_1="cc", web_1="bb", web_stable="bb"),
+        run_with_tags(1.0, api_1="dd", web_1="ee"),
+    ]
+    told = [event for event in events(runs, DEFAULTS.thresholds) if event.kind is HistoryEventKind.DEPLOYED]
+    assert [event.at for event in told] == [runs[1].at, runs[3].at]
+    assert [event.text for event in told] == ["deploy: new image of api:1", "deploy: new image of api:1 and 1 more"]
+
+
+def test_a_link_opens_at_what_was_on_screen_then() -> None:
+    feed = ReplayFeed.of_reports(frames(2.0))
+    feed.open_at(feed.runs[10].at + timedelta(minutes=5))
+    assert feed.opens_at == 10
+    feed.open_at(feed.runs[0].at - timedelta(days=1))
+    assert feed.opens_at == 0

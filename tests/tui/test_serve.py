@@ -14,7 +14,7 @@ from tui.app import UllageApp
 from tui.feed.live import LiveFeed
 from tui.feed.replay import ReplayFeed
 from tui.launch import read_only_here
-from tui.serve import Refused, command, in_browser, loopback, own_origin
+from tui.serve import Refused, command, in_browser, loopback, moment_of, own_origin
 
 TEMPLATE = Path(__file__).parents[2] / "tui" / "templates" / "app_index.html"
 
@@ -60,6 +60,15 @@ def test_every_other_address_is_refused(host: str) -> None:
 )
 def test_only_our_own_page_may_open_the_socket(origin: str | None, host: str | None, own: bool) -> None:
     assert own_origin(origin, host, 8000) is own
+
+
+@pytest.mark.parametrize("link", ["", "now", "$(reboot)", "2026-11-28'; reboot '", "1e400", "9" * 400])
+def test_a_link_that_names_no_moment_names_none(link: str) -> None:
+    assert moment_of(link) is None
+
+
+def test_a_link_names_a_moment_in_utc() -> None:
+    assert moment_of("2026-11-28T11:40Z") == moment_of("2026-11-28 11:40") == moment_of("2026-11-28T12:40+01:00")
 
 
 def test_the_page_names_no_other_host() -> None:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from collectors.model.finding import Severity
 from collectors.model.ledger import Item
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, moment, safe
@@ -19,6 +24,7 @@ from tui.drawing.bars import SOLID, Line, Span
 from tui.feed.live import Ticked
 from tui.screens.changes import ChangeRow
 from tui.screens.modals import Page
+from tui.view_models.frame import HistoryEvent, HistoryEventKind
 from tui.view_models.history import RunSummary
 from tui.view_models.items import facts
 from tui.view_models.state import DashboardState, Mode, Since
@@ -45,7 +51,9 @@ class ChangesActions(OutputActions):
         """The comparison is made anew only while its view is open, and where one of its two moments is another."""
         before, after = self.state, self.state.with_changes(**changes)
         if after.view == "changes" and (
-            before.view != after.view or before.frame is not after.frame or before.since is not after.since
+            before.view != after.view
+            or before.frame is not after.frame
+            or (before.since, before.since_at) != (after.since, after.since_at)
         ):
             changes |= self._compared(after)
         super().change(**changes)
@@ -97,6 +105,37 @@ class ChangesActions(OutputActions):
     def action_since(self, by: int) -> None:
         self.change(since=self.state.since.moved(by))
 
+    def action_picked(self, by: int) -> None:
+        """Compare with the run before or after the one that is compared with."""
+        times, _ = self._moments()
+        found = self.state.changes
+        if found is not None:
+            last = bisect_left(times, found.after_at) - 1
+            at = max(0, min(last, bisect_left(times, found.before_at) + by))
+            self.change(since=Since.PICKED, since_at=times[at])
+
+    def pick(self, goal: datetime) -> None:
+        """A moment on the slider: of the two that are compared, the nearer one goes there."""
+        found = self.state.changes if self.state.view == "changes" else None
+        if found is not None and abs(goal - found.before_at) < abs(goal - found.after_at):
+            self.change(since=Since.PICKED, since_at=goal)
+        else:
+            super().pick(goal)
+
+    def get_system_commands(self, screen: Screen[object]) -> list[SystemCommand]:
+        """Also the moments to compare with, by name."""
+
+        async def compare(since: Since) -> None:
+            await self.run_action("view('changes')")
+            self.change(since=since)
+
+        named = [
+            SystemCommand(f"Changes since {since.value}", "what grew, shrank, came and went", partial(compare, since))
+            for since in Since
+            if since is not Since.PICKED
+        ]
+        return [*super().get_system_commands(screen), *named]
+
     def _compared(self, state: DashboardState) -> dict[str, object]:
         from collectors.forecast.changes import changes
 
@@ -114,10 +153,9 @@ class ChangesActions(OutputActions):
             return none("how much is used is not known")
         if not here:
             return none("no earlier run is known yet: the next scans are compared with this one")
-        ago = state.since.ago
-        at = {Since.FIRST: 0, Since.LAST_RUN: here - 1}.get(state.since, 0)
-        if ago is not None:
-            at = max(0, bisect_right(times, now - ago, hi=here) - 1)
+        at = _place(state, times[:here], frame.history.events)
+        if at is None:
+            return none(f"{state.since.value} is not among the known runs")
         earlier = moment_at(at)
         if earlier is None:
             return none("that run did not keep how much was used")
@@ -170,6 +208,27 @@ class ChangesActions(OutputActions):
         if shown is not None:
             points.append((shown.at, _bytes_of(row, shown)))
         self.push_screen(Page(safe(row.name or row.text, 80), list(_course(points, self.state)), self.state.appearance))
+
+
+def _place(state: DashboardState, times: Sequence[datetime], events: Sequence[HistoryEvent]) -> int | None:
+    """Which of the runs before the one on screen is compared with it; None where there was no such event."""
+    last = len(times) - 1
+    match state.since:
+        case Since.FIRST:
+            return 0
+        case Since.LAST_RUN:
+            return last
+        case Since.PICKED:
+            goal = state.since_at
+            return None if goal is None else min(range(len(times)), key=lambda at: abs(times[at] - goal))
+        case Since.DEPLOY:
+            at = max((one.at for one in events if one.kind is HistoryEventKind.DEPLOYED), default=None)
+            return None if at is None else max(0, bisect_left(times, at) - 1)
+        case Since.LAST_P1:
+            reached = [one.at for one in events if one.severity >= Severity.P1 and one.at <= times[last]]
+            return bisect_left(times, max(reached)) if reached else None
+    ago = state.since.ago or timedelta(0)
+    return max(0, bisect_right(times, (state.report.taken_at if state.report else times[last]) - ago) - 1)
 
 
 def _bytes_of(row: ChangeRow, at: Moment | None) -> int | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from textual.app import SystemCommand
 from textual.screen import Screen
+from textual.timer import Timer
 
 from collectors.model.finding import Finding
 from collectors.report.formatting import safe
@@ -29,10 +30,14 @@ from tui.view_models.state import Mode, preselected
 from tui.widgets.history import Slider
 from tui.widgets.listing import Listing
 
+# The whole of a recording is played in about this time, and no run is shorter or longer on screen than these.
+_WHOLE_S, _SHORTEST_S, _LONGEST_S = 30.0, 0.15, 0.8
+
 
 class ReplayActions(LiveActions):
     timeline: Timeline | None = None
     _at = 0
+    _player: Timer | None = None
 
     def start_replay(self, timeline: Timeline, index: int) -> None:
         """Show one run of a recording, and move on from there."""
@@ -45,6 +50,8 @@ class ReplayActions(LiveActions):
         if timeline is None:
             return
         self._at = index
+        if self.is_web:  # the address of the page is a link to this moment
+            self.open_url(f"#t={timeline.times[index].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", new_tab=False)
         if self.live is not None and index == len(timeline) - 1 and self._latest is not None:
             self.timeline = None
             self.change(
@@ -88,31 +95,68 @@ class ReplayActions(LiveActions):
         return self.timeline
 
     def action_hour(self, by: int) -> None:
-        timeline = self._open_timeline()
-        if timeline is not None:
+        if (timeline := self._moved_by_hand()) is not None:
             self._go(timeline.by_hours(self._at, by))
 
     def action_event(self, direction: int) -> None:
-        timeline = self._open_timeline()
-        if timeline is not None:
+        if (timeline := self._moved_by_hand()) is not None:
             self._go(timeline.by_event(self._at, direction))
 
     def action_edge(self, end: int) -> None:
-        timeline = self._open_timeline()
-        if timeline is not None:
+        if (timeline := self._moved_by_hand()) is not None:
             self._go(len(timeline) - 1 if end else 0)
+
+    def _moved_by_hand(self) -> Timeline | None:
+        """The timeline, for who goes somewhere: it plays no longer."""
+        self._stop_playing()
+        return self._open_timeline()
+
+    # Playing.
+
+    def action_play(self) -> None:
+        """Play the runs from the one on screen, from the oldest where the newest is shown; or stop."""
+        if self.state.playing:
+            self._stop_playing()
+            return
+        timeline = self._open_timeline()
+        if timeline is None or len(timeline) < 2:
+            return
+        if self._at == len(timeline) - 1:
+            self._go(0)
+        self.change(playing=True)
+        self._player = self.set_interval(min(_LONGEST_S, max(_SHORTEST_S, _WHOLE_S / len(timeline))), self._play_on)
+
+    def _play_on(self) -> None:
+        timeline = self.timeline
+        if timeline is None or self._at + 1 >= len(timeline):
+            self._stop_playing()
+            return
+        last = self._at + 2 == len(timeline)
+        self._go(self._at + 1)
+        if last:
+            self._stop_playing()
+
+    def _stop_playing(self) -> None:
+        if self._player is not None:
+            self._player.stop()
+            self._player = None
+        if self.state.playing:
+            self.change(playing=False)
 
     def on_slider_time_picked(self, message: Slider.TimePicked) -> None:
         if self.state.period is not None:
             begin, end = self.state.period
-            self.seek(begin + (end - begin) * message.share)
+            self.pick(begin + (end - begin) * message.share)
+
+    def pick(self, goal: datetime) -> None:
+        """A moment on the slider."""
+        self.seek(goal)
 
     def seek(self, goal: datetime) -> None:
         """The run nearest to `goal`."""
-        timeline = self._open_timeline()
-        if timeline is None:
-            return
-        self._go(min(range(len(timeline)), key=lambda index: abs(timeline.times[index] - goal)))
+        timeline = self._moved_by_hand()
+        if timeline is not None:
+            self._go(timeline.nearest(goal))
 
 
 class OutputActions(ReplayActions):

@@ -1,4 +1,4 @@
-"""The colours: dark, light, sixteen and none. Data only.
+"""The colours: dark, light, safe for colour-blind people, sixteen and none. Data only.
 
 Every category and severity also has a letter or glyph, so a palette may repeat itself where a terminal has few colours.
 Text roles keep a contrast of 4.5:1 and more on their ground; a test holds them to it.
@@ -7,7 +7,7 @@ Text roles keep a contrast of 4.5:1 and more on their ground; a test holds them 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,50 @@ ANSI = Palette(
     cursor_blurred="underline",
 )
 
-PALETTES = {palette.name: palette for palette in (DARK, LIGHT, ANSI)}
+# Blue against yellow and orange, light against dark: what no kind of colour-blindness takes for the same. The hues are
+# those of Okabe and Ito; what is said to be bad or good in green and red elsewhere is orange and blue here.
+_SAFE_FILLS = _DARK_FILLS | {
+    "O": "#e8743b",
+    "I": "#56b4e9",
+    "V": "#d9a3c4",
+    "B": "#2fa784",
+    "L": "#f0e442",
+    "S": "#b5739d",
+    "C": "#a6d8f0",
+    "E": "#7fcdb6",
+    "N": "#8c9bb0",
+    "M": "#cbd5e1",
+    "D": "#e69f00",
+    "X": "#c29a5b",
+}
+COLOUR_BLIND = replace(
+    DARK,
+    name="ullage-colour-blind",
+    roles={
+        **DARK.roles,
+        "accent": "#56b4e9",
+        "good": "#7cc7f2",
+        "goodstrong": "bold #7cc7f2",
+        "warn": "#f0e442",
+        "bad": "bold #f08a4b",
+        "rise": "#e69f00",
+        "live": "bold #7cc7f2",
+        "replay": "bold #0b0f15 on #f0e442",
+        "key": "bold #f0e442",
+    },
+    fills=_SAFE_FILLS,
+    labels=_labels(_SAFE_FILLS, "#0b0f15", "#9fb0c4"),
+    severities=(
+        ("#c4e6fa", "#0b0f15"),
+        ("#8c9bb0", "#0b0f15"),
+        ("#4a97d9", "#0b0f15"),
+        ("#f5ec7a", "#0b0f15"),
+        ("#e69f00", "#0b0f15"),
+        ("#d55e00", "#0b0f15"),
+    ),
+)
+
+PALETTES = {palette.name: palette for palette in (DARK, LIGHT, COLOUR_BLIND, ANSI)}
 
 # Without colour a segment of the bar is told apart by its letter and by what fills it.
 PATTERNS = {

@@ -145,6 +145,10 @@ class ReplayFeed:
         self.origin = origin
         self.opens_at = len(self.runs) - 1
 
+    def open_at(self, goal: datetime) -> None:
+        """Show the run that was on screen at `goal` first: the newest until then, the oldest before all."""
+        self.opens_at = max(0, bisect_right([run.at for run in self.runs], goal) - 1)
+
     @classmethod
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
         ordered = sorted(reports, key=lambda report: report.taken_at)
@@ -191,6 +195,10 @@ class Timeline:
     def frame(self, index: int) -> Frame:
         """The screen's data as it stood at run `index`."""
         return Frame(self.report_at(index), until(self.history, self.times[index]))
+
+    def nearest(self, goal: datetime) -> int:
+        """The run whose time is nearest to `goal`."""
+        return min(range(len(self)), key=lambda index: abs(self.times[index] - goal))
 
     def by_hours(self, index: int, hours: int) -> int:
         """The run nearest to `hours` later (earlier below 0), at least one run away where there is one."""

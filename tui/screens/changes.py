@@ -17,6 +17,7 @@ from tui.view_models.categories import change, label_by_key, number
 from tui.view_models.frame import writer_lines
 from tui.view_models.state import DashboardState, Mode, Since
 from tui.widgets import Panel, TextLines
+from tui.widgets.history import Slider
 from tui.widgets.listing import Listing
 
 _KIND = 9
@@ -107,6 +108,7 @@ class ChangesView(DashboardView):
     def compose(self) -> ComposeResult:
         with Panel(id="changes-list"):
             yield ChangesTable(id="changed")
+        yield Slider(id="changes-slider")
         with Panel(id="writers-panel"):
             yield TextLines(id="writers")
 
@@ -121,7 +123,8 @@ class ChangesView(DashboardView):
         panel.set_title(title(found) if found is not None else "What changed")
         scale = state.scale
         used = f"used {change(found.bytes, scale)} {scale.label} · " if found is not None else ""
-        panel.set_note(f"{used}{wanted(state.since, found)} · , earlier  . later")
+        panel.set_note(f"{used}{wanted(state.since, found)} · , . by name  {{ }} by run")
+        self.query_one(Slider).show(state)
         self.show_second(state)
 
     def show_second(self, state: DashboardState) -> None:

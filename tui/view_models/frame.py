@@ -31,6 +31,7 @@ class HistoryEventKind(StrEnum):
     RESOLVED = "resolved"
     FREED = "freed"
     ACTION = "action"
+    DEPLOYED = "deployed"
     NOTE = "note"
 
 

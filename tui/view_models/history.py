@@ -16,7 +16,9 @@ from datetime import datetime
 
 from collectors.causes import disk_full
 from collectors.journal import Journal, Record
+from collectors.journal.encoding import short_id
 from collectors.model.finding import Severity
+from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
@@ -36,7 +38,7 @@ class RunFinding:
 class RunSummary:
     """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences.
 
-    `record` is the journal's own, where the run comes from one.
+    `record` is the journal's own, where the run comes from one. `tags`: tag → the image's short id; None: not known.
     """
 
     at: datetime
@@ -48,6 +50,7 @@ class RunSummary:
     findings: Mapping[str, RunFinding]
     actions: tuple[str, ...]
     record: Record | None = None
+    tags: Mapping[str, str] | None = None
 
     @property
     def height(self) -> float | None:
@@ -77,7 +80,16 @@ def run_of_report(report: Report) -> RunSummary:
         },
         findings=worst_by_rule(report),
         actions=(),
+        tags=_tags(report),
     )
+
+
+def _tags(report: Report) -> Mapping[str, str] | None:
+    """What each image is called first, as far as the books list images."""
+    if report.ledger is None:
+        return None
+    images = report.ledger.items.get(Category.IMAGES, ())
+    return {item.name: short_id(item.owner_id.id) for item in images if item.state != "dangling"} or None
 
 
 def worst_by_rule(report: Report) -> dict[str, RunFinding]:
@@ -109,6 +121,7 @@ def run_of_record(record: Record) -> RunSummary:
             for action in record.actions
         ),
         record=record,
+        tags=None if record.tags is None else {tag: short_id(image) for tag, image in record.tags.items()},
     )
 
 
@@ -159,8 +172,9 @@ _SHOWN_AS_CROSSINGS = frozenset({disk_full.ID})
 
 
 def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryEvent, ...]:
-    """What happened, oldest first: thresholds crossed, findings that came and went, space that freed, actions."""
+    """What happened, oldest first: thresholds crossed, deploys, findings that came and went, space freed, actions."""
     found: list[HistoryEvent] = []
+    deployed: RunSummary | None = None  # the last run that told its images
     before: RunSummary | None = None
     before_with_findings: RunSummary | None = None  # the last run that had findings at all: foreign points have none
     for run in runs:
@@ -168,6 +182,9 @@ def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryE
             found += _levels(before, run, thresholds)
         if before_with_findings is not None and run.categories:
             found += _findings(before_with_findings, run)
+        if run.tags is not None:
+            found += _deploys(deployed, run) if deployed is not None else []
+            deployed = run
         found += [
             HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.used_percent, Severity.P4) for text in run.actions
         ]
@@ -196,6 +213,18 @@ def _levels(before: RunSummary, run: RunSummary, thresholds: Thresholds) -> list
             text = f"{bytes_(before.used_bytes - run.used_bytes)} freed{_from(before, run)}"
         found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.used_percent, Severity.P4))
     return found
+
+
+def _deploys(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
+    """Names that stand for images which were not there before: one event a run, however many they are."""
+    old, new = before.tags or {}, run.tags or {}
+    known = frozenset(old.values())
+    names = sorted(tag for tag, image in new.items() if image not in known)
+    if not names:
+        return []
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    text = f"deploy: new image of {names[0]}{more}"
+    return [HistoryEvent(run.at, HistoryEventKind.DEPLOYED, text, run.used_percent, Severity.P4)]
 
 
 def _from(before: RunSummary, run: RunSummary) -> str:

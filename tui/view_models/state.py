@@ -31,23 +31,28 @@ class Mode(StrEnum):
 
 
 class Since(Enum):
-    """Which moment the present is compared with; each the label of it. Nearest first."""
+    """Which moment the present is compared with; each the label of it. Named events, then spans, nearest first."""
 
+    DEPLOY = "the run before the last deploy"
+    LAST_P1 = "the last P1"
     LAST_RUN = "the last run"
     HOUR = "1 h ago"
     QUARTER = "6 h ago"
     DAY = "24 h ago"
     WEEK = "7 d ago"
     FIRST = "the first run"
+    PICKED = "the run picked"
 
     @property
     def ago(self) -> timedelta | None:
-        """How long ago; None for the first and the last run."""
+        """How long ago; None for what is no span."""
         return _AGO.get(self)
 
     def moved(self, by: int) -> Since:
-        """The next one on that side, or this one at the end."""
-        order = tuple(Since)
+        """The next one on that side, or this one at the end; from a run picked by hand back to a day ago."""
+        order = tuple(one for one in Since if one is not Since.PICKED)
+        if self not in order:
+            return Since.DAY
         return order[max(0, min(len(order) - 1, order.index(self) + by))]
 
 
@@ -95,9 +100,11 @@ class DashboardState:
     live: LiveFigures | None = None  # of the last second; None: a recording, or not seen yet
     live_stopped: bool = False  # no look came for a while
     since: Since = Since.DAY  # what the view of changes compares with
+    since_at: datetime | None = None  # of a run picked by hand
     changes: Changes | None = None  # None: `changes_reason` says why
     changes_reason: str = ""
     position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
+    playing: bool = False  # one run after the other comes on screen by itself
     period: tuple[datetime, datetime] | None = None  # of everything that can be shown
     period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider
 

@@ -124,8 +124,8 @@ def _state(state: DashboardState, width: int) -> tuple[Span, ...]:
 
 def _of_replay(state: DashboardState, width: int) -> tuple[Span, ...]:
     number, count = state.position
-    where = (Span(f"{number}/{count} " + " " * (width >= 100), "muted"),) if count and width >= 78 else ()
-    return (*where, Span(" « REPLAY ", "replay"))
+    where = (Span(f"{number}/{count} " + " " * (width >= 100), "muted"),) if count else ()
+    return (*where, Span(" ▶ PLAYING " if state.playing else " « REPLAY ", "replay"))
 
 
 def _of_live(state: DashboardState, width: int) -> tuple[Span, ...]:

@@ -16,7 +16,7 @@ from collectors.report.formatting import age, moment, safe, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Span, fit, shorten
 from tui.drawing.chart import Chart
-from tui.view_models.frame import HistoryEvent, space_of
+from tui.view_models.frame import HistoryEvent, HistoryEventKind, space_of
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, glyph
 from tui.widgets import LineWidget
@@ -59,6 +59,15 @@ class ChartView(Widget):
         return Strip(Segment.apply_style(segments, base)).adjust_cell_length(width, base)
 
 
+# What is no finding and no threshold has a sign of its own on the slider.
+_SIGNS = {HistoryEventKind.DEPLOYED: "■", HistoryEventKind.FREED: "▼", HistoryEventKind.ACTION: "▼"}
+
+
+def sign(event: HistoryEvent) -> str:
+    """How an event is marked: deploys and prunes by what they are, all others by how bad they are."""
+    return _SIGNS.get(event.kind) or glyph(event.severity)
+
+
 class Slider(LineWidget):
     """Two lines: the track with its marks, and the moment in words."""
 
@@ -76,8 +85,15 @@ class Slider(LineWidget):
         available = max(2, width - 2)
         here = _column(state, state.report.taken_at, available)
         cells = [("━", "accent")] * (here + 1) + [("─", "muted")] * (available - here - 1)
-        for event in state.period_events:
-            cells[_column(state, event.at, available)] = (glyph(event.severity), f"ink:{int(event.severity)}")
+        for event in sorted(state.period_events, key=lambda event: (event.severity, event.kind in _SIGNS)):
+            cells[_column(state, event.at, available)] = (sign(event), f"ink:{int(event.severity)}")
+        since = state.changes.before_at if state.changes is not None and state.view == "changes" else None
+        if since is not None:
+            there = _column(state, since, available)
+            cells[min(there, here) : max(there, here)] = [
+                (text if text not in "━─" else "═", role) for text, role in cells[min(there, here) : max(there, here)]
+            ]
+            cells[there] = ("◄", "strong")
         cells[here] = ("●", "strong")
         yield (Span(" "), *(Span(text, role) for text, role in cells))
         yield fit(_words(state), width)
@@ -108,8 +124,10 @@ def _words(state: DashboardState) -> list[Span]:
     if state.mode is Mode.REPLAY:
         number, count = state.position
         when = f"{age(back)} before the newest" if back > 0 else "the newest"
-        spans.append(Span(f"   run {number} of {count}, {when}", "muted", 1))
-    spans.append(Span("   ← → 1 h   [ ] event   Home End", "muted", 2))
+        spans.append(Span(f"   run {number} of {count}", "strong"))
+        spans.append(Span(f", {when}", "muted", 1))
+    spans.append(Span("   Space stops" if state.playing else "   Space plays   ← → 1 h   [ ] event", "muted", 2))
+    spans.append(Span("   ■ deploy  ▼ freed", "muted", 3))
     return spans
 
 
@@ -127,11 +145,14 @@ class EventTable(Listing[HistoryEvent]):
 
     def draw(self, row: HistoryEvent, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         full = "" if row.used_percent is None else whole_percent(row.used_percent)
+        own = _SIGNS.get(row.kind)
         when = f" {row.at:%a %d %b %H:%MZ} " if width >= 60 else f" {row.at:%d %H:%MZ} "
         spans = [
             Span(when, "muted"),
             Span(f"{full:>6} ", "strong"),
-            Span(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
+            Span(f"  {own}   ", "muted")
+            if own is not None
+            else Span(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
         ]
         used = sum(len(piece.text) for piece in spans)
         return [(*spans, Span(f" {shorten(safe(row.text), max(0, width - used - 2))}", "text"))]

@@ -1,17 +1,25 @@
 """Every theme can be read: contrast, the cursor row with sixteen colours and with none, ASCII alone."""
 
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
 import pytest
 from rich.color import Color
 from rich.style import Style
 
+from collectors.model.finding import Severity
 from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
 from tests.tui.shapes import hostile
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import SOLID, THIN
-from tui.drawing.palette import ANSI, DARK, LIGHT, PALETTES, PATTERNS, Palette
+from tui.drawing.palette import ANSI, COLOUR_BLIND, DARK, LIGHT, PALETTES, PATTERNS, Palette
 from tui.drawing.terminal import Charset, charset_of, plain
 from tui.view_models.categories import ALL
+from tui.view_models.verdict import chip
+
+Matrix = Sequence[Sequence[float]]
 
 # Decoration only: frames, tracks.
 _QUIET = {"faint", "track"}
@@ -28,7 +36,7 @@ def contrast(one: Color, other: Color) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+@pytest.mark.parametrize("palette", [DARK, LIGHT, COLOUR_BLIND], ids=lambda palette: palette.name)
 def test_text_has_a_contrast_of_four_and_a_half_on_the_ground_and_under_the_cursor(palette: Palette) -> None:
     grounds = [Color.parse(palette.ground), Color.parse(palette.panel)]
     grounds += [Style.parse(palette.cursor).bgcolor or grounds[0]]
@@ -40,7 +48,7 @@ def test_text_has_a_contrast_of_four_and_a_half_on_the_ground_and_under_the_curs
             assert contrast(style.color, ground) >= (4.5 if ground is grounds[0] else 3.0), (role, ground.name)
 
 
-@pytest.mark.parametrize("palette", [DARK, LIGHT], ids=lambda palette: palette.name)
+@pytest.mark.parametrize("palette", [DARK, LIGHT, COLOUR_BLIND], ids=lambda palette: palette.name)
 def test_labels_and_chips_have_a_contrast_of_four_and_a_half(palette: Palette) -> None:
     appearance = Appearance(palette)
     roles = [f"on:{label.letter}" for label in ALL] + [f"sev:{level}" for level in range(6)]
@@ -49,6 +57,53 @@ def test_labels_and_chips_have_a_contrast_of_four_and_a_half(palette: Palette) -
         assert style.color is not None
         assert style.bgcolor is not None
         assert contrast(style.color, style.bgcolor) >= 4.5, role
+
+
+# How a colour looks to somebody without one kind of cones, in linear light (Machado, Oliveira, Fernandes 2009).
+_SEEN_BY = {
+    "protanope": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranope": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritanope": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+_WHITE = (0.9505, 1.0, 1.089)
+
+
+def linear(color: Color) -> list[float]:
+    parts = [part / 255 for part in color.get_truecolor()]
+    return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+
+def times(matrix: Matrix, vector: Sequence[float]) -> list[float]:
+    return [min(1.0, max(0.0, sum(a * b for a, b in zip(row, vector, strict=True)))) for row in matrix]
+
+
+def lab(rgb: Sequence[float]) -> list[float]:
+    x, y, z = (
+        value ** (1 / 3) if value > 0.008856 else 7.787 * value + 16 / 116
+        for value in (part / white for part, white in zip(times(_XYZ, rgb), _WHITE, strict=True))
+    )
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+def distances(palette: Palette, matrix: Matrix) -> dict[tuple[int, int], float]:
+    """Between every two severities, as somebody with these eyes sees them (CIE 1976; 2 can just be told apart)."""
+    seen = [lab(times(matrix, linear(Color.parse(ground)))) for ground, _ in palette.severities]
+    return {(one, other): math.dist(seen[one], seen[other]) for one, other in combinations(range(6), 2)}
+
+
+@pytest.mark.parametrize("eyes", _SEEN_BY)
+def test_whoever_lacks_a_kind_of_cones_tells_every_two_severities_apart(eyes: str) -> None:
+    assert min(distances(COLOUR_BLIND, _SEEN_BY[eyes]).values()) > 15
+    assert min(distances(DARK, _SEEN_BY["deuteranope"]).values()) < 15  # what that theme is for
+
+
+def test_without_any_hue_the_loud_severities_differ_in_light_and_all_in_words() -> None:
+    grounds = [Color.parse(ground) for ground, _ in COLOUR_BLIND.severities]
+    for one, other in combinations(grounds[3:], 2):
+        assert contrast(one, other) > 1.5
+    for word in (True, False):
+        assert len({chip(severity, word=word) for severity in Severity}) == 6
 
 
 @pytest.mark.parametrize("palette", PALETTES.values(), ids=lambda palette: palette.name)
