@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from collectors.cli.arguments import parser
 from collectors.cli.main import headless
@@ -87,7 +88,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _dashboard(arguments: argparse.Namespace) -> int:
     from tui.feed.replay import ReplayError
-    from tui.launch import choices_file, feed_of, run
+    from tui.launch import feed_of, run
 
     try:
         feed = feed_of(arguments)
@@ -95,8 +96,26 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
     with _probes_ended(arguments):
-        choices = choices_file(arguments)
+        choices = _choices_file(arguments)
         return run(feed, read_only=arguments.read_only, theme=arguments.theme, si=arguments.si, choices=choices)
+
+
+def _choices_file(arguments: argparse.Namespace) -> Path | None:
+    """Where choices are kept: in --state, else in the user's state folder; None with --no-state and without a home.
+
+    A visitor of --serve neither finds nor leaves anything where the server runs.
+    """
+    import platformdirs
+
+    from tui.serve import in_browser
+
+    if arguments.no_state or in_browser():
+        return None
+    try:
+        folder = Path(arguments.state) if arguments.state else platformdirs.user_state_path("ullage")
+    except RuntimeError:
+        return None
+    return folder / "dashboard.json"
 
 
 def _probes_ended(arguments: argparse.Namespace) -> AbstractContextManager[None]:

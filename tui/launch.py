@@ -16,8 +16,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from collectors.model.plan import Plan, Risk
 from collectors.model.settings import Settings
 from tui.app import UllageApp
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
     from collectors.pipeline.browse import FilePlace
+    from collectors.pipeline.image_layers import LayerLook
     from collectors.pipeline.live import LiveMachine
     from collectors.reclaim.act import Event, ReclaimOutcome
 
@@ -101,20 +100,6 @@ async def _shown(app: UllageApp) -> int | None:
     if in_browser():
         leave_with_server(lambda: loop.call_soon_threadsafe(app.exit))
     return await app.run_async()
-
-
-def choices_file(arguments: argparse.Namespace) -> Path | None:
-    """Where choices are kept: in --state, else in the user's state folder; None with --no-state and without a home.
-
-    A visitor of --serve neither finds nor leaves anything where the server runs.
-    """
-    if arguments.no_state or in_browser():
-        return None
-    try:
-        folder = Path(arguments.state) if arguments.state else platformdirs.user_state_path("ullage")
-    except RuntimeError:
-        return None
-    return folder / "dashboard.json"
 
 
 def run(
@@ -221,6 +206,16 @@ class HostSource:
         from collectors.pipeline.browse import places
 
         return () if self._last is None else places(self._last.snapshot, owner)
+
+    def layers(self, owner: Owner) -> LayerLook | None:
+        """A look at the layers of an image, as the last scan saw them; None where they are not known."""
+        from collectors.model.owner import ImageId, OwnerKind
+        from collectors.pipeline.image_layers import LayerLook
+
+        if self._last is None or owner.kind is not OwnerKind.IMAGE:
+            return None
+        look = LayerLook(self._last.snapshot, self._options().request.endpoint, ImageId(owner.id))
+        return None if look.is_empty else look
 
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """Give the fill and who writes, every second after the first scan, and whether a new scan is due."""

@@ -66,7 +66,8 @@ KEYS: tuple[Key, ...] = (
         "left_curly_bracket", "{", "picked(-1)", "Earlier run", "compare with the run before that one", ("changes",), 8
     ),
     Key("right_curly_bracket", "}", "picked(1)", "Later run", "compare with the run after", ("changes",), 8),
-    Key("space", "Space", "play", "Play", "play the runs, or stop", ("history", "changes", "replay"), 4),
+    Key("space", "Space", "play", "Play", "play the runs, or stop", ("history", "changes"), 4),
+    Key("P", "P", "play", "Play", "play the runs of a recording, or stop", ("replay",)),
     Key("c", "c", "coverage", "Sources", "what was read, how long it took, and why something is missing", rank=13),
     Key("u", "u", "units", "Units", "GiB, GB or exact bytes", rank=12),
     Key("y", "y", "copy", "Copy", "copy the id, path or command under the cursor", rank=15),
@@ -107,15 +108,19 @@ def action_name(key: Key) -> str:
 
 def applies_in(action: str, view: str, *, replay: bool) -> bool:
     """Does an action make sense in this view at all?"""
-    places = [key.views for key in KEYS if action_name(key) == action]
-    return not places or any(not views or view in views or (replay and "replay" in views) for views in places)
+    keys = [key for key in KEYS if action_name(key) == action]
+    return not keys or any(_works_in(key, view, replay=replay) for key in keys)
+
+
+def _works_in(key: Key, view: str, *, replay: bool) -> bool:
+    return not key.views or view in key.views or (replay and "replay" in key.views)
 
 
 def footer_keys(view: str, *, replay: bool, allowed: Iterable[str]) -> tuple[Key, ...]:
     """The keys to name at the foot of a view, in the table's order."""
     names = set(allowed)
     here = (key for key in KEYS if key.rank and key.action != f"view('{view}')" and action_name(key) in names)
-    return tuple(key for key in here if applies_in(action_name(key), view, replay=replay))
+    return tuple(key for key in here if _works_in(key, view, replay=replay))
 
 
 _MEANING = {

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from collectors.filesystems import kind_of
 from collectors.ledger.inside import LAYERS, VOLUME_DATA
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
 from collectors.model.records import dataclass
-from collectors.model.snapshot import Snapshot
+from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import Declined
 from collectors.system.killable import Asking, check
@@ -27,11 +28,15 @@ _LONGEST_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """One directory or file that a thing consists of; `allocated_bytes` None: not measured."""
+    """One directory or file that a thing consists of; `allocated_bytes` None: not measured.
+
+    `tells_alone`: its filesystem can say what one file alone holds.
+    """
 
     name: str
     path: str
     allocated_bytes: int | None
+    tells_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class FileEntry:
     apparent_bytes: int | None
     entries_count: int | None
     modified_at: float  # Unix seconds
+    exclusive_bytes: int | None = None  # that only this file holds, and gives back when it goes; None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,11 @@ class DirectoryListing:
 def places(snapshot: Snapshot, owner: Owner) -> tuple[FilePlace, ...]:
     """Where the files of a thing lie, largest first; () where it has none that this process could open."""
     if owner.kind is OwnerKind.PATH:
-        return (FilePlace(owner.id, owner.id, None),)
+        return (FilePlace(owner.id, owner.id, None, _tells_alone(_study_of(snapshot, owner.id))),)
     store = snapshot.store.value if isinstance(snapshot.store, Exact) else None
     contents = store.driver_facts.contents if store is not None else ""
     found = [
-        FilePlace(unit.name or unit.path, _files_of(unit, contents), _measured(study, unit))
+        FilePlace(unit.name or unit.path, _files_of(unit, contents), _measured(study, unit), _tells_alone(study))
         for study in snapshot.studies
         for unit in study.units
         if unit.path and (owner in unit.owners or unit.id == owner.id)
@@ -73,12 +79,26 @@ def places(snapshot: Snapshot, owner: Owner) -> tuple[FilePlace, ...]:
     return tuple(sorted(found, key=lambda place: (-(place.allocated_bytes or 0), place.path)))
 
 
+def _study_of(snapshot: Snapshot, path: str) -> FilesystemStudy | None:
+    """The study of the filesystem that a path lies on: that of the innermost mount point above it."""
+    above = [one for one in snapshot.studies if _within(path, one.filesystem.mount.mountpoint)]
+    return max(above, key=lambda one: len(one.filesystem.mount.mountpoint), default=None)
+
+
+def _within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
+
+
+def _tells_alone(study: FilesystemStudy | None) -> bool:
+    return study is not None and kind_of(study.filesystem.mount.fstype).traits.tells_alone
+
+
 def _files_of(unit: Unit, contents: str) -> str:
     folder = VOLUME_DATA if unit.kind is UnitKind.VOLUME else contents if unit.kind in LAYERS else ""
     return f"{unit.path}/{folder}" if folder else unit.path
 
 
-def _measured(study: Any, unit: Unit) -> int | None:
+def _measured(study: FilesystemStudy, unit: Unit) -> int | None:
     usage = study.occupancy.value.usages.get(unit.id) if isinstance(study.occupancy, Exact) else None
     return None if usage is None else charged(usage.allocated)
 
@@ -86,8 +106,8 @@ def _measured(study: Any, unit: Unit) -> int | None:
 class Browse:
     """One look into one directory."""
 
-    def __init__(self, path: str, inside: Sequence[str]) -> None:
-        self._path, self._inside = path, tuple(inside)
+    def __init__(self, path: str, inside: Sequence[str], *, tells_alone: bool = False) -> None:
+        self._path, self._inside, self._tells_alone = path, tuple(inside), tells_alone
         self._asking: Asking | None = None
         self._entries: dict[bytes, FileEntry] = {}
 
@@ -97,6 +117,7 @@ class Browse:
             "task": "list",
             "path": os.fsencode(self._path),
             "inside": [os.fsencode(name) for name in self._inside],
+            "alone": self._tells_alone,
         }
         reason = ""
         try:
@@ -133,6 +154,10 @@ class Browse:
                     known, allocated_bytes=allocated, apparent_bytes=apparent, entries_count=count
                 )
                 return len(self._entries) < 200  # else once at the end: a refill of very many is not free
+            case ("alone", list(held)):
+                for name, count in held:
+                    self._entries[name] = replace(self._entries[name], exclusive_bytes=count)
+                return True
         return frame == ("listed",)
 
     def stop(self) -> None:

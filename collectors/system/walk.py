@@ -138,6 +138,7 @@ class WalkTraits:
     """What a walk has to know of a kind of filesystem."""
 
     subvolumes: bool = False  # directories of the same filesystem may have another device number
+    tells_alone: bool = False  # of one file can be asked what it alone holds
     tables_prove: bool = False  # the inode tables on its device prove what has not changed (the layout of ext4)
 
 

@@ -11,6 +11,7 @@ from collectors.model.plan import Plan
 from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures, Report
 from collectors.pipeline.browse import FilePlace
+from collectors.pipeline.image_layers import LayerLook
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
@@ -29,6 +30,7 @@ class FakeSource:
         self.looks = list(looks)
         self.runs = tuple(runs)
         self.where: dict[str, Sequence[FilePlace]] = {}
+        self.looks_into: dict[str, LayerLook] = {}
         self.ticks: list[tuple[LiveFigures, bool]] = []
         self.applied: list[frozenset[str]] = []
         self.gate = threading.Event()
@@ -52,6 +54,9 @@ class FakeSource:
 
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         return self.where.get(owner.id, ())
+
+    def layers(self, owner: Owner) -> LayerLook | None:
+        return self.looks_into.get(owner.id)
 
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         for figures, due in self.ticks:

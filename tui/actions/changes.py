@@ -6,7 +6,7 @@ Which two moments are compared: the one on screen, and an earlier run of the jou
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from collectors.model.finding import Severity
 from collectors.model.ledger import Item
+from collectors.model.owner import Owner
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, moment, safe
 from tui.actions.replay import OutputActions
@@ -91,10 +92,15 @@ class ChangesActions(OutputActions):
     def look_inside(self, item: Item) -> None:
         """Open the files of a thing, where it has any that can be read here and now; else all that is known of it."""
         from tui.screens.browser import Browser
+        from tui.screens.layers import Layers
 
         report = self.state.report
-        places = self.live.places(item.owner_id) if self.live is not None and self.state.mode is Mode.LIVE else ()
-        if self.live is not None and places:
+        live = self.live if self.state.mode is Mode.LIVE else None
+        look = live.layers(item.owner_id) if live is not None else None
+        places = live.places(item.owner_id) if live is not None else ()
+        if live is not None and look is not None and report is not None:
+            self.push_screen(Layers(item.name, look, live, self.state, _names(report)))
+        elif self.live is not None and places:
             self.push_screen(Browser(item.name, places, self.live, self.state))
         elif report is not None:
             lines = facts(item, report.taken_at, si=self.state.scale.si)
@@ -208,6 +214,12 @@ class ChangesActions(OutputActions):
         if shown is not None:
             points.append((shown.at, _bytes_of(row, shown)))
         self.push_screen(Page(safe(row.name or row.text, 80), list(_course(points, self.state)), self.state.appearance))
+
+
+def _names(report: Report) -> Mapping[Owner, str]:
+    """What everything in the books is called."""
+    items = report.ledger.items.values() if report.ledger is not None else ()
+    return {item.owner_id: item.name for of_category in items for item in of_category}
 
 
 def _place(state: DashboardState, times: Sequence[datetime], events: Sequence[HistoryEvent]) -> int | None:

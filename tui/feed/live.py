@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from collectors.model.owner import Owner
     from collectors.model.report import LiveFigures
-    from collectors.pipeline.browse import Browse, DirectoryListing, FilePlace
+    from collectors.pipeline.browse import DirectoryListing, FilePlace
+    from collectors.pipeline.image_layers import LayerLook
     from collectors.reclaim.act import Event, ReclaimOutcome
 
 
@@ -97,6 +98,9 @@ class LiveSource(Protocol):
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         """Where the files of a thing lie, as the last scan saw it; () where there are none to open."""
 
+    def layers(self, owner: Owner) -> LayerLook | None:
+        """A look at the layers of an image; None for anything else, and where they are not known."""
+
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan's report with or without minimum ages, with which scans go on; None before the first."""
 
@@ -110,15 +114,23 @@ class Stopped(BaseException):
     """Raised inside a worker at its next sign of life once it is not wanted any more."""
 
 
+class Look(Protocol):
+    """Something that is read in the background and told as it becomes known, until it is done or stopped."""
+
+    def run(self, tell: Callable[[Any], object], /) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class Listings:
-    """Directories that somebody looks into, one at a time, each read in the background."""
+    """Directories and layers that somebody looks into, one at a time, each read in the background."""
 
     def __init__(self) -> None:
-        self._browse: Browse | None = None
+        self._look: Look | None = None
 
     def browse(
         self,
-        path: str,
+        place: FilePlace,
         inside: Sequence[str],
         on_screen: Callable[..., object],
         listed: Callable[[DirectoryListing], object],
@@ -126,21 +138,25 @@ class Listings:
         """Read one directory; `on_screen(listed, …)` hands over what is known. What was read before is let go."""
         from collectors.pipeline.browse import Browse
 
+        self.look(Browse(place.path, inside, tells_alone=place.tells_alone), on_screen, listed)
+
+    def look(self, look: Look, on_screen: Callable[..., object], told: Callable[[Any], object]) -> None:
+        """The same with anything that can be looked at."""
         self.stop_browsing()
-        self._browse = browse = Browse(path, inside)
+        self._look = look
 
-        def tell(found: DirectoryListing) -> None:
-            if self._browse is browse:
+        def tell(found: object) -> None:
+            if self._look is look:
                 with contextlib.suppress(RuntimeError):  # the application has closed its loop meanwhile
-                    on_screen(listed, found)
+                    on_screen(told, found)
 
-        _start("files", lambda: browse.run(tell), lambda _: None)
+        _start("files", lambda: look.run(tell), lambda _: None)
 
     def stop_browsing(self) -> None:
         """Nobody looks any more."""
-        if self._browse is not None:
-            self._browse.stop()
-            self._browse = None
+        if self._look is not None:
+            self._look.stop()
+            self._look = None
 
 
 class LiveFeed(Listings):
@@ -197,6 +213,10 @@ class LiveFeed(Listings):
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         """Where the files of a thing lie; () where there are none to open."""
         return self._source.places(owner)
+
+    def layers(self, owner: Owner) -> LayerLook | None:
+        """A look at the layers of an image; None for anything else, and where they are not known."""
+        return self._source.layers(owner)
 
     def stop_scan(self) -> None:
         """Nothing of the current scan is delivered from now on; its thread ends at its next sign of life."""

@@ -27,9 +27,10 @@ _MARKS = {"directory": "/", "link": " →", "mount": "/ (another filesystem)", "
 
 
 class FilesTable(Listing["FileEntry"]):
-    """One line an entry: allocated, apparent, a bar, how many there are below it, age, name."""
+    """One line an entry: allocated, what it alone holds where that is told, apparent, a bar, entries, age, name."""
 
     now: datetime
+    tells_alone = False
 
     def key_of(self, row: FileEntry) -> str:
         return row.name
@@ -40,6 +41,7 @@ class FilesTable(Listing["FileEntry"]):
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         cells = state.scale.width + 2
         text = f"{'Allocated':>{cells + 3}}"
+        text += f"{'Exclusive':>{cells + 3}}" if self.tells_alone else ""
         if width >= 90:
             text += f"{'Apparent':>{cells + 3}}  {'':<{_BAR}}{'Entries':>{_COUNT}}{'Age':>{_AGE}}"
         return (Span(f"{text}  Name", "head"),)
@@ -52,6 +54,9 @@ class FilesTable(Listing["FileEntry"]):
     def draw(self, row: FileEntry, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         cells = state.scale.width + 5
         taken = [Span(f"{_size(row.allocated_bytes, state):>{cells}}", "strong")]
+        if self.tells_alone:
+            alone = "" if row.exclusive_bytes is None else number(row.exclusive_bytes, state.scale.divisor)
+            taken.append(Span(f"{alone:>{cells}}", "good"))
         if width >= 90:
             taken += self._more(row, state, cells)
         room = max(8, width - sum(len(span.text) for span in taken) - 3)
@@ -117,12 +122,13 @@ class Browser(ModalScreen[None]):
         place = f": {safe(self._place.name, 40)}" if self._place is not None and len(self._places) > 1 else ""
         panel.set_title(f"{safe(self._heading, 60)}{place}{safe(way, 200)}")
         table.reason, self._moved = "Reading …", False
+        table.tells_alone = self._place is not None and self._place.tells_alone
         table.fill((), self._state)
         if self._place is None:
             layers = (FileEntry(one.name, "directory", one.allocated_bytes, None, None, 0.0) for one in self._places)
             self.listed(DirectoryListing(tuple(layers), True, ""))
         else:
-            self._files.browse(self._place.path, self._inside, self.app.call_from_thread, self.listed)
+            self._files.browse(self._place, self._inside, self.app.call_from_thread, self.listed)
 
     def listed(self, found: DirectoryListing) -> None:
         """As much as is known of the directory that is open."""

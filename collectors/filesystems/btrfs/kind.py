@@ -128,7 +128,7 @@ class BtrfsKind(Plain):
     """Exact where the trees can be read: a walk by name would count what is shared once for each of its holders."""
 
     fstypes = frozenset({"btrfs"})
-    traits = WalkTraits(subvolumes=True)
+    traits = WalkTraits(subvolumes=True, tells_alone=True)
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By the exact walk. Without it there are no figures: a walk by name would count copies."""

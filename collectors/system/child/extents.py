@@ -1,6 +1,9 @@
 """Which files share extents: asked of each larger file by FIEMAP, where a filesystem holds less than its files say.
 
 Walks by name on one device, each inode once. Sends only extents that the kernel calls shared, with who holds them.
+
+And of one file on a btrfs what it alone holds: FIEMAP says which of its extents nobody else holds, the tree of its
+subvolume how many bytes each takes on disk, which is more than the file shows of it where it was overwritten in part.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collectors.system.child import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _FIEMAP = 0xC020660B
@@ -77,28 +81,101 @@ class Search:
 def shared_extents(path: bytes) -> list[tuple[int, int]]:
     """(physical, bytes) of the extents of a file that another file holds as well; none of one that cannot be asked."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, _OPEN)
     except OSError:
         return []
-    found: list[tuple[int, int]] = []
-    at = 0
     try:
-        while True:
-            buffer = bytearray(_HEAD.size + _AT_ONCE * _EXTENT.size)
-            _HEAD.pack_into(buffer, 0, at, (1 << 64) - 1 - at, 0, 0, _AT_ONCE, 0)
-            fcntl.ioctl(fd, _FIEMAP, buffer)
-            count = _HEAD.unpack_from(buffer)[3]
-            flags = _LAST
-            for place in range(count):
-                logical, physical, length, _, _, flags, *_ = _EXTENT.unpack_from(
-                    buffer, _HEAD.size + place * _EXTENT.size
-                )
-                at = logical + length
-                if flags & _SHARED and not flags & (_UNKNOWN | _DELAYED):
-                    found.append((physical, length))
-            if flags & _LAST:
-                return found
+        found = list(_mapped(fd))
     except OSError:  # a filesystem that does not tell
         return []
     finally:
         os.close(fd)
+    return [
+        (physical, length)
+        for _, physical, length, flags in found
+        if flags & _SHARED and not flags & (_UNKNOWN | _DELAYED)
+    ]
+
+
+def _mapped(fd: int) -> Iterator[tuple[int, int, int, int]]:
+    """(offset in the file, physical, bytes, flags) of every extent. Raises OSError where nothing is told."""
+    at = 0
+    while True:
+        buffer = bytearray(_HEAD.size + _AT_ONCE * _EXTENT.size)
+        _HEAD.pack_into(buffer, 0, at, (1 << 64) - 1 - at, 0, 0, _AT_ONCE, 0)
+        fcntl.ioctl(fd, _FIEMAP, buffer)
+        flags = _LAST
+        for place in range(_HEAD.unpack_from(buffer)[3]):
+            logical, physical, length, _, _, flags, *_ = _EXTENT.unpack_from(buffer, _HEAD.size + place * _EXTENT.size)
+            at = logical + length
+            yield logical, physical, length, flags
+        if flags & _LAST:
+            return
+
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TREE_SEARCH = 0xC0709411
+_SEARCH = struct.Struct("<7Q3I4x32xQ")
+_ITEM = struct.Struct("<QQQII")  # transaction, inode, offset in the file, type, bytes
+_FILE_EXTENT = struct.Struct("<QQBBHBQQ")  # generation, bytes in memory, 3 encodings, kind, address, bytes on disk
+_EXTENT_DATA, _INLINE = 108, 0
+_SEARCH_BYTES = 64 << 10
+
+
+def exclusive_bytes(name: bytes, folder: int) -> int | None:
+    """What a file on a btrfs alone holds of its data, and gives back when it goes; None where it cannot be told now.
+
+    Data that lies in the trees themselves counts as nothing, and so does a file that has another name still.
+    """
+    try:
+        fd = os.open(name, _OPEN, dir_fd=folder)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(fd)
+        return 0 if status.st_nlink > 1 else _alone(fd, status.st_ino)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _alone(fd: int, inode: int) -> int | None:
+    mapped = list(_mapped(fd))
+    if any(flags & (_DELAYED | _UNKNOWN) for *_, flags in mapped):
+        return None  # it is being written
+    shared = [(logical, logical + length) for logical, _, length, flags in mapped if flags & _SHARED]
+    alone: dict[int, int] = {}
+    theirs: set[int] = set()
+    at = 0
+    for offset, address, count in _file_extents(fd, inode):
+        while at < len(shared) and shared[at][1] <= offset:
+            at += 1
+        if at < len(shared) and shared[at][0] <= offset:
+            theirs.add(address)
+        alone[address] = count
+    return sum(count for address, count in alone.items() if address not in theirs)
+
+
+def _file_extents(fd: int, inode: int) -> Iterator[tuple[int, int, int]]:
+    """(offset in the file, address, bytes on disk) of its extents, in order. CAP_SYS_ADMIN."""
+    offset = 0
+    while True:
+        buffer = bytearray(_SEARCH.size + _SEARCH_BYTES)
+        most = (1 << 64) - 1
+        kind = _EXTENT_DATA
+        _SEARCH.pack_into(buffer, 0, 0, inode, inode, offset, most, 0, most, kind, kind, 1 << 31, _SEARCH_BYTES)
+        fcntl.ioctl(fd, _TREE_SEARCH, buffer)
+        at = _SEARCH.size
+        found = int.from_bytes(buffer[64:68], "little")
+        for _ in range(found):
+            _, _, offset, _, length = _ITEM.unpack_from(buffer, at)
+            at += _ITEM.size
+            if length >= _FILE_EXTENT.size:
+                *_, kind, address, count = _FILE_EXTENT.unpack_from(buffer, at)
+                if kind != _INLINE and address:
+                    yield offset, address, count
+            at += length
+        if not found:
+            return
+        offset += 1

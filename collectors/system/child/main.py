@@ -160,6 +160,10 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.system.child import listing
 
             listing.run(request)
+        case "stack":
+            from collectors.system.child import listing
+
+            listing.stack(request)
         case "watch":
             from collectors.system.child import watch
 
