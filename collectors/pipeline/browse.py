@@ -158,7 +158,8 @@ class Browse:
                 for name, count in held:
                     self._entries[name] = replace(self._entries[name], exclusive_bytes=count)
                 return True
-        return frame == ("listed",)
+        # Where nothing is left to be counted, the end tells it anyway.
+        return frame == ("listed",) and any(one.kind == "directory" for one in self._entries.values())
 
     def stop(self) -> None:
         """Nobody looks any more; `run` tells once more and returns."""

@@ -1,4 +1,5 @@
-"""The dashboard as the bench starts it: a fabricated machine that hangs, or a recording of ten thousand items.
+"""The dashboard as the bench starts it: a fabricated machine that hangs, one of ten thousand items, or one whose things
+all have the files in `many`, beside FACTS.
 
 Run as `python -m tests.bench.tui_child MODE FACTS`; what was imported when the first screen was drawn goes to FACTS.
 """
@@ -13,6 +14,8 @@ from pathlib import Path
 
 
 def main(mode: str, facts: str) -> int:
+    from collectors.model.owner import Owner
+    from collectors.pipeline.browse import FilePlace
     from tui.app import UllageApp
     from tui.feed.live import LiveFeed, OnReport
     from tui.view_models.history import RunSummary
@@ -32,7 +35,16 @@ def main(mode: str, facts: str) -> int:
                 time.sleep(30)
             on_report(incident(), True, ())
 
-        def past(self) -> Sequence[RunSummary]:
+        def places(self, owner: Owner) -> Sequence[FilePlace]:
+            return (FilePlace("many", str(Path(facts).with_name("many")), None),)
+
+        def layers(self, owner: Owner) -> None:
+            return None
+
+        def watch(self, on_figures: object) -> None:
+            return
+
+        def journal_runs(self) -> Sequence[RunSummary]:
             return ()
 
         def apply(self, *_: object) -> object:
