@@ -67,7 +67,6 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("right_curly_bracket", "}", "picked(1)", "Later run", "compare with the run after", ("changes",), 8),
     Key("space", "Space", "play", "Play", "play the runs, or stop", ("history", "changes"), 4),
-    Key("P", "P", "play", "Play", "play the runs of a recording, or stop", ("replay",)),
     Key("c", "c", "coverage", "Sources", "what was read, how long it took, and why something is missing", rank=13),
     Key("u", "u", "units", "Units", "GiB, GB or exact bytes", rank=12),
     Key("y", "y", "copy", "Copy", "copy the id, path or command under the cursor", rank=15),

@@ -171,6 +171,7 @@ def many_files(folder: Path, count: int) -> ManyFiles:
     terminal = child("files", folder / "facts.json")
     terminal.until(b"312.0")
     terminal.write(b"2")
+    terminal.until(b"apparent")
     terminal.quiet(0.5)
     begun = terminal.cpu_ms()
     terminal.write(b"\r")

@@ -11,7 +11,7 @@ from tests.tui.shapes import not_root
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.feed.replay import ReplayFeed
-from tui.pages import KEYS, VIEW_KEYS
+from tui.pages import KEYS, VIEW_KEYS, VIEWS, action_name, applies_in
 from tui.screens.modals import FoundTable
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.header import DiskBar
@@ -28,8 +28,11 @@ def test_every_key_of_the_table_has_an_action_that_exists() -> None:
         assert hasattr(UllageApp, f"action_{key.action.partition('(')[0]}"), key
 
 
-def test_no_two_keys_share_a_binding() -> None:
-    keys = [name for key in (*VIEW_KEYS, *KEYS) for name in key.keys.split(",")]
+@pytest.mark.parametrize("replay", [False, True])
+@pytest.mark.parametrize("view", [view for view, _ in VIEWS])
+def test_no_two_keys_share_a_binding(view: str, replay: bool) -> None:
+    here = [key for key in (*VIEW_KEYS, *KEYS) if applies_in(action_name(key), view, replay=replay)]
+    keys = [name for key in here for name in key.keys.split(",")]
     assert len(keys) == len(set(keys))
 
 
@@ -123,11 +126,11 @@ async def test_capital_t_walks_through_the_themes() -> None:
     app = replay(incident())
     async with shown(app, (120, 36)) as pilot:
         seen = []
-        for _ in range(3):
+        for _ in range(4):
             await pilot.press("T")
             await settle(pilot)
             seen.append(app.theme)
-        assert seen == ["ullage-light", "ullage-ansi", "ullage-dark"]
+        assert seen == ["ullage-light", "ullage-colour-blind", "ullage-ansi", "ullage-dark"]
 
 
 async def test_e_writes_the_screen_and_the_page_as_new_files(tmp_path: Path) -> None:
