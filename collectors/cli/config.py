@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -44,8 +43,11 @@ def load(flag: str | None) -> Config:
 
 
 def _read(path: Path) -> Config:
+    text = path.read_bytes()
+    import tomllib  # here, because most hosts have no configuration
+
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number too long, nested too deep
         raise BadConfig(f"{path}: {error}") from None
     unknown = sorted(set(table) - {"thresholds", "keep"})

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -85,6 +86,7 @@ def headless(arguments: argparse.Namespace) -> int | None:
         return UNKNOWN
     if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
+    seldom_collect()
     return _configured(arguments)
 
 
@@ -95,6 +97,15 @@ def _out_of_place(arguments: argparse.Namespace) -> str:
     if arguments.when is not None and not (arguments.reclaim and arguments.apply):
         return "--when is of --reclaim --apply"
     return ""
+
+
+def seldom_collect() -> None:
+    """Let the garbage collector look through everything less often: one look is made, and then the process ends.
+
+    Called before anything is imported: what modules hold stays. A host with a hundred thousand things has millions of
+    objects, nearly none of them in circles; looking through them again and again took a quarter of the time.
+    """
+    gc.set_threshold(100_000, 20, 50)
 
 
 def _configured(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,6 @@ Where reports go and in which form: stdout or a file that is whole or not there,
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collectors.cli.config import Config
 from collectors.cli.signals import UNKNOWN, complain, discard_stdout
@@ -24,12 +24,13 @@ from collectors.inventory import Request
 from collectors.ledger.bills import ALWAYS
 from collectors.model.settings import Settings
 from collectors.pipeline import FinishedRun, Options, remember, survey
-from collectors.probe import Wish
-from collectors.report import document, formatting, recording, text
-from collectors.report.recording import redacted
+from collectors.report import document, formatting, text
 from collectors.system import folders
 from collectors.system.folders import is_special, replace_whole
 from collectors.system.host import Host, this_host
+
+if TYPE_CHECKING:
+    from collectors.probe import Wish
 
 Looked = Sequence[tuple[str | None, FinishedRun]]
 
@@ -66,9 +67,11 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
         sys.stdout.write(rendered)
         sys.stdout.flush()
     if arguments.record:
+        from collectors.report import recording
+
         with Path(arguments.record).open("a", encoding="ascii") as file:
             for _, outcome in looked:
-                report = redacted(outcome.report) if arguments.redact else outcome.report
+                report = recording.redacted(outcome.report) if arguments.redact else outcome.report
                 file.write(recording.dump(report) + "\n")
 
 
@@ -113,23 +116,19 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         arguments.deadline,
         config.settings.thresholds.grace_s,
     )
-    wish = None if arguments.probe_container is None else Wish(arguments.probe_container)
+    wish = None if arguments.probe_container is None else _wish(arguments.probe_container)
     by = (*ALWAYS, *(arguments.by or ()))
     return Options(request, _settings(arguments, config), journal, vault, arguments.until, wish, by)
 
 
-def seldom_collect() -> None:
-    """Let the garbage collector look through everything less often: one look is made, and then the process ends.
+def _wish(image: str) -> Wish:
+    from collectors.probe import Wish  # here, because a container is hardly ever asked for
 
-    A host with a hundred thousand things has millions of objects, nearly none of them in circles; looking through them
-    again and again took a quarter of the time.
-    """
-    gc.set_threshold(100_000, 20, 50)
+    return Wish(image)
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the reports. The worst status counts: critical, then not known, then warning."""
-    seldom_collect()
     hosts: Sequence[str | None] = arguments.host or [None]
     chosen = [options(arguments, config, host=host) for host in hosts]
     if len(chosen) > 1:

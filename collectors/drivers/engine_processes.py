@@ -7,7 +7,6 @@ names.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -90,7 +89,10 @@ def _option(words: list[str], *names: str) -> str:
 def _toml(folder: Path, path: str) -> dict[str, object]:
     """A file by the name that the process has for it; {} where it cannot be read."""
     try:
-        return tomllib.loads((folder / "root" / path.lstrip("/")).read_text(encoding="utf-8"))
+        text = (folder / "root" / path.lstrip("/")).read_text(encoding="utf-8")
+        import tomllib  # here, because most hosts have no such file
+
+        return tomllib.loads(text)
     except (OSError, ValueError):
         return {}
 

@@ -149,7 +149,8 @@ class _Assembly:
             self._update(store=root)
             self._rootless(root, mounts, places)
             return
-        self._early(places.home_of(root.value))
+        home = places.home_of(root.value)
+        (fill := threading.Thread(target=self._early, args=(home,), name="fill", daemon=True)).start()
         search = self._open_files()
         store = self._store(root.value, places)
         self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
@@ -158,7 +159,8 @@ class _Assembly:
         if isinstance(store, Exact):
             store = Exact(self._with_others(store.value, root.value, studied, places), store.origin)
             self._update(store=store)
-        context = StudyContext(self.request, self.clock, places, root.value, store, containers, search)
+        fill.join()  # it has a deadline of its own
+        context = StudyContext(self.request, self.clock, places, root.value, store, containers, search, home)
         for one in studied:
             self._add(*study(context, one))
 
@@ -173,7 +175,7 @@ class _Assembly:
             self._update(assumed=True)
             self._early(mount)
             self._report(coverage.line("docker root", root))
-            context = StudyContext(request, self.clock, places, path, root, (), self._open_files())
+            context = StudyContext(request, self.clock, places, path, root, (), self._open_files(), mount)
             found = study(context, mount)
         self._add(*(found or remote_study(root)))
 
@@ -230,8 +232,7 @@ class _Assembly:
         devices = frozenset(mount.device for mount in studied)
 
         def here(path: str) -> bool:
-            mount = places.mount_of(path)
-            return mount is not None and mount.device in devices
+            return (mount := places.mount_of(path)) is not None and mount.device in devices
 
         with_them, why_not = with_others(store, root, self.request.host, here, self.clock)
         if why_not is not None:
@@ -244,8 +245,7 @@ class _Assembly:
         if isinstance(store, Exact) and isinstance(store.value.units, Exact):
             paths += [unit.path for unit in store.value.units.value]
         found: dict[str, Mount] = {}
-        for path in paths:
-            mount = places.home_of(path)
+        for mount in map(places.home_of, paths):
             if mount is not None and mount.device not in found:
                 found[mount.device] = mount
         return list(found.values())

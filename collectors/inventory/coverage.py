@@ -12,6 +12,8 @@ from collectors.model.records import dataclass
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.system.host import Host
 
+PROBE = "probe container"  # the source of what a container sees of the disk
+
 
 def line(source: str, reading: Reading[object] | Size, partly: Iterable[Unavailable] = ()) -> SourceReport:
     """The line of one reading; `partly` are parts inside an answer that were not read."""

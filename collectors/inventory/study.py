@@ -98,6 +98,7 @@ class StudyContext:
     store: Reading[Store]
     containers: tuple[Container, ...]
     open_files: Callable[[], Reading[OpenFileSearch]]  # waits until the one search of the run is done
+    asked: Mount | None  # whose fill was asked for at the beginning, and stands where it cannot be asked for again
 
 
 def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[SourceReport, ...]]:
@@ -105,12 +106,13 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
     mountpoint, clock, host = Path(mount.mountpoint), context.clock, context.request.host
     kind = kind_of(mount.fstype)
     with ThreadPoolExecutor(4, thread_name_prefix="study") as pool:
-        first = pool.submit(statvfs, mountpoint, timeout_s=clock.left(at_most=5.0))
+        # A question costs a process.
+        first = pool.submit(statvfs, mountpoint, timeout_s=clock.left(at_most=5.0)) if mount != context.asked else None
         own = pool.submit(kind.own, mount, host, timeout_s=clock.left(at_most=10.0))
         found = pool.submit(kind.holders, _question(context, mount)).result()
         # Again, so that it is of the same moment as the holders: their walk may have committed what was dirty.
         again = statvfs(mountpoint, timeout_s=clock.left(at_most=5.0))
-        space = again if isinstance(again, Exact) else first.result()
+        space = again if isinstance(again, Exact) or first is None else first.result()
         opened = context.open_files()
         taken = own.result() if found.own is None else found.own
         answer = FilesystemStudy(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collectors.inventory import Request, assemble
 from collectors.inventory.coverage import OnPart
@@ -21,10 +22,12 @@ from collectors.pipeline.builds import recollect, repositories
 from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
 from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.pipeline.remember import bullets, record_of, tasks
-from collectors.probe import Wish, probed
 from collectors.system.deadline import Clock
 from collectors.system.folders import Folder
 from collectors.system.host import boot
+
+if TYPE_CHECKING:
+    from collectors.probe import Wish
 
 __all__ = ["FinishedRun", "Options", "Progress", "judged_again", "remember", "survey"]
 
@@ -110,6 +113,8 @@ def _look(options: Options, on_part: OnPart | None) -> Snapshot:
         return assemble(options.request, on_part)
     clock = Clock(options.request.deadline_s)
     seen = assemble(replace(options.request, deadline_s=options.request.deadline_s / 2), on_part)
+    from collectors.probe import probed  # here, because a container is hardly ever asked for
+
     return probed(seen, options.request, options.probe, left_s=clock.left(keep=_KEEP_S))
 
 

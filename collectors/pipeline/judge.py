@@ -12,6 +12,7 @@ from datetime import datetime
 from collectors import tool_version
 from collectors.causes import detect, in_order, severity
 from collectors.causes.finding_context import FindingContext
+from collectors.inventory.coverage import PROBE
 from collectors.ledger.account import Account, account
 from collectors.ledger.ranking import rank
 from collectors.model.finding import Finding, Resource, Severity
@@ -27,7 +28,6 @@ from collectors.pipeline.clauses import Case, CutShort
 from collectors.pipeline.memory import Memory, settle
 from collectors.pipeline.verdict import short_of, verdict
 from collectors.planning import build_plan
-from collectors.probe.run import SOURCE as PROBE
 
 UNKNOWN = 3
 # A source that broke, as against one that this user or place simply has no access to.

@@ -24,6 +24,7 @@ from collectors.drivers import copies_layers
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.engine.reply import Api, parse
 from collectors.inventory import Request, coverage
+from collectors.inventory.coverage import PROBE
 from collectors.model.engine import Engine, ImageStore
 from collectors.model.owner import ContainerId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
@@ -87,7 +88,6 @@ def _ended(number: int, frame: FrameType | None) -> None:
 atexit.register(end_all)
 
 
-SOURCE = "probe container"
 _OLDEST = Api(1, 30)  # before, an engine does not wait for what it removes by itself
 # Of what is left when a probe begins: to start it and carry its answer, and to remove it.
 _START_SHARE, _START_MOST_S = 0.2, 2.0
@@ -124,7 +124,7 @@ def probed(snapshot: Snapshot, request: Request, wish: Wish, *, left_s: float) -
             found = Unavailable(refusal.why, refusal.detail, found.origin)
         else:
             return _told(joined, _line(found.value, found))
-    return _told(snapshot, coverage.line(SOURCE, found))
+    return _told(snapshot, coverage.line(PROBE, found))
 
 
 def _told(snapshot: Snapshot, line: SourceReport) -> Snapshot:
@@ -139,7 +139,7 @@ def _line(found: _Answer, reading: Exact[_Answer]) -> SourceReport:
         its = store.value
         gaps += [its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units, its.orphans]
     gaps.append(found.disk.studies[0].occupancy)
-    line = coverage.line(SOURCE, reading, coverage.missing(*gaps))
+    line = coverage.line(PROBE, reading, coverage.missing(*gaps))
     if found.left:
         reason = "; ".join(part for part in (line.reason, found.left) if part)
         return replace(line, outcome=Outcome.PARTIAL, reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from collectors.model.filesystem import FsSpace
@@ -26,12 +27,21 @@ def space(mountpoint: Path, *, timeout_s: float) -> Reading[FsSpace]:
     )
 
 
+_LATELY_S = 1.0
+_answered: dict[bytes, float] = {}  # path → when, on time.monotonic()
+
+
 def must_answer(path: Path, *, timeout_s: float) -> None:
     """Have a child ask for `path` first, before this process does: Declined where its mount does not answer.
 
-    Raises OSError as statvfs does. A thread of ours that hangs there would keep us from ever ending.
+    Raises OSError as statvfs does. A thread of ours that hangs there would keep us from ever ending. What answered a
+    moment ago is not asked again: the proof that the engine runs here and the search for its root ask for one path.
     """
-    killable.ask({"task": "statvfs", "path": os.fsencode(path)}, f"statvfs {path}", timeout_s)
+    asked = os.fsencode(path)
+    if time.monotonic() - _answered.get(asked, -_LATELY_S) < _LATELY_S:
+        return
+    killable.ask({"task": "statvfs", "path": asked}, f"statvfs {path}", timeout_s)
+    _answered[asked] = time.monotonic()
 
 
 def decode(frame: tuple[object, ...]) -> FsSpace:

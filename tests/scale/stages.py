@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from collectors.cli.arguments import parser
 from collectors.cli.config import Config
-from collectors.cli.preflight import options, seldom_collect
+from collectors.cli.main import seldom_collect
+from collectors.cli.preflight import options
 from collectors.journal.encoding import bounded, encode
 from collectors.ledger.account import Account
 from collectors.model.reading import Exact
