@@ -268,7 +268,7 @@ class HostSource:
             target_percent=None,
             named=chosen,
             mount=plan.mount,
-            books=self._last.judged.books,
+            books=self._last.judged.books_of(plan.mount),
         )
         outcome = apply(plan, chosen, context, on_event=on_event, cancelled=cancelled)
         remember(self._last, options, actions_of(outcome, plan.every_step))

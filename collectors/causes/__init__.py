@@ -117,7 +117,7 @@ def detect(context: FindingContext) -> tuple[Finding, ...]:
     """
     mount = "" if context.of_root else context.study.filesystem.mount.mountpoint
     found = [
-        replace(finding, category=finding.category or cause.category, claim=_placed(finding.claim, mount), mount=mount)
+        replace(finding, category=finding.category or cause.category, claim=placed(finding.claim, mount), mount=mount)
         for cause in CAUSES
         if context.of_root or not cause.of_engine
         for finding in cause.detect(context)
@@ -130,7 +130,8 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=_order))
 
 
-def _placed(claim: str, mount: str) -> str:
+def placed(claim: str, mount: str) -> str:
+    """With the filesystem that it is about, where that is not the Docker root's."""
     return f"{claim} (on {mount})" if mount and mount not in claim else claim
 
 

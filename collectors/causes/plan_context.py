@@ -62,6 +62,21 @@ class PlanContext:
         return next((s for s in self.snapshot.studies if s.filesystem.mount.device == mine), None)
 
     @property
+    def of_root(self) -> bool:
+        """Is it the Docker root's filesystem?"""
+        return self.study is None or self.study is self.snapshot.studies[0]
+
+    @property
+    def elsewhere(self) -> frozenset[Owner]:
+        """Who has files on another filesystem of the engine's and none on this one."""
+        if self.study is None or len(self.snapshot.studies) == 1:
+            return frozenset()
+        others = (study for study in self.snapshot.studies if study is not self.study)
+        away = frozenset(owner for study in others for unit in study.units for owner in unit.owners)
+        here = (unit.owners for unit in self.study.units)
+        return away.difference(*here, *(release.owners for release in self.books.releases))
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         return self.study.units if self.study else ()
 

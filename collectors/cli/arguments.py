@@ -98,6 +98,11 @@ def _modes(p: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--when", metavar="PERCENT", type=percent, help="of --reclaim --apply: nothing is done below this used %%"
     )
+    group.add_argument(
+        "--mount",
+        metavar="DIR",
+        help="of --plan and --reclaim: for the filesystem mounted there (else for the one that is short the most)",
+    )
     group.add_argument("--reclaim", action="store_true", help="the same as a dry run of what --apply would do")
     group.add_argument("--apply", action="store_true", help="with --reclaim: do it, verify it, journal it")
     group.add_argument(

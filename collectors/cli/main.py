@@ -84,6 +84,9 @@ def headless(arguments: argparse.Namespace) -> int | None:
     if wrong := _out_of_place(arguments):
         print(f"ullage: {wrong}", file=sys.stderr)
         return UNKNOWN
+    if arguments.mount is not None and not (arguments.plan or arguments.reclaim):
+        print("ullage: --mount is of --plan and --reclaim", file=sys.stderr)
+        return UNKNOWN
     if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
     seldom_collect()

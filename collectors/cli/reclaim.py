@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ from types import FrameType
 
 from collectors.cli.config import Config
 from collectors.cli.preflight import options
+from collectors.cli.signals import UNKNOWN, complain
 from collectors.journal import Action
 from collectors.model.plan import Harm, Plan, Risk, Step
 from collectors.model.reading import Exact, Unavailable
@@ -27,8 +29,26 @@ from collectors.system.folders import state_folder
 def show_plan(arguments: argparse.Namespace, config: Config) -> int:
     """Print the plan; the exit status is that of the report it came from."""
     report = survey(options(arguments, config)).report
-    sys.stdout.write(plan_text.plan_page(report, arguments.until, si=arguments.si))
+    aimed = aim(report, arguments.mount)
+    if aimed is None:
+        return UNKNOWN
+    sys.stdout.write(plan_text.plan_page(aimed, arguments.until, alone=bool(arguments.mount), si=arguments.si))
     return report.exit_status
+
+
+def aim(report: Report, mount: str | None) -> Report | None:
+    """The report with the plan of that filesystem in the lead; None, and said, where there is no such."""
+    if mount is None:
+        return report
+    plan = report.plan_at(os.path.normpath(mount))
+    if plan is not None:
+        return report.aimed_at(plan)
+    there = (report.ledger, *report.other_ledgers)
+    mounts = ", ".join(formatting.safe(one.filesystem.mount.mountpoint) for one in there if one is not None)
+    complain(
+        f"--mount: nothing of the engine's is known to lie on {formatting.safe(mount)}; there is {mounts or 'none'}"
+    )
+    return None
 
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
@@ -38,18 +58,21 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     """
     chosen_options, tier = options(arguments, config), Risk(arguments.tier)
     outcome = survey(chosen_options)
-    steps = at_tier(outcome.report.plan, tier)
+    planned = aim(outcome.report, arguments.mount)
+    if planned is None:
+        return ApplyStatus.UNKNOWN
+    steps = at_tier(planned.plan, tier)
     if not arguments.apply:
         if earlier := earlier_run(state_of(chosen_options)):
             print(f"ullage: {formatting.safe(earlier, None)}", file=sys.stderr)
-        sys.stdout.write(plan_text.dry_run(outcome.report, steps, tier, si=arguments.si))
-        return outcome.report.exit_status
+        sys.stdout.write(plan_text.dry_run(planned, steps, tier, si=arguments.si))
+        return planned.exit_status
     if arguments.when is not None:
-        used_percent = _used_percent(outcome.report)
+        used_percent = _used_percent(planned)
         if used_percent is None or used_percent < arguments.when:
-            sys.stdout.write(plan_text.not_run(outcome.report, arguments.when, tier, si=arguments.si))
+            sys.stdout.write(plan_text.not_run(planned, arguments.when, tier, si=arguments.si))
             return ApplyStatus.UNKNOWN if used_percent is None else ApplyStatus.REACHED
-    refusal = _refusal(arguments, outcome.report.host, tier)
+    refusal = _refusal(arguments, planned.host, tier)
     if refusal:
         print(f"ullage: {refusal}", file=sys.stderr)
         return ApplyStatus.REFUSED
@@ -62,16 +85,16 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
             chosen_options.settings,
             tier=tier,
             target_percent=arguments.until,
-            mount=outcome.report.plan.mount,
-            books=outcome.judged.books,
+            mount=planned.plan.mount,
+            books=outcome.judged.books_of(planned.plan.mount),
         )
     except ValueError as error:
         print(f"ullage: {error}", file=sys.stderr)
         return ApplyStatus.UNKNOWN
-    done = _apply(outcome.report.plan, steps, context)
+    done = _apply(planned.plan, steps, context)
     sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
     _aftermath(done, steps, chosen_options)
-    return _status(outcome.report, done, steps, arguments.until)
+    return _status(planned, done, steps, arguments.until)
 
 
 def _used_percent(report: Report) -> int | None:

@@ -58,8 +58,11 @@ def series(journal: Journal, key: str) -> tuple[Point, ...]:
 
 
 def only(journal: Journal, filesystem: str | None) -> Journal:
-    """The journal of one filesystem: several hosts or disks may write into one folder."""
-    return replace(journal, records=tuple(record for record in journal.records if record.filesystem == filesystem))
+    """The journal of one filesystem, also of one that is not the Docker root's: several hosts or disks may write into
+    one folder. What supervisors wrote is of the newest record's own filesystem."""
+    records = tuple(seen for record in journal.records if (seen := record.seen_of(filesystem)) is not None)
+    own = bool(journal.records) and journal.records[-1].filesystem == filesystem
+    return replace(journal, records=records, foreign=journal.foreign if own else ())
 
 
 def figure(record: Record, key: str) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from collectors.forecast import OWNER, USED, USED_PERCENT, Point, figure, keys, only, series
+from collectors.forecast import OWNER, USED, USED_PERCENT, Point, figure, keys, series
 from collectors.forecast.crossings import forecast, path_of, study
 from collectors.journal import Journal
 from collectors.journal.reading import read, sample
@@ -30,19 +30,13 @@ _LOOKS = 12
 _GROWTH_SHOWN = 8
 
 
-def look_back(
-    folder: Folder | Path, *, now: datetime, thresholds: Thresholds, filesystem: str | None = None
-) -> tuple[TrendView, Journal]:
-    """The view of a journal up to `now`, and the last week's records that it was made from (for churn, hysteresis).
-
-    `filesystem`: only its records, where the caller knows it; else those of the newest record's.
-    """
+def look_back(folder: Folder | Path, *, now: datetime, thresholds: Thresholds) -> tuple[TrendView, Journal, Journal]:
+    """The view of a journal up to `now`, of the newest record's filesystem; the last week's records (for churn,
+    hysteresis); and these with samples of the weeks before, which the view is made from."""
     near = read(folder, since=now - _CLOSELY, now=now)
     far = sample(folder, since=now - _FROM_AFAR, count=_SAMPLES, now=now - _CLOSELY)
-    whole = replace(near, records=(*far.records, *near.records), foreign=(*far.foreign, *near.foreign))
-    if filesystem is not None:
-        whole, near = only(whole, filesystem), only(near, filesystem)
-    return view(whole, now=now, thresholds=thresholds), near
+    month = replace(near, records=(*far.records, *near.records), foreign=(*far.foreign, *near.foreign))
+    return view(month, now=now, thresholds=thresholds), near, month
 
 
 def view(journal: Journal, *, now: datetime, thresholds: Thresholds) -> TrendView:

@@ -43,6 +43,17 @@ class Action:
     measured_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class NotedFilesystem:
+    """Another filesystem with data of the engine, in one run: how full it was, and its warnings and worse."""
+
+    filesystem: str  # as a record's own
+    total_bytes: int | None
+    used_bytes: int | None
+    available_bytes: int | None
+    findings: tuple[Noted, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One run. Image ids read back from a journal are the first 16 hex digits, without `sha256:`.
@@ -71,6 +82,14 @@ class Record:
     in_use: frozenset[str] | None = None  # ids of the images that a container held; None: not known, or an older line
     things: Mapping[str, int] | None = None  # `thing_key` → bytes, each byte in one; None: not known, or an older line
     labels: Mapping[str, str] | None = None  # `thing_key` → its category, a blank, its name
+    others: tuple[NotedFilesystem, ...] = ()  # (): none, or an older line
+
+    def seen_of(self, filesystem: str | None) -> Record | None:
+        """The run as it was for one filesystem, the record's own or another; None where it did not see that one."""
+        if self.filesystem == filesystem:
+            return self
+        other = next((one for one in self.others if one.filesystem == filesystem), None)
+        return None if other is None else _for_another(self, other)
 
     @property
     def used_percent(self) -> int | None:
@@ -78,6 +97,28 @@ class Record:
         if self.used_bytes is None or self.available_bytes is None:
             return None
         return used_percent(self.used_bytes, self.used_bytes + self.available_bytes)
+
+
+def _for_another(run: Record, other: NotedFilesystem) -> Record:
+    """What is known of a filesystem that was not the Docker root's: its room and its findings."""
+    return Record(
+        at=run.at,
+        boot_id=run.boot_id,
+        uptime_s=run.uptime_s,
+        filesystem=other.filesystem,
+        total_bytes=other.total_bytes,
+        used_bytes=other.used_bytes,
+        available_bytes=other.available_bytes,
+        severity=max((noted.severity for noted in other.findings), default=Severity.OK),
+        categories={},
+        allocation=None,
+        owners=None,
+        tags=None,
+        dangling=None,
+        orphans=None,
+        findings=other.findings,
+        actions=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from collectors.journal import Record, fields
+from collectors.journal import NotedFilesystem, Record, fields
 from collectors.model.owner import Owner, OwnerKind
 
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -52,6 +52,7 @@ ORPHANS_KEPT = 2_000
 ACTIONS_KEPT = 60
 THINGS_KEPT = 1_500
 NAME_KEPT = 200
+OTHERS_KEPT = 8  # filesystems beside the Docker root's, the fullest; and as many findings of each
 # A day may take one whole line and then so much a run: 240 kB + 72 × 10 kB stay below 1 MB.
 WHOLE_LINE_BYTES = 240_000
 RUN_BYTES = 10_000
@@ -75,6 +76,7 @@ def bounded(record: Record) -> Record:
     cut = {
         "orphans": len(orphans or ()) < len(record.orphans or ()),
         "actions": len(actions) < len(record.actions),
+        "others": len(record.others) > OTHERS_KEPT,
     }
     return replace(
         record,
@@ -87,6 +89,7 @@ def bounded(record: Record) -> Record:
         things=things,
         labels=None if record.labels is None else labels,
         actions=tuple(replace(did, target=clip(did.target)) for did in actions),
+        others=_fullest(record.others),
         trimmed=(*record.trimmed, *(name for name, is_cut in cut.items() if is_cut)),
     )
 
@@ -152,6 +155,15 @@ def clip(name: str) -> str:
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{name[: NAME_KEPT - 13]}…{digest}"
+
+
+def _fullest(others: tuple[NotedFilesystem, ...]) -> tuple[NotedFilesystem, ...]:
+    kept = sorted(others, key=lambda one: (one.available_bytes is None, one.available_bytes))[:OTHERS_KEPT]
+    return tuple(
+        replace(one, filesystem=clip(one.filesystem), findings=one.findings[:OTHERS_KEPT])
+        for one in others
+        if one in kept
+    )
 
 
 def _line(wire: fields.Wire) -> str:

@@ -10,11 +10,11 @@ Each field of a record on the wire, by name. Pure; a field of the wrong type mak
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from collectors.journal import Action, Noted, Record
+from collectors.journal import Action, Noted, NotedFilesystem, Record
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
 
@@ -99,7 +99,7 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
         "sev": record.severity.name if record.severity is not None else None,
         "cat": dict(record.categories),
         "btrfs": _pack_allocation(record.allocation),
-        "found": [[noted.rule, noted.severity.name, noted.raw.name, noted.bytes] for noted in record.findings],
+        "found": _pack_noted(record.findings),
         "did": [
             [did.action, did.target, did.rule, did.predicted_bytes, did.engine_bytes, did.measured_bytes]
             for did in record.actions
@@ -107,6 +107,8 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
     }
     if record.trimmed:
         out["cut"] = list(record.trimmed)
+    if record.others:
+        out["also"] = [_pack_other(other) for other in record.others]
     if base is not None:
         out["base"] = stamp(base.at)
     packed = {
@@ -146,6 +148,7 @@ def record(wire: Wire, base: Record | None) -> Record:
         in_use=None if in_use is None else frozenset(in_use),
         things=BYTES.unpack(wire.get("things", SAME), base.things if base else None),
         labels=IDS.unpack(wire.get("labels", SAME), base.labels if base else None),
+        others=tuple(_other(row) for row in _list(wire.get("also", []))),
     )
 
 
@@ -182,6 +185,21 @@ def _allocation(value: Any) -> Allocation | None:
     if data_total is None or data_used is None or metadata_total is None or metadata_used is None:
         raise ValueError("an allocation has its four figures")
     return Allocation(data_total, data_used, metadata_total, metadata_used, *more)
+
+
+def _pack_noted(findings: Iterable[Noted]) -> list[list[str | int | None]]:
+    return [[noted.rule, noted.severity.name, noted.raw.name, noted.bytes] for noted in findings]
+
+
+def _pack_other(other: NotedFilesystem) -> list[Any]:
+    room = (other.total_bytes, other.used_bytes, other.available_bytes)
+    return [other.filesystem, *room, _pack_noted(other.findings)]
+
+
+def _other(value: Any) -> NotedFilesystem:
+    filesystem, *room, findings = _row(value, 5)
+    total, used, available = map(_count, room)
+    return NotedFilesystem(_text(filesystem), total, used, available, tuple(_noted(row) for row in _list(findings)))
 
 
 def _noted(value: Any) -> Noted:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from enum import IntEnum, StrEnum
 
 from collectors.model.owner import Owner
-from collectors.model.reading import Size
+from collectors.model.reading import Between, Size
 from collectors.model.records import dataclass
 
 
@@ -80,19 +80,25 @@ class Unlock:
 
 @dataclass(frozen=True, slots=True)
 class HarmTotal:
-    """All steps of a plan that cost this much at worst, and what is free once they and all milder ones are done."""
+    """All steps of a plan that cost this much at worst, and what is free once they and all milder ones are done.
+
+    Estimates count by the least that they may be; `likely` is what their best guesses add to that.
+    """
 
     harm: Harm
     steps: tuple[Step, ...]
     frees_bytes: int  # by these, after the milder ones
     so_far_bytes: int  # by these and the milder ones together
+    likely_bytes: int
+    likely_so_far_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTarget:
     """Where a plan that was made for a target leads. Nothing short: it is reached.
 
-    Of bytes, where these are above the target; else, where these are, of inodes.
+    Of bytes, where these are above the target; else, where these are, of inodes. Estimates count by the least that they
+    may be, so that what is reached is certain.
     """
 
     percent: float
@@ -104,6 +110,12 @@ class PlanTarget:
     inodes: bool = False  # leads_to_percent is of inodes
     to_free_inodes: int = 0
     short_inodes: int = 0
+    likely_percent: int | None = None  # where it leads if estimates hold; None: nothing on the way is an estimate
+
+    @property
+    def likely_reached(self) -> bool:
+        """Is it reached if estimates hold, and not for certain?"""
+        return bool(self.short_bytes) and self.likely_percent is not None and self.likely_percent <= self.percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +144,26 @@ class Plan:
         return (*self.steps, *self.for_person)
 
     def frees_bytes(self, chosen: frozenset[str]) -> int:
-        """What exactly this set of steps frees together, as far as it is measured."""
-        return sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)
+        """What this set of steps frees together for certain: to the byte what is measured, estimates by their least."""
+        measured = sum(unlock.bytes for unlock in self.unlocks if unlock.steps <= chosen)
+        return measured + sum(estimate.low for estimate in self._estimates(chosen))
+
+    def likely_bytes(self, chosen: frozenset[str]) -> int:
+        """What the best guesses of its estimates add to that; 0 where there is none."""
+        return sum(estimate.best - estimate.low for estimate in self._estimates(chosen))
+
+    def _estimates(self, chosen: frozenset[str]) -> Iterator[Between]:
+        return (step.frees for step in self.every_step if step.id in chosen and isinstance(step.frees, Between))
 
     def harms(self) -> tuple[HarmTotal, ...]:
         """A subtotal for each harm that there are steps of, mildest first; none is for a person."""
-        found, so_far, done = [], 0, frozenset[str]()
+        found, so_far, likely_so_far, done = [], 0, 0, frozenset[str]()
         for harm in sorted({step.harm for step in self.steps}):
             mine = tuple(step for step in self.steps if step.harm is harm)
             done |= {step.id for step in mine}
-            together = self.frees_bytes(done)
-            found.append(HarmTotal(harm, mine, together - so_far, together))
-            so_far = together
+            together, likely = self.frees_bytes(done), self.likely_bytes(done)
+            found.append(HarmTotal(harm, mine, together - so_far, together, likely - likely_so_far, likely))
+            so_far, likely_so_far = together, likely
         return tuple(found)
 
     def later_bytes(self) -> Mapping[str, int]:

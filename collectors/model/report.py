@@ -6,6 +6,7 @@ shows the same screens as the live run.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from collectors.model.engine import Engine
@@ -13,10 +14,10 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Bill, Ledger
 from collectors.model.plan import Plan
-from collectors.model.reading import Exact, Reading, Size, Unavailable
+from collectors.model.reading import Reading, Size
 from collectors.model.records import dataclass
 from collectors.model.settings import Settings
-from collectors.model.snapshot import FilesystemFacts, SourceReport
+from collectors.model.snapshot import FilesystemFacts, SourceReport, identity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +125,34 @@ class Report:
     coverage: tuple[SourceReport, ...]
     settings: Settings  # what it was judged and planned by
     bills: tuple[Bill, ...]  # by project, stack and repository, and by what else was asked for
+    other_trends: tuple[TrendView, ...] = ()  # one a ledger of `other_ledgers`, in their order; () in older recordings
+    other_plans: tuple[Plan, ...] = ()  # of each filesystem that `plan` is not for; () in older recordings
 
     @property
     def filesystem_identity(self) -> str | None:
         """What tells the ledger's filesystem from others for good: its UUID, else device and mount point."""
-        if isinstance(self.filesystem_facts, Exact):
-            return self.filesystem_facts.value.identity
-        if self.ledger is None or isinstance(self.ledger.filesystem.space, Unavailable):
-            return None
-        mount, space = self.ledger.filesystem.mount, self.ledger.filesystem.space.value
-        return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
+        return None if self.ledger is None else identity_of(self.ledger.filesystem, self.filesystem_facts)
 
     @property
     def judged_ledger(self) -> Ledger | None:
         """That of the filesystem which leads the verdict and which the plan is for; often the Docker root's."""
-        other = (one for one in self.other_ledgers if one.filesystem.mount.mountpoint == self.plan.mount)
+        return self.ledger_at(self.plan.mount)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """That of the filesystem which leads first."""
+        return (self.plan, *self.other_plans)
+
+    def ledger_at(self, mount: str) -> Ledger | None:
+        """The ledger of the filesystem that is mounted there; the Docker root's for "" and where there is none."""
+        other = (one for one in self.other_ledgers if one.filesystem.mount.mountpoint == mount)
         return next(other, self.ledger)
+
+    def plan_at(self, mount: str) -> Plan | None:
+        """The plan for the filesystem that is mounted there, or for the Docker root's with ""; None for no such one."""
+        root = self.ledger.filesystem.mount.mountpoint if self.ledger else ""
+        return next((plan for plan in self.plans if plan.mount == mount or (plan.mount or root) == mount), None)
+
+    def aimed_at(self, plan: Plan) -> Report:
+        """The same report with this one of its plans in the lead."""
+        return replace(self, plan=plan, other_plans=tuple(one for one in self.plans if one is not plan))

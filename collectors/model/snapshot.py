@@ -82,6 +82,16 @@ def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Fac
     return reading.value if isinstance(reading, Exact) and isinstance(reading.value, kind) else None
 
 
+def identity_of(filesystem: Filesystem, reading: Reading[FilesystemFacts] | None) -> str | None:
+    """What tells a filesystem from others for good: its UUID, else device and mount point; None where not read."""
+    if isinstance(reading, Exact):
+        return reading.value.identity
+    if isinstance(filesystem.space, Unavailable):
+        return None
+    mount, space = filesystem.mount, filesystem.space.value
+    return f"{mount.fstype}:{space.fsid:x}" if space.fsid else f"{mount.fstype}:{mount.source} {mount.mountpoint}"
+
+
 def data_left_bytes(facts: Btrfs) -> int | None:
     """What data can still be written, in bytes of statfs; None where the figures to tell are missing."""
     free = sum(space.free_bytes for space in facts.usable("data"))
@@ -167,6 +177,11 @@ class FilesystemStudy:
     snapshots: Reading[bool]  # False: this kind has none, nor deletes that are pending; True: those it has are units
     beyond_mount: bool  # are bytes met that lie outside what is mounted here?
     own_inodes: Size  # what the filesystem itself takes of its inodes
+
+    @property
+    def identity(self) -> str | None:
+        """What tells this filesystem from others for good; None where it could not be read."""
+        return identity_of(self.filesystem, self.filesystem_facts)
 
 
 @dataclass(frozen=True, slots=True)

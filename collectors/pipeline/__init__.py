@@ -75,10 +75,9 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
 
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            partial = report(
-                snapshot, judge(snapshot, close_books(snapshot), memory, ruling), memory.trend, options.settings
-            )
-            on_progress(Progress(partial, False, waiting))
+            known = memory.at(snapshot, options.settings.thresholds)
+            judged = judge(snapshot, close_books(snapshot), known, ruling)
+            on_progress(Progress(report(snapshot, judged, known.trend, options.settings), False, waiting))
 
     snapshot = _look(options, part if on_progress else None)
     if options.journal is not None:
@@ -87,6 +86,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     if builds.reports:
         snapshot = replace(snapshot, ended_at=datetime.now(UTC), reports=(*snapshot.reports, *builds.reports))
     accounts = close_books(snapshot)
+    memory = memory.at(snapshot, options.settings.thresholds)
     memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
     ruling = replace(ruling, last_used=last_used(memory, snapshot))
     judged = judge(snapshot, accounts, memory, ruling)
@@ -103,7 +103,7 @@ def judged_again(run: FinishedRun, settings: Settings) -> FinishedRun:
     """The same look at the machine, judged and planned by other settings. Nothing is read and nothing is written."""
     ruling = replace(run.ruling, settings=settings)
     judged = judge(run.snapshot, run.judged.accounts, run.memory, ruling)
-    final = report(run.snapshot, judged, run.memory.trend, settings)
+    final = report(run.snapshot, judged, run.memory.trend, settings, run.report.bills)
     return replace(run, report=final, judged=judged, ruling=ruling)
 
 

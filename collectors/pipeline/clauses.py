@@ -172,12 +172,7 @@ def _thousands(count: int) -> str:
 
 # What comes back with least harm.
 
-_PRICES = {
-    Harm.NONE: "no cost",
-    Harm.TIME: "rebuild",
-    Harm.HISTORY: "logs lost",
-    Harm.STATE: "check first",
-}
+_PRICES = {Harm.NONE: "no cost", Harm.TIME: "rebuild", Harm.HISTORY: "logs lost", Harm.STATE: "check first"}
 _CACHE = "build cache"
 _GIVES = {
     Category.IMAGES: "images",
@@ -194,6 +189,7 @@ class Way:
     """The steps up to a harm: the least one that is enough, else all that is below data.
 
     `freed` is of what is short, in bytes or inodes, and so is `used_percent`, of which it is once all steps are done.
+    `guessed`: estimates of what was not measured are in both.
     """
 
     steps: tuple[Step, ...]
@@ -201,19 +197,27 @@ class Way:
     harm: Harm
     used_percent: int
     is_enough: bool
+    guessed: bool
 
 
 def least_harm(case: Case, space: FsSpace) -> Way:
+    """What is measured, where that is enough or all there is; else with what is only estimated."""
+    sure, likely = (_way(case, space, guessed=guessed) for guessed in (False, True))
+    return likely if likely.guessed and not sure.is_enough and (likely.is_enough or not sure.freed) else sure
+
+
+def _way(case: Case, space: FsSpace, *, guessed: bool) -> Way:
     """Of metadata enough is freed once the step that makes room for it can be done."""
-    way = Way((), 0, Harm.NONE, 0, False)
+    guessed = guessed and case.plan.likely_bytes(case.plan.ids) > 0
+    way = Way((), 0, Harm.NONE, 0, False, guessed)
     for total in case.plan.harms():
         steps = (*way.steps, *total.steps)
-        freed = _freed(case, steps, total.so_far_bytes)
+        freed = _freed(case, steps, total.so_far_bytes + guessed * total.likely_so_far_bytes)
         percent = _after(case.ranking.resource, space, freed)
         enough = freed > 0 and percent < case.calm_percent
         if case.ranking.resource is Resource.CHUNKS:
             enough = _makes_room(steps)
-        way = Way(steps, freed, total.harm if freed > way.freed else way.harm, percent, enough)
+        way = Way(steps, freed, total.harm if freed > way.freed else way.harm, percent, enough, guessed)
         if enough:
             break
     return way
@@ -247,9 +251,9 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
         return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
     if case.ranking.resource is Resource.CHUNKS:
         return _metadata_back(way, form)
-    inodes = case.ranking.resource is Resource.INODES
-    freed = f"{way.freed:,}" if inodes else formatting.bytes_(way.freed)
-    leads = f"({_PRICES[way.harm]}) → {formatting.whole_percent(way.used_percent)}"
+    inodes, about = case.ranking.resource is Resource.INODES, "~" if way.guessed else ""
+    freed = f"{way.freed:,}" if inodes else f"{about}{formatting.bytes_(way.freed)}"
+    leads = f"({_PRICES[way.harm]}) → {about}{formatting.whole_percent(way.used_percent)}"
     if form.short:
         return f"plan frees {freed} {leads}"
     if inodes:

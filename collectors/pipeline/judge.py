@@ -74,19 +74,25 @@ def _broken_probe(row: SourceReport) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one snapshot amounts to. `accounts` stand in the order of the snapshot's studies."""
+    """What one snapshot amounts to. Accounts, raw findings, trends and plans stand in the order of its studies."""
 
     accounts: tuple[Account, ...]
-    raw: tuple[Finding, ...]  # of the Docker root's filesystem, as this run alone sees them
+    raw: tuple[tuple[Finding, ...], ...]  # as this run alone sees them
     findings: tuple[Finding, ...]  # of all filesystems, as they stand over several runs
-    plan: Plan
+    trends: tuple[TrendView, ...]
+    plans: tuple[Plan, ...]
     severity: Severity
-    worst: int  # which of the accounts leads the verdict, and has the plan
+    worst: int  # which of the filesystems leads the verdict
 
     @property
-    def books(self) -> Books | None:
-        """Those that the plan is made from; None where no filesystem was found."""
-        return self.accounts[self.worst].books if self.accounts else None
+    def plan(self) -> Plan:
+        """That of the filesystem which leads."""
+        return self.plans[self.worst] if self.plans else Plan((), (), ())
+
+    def books_of(self, mount: str) -> Books | None:
+        """Those that the plan with this `mount` is made from; None where no filesystem was found."""
+        mine = (its.books for its, made in zip(self.accounts, self.plans, strict=True) if made.mount == mount)
+        return next(mine, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +110,68 @@ def close_books(snapshot: Snapshot) -> tuple[Account, ...]:
 
 
 def judge(snapshot: Snapshot, accounts: tuple[Account, ...], memory: Memory, ruling: Ruling) -> Judged:
-    """Findings and severity of every filesystem, and the plan of the one that is worst, from the closed books."""
+    """Findings, severity and plan of every filesystem, from the closed books."""
     if not accounts:
-        return Judged((), (), (), Plan((), (), ()), Severity.P2, 0)
-    limits = ruling.settings.thresholds
-    raw, *others = (
-        detect(FindingContext(snapshot, study, its.ledger, its.books, memory.trend, limits))
-        for study, its in zip(snapshot.studies, accounts, strict=True)
-    )
-    # The journal keeps the history of the Docker root's filesystem; the others stand as this run sees them.
-    of_root = settle(raw, memory.journal, _used_percent(accounts[0]), snapshot.ended_at, limits)
-    found = (of_root, *others)
+        return Judged((), (), (), (), (), Severity.P2, 0)
+    looks = [_Look(snapshot, accounts[place], memory, ruling, place) for place in range(len(accounts))]
+    trends = tuple(look.trend() for look in looks)
+    raw = tuple(look.detected(trend) for look, trend in zip(looks, trends, strict=True))
+    found = tuple(look.settled(its) for look, its in zip(looks, raw, strict=True))
     worst = _worst(accounts, found)
-    mount = accounts[worst].ledger.filesystem.mount.mountpoint if worst else ""
-    plan = build_plan(
-        snapshot,
-        accounts[worst].ledger,
-        accounts[worst].books,
-        found[worst],
-        ruling.settings.keep,
-        ruling.last_used,
-        snapshot.ended_at,
-        until_percent=ruling.until_percent,
-    )
-    plan = replace(plan, mount=mount, left_out=(*plan.left_out, *_also_short(accounts, found, worst)))
+    plans = [look.plan(its) for look, its in zip(looks, found, strict=True)]
+    also = _also_short(accounts, found, worst)
+    plans[worst] = replace(plans[worst], left_out=(*plans[worst].left_out, *also))
     findings = in_order(finding for its in found for finding in its)
-    return Judged(accounts, raw, findings, plan, severity(findings), worst)
+    return Judged(accounts, raw, findings, trends, tuple(plans), severity(findings), worst)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One filesystem under judgement; `place` is that of its study in the snapshot, 0 the Docker root's."""
+
+    snapshot: Snapshot
+    account: Account
+    memory: Memory
+    ruling: Ruling
+    place: int
+
+    @property
+    def study(self) -> FilesystemStudy:
+        return self.snapshot.studies[self.place]
+
+    @property
+    def mount(self) -> str:
+        """As findings and plans name it: "" for the Docker root's."""
+        return self.study.filesystem.mount.mountpoint if self.place else ""
+
+    def trend(self) -> TrendView:
+        if not self.place:
+            return self.memory.trend
+        return self.memory.trend_of(self.study, self.snapshot.ended_at, self.ruling.settings.thresholds)
+
+    def detected(self, trend: TrendView) -> tuple[Finding, ...]:
+        """As this run alone sees it."""
+        limits = self.ruling.settings.thresholds
+        return detect(FindingContext(self.snapshot, self.study, self.account.ledger, self.account.books, trend, limits))
+
+    def settled(self, raw: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """As it stands over several runs."""
+        journal = self.memory.journal_of(self.study, of_root=not self.place)
+        limits, now = self.ruling.settings.thresholds, self.snapshot.ended_at
+        return settle(raw, journal, _used_percent(self.account), now, limits, self.mount)
+
+    def plan(self, findings: tuple[Finding, ...]) -> Plan:
+        made = build_plan(
+            self.snapshot,
+            self.account.ledger,
+            self.account.books,
+            findings,
+            self.ruling.settings.keep,
+            self.ruling.last_used,
+            self.snapshot.ended_at,
+            until_percent=self.ruling.until_percent,
+        )
+        return replace(made, mount=self.mount)
 
 
 def _worst(accounts: tuple[Account, ...], found: tuple[tuple[Finding, ...], ...]) -> int:
@@ -139,10 +181,10 @@ def _worst(accounts: tuple[Account, ...], found: tuple[tuple[Finding, ...], ...]
 
 
 def _also_short(accounts: tuple[Account, ...], found: tuple[tuple[Finding, ...], ...], worst: int) -> list[str]:
-    """Filesystems that are short as well, and that this plan does not free."""
+    """Filesystems that are short as well, and that the plan of the worst does not free."""
     return [
         f"{its.ledger.filesystem.mount.mountpoint} is short as well ({severity(found[place]).name}): this plan frees "
-        f"{accounts[worst].ledger.filesystem.mount.mountpoint} first, and the next run plans for the other."
+        f"{accounts[worst].ledger.filesystem.mount.mountpoint}, and another plan is for that one."
         for place, its in enumerate(accounts)
         if place != worst and severity(found[place]) >= Severity.P1
     ]
@@ -165,7 +207,7 @@ def report(
         took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
         severity=judged.severity,
         exit_status=exit_status(snapshot, judged.severity),
-        verdict=_verdict(snapshot, judged, trend, settings),
+        verdict=_verdict(snapshot, judged, settings),
         docker_root=snapshot.docker_root,
         engine=snapshot.engine.engine,
         explained_percent=_explained(judged.accounts, snapshot.ended_at),
@@ -178,27 +220,28 @@ def report(
         coverage=snapshot.reports,
         settings=settings,
         bills=bills,
+        other_trends=judged.trends[1:],
+        other_plans=tuple(plan for plan in judged.plans if plan is not judged.plan),
     )
 
 
-def _verdict(snapshot: Snapshot, judged: Judged, trend: TrendView, settings: Settings) -> str:
+def _verdict(snapshot: Snapshot, judged: Judged, settings: Settings) -> str:
     """Of the filesystem that leads: its ledger, and the findings that are about it."""
     if not judged.accounts:
         return "The disk could not be read; see Coverage"
     study, leading, limits = snapshot.studies[judged.worst], judged.accounts[judged.worst], settings.thresholds
     said_once = f" (on {judged.plan.mount})"
     mine = tuple(
-        replace(finding, claim=finding.claim.removesuffix(said_once))
+        replace(finding, claim=finding.claim.replace(said_once, ""))
         for finding in judged.findings
         if finding.mount == judged.plan.mount
     )
     resource = short_of(mine)
-    known = trend if judged.worst == 0 else replace(trend, growth=())  # the journal is of the Docker root's
     case = Case(
         mount=study.filesystem.mount.mountpoint,
         of_root=judged.worst == 0,
         space=study.filesystem.space,
-        ranking=rank(study, leading.ledger, leading.books, known, resource),
+        ranking=rank(study, leading.ledger, leading.books, judged.trends[judged.worst], resource),
         findings=mine,
         plan=judged.plan,
         severity=judged.severity,

@@ -11,13 +11,14 @@ The journal's part in a run: what was, which alarms stand, and how this run is t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
-from collectors.causes import disk_full
+from collectors.causes import disk_full, placed
+from collectors.forecast import only
 from collectors.forecast.build_steps import build_steps
 from collectors.forecast.churn import churn
-from collectors.forecast.view import look_back
+from collectors.forecast.view import look_back, view
 from collectors.journal import Journal
 from collectors.journal.encoding import short_id
 from collectors.ledger.account import Account
@@ -29,7 +30,7 @@ from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, 
 from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
-from collectors.model.snapshot import Outcome, Snapshot, SourceReport
+from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
 from collectors.pipeline.builds import Builds
 from collectors.system.folders import Folder
 
@@ -92,10 +93,46 @@ _RUNS = 12
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`journal` None: none is kept."""
+    """`journal`: the last week, None where none is kept; `month`: that and samples of the weeks before.
+
+    `trend` is of the filesystem of the newest run until `at` has a snapshot to tell which one the Docker root's is.
+    """
 
     trend: TrendView
     journal: Journal | None
+    month: Journal | None = None
+    views: dict[str, TrendView] = field(default_factory=dict, compare=False, repr=False)  # kept by `trend_of`
+
+    def at(self, snapshot: Snapshot, thresholds: Thresholds) -> Memory:
+        """With the trend of the Docker root's filesystem, where the newest run of the folder saw another one."""
+        root = snapshot.studies[0] if snapshot.studies else None
+        known = self.month.records if self.month is not None else ()
+        if root is None or not known or known[-1].filesystem == root.identity or _is_unsure(root):
+            return self
+        return replace(self, trend=self.trend_of(root, snapshot.ended_at, thresholds))
+
+    def journal_of(self, study: FilesystemStudy, *, of_root: bool) -> Journal | None:
+        """The runs that saw this filesystem; None where no journal is kept, or nobody knows which one this is."""
+        if self.journal is None or (of_root and _is_unsure(study)):
+            return self.journal
+        return None if study.identity is None else only(self.journal, study.identity)
+
+    def trend_of(self, study: FilesystemStudy, now: datetime, thresholds: Thresholds) -> TrendView:
+        """How a filesystem grows by the runs that saw it, worked out once."""
+        if self.month is None or study.identity is None:
+            return blank(self.trend.reason if self.month is None else _NOT_KNOWN).trend
+        if study.identity not in self.views:
+            seen = only(self.month, study.identity)
+            self.views[study.identity] = view(seen, now=now, thresholds=thresholds)
+        return self.views[study.identity]
+
+
+def _is_unsure(study: FilesystemStudy) -> bool:
+    """Could the Docker root's filesystem not say this time which one it is? The runs are then taken for its own."""
+    return study.identity is None or isinstance(study.filesystem_facts, Unavailable)
+
+
+_NOT_KNOWN = "which filesystem it is could not be read"
 
 
 def blank(reason: str) -> Memory:
@@ -108,10 +145,10 @@ def recall(folder: Folder | None, now: datetime, thresholds: Thresholds) -> Memo
     if folder is None:
         return blank("no journal is kept (--no-journal)")
     try:
-        trend, journal = look_back(folder, now=now, thresholds=thresholds)
+        trend, near, month = look_back(folder, now=now, thresholds=thresholds)
     except Exception as error:  # noqa: BLE001 - a defect in looking back must not cost the look at what is
         return blank(f"{Why.DEFECT}: {error!r}")
-    return Memory(trend, journal)
+    return Memory(trend, near, month)
 
 
 def journal_line(memory: Memory) -> SourceReport:
@@ -180,10 +217,12 @@ def settle(
     used_percent: int | None,
     now: datetime,
     thresholds: Thresholds,
+    mount: str = "",
 ) -> tuple[Finding, ...]:
     """Alarms as several runs agree on them: P0 at once, others with the second run, cleared with a margin.
 
-    Without a run in the last hours there is nobody to agree with: then what is seen now stands.
+    Without a run in the last hours there is nobody to agree with: then what is seen now stands. The journal and the
+    findings are of one filesystem; `mount` names it where it is not the Docker root's.
     """
     if journal is None:
         return findings
@@ -202,7 +241,7 @@ def settle(
             stands = rule_severity([*raws(recent, finding.rule), finding.severity], thresholds)
             settled.append(_as(finding, stands))
     if not any(finding.rule == disk_full.ID for finding in findings):
-        settled += _still_full([*(record.used_percent for record in earlier), used_percent], thresholds)
+        settled += _still_full([*(record.used_percent for record in earlier), used_percent], thresholds, mount)
     return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
 
 
@@ -223,11 +262,11 @@ def _as(finding: Finding, stands: Severity) -> Finding:
     return replace(finding, severity=shown, evidence=(*finding.evidence, waits))
 
 
-def _still_full(percents: list[int | None], thresholds: Thresholds) -> list[Finding]:
+def _still_full(percents: list[int | None], thresholds: Thresholds, mount: str) -> list[Finding]:
     """A fill that fell below its threshold by less than the margin, or only once, is not over yet."""
     stands = fill_severity(percents, thresholds)
     if stands < Severity.P2:
         return []
     below = f"{thresholds.clear_points:g} points below it for {thresholds.clear_runs} runs"
     claim = f"the disk was above a threshold and is not yet {below}"
-    return [Finding(disk_full.ID, stands, claim, None, (), "keep watching", (), True)]
+    return [Finding(disk_full.ID, stands, placed(claim, mount), None, (), "keep watching", (), True, mount=mount)]

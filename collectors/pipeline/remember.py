@@ -8,11 +8,11 @@ The run in words for people: the journal's bullets and the vault's tasks. Pure; 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collectors import causes
 from collectors.causes import disk_full
-from collectors.journal import Action, Journal, Noted, Record
+from collectors.journal import Action, Journal, Noted, NotedFilesystem, Record
 from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
@@ -20,7 +20,7 @@ from collectors.model.engine import repository_of
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Risk, Step
+from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable, charged, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot, shown_total
@@ -31,12 +31,12 @@ from collectors.report.trend_text import signed
 
 def record_of(
     report: Report,
-    raw: tuple[Finding, ...],
+    raw: tuple[tuple[Finding, ...], ...],
     snapshot: Snapshot,
     boot: tuple[str | None, float | None],
     actions: tuple[Action, ...] = (),
 ) -> Record:
-    """`raw` are the findings as this run alone sees them; the report's are what stands."""
+    """`raw` are the findings of each filesystem as this run alone sees them; the report's are what stands."""
     ledger = report.ledger
     space = ledger.filesystem.space if ledger else None
     figures = space.value if isinstance(space, Exact) else None
@@ -56,12 +56,29 @@ def record_of(
         tags=_tags(snapshot),
         dangling=_dangling(report),
         orphans=frozenset(item.name for item in ledger.items.get(Category.ORPHANS, ())) if ledger else None,
-        findings=_noted(report.findings, raw),
+        findings=_noted(report.findings, raw[0] if raw else ()),
         actions=actions,
         in_use=_in_use(snapshot),
         things=None if things is None else {thing_key(one.owner): one.bytes for one in things},
         labels=None if things is None else {thing_key(one.owner): f"{one.category} {one.name}" for one in things},
+        others=tuple(_others(report, raw, snapshot)),
     )
+
+
+def _others(report: Report, raw: tuple[tuple[Finding, ...], ...], snapshot: Snapshot) -> Iterator[NotedFilesystem]:
+    """The filesystems beside the Docker root's, with their warnings and worse: what their next run goes by."""
+    for study, its in zip(snapshot.studies[1:], raw[1:], strict=True):
+        space, mount = study.filesystem.space, study.filesystem.mount.mountpoint
+        figures = space.value if isinstance(space, Exact) else None
+        noted = _noted(tuple(finding for finding in report.findings if finding.mount == mount), its)
+        if study.identity is not None:
+            yield NotedFilesystem(
+                study.identity,
+                figures.total_bytes if figures else None,
+                figures.used_bytes if figures else None,
+                figures.available_bytes if figures else None,
+                tuple(one for one in noted if max(one.raw, one.severity) >= Severity.P2),
+            )
 
 
 def _owners(ledger: Ledger) -> Mapping[str, int]:
@@ -151,28 +168,38 @@ def line(finding: Finding) -> str:
 
 
 def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
-    """What P0 to P2 findings need of a person, with what was tried and what it really freed."""
-    return tuple(
-        Task(
-            rule=finding.rule,
-            severity=finding.severity,
-            needed=_needed(finding, report),
-            what=[
-                line(finding),
-                *(f"- {_evidence(label, value)}" for label, value in finding.evidence),
-                f"Why the supervisor cannot do it itself: {_why_a_person(finding, report)}",
-                *_steps(finding, report),
-            ],
-            why=[_state(report), f"Host: {formatting.quoted(report.host)}"],
-            unblocks=[
-                "- Factory health: the disk of this host stays writable for builds, containers and the engine itself",
-                "The task closes by itself once the finding is gone.",
-            ],
-            tried=[_action(action) for action in _tried(finding.rule, journal)],
-        )
-        for finding in report.findings
-        if finding.severity >= Severity.P2
+    """What P0 to P2 findings need of a person, with what was tried and what it really freed; one task a rule.
+
+    Where several filesystems have the same finding, the worst leads and the others stand below it.
+    """
+    by_rule: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in report.findings:
+        if finding.severity >= Severity.P2:
+            by_rule[finding.rule].append(finding)
+    return tuple(_task(mine, report, journal) for mine in by_rule.values())
+
+
+def _task(findings: Sequence[Finding], report: Report, journal: Journal | None) -> Task:
+    worst = findings[0]
+    return Task(
+        rule=worst.rule,
+        severity=worst.severity,
+        needed=_needed(worst, report),
+        what=[text for finding in findings for text in _what(finding, report)],
+        why=[_state(report), f"Host: {formatting.quoted(report.host)}"],
+        unblocks=[
+            "- Factory health: the disk of this host stays writable for builds, containers and the engine itself",
+            "The task closes by itself once the finding is gone.",
+        ],
+        tried=[_action(action) for action in _tried(worst.rule, journal)],
     )
+
+
+def _what(finding: Finding, report: Report) -> Iterator[str]:
+    yield line(finding)
+    yield from (f"- {_evidence(label, value)}" for label, value in finding.evidence)
+    yield f"Why the supervisor cannot do it itself: {_why_a_person(finding, report)}"
+    yield from _steps(finding, report)
 
 
 _MOST_STEPS = 10  # of a task
@@ -185,11 +212,11 @@ def _needed(finding: Finding, report: Report) -> str:
 
 
 def _why_a_person(finding: Finding, report: Report) -> str:
-    steps = _steps_of(finding, report)
+    plan, steps = _plan_of(finding, report), _steps_of(finding, report)
     if not steps:
-        why = report.plan.answers.get(finding.id, "").removeprefix(f"{finding.claim}: ")
+        why = plan.answers.get(finding.id, "").removeprefix(f"{finding.claim}: ")
         return formatting.quoted(why or "no step of the plan is for it", None)
-    if all(step in report.plan.for_person for step in steps):
+    if all(step in plan.for_person for step in steps):
         return "it destroys data, which only a person can decide about"
     if not any(step.automatic for step in steps):
         return "nothing here does it: its commands are for a person"
@@ -216,10 +243,15 @@ def _steps(finding: Finding, report: Report) -> list[str]:
 
 def _steps_of(finding: Finding, report: Report) -> tuple[Step, ...]:
     """Those that answer it; of an alarm that something runs out, all steps of the plan below what destroys data."""
-    plan, cause = report.plan, causes.find(finding.rule)
-    if cause is not None and cause.short_of is not None and finding.mount == plan.mount:
+    plan, cause = _plan_of(finding, report), causes.find(finding.rule)
+    if cause is not None and cause.short_of is not None:
         return plan.steps or plan.for_person
     return tuple(step for step in plan.every_step if finding.id in step.answers or finding.rule == step.rule)
+
+
+def _plan_of(finding: Finding, report: Report) -> Plan:
+    """The one for its filesystem."""
+    return report.plan_at(finding.mount) or report.plan
 
 
 def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:

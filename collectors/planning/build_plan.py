@@ -26,7 +26,7 @@ from collectors.model.snapshot import Snapshot
 from collectors.planning.left_out import blocked, frees_nothing, not_read, read_only, remote, unanswered
 from collectors.planning.order import Preparation, for_metadata, order_with_balance, ordered, prepare, promote
 from collectors.planning.target import TrimmedPlan, trim_to_target
-from collectors.planning.unlocks import Aliases, Reduced, Sizes, in_turn, inodes_in_turn, reduce
+from collectors.planning.unlocks import Aliases, Reduced, Sizes, closures, in_turn, inodes_in_turn, reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def build_plan(
         return Plan((), (), (remote(),))
     if ledger.filesystem.mount.takes_no_writes:
         return Plan((), (), (read_only(ledger.filesystem.mount.mountpoint),))
-    proposed = _proposed(context)
+    proposed = _here(context, _proposed(context))
     aliases = hidden_parents(snapshot)
     preparation = prepare(context, proposed.drafts, aliases)
     drafts = tuple(draft for draft in proposed.drafts if draft.metadata is None)
@@ -139,6 +139,26 @@ def _proposed(context: PlanContext) -> Proposed:
         left_out += proposal.left_out
         by_cause[cause.id] = proposal
     return Proposed(tuple(drafts.values()), tuple(left_out), by_cause)
+
+
+def _here(context: PlanContext, proposed: Proposed) -> Proposed:
+    """Without what lies on other filesystems only, unless something of this one requires it.
+
+    What causes say beside their remedies stands with the filesystem on which they were found or have one.
+    """
+    elsewhere = context.elsewhere
+    if not elsewhere:
+        return proposed
+    needed = closures(proposed.drafts)
+    mine = [draft for draft in proposed.drafts if not draft.targets or not elsewhere.issuperset(draft.targets)]
+    kept = frozenset[str]().union(*(needed[draft.id] for draft in mine))
+    told = {finding.rule for finding in context.findings}.union(*(draft.causes for draft in mine))
+    said = (text for cause, its in proposed.by_cause.items() if cause in told for text in its.left_out)
+    return replace(
+        proposed,
+        drafts=tuple(draft for draft in proposed.drafts if draft.id in kept),
+        left_out=proposed.left_out if context.of_root else tuple(said),
+    )
 
 
 def _useful(context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, preparation: Preparation) -> Useful:

@@ -122,6 +122,13 @@ def target_missed(percent: str, reached: str, closing: tuple[str, ...]) -> str:
     return f"The target of {percent}% is out of reach: all of this together leads to about {reached}; {more}."
 
 
+def target_guessed(percent: str, certain: str) -> str:
+    """The steps would reach it if what is not measured of them is as large as one can guess."""
+    return (
+        f"The target of {percent}% is not certain: what some steps free is an estimate; without it {certain} is left."
+    )
+
+
 def not_read(titles: tuple[str, ...]) -> str:
     """What destroys data is not proposed where nobody knows what that would free."""
     return f"{_titles(titles)}: not proposed, because what would come free was not read yet."

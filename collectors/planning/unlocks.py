@@ -10,7 +10,7 @@ What a step frees, as a size: measured where the books know its targets, the eng
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from collectors.ledger.partial import METHOD as CLAIMED
 from collectors.model.ledger import Release
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Unlock
-from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged
+from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, floor
 from collectors.model.records import dataclass
 
 Aliases = Mapping[Owner, frozenset[Owner]]
@@ -238,10 +238,14 @@ class Sizes:
         claimed = draft.claimed is not None and not isinstance(draft.claimed, Unavailable)
         return claimed or draft.estimate is not None or not draft.targets or self.measured(draft)
 
-    def tally(self, drafts: Sequence[Draft]) -> Tally:
-        """Of none of these steps yet; claims count at their best estimate."""
-        claims = {d.id: charged(d.claimed) for d in drafts if d.claimed is not None and not self.measured(d)}
-        return Tally(self.unlocks, claims)
+    def tally(self, drafts: Sequence[Draft], count: Callable[[Size], int] = floor) -> Tally:
+        """Of none of these steps yet; an estimate counts by its least, or with `charged` by its best guess."""
+        sizes = ((draft.id, self.of(draft, 0)) for draft in drafts)
+        return Tally(self.unlocks, {one: count(size) for one, size in sizes if isinstance(size, Between)})
+
+    def guesses(self, drafts: Iterable[Draft]) -> bool:
+        """Is what any of these frees an estimate?"""
+        return any(isinstance(self.of(draft, 0), Between) for draft in drafts)
 
     def _claim(self, draft: Draft, unread: Unavailable, origin: Origin) -> Size:
         if draft.claimed is None or isinstance(draft.claimed, Unavailable):

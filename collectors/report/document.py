@@ -8,16 +8,14 @@ escapes them.
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import zip_longest
 
 from collectors.filesystems import report_parts
 from collectors.model.engine import Engine
 from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.finding import Finding
 from collectors.model.ledger import Bill, Category, Item, Ledger, Row
-from collectors.model.plan import HarmTotal, PlanTarget, Step
 from collectors.model.reading import (
-    AtLeast,
-    Between,
     Exact,
     Reading,
     Size,
@@ -30,6 +28,7 @@ from collectors.model.reading import (
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.report import formatting
+from collectors.report.plan_document import gaps, no_step, other_plan, plan_fields
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -54,17 +53,19 @@ def encode(report: Report) -> Json:
         **{part.key: part.document(report.filesystem_facts) for part in report_parts()},
         "findings": [_finding(finding, report) for finding in report.findings],
         "trend": trend_fields(report.trend),
-        "plan": [_step(step) for step in report.plan.steps],
-        "plan_harms": [_harm_total(total, report.judged_ledger) for total in report.plan.harms()],
-        "plan_target": _target(report.plan.target) if report.plan.target else None,
-        "plan_for_person": [_step(step) for step in report.plan.for_person],
-        "plan_left_out": list(report.plan.left_out),
-        "plan_mount": report.judged_ledger.filesystem.mount.mountpoint if report.judged_ledger else None,
+        **plan_fields(report),
+        "filesystem_plan": other_plan(report, ""),
         "bills": [_bill(bill) for bill in report.bills],
         "coverage": [_coverage(row) for row in report.coverage],
         "other_filesystems": [
-            {"filesystem": _filesystem(other.filesystem), "ledger": _rows(other), "items": _items(other)}
-            for other in report.other_ledgers
+            {
+                "filesystem": _filesystem(other.filesystem),
+                "ledger": _rows(other),
+                "items": _items(other),
+                "trend": trend_fields(trend) if trend is not None else None,
+                "plan": other_plan(report, other.filesystem.mount.mountpoint),
+            }
+            for other, trend in zip_longest(report.other_ledgers, report.other_trends)
         ],
     }
 
@@ -109,7 +110,7 @@ def _engine(engine: Reading[Engine], root: Reading[str]) -> Json:
 def _bill(bill: Bill) -> Json:
     sizes = {"exclusive": bill.exclusive, "shared": bill.shared, "logs": bill.logs, "volumes": bill.volumes}
     told = {f"{name}_bytes": charged_or_none(size) for name, size in sizes.items()}
-    return {"by": bill.by, "name": bill.name, "things": bill.things, **told, "reason": _gaps(*sizes.values())}
+    return {"by": bill.by, "name": bill.name, "things": bill.things, **told, "reason": gaps(*sizes.values())}
 
 
 def _rows(ledger: Ledger) -> list[Json]:
@@ -127,7 +128,7 @@ def _row(row: Row) -> Json:
         "apparent_bytes": charged_or_none(row.apparent),
         "reclaimable_bytes": charged_or_none(row.reclaimable),
         "method": row.method,
-        "reason": row.reason or _gaps(row.inodes, row.apparent, row.reclaimable),
+        "reason": row.reason or gaps(row.inodes, row.apparent, row.reclaimable),
     }
 
 
@@ -149,7 +150,7 @@ def _item(item: Item) -> Json:
         "created_at": _moment(item.created_at),
         "last_used_at": _moment(item.last_used_at),
         "inside": [_path_usage(place) for place in item.inside],
-        "reason": item.note or _gaps(item.referenced, item.exclusive, item.inodes, item.apparent, item.reclaimable),
+        "reason": item.note or gaps(item.referenced, item.exclusive, item.inodes, item.apparent, item.reclaimable),
     }
     if item.category is Category.ORPHANS:
         fields["proof"] = list(item.proof)
@@ -177,8 +178,8 @@ def _finding(finding: Finding, report: Report) -> Json:
         "remedy": finding.remedy,
         "certain": finding.certain,
         "mount": finding.mount or (report.ledger.filesystem.mount.mountpoint if report.ledger else ""),
-        "no_step": report.plan.answers.get(finding.id, ""),
-        "reason": "not about a number of bytes" if finding.bytes is None else _gaps(finding.bytes),
+        "no_step": no_step(finding, report),
+        "reason": "not about a number of bytes" if finding.bytes is None else gaps(finding.bytes),
     }
 
 
@@ -186,51 +187,6 @@ def _evidence(label: str, value: Size | str) -> Json:
     if isinstance(value, str):
         return {"label": label, "value": value, "bytes": None}
     return {"label": label, "value": formatting.size(value), "bytes": charged_or_none(value)}
-
-
-def _step(step: Step) -> Json:
-    return {
-        "id": step.id,
-        "answers": list(step.answers),
-        "action": step.action,
-        "title": step.title,
-        "command": step.command,
-        "frees_bytes": charged_or_none(step.frees),
-        "frees_inodes": step.frees_inodes,
-        "risk": step.risk.value,
-        "harm": step.harm.word,
-        "needs": step.needs,
-        "costs": step.costs,
-        "undo": step.undo,
-        "automatic": step.automatic,
-        "young_s": round(step.young_s),
-        "reason": _gaps(step.frees) or ("" if step.frees_inodes is not None else "its inodes are not counted"),
-    }
-
-
-def _harm_total(total: HarmTotal, ledger: Ledger | None) -> Json:
-    space = ledger.filesystem.space if ledger else None
-    after = space.value.used_percent_after(total.so_far_bytes) if isinstance(space, Exact) else None
-    return {
-        "harm": total.harm.word,
-        "steps": len(total.steps),
-        "frees_bytes": total.frees_bytes,
-        "used_percent_after": after,
-        "reason": "" if after is not None else "how full the filesystem is was not read",
-    }
-
-
-def _target(target: PlanTarget) -> Json:
-    return {
-        "percent": target.percent,
-        "to_free_bytes": target.to_free_bytes,
-        "leads_to_percent": target.leads_to_percent,
-        "short_bytes": target.short_bytes,
-        "inodes": target.inodes,
-        "to_free_inodes": target.to_free_inodes,
-        "short_inodes": target.short_inodes,
-        "exact": target.exact,
-    }
 
 
 def trend_fields(trend: TrendView) -> Json:
@@ -279,21 +235,6 @@ def trend_fields(trend: TrendView) -> Json:
 def _coverage(row: SourceReport) -> Json:
     took_s = round(row.took_s, 3)
     return {"source": row.source, "outcome": row.outcome.value, "reason": row.reason, "took_s": took_s}
-
-
-def _gaps(*sizes: Size) -> str:
-    told: dict[str, None] = {}
-    for size in sizes:
-        match size:
-            case Unavailable():
-                told[reason(size)] = None
-            case AtLeast(missing=missing):
-                told.update((f"at least: {reason(part)}", None) for part in missing)
-            case Between(method=method):
-                told[f"estimate: {method}"] = None
-            case Exact():
-                pass
-    return "; ".join(list(told)[:4])
 
 
 def _moment(at: datetime | None) -> str | None:

@@ -8,10 +8,12 @@ Steps of a plan in words: the same wherever a plan is shown.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from collectors.model.filesystem import FsSpace
+from collectors.model.finding import Severity
 from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
@@ -23,17 +25,52 @@ if TYPE_CHECKING:
 
 
 def plan_lines(report: Report, si: bool) -> list[str]:
-    """The whole plan: the steps of each harm below its subtotal, then what is for a person, then what is left out."""
-    plan, space, short = report.plan, _space(report), _inodes_are_short(report)
+    """The whole plan of the filesystem that leads, then those of the others, each under its mount."""
+    lines = _plan(report.plan, _space(report), _inodes_are_short(report), si)
+    for plan in report.other_plans:
+        lines += _other_plan(report.aimed_at(plan), si)
+    return lines
+
+
+def _plan(plan: Plan, space: FsSpace | None, inodes: bool, si: bool) -> list[str]:
+    """The steps of each harm below its subtotal, then what is for a person, then what is left out."""
     lines: list[str] = []
     later, numbers = plan.later_bytes(), count(1)
     for total in plan.harms():
         lines.append(f"Harm: {harm_words(total, space, si)}")
         for step in total.steps:
-            lines += _step(f"{next(numbers)}.", step, later.get(step.id, 0), si, inodes=short)
-    lines += person_lines(plan, si, inodes=short)
+            lines += _step(f"{next(numbers)}.", step, later.get(step.id, 0), si, inodes=inodes)
+    lines += person_lines(plan, si, inodes=inodes)
     lines += [f"- Left out: {formatting.quoted(why, 300)}" for why in plan.left_out]
     return lines
+
+
+def _other_plan(aimed: Report, si: bool) -> list[str]:
+    """Of a filesystem that does not lead: one field, and the rest indented, so that no field stands twice.
+
+    () where there is nothing to do on it, nothing to decide, and nothing presses.
+    """
+    plan, ledger = aimed.plan, aimed.judged_ledger
+    presses = any(finding.mount == plan.mount and finding.severity >= Severity.P2 for finding in aimed.findings)
+    if ledger is None or not (plan.every_step or presses):
+        return []
+    steps = formatting.count(len(plan.steps), "step")
+    words = [f"{formatting.quoted(ledger.filesystem.mount.mountpoint)}, {_disk(aimed, si)}; {steps}"]
+    if plan.steps:
+        words.append(f"free {frees_words(plan, plan.ids, si)}, then {_after(aimed, si)}")
+    lines = [f"Target: {target_words(plan, si)}"] if plan.target is not None else []
+    lines += _plan(plan, _space(aimed), _inodes_are_short(aimed), si)
+    return [f"Other plan: {' '.join(words)}", *(f"  {text}" for text in lines)]
+
+
+def frees_words(plan: Plan, chosen: frozenset[str], si: bool) -> str:
+    """`1.2 GiB`, and `, ~300.0 MiB more by estimate` where not all of it was measured."""
+    return _with_estimate(plan.frees_bytes(chosen), plan.likely_bytes(chosen), si)
+
+
+def _with_estimate(sure_bytes: int, likely_bytes: int, si: bool) -> str:
+    more = f", ~{formatting.bytes_(likely_bytes, si=si)} more by estimate" if likely_bytes else ""
+    return f"{formatting.bytes_(sure_bytes, si=si)}{more}"
 
 
 def _inodes_are_short(report: Report) -> bool:
@@ -47,7 +84,7 @@ def harm_words(total: HarmTotal, space: FsSpace | None, si: bool) -> str:
     steps = formatting.count(len(total.steps), "step")
     frees = "frees" if len(total.steps) == 1 else "free"
     then = f", then {formatting.whole_percent(space.used_percent_after(total.so_far_bytes))} used" if space else ""
-    return f"{total.harm.word}, {steps} {frees} {formatting.bytes_(total.frees_bytes, si=si)}{then}"
+    return f"{total.harm.word}, {steps} {frees} {_with_estimate(total.frees_bytes, total.likely_bytes, si)}{then}"
 
 
 def person_lines(plan: Plan, si: bool, *, inodes: bool = False) -> list[str]:
@@ -71,6 +108,10 @@ def target_words(plan: Plan, si: bool) -> str:
     leads = f"{leads} of the inodes" if target.inodes else leads
     if target.short_bytes or target.short_inodes:
         short = f"{target.short_inodes:,} inodes" if target.inodes else formatting.bytes_(target.short_bytes, si=si)
+        if target.likely_percent is not None:
+            likely = f"{formatting.whole_percent(target.likely_percent)} if estimates hold, to {leads} for certain"
+            how = "reached by estimate alone" if target.likely_reached else f"out of reach by {short} for certain"
+            return f"{wanted}, {how}: {steps} ({worst}) lead to {likely}"
         return f"{wanted}, out of reach by {short}: {steps} ({worst}) lead to {leads}"
     how = "the fewest that do" if target.exact else "found by size, too many to compare every choice"
     return f"{wanted}, reached by {steps} ({worst}) at {leads}; {how}"
@@ -89,6 +130,7 @@ def _step(mark: str, step: Step, later_bytes: int, si: bool, *, inodes: bool = F
     title, frees = formatting.quoted(step.title, 300), formatting.size(step.frees, si=si)
     lines = [f"{mark} [{step.risk.value}] {title}, {frees}{waits_for(step)}"]
     details = (
+        ("Not exact", formatting.quoted(formatting.doubt(step.frees, si=si), 200)),
         ("Frees inodes", f"{step.frees_inodes:,}" if inodes and step.frees_inodes else ""),
         ("Leads to", leads_to(step, later_bytes, si)),
         ("Answers", ", ".join(map(formatting.quoted, step.answers))),
@@ -114,29 +156,29 @@ def leads_to(step: Step, later_bytes: int, si: bool) -> str:
     return f"{formatting.bytes_(later_bytes, si=si)} that only {who} frees" if later_bytes > own else ""
 
 
-def plan_page(report: Report, until_percent: float | None, *, si: bool = False) -> str:
-    """The plan alone, with where it leads."""
+def plan_page(report: Report, until_percent: float | None, *, alone: bool = False, si: bool = False) -> str:
+    """The plan with where it leads, and those of the other filesystems unless this one is asked for `alone`."""
     plan = report.plan
     lines = ["## Docker Storage Plan", f"Disk: {_disk(report, si)}"]
     if until_percent is not None:
         lines.append(f"Target: {target_words(plan, si) or f'{until_percent:g}%'}")
-    lines.append(f"After: {_after(report, plan.frees_bytes(plan.ids), si)}")
-    lines += plan_lines(report, si)
+    lines.append(f"After: {_after(report, si)}")
+    lines += plan_lines(replace(report, other_plans=()) if alone else report, si)
     return "\n".join(lines) + "\n"
 
 
 def dry_run(report: Report, chosen: Iterable[Step], tier: Risk, *, si: bool = False) -> str:
     """What `--apply` would do at this tier."""
     steps = tuple(chosen)
-    freed = report.plan.frees_bytes(frozenset(step.id for step in steps))
+    ids = frozenset(step.id for step in steps)
     lines = [
         "## Docker Storage Reclaim",
         f"Disk: {_disk(report, si)}",
         "Mode: dry run, nothing was removed (--apply removes)",
         f"Tier: {tier.value}",
         f"Steps: {len(steps)} of {len(report.plan.steps)}",
-        f"Frees: {formatting.bytes_(freed, si=si)}",
-        f"After: {_after(report, freed, si)}",
+        f"Frees: {frees_words(report.plan, ids, si)}",
+        f"After: {_after(report, si, ids)}",
     ]
     lines += step_lines(report.plan, steps, si)
     for step in report.plan.steps:
@@ -220,12 +262,17 @@ def _disk(report: Report, si: bool) -> str:
     return formatting.disk(figures.used_percent, figures.used_bytes, shown_total(figures, facts), si=si)
 
 
-def _after(report: Report, freed_bytes: int, si: bool) -> str:
-    figures = _space(report)
+def _after(report: Report, si: bool, chosen: frozenset[str] | None = None) -> str:
+    """Once these steps of the plan are done, else all of them; what is only estimated is told beside it."""
+    figures, plan = _space(report), report.plan
     if figures is None:
         return "unknown"
-    left = max(0, figures.used_bytes - freed_bytes)
-    return formatting.disk(figures.used_percent_after(freed_bytes), left, None, si=si)
+    ids = plan.ids if chosen is None else chosen
+    freed = plan.frees_bytes(ids)
+    left = max(0, figures.used_bytes - freed)
+    likely = figures.used_percent_after(freed + plan.likely_bytes(ids))
+    guess = f", ~{formatting.whole_percent(likely)} if estimates hold" if plan.likely_bytes(ids) else ""
+    return formatting.disk(figures.used_percent_after(freed), left, None, si=si) + guess
 
 
 def exact_or_none(size: Size) -> int | None:

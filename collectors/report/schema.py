@@ -23,6 +23,7 @@ _COUNT: Json = {"type": "integer", "minimum": 0}
 def schema() -> Json:
     """The schema as a document of its own."""
     severities = [severity.name for severity in Severity]
+    outcomes: Json = {"enum": [outcome.value for outcome in Outcome]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ullage preflight, schema 1",
@@ -44,15 +45,12 @@ def schema() -> Json:
                 "findings": _list("#/$defs/finding"),
                 "trend": _trend(),
                 "plan": _list("#/$defs/step"),
-                "plan_harms": {
-                    "type": "array",
-                    "items": _harm_total(),
-                    "description": "a subtotal of `plan` for each harm, mildest first",
-                },
+                "plan_harms": _array(_harm_total(), "a subtotal of `plan` for each harm, mildest first"),
                 "plan_target": {"anyOf": [_target(), {"type": "null"}]},
                 "plan_for_person": _list("#/$defs/step"),
                 "plan_left_out": {"type": "array", "items": _TEXT},
                 "plan_mount": {"type": ["string", "null"], "description": "the filesystem that the plan frees"},
+                "filesystem_plan": _maybe("#/$defs/plan"),
                 "bills": _list("#/$defs/bill"),
                 "coverage": _list("#/$defs/coverage"),
                 "other_filesystems": {
@@ -62,6 +60,8 @@ def schema() -> Json:
                             "filesystem": {"$ref": "#/$defs/filesystem"},
                             "ledger": _list("#/$defs/row"),
                             "items": {"$ref": "#/$defs/items"},
+                            "trend": {"anyOf": [_trend(), {"type": "null"}]},
+                            "plan": _maybe("#/$defs/plan"),
                         }
                     ),
                 },
@@ -78,15 +78,9 @@ def schema() -> Json:
             "item": _item(),
             "finding": _finding(severities),
             "step": _step(),
+            "plan": _plan(),
             "bill": _bill(),
-            "coverage": _object(
-                {
-                    "source": _TEXT,
-                    "outcome": {"enum": [outcome.value for outcome in Outcome]},
-                    "reason": _TEXT,
-                    "took_s": _NUMBER,
-                }
-            ),
+            "coverage": _object({"source": _TEXT, "outcome": outcomes, "reason": _TEXT, "took_s": _NUMBER}),
         },
     }
 
@@ -102,6 +96,26 @@ def _object(properties: Json, optional: tuple[str, ...] = ()) -> Json:
 
 def _list(ref: str) -> Json:
     return {"type": "array", "items": {"$ref": ref}}
+
+
+def _array(items: Json, about: str) -> Json:
+    return {"type": "array", "items": items, "description": about}
+
+
+def _maybe(ref: str) -> Json:
+    return {"anyOf": [{"$ref": ref}, {"type": "null"}], "description": "null: `plan` is of this filesystem, or none is"}
+
+
+def _plan() -> Json:
+    return _object(
+        {
+            "steps": _list("#/$defs/step"),
+            "harms": _array(_harm_total(), "mildest first"),
+            "target": {"anyOf": [_target(), {"type": "null"}]},
+            "for_person": _list("#/$defs/step"),
+            "left_out": {"type": "array", "items": _TEXT},
+        }
+    )
 
 
 def _bill() -> Json:
@@ -129,16 +143,8 @@ def _filesystem() -> Json:
 
 def _engine() -> Json:
     maybe: Json = {"type": ["string", "null"]}
-    return _object(
-        {
-            "reachable": _FLAG,
-            "version": maybe,
-            "api_version": maybe,
-            "driver": maybe,
-            "root": maybe,
-            "reason": _TEXT,
-        }
-    )
+    told = dict.fromkeys(("version", "api_version", "driver", "root"), maybe)
+    return _object({"reachable": _FLAG, **told, "reason": _TEXT})
 
 
 def _row() -> Json:
@@ -181,7 +187,7 @@ def _item() -> Json:
 
 def _inside() -> Json:
     place = _object({"path": _TEXT, "directory": _FLAG, "bytes": _COUNT, "apparent_bytes": _COUNT, "inodes": _COUNT})
-    return {"type": "array", "items": place, "description": "its largest directories and files, as paths in it"}
+    return _array(place, "its largest directories and files, as paths in it")
 
 
 def _finding(severities: list[str]) -> Json:
@@ -192,10 +198,7 @@ def _finding(severities: list[str]) -> Json:
             "severity": {"enum": severities},
             "title": _TEXT,
             "bytes": _BYTES,
-            "evidence": {
-                "type": "array",
-                "items": _object({"label": _TEXT, "value": _TEXT, "bytes": _BYTES}),
-            },
+            "evidence": _array(_object({"label": _TEXT, "value": _TEXT, "bytes": _BYTES}), "what shows it"),
             "remedy": _TEXT,
             "certain": _FLAG,
             "mount": _TEXT,
@@ -214,6 +217,8 @@ def _step() -> Json:
             "title": _TEXT,
             "command": _TEXT,
             "frees_bytes": _BYTES,
+            "frees_low_bytes": {**_BYTES, "description": "for certain: what every sum counts of it"},
+            "frees_high_bytes": _BYTES,
             "frees_inodes": _INODES,
             "risk": {"enum": [risk.value for risk in Risk]},
             "harm": _HARM,
@@ -233,6 +238,7 @@ def _harm_total() -> Json:
             "harm": _HARM,
             "steps": _COUNT,
             "frees_bytes": _COUNT,
+            "estimated_bytes": {**_COUNT, "description": "what the best guesses of its estimates add to that"},
             "used_percent_after": {"type": ["integer", "null"]},
             "reason": _TEXT,
         }
@@ -244,7 +250,8 @@ def _target() -> Json:
         {
             "percent": _NUMBER,
             "to_free_bytes": _COUNT,
-            "leads_to_percent": _COUNT,
+            "leads_to_percent": {**_COUNT, "description": "for certain"},
+            "likely_percent": {"type": ["integer", "null"], "description": "if estimates hold; null: there are none"},
             "short_bytes": {**_COUNT, "description": "what is missing below harm `data`; 0: the target is reached"},
             "inodes": {**_FLAG, "description": "bytes are below the target, inodes are not: the plan is for these"},
             "to_free_inodes": _COUNT,

@@ -15,8 +15,8 @@ from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable,
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome, shown_total
 from collectors.report import formatting
-from collectors.report.plan_text import plan_lines
-from collectors.report.trend_text import trend_section
+from collectors.report.plan_text import frees_words, plan_lines
+from collectors.report.trend_text import other_trends, trend_section
 
 
 def sections() -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def render(report: Report, *, si: bool = False, by: Sequence[str] = ()) -> str:
         [*_categories(report, si), *_bills(report, by, si)],
         *(part.section(report, si) for part in report_parts()),
         _findings(report, si),
-        trend_section(report.trend, si),
+        [*trend_section(report.trend, si), *other_trends(report, si)],
         _plan(report, si),
         _coverage(report),
     )
@@ -231,12 +231,12 @@ def _findings(report: Report, si: bool) -> list[str]:
 
 
 def _plan(report: Report, si: bool) -> list[str]:
-    steps = report.plan.steps
-    unasked = frozenset(step.id for step in steps if step.unasked)
-    lines = [f"Plan: {formatting.count(len(steps), 'step')}"]
-    if steps:
-        lines.append(f"Frees: {formatting.bytes_(report.plan.frees_bytes(report.plan.ids), si=si)}")
-        lines.append(f"Frees automatically: {formatting.bytes_(report.plan.frees_bytes(unasked), si=si)}")
+    plan = report.plan
+    unasked = frozenset(step.id for step in plan.steps if step.unasked)
+    lines = [f"Plan: {formatting.count(len(plan.steps), 'step')}"]
+    if plan.steps:
+        lines.append(f"Frees: {frees_words(plan, plan.ids, si)}")
+        lines.append(f"Frees automatically: {frees_words(plan, unasked, si)}")
     return lines + plan_lines(report, si)
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from collectors.forecast import Point
+from collectors.forecast import USED, Point
 from collectors.forecast.changes import CategoryChange, Change, ChangeKind, Changes
-from collectors.model.report import TrendView
+from collectors.model.report import Growth, Report, TrendView
 from collectors.report import formatting
 
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -52,6 +52,25 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         lines.append(f"- Churn: {name} rebuilt {times} since {formatting.moment(churn.since)}, {left}{step}")
     lines.append(f"Forecast: {trend.reason or formatting.count(len(trend.crossings), 'threshold') + ' ahead'}")
     return lines
+
+
+def other_trends(report: Report, si: bool) -> Iterator[str]:
+    """One line for each filesystem beside the Docker root's that earlier runs saw."""
+    for ledger, trend in zip(report.other_ledgers, report.other_trends, strict=False):
+        if trend.runs:
+            told = [_grows(growth, si) for growth in trend.growth if growth.key == USED]
+            told += [
+                f"crosses {formatting.whole_percent(one.percent)} at {formatting.moment(one.at)}"
+                for one in trend.crossings
+            ]
+            runs = formatting.count(trend.runs, "run")
+            where = formatting.quoted(ledger.filesystem.mount.mountpoint)
+            yield f"- On {where}: {runs}, {', '.join(told) or trend.reason}"
+
+
+def _grows(growth: Growth, si: bool) -> str:
+    low, high = signed(growth.low_bytes_per_day, si), signed(growth.high_bytes_per_day, si)
+    return f"{signed(growth.bytes_per_day, si)}/day ({low} to {high})"
 
 
 def signed(count: int, si: bool = False) -> str:

@@ -123,7 +123,7 @@ def _measure(folder: Path, largest: int) -> int:
         return f"{read(folder, limit=2, now=NOW).bytes_read / 1e6:.2f} MB read"
 
     def trend() -> str:
-        found, _ = look_back(folder, now=NOW, thresholds=Thresholds())
+        found, *_ = look_back(folder, now=NOW, thresholds=Thresholds())
         return f"{found.runs} runs, {len(found.growth)} growths, {len(found.crossings)} crossings"
 
     def another() -> str:

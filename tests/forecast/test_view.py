@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.forecast import only
 from collectors.forecast.view import change, growth, look_back, view
 from collectors.journal import Record, UsedPoint
 from collectors.journal.appending import append
@@ -99,7 +100,7 @@ def test_a_look_back_takes_every_run_of_a_week_and_samples_of_the_weeks_before(t
         ]
         path.write_text("".join(encode(replace(run, uptime_s=None), None) + "\n" for run in runs))
     now = begin + _at(31 * DAY_RUNS)
-    trend, journal = look_back(tmp_path, now=now, thresholds=THRESHOLDS)
+    trend, journal, _ = look_back(tmp_path, now=now, thresholds=THRESHOLDS)
     assert len(journal.records) == 8 * DAY_RUNS
     assert trend.oldest is not None
     assert timedelta(days=28) < now - trend.oldest <= timedelta(days=31)
@@ -109,8 +110,9 @@ def test_a_look_back_takes_every_run_of_a_week_and_samples_of_the_weeks_before(t
 def test_a_look_back_can_be_kept_to_one_filesystem(tmp_path: Path) -> None:
     append(a_folder(tmp_path), a_record(0, filesystem="ours"), [])
     append(a_folder(tmp_path), a_record(1, filesystem="another host's"), [])
-    trend, journal = look_back(tmp_path, now=NOON + _at(2), thresholds=THRESHOLDS, filesystem="ours")
-    assert trend.runs == len(journal.records) == 1
+    _, near, month = look_back(tmp_path, now=NOON + _at(2), thresholds=THRESHOLDS)
+    trend = view(only(month, "ours"), now=NOON + _at(2), thresholds=THRESHOLDS)
+    assert trend.runs == len(only(near, "ours").records) == 1
 
 
 def test_supervisors_figures_draw_the_sparkline_before_the_first_run_of_ours() -> None:

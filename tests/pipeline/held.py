@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,18 @@ def held(
     vault: Path | None = None,
 ) -> list[FinishedRun]:
     """One run every 20 minutes, the last one now; each is remembered where there is a journal."""
+    looks = [partial(a_snapshot, share) for share in shares]
+    return looked(monkeypatch, looks, journal, settings, vault)
+
+
+def looked(
+    monkeypatch: pytest.MonkeyPatch,
+    looks: Sequence[Callable[[datetime], Snapshot]],
+    journal: Path | None,
+    settings: Settings = DEFAULTS,
+    vault: Path | None = None,
+) -> list[FinishedRun]:
+    """The same, of whatever machine was seen at each moment."""
     folder: Folder | None = None
     if journal is not None:
         journal.mkdir(exist_ok=True)
@@ -54,8 +68,8 @@ def held(
     monkeypatch.setattr(surveys, "boot", lambda _: (None, None))
     now = datetime.now(UTC)
     outcomes: list[FinishedRun] = []
-    for number, share in enumerate(shares):
-        snapshot = a_snapshot(share, now - EVERY * (len(shares) - 1 - number))
+    for number, look in enumerate(looks):
+        snapshot = look(now - EVERY * (len(looks) - 1 - number))
         monkeypatch.setattr(surveys, "_look", lambda *_, snapshot=snapshot: snapshot)
         outcome = survey(options)
         assert remember(outcome, options) == ()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
+from collectors.cli.reclaim import aim
 from collectors.model.finding import Severity
 from collectors.model.ledger import Category
-from collectors.model.reading import Exact, charged
+from collectors.model.reading import Exact, Why, charged
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import FilesystemStudy, Snapshot
@@ -20,7 +23,7 @@ from collectors.report.document import encode
 from collectors.report.schema import schema
 from collectors.report.text import render
 from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
-from tests.planning.build import volume
+from tests.planning.build import image, volume
 from tests.world import a_filesystem, a_view
 
 GIB = 1 << 30
@@ -98,3 +101,80 @@ def test_the_document_says_of_which_filesystem_a_finding_is() -> None:
     assert document["plan_mount"] == "/mnt/volumes"
     assert document["filesystem"]["mount"] == "/d"  # type: ignore[index]
     assert [item["name"] for item in others[0]["items"]["volumes"]] == ["data"]
+
+
+def a_short_host() -> Report:
+    """Both disks are short, the volumes' most."""
+    return judged(a_disk("/d", 92, "work", 1), a_disk("/mnt/volumes", 97, "data", 2))
+
+
+def test_each_filesystem_has_a_plan_of_what_frees_bytes_on_it() -> None:
+    told = a_short_host()
+    (root,) = told.other_plans
+    assert (told.plan.mount, root.mount) == ("/mnt/volumes", "")
+    for plan, name in ((told.plan, "data"), (root, "work")):
+        assert {target.id for step in plan.every_step for target in step.targets} == {name}
+        assert not any("would free nothing" in sentence for sentence in plan.left_out)
+
+
+def test_the_document_has_the_plan_of_the_one_that_leads_at_the_top_and_the_others_beside_their_ledgers() -> None:
+    document: dict[str, Any] = encode(a_short_host())
+    Draft202012Validator(schema()).validate(document)
+    (step,) = document["plan_for_person"]
+    assert step["command"].endswith(" data")
+    (mine,) = document["filesystem_plan"]["for_person"]
+    assert mine["command"].endswith(" work")
+    assert document["other_filesystems"][0]["plan"] is None
+    calm: dict[str, Any] = encode(judged(a_disk("/d", 92, "work", 1), a_disk("/mnt/volumes", 30, "data", 2)))
+    Draft202012Validator(schema()).validate(calm)
+    assert calm["filesystem_plan"] is None
+    assert calm["plan_mount"] == "/d"
+    (other,) = calm["other_filesystems"][0]["plan"]["for_person"]
+    assert other["command"].endswith(" data")
+
+
+def test_the_text_has_the_worst_plan_first_and_each_other_under_its_mount_and_no_field_twice() -> None:
+    page = render(a_short_host())
+    section = page.partition("## Docker Storage Plan\n")[2].partition("\n\n## ")[0].splitlines()
+    fields = [line.partition(":")[0] for line in section if not line.startswith((" ", "-"))]
+    assert fields == ["Plan", "For a person", "Other plan"]
+    (at,) = [number for number, line in enumerate(section) if line.startswith("Other plan: /d, 92% used (")]
+    assert any("Remove the volume data" in line for line in section[:at])
+    assert not any("volume data" in line for line in section[at:])
+    assert any(line.startswith("  - For a person: ") and "Remove the volume work" in line for line in section[at:])
+
+
+def test_a_filesystem_with_nothing_to_do_and_no_alarm_is_not_planned_for_in_the_text() -> None:
+    empty = replace(a_disk("/mnt/volumes", 30, "none", 2), units=())
+    assert "Other plan" not in render(judged(a_disk("/d", 92, "work", 1), empty))
+
+
+def test_what_lies_elsewhere_is_in_no_plan_also_where_the_engine_alone_tells_its_bytes() -> None:
+    """The walk of the volumes' disk was cut short: what the engine claims of another disk's images frees nothing."""
+    cut = a_disk("/mnt/volumes", 97, "data", 2)
+    assert isinstance(cut.occupancy, Exact)
+    late = replace(NOT_READ, why=Why.TIMED_OUT)
+    cut = replace(cut, occupancy=Exact(replace(cut.occupancy.value, unread=(late,)), HERE))
+    root = a_disk("/d", 50, "layer", 1)
+    root = replace(root, units=(unit("layer", UnitKind.IMAGE_LAYER, "image:sha256:old"),))
+    view = a_view(NOT_READ, images=(image("old"),), containers=(), volumes=(DATA,), build_cache=())
+    host = replace(snapshot(root, view), studies=(root, cut))
+    memory = recall(None, datetime.now(UTC), DEFAULTS.thresholds)
+    made = judge(host, close_books(host), memory, Ruling(DEFAULTS, {}, 80.0))
+    assert made.plan.mount == "/mnt/volumes"
+    assert {target.id for step in made.plan.every_step for target in step.targets} == {"data"}
+    assert {target.id for step in made.plans[0].every_step for target in step.targets} <= {"sha256:old"}
+
+
+def test_a_plan_can_be_aimed_at_one_filesystem_by_its_mount(capsys: pytest.CaptureFixture[str]) -> None:
+    told = a_short_host()
+    for mount, plan in (("/d", told.other_plans[0]), ("/mnt/volumes/", told.plan)):
+        aimed = aim(told, mount)
+        assert aimed is not None
+        assert aimed.plan is plan
+        assert aimed.judged_ledger is not None
+        assert aimed.judged_ledger.filesystem.mount.mountpoint == mount.rstrip("/")
+        assert (aimed.severity, aimed.verdict, len(aimed.plans)) == (told.severity, told.verdict, 2)
+    assert aim(told, None) is told
+    assert aim(told, "/elsewhere") is None
+    assert "/d, /mnt/volumes" in capsys.readouterr().err

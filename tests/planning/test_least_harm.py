@@ -14,7 +14,7 @@ from itertools import combinations
 import pytest
 
 from collectors.model.plan import Harm, Unlock
-from collectors.planning.target import MOST_COMPARED, Candidate, Chosen, choose
+from collectors.planning.choice import MOST_COMPARED, Candidate, Chosen, choose
 from collectors.planning.unlocks import Tally
 
 PLANS = 2400

@@ -100,7 +100,7 @@ class Reclaiming:
             target_percent=until,
             named=named,
             mount=looked.report.plan.mount,
-            books=looked.judged.books,
+            books=looked.judged.books_of(looked.report.plan.mount),
         )
 
     def apply(

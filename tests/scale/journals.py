@@ -69,7 +69,7 @@ def _day(begin: datetime, number: int) -> Iterator[Record]:
 def main(what: str, folder: str) -> int:
     now = datetime.now(UTC)
     if what == "recall":
-        trend, near = look_back(Path(folder), now=now, thresholds=Thresholds())
+        trend, near, _ = look_back(Path(folder), now=now, thresholds=Thresholds())
         facts = {"runs recalled": trend.runs, "kB read": near.bytes_read // 1000}
     else:
         moments = runs_of_journal(read(Path(folder), now=now))

@@ -80,7 +80,6 @@ FORECAST = Cause(
     symptom=True,
     short_of=Resource.BYTES,
     wants_step=False,
-    of_engine=True,
 )
 
 
