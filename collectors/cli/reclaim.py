@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -16,12 +17,14 @@ from collectors.cli.signals import UNKNOWN, complain
 from collectors.journal import Action
 from collectors.model.plan import Harm, Plan, Risk, Step
 from collectors.model.reading import Exact, Unavailable
+from collectors.model.records import dataclass
 from collectors.model.report import Report
-from collectors.pipeline import Options, remember, survey
-from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome, status
+from collectors.pipeline import FinishedRun, Options, remember, survey
+from collectors.reclaim import act
+from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome
 from collectors.reclaim.run import apply, earlier_run
 from collectors.reclaim.tools import RunContext, for_snapshot
-from collectors.report import formatting, plan_text
+from collectors.report import formatting, outcome, plan_text
 from collectors.report.plan_text import exact_or_none
 from collectors.system.folders import state_folder
 
@@ -51,50 +54,89 @@ def aim(report: Report, mount: str | None) -> Report | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `--reclaim` was asked, and what was found."""
+
+    arguments: argparse.Namespace
+    chosen: Options
+    looked: FinishedRun
+    report: Report  # of before, with the plan that was asked for in the lead
+    tier: Risk
+    steps: tuple[Step, ...]
+
+    def tell(self, status: int, page: str, done: ReclaimOutcome | None = None, why_not: str = "") -> int:
+        """On stdout: the page, or the document. Gives back the status."""
+        if self.arguments.format == "json":
+            told = outcome.Told(self.report, self.tier, status, self.steps, done, why_not)
+            page = json.dumps(outcome.encode(told)) + "\n"
+        sys.stdout.write(page)
+        return status
+
+    def refuse(self, status: ApplyStatus, why: str) -> int:
+        """Nothing was begun."""
+        print(f"ullage: {why}", file=sys.stderr)
+        return self.tell(status, "", why_not=why)
+
+
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """The dry run, or with --apply the steps themselves, then the journal and the vault.
 
     The dry run exits as the report does, --apply with what came of it.
     """
-    chosen_options, tier = options(arguments, config), Risk(arguments.tier)
-    outcome = survey(chosen_options)
-    planned = aim(outcome.report, arguments.mount)
+    chosen, tier = options(arguments, config), Risk(arguments.tier)
+    looked = survey(chosen)
+    planned = aim(looked.report, arguments.mount)
     if planned is None:
         return ApplyStatus.UNKNOWN
-    steps = at_tier(planned.plan, tier)
+    asked = _Asked(arguments, chosen, looked, planned, tier, at_tier(planned.plan, tier))
     if not arguments.apply:
-        if earlier := earlier_run(state_of(chosen_options)):
-            print(f"ullage: {formatting.safe(earlier, None)}", file=sys.stderr)
-        sys.stdout.write(plan_text.dry_run(planned, steps, tier, si=arguments.si))
-        return planned.exit_status
-    if arguments.when is not None:
-        used_percent = _used_percent(planned)
-        if used_percent is None or used_percent < arguments.when:
-            sys.stdout.write(plan_text.not_run(planned, arguments.when, tier, si=arguments.si))
-            return ApplyStatus.UNKNOWN if used_percent is None else ApplyStatus.REACHED
+        return _dry_run(asked)
+    if arguments.when is not None and not _full_enough(planned, arguments.when):
+        return _not_run(asked)
     refusal = _refusal(arguments, planned.host, tier)
-    if refusal:
-        print(f"ullage: {refusal}", file=sys.stderr)
-        return ApplyStatus.REFUSED
+    return asked.refuse(ApplyStatus.REFUSED, refusal) if refusal else _run(asked)
+
+
+def _dry_run(asked: _Asked) -> int:
+    if earlier := earlier_run(state_of(asked.chosen)):
+        print(f"ullage: {formatting.safe(earlier, None)}", file=sys.stderr)
+    page = plan_text.dry_run(asked.report, asked.steps, asked.tier, si=asked.arguments.si)
+    return asked.tell(asked.report.exit_status, page)
+
+
+def _full_enough(report: Report, when_percent: float) -> bool:
+    used_percent = _used_percent(report)
+    return used_percent is not None and used_percent >= when_percent
+
+
+def _not_run(asked: _Asked) -> int:
+    status = ApplyStatus.UNKNOWN if _used_percent(asked.report) is None else ApplyStatus.REACHED
+    page = plan_text.not_run(asked.report, asked.arguments.when, asked.tier, si=asked.arguments.si)
+    return asked.tell(status, page, why_not=plan_text.why_not_run(asked.report, asked.arguments.when))
+
+
+def _run(asked: _Asked) -> int:
+    chosen, looked = asked.chosen, asked.looked
     try:
         context = for_snapshot(
-            outcome.snapshot,
-            chosen_options.request.endpoint,
-            chosen_options.request.host,
-            state_of(chosen_options),
-            chosen_options.settings,
-            tier=tier,
-            target_percent=arguments.until,
-            mount=planned.plan.mount,
-            books=outcome.judged.books_of(planned.plan.mount),
+            looked.snapshot,
+            chosen.request.endpoint,
+            chosen.request.host,
+            state_of(chosen),
+            chosen.settings,
+            tier=asked.tier,
+            target_percent=asked.arguments.until,
+            mount=asked.report.plan.mount,
+            books=looked.judged.books_of(asked.report.plan.mount),
         )
     except ValueError as error:
-        print(f"ullage: {error}", file=sys.stderr)
-        return ApplyStatus.UNKNOWN
-    done = _apply(planned.plan, steps, context)
-    sys.stdout.write(plan_text.applied(done, tier, si=arguments.si))
-    _aftermath(done, steps, chosen_options)
-    return _status(planned, done, steps, arguments.until)
+        return asked.refuse(ApplyStatus.UNKNOWN, str(error))
+    done = _apply(asked.report.plan, asked.steps, context)
+    status = _status(asked.report, done, asked.steps, asked.arguments.until)
+    asked.tell(status, outcome.applied(done, asked.tier, si=asked.arguments.si), done)
+    _aftermath(done, asked.steps, chosen)
+    return status
 
 
 def _used_percent(report: Report) -> int | None:
@@ -184,7 +226,7 @@ def _status(
     planned: Report, done: ReclaimOutcome, steps: tuple[Step, ...], target_percent: float | None
 ) -> ApplyStatus:
     """Without an engine there was no knowing what could be removed: to have found nothing is no result then."""
-    came_of_it = status(done, frozenset(step.id for step in steps), target_percent)
+    came_of_it = act.status(done, frozenset(step.id for step in steps), target_percent)
     if steps or not isinstance(planned.engine, Unavailable) or came_of_it is ApplyStatus.REFUSED:
         return came_of_it
     reached = target_percent is not None and came_of_it is ApplyStatus.REACHED

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from collectors.cli.arguments import parser
 from collectors.cli.config import load
@@ -16,6 +19,7 @@ from collectors.cli.reclaim import at_tier
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.reclaim.run_log import RunLog
+from collectors.report.schema import schema
 from tests.cli.test_command_line import run
 from tests.fakes.engine import engine
 from tests.fakes.server import Server
@@ -130,6 +134,41 @@ def test_a_minimum_age_stands_for_all_that_are_configured(tmp_path: Path) -> Non
         told = parser("ullage").parse_args(["--plan", "--config", f"{tmp_path}/c.toml", *arguments])
         chosen = options(told, load(told.config))
         assert chosen.settings.keep.least_s(7 * 86400.0) == expected
+
+
+def document(said: str) -> dict[str, Any]:
+    """The one line of `--format json`, held against what `--print schema` says of it."""
+    assert said.count("\n") == 1
+    found: dict[str, Any] = json.loads(said)
+    Draft202012Validator({"$ref": "#/$defs/reclaim", "$defs": schema()["$defs"]}).validate(found)
+    return found
+
+
+def test_the_outcome_as_one_line_for_a_machine(folder: Path, answering: Server) -> None:
+    status, said, _ = reclaim(folder, answering.url, "--apply", "--until", "0.5", "--format", "json")
+    told = document(said)
+    assert (status, told["exit_status"], told["mode"], told["ended"]) == (1, 1, "applied", "all done")
+    assert told["target_percent"] == 0.5
+    assert 0 < told["used_percent_after"] < 50
+    assert (told["predicted_bytes"], told["measured_data_bytes"]) == (0, None)
+    assert told["reason"], "what is null has a reason"
+
+
+def test_a_run_that_is_not_begun_says_why_in_its_line(folder: Path, answering: Server) -> None:
+    few = ("--apply", "--when", "99%", "--format", "json")
+    other = ("--apply", "--tier", "destructive", "--yes-i-mean", "another-host", "--format", "json")
+    for arguments, status, why in ((few, 0, "less than 99% is used"), (other, 2, "another-host is not this host")):
+        ended, said, _ = reclaim(folder, answering.url, *arguments)
+        told = document(said)
+        assert (ended, told["exit_status"], told["mode"], told["ended"]) == (status, status, "not run", None)
+        assert why in told["reason"]
+        assert told["predicted_bytes"] is None
+
+
+def test_a_dry_run_has_its_line_too_with_the_status_of_the_report(folder: Path) -> None:
+    status, said, _ = reclaim(folder, f"unix://{folder}/no.sock", "--format", "json")
+    told = document(said)
+    assert (status, told["exit_status"], told["mode"], told["steps"]) == (3, 3, "dry run", [])
 
 
 def test_on_the_way_to_a_target_nothing_worse_goes_before_what_is_milder_and_young() -> None:

@@ -1,0 +1,55 @@
+"""What came of a reclaim as a document: a step done in part counts to the byte, and what is not known has a reason."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Risk
+from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why
+from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
+from collectors.report.outcome import Told, encode
+from collectors.report.schema import schema
+from tests.tui.incident import incident
+
+HERE = Origin("test", "now", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
+NONE = Unavailable(Why.NOT_REPORTED, "the engine names no figure", HERE)
+
+
+def test_each_thing_says_whether_it_went_and_each_figure_why_it_is_not_there() -> None:
+    gone, kept = (Owner(OwnerKind.IMAGE, f"sha256:{name}") for name in "ab")
+    targets = (TargetResult(gone, True, ""), TargetResult(kept, False, "web-1 uses it"))
+    step = StepResult(
+        "images",
+        "remove images",
+        "Remove 2 images",
+        Exact(700, HERE),
+        NONE,
+        Exact(-3, HERE),
+        NONE,
+        targets,
+        0.25,
+        "",
+        True,
+    )
+    total = AtLeast(700, (Unavailable(Why.TIMED_OUT, "no answer in 2 s", HERE),), HERE)
+    came = ReclaimOutcome(Ended.ALL_DONE, "", (step,), total, NONE, Exact(-3, HERE), NONE, 91, 90, ("a note",))
+    told = encode(Told(incident(), Risk.CAREFUL, 1, (), came))
+    Draft202012Validator({"$ref": "#/$defs/reclaim", "$defs": schema()["$defs"]}).validate(told)
+    assert (told["predicted_bytes"], told["engine_reported_bytes"], told["measured_bytes"]) == (700, None, -3)
+    assert "the engine names no figure" in str(told["reason"])
+    assert "at least: " in str(told["reason"])
+    steps: Any = told["steps"]
+    assert steps[0]["targets"] == [
+        {"id": "image:sha256:a", "removed": True, "reason": ""},
+        {"id": "image:sha256:b", "removed": False, "reason": "web-1 uses it"},
+    ]
+    assert (told["mode"], told["exit_status"], told["used_percent_before"], told["notes"]) == (
+        "applied",
+        1,
+        91,
+        ["a note"],
+    )
