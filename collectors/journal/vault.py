@@ -1,4 +1,7 @@
-"""Open tasks for people: one Markdown file per rule, updated in place, closed when the rule falls silent.
+"""Open tasks for people: one Markdown file per host and rule, updated in place, closed when the rule falls silent.
+
+Hosts may share a folder: the file's name has the host in it, its text says whose it is, and a host touches its own
+only. A file of the name that earlier versions gave, without the host, is moved.
 
 Below our part of a file people may write; it is kept. A file is only written when what we say changes, so that a task
 that stands for a week is one change and not five hundred. Words arrive escaped and finished.
@@ -6,6 +9,7 @@ that stands for a week is one change and not five hundred. Words arrive escaped 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,15 +23,17 @@ from collectors.system.folders import replace_whole
 PREFIX = "supervisor-docker-storage-"
 _END = "<!-- ullage: end; what stands below is kept -->"
 _SINCE = re.compile(r"^Since: (\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)$", re.MULTILINE)
+_HOST = re.compile(r"^Host: (.*)$", re.MULTILINE)
 _RESOLVED = "# Resolved: "
 _RULE = re.compile(r"[a-z0-9][a-z0-9-]{0,80}")
+_NAMED = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 _LARGEST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What one unresolved rule needs. `needed`, `what`, `why`, `unblocks`: lines in words; `tried` what was done so far
-    and what it really freed."""
+    and what it really freed. A line of `why` is `Host: ` and the host in words."""
 
     rule: str
     severity: Severity
@@ -48,16 +54,22 @@ class Kept:
     failed: tuple[str, ...]
 
 
-def keep(folder: Path, tasks: Sequence[Task], *, now: datetime) -> Kept:
-    """Makes the folder say exactly these tasks. Never raises for what a disk can do."""
+def keep(folder: Path, tasks: Sequence[Task], *, host: str, shown: str, now: datetime) -> Kept:
+    """Makes the folder say exactly these tasks of this host, which is `shown` in words as it is in the tasks.
+
+    Never raises for what a disk can do.
+    """
+    shown = encoding.markdown_line(shown)
     written: list[Path] = []
     unchanged: list[Path] = []
     resolved: list[Path] = []
     failed: list[str] = []
-    wanted = {folder / f"{PREFIX}{_name(task.rule)}.md": task for task in tasks}
+    wanted = {folder / f"{PREFIX}{in_a_name(host)}-{_name(task.rule)}.md": task for task in tasks}
     for path, task in wanted.items():
         try:
+            _move_here(folder / f"{PREFIX}{task.rule}.md", path, shown)
             old = _read(path)
+            _refuse_anothers(path, old, shown)
             text = _open(task, _since(old, now))
             (written if _write(path, old, text) else unchanged).append(path)
         except OSError as error:
@@ -67,12 +79,41 @@ def keep(folder: Path, tasks: Sequence[Task], *, now: datetime) -> Kept:
             continue
         try:
             old = _read(path)
-            if old is not None and _END in old and not old.startswith(_RESOLVED):
+            if old is not None and _is_ours(old, shown) and not old.startswith(_RESOLVED):
                 _write(path, old, _close(_ours(old), now))
                 resolved.append(path)
         except OSError as error:
             failed.append(_failure(path, error))
     return Kept(tuple(written), tuple(unchanged), tuple(resolved), tuple(failed))
+
+
+def in_a_name(host: str) -> str:
+    """A host as a part of a file's name. One that has to be cleaned gets a mark, so that no two become one."""
+    low = host.lower()
+    if _NAMED.fullmatch(low):
+        return low
+    mark = hashlib.sha256(host.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return "-".join(filter(None, (re.sub(r"[^a-z0-9.]+", "-", low)[:57].strip(".-"), mark)))
+
+
+def _is_ours(text: str, shown: str) -> bool:
+    """Did this host write it? What names no host is from before hosts were named."""
+    host = _HOST.search(_ours(text).partition("\n## Why\n")[2])
+    return _END in text and (host is None or host[1] == shown)
+
+
+def _refuse_anothers(path: Path, text: str | None, shown: str) -> None:
+    if text is not None and _END in text and not _is_ours(text, shown):
+        raise OSError(f"{path.name} is a task of another host")
+
+
+def _move_here(before: Path, path: Path, shown: str) -> None:
+    """What stood under the name without the host, and is this host's, with all that people wrote below it."""
+    if path.exists():
+        return
+    text = _read(before)
+    if text is not None and _is_ours(text, shown):
+        before.rename(path)
 
 
 def _open(task: Task, since: str) -> str:

@@ -22,6 +22,7 @@ from collectors.pipeline.builds import recollect, repositories
 from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
 from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.pipeline.remember import bullets, record_of, tasks
+from collectors.report import formatting
 from collectors.system.deadline import Clock
 from collectors.system.folders import Folder
 from collectors.system.host import boot
@@ -131,6 +132,7 @@ def remember(outcome: FinishedRun, options: Options, actions: tuple[Action, ...]
         if written.place is Place.NOWHERE:
             notes.append(f"the journal entry could not be written anywhere; it follows\n{written.entry}")
     if options.vault is not None:
-        kept = keep(options.vault, tasks(outcome.report, journal), now=outcome.snapshot.ended_at)
+        name, now = outcome.report.host, outcome.snapshot.ended_at
+        kept = keep(options.vault, tasks(outcome.report, journal), host=name, shown=formatting.quoted(name), now=now)
         notes += kept.failed
     return tuple(notes)

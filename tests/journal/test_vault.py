@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collectors.journal.vault import Task, keep
+from collectors.journal import vault
+from collectors.journal.vault import Kept, Task, in_a_name
 from collectors.model.finding import Severity
 from tests.journal.build import NOON
 
@@ -24,7 +27,14 @@ TASK = Task(
     unblocks=("Builds and deployments on this host",),
     tried=("build cache prune at 02:00 UTC: predicted 75.0 GiB, measured 1.2 GiB",),
 )
-NAME = "supervisor-docker-storage-orphaned-layers.md"
+NAME = "supervisor-docker-storage-web-1-orphaned-layers.md"
+BEFORE = "supervisor-docker-storage-orphaned-layers.md"  # as it was called without the host
+
+
+def keep(folder: Path, tasks: Sequence[Task], *, now: datetime, host: str = "web-1") -> Kept:
+    """As this host."""
+    mine = [replace(task, why=(*task.why, f"Host: {host}")) for task in tasks]
+    return vault.keep(folder, mine, host=host, shown=host, now=now)
 
 
 def test_a_task_has_the_sections_that_a_vault_expects(tmp_path: Path) -> None:
@@ -142,3 +152,61 @@ def test_foreign_words_begin_no_section_and_end_no_part(tmp_path: Path) -> None:
 def test_a_rule_that_is_no_name_is_refused(rule: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="kebab"):
         keep(tmp_path, [replace(TASK, rule=rule)], now=NOON)
+
+
+def test_hosts_that_share_a_folder_touch_their_own_tasks_only(tmp_path: Path) -> None:
+    """The name of one may begin with the name of another, and a rule with the end of a name."""
+    keep(tmp_path, [TASK], now=NOON, host="web")
+    keep(tmp_path, [TASK], now=NOON, host="web-1")
+    assert keep(tmp_path, [], now=NOON, host="web").resolved == (
+        tmp_path / "supervisor-docker-storage-web-orphaned-layers.md",
+    )
+    assert (tmp_path / NAME).read_text().startswith("# Remove 41")
+    assert keep(tmp_path, [replace(TASK, rule="1-orphaned-layers")], now=NOON, host="web").failed == (
+        f"cannot keep {tmp_path / NAME}: {NAME} is a task of another host",
+    )
+    assert "Host: web-1\n" in (tmp_path / NAME).read_text()
+
+
+def test_a_task_under_the_name_without_the_host_is_moved_with_its_day_and_its_notes(tmp_path: Path) -> None:
+    keep(tmp_path, [TASK], now=NOON)
+    with (tmp_path / NAME).open("a") as file:
+        file.write("\nAnna: on Friday\n")
+    (tmp_path / NAME).rename(tmp_path / BEFORE)
+    kept = keep(tmp_path, [replace(TASK, severity=Severity.P0)], now=NOON + timedelta(hours=1))
+    assert kept.written == (tmp_path / NAME,)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    text = (tmp_path / NAME).read_text()
+    assert "Priority: P0\nSince: 2026-11-23T12:00:00Z" in text
+    assert text.endswith("\nAnna: on Friday\n")
+
+
+def test_a_task_under_the_old_name_that_is_over_is_closed_where_it_stands(tmp_path: Path) -> None:
+    keep(tmp_path, [TASK], now=NOON)
+    (tmp_path / NAME).rename(tmp_path / BEFORE)
+    assert keep(tmp_path, [], now=NOON).resolved == (tmp_path / BEFORE,)
+
+
+def test_a_task_under_the_old_name_of_another_host_is_left(tmp_path: Path) -> None:
+    keep(tmp_path, [TASK], now=NOON, host="db-1")
+    (tmp_path / "supervisor-docker-storage-db-1-orphaned-layers.md").rename(tmp_path / BEFORE)
+    before = (tmp_path / BEFORE).read_bytes()
+    assert keep(tmp_path, [TASK], now=NOON).written == (tmp_path / NAME,)
+    assert keep(tmp_path, [], now=NOON).resolved == (tmp_path / NAME,)
+    assert (tmp_path / BEFORE).read_bytes() == before
+
+
+@pytest.mark.parametrize("host", ["web-1", "Web-1", "db.example.org", "build_box"])
+def test_a_host_that_is_a_name_stays_as_it_is(host: str) -> None:
+    assert in_a_name(host) == host.lower()
+
+
+@pytest.mark.parametrize(
+    "host", ["", ".", "..", "../../etc", "a/b", "web 1", "-x", "büro", "x" * 300, "a\n# b", "\x00", "\udcff", "🐋"]
+)
+def test_a_host_that_is_no_name_becomes_one_that_no_other_has(host: str, tmp_path: Path) -> None:
+    name = in_a_name(host)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,70}", name)
+    assert in_a_name(f"{host}?") != name
+    kept = vault.keep(tmp_path, [TASK], host=host, shown="it", now=NOON)
+    assert (kept.failed, [path.parent for path in kept.written]) == ((), [tmp_path])

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collectors.journal.vault import PREFIX, in_a_name
 from tests.lab import Lab
+
+
+def task_of(rule: str) -> str:
+    """The name of this host's vault item."""
+    return f"{PREFIX}{in_a_name(socket.gethostname())}-{rule}.md"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.hostile import NAME, check_journal, check_page, check_task, hidden_in
 from tests.lab import Lab
 from tests.lab.messes._write import MIB, hold, random_file
 from tests.lab.require import require_machine
-from tests.machine.journaling import Supervisor
+from tests.machine.journaling import Supervisor, task_of
 
 pytestmark = pytest.mark.machine
 
@@ -95,7 +95,7 @@ def test_journal_and_vault_keep_their_shape(supervisor: Supervisor, tmp_path: Pa
     alone.run(*config(supervisor))
     check_journal(alone.journal, runs_count=2)
     tasks = alone.tasks
-    assert {"supervisor-docker-storage-disk-full.md", "supervisor-docker-storage-deleted-open.md"} <= tasks.keys()
-    assert "␛" in tasks["supervisor-docker-storage-deleted-open.md"]
+    assert {task_of("disk-full"), task_of("deleted-open")} <= tasks.keys()
+    assert "␛" in tasks[task_of("deleted-open")]
     for text in tasks.values():
         check_task(text)

@@ -10,11 +10,11 @@ import pytest
 from tests.hostile import check_journal, check_task
 from tests.lab import Lab
 from tests.lab.require import require_machine
-from tests.machine.journaling import Supervisor
+from tests.machine.journaling import Supervisor, task_of
 
 pytestmark = pytest.mark.machine
 
-DISK_FULL = "supervisor-docker-storage-disk-full.md"
+DISK_FULL = task_of("disk-full")
 NOTE = "\nNight shift: Ada looks into this.\n"
 
 

@@ -66,7 +66,7 @@ def test_the_journal_gets_one_header_and_one_machine_line(report: Report) -> Non
 
 
 def test_the_vault_items_keep_their_shape(report: Report, tmp_path: Path) -> None:
-    kept = keep(tmp_path, tasks(report, None), now=NOW)
+    kept = keep(tmp_path, tasks(report, None), host="h", shown="h", now=NOW)
     assert not kept.failed
     assert len(kept.written) == len({f.rule for f in report.findings if f.severity >= Severity.P2})
     for path in kept.written:
