@@ -24,7 +24,8 @@ from collectors.reclaim import act
 from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome
 from collectors.reclaim.run import apply, earlier_run
 from collectors.reclaim.tools import RunContext, for_snapshot
-from collectors.report import formatting, outcome, plan_text
+from collectors.report import formatting, plan_text
+from collectors.report.plan_document import Told, reclaim_document
 from collectors.report.plan_text import exact_or_none
 from collectors.system.folders import state_folder
 
@@ -68,8 +69,8 @@ class _Asked:
     def tell(self, status: int, page: str, done: ReclaimOutcome | None = None, why_not: str = "") -> int:
         """On stdout: the page, or the document. Gives back the status."""
         if self.arguments.format == "json":
-            told = outcome.Told(self.report, self.tier, status, self.steps, done, why_not)
-            page = json.dumps(outcome.encode(told)) + "\n"
+            told = Told(self.report, self.tier, status, self.steps, done, why_not)
+            page = json.dumps(reclaim_document(told)) + "\n"
         sys.stdout.write(page)
         return status
 
@@ -134,7 +135,7 @@ def _run(asked: _Asked) -> int:
         return asked.refuse(ApplyStatus.UNKNOWN, str(error))
     done = _apply(asked.report.plan, asked.steps, context)
     status = _status(asked.report, done, asked.steps, asked.arguments.until)
-    asked.tell(status, outcome.applied(done, asked.tier, si=asked.arguments.si), done)
+    asked.tell(status, plan_text.applied(done, asked.tier, si=asked.arguments.si), done)
     _aftermath(done, asked.steps, chosen)
     return status
 

@@ -28,9 +28,8 @@ from collectors.model.reading import (
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.report import formatting
-from collectors.report.plan_document import gaps, no_step, other_plan, plan_fields
+from collectors.report.plan_document import SCHEMA, gaps, no_step, other_plan, plan_fields
 
-SCHEMA = 1
 Json = dict[str, object]
 
 

@@ -1,4 +1,6 @@
-"""Plans in the JSON document: that of the filesystem which leads at the top, those of the others beside their ledgers.
+"""Plans in the JSON document, and what came of one as a document of its own.
+
+The plan of the filesystem which leads stands at the top, those of the others beside their ledgers.
 
 A step's `frees_bytes` is the best that is known of it, with bounds where it was not measured. Every sum (a harm's
 subtotal, what a target is short of) counts an estimate by its `frees_low_bytes`.
@@ -6,13 +8,24 @@ subtotal, what a target is short of) counts an estimate by its `frees_low_bytes`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from collectors.model.finding import Finding
 from collectors.model.ledger import Ledger
-from collectors.model.plan import HarmTotal, Plan, PlanTarget, Step
+from collectors.model.plan import HarmTotal, Plan, PlanTarget, Risk, Step
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, ceiling, charged_or_none, floor, reason
+from collectors.model.records import dataclass
 from collectors.model.report import Report
+from collectors.report import formatting
 
+if TYPE_CHECKING:
+    from collectors.reclaim.act import ReclaimOutcome, StepResult
+
+SCHEMA = 1
 Json = dict[str, object]
+_FIGURES = ("predicted", "engine_reported", "measured", "measured_data")
+_NOTHING_RAN = "nothing has run"
 
 
 def plan_fields(report: Report) -> Json:
@@ -113,3 +126,115 @@ def gaps(*sizes: Size) -> str:
             case Exact():
                 pass
     return "; ".join(list(told)[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a call of `--reclaim` came to. `outcome` None: nothing was begun, `reason` says why, "" for a dry run."""
+
+    report: Report  # of before
+    tier: Risk
+    exit_status: int
+    chosen: tuple[Step, ...]
+    outcome: ReclaimOutcome | None = None
+    reason: str = ""
+
+
+def reclaim_document(told: Told) -> Json:
+    """One line, for `--reclaim --format json`: of a dry run, a run that was not begun, and one that was.
+
+    A figure of which only a floor is known stands as that floor, with the reason beside it.
+    """
+    report, outcome = told.report, told.outcome
+    target = report.plan.target
+    return {
+        "schema": SCHEMA,
+        "tool_version": report.tool_version,
+        "host": report.host,
+        "taken_at": formatting.moment(report.taken_at),
+        "mode": "applied" if outcome else "not run" if told.reason else "dry run",
+        "tier": told.tier.value,
+        "target_percent": target.percent if target else None,
+        "exit_status": told.exit_status,
+        "ended": outcome.ended.value if outcome else None,
+        "used_percent_before": outcome.used_percent_before if outcome else None,
+        "used_percent_after": outcome.used_percent_after if outcome else None,
+        **_figures(outcome, told.reason or _NOTHING_RAN),
+        "steps": [_done(r) for r in outcome.steps] if outcome else [_promised(step) for step in told.chosen],
+        "notes": list(outcome.notes) if outcome else [],
+    }
+
+
+def _figures(of: ReclaimOutcome | None, why_not: str) -> Json:
+    if of is None:
+        return {**{f"{name}_bytes": None for name in _FIGURES}, "reason": why_not}
+    sizes = (of.predicted, of.engine_reported, of.measured, of.measured_data)
+    return {**_bytes(sizes), "reason": "; ".join(filter(None, (of.reason, gaps(*sizes))))}
+
+
+def _bytes(sizes: Iterable[Size]) -> Json:
+    return {f"{name}_bytes": charged_or_none(size) for name, size in zip(_FIGURES, sizes, strict=True)}
+
+
+def _done(result: StepResult) -> Json:
+    sizes = (result.predicted, result.engine_reported, result.measured, result.measured_data)
+    return {
+        "id": result.step,
+        "action": result.action,
+        "title": result.title,
+        **_bytes(sizes),
+        "reason": gaps(*sizes),
+        "took_s": round(result.took_s, 3),
+        "worked": result.worked,
+        "note": result.note,
+        "targets": [{"id": t.target.text(), "removed": t.removed, "reason": t.reason} for t in result.targets],
+    }
+
+
+def _promised(step: Step) -> Json:
+    return {
+        "id": step.id,
+        "action": step.action,
+        "title": step.title,
+        **_figures(None, "; ".join(filter(None, (gaps(step.frees), _NOTHING_RAN)))),
+        "predicted_bytes": charged_or_none(step.frees),
+        "took_s": None,
+        "worked": None,
+        "note": "",
+        "targets": [{"id": owner.text(), "removed": False, "reason": _NOTHING_RAN} for owner in step.targets],
+    }
+
+
+def reclaim_schema() -> Json:
+    """The JSON Schema of `reclaim_document`, as a part of the report's."""
+    from collectors.reclaim.act import Ended
+
+    text: Json = {"type": "string"}
+    figures: Json = {f"{name}_bytes": {"type": ["integer", "null"]} for name in _FIGURES}
+    percent: Json = {"type": ["number", "null"]}
+    target = _object({"id": text, "removed": {"type": "boolean"}, "reason": text})
+    told = {"took_s": percent, "worked": {"type": ["boolean", "null"]}, "note": text}
+    step = {"id": text, "action": text, "title": text, **figures, "reason": text, **told}
+    return _object(
+        {
+            "schema": {"const": SCHEMA},
+            "tool_version": text,
+            "host": text,
+            "taken_at": text,
+            "mode": {"enum": ["applied", "not run", "dry run"]},
+            "tier": {"enum": [risk.value for risk in Risk]},
+            "target_percent": percent,
+            "exit_status": {"enum": [0, 1, 2, 3]},
+            "ended": {"enum": [*(ended.value for ended in Ended), None]},
+            "used_percent_before": percent,
+            "used_percent_after": percent,
+            **figures,
+            "reason": text,
+            "steps": {"type": "array", "items": _object({**step, "targets": {"type": "array", "items": target}})},
+            "notes": {"type": "array", "items": text},
+        }
+    )
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -1,18 +1,22 @@
-"""Plans in words: their steps, the same wherever a plan is shown; `--plan`, and what `--reclaim` would do."""
+"""Plans in words, the same wherever one is shown; what `--reclaim` would do, and what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Severity
 from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
-from collectors.model.reading import Exact, Size
+from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import shown_total
 from collectors.report import formatting
+
+if TYPE_CHECKING:
+    from collectors.reclaim.act import ReclaimOutcome, StepResult
 
 
 def plan_lines(report: Report, si: bool) -> list[str]:
@@ -197,6 +201,50 @@ def not_run(report: Report, when_percent: float, tier: Risk, *, si: bool = False
 def why_not_run(report: Report, when_percent: float) -> str:
     """For which of the two reasons."""
     return "how full the disk is is not known" if _space(report) is None else f"less than {when_percent:g}% is used"
+
+
+def applied(outcome: ReclaimOutcome, tier: Risk, *, si: bool = False) -> str:
+    """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
+    lines = [
+        "## Docker Storage Reclaim",
+        f"Disk: {_before_and_after(outcome)}",
+        "Mode: applied",
+        f"Tier: {tier.value}",
+        f"Ended: {outcome.ended.value}" + (f" ({formatting.quoted(outcome.reason, 300)})" if outcome.reason else ""),
+        f"Predicted: {formatting.size(outcome.predicted, si=si)}",
+        f"Engine reported: {formatting.size(outcome.engine_reported, si=si)}",
+        f"Measured: {formatting.size(outcome.measured, si=si)}",
+    ]
+    if isinstance(outcome.measured_data, Exact):
+        lines.append(f"Measured data: {formatting.size(outcome.measured_data, si=si)}")
+    for result in outcome.steps:
+        lines += _result(result, si)
+    lines += [f"- Note: {formatting.quoted(note, 400)}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _before_and_after(outcome: ReclaimOutcome) -> str:
+    before, after = outcome.used_percent_before, outcome.used_percent_after
+    if after is None:
+        return "unknown"
+    was = "unknown" if before is None else formatting.whole_percent(before)
+    return f"{formatting.whole_percent(after)} used (was {was})"
+
+
+def _result(result: StepResult, si: bool) -> list[str]:
+    removed = len(result.removed)
+    sizes = f"predicted {formatting.size(result.predicted, si=si)}, measured {formatting.size(result.measured, si=si)}"
+    engine = "" if isinstance(result.engine_reported, Unavailable) else formatting.size(result.engine_reported, si=si)
+    told = f", engine reported {engine}" if engine else ""
+    done = f"{removed} of {len(result.targets)} removed in {result.took_s:.1f} s"
+    lines = [f"- {formatting.quoted(result.title, 200)}: {done}, {sizes}{told}"]
+    for target in result.targets:
+        if not target.removed:
+            name, reason = formatting.quoted(target.target.text(), 120), formatting.quoted(target.reason, 200)
+            lines.append(f"  - left alone: {name}: {reason}")
+    if result.note:
+        lines.append(f"  - {formatting.quoted(result.note, 300)}")
+    return lines
 
 
 def _space(report: Report) -> FsSpace | None:

@@ -6,7 +6,7 @@ from collectors.model.finding import Severity
 from collectors.model.ledger import Category
 from collectors.model.plan import Harm, Risk
 from collectors.model.snapshot import Outcome
-from collectors.report import outcome
+from collectors.report.plan_document import reclaim_schema
 
 Json = dict[str, object]
 
@@ -81,7 +81,7 @@ def schema() -> Json:
             "step": _step(),
             "plan": _plan(),
             "bill": _bill(),
-            "reclaim": outcome.schema(),  # what `--reclaim --format json` prints
+            "reclaim": reclaim_schema(),  # what `--reclaim --format json` prints
             "coverage": _object({"source": _TEXT, "outcome": outcomes, "reason": _TEXT, "took_s": _NUMBER}),
         },
     }

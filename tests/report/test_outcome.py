@@ -11,7 +11,7 @@ from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why
 from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
-from collectors.report.outcome import Told, encode
+from collectors.report.plan_document import Told, reclaim_document
 from collectors.report.schema import schema
 from tests.tui.incident import incident
 
@@ -37,7 +37,7 @@ def test_each_thing_says_whether_it_went_and_each_figure_why_it_is_not_there() -
     )
     total = AtLeast(700, (Unavailable(Why.TIMED_OUT, "no answer in 2 s", HERE),), HERE)
     came = ReclaimOutcome(Ended.ALL_DONE, "", (step,), total, NONE, Exact(-3, HERE), NONE, 91, 90, ("a note",))
-    told = encode(Told(incident(), Risk.CAREFUL, 1, (), came))
+    told = reclaim_document(Told(incident(), Risk.CAREFUL, 1, (), came))
     Draft202012Validator({"$ref": "#/$defs/reclaim", "$defs": schema()["$defs"]}).validate(told)
     assert (told["predicted_bytes"], told["engine_reported_bytes"], told["measured_bytes"]) == (700, None, -3)
     assert "the engine names no figure" in str(told["reason"])
