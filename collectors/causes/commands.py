@@ -109,16 +109,16 @@ def unread(what: str, reading: Reading[object]) -> tuple[str, ...]:
     """Nothing is proposed for a kind of thing that could not be listed; not a word where there is no such thing."""
     why = f" ({reading.why}: {reading.detail})" if isinstance(reading, Unavailable) else ""
     absent = isinstance(reading, Unavailable) and reading.why is Why.NOT_APPLICABLE
-    return () if absent else (f"{what}: not considered, since it could not be listed{why}.",)
+    return () if absent else (f"{what}: no step, because it could not be listed{why}.",)
 
 
 def kept(count: int, what: str, by: str) -> str:
-    return f"{count} {what} {are(count)} kept by a rule ({by})."
+    return f"{count} {what} {are(count)} kept by a {by} of the [keep] table in the configuration."
 
 
 def in_use(count: int, what: str) -> str:
     it = "it" if count == 1 else "them"
-    return f"{count} {what} {are(count)} in use: nothing to do about {it} without removing a container."
+    return f"{count} {what} {are(count)} in use: no step, unless the containers that use {it} are removed."
 
 
 def because(reasons: Mapping[str, int], nothing: str) -> str:

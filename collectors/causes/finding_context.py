@@ -12,12 +12,12 @@ Directories of the host that fill up by themselves, for the causes that are abou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.holders import called
 from collectors.ledger.item_builder import removable
-from collectors.ledger.ranking import rank
+from collectors.ledger.ranking import DOMINANT_SHARE, rank
 from collectors.ledger.release_table import freed_beside, freed_bytes
 from collectors.model.engine import DaemonConfig, Engine, Flavour
 from collectors.model.filesystem import FsSpace
@@ -132,6 +132,14 @@ def owners(items: Iterable[Item]) -> tuple[Owner, ...]:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """`1 image`, `12 images`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def mostly(items: Sequence[Item]) -> str:
+    """` (mostly container web-1's log)` where one of them is most of all, ` (volume pg)` of a single one; else ""."""
+    first = max(items, key=lambda item: charged(item.referenced), default=None)
+    if first is None or charged(first.referenced) < DOMINANT_SHARE * sum(charged(item.referenced) for item in items):
+        return ""
+    return f" ({'' if len(items) == 1 else 'mostly '}{called(first)})"
 
 
 def largest(items: Iterable[Item], most: int = 5) -> tuple[tuple[str, Size | str], ...]:

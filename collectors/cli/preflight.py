@@ -147,8 +147,9 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 def _settings(arguments: argparse.Namespace, config: Config) -> Settings:
     """Those of the configuration; a minimum age on the command line stands for all that are in it."""
     if arguments.min_age is None:
-        return config.settings
-    return replace(config.settings, keep=replace(config.settings.keep, min_age_s=arguments.min_age))
+        return replace(config.settings, si=arguments.si)
+    keep = replace(config.settings.keep, min_age_s=arguments.min_age)
+    return replace(config.settings, keep=keep, si=arguments.si)
 
 
 def worst(statuses: Sequence[int]) -> int:

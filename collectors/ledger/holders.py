@@ -23,29 +23,11 @@ from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable,
 from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy
-from collectors.model.store import Orphanhood, UnitKind
+from collectors.model.store import LIES_INSIDE, Orphanhood, UnitKind
 
 _SHORT_ID = 12
 _MOST_OF_IT = 0.6
 
-# What one of a class is called and what several are; build cache and the rest have no plural.
-_CLASSES = {
-    Category.IMAGES: ("image", "images"),
-    Category.CONTAINERS: ("container's layer", "containers' layers"),
-    Category.LOGS: ("container log", "container logs"),
-    Category.VOLUMES: ("volume", "volumes"),
-    Category.ORPHANS: ("orphaned layer", "orphaned layers"),
-    Category.SNAPSHOTS: ("snapshot", "snapshots"),
-    Category.DELETED_PENDING: ("deleted subvolume", "deleted subvolumes"),
-    Category.DELETED_OPEN: ("deleted file that is open", "deleted files that are open"),
-}
-_UNCOUNTED = {
-    Category.BUILD_CACHE: "build cache",
-    Category.DOCKER_OTHER: "other files of the engine",
-    Category.OTHER_FILES: "files outside Docker",
-    Category.METADATA: "the filesystem's own metadata",
-    Category.UNATTRIBUTED: "what no source explains",
-}
 CONTAINER = "container "  # in front of a container's name; one with "'s log" behind it is plain without it too
 # What the name of a thing may begin with: its kind, which is never cut.
 KINDS = (
@@ -70,7 +52,7 @@ _OWNED = {
     OwnerKind.VOLUME: Category.VOLUMES,
 }
 _RANK = {category: rank for rank, category in enumerate(PRECEDENCE)}
-_INSIDE = (UnitKind.CORE_DUMP.value, UnitKind.NESTED_ROOT.value)  # parts of a container or volume, which is ranked
+_INSIDE = tuple(kind.value for kind in LIES_INSIDE)
 _UNPROVEN = (Orphanhood.YOUNG.value, Orphanhood.UNKNOWN.value)
 _WITH_PATH = (UnitKind.WRITABLE_LAYER, UnitKind.VOLUME, UnitKind.LOG)
 
@@ -145,7 +127,7 @@ def _class(facts: _Facts, ledger: Ledger, row: Row) -> Holder:
     stores = _stores(facts, [item for item in items if item.owner_id.kind is OwnerKind.STORE])
     members = sorted((*alone, *stores), key=lambda one: (-charged(one.bytes), one.name))
     growth = facts.growth.get(row.category.value)
-    name = class_name(row.category, len(members))
+    name = row.category.counted(len(members)) if members else row.category.words
     return Holder(None, row.category, name, "", "", row.charged, row.inodes, growth, tuple(members))
 
 
@@ -157,17 +139,6 @@ def _stores(facts: _Facts, items: list[Item]) -> Iterator[Holder]:
         size, inodes = _like(first.referenced, held.bytes), _like(first.inodes, held.inodes)
         owner, note = Owner(OwnerKind.STORE, path), f"the most of it {first.name}"
         yield Holder(owner, first.category, f"{first.state} {path}", path, note, size, inodes, None, ())
-
-
-def class_name(category: Category, count: int) -> str:
-    """`14 images`, `build cache`."""
-    return f"{count:,} {plural(category, count)}" if count and category in _CLASSES else plural(category, 2)
-
-
-def plural(category: Category, count: int) -> str:
-    """What so many of a class are called."""
-    one, several = _CLASSES.get(category, (_UNCOUNTED.get(category, ""),) * 2)
-    return one if count == 1 else several
 
 
 def _thing(facts: _Facts, item: Item) -> Holder:
@@ -215,7 +186,7 @@ def _journal_key(item: Item) -> str:
 def called(item: Item) -> str:
     """The name that people know a thing by, its kind before it: `image shop/app:1`, `container web-1's log`."""
     kind = item.owner_id.kind
-    return item.name if kind is OwnerKind.PATH else _WORDS.get(kind, _other)(item)[0]
+    return item.name if kind is OwnerKind.PATH or item.state in _INSIDE else _WORDS.get(kind, _other)(item)[0]
 
 
 def _short(name: str) -> str:
@@ -231,6 +202,17 @@ def _volume(item: Item) -> tuple[str, str]:
     anonymous = item.state.endswith(", anonymous")
     name = f"anonymous volume {_short(item.name)}" if anonymous else f"volume {item.name}"
     return name, f"in use by {item.owner}" if item.owner else item.state.partition(",")[0]
+
+
+_RUN = re.compile(r"^(?:mount / from|cached (mount \S+) from) exec (?:/bin/sh -c )?", re.DOTALL)
+
+
+def _build_step(description: str) -> str:
+    """A record as its Dockerfile has the step, where BuildKit tells: `RUN make`, `cache mount /root of RUN make`."""
+    found = _RUN.match(description)
+    if found is None:
+        return description.strip()
+    return f"{f'cache {found[1]} of ' if found[1] else ''}RUN {description[found.end() :]}"
 
 
 def _log(item: Item) -> tuple[str, str]:
@@ -263,11 +245,12 @@ def _other(item: Item) -> tuple[str, str]:
 # (name, note) of a thing, by what it is.
 _WORDS: Mapping[OwnerKind, Callable[[Item], tuple[str, str]]] = {
     OwnerKind.IMAGE: _image,
-    OwnerKind.BUILD: lambda item: (f"build cache of {item.name}", "in use" if item.state == "in use" else ""),
+    OwnerKind.BUILD: lambda item: (f"build cache of {_build_step(item.name)}", "in use" * (item.state == "in use")),
     OwnerKind.CONTAINER: lambda item: (f"{CONTAINER}{item.name}'s layer", item.state),
     OwnerKind.LOG: _log,
     OwnerKind.VOLUME: _volume,
     OwnerKind.ORPHAN: lambda item: (f"orphaned layer {_short(item.name)}", ""),
+    OwnerKind.PLUGIN: lambda item: (f"plugin {_short(item.name)}", ""),
     OwnerKind.SNAPSHOT: lambda item: (f"snapshot {item.name}", ""),
     OwnerKind.CONTAINERD: _of_containerd,
     OwnerKind.LEASE: _leased,

@@ -19,7 +19,7 @@ from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
-from collectors.model.store import Unit
+from collectors.model.store import LIES_INSIDE, Unit
 
 CLAIMED = "size as the engine reports it"  # the note of an item that nobody measured
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
@@ -160,6 +160,17 @@ class Desk:
         if owner.kind in (OwnerKind.CONTAINER, OwnerKind.LOG) and isinstance(rows, Exact):
             return next((row.name for row in rows.value if row.container_id == owner.id), "")
         return ""
+
+    def place(self, unit: Unit, owner: Owner) -> str:
+        """`core.4711 in container web-1`: what lies inside something is named after that, not after its directory."""
+        what = unit.name.partition(" in ")[0]
+        if unit.kind not in LIES_INSIDE or owner.kind not in (OwnerKind.CONTAINER, OwnerKind.VOLUME):
+            return unit.name
+        if owner.kind is OwnerKind.VOLUME:
+            return f"{what} in volume {owner.id}"
+        container = self.containers.get(ContainerId(owner.id))
+        name = container.name if container else self.name_on_disk(owner) or owner.id[:12]
+        return f"{what} in container {name}"
 
     def inside(self, key: Owner, *, own_only: bool) -> tuple[PathUsage, ...]:
         """The largest directories and files of an owner; `own_only`: of its units that nobody else owns."""

@@ -19,7 +19,7 @@ from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
-from collectors.model.store import ContainerLog, Orphanhood, Unit, UnitKind
+from collectors.model.store import LIES_INSIDE, ContainerLog, Orphanhood, Unit, UnitKind
 
 
 def units(desk: Desk) -> Iterable[Item]:
@@ -33,7 +33,7 @@ def units(desk: Desk) -> Iterable[Item]:
         category = category_of(unit)
         if any(owner.kind in IN_GROUPS for owner in unit.owners):
             continue
-        if category not in alone and unit.kind not in (UnitKind.CORE_DUMP, UnitKind.NESTED_ROOT):
+        if category not in alone and unit.kind not in LIES_INSIDE:
             continue
         proof = proofs.get(unit.id)
         free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
@@ -55,7 +55,7 @@ def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: b
         id=unit.id,
         owner_id=owner,
         category=category,
-        name=unit.name,
+        name=desk.place(unit, owner),
         referenced=referenced,
         exclusive=exclusive,
         inodes=desk.figures.counted(usage.inodes) if usage else gone,

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from collectors.ledger.charge import by_unit, first
-from collectors.ledger.holders import charged_alone, classes, plural
+from collectors.ledger.holders import charged_alone, classes
 from collectors.model.filesystem import FsSpace, Occupancy
 from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Books, Category, Ledger
@@ -165,7 +165,7 @@ def _apart(one: Holder, resource: Resource) -> Iterator[Holder]:
 
 def _rest(one: Holder, gone: Holder, others: tuple[Holder, ...]) -> Holder:
     """The class without a member."""
-    name = f"{len(others)} more {plural(one.category, len(others))}" if others else f"other {plural(one.category, 2)}"
+    name = f"{len(others)} more {one.category.several(len(others))}" if others else f"other {one.category.words}"
     size, inodes = _without(one.bytes, charged(gone.bytes)), _without(one.inodes, charged(gone.inodes))
     return replace(one, name=name, bytes=size, inodes=inodes, growth_bytes_per_day=None, members=others)
 

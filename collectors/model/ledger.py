@@ -29,6 +29,39 @@ class Category(StrEnum):
     METADATA = "metadata"
     UNATTRIBUTED = "unattributed"
 
+    @property
+    def words(self) -> str:
+        """What a reader is told it is, in every face: `other Docker files`. Tables and programs have the value."""
+        return _WORDS[self][1]
+
+    def counted(self, count: int) -> str:
+        """What so many things of it are called: `1 container log`, `build cache`."""
+        one, several = _WORDS[self]
+        return f"{count:,} {one if count == 1 else several}" if one else several
+
+    def several(self, count: int) -> str:
+        """The same without the number."""
+        one, several = _WORDS[self]
+        return one if one and count == 1 else several
+
+
+# One of a category, "" where they are not counted, and all of it.
+_WORDS = {
+    Category.IMAGES: ("image", "images"),
+    Category.CONTAINERS: ("container layer", "container layers"),
+    Category.LOGS: ("container log", "container logs"),
+    Category.VOLUMES: ("volume", "volumes"),
+    Category.BUILD_CACHE: ("", "build cache"),
+    Category.ORPHANS: ("orphaned layer", "orphaned layers"),
+    Category.DOCKER_OTHER: ("", "other Docker files"),
+    Category.SNAPSHOTS: ("snapshot", "snapshots"),
+    Category.DELETED_PENDING: ("deleted subvolume", "deleted subvolumes"),
+    Category.DELETED_OPEN: ("open deleted file", "open deleted files"),
+    Category.OTHER_FILES: ("", "files outside Docker"),
+    Category.METADATA: ("", "filesystem metadata"),
+    Category.UNATTRIBUTED: ("", "unattributed use"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

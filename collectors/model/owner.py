@@ -10,6 +10,7 @@ run log, recordings, ids of a plan's steps. It is made and read nowhere but here
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import NamedTuple, NewType
 
@@ -64,3 +65,13 @@ class Owner(NamedTuple):
         if not colon:
             raise ValueError(f"no owner: {text!r}")
         return cls(OwnerKind(kind), rest)
+
+
+_KEYS = {"container": "container {}'s layer", "log": "container {}'s log", "volume": "volume {}", "image": "image {}"}
+
+
+def key_words(key: str) -> str:
+    """A figure of the journal as people call it: `log:web-1` → `container web-1's log`; categories as they are."""
+    kind, _, name = key.removeprefix("owner:").partition(":")
+    short = name[:12] if re.fullmatch(r"[0-9a-f]{64}", name) else name
+    return _KEYS[kind].format(short) if name and kind in _KEYS else key

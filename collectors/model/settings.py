@@ -152,10 +152,11 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The tables `[thresholds]` and `[keep]` of the configuration."""
+    """The tables `[thresholds]` and `[keep]` of the configuration, and in which units sentences tell sizes."""
 
     thresholds: Thresholds
     keep: Rules
+    si: bool = False  # powers of 1000, as --si asks for
 
 
 # Where nothing is configured, and for recordings from before reports carried their settings.

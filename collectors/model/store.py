@@ -46,6 +46,9 @@ class UnitKind(StrEnum):
     HOST = "host files"  # everything else on the filesystem
 
 
+LIES_INSIDE = (UnitKind.CORE_DUMP, UnitKind.NESTED_ROOT)  # they lie in a container or a volume, and go with it
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     id: UnitId  # its path

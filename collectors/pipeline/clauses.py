@@ -46,6 +46,7 @@ class Case:
     cut: CutShort | None  # None: what could be read was read
     stands_in: bool  # is this only where Docker's data would usually be?
     undecided: str  # why it is not known whether anything presses; "" where it is
+    si: bool = False  # are sizes told in powers of 1000?
 
 
 BARE_LETTERS = 24
@@ -59,6 +60,7 @@ class Form:
     notes: bool
     letters: int
     short: bool = False
+    si: bool = False
     points: bool = False  # what a person decides on is told by its place, where that is shorter
 
     @property
@@ -87,10 +89,10 @@ def held(case: Case, form: Form) -> str:
     if growing is not None and growing.name != most[0].name:
         word = "largest" if ranking.certain else "large"
         told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(most, ranking))}"
-        return f"{told}; growing: {name_of(growing, form)} {_rate(growing)}{_cut_note(case.cut, form)}"
+        return f"{told}; growing: {name_of(growing, form)} {_rate(growing, form)}{_cut_note(case.cut, form)}"
     told = ", ".join(_amount(one, ranking, form, again=one is not most[0]) for one in most)
     if growing is not None:
-        told += f", growing{'' if len(most) == 1 else f' {name_of(growing, form)}'} {_rate(growing)}"
+        told += f", growing{'' if len(most) == 1 else f' {name_of(growing, form)}'} {_rate(growing, form)}"
     elif len(most) == 1 and form.notes:
         told += _others_are_small(most[0], ranking)
     return f"so far {told}{_cut_note(case.cut, form)}" if case.cut else told
@@ -109,7 +111,8 @@ def beside(alarm: Finding, case: Case, form: Form) -> str:
     if form.short or alarm.bytes is None:
         return ""
     if about is None:
-        return f"; alarm: {formatting.size(alarm.bytes)} in {formatting.quoted(alarm.claim, 2 * form.letters)}"
+        claim = formatting.quoted(alarm.claim, 2 * form.letters)
+        return f"; alarm: {claim}, {formatting.size(alarm.bytes, si=form.si)}"
     if about in most or charged(about.bytes) < WORTH_SHARE * charged(most[0].bytes):
         return ""
     return f"; alarm: {_amount(about, case.ranking, form)}"
@@ -118,7 +121,7 @@ def beside(alarm: Finding, case: Case, form: Form) -> str:
 def _amount(one: Holder, ranking: Ranking, form: Form, *, again: bool = False) -> str:
     note = f" ({formatting.quoted(one.note, form.letters)})" if form.notes and one.note else ""
     size = one.weight(ranking.resource)
-    count = formatting.size(size)
+    count = formatting.size(size, si=form.si)
     if ranking.resource is Resource.CHUNKS and not again:
         count += " of it"  # of the metadata, which the clause before names
     if ranking.resource is Resource.INODES:
@@ -138,9 +141,10 @@ def name_of(one: Holder, form: Form) -> str:
     return f"{kind}{formatting.quoted(own.removesuffix(tail), form.letters)}{tail}"
 
 
-def _rate(one: Holder) -> str:
+def _rate(one: Holder, form: Form) -> str:
     by_day = one.growth_bytes_per_day or 0
-    return f"+{formatting.bytes_(by_day // 24)}/h" if by_day >= _HOUR_BYTES else f"+{formatting.bytes_(by_day)}/day"
+    count, span = (by_day // 24, "h") if by_day >= _HOUR_BYTES else (by_day, "day")
+    return f"+{formatting.bytes_(count, si=form.si)}/{span}"
 
 
 def _others_are_small(one: Holder, ranking: Ranking) -> str:
@@ -172,15 +176,11 @@ def _thousands(count: int) -> str:
 
 # What comes back with least harm.
 
-_PRICES = {Harm.NONE: "no cost", Harm.TIME: "rebuild", Harm.HISTORY: "logs lost", Harm.STATE: "check first"}
-_CACHE = "build cache"
-_GIVES = {
-    Category.IMAGES: "images",
-    Category.BUILD_CACHE: _CACHE,
-    Category.LOGS: "logs",
-    Category.CONTAINERS: "stopped containers",
-    Category.ORPHANS: "orphans",
-    Category.DELETED_PENDING: "deleted subvolumes",
+_PRICES = {
+    Harm.NONE: "no cost",
+    Harm.TIME: "rebuild",
+    Harm.HISTORY: "logs lost",
+    Harm.STATE: "check first",
 }
 
 
@@ -252,7 +252,7 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
     if case.ranking.resource is Resource.CHUNKS:
         return _metadata_back(way, form)
     inodes, about = case.ranking.resource is Resource.INODES, "~" if way.guessed else ""
-    freed = f"{way.freed:,}" if inodes else f"{about}{formatting.bytes_(way.freed)}"
+    freed = f"{way.freed:,}" if inodes else f"{about}{formatting.bytes_(way.freed, si=form.si)}"
     leads = f"({_PRICES[way.harm]}) → {about}{formatting.whole_percent(way.used_percent)}"
     if form.short:
         return f"plan frees {freed} {leads}"
@@ -261,17 +261,17 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
     if case.plan.target is not None:
         leads += f" (target {case.plan.target.percent:g}%)"
     kinds = _kinds(way.steps)
-    return f"{' and '.join(kinds)} {'gives' if kinds == [_CACHE] else 'give'} back {freed} {leads}"
+    return f"{' and '.join(kinds)} {'gives' if kinds == [Category.BUILD_CACHE.words] else 'give'} back {freed} {leads}"
 
 
 def _metadata_back(way: Way, form: Form) -> str:
     """`build cache gives back 12.0 MiB of metadata (rebuild), then a balance makes room`."""
     if not way.freed:
         return "a balance makes room"
-    kinds, freed = _kinds(way.steps), formatting.bytes_(way.freed)
+    kinds, freed = _kinds(way.steps), formatting.bytes_(way.freed, si=form.si)
     if form.short:
         return f"plan frees {freed} ({_PRICES[way.harm]}), {'then balance' if way.is_enough else 'too little'}"
-    verb = "gives" if kinds == [_CACHE] else "give"
+    verb = "gives" if kinds == [Category.BUILD_CACHE.words] else "give"
     then = "then a balance makes room" if way.is_enough else "too little for a balance"
     return f"{' and '.join(kinds)} {verb} back {freed} of metadata ({_PRICES[way.harm]}), {then}"
 
@@ -281,6 +281,6 @@ def _kinds(steps: Sequence[Step]) -> list[str]:
     sums: dict[str, int] = {}
     for step in steps:
         cause = causes.find(step.cause or step.rule)
-        word = _GIVES.get(cause.category, "leftovers") if cause is not None and cause.category else "leftovers"
+        word = cause.category.words if cause is not None and cause.category else "leftovers"
         sums[word] = sums.get(word, 0) + charged(step.frees)
     return sorted(sums, key=lambda word: -sums[word])[:2]

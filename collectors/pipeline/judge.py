@@ -249,6 +249,7 @@ def _verdict(snapshot: Snapshot, judged: Judged, settings: Settings) -> str:
         cut=_cut_short(study),
         stands_in=judged.worst == 0 and snapshot.assumed and isinstance(snapshot.docker_root, Unavailable),
         undecided=_undecided(snapshot),
+        si=settings.si,
     )
     return verdict(case)
 

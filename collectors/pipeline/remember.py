@@ -1,9 +1,4 @@
-"""A finished run as the journal's record and bullets, and as the vault's tasks. Pure.
-
-A report in the journal's terms: one record of figures. Pure.
-
-The run in words for people: the journal's bullets and the vault's tasks. Pure; foreign strings are escaped here.
-"""
+"""A finished run as the journal's record and bullets and the vault's tasks; foreign strings are escaped here. Pure."""
 
 from __future__ import annotations
 
@@ -148,21 +143,21 @@ _NEWS_BYTES = 16 << 20
 def bullets(report: Report, record: Record, before: Record | None, actions: tuple[Action, ...] = ()) -> list[str]:
     """A few lines; one where nothing changed."""
     told = [_state(report)]
-    changed = _changed(record, before)
+    changed = _changed(record, before, si=report.settings.si)
     told += changed
-    told += [_action(action) for action in actions]
+    told += [_action(action, si=report.settings.si) for action in actions]
     if before is None or changed or _rules(record) != _rules(before):
         for finding in report.findings:
             if finding.severity >= Severity.P2:
-                told.append(line(finding))
+                told.append(line(finding, si=report.settings.si))
     gone = _rules(before) - _rules(record) if before else set()
     told += [f"Resolved: {rule}" for rule in sorted(gone)]
     return told
 
 
-def line(finding: Finding) -> str:
+def line(finding: Finding, *, si: bool = False) -> str:
     """`[P2] claim, 1.2 GiB — remedy`."""
-    amount = f", {formatting.size(finding.bytes)}" if finding.bytes is not None else ""
+    amount = f", {formatting.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
     claim, remedy = formatting.quoted(finding.claim, 200), formatting.quoted(finding.remedy, 200)
     return f"[{finding.severity.name}] {claim}{amount} — {remedy}"
 
@@ -191,13 +186,14 @@ def _task(findings: Sequence[Finding], report: Report, journal: Journal | None) 
             "- Factory health: the disk of this host stays writable for builds, containers and the engine itself",
             "The task closes by itself once the finding is gone.",
         ],
-        tried=[_action(action) for action in _tried(worst.rule, journal)],
+        tried=[_action(action, si=report.settings.si) for action in _tried(worst.rule, journal)],
     )
 
 
 def _what(finding: Finding, report: Report) -> Iterator[str]:
-    yield line(finding)
-    yield from (f"- {_evidence(label, value)}" for label, value in finding.evidence)
+    si = report.settings.si
+    yield line(finding, si=si)
+    yield from (f"- {_evidence(label, value, si=si)}" for label, value in finding.evidence)
     yield f"Why the supervisor cannot do it itself: {_why_a_person(finding, report)}"
     yield from _steps(finding, report)
 
@@ -207,7 +203,8 @@ _MOST_STEPS = 10  # of a task
 
 def _needed(finding: Finding, report: Report) -> str:
     """The one line that a list of tasks shows: what it is, how much, and where."""
-    amount = f", {formatting.size(finding.bytes)}" if finding.bytes is not None else ""
+    si = report.settings.si
+    amount = f", {formatting.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
     return f"{formatting.quoted(finding.claim, 200)}{amount} on {formatting.quoted(report.host)}"
 
 
@@ -233,7 +230,8 @@ def _steps(finding: Finding, report: Report) -> list[str]:
     told: list[str] = []
     steps = _steps_of(finding, report)
     for step in steps[:_MOST_STEPS]:
-        told.append(f"- {formatting.quoted(step.title, 200)}, frees {formatting.size(step.frees)}")
+        frees = formatting.size(step.frees, si=report.settings.si)
+        told.append(f"- {formatting.quoted(step.title, 200)}, frees {frees}")
         # As in the plan's text: a command that is cut short, or that Markdown's escapes stand in, is no command.
         told.append(f"  Command: {formatting.safe(step.command)}")
     if len(steps) > _MOST_STEPS:
@@ -268,11 +266,12 @@ def _state(report: Report) -> str:
         return f"{report.severity.name}: {report.verdict}"
     figures = space.value
     total = shown_total(figures, report.filesystem_facts)
-    room = f"{formatting.bytes_(figures.used_bytes)} of {formatting.bytes_(total)}"
+    si = report.settings.si
+    room = f"{formatting.bytes_(figures.used_bytes, si=si)} of {formatting.bytes_(total, si=si)}"
     return f"{formatting.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 
 
-def _changed(record: Record, before: Record | None) -> list[str]:
+def _changed(record: Record, before: Record | None, *, si: bool) -> list[str]:
     if before is None:
         return []
     moved = []
@@ -281,19 +280,21 @@ def _changed(record: Record, before: Record | None) -> list[str]:
         if now is not None and was is not None and abs(now - was) >= _NEWS_BYTES:
             moved.append((now - was, name))
     moved.sort(key=lambda one: -abs(one[0]))
-    return [f"{name} {signed(change)} since the last run" for change, name in moved[:4]]
+    return [f"{Category(name).words} {signed(change, si)} since the last run" for change, name in moved[:4]]
 
 
 def _rules(record: Record) -> set[str]:
     return {noted.rule for noted in record.findings if noted.severity >= Severity.P2}
 
 
-def _action(action: Action) -> str:
-    freed = "an unknown amount" if action.measured_bytes is None else formatting.bytes_(action.measured_bytes)
-    promised = "" if action.predicted_bytes is None else f", {formatting.bytes_(action.predicted_bytes)} predicted"
+def _action(action: Action, *, si: bool) -> str:
+    freed = "an unknown amount" if action.measured_bytes is None else formatting.bytes_(action.measured_bytes, si=si)
+    promised = (
+        "" if action.predicted_bytes is None else f", {formatting.bytes_(action.predicted_bytes, si=si)} predicted"
+    )
     return f"Did {action.action} {formatting.quoted(action.target, 120)}: freed {freed}{promised}"
 
 
-def _evidence(label: str, value: Size | str) -> str:
-    shown = formatting.quoted(value, 160) if isinstance(value, str) else formatting.size(value)
-    return f"{formatting.quoted(label, 120)}: {shown}"
+def _evidence(label: str, value: Size | str, *, si: bool) -> str:
+    shown = formatting.quoted(value, 160) if isinstance(value, str) else formatting.size(value, si=si)
+    return f"{formatting.quoted(label, 300)}: {shown}"

@@ -10,6 +10,7 @@ that may not be.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from collectors import causes
 from collectors.causes import is_symptom
@@ -45,7 +46,7 @@ def verdict(case: Case) -> str:
     fails = next((f for f in case.findings if f.severity is Severity.P0 and not is_symptom(f)), None)
     said = ""
     for form in _FORMS:
-        said = BETWEEN.join(part for part in _clauses(case, case.space.value, fails, form) if part)
+        said = BETWEEN.join(part for part in _clauses(case, case.space.value, fails, replace(form, si=case.si)) if part)
         if len(formatting.rows(said, ROW_CELLS)) <= ROWS:
             break
     rows = formatting.rows(said, ROW_CELLS)
@@ -126,7 +127,8 @@ def for_a_person(case: Case, way: Way, form: Form) -> str:
     largest = max(case.plan.for_person, key=lambda step: charged(step.frees), default=None)
     if largest is None:
         return "nothing else can go"
-    return f"a person decides: {formatting.quoted(largest.title, form.letters)}, {formatting.size(largest.frees)}"
+    frees = formatting.size(largest.frees, si=form.si)
+    return f"a person decides: {formatting.quoted(largest.title, form.letters)}, {frees}"
 
 
 def _is_somebodys(one: Holder) -> bool:

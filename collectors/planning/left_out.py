@@ -11,20 +11,21 @@ from collectors import causes
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding
+from collectors.model.ledger import Category
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import charged
 
 _SHOWN = 3
 LIFTS_AGE = "--min-age 0 lifts the age rule"
 _KINDS = {
-    OwnerKind.IMAGE: "images",
+    OwnerKind.IMAGE: Category.IMAGES.words,
     OwnerKind.CONTAINER: "containers",
-    OwnerKind.BUILD: "build cache",
-    OwnerKind.VOLUME: "volumes",
-    OwnerKind.LOG: "logs",
-    OwnerKind.ORPHAN: "unreferenced layers",
-    OwnerKind.SNAPSHOT: "btrfs snapshots",
-    OwnerKind.DELETED: "subvolumes that wait for the cleaner",
+    OwnerKind.BUILD: Category.BUILD_CACHE.words,
+    OwnerKind.VOLUME: Category.VOLUMES.words,
+    OwnerKind.LOG: Category.LOGS.words,
+    OwnerKind.ORPHAN: Category.ORPHANS.words,
+    OwnerKind.SNAPSHOT: Category.SNAPSHOTS.words,
+    OwnerKind.DELETED: Category.DELETED_PENDING.words,
     OwnerKind.PLUGIN: "plugins",
     OwnerKind.LEFTOVER: "leftovers",
     OwnerKind.LEASE: "leases of containerd",
@@ -86,7 +87,7 @@ def read_only(mountpoint: str) -> str:
 
 def frees_nothing(titles: tuple[str, ...], why: str) -> str:
     """Several remedies with one reason. `why` starts in lower case."""
-    return f"{_titles(titles)}: would free nothing, because {why}."
+    return f"{_titles(titles)}: no step, because it would free nothing: {why}."
 
 
 def _titles(titles: tuple[str, ...]) -> str:
@@ -97,10 +98,10 @@ def _titles(titles: tuple[str, ...]) -> str:
 def blocked(holders: frozenset[OwnerKind]) -> str:
     """What kinds of owners else hold the bytes, as a reason in lower case."""
     if not holders:
-        return "no byte of this filesystem is held by them alone or together"
+        return "none of the bytes of this filesystem are held by what it removes alone"
     kinds = sorted({_KINDS.get(kind, "others") for kind in holders})
     words = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
-    return f"their bytes are also held by {words} that stay"
+    return f"the bytes are also held by {words} that stay"
 
 
 def no_step(claim: str, reason: str, remedy: str) -> str:
@@ -131,7 +132,8 @@ def target_guessed(percent: str, certain: str) -> str:
 
 def not_read(titles: tuple[str, ...]) -> str:
     """What destroys data is not proposed where nobody knows what that would free."""
-    return f"{_titles(titles)}: not proposed, because what would come free was not read yet."
+    why = "what would come free was not read; see Coverage for what could not be read, and why"
+    return f"{_titles(titles)}: not proposed, because {why}."
 
 
 def target_asks(percent: str, *, young: bool, by_hand: bool) -> str:

@@ -173,7 +173,7 @@ def _finding(finding: Finding, report: Report) -> Json:
         "severity": finding.severity.name,
         "title": finding.claim,
         "bytes": charged_or_none(finding.bytes) if finding.bytes is not None else None,
-        "evidence": [_evidence(label, value) for label, value in finding.evidence],
+        "evidence": [_evidence(label, value, report.settings.si) for label, value in finding.evidence],
         "remedy": finding.remedy,
         "certain": finding.certain,
         "mount": finding.mount or (report.ledger.filesystem.mount.mountpoint if report.ledger else ""),
@@ -182,10 +182,10 @@ def _finding(finding: Finding, report: Report) -> Json:
     }
 
 
-def _evidence(label: str, value: Size | str) -> Json:
+def _evidence(label: str, value: Size | str, si: bool) -> Json:
     if isinstance(value, str):
         return {"label": label, "value": value, "bytes": None}
-    return {"label": label, "value": formatting.size(value), "bytes": charged_or_none(value)}
+    return {"label": label, "value": formatting.size(value, si=si), "bytes": charged_or_none(value)}
 
 
 def trend_fields(trend: TrendView) -> Json:

@@ -15,7 +15,10 @@ import humanize
 
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable
 
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|])|(?<!\w)(_)|(_)(?!\w)|(~)(?=~)")
+# What has a meaning in Markdown where it stands: a star between blanks, an arrow and a pipe outside a table have none.
+_MARKS = r"[\\`]|\*(?=\S)|(?<=\S)\*|<(?=[A-Za-z/!?])|^[>#\[]|(?<!\w)_|_(?!\w)|~(?=~)"
+_MARKDOWN, _WITH_LINKS = re.compile(_MARKS), re.compile(rf"{_MARKS}|[\[\]]")
+_LINK = re.compile(r"\][\[(:]")
 # Supervisors look for this field anywhere in the page, and take the number after it.
 _FIELD = re.compile(r"(?<=Disk):")
 
@@ -144,8 +147,15 @@ def safe(foreign: str, limit: int | None = None) -> str:
 
 
 def quoted(foreign: str, limit: int | None = 120) -> str:
-    """A foreign string inside our Markdown: `safe`, and its own Markdown, HTML and `Disk:` disarmed."""
-    return _FIELD.sub(r"\\:", _MARKDOWN.sub(lambda found: "\\" + found.group(0), safe(foreign, limit)))
+    """A foreign string inside our Markdown: `safe`, and its own Markdown, HTML and `Disk:` disarmed; only these."""
+    text = safe(foreign, limit)
+    marks = _WITH_LINKS if _LINK.search(text) else _MARKDOWN
+    return _FIELD.sub(r"\\:", marks.sub(lambda found: "\\" + found.group(0), text))
+
+
+def cell(foreign: str, limit: int | None = 120) -> str:
+    """The same in a cell of a table, where a pipe would begin another one."""
+    return quoted(foreign, limit).replace("|", "\\|")
 
 
 def unknown(value: Unavailable) -> str:

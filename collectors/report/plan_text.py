@@ -75,11 +75,21 @@ def _inodes_are_short(report: Report) -> bool:
 
 
 def harm_words(total: HarmTotal, space: FsSpace | None, si: bool) -> str:
-    """`time, 2 steps free 1.2 GiB, then 78% used`: what the steps of one harm come to, milder ones done before."""
+    """`time (is built or pulled again), 2 steps free 1.2 GiB, then 78% used`, milder ones done before."""
     steps = formatting.count(len(total.steps), "step")
     frees = "frees" if len(total.steps) == 1 else "free"
     then = f", then {formatting.whole_percent(space.used_percent_after(total.so_far_bytes))} used" if space else ""
-    return f"{total.harm.word}, {steps} {frees} {_with_estimate(total.frees_bytes, total.likely_bytes, si)}{then}"
+    cost, size = _COSTS[total.harm], _with_estimate(total.frees_bytes, total.likely_bytes, si)
+    return f"{total.harm.word} ({cost}), {steps} {frees} {size}{then}"
+
+
+_COSTS = {
+    Harm.NONE: "comes back by itself",
+    Harm.TIME: "is built or pulled again",
+    Harm.HISTORY: "logs and dumps are lost",
+    Harm.STATE: "may be the only copy",
+    Harm.DATA: "data or work is lost",
+}
 
 
 def person_lines(plan: Plan, si: bool, *, inodes: bool = False) -> list[str]:
@@ -139,8 +149,8 @@ def _step(mark: str, step: Step, later_bytes: int, si: bool, *, inodes: bool = F
 
 
 def waits_for(step: Step) -> str:
-    """What keeps a step from being run unasked: ` (young: 23 h 05 min still)`, ` (by hand)`, or nothing."""
-    young = f" (young: {formatting.age(step.young_s)} still)" if step.young_s else ""
+    """What keeps a step from being run unasked: ` (young for another 23 h 05 min)`, ` (by hand)`, or nothing."""
+    young = f" (young for another {formatting.age(step.young_s)})" if step.young_s else ""
     return young + ("" if step.automatic else " (by hand)")
 
 
@@ -148,7 +158,7 @@ def leads_to(step: Step, later_bytes: int, si: bool) -> str:
     """What a step is good for where that is more than its own bytes; "" where it is not."""
     own = step.frees.value if isinstance(step.frees, Exact) else 0
     who = "another of these" if step.harm is Harm.DATA else "a later step"
-    return f"{formatting.bytes_(later_bytes, si=si)} that only {who} frees" if later_bytes > own else ""
+    return f"{who} can free {formatting.bytes_(later_bytes, si=si)} more once this is done" if later_bytes > own else ""
 
 
 def plan_page(report: Report, until_percent: float | None, *, alone: bool = False, si: bool = False) -> str:
@@ -189,7 +199,7 @@ def _why_not(step: Step, tier: Risk) -> str:
     """Why a step of the plan is not among those that would run by themselves."""
     if step.risk.rank > tier.rank or not step.automatic:
         return "Not at this tier"
-    return "Young (--min-age 0 lifts the age rule)" if step.young_s else "Not before what is milder and young"
+    return "Young (--min-age 0 lifts the age rule)" if step.young_s else "Not before a milder step that is young"
 
 
 def not_run(report: Report, when_percent: float, tier: Risk, *, si: bool = False) -> str:

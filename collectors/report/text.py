@@ -142,7 +142,7 @@ def _categories(report: Report, si: bool) -> list[str]:
             share,
             _quiet(row.apparent, si),
             _quiet(row.reclaimable, si),
-            formatting.quoted(row.reason, 160),
+            formatting.cell(row.reason, 160),
         )
         lines.append("| " + " | ".join(cells) + " |")
     if ledger is not None:
@@ -165,7 +165,7 @@ def _bills(report: Report, by: Sequence[str], si: bool) -> list[str]:
             lines += [f"| {label} | Exclusive | Shared | Logs | Volumes | Things |", "|---|---|---|---|---|---|"]
         for bill in mine:
             sizes = (formatting.size(size, si=si) for size in (bill.exclusive, bill.shared, bill.logs, bill.volumes))
-            name = formatting.quoted(bill.name) or "(none)"
+            name = formatting.cell(bill.name) or "(none)"
             lines.append(f"| {name} | {' | '.join(sizes)} | {bill.things} |")
     return lines
 
@@ -201,7 +201,7 @@ def _other(ledger: Ledger, si: bool) -> str:
     used, total = formatting.whole_percent(figures.used_percent), formatting.bytes_(figures.total_bytes, si=si)
     return (
         f"{mount} {used} used of {total},"
-        f" most of it {largest.category.value} ({formatting.size(largest.charged, si=si)})"
+        f" most of it {largest.category.words} ({formatting.size(largest.charged, si=si)})"
     )
 
 
@@ -226,7 +226,7 @@ def _findings(report: Report, si: bool) -> list[str]:
         lines.append(f"  - id: {formatting.quoted(finding.id)}")
         for label, value in finding.evidence:
             shown = formatting.quoted(value, 200) if isinstance(value, str) else formatting.size(value, si=si)
-            lines.append(f"  - {formatting.quoted(label)}: {shown}")
+            lines.append(f"  - {formatting.quoted(label, 300)}: {shown}")
     return lines
 
 
@@ -249,6 +249,6 @@ def _coverage(report: Report) -> list[str]:
         "|---|---|---|---|",
     ]
     for row in report.coverage:
-        reason = formatting.quoted(row.reason, 240)
-        lines.append(f"| {formatting.quoted(row.source)} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
+        reason = formatting.cell(row.reason, 240)
+        lines.append(f"| {formatting.cell(row.source)} | {row.outcome.value} | {row.took_s:.2f} s | {reason} |")
     return lines

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from collectors.forecast import USED, Point
 from collectors.forecast.changes import CategoryChange, Change, ChangeKind, Changes
+from collectors.model.owner import key_words
 from collectors.model.report import Growth, Report, TrendView
 from collectors.report import formatting
 
@@ -34,7 +35,7 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         low, high = signed(growth.low_bytes_per_day, si), signed(growth.high_bytes_per_day, si)
         change = "" if growth.change_24h_bytes is None else f", {signed(growth.change_24h_bytes, si)} in 24 h"
         rate = f"{signed(growth.bytes_per_day, si)}/day ({low} to {high}, {growth.runs} runs)"
-        lines.append(f"- Growth of {formatting.quoted(growth.key)}: {rate}{change}")
+        lines.append(f"- Growth of {formatting.quoted(key_words(growth.key))}: {rate}{change}")
     for crossing in trend.crossings:
         latest = formatting.moment(crossing.latest) if crossing.latest else "never"
         span = f"{formatting.moment(crossing.earliest)} to {latest}"
@@ -105,7 +106,7 @@ def history_page(
         )
         moved = values[-1] - values[0]
         change = f"{moved:+d} points" if percent else signed(moved, si)
-        lines.append(f"| {formatting.quoted(key, 60)} | {sparkline(values)} | {first} | {last} | {change} |")
+        lines.append(f"| {formatting.cell(key_words(key), None)} | {sparkline(values)} | {first} | {last} | {change} |")
     if not series:
         lines.append("Runs: none in this window")
     return "\n".join([*lines, "", "## Docker Storage Trend", *trend_section(trend, si)]) + "\n"
@@ -160,7 +161,7 @@ def _change(one: Change, si: bool) -> str:
         str(one.bytes),
         signed(one.bytes, si),
         one.category,
-        formatting.quoted(thing(one), 160),
+        formatting.cell(thing(one), 160),
         _side(one.before_bytes, si, "–"),
         _side(one.after_bytes, si, "–"),
     )

@@ -131,7 +131,7 @@ def held_open(lab: Lab) -> Iterator[None]:
 
 
 @fill("a deleted file below a loop device", OVERLAY, Answer(
-    ("{lab}/srv/disk.img", "a loop device"), ("what no source explains",), ("web-1", "web-1's log", *EVERYDAY),
+    ("{lab}/srv/disk.img", "a loop device"), ("unattributed use",), ("web-1", "web-1's log", *EVERYDAY),
     none_of=("soothing",), until_percent=40, person=("a loop device",),
 ))  # fmt: skip
 def below_a_loop_device(lab: Lab) -> Iterator[None]:

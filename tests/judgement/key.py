@@ -51,10 +51,10 @@ CLASSES = (
     Class("files outside Docker", r"\bfiles outside Docker\b", frozenset({Kind.DIRECTORY})),
     Class("deleted files", r"\bdeleted files\b", frozenset({Kind.OPEN})),
     Class("snapshots", r"(?<!\.)\bsnapshots\b", frozenset({Kind.SNAPSHOT})),
-    Class("what was not read", r"\bwhat no source explains\b|\bnot read\b", frozenset()),
+    Class("what was not read", r"\bunattributed use\b|\bnot read\b", frozenset()),
     Class(
         "temporary files",
-        r"\b(?:temporary|unfinished) files\b|\bdownloads\b|\bfiles of the engine\b",
+        r"\b(?:temporary|unfinished) files\b|\bdownloads\b|\bother Docker files\b",
         frozenset({Kind.DOWNLOAD}),
     ),
 )

@@ -115,9 +115,9 @@ def test_from_the_orphans_through_the_plan_to_a_disk_that_is_freed(lab: Lab, tmp
         # The plan: take the orphans in, look what would happen.
         tmux.press("p")
         tmux.until("Space include")
-        tmux.step_to("Down", "─ Remove unreferenced layers")
+        tmux.step_to("Down", "─ Remove orphaned layers")
         tmux.press("Space")
-        tmux.until(lambda screen: "[x] Remove unreferenced layers" in screen)
+        tmux.until(lambda screen: "[x] Remove orphaned layers" in screen)
         tmux.press("d")
         tmux.until("each checked again")
         assert used_bytes(lab) == before, "a dry run changes nothing"

@@ -99,7 +99,8 @@ def test_things_in_use_and_not_dockers_are_named_and_a_person_is_told() -> None:
 def test_a_member_that_is_most_of_its_class_stands_for_it() -> None:
     told = verdict(a_case(LOGS, plan=a_plan(step(Owner(OwnerKind.LOG, "web-1's log"), "logs-unbounded", 29 * GIB))))
     assert told == (
-        "30.0 GiB in web-1's log (no size limit); 3 more are small · logs give back 29.0 GiB (logs lost) → 57%"
+        "30.0 GiB in web-1's log (no size limit); 3 more are small · container logs give back 29.0 GiB "
+        "(logs lost) → 57%"
     )
 
 

@@ -57,13 +57,29 @@ def test_controls_become_visible(foreign: str, shown: str) -> None:
     ("foreign", "shown"),
     [
         ("my_app-1", "my_app-1"),
-        ("<!-- ullage {} -->", "\\<!-- ullage {} --\\>"),
-        ("a|b`c`", "a\\|b\\`c\\`"),
+        ("<!-- ullage {} -->", "\\<!-- ullage {} -->"),
+        ("a|b`c`", "a|b\\`c\\`"),
         ("[x](y)", "\\[x\\](y)"),
+        ("a [[x]][y]", "a \\[\\[x\\]\\]\\[y\\]"),
+        ("\\[x](y)", "\\\\\\[x\\](y)"),
+        ("[x]: y", "\\[x\\]: y"),
+        ("*a* **b**", "\\*a\\* \\*\\*b\\*\\*"),
+        ("> a", "\\> a"),
+        ("# a", "\\# a"),
+        ("a <b>c</b>", "a \\<b>c\\</b>"),
     ],
 )
 def test_foreign_markdown_is_disarmed(foreign: str, shown: str) -> None:
     assert formatting.quoted(foreign) == shown
+
+
+@pytest.mark.parametrize("plain", ["cat /a > /b && [ -s /b ]", "2 * 3 < 7", "a | b", "x[0] - y", "v1.2_rc"])
+def test_what_means_nothing_in_markdown_stands_as_it_is(plain: str) -> None:
+    assert formatting.quoted(plain) == plain
+
+
+def test_a_pipe_ends_no_cell() -> None:
+    assert formatting.cell("a|b*c*") == "a\\|b\\*c\\*"
 
 
 def test_a_long_string_keeps_both_its_ends() -> None:

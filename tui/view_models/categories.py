@@ -113,79 +113,35 @@ SUBVOLUMES = CategoryLabel(
     "Every subvolume. They overlap: their sizes do not add up.",
 )
 
+# The letter, a short word where there is no room for the model's own, and what it is.
 _FACES = {
-    Category.ORPHANS: CategoryLabel(
-        "orphans",
-        "O",
-        "Orphaned layers",
-        "orphaned",
-        "No image, container or build uses them. Not counted by docker system df.",
-    ),
-    Category.IMAGES: CategoryLabel(
-        "images", "I", "Images", "images", "Layers of images. What several images share is counted once."
-    ),
-    Category.VOLUMES: CategoryLabel(
-        "volumes", "V", "Volumes", "volumes", "Data of applications. No plan deletes it by itself."
-    ),
-    Category.BUILD_CACHE: CategoryLabel(
-        "build_cache", "B", "Build cache", "cache", "BuildKit's records that no image shares."
-    ),
-    Category.LOGS: CategoryLabel(
-        "logs",
-        "L",
-        "Container logs",
-        "logs",
-        "Log files of containers, rotated ones too. Not counted by docker system df.",
-    ),
-    Category.SNAPSHOTS: CategoryLabel(
-        "snapshots", "S", "Snapshots", "snapshots", "Data that only btrfs snapshots outside Docker still hold."
-    ),
-    Category.CONTAINERS: CategoryLabel(
-        "containers",
-        "C",
-        "Container layers",
-        "containers",
-        "Writable layers: what containers wrote on top of their images.",
-    ),
-    Category.DOCKER_OTHER: CategoryLabel(
-        "docker_other",
-        "E",
-        "Other Docker files",
-        "docker other",
-        "Everything else under the Docker root: tmp, plugins, old drivers.",
-    ),
-    Category.OTHER_FILES: CategoryLabel(
-        "other_files", "N", "Other files", "other", "Files outside Docker on the same filesystem."
-    ),
-    Category.METADATA: CategoryLabel(
-        "metadata", "M", "Metadata", "metadata", "What the filesystem takes for itself, with its copies and reserve."
-    ),
-    Category.DELETED_PENDING: CategoryLabel(
-        "deleted_pending",
-        "D",
-        "Deleted, pending",
-        "pending",
-        "Deleted subvolumes whose space btrfs has not freed yet.",
-    ),
-    Category.DELETED_OPEN: CategoryLabel(
-        "deleted_open",
-        "X",
-        "Deleted, still open",
-        "open",
-        "Unlinked files that a process keeps open: freed when it restarts.",
-    ),
-    Category.UNATTRIBUTED: CategoryLabel(
-        "unattributed",
-        "?",
-        "Unattributed",
-        "unattributed",
-        "Used bytes that nothing measured explains. Always shown.",
-    ),
+    Category.ORPHANS: ("O", "orphaned", "No image, container or build uses them. Not counted by docker system df."),
+    Category.IMAGES: ("I", "images", "Layers of images. What several images share is counted once."),
+    Category.VOLUMES: ("V", "volumes", "Data of applications. No plan deletes it by itself."),
+    Category.BUILD_CACHE: ("B", "cache", "BuildKit's records that no image shares."),
+    Category.LOGS: ("L", "logs", "Log files of containers, rotated ones too. Not counted by docker system df."),
+    Category.SNAPSHOTS: ("S", "snapshots", "Data that only btrfs snapshots outside Docker still hold."),
+    Category.CONTAINERS: ("C", "containers", "Writable layers: what containers wrote on top of their images."),
+    Category.DOCKER_OTHER: ("E", "docker other", "Everything else under the Docker root: tmp, plugins, old drivers."),
+    Category.OTHER_FILES: ("N", "other", "Files outside Docker on the same filesystem."),
+    Category.METADATA: ("M", "metadata", "What the filesystem takes for itself, with its copies and reserve."),
+    Category.DELETED_PENDING: ("D", "pending", "Deleted subvolumes whose space btrfs has not freed yet."),
+    Category.DELETED_OPEN: ("X", "open", "Unlinked files that a process keeps open: freed when it restarts."),
+    Category.UNATTRIBUTED: ("?", "unattributed", "Used bytes that nothing measured explains. Always shown."),
 }
 
 
+def _face(category: Category) -> CategoryLabel:
+    letter, short, about = _FACES[category]
+    title = category.words[:1].upper() + category.words[1:]
+    return CategoryLabel(category.value, letter, title, short, about)
+
+
+_LABELS = {category: _face(category) for category in _FACES}
+
+
 def label_of(category: Category) -> CategoryLabel:
-    return _FACES[category]
+    return _LABELS[category]
 
 
 def label_by_key(key: str) -> CategoryLabel:
@@ -196,7 +152,7 @@ def label_by_key(key: str) -> CategoryLabel:
         return RESERVED
     if key == SUBVOLUMES.key:
         return SUBVOLUMES
-    return _FACES[Category(key)]
+    return _LABELS[Category(key)]
 
 
-ALL: tuple[CategoryLabel, ...] = (*_FACES.values(), RESERVED, FREE)
+ALL: tuple[CategoryLabel, ...] = (*_LABELS.values(), RESERVED, FREE)

@@ -20,7 +20,6 @@ from collectors.model.reading import Exact, Unavailable, charged
 from collectors.model.report import Crossing, LiveFigures, Report
 from collectors.report.formatting import age, bytes_, count, safe, whole_percent
 from tui.drawing.bars import Span
-from tui.view_models.categories import label_of
 from tui.view_models.frame import Frame, space_of
 
 _MARKS = {
@@ -191,4 +190,4 @@ def sentence(report: Report) -> str:
     if not read:
         return ""
     most = max(read, key=lambda row: charged(row.charged))
-    return f"{bytes_(charged(most.charged))} in {label_of(most.category).title.lower()}"
+    return f"{bytes_(charged(most.charged))} in {most.category.words}"

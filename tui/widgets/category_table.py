@@ -13,7 +13,7 @@ from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState
 from tui.widgets.listing import Listing
 
-_NAME = 19
+_NAME = 20
 _SHARE = 5
 _BAR = 8
 _SPARK = 8

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs, Subvolume
 from collectors.model.filesystem import Mount
@@ -25,7 +25,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     items = context.items(Category.SNAPSHOTS)
     row = context.ledger.row(Category.SNAPSHOTS)
     if items and context.notable(charged(row.reclaimable)):
-        claim = f"{count(len(items), 'snapshot')} outside Docker, holding what nothing else holds"
+        claim = f"{count(len(items), 'snapshot')} outside Docker, holding what nothing else holds{mostly(items)}"
         remedy = "delete old ones with the tool that makes them; keep the Docker root on a subvolume of its own"
         severity = context.severity(row.reclaimable)
         yield Finding(ID, severity, claim, row.reclaimable, largest(items), remedy, owners(items), True)

@@ -169,7 +169,7 @@ def detect_churn(context: FindingContext) -> Iterable[Finding]:
     """One finding a repository, from the journal and the engine's events."""
     for one in context.trend.churn:
         if one.rebuilds >= 3 and context.notable(charged(one.dangling_bytes)):
-            claim = f"{one.repository} rebuilt {one.rebuilds} times since {one.since.strftime('%H:%M UTC')}"
+            claim = f"{one.repository} rebuilt {one.rebuilds} times since {one.since.strftime('%Y-%m-%d %H:%M UTC')}"
             evidence = (("new bytes come from", one.busting_step),) if one.busting_step else ()
             remedy = "order the Dockerfile so that what changes most comes last; prune dangling images and build cache"
             yield Finding(
@@ -178,5 +178,5 @@ def detect_churn(context: FindingContext) -> Iterable[Finding]:
 
 
 CHURN_LINE = "one tag is rebuilt again and again, and each time leaves an image behind"
-NO_STEP = "what it leaves behind is answered as dangling images, and only its Dockerfile stops it"
+NO_STEP = "the step for dangling images removes what the rebuilds leave, and only its Dockerfile can stop them"
 CHURN = Cause(CHURN_ID, Category.IMAGES, None, None, CHURN_LINE, detect_churn, of_engine=True, no_step=NO_STEP)

@@ -30,10 +30,14 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     items = context.items(Category.DELETED_OPEN)
     amount = context.sum(item.referenced for item in items)
     if items and context.notable(charged(amount)):
-        claim = f"{count(len(items), 'deleted file')} still held open, the largest by {items[0].owner}"
+        one = len(items) == 1
+        claim = (
+            f"{count(len(items), 'deleted file')} still held open{'' if one else ', the largest'} by {items[0].owner}"
+        )
         evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
         loop = items[0].owner.startswith(_LOOP)
-        remedy = f"losetup -d {items[0].owner.removeprefix(_LOOP)}" if loop else "restart the process that holds them"
+        restart = f"restart the process{'' if one else 'es'} that {'holds it' if one else 'hold them'}"
+        remedy = f"losetup -d {items[0].owner.removeprefix(_LOOP)}" if loop else restart
         yield Finding(ID, context.severity(amount), claim, amount, evidence, remedy, (), True)
 
 
@@ -82,7 +86,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
     elif not first.pid:
         title = f"Detach {first.command}, which holds a deleted file"
         command = commands.line("losetup", "-d", first.command)
-        needs = f"nothing mounted from it, and nobody who writes to it: `findmnt {first.command}` shows it"
+        needs = f"nothing mounted from it, and nobody who writes to it: findmnt {first.command} shows it"
     elif first.command in _ENGINES:
         title = f"Restart the engine ({first.command}), which holds deleted files open"
         command = commands.line("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
@@ -91,7 +95,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         title = f"End {first.command} (pid {first.pid}), which holds deleted files open, and start it again"
         # Where its start is not known it had ended already: what has its number now is not what is meant.
         command = "" if first.started_ticks is None else commands.end_process(first.pid, first.started_ticks)
-        needs = f"a person who knows how it is started again; `systemctl status {first.pid}` names its service"
+        needs = f"a person who knows how it is started again; systemctl status {first.pid} names its service"
     return Draft(
         id=f"holder:{who}",
         action="holder.restart",

@@ -13,7 +13,7 @@ from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_inodes
 from collectors.model.finding import Finding, Resource, Severity
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import OwnerKind
+from collectors.model.owner import OwnerKind, key_words
 from collectors.model.reading import Exact, Origin, Unavailable, charged
 
 ID = "disk-full"
@@ -61,7 +61,7 @@ def detect_forecast(context: FindingContext) -> Iterable[Finding]:
             evidence = (
                 ("earliest", crossing.earliest.strftime("%Y-%m-%dT%H:%M:%SZ")),
                 ("latest", crossing.latest.strftime("%Y-%m-%dT%H:%M:%SZ") if crossing.latest else "never"),
-                ("grows most", growth.key if growth else "not known"),
+                ("grows most", key_words(growth.key) if growth else "not known"),
             )
             left = f"{left_h:.1f} h" if left_h >= 1 else f"{left_h * 60:.0f} min"
             claim = f"at this rate {percent}% is crossed at {when}, in {left}"
@@ -182,5 +182,5 @@ def detect_reserve(context: FindingContext) -> Iterable[Finding]:
 
 
 RESERVE_LINE = "blocks of ext4 that only root may use, on a disk of data"
-NO_STEP = "nothing has to go for it: the filesystem keeps these blocks back"
+NO_STEP = "no file has to go for it: the filesystem keeps these blocks for root"
 RESERVE = Cause(RESERVE_ID, None, None, None, RESERVE_LINE, detect_reserve, symptom=True, no_step=NO_STEP)

@@ -149,8 +149,8 @@ def _collected_by_containerd(count: int) -> str:
     """Beside its leases a collector's own work needs nobody."""
     return (
         f"{count} {'write' if count == 1 else 'writes'} that containerd did not finish: left to its own collector, "
-        "which takes them once their lease has run out (a day at most); `ctr --namespace moby leases ls` and "
-        "`ctr --namespace moby content active` show what they wait for, and removing by hand comes last."
+        "which takes them once their lease has run out (a day at most); ctr --namespace moby leases ls and "
+        "ctr --namespace moby content active show what they wait for, and removing by hand comes last."
     )
 
 

@@ -15,6 +15,7 @@ from collectors.causes.finding_context import (
     estimate,
     folder_of,
     largest,
+    mostly,
 )
 from collectors.causes.plan_context import PlanContext
 from collectors.model.finding import Finding, Severity
@@ -49,7 +50,7 @@ def detect_bind(context: FindingContext) -> Iterable[Finding]:
     amount = context.sum(item.referenced for item in items)
     if items and context.notable(charged(amount)):
         evidence = tuple((f"{item.name} of {item.owner}", item.referenced) for item in items[:5])
-        claim = f"{count(len(items), 'host directory', 'host directories')} mounted into containers"
+        claim = f"{count(len(items), 'host directory', 'host directories')} mounted into containers{mostly(items)}"
         yield Finding(BIND_ID, Severity.P4, claim, amount, evidence, "inspect the containers' data", (), True)
 
 
@@ -99,7 +100,7 @@ def propose_journald(context: PlanContext) -> Proposal:
         return Proposal()
     folder, size = found
     if size <= _KEPT_BYTES:
-        said = f"The system journal: vacuuming it to the usual {_KEPT} would free nothing, since it holds less."
+        said = f"The system journal: no step, because it holds less than the usual limit of {_KEPT}."
         return Proposal((), (said,), answered=True)
     method = "whole archived files are removed, those in use stay"
     draft = Draft(

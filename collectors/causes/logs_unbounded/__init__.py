@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from collectors.causes import commands, stopped_containers
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.commands import KEPT, because
-from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.holders import TRUNCATABLE, large_logs
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container
@@ -30,7 +30,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     free = [i for i in context.items(Category.LOGS) if i.state.endswith("no rotation")]
     amount = context.sum(item.referenced for item in free)
     if free and (charged(amount) >= context.limits.log_bytes or context.notable(charged(amount))):
-        claim = f"{count(len(free), 'container log')} without a size limit"
+        claim = f"{count(len(free), 'container log')} without a size limit{mostly(free)}"
         remedy = "set log-opts max-size and max-file, recreate the containers"
         yield Finding(ID, context.severity(amount), claim, amount, largest(free), remedy, owners(free), True)
 
@@ -55,11 +55,11 @@ def _reason(context: PlanContext, keeps: int, *, known: bool) -> str:
     logs = context.snapshot.store.value.logs if isinstance(context.snapshot.store, Exact) else context.snapshot.store
     if not isinstance(logs, Exact):
         return f"log files could not be read ({logs.why}: {logs.detail})"
-    small = sum(log.allocated_bytes < context.rules.log_bytes for log in logs.value)
+    small = sum(log.allocated_bytes < context.rules.log_bytes and not log.rotates for log in logs.value)
     foreign = sum(log.driver not in TRUNCATABLE for log in logs.value)
     stay = {
         KEPT: keeps,
-        f"smaller than the {context.rules.log_bytes >> 20} MiB from which a log is cut (keep.log_bytes)": small,
+        f"smaller than the {context.rules.log_bytes:,} bytes from which a log is cut (keep.log_bytes)": small,
         "written by a log driver whose file cannot be cut": foreign,
     }
     return because(stay, "the engine knows no container of theirs")
@@ -81,7 +81,7 @@ def _draft(context: PlanContext, log: ContainerLog, container: Container, remova
         risk=Risk.CAREFUL if small else Risk.DESTRUCTIVE,
         needs=f"{advice}root on the engine's machine",
         costs=(
-            "the log's history is lost except for its end; `logs --tail` and `logs --follow` of this container show "
+            "the log's history is lost except for its end; logs --tail and logs --follow of this container show "
             "nothing new until it restarts (engine 23 and later)"
         ),
         undo="none; the end of the log is kept in the state folder",

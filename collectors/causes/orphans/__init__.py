@@ -33,7 +33,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     found = context.items(Category.ORPHANS)
     if found:
         row = context.ledger.row(Category.ORPHANS)
-        claim = f"{count(len(found), 'unreferenced layer')}, used by no image, container, build or mount"
+        claim = f"{count(len(found), 'orphaned layer')}, used by no image, container, build or mount"
         evidence = (*largest(found), ("checked", ", ".join(found[0].proof)))
         remedy = "stop the engine, prove it again, delete just these"
         severity = context.severity(row.reclaimable)
@@ -54,7 +54,7 @@ def propose(context: PlanContext) -> Proposal:
     all_ = context.once(proved)
     going = {who: unit for who, unit in all_.found.items() if unit.path not in all_.nested}
     said = tuple(
-        f"The unreferenced layer {path}: not removed here, since the subvolume {inside} lies inside it; "
+        f"The orphaned layer {path}: not removed here, since the subvolume {inside} lies inside it; "
         "a person who knows what that is deletes it first."
         for path, inside in sorted(all_.nested.items())
     )
@@ -87,7 +87,7 @@ def proved(context: PlanContext) -> Proved:
 def _doubt(proof: OrphanProof | None) -> str:
     """Why it is not proved, after "it is"."""
     if proof is not None and proof.verdict is Orphanhood.YOUNG:
-        return "younger than the grace period (thresholds.grace_s): a later run proves it"
+        return "younger than the grace period (thresholds.grace_s), and a later run proves it"
     if proof is not None and proof.unread:
         return f"not proved, since {', '.join(proof.unread)} could not be read"
     return "not proved: seen once, or without a certain finding; the next run looks again"
@@ -115,7 +115,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
     return Draft(
         id=ID,
         action="orphan.remove",
-        title="Remove unreferenced layers",
+        title="Remove orphaned layers",
         command=commands.line(*remove, *(found[t].path for t in targets)),
         targets=targets,
         # Before truncated logs: nothing refers to them, while a log is evidence.
@@ -133,7 +133,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
 
 LINE = "layers on disk that no image, container, build or mount uses, with proof"
 REMOVER = "collectors.causes.orphans.remove:Orphans"
-ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "unreferenced layers fill the disk")
+ALERT = Alert("DockerDiskLeak", Severity.P2, "40m", "warning", "orphaned layers fill the disk")
 CAUSE = Cause(ID, Category.ORPHANS, OwnerKind.ORPHAN, Harm.STATE, LINE, detect, propose, REMOVER, alert=ALERT)
 
 
@@ -161,7 +161,7 @@ def propose_candidate(context: PlanContext) -> Proposal:
 def _left_alone(unproved: Mapping[str, int]) -> str:
     count = sum(unproved.values())
     what = "layer" if count == 1 else "layers"
-    return f"{count} {what} apparently unreferenced, left alone: {because(unproved, '')}."
+    return f"{count} {what} apparently unreferenced: no step, because {because(unproved, '')}."
 
 
 CANDIDATE_NO_STEP = "they are not proved to be orphans: too young, or an owner source could not be read"

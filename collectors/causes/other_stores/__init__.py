@@ -132,18 +132,20 @@ PLUGIN_ID = "plugin-data"
 
 def detect_plugin(context: FindingContext) -> Iterable[Finding]:
     """All plugins together."""
-    claim, remedy = "plugins keep data of their own", "inspect the plugin's logs"
+    claim, remedy = "data that plugins keep for themselves", "inspect the plugin's logs"
     return detect_leftovers(context, PLUGIN_ID, UnitKind.PLUGIN, claim, remedy)
 
 
 PLUGIN_LINE = "data that plugins keep in their own root filesystems"
-PLUGIN_NO_STEP = "only the plugin knows what it needs of them"
+PLUGIN_NO_STEP = "only the plugin knows what of it is needed"
 PLUGIN = Cause(PLUGIN_ID, Category.DOCKER_OTHER, None, None, PLUGIN_LINE, detect_plugin, no_step=PLUGIN_NO_STEP)
 
 
 FORMER_ID, ENGINE_ID = "former-root", "other-engine"
 _MOST_NAMED, _MOST_STORES = 6, 3
-BESIDE_NO_STEP = "another engine's things are its own to remove, and a former root may be the only copy: for a person"
+BESIDE_NO_STEP = (
+    "only its owner knows what of it is needed: another engine removes its own, and a former root may be the only copy"
+)
 _KUBERNETES = "crictl rmi --prune"
 
 
@@ -206,7 +208,7 @@ def _ask_containerd(context: FindingContext) -> str:
 def propose_beside(context: PlanContext) -> Proposal:
     """Nothing: whose it is, and whether it is needed, only its owner knows."""
     told = [found.claim for found in map(context.found, (FORMER_ID, ENGINE_ID)) if found is not None]
-    return Proposal((), tuple(f"{claim}: {BESIDE_NO_STEP}." for claim in told), answered=bool(told))
+    return Proposal((), tuple(f"{claim}: no step, because {BESIDE_NO_STEP}." for claim in told), answered=bool(told))
 
 
 FORMER_LINE = "a Docker root from before, with its images and volumes, that no engine runs on"
@@ -241,8 +243,8 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
         "no engine makes a thing of this name under its root: move it to another disk, or remove it",
     ),
 }
-_EXTERNAL = "left by a build that was ended: `podman ps --external` shows it, `podman rm --storage NAME` removes it"
-_NOBODYS = "no container stands behind it: who made it knows its name, `ctr --namespace moby snapshots ls` shows it"
+_EXTERNAL = "left by a build that was ended: podman ps --external shows it, podman rm --storage NAME removes it"
+_NOBODYS = "no container stands behind it: who made it knows its name, ctr --namespace moby snapshots ls shows it"
 
 
 def detect_unknown(context: FindingContext) -> Iterable[Finding]:
@@ -277,7 +279,10 @@ def propose_unknown(context: PlanContext) -> Proposal:
     """Nothing: the sentence says who can."""
     if context.found(UNKNOWN_ID) is None:
         return Proposal()
-    why = "What the engine does not know is left to a person: from here nobody can tell whether it is needed."
+    why = (
+        "What is on disk and the engine does not know: no step, because nobody can tell from here whether it is "
+        "needed; a person decides."
+    )
     return Proposal((), (why,), answered=True)
 
 

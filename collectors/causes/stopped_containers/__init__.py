@@ -12,7 +12,7 @@ from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.commands import KEPT, because, unread
 from collectors.causes.commands import kept as kept_by_rule
-from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.holders import large_logs
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container
@@ -33,7 +33,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     stopped = context.in_state(Category.CONTAINERS, *ENDED)
     freed = context.freed(owners(stopped))
     if stopped and context.notable(charged(freed)):
-        claim = f"writable layers and logs of {count(len(stopped), 'stopped container')}"
+        claim = f"writable layers and logs of {count(len(stopped), 'stopped container')}{mostly(stopped)}"
         remedy = f"check whether their data is needed, then {context.tool} rm"
         yield Finding(ID, Severity.P4, claim, freed, largest(stopped), remedy, owners(stopped), True)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from collectors.causes import commands
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.commands import because
-from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.images import Unused, choose_images, own_bytes
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Image
@@ -32,7 +32,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     unused = () if context.snapshot.alone else context.in_state(Category.IMAGES, "unused")
     freed = context.freed_beside_cache(owners(unused))
     if unused and context.notable(charged(freed)):
-        claim = f"{count(len(unused), 'tagged image')} that no container uses"
+        claim = f"{count(len(unused), 'tagged image')} that no container uses{mostly(unused)}"
         remedy = "remove those that are not needed any more, by id"
         yield Finding(ID, Severity.P4, claim, freed, largest(unused), remedy, owners(unused), True)
 

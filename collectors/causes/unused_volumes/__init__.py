@@ -13,7 +13,7 @@ from collectors.causes import commands, stopped_containers
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.commands import KEPT, because, unread
 from collectors.causes.commands import kept as kept_by_rule
-from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.holders import holders
 from collectors.causes.plan_context import PlanContext
 from collectors.model.engine import Container, Volume
@@ -32,7 +32,7 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     unused = [i for i in context.items(Category.VOLUMES) if i.state.startswith("unused")]
     freed = context.freed(owners(unused))
     if unused and context.notable(charged(freed)):
-        claim = f"{count(len(unused), 'volume')} that no container refers to"
+        claim = f"{count(len(unused), 'volume')} that no container refers to{mostly(unused)}"
         remedy = f"data: inspect each, then {context.tool} volume rm by name"
         yield Finding(ID, Severity.P4, claim, freed, largest(unused), remedy, owners(unused), True)
 
@@ -95,7 +95,7 @@ def detect_builder(context: FindingContext) -> Iterable[Finding]:
     states = [i for i in volumes if _BUILDER_VOLUME.fullmatch(i.name) and not i.state.startswith("unused")]
     amount = context.sum(item.referenced for item in states)
     if states and context.notable(charged(amount)):
-        claim = f"{count(len(states), 'container builder')} with a cache of its own in a volume"
+        claim = f"{count(len(states), 'container builder')} with a cache of its own in a volume{mostly(states)}"
         remedy = "docker buildx prune --builder NAME, or docker buildx rm NAME"
         yield Finding(
             BUILDER_ID, context.severity(amount), claim, amount, largest(states), remedy, owners(states), True
@@ -146,8 +146,8 @@ def _draft_builder(context: PlanContext, volume: Volume, users: tuple[Container,
         within=(node,),
         harm=Harm.TIME,
         risk=Risk.DESTRUCTIVE,
-        needs="no build running in it; `docker buildx rm NAME` does the same and forgets the builder too, "
-        "`docker buildx prune --builder NAME` empties it and keeps it",
+        needs="no build running in it; docker buildx rm NAME does the same and forgets the builder too, "
+        "docker buildx prune --builder NAME empties it and keeps it",
         costs="its builds start without a cache; the next build that names it makes it again",
         undo="none needed: builds fill the cache again",
         automatic=False,

@@ -90,7 +90,7 @@ def _section(report: Report, si: bool) -> list[str]:
         return [f"Btrfs: {formatting.unknown(btrfs)}"]
     facts = btrfs.value
     clone = ", made up for this mount: a clone of what is mounted already" if facts.temporary_uuid else ""
-    lines = [f"Btrfs: {facts.uuid}{clone}, nodes of {formatting.bytes_(facts.node_bytes)}"]
+    lines = [f"Btrfs: {facts.uuid}{clone}, nodes of {formatting.bytes_(facts.node_bytes, si=si)}"]
     lines += _allocation(facts, si)
     lines += _pending(facts, si)
     lines.append(f"Quotas: {_quotas(facts.quotas)}")
@@ -201,7 +201,7 @@ def _check(data_bytes: int | None, metadata_bytes: int | None) -> str:
     if data_bytes or metadata_bytes:
         trees = "metadata not checked" if metadata_bytes is None else f"{metadata_bytes} metadata bytes"
         return f"inexact by {data_bytes} data bytes, {trees}"
-    return "books close" if metadata_bytes is not None else "books close for data, metadata not checked"
+    return "adds up" if metadata_bytes is not None else "data adds up, metadata not checked"
 
 
 def _trees(table: Sharing, si: bool) -> str:
@@ -220,8 +220,16 @@ def _compression(table: Sharing, si: bool) -> str:
     return f"{formatting.bytes_(held, si=si)} in {formatting.bytes_(stored, si=si)} ({ratio})"
 
 
+def _unit_words(unit: UnitId) -> str:
+    """As it is called where it is no path: deleted files are one unit, and so is what no other holds."""
+    return _UNNAMED.get(unit, str(unit))
+
+
+_UNNAMED = {UnitId(""): "(top level)", holders.UNLINKED: "(open deleted files)"}
+
+
 def _holding(holding: Holding, si: bool) -> str:
-    name = formatting.quoted(str(holding.unit) if holding.unit != UnitId("") else "(top level)", 90)
+    name = formatting.cell(_unit_words(holding.unit), None)
     exclusive = holding.exclusive_data_bytes + (holding.exclusive_metadata_bytes or 0)
     sizes = (holding.apparent_bytes, _referenced(holding), exclusive)
     return f"| {name} | " + " | ".join(formatting.bytes_(count, si=si) for count in sizes) + " |"
