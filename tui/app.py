@@ -23,7 +23,7 @@ from tui.view_models.categories import Units
 from tui.view_models.category_rows import CategoryOrder
 from tui.view_models.churn import ChurnOrder
 from tui.view_models.frame import space_of
-from tui.view_models.items import ItemOrder
+from tui.view_models.items import ItemOrder, next_kind
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
 from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
@@ -115,7 +115,7 @@ class UllageApp(ChangesActions):
         if not views.query(f"#{name}"):
             await views.add_content(_make(name))
         views.current = name
-        self.change(view=name, filter_text="")
+        self.change(view=name, filter_text="", bill_kind="")
         self._hide_filter()
         shown = self.view
         if shown is not None:
@@ -135,7 +135,7 @@ class UllageApp(ChangesActions):
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
         if message.listing.id in ("categories", "category-list") and message.key != self.state.selected:
-            self.change(selected=message.key)
+            self.change(selected=message.key, bill_kind="")
 
     async def on_listing_chosen(self, message: Listing.Chosen) -> None:
         match message.listing.id:
@@ -217,6 +217,14 @@ class UllageApp(ChangesActions):
                 self.change(item_order=state.item_order.next_one())
             case "churn":
                 self.change(churn_order=state.churn_order.next_one())
+
+    def action_bills(self) -> None:
+        """In Explore: what each group of the next kind holds, and after the last kind the items again."""
+        report = self.state.report
+        if report is not None:
+            self.change(bill_kind=next_kind(report, self.state.bill_kind))
+            if not report.bills:
+                self.notify("Nothing here has a project, a stack or a repository to be billed to.", markup=False)
 
     def action_units(self) -> None:
         self.change(units=self.state.units.next_one())

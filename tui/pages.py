@@ -47,6 +47,9 @@ KEYS: tuple[Key, ...] = (
     Key("escape", "Esc", "back", "Back", "back, close, clear the filter; never quits"),
     Key("slash", "/", "filter", "Find", "find any thing or path and go there; in a list, narrow it", rank=10),
     Key("s", "s", "sort", "Sort", "change the sort order", ("overview", "explore", "churn"), 11),
+    Key(
+        "b", "b", "bills", "Bills", "what each project, stack, repository or label holds, then the items", ("explore",)
+    ),
     Key("space", "Space", "include", "Include", "include a step or leave it out", ("plan",), 2),
     Key("w", "w", "way", "Way", "choose just the steps that reach the target named above them", ("plan",), 6),
     Key("m", "m", "lift_age", "Min. age", "let young things go too, or no longer: the minimum ages", ("plan",), 7),

@@ -22,10 +22,10 @@ from collectors.filesystems.base import KEEP_S
 from collectors.inventory import coverage, roots
 from collectors.inventory.coverage import OnPart, Request
 from collectors.inventory.roots import from_container, remote_study
-from collectors.inventory.study import StudyContext, listed, study
+from collectors.inventory.study import StudyContext, study
 from collectors.model.engine import Engine, all_unread
 from collectors.model.filesystem import Filesystem, Mount
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, listed
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
 from collectors.system import deadline

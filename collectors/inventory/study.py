@@ -82,11 +82,6 @@ def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, 
     )
 
 
-def listed(reading: Reading[tuple[Container, ...]]) -> tuple[Container, ...]:
-    """The containers, or none where they could not be listed."""
-    return reading.value if isinstance(reading, Exact) else ()
-
-
 @dataclass(frozen=True, slots=True)
 class StudyContext:
     """What is known before a filesystem is studied."""

@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from collectors.ledger.charge import hidden_parents, without_parents
 from collectors.model.engine import Container, EngineView, repository_of
 from collectors.model.ledger import Bill, Books
 from collectors.model.owner import ImageId, Owner, OwnerKind
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, floor, total
+from collectors.model.reading import Exact, Origin, Size, Unavailable, floor, listed, total
 from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 
 PROJECT, STACK, REPOSITORY = "project", "stack", "repository"
-T = TypeVar("T")
 ALWAYS = (PROJECT, STACK, REPOSITORY)
 _LABEL = "label:"
 _KEYS = {PROJECT: "com.docker.compose.project", STACK: "com.docker.stack.namespace"}
@@ -125,15 +124,15 @@ def _by_label(view: EngineView, kind: str) -> Mapping[str, _Group]:
     groups: _Groups = defaultdict(_Group)
     of_image: defaultdict[ImageId, set[str]] = defaultdict(set)
     of_volume: defaultdict[str, set[str]] = defaultdict(set)
-    for container in _listed(view.containers):
+    for container in listed(view.containers):
         name = container.labels.get(key, "")
         groups[name].own |= {Owner(OwnerKind.CONTAINER, container.id), Owner(OwnerKind.LOG, container.id)}
         of_image[container.image_id].add(name)
         for used in _volumes_of(container):
             of_volume[used].add(name)
-    for volume in _listed(view.volumes):
+    for volume in listed(view.volumes):
         _share_out(groups, Owner(OwnerKind.VOLUME, volume.name), volume.labels.get(key, ""), of_volume[volume.name])
-    for image in _listed(view.images):
+    for image in listed(view.images):
         _share_out(groups, Owner(OwnerKind.IMAGE, image.id), image.labels.get(key, ""), of_image[image.id])
     return groups
 
@@ -150,7 +149,7 @@ def _share_out(groups: _Groups, owner: Owner, labelled: str, users: Collection[s
 def _by_repository(view: EngineView, repositories: Mapping[ImageId, str]) -> Mapping[str, _Group]:
     """Images over all their tags, and old ones that lost theirs."""
     groups: _Groups = defaultdict(_Group)
-    for image in _listed(view.images):
+    for image in listed(view.images):
         names = {repository_of(tag) for tag in image.tags} or {repositories.get(image.id, "")}
         _share_out(groups, Owner(OwnerKind.IMAGE, image.id), "", names)
     return groups
@@ -158,7 +157,3 @@ def _by_repository(view: EngineView, repositories: Mapping[ImageId, str]) -> Map
 
 def _volumes_of(container: Container) -> Iterator[str]:
     return (attached.volume for attached in container.attachments if attached.volume)
-
-
-def _listed(reading: Reading[tuple[T, ...]]) -> tuple[T, ...]:
-    return reading.value if isinstance(reading, Exact) else ()

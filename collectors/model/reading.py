@@ -27,6 +27,7 @@ from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from collectors.model.records import dataclass
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -110,6 +111,11 @@ class AtLeast:
 
 Reading: TypeAlias = Exact[T_co] | Unavailable
 Size: TypeAlias = Exact[int] | Between | AtLeast | Unavailable
+
+
+def listed(reading: Reading[tuple[T, ...]]) -> tuple[T, ...]:
+    """What a listing holds; none where it could not be read. Only for who asks what there is, never how much."""
+    return reading.value if isinstance(reading, Exact) else ()
 
 
 def reason(unread: Unavailable) -> str:

@@ -7,16 +7,17 @@ from textual.containers import Horizontal, Vertical
 
 from collectors.model.ledger import Item
 from collectors.model.reading import Unavailable
-from collectors.report.formatting import bytes_, doubt, unread
+from collectors.model.report import Report
+from collectors.report.formatting import bytes_, doubt, safe, unread
 from tui.drawing.bars import Line, Span
 from tui.screens import DashboardView
 from tui.view_models.categories import label_by_key
 from tui.view_models.category_rows import CategoryRow
-from tui.view_models.items import ItemRow, facts, item_rows, items_of
+from tui.view_models.items import ItemRow, bill_facts, bill_rows, facts, item_rows, items_of
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel, TextLines
 from tui.widgets.category_table import CategoryList
-from tui.widgets.item_table import ItemTable
+from tui.widgets.item_table import BillTable, ItemTable
 from tui.widgets.listing import Listing
 
 
@@ -32,11 +33,12 @@ class ExploreView(DashboardView):
             with Vertical():
                 with Panel(id="explore-items"):
                     yield ItemTable(id="items")
+                    yield BillTable(id="bills")
                 with Panel(id="explore-facts"):
                     yield TextLines(id="facts", wrap=True)
 
     def focus_first(self) -> None:
-        self.query_one("#items", ItemTable).focus()
+        self.query_one("#bills" if self._state and self._state.bill_kind else "#items", Listing).focus()
 
     def show(self, state: DashboardState) -> None:
         self._state = state
@@ -44,6 +46,9 @@ class ExploreView(DashboardView):
         categories.fill(state.explore_rows, state)
         row = state.row
         if row is None or state.report is None:
+            return
+        self._show_bills(state, state.report)
+        if state.bill_kind:
             return
         categories.point_at(row.label.key)
         self.query_one("#explore-categories", Panel).set_title("Categories")
@@ -62,8 +67,32 @@ class ExploreView(DashboardView):
         panel.set_note(_note(row, shown, state))
         self._facts(table, state)
 
+    def _show_bills(self, state: DashboardState, report: Report) -> None:
+        """The bills in place of the items, or no longer."""
+        table, items = self.query_one(BillTable), self.query_one(ItemTable)
+        had_focus = table.has_focus or items.has_focus
+        table.display, items.display = bool(state.bill_kind), not state.bill_kind
+        if had_focus:
+            (table if state.bill_kind else items).focus()
+        if state.bill_kind:
+            rows = bill_rows(report, state.bill_kind, state.filter_text)
+            table.fill(rows, state)
+            panel = self.query_one("#explore-items", Panel)
+            panel.set_title(f"Bills by {safe(state.bill_kind.replace(':', ' '))}: {len(rows):,}")
+            panel.set_note("exclusive: freed when all of it goes · b goes on")
+            self._bill_facts(table, state)
+
+    def _bill_facts(self, table: BillTable, state: DashboardState) -> None:
+        bill = table.row
+        lines = bill_facts(bill, si=state.scale.si) if bill is not None else ()
+        self.query_one("#explore-facts", Panel).set_title("Bill")
+        self.query_one("#facts", TextLines).set_lines(list(lines), state.appearance)
+
     def on_listing_moved(self, message: Listing.Moved) -> None:
-        if message.listing.id == "items" and self._state is not None:
+        if message.listing.id == "bills" and self._state is not None:
+            message.stop()
+            self._bill_facts(self.query_one(BillTable), self._state)
+        elif message.listing.id == "items" and self._state is not None:
             message.stop()
             self._facts(self.query_one("#items", ItemTable), self._state)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.ledger import Category, Item
+from collectors.model.ledger import Bill, Category, Item
 from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
 from collectors.model.snapshot import own_items
@@ -89,6 +89,27 @@ def items_of(report: Report, key: str) -> tuple[Item, ...]:
     if report.ledger is None or key not in set(Category):
         return ()
     return report.ledger.items.get(Category(key), ())
+
+
+def next_kind(report: Report, kind: str) -> str:
+    """What to bill by after `kind`, of what the report has bills of; "" after the last, for the items themselves."""
+    kinds = ("", *dict.fromkeys(bill.by for bill in report.bills))
+    return kinds[(kinds.index(kind) + 1) % len(kinds)] if kind in kinds else ""
+
+
+def bill_rows(report: Report, kind: str, filter_text: str = "") -> tuple[Bill, ...]:
+    """The bills of one kind whose name contains `filter_text` (any case), largest first."""
+    wanted = filter_text.casefold()
+    return tuple(bill for bill in report.bills if bill.by == kind and wanted in bill.name.casefold())
+
+
+def bill_facts(bill: Bill, *, si: bool) -> Iterator[Line]:
+    """All that is known of one bill, each figure with what it means."""
+    yield _fact(bill.by.removeprefix("label:"), safe(bill.name) or "(none)", "strong", f"{bill.things:,} things")
+    yield _fact("exclusive", _size(bill.exclusive, si=si), "goodstrong", "freed when all of the group goes")
+    yield _fact("shared", _size(bill.shared, si=si), "text", "held beside others, counted whole")
+    yield _fact("logs", _size(bill.logs, si=si), "text", "of these")
+    yield _fact("volumes", _size(bill.volumes, si=si), "text", "of these")
 
 
 def age_of(item: Item, now: datetime) -> float | None:

@@ -87,6 +87,7 @@ class DashboardState:
     item_order: ItemOrder = ItemOrder.EXCLUSIVE
     churn_order: ChurnOrder = ChurnOrder.COST
     filter_text: str = ""
+    bill_kind: str = ""  # what Explore groups by: project, stack, repository, label:KEY; "": it lists items
     selected: str = ""
     chosen: frozenset[str] = frozenset()
     plan: Plan | None = None  # the plan being applied; None: that of the report

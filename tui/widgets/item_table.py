@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rich.cells import set_cell_size
 
 from collectors.model.finding import Finding
+from collectors.model.ledger import Bill
 from collectors.model.owner import OwnerKind
 from collectors.model.reading import Size, Unavailable
 from collectors.report.formatting import age, safe, size
@@ -118,6 +119,40 @@ class ItemTable(Listing[ItemRow]):
         if c.state:
             spans.append(Span(f" {shorten(safe(item.state), c.state - 1)}", "muted"))
         return [tuple(spans)]
+
+
+_BILL_COLUMNS = ("Excl.", "Shared", "Logs", "Volumes")
+
+
+class BillTable(Listing[Bill]):
+    """One line a group: what is its own, what it holds beside others, and of both its logs and volumes."""
+
+    def key_of(self, row: Bill) -> str:
+        return f"{row.by} {row.name}"
+
+    def copy_text(self, row: Bill) -> str:
+        return row.name
+
+    def _shown(self, width: int, number: int) -> tuple[int, int]:
+        """Cells of the name, and how many columns fit beside it; the exclusive bytes always do."""
+        count = max(1, min(len(_BILL_COLUMNS), (width - _NAME - 2) // (number + 2)))
+        return max(1, width - 2 - count * (number + 2)), count
+
+    def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
+        name, count = self._shown(width, state.scale.width)
+        titles = "".join(f"{title:>{state.scale.width + 2}}" for title in _BILL_COLUMNS[:count])
+        return (Span(f" {'Name':<{name}}{titles}", "head"),)
+
+    def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
+        return (Span(" No group contains the filter. Esc clears it.", "muted"),)
+
+    def draw(self, row: Bill, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
+        name, count = self._shown(width, state.scale.width)
+        shown = shorten_middle(safe(row.name, 4 * width) or "(none)", name)
+        sizes = (row.exclusive, row.shared, row.logs, row.volumes)[:count]
+        cells = (f"{cell(one, state.scale):>{state.scale.width + 2}}" for one in sizes)
+        roles = ("strong", "text", "muted", "muted")
+        return [(Span(f" {set_cell_size(shown, name)}", "text"), *map(Span, cells, roles))]
 
 
 _CHIP = 6
