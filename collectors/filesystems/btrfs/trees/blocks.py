@@ -8,10 +8,12 @@ overwritten has a wrong checksum. So whatever passes is the committed block, how
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import NamedTuple
+from queue import SimpleQueue
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +27,10 @@ from collectors.filesystems.btrfs.trees.device import Devices
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
+T = TypeVar("T")
 
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 8 << 20
+_DECODERS = 2  # batches in work at once: most of it is numpy, which lets others run
 _RUN_BYTES = 1 << 20  # of one read
 READERS = 8  # requests in flight
 
@@ -47,6 +51,10 @@ class Pointers(NamedTuple):
     generations: U64
     owners: U64
     level: int
+
+    def of(self, part: slice) -> Pointers:
+        """Some of them."""
+        return Pointers(self.addresses[part], self.generations[part], self.owners[part], self.level)
 
 
 class Blocks:
@@ -70,25 +78,39 @@ class Blocks:
         blocks = self._filled(buffer, Pointers(columns[0], columns[1], columns[3], level))
         return {pointer: block.tobytes() for pointer, block in zip(ordered, blocks, strict=True)}
 
-    def batches(self, wanted: Pointers) -> Iterator[tuple[slice, U8]]:
-        """(which of `wanted`, blocks × bytes) in order; the next batch is read while the caller works on this one.
+    def batches(self, wanted: Pointers, decoded: Callable[[slice, U8], T]) -> Iterator[tuple[slice, T]]:
+        """(which of `wanted`, what `decoded` makes of those blocks), in order.
 
-        The array is only valid until the next one is asked for: two buffers take turns.
+        The next batches are read, checked and decoded in threads while the caller works on this one. The array (blocks
+        × bytes) that `decoded` is given is only valid during the call.
         """
         count = len(wanted.addresses)
-        if not count:
-            return
         step = _BATCH_BYTES // self._size
-        buffers = [memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in range(2 if count > step else 1)]
-        with ThreadPoolExecutor(1, "btrfs read ahead") as ahead:
-            parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
-            coming = [ahead.submit(self._filled, buffers[0], _part(wanted, parts[0]))]
-            for number, part in enumerate(parts):
-                blocks = coming.pop().result()
-                if number + 1 < len(parts):
-                    buffer = buffers[(number + 1) % 2]
-                    coming.append(ahead.submit(self._filled, buffer, _part(wanted, parts[number + 1])))
-                yield part, blocks
+        parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
+        buffers: SimpleQueue[memoryview] = SimpleQueue()
+        for _ in parts[:_DECODERS]:
+            buffers.put(memoryview(mmap.mmap(-1, min(step, count) * self._size)))
+
+        def work(part: slice) -> T:
+            buffer = buffers.get()
+            try:
+                return decoded(part, self._filled(buffer, wanted.of(part)))
+            finally:
+                buffers.put(buffer)
+
+        with ThreadPoolExecutor(_DECODERS, "btrfs decode") as decoders:
+            coming: deque[tuple[slice, Future[T]]] = deque()
+            try:
+                for part in parts:
+                    coming.append((part, decoders.submit(work, part)))
+                    if len(coming) > _DECODERS:
+                        done, found = coming.popleft()
+                        yield done, found.result()
+                for done, found in coming:
+                    yield done, found.result()
+            finally:
+                for _, found in coming:
+                    found.cancel()
 
     def _filled(self, buffer: memoryview, wanted: Pointers) -> U8:
         size, count = self._size, len(wanted.addresses)
@@ -104,7 +126,7 @@ class Blocks:
         self.read_count += count
         blocks = np.frombuffer(buffer, np.uint8, count * size).reshape(count, size)
         for row in np.flatnonzero(~sound(blocks, wanted, self.top)).tolist():
-            self._mend(buffer[row * size : (row + 1) * size], _part(wanted, slice(row, row + 1)))
+            self._mend(buffer[row * size : (row + 1) * size], wanted.of(slice(row, row + 1)))
         return blocks
 
     def _read(self, buffer: memoryview, runs: list[tuple[int, int, int, int]]) -> None:
@@ -159,10 +181,6 @@ def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool
 def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:
     width = int(kind[-1])
     return np.ascontiguousarray(blocks[:, at : at + width]).view(kind).ravel()
-
-
-def _part(pointers: Pointers, part: slice) -> Pointers:
-    return Pointers(pointers.addresses[part], pointers.generations[part], pointers.owners[part], pointers.level)
 
 
 Counts = NDArray[np.unsignedinteger]

@@ -29,15 +29,17 @@ GONE = -1  # of a leaf that no tree leads to any more, instead of the number of 
 
 _FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
 _LENGTH_BITS = 16
+_MOST_WORDS = 1 << 22  # of unions, at a time
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 class RootSets:
-    """Python's integers are the masks: a union of 1,000 bits costs about what one of 10 does beside the look-up."""
+    """Masks are Python's integers; where many are united they become words of 64 bits."""
 
     def __init__(self) -> None:
         self.masks: list[int] = []
         self._numbers: dict[int, int] = {}
-        self._unions: dict[int, int] = {}
+        self._width = 1  # words
 
     def number(self, mask: int) -> int:
         """The number of this set."""
@@ -45,6 +47,7 @@ class RootSets:
         if found is None:
             found = self._numbers[mask] = len(self.masks)
             self.masks.append(mask)
+            self._width = max(self._width, -(-mask.bit_length() // 64))
         return found
 
     def containing(self, bits: int) -> NDArray[np.bool_]:
@@ -67,37 +70,39 @@ class RootSets:
         del order, ordered_sets, new, first
         sizes = np.diff(np.append(starts, len(rows)))
         unions = chosen[starts]
-        # Groups of more than one, halved until one set is left of each.
         wide = np.flatnonzero(sizes > 1)
-        if len(wide):
-            inside = _spread(starts[wide], sizes[wide])
-            unions[wide] = self._folded(chosen[inside], sizes[wide])
+        step = _MOST_WORDS // self._width
+        for at in range(0, len(wide), step):
+            part = wide[at : at + step]
+            inside = _spread(starts[part], sizes[part])
+            unions[part] = self._unions(chosen[inside], np.cumsum(sizes[part]) - sizes[part])
         return rows[starts], unions
 
-    def _folded(self, sets: I64, sizes: I64) -> I64:
-        while True:
-            starts = np.cumsum(sizes) - sizes
-            place = np.arange(len(sets)) - np.repeat(starts, sizes)
-            left = place % 2 == 0
-            paired = left & (place + 1 < np.repeat(sizes, sizes))
-            at = np.flatnonzero(paired)
-            sets[at] = self._pairs(sets[at], sets[at + 1])
-            sets, sizes = sets[left], (sizes + 1) // 2
-            if len(sets) == len(sizes):
-                return sets
+    def _unions(self, sets: I64, starts: I64) -> I64:
+        """The union of each run of sets."""
+        there = np.flatnonzero(np.bincount(sets))
+        place = np.zeros(int(there[-1]) + 1, np.int64)
+        place[there] = np.arange(len(there))
+        sets = place[sets]
+        packed = b"".join(self.masks[number].to_bytes(self._width * 8, "little") for number in there.tolist())
+        masks = np.frombuffer(packed, "<u8").reshape(len(there), self._width).T
+        words = np.stack([np.bitwise_or.reduceat(word[sets], starts) for word in masks])
+        first, back = _distinct(words)
+        numbers = [self.number(int.from_bytes(mask.tobytes(), "little")) for mask in words[:, first].T]
+        return np.array(numbers, np.int64)[back]
 
-    def _pairs(self, one: I64, other: I64) -> I64:
-        pairs = np.minimum(one, other) << 32 | np.maximum(one, other)
-        distinct, back = np.unique(pairs, return_inverse=True)
-        unions: I64 = np.array([self._union(pair) for pair in distinct.tolist()], np.int64)[back]
-        return unions
 
-    def _union(self, pair: int) -> int:
-        found = self._unions.get(pair)
-        if found is None:
-            union = self.masks[pair >> 32] | self.masks[pair & 0xFFFFFFFF]
-            found = self._unions[pair] = self.number(union)
-        return found
+def _distinct(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of columns: where each distinct one is first, and which of those each is."""
+    factor = _FACTOR
+    while True:
+        mixed = words[0]
+        for word in words[1:]:
+            mixed = mixed * factor + word
+        _, first, back = np.unique(mixed, return_index=True, return_inverse=True)
+        if all((word[first][back] == word).all() for word in words):
+            return first, back
+        factor += np.uint64(2)
 
 
 def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:

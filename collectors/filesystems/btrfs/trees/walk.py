@@ -210,26 +210,33 @@ class Walk:
             self._read(wanted, marks[chosen], sets[chosen], levels)
 
     def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, ExtentHolders]) -> None:
-        for part, blocks in self._blocks.batches(wanted):
-            if time.monotonic() > self._ends:
-                raise TimeoutError("the deadline ran out during the walk")
-            generations = wanted.generations[part]
-            begins = np.ascontiguousarray(blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + _KEY.itemsize])
-            expected = _marks(begins.view(_KEY).ravel(), generations)
-            if ((marks[part] != expected) & (marks[part] != generations)).any():
-                raise Stale("a block does not begin where its parent says")
-            if wanted.level:
-                levels[wanted.level - 1].add(*self._children(blocks, wanted.addresses[part], sets[part]))
-            else:
-                rows = np.zeros(len(blocks), LEAF)
-                rows["address"], rows["generation"] = wanted.addresses[part], generations
-                rows["mark"], rows["set"] = marks[part] + wanted.owners[part], sets[part]
-                self._leaves(Leaves(blocks), rows, sets[part])
+        def children(part: slice, blocks: U8) -> tuple[I64, U64, U64, U64]:
+            _check_begins(blocks, marks[part], wanted.generations[part])
+            return self._children(blocks, wanted.addresses[part], sets[part])
 
-    def _leaves(self, found: Leaves, rows: NDArray[np.void], sets: I64) -> None:
+        def leaves(part: slice, blocks: U8) -> tuple[NDArray[np.void], Items]:
+            _check_begins(blocks, marks[part], wanted.generations[part])
+            return self._leaves(Leaves(blocks), wanted.of(part), marks[part], sets[part])
+
+        if wanted.level:
+            for _, below in self._blocks.batches(wanted, children):
+                self._check_time()
+                levels[wanted.level - 1].add(*below)
+            return
+        for _, (rows, items) in self._blocks.batches(wanted, leaves):
+            self._check_time()
+            self._known.take(rows, items)
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._ends:
+            raise TimeoutError("the deadline ran out during the walk")
+
+    def _leaves(self, found: Leaves, wanted: Pointers, marks: U64, sets: I64) -> tuple[NDArray[np.void], Items]:
+        rows = np.zeros(len(sets), LEAF)
+        rows["address"], rows["generation"], rows["mark"] = wanted.addresses, wanted.generations, marks + wanted.owners
         rows["first"], rows["last"] = first, last = found.spans()
-        rows["detail"] = detail = self._found.splitter.detail(sets, first, last)
-        self._known.take(rows, found.items(detail == NAMES))
+        rows["set"], rows["detail"] = sets, self._found.splitter.detail(sets, first, last)
+        return rows, found.items(rows["detail"] == NAMES)
 
     def _expected_owners(self, sets: I64) -> U64:
         """The tree that each block must belong to; 0 for any subvolume. Only subvolumes share blocks."""
@@ -260,3 +267,10 @@ def _marks(keys: NDArray[np.void], generations: U64) -> U64:
     """One number for a block's first key and generation: what all pointers to a block, and the block, must agree on."""
     mixed = keys["objectid"].astype(np.uint64) * _MIX + keys["offset"].astype(np.uint64)
     return mixed * _MIX + keys["type"].astype(np.uint64) * _MIX + generations
+
+
+def _check_begins(blocks: U8, marks: U64, generations: U64) -> None:
+    begins = np.ascontiguousarray(blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + _KEY.itemsize])
+    expected = _marks(begins.view(_KEY).ravel(), generations)
+    if ((marks != expected) & (marks != generations)).any():
+        raise Stale("a block does not begin where its parent says")
