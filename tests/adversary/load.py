@@ -57,6 +57,7 @@ class Load:
     done: Counter[str] = field(default_factory=Counter)
     living: dict[str, str] = field(default_factory=dict)
     ending: threading.Lock = field(default_factory=threading.Lock)
+    ended_early: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
@@ -64,7 +65,7 @@ class Load:
         """All clients are at work in here."""
         threads = [
             threading.Thread(target=self._keep_on, args=(step, number))
-            for number, step in enumerate((self._build, self._build, self._run, self._load, self._tag))
+            for number, step in enumerate((self._build, self._run, self._load, self._tag))
         ]
         for thread in threads:
             thread.start()
@@ -186,6 +187,12 @@ def applies(lab: Lab, every: Sequence[str], count: int) -> dict[str, Applied]:
     """So many destructive applies with each kind of ages, one after the other under one load."""
     lab.client.base_image(BASE)
     load = Load(lab)
+
+    def end(*_: object) -> None:
+        load.ended_early = True
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)  # what was seen is told all the same
     with (
         tempfile.TemporaryDirectory() as state,
         load.going_on(),
@@ -201,7 +208,7 @@ def _applied(load: Load, state: Path, ages: str, count: int) -> Applied:
     seen, began = Applied(), time.monotonic()
     builds, done = len(load.broken_builds), Counter(load.done)
     reclaiming = Reclaiming(load.lab, state, replace(AGES[ages], images=(BASE,)), GRACE_S)
-    for _ in range(count):
+    while seen.count < count and not load.ended_early:
         _plant(load.lab)
         looked = reclaiming.look()
         chosen = frozenset(step.id for step in at_tier(looked.report.plan, Risk.DESTRUCTIVE))
@@ -228,7 +235,6 @@ def main() -> int:
     asked.add_argument("--ages", default=",".join(AGES))
     asked.add_argument("--applies", type=int, default=200, help="of each driver and age")
     options = asked.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its labs go with it
     return int(any([_tried(driver, options.ages.split(","), options.applies) for driver in options.drivers.split(",")]))
 
 
