@@ -3,7 +3,11 @@
     where = endpoint(None, os.environ, Path.home())
     seen = view(where, this_host(), deadline_s=20)
 
-Read-only. Importing this loads no SDK; the first request does. `view` never raises and returns within its deadline
+Two ways lead to an engine, with one contract and the same tests: at a unix socket, as nearly always, the standard
+library's HTTP (`connection.py`); over a network, with TLS or ssh, the Docker SDK (`network.py`). The SDK takes 90 ms
+more to load, and 0.48 ms of the processor for a request instead of 0.07: a third of a run with nothing to walk anew.
+
+Read-only. Importing this loads neither; the first request does. `view` never raises and returns within its deadline
 (and a grace below one second), whatever the engine does; each part arrives or says why not.
 """
 

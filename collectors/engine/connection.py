@@ -187,7 +187,7 @@ class _Line(http.client.HTTPConnection):
 class SocketConnection:
     """An engine at a unix socket, whose lines can be shut. Safe to use from several threads.
 
-    By the standard library alone: the SDK costs more time to load than a whole run has, and more for each question.
+    By the standard library alone: the reason stands in `collectors.engine`.
     """
 
     def __init__(self, path: str) -> None:

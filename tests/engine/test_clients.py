@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,24 @@ from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed
 from tests.fakes.server import Action, Reply, Request, Reset, Server, Verbatim
 
+Served = Callable[..., tuple[Server, list[str]]]
 
-def served(*answers: Action) -> tuple[Server, list[str]]:
-    """A server that gives these answers in turn, and what it was asked."""
-    seen: list[str] = []
-    left = list(answers)
 
-    def answer(request: Request) -> Action:
-        seen.append(f"{request.method} {request.path}")
-        return left.pop(0)
+@pytest.fixture(params=[False, True], ids=["at a socket", "over the network"])
+def served(request: pytest.FixtureRequest) -> Served:
+    """Makes a server that gives these answers in turn, and what it was asked. Both ways keep one contract."""
 
-    return Server(answer), seen
+    def make(*answers: Action) -> tuple[Server, list[str]]:
+        seen: list[str] = []
+        left = list(answers)
+
+        def answer(asked: Request) -> Action:
+            seen.append(f"{asked.method} {asked.path}")
+            return left.pop(0)
+
+        return Server(answer, tcp=request.param), seen
+
+    return make
 
 
 def writing(server: Server, **options: int) -> WriteClient:
@@ -37,7 +45,7 @@ def test_the_reading_client_offers_nothing_that_could_change_an_engine() -> None
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])
-def test_a_request_without_an_answer_is_not_sent_again(method: str) -> None:
+def test_a_request_without_an_answer_is_not_sent_again(method: str, served: Served) -> None:
     server, seen = served(Reset(), Reply(b"{}"))
     with server:
         client = writing(server)
@@ -47,7 +55,7 @@ def test_a_request_without_an_answer_is_not_sent_again(method: str) -> None:
     assert seen == [f"{method.upper()} /containers/a"]
 
 
-def test_a_refusal_is_an_answer_and_its_words_are_the_engines() -> None:
+def test_a_refusal_is_an_answer_and_its_words_are_the_engines(served: Served) -> None:
     refusal = Reply(b'{"message": "it is in use"}', status=409)
     server, _ = served(refusal, Reply(b""), Reply(b"<html>"))
     with server:
@@ -64,7 +72,7 @@ def test_a_refusal_is_an_answer_and_its_words_are_the_engines() -> None:
         client.close()
 
 
-def test_no_more_is_read_than_was_agreed() -> None:
+def test_no_more_is_read_than_was_agreed(served: Served) -> None:
     server, _ = served(Reply(b"[" + b" " * 2000 + b"]"))
     with server:
         client = writing(server, limit_bytes=1000)
@@ -73,7 +81,7 @@ def test_no_more_is_read_than_was_agreed() -> None:
         client.close()
 
 
-def test_what_is_cut_raises_a_time_out_and_sends_nothing_more() -> None:
+def test_what_is_cut_raises_a_time_out_and_sends_nothing_more(served: Served) -> None:
     server, seen = served()
     with server:
         client = writing(server)
@@ -92,7 +100,7 @@ def test_an_engine_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
-def test_a_packed_answer_is_refused_before_it_is_unpacked(coding: str) -> None:
+def test_a_packed_answer_is_refused_before_it_is_unpacked(coding: str, served: Served) -> None:
     packed = gzip.compress(bytes(64 << 20))
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
     server, _ = served(Verbatim(head + packed))
@@ -105,3 +113,17 @@ def test_a_packed_answer_is_refused_before_it_is_unpacked(coding: str) -> None:
         tracemalloc.stop()
         client.close()
     assert peak_bytes < 8 << 20
+
+
+def test_a_body_that_comes_in_pieces_is_whole_and_its_line_is_kept(served: Served) -> None:
+    """In chunks, and with a length, and one that ends with its connection: the next request finds its way."""
+    text = b'{"a": "' + b"x" * 200_000 + b'"}'
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (text[:7], text[7:]))
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    until_the_end = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + text
+    server, seen = served(Reply(text), Reply(text), Verbatim(chunked), Verbatim(until_the_end), Reply(text))
+    with server:
+        client = writing(server)
+        assert [client.get(f"/{n}", timeout_s=5).raw for n in range(5)] == [text] * 5
+        client.close()
+    assert (len(seen), server.connections_count) == (5, 3)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import docker  # noqa: F401 - loaded before any deadline begins: an engine over the network is asked by it
 import pytest
 
 from collectors.engine import endpoint, view
@@ -80,10 +81,11 @@ BAD_ENGINES: dict[str, tuple[Fault, Why, str]] = {
 }
 
 
+@pytest.mark.parametrize("tcp", [False, True])
 @pytest.mark.parametrize("fault", BAD_ENGINES)
-def test_an_engine_that_does_not_say_who_it_is_gives_one_reason_for_all(fault: str) -> None:
+def test_an_engine_that_does_not_say_who_it_is_gives_one_reason_for_all(fault: str, tcp: bool) -> None:
     action, why, words = BAD_ENGINES[fault]
-    with engine("26.1.5-overlay2", {"*": action}) as server:
+    with engine("26.1.5-overlay2", {"*": action}, tcp=tcp) as server:
         readings = everything(look(server.url))
 
     for reading in readings:
@@ -214,9 +216,10 @@ MIXED: dict[str, Fault] = {
 }
 
 
+@pytest.mark.parametrize("tcp", [False, True])
 @pytest.mark.parametrize("faults", [{"*": Mute()}, {"*": Drip(every_s=0.01)}, {"*": Reset()}, MIXED])
-def test_twenty_runs_leave_no_thread_and_no_descriptor(faults: dict[str, Fault]) -> None:
-    with engine("26.1.5-overlay2", faults) as server:
+def test_twenty_runs_leave_no_thread_and_no_descriptor(faults: dict[str, Fault], tcp: bool) -> None:
+    with engine("26.1.5-overlay2", faults, tcp=tcp) as server:
         found = ask(server.url, deadline_s=0.15, runs=20)
     assert found.after == found.before
 
