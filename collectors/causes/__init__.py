@@ -68,6 +68,7 @@ CAUSES: tuple[Cause, ...] = (
     disk_full.FORECAST,
     engine_settings.NO_ROOT,
     disk_full.INODES,
+    disk_full.QUOTA,
     disk_full.RESERVE,
     filesystem_errors.READ_ONLY,
     unattributed.CAUSE,

@@ -21,6 +21,7 @@ from collectors import drivers
 from collectors.drivers.inner import without_opened
 from collectors.filesystems import kind_of
 from collectors.filesystems.base import StudyQuestion
+from collectors.filesystems.quotas import project_quotas
 from collectors.inventory import coverage
 from collectors.inventory.coverage import Request, cache_folder
 from collectors.model.engine import Container
@@ -121,6 +122,7 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
             found.snapshots,
             found.beyond_mount,
             taken.inodes,
+            project_quotas(mount, found.units),
         )
     return answer, _reports(answer)
 
@@ -163,6 +165,8 @@ def _reports(study: FilesystemStudy) -> tuple[SourceReport, ...]:
     lines.append(coverage.line("filesystem's own bytes", study.own))
     open_gaps = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else ()
     lines.append(coverage.line("deleted but open", study.open_deleted, open_gaps))
+    if study.quotas is not None:
+        lines.append(coverage.line("project quotas", study.quotas))
     if study.filesystem_facts is not None:
         lines.append(facts_line(study.filesystem.mount, study.filesystem_facts))
     return tuple(lines)

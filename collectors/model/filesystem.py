@@ -157,6 +157,15 @@ class OpenFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectQuota:
+    """What a directory may take, whatever room the filesystem has: its project's limit, and what the project takes."""
+
+    unit: UnitId
+    limit_bytes: int
+    used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """A filesystem that hands out chunks: logical bytes of those for data and metadata, and device bytes in none.
 

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.engine import DaemonConfig, EngineView
-from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles
+from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles, ProjectQuota
 from collectors.model.ledger import Category, Item
 from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
@@ -177,6 +177,7 @@ class FilesystemStudy:
     snapshots: Reading[bool]  # False: this kind has none, nor deletes that are pending; True: those it has are units
     beyond_mount: bool  # are bytes met that lie outside what is mounted here?
     own_inodes: Size  # what the filesystem itself takes of its inodes
+    quotas: Reading[tuple[ProjectQuota, ...]] | None = None  # of the units; None: project quotas are not enforced here
 
     @property
     def identity(self) -> str | None:

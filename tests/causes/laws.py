@@ -49,10 +49,12 @@ NO_MESS = {
     "containerd-images": "a containerd without an engine: tests/machine/test_containerd_alone.py",
     "build-blobs": "blobs that no record names: tests/judgement/reports.py",
     "leased-content": "a pull that is given up: tests/judgement/reports.py",
+    "project-quota": "a quota of xfs or ext4: tests/filesystems/test_quotas.py",
     "nested-root": "an engine inside a container: test_leftovers.py",
 }
 # Causes whose findings are about no number of bytes: nothing of them is owed a step.
 NO_BYTES = {
+    "project-quota",
     "no-docker-root",
     "forced-read-only",
     "engine-unreachable",

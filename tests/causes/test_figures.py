@@ -10,11 +10,12 @@ import pytest
 from collectors.causes.finding_context import largest
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Room, Space
 from collectors.model.engine import DaemonConfig
-from collectors.model.filesystem import Occupancy, PathUsage
+from collectors.model.filesystem import Occupancy, PathUsage, ProjectQuota
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Release
+from collectors.model.owner import UnitId
 from collectors.model.reading import Exact
-from collectors.model.store import Orphanhood
+from collectors.model.store import Orphanhood, Unit, UnitKind
 from tests.causes.build import an_item, found
 from tests.owners import owner
 from tests.planning.build import GIB, HERE, MIB, UNREAD, Scene, btrfs, image
@@ -54,6 +55,20 @@ def test_who_holds_most_inodes_is_named_by_their_number_and_not_by_bytes() -> No
         ("build cache layers", "40 inodes"),
     )
     assert one.remedy == "remove the files that nobody needs in volume mail (postfix uses it): 700 inodes"
+
+
+@pytest.mark.parametrize(("mib", "expected"), [(79, None), (80, Severity.P3), (90, Severity.P2)])
+def test_who_is_at_its_own_limit_is_named_whatever_room_the_disk_has(mib: int, expected: Severity | None) -> None:
+    mail = an_item(Category.VOLUMES, "mail", mib * MIB, "in use")
+    (study,) = QUIET.snapshot().studies
+    unit = Unit(UnitId("/v/mail"), UnitKind.VOLUME, "/v/mail", "mail", frozenset({mail.owner_id}), False, None)
+    quota = Exact((ProjectQuota(unit.id, 100 * MIB, mib * MIB),), HERE)
+    told = found(QUIET, mail, studies=(replace(study, units=(unit,), quotas=quota),))
+    assert rules(told).get("project-quota") == expected
+    if expected is not None:
+        assert (
+            told[0].claim == f"volume mail is at {mib}% of its project quota: its writes fail there, whatever df says"
+        )
 
 
 def test_evidence_says_where_inside_the_largest_their_bytes_are() -> None:

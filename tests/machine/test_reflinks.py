@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collectors.filesystems import quotas
 from tests.bench.explain import preflight
 from tests.lab import Lab, measure
 from tests.lab.commands import run
@@ -81,3 +82,12 @@ def test_a_volume_of_copies_frees_what_was_said(told: tuple[Lab, dict[str, Any]]
     lab.docker("volume", "rm", "copies")
     run("sync", "--file-system", lab.mount)
     assert abs(before - measure.used_bytes(lab.mount) - said) < MIB
+
+
+def test_the_project_of_a_directory_is_what_an_administrator_gave_it(told: tuple[Lab, dict[str, Any]]) -> None:
+    """The first half of a project quota: the other half needs a kernel that enforces them."""
+    lab, _ = told
+    folder = lab.docker_root / "volumes/one"
+    run("chattr", "-p", "77", folder)
+    with quotas.opened(str(folder)) as one, quotas.opened(str(lab.docker_root)) as other:
+        assert (quotas.project_of(one), quotas.project_of(other)) == (77, 0)

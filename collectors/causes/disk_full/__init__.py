@@ -184,3 +184,31 @@ def detect_reserve(context: FindingContext) -> Iterable[Finding]:
 RESERVE_LINE = "blocks of ext4 that only root may use, on a disk of data"
 NO_STEP = "no file has to go for it: the filesystem keeps these blocks for root"
 RESERVE = Cause(RESERVE_ID, None, None, None, RESERVE_LINE, detect_reserve, symptom=True, no_step=NO_STEP)
+
+
+QUOTA_ID = "project-quota"
+
+
+def detect_quota(context: FindingContext) -> Iterable[Finding]:
+    """Each directory that is near its own limit: what lies in it can write no more there, whatever df says."""
+    quotas, limits = context.study.quotas, context.limits
+    if not isinstance(quotas, Exact):
+        return
+    units = {unit.id: unit for unit in context.study.units}
+    items = {item.owner_id: item for listed in context.ledger.items.values() for item in listed}
+    for quota in quotas.value:
+        percent = 100 * quota.used_bytes // quota.limit_bytes
+        item = next((items[owner] for owner in units[quota.unit].owners if owner in items), None)
+        if item is None or percent < limits.p1_percent:
+            continue
+        severity = Severity.P2 if percent >= limits.p0_percent else Severity.P3
+        claim = f"{_name(item)} is at {percent}% of its project quota: its writes fail there, whatever df says"
+        size = Exact(quota.used_bytes, quotas.origin)
+        evidence = (("its limit", Exact(quota.limit_bytes, quotas.origin)), ("it takes", size))
+        yield Finding(QUOTA_ID, severity, claim, None, evidence, _QUOTA_REMEDY, (item.owner_id,), True)
+
+
+_QUOTA_REMEDY = "remove what it does not need, or make it again with more (--storage-opt size, of a volume -o size)"
+QUOTA_LINE = "a container or volume at the limit of its own project quota: its writes fail, whatever df says"
+NO_QUOTA_STEP = "only who writes there can tell what may go"
+QUOTA = Cause(QUOTA_ID, None, None, None, QUOTA_LINE, detect_quota, no_step=NO_QUOTA_STEP)
