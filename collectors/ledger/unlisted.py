@@ -44,7 +44,12 @@ class Coverage:
         owners, ids = self._owners.get(category, frozenset()), self._ids.get(category, frozenset())
         if category is Category.DELETED_OPEN:
             return bool(ids)  # files by their processes, which the trees of a btrfs do not tell apart
-        return any(holder in ids or self._owned(holder) & owners for holder in share.holders)
+        return any({holder, self._called(holder)} & ids or self._owned(holder) & owners for holder in share.holders)
+
+    def _called(self, holder: UnitId) -> str:
+        """What its item is called: the top level of a btrfs has no path."""
+        unit = self.units.get(holder)
+        return holder if unit is None else unit.path or unit.name
 
     def _owned(self, holder: UnitId) -> frozenset[Owner]:
         unit = self.units.get(holder)

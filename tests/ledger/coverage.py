@@ -29,12 +29,13 @@ def in_no_item(study: FilesystemStudy, ledger: Ledger) -> Mapping[Category, int]
             [category_of(u) for u in holders] + [Category.OTHER_FILES] * (len(share.holders) > len(holders))
         )
         names = {owner for unit in holders for owner in unit.owners}
+        called = {unit.path or unit.name for unit in holders}  # the top level of a btrfs has no path
         listed = ledger.items.get(category, ())
         if category is Category.OTHER_FILES and all(category_of(unit) is not category for unit in holders):
             host += share.bytes
         elif category is Category.DELETED_OPEN and listed:
             continue
-        elif not any(item.owner_id in names or item.id in share.holders for item in listed):
+        elif not any(item.owner_id in names or item.id in (share.holders | called) for item in listed):
             left[category] += share.bytes
     rest = [i for i in ledger.items.get(Category.OTHER_FILES, ()) if i.state in ("host files", "everything else")]
     missing = host - sum(charged(item.referenced) for item in rest)

@@ -44,6 +44,14 @@ def test_a_container_that_the_engine_does_not_load_is_an_item_of_the_containers(
     assert isinstance(container.reclaimable, Unavailable)
 
 
+def test_the_top_level_of_a_btrfs_which_has_no_path_is_one_item() -> None:
+    top = replace(unit("", UnitKind.SUBVOLUME), path="", name="top level")
+    one = study((top,), Exact(occupancy((share(7, ""),)), HERE), used=7)
+    (item,) = closed(one, answered=True).items[Category.OTHER_FILES]
+    assert (item.name, charged(item.referenced)) == ("top level", 7)
+    assert in_no_item(one, closed(one, answered=True)) == {}
+
+
 def test_where_no_engine_answered_nothing_is_called_unknown_to_it() -> None:
     one = study((unit("vol", UnitKind.VOLUME, "volume:v"),), Exact(occupancy((share(7, "vol"),)), HERE), used=7)
     (volume,) = closed(one, answered=False).items[Category.VOLUMES]
