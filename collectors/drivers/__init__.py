@@ -18,12 +18,11 @@ from collectors.drivers.base import Candidate, LayerRemover, Layout, StorageDriv
 from collectors.drivers.btrfs import BTRFS
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.drivers.files import folders
-from collectors.drivers.graph import unknown_drivers
+from collectors.drivers.graph import AUFS, DEVICEMAPPER, VFS, ZFS, unknown_drivers
 from collectors.drivers.leftovers import records_of
 from collectors.drivers.overlay2 import FUSE_OVERLAYFS, OVERLAY, OVERLAY2
 from collectors.drivers.podman import PODMAN
 from collectors.drivers.store_reader import read_store
-from collectors.drivers.vfs import AUFS, DEVICEMAPPER, VFS, ZFS
 from collectors.model.reading import Reading, Unavailable, Why
 from collectors.model.store import Store
 from collectors.system.deadline import Declined, read

@@ -284,3 +284,11 @@ def _units(layout: Layout, interrupted: Iterable[str]) -> tuple[Unit, ...]:
         *(unit_at(layout.base / LINKS, UnitKind.LAYER_DATABASE) if layout.base is not None else ()),
         *(one for path in interrupted for one in unit_at(Path(path), UnitKind.INTERRUPTED_WRITE)),
     )
+
+
+# vfs, which copies every layer whole, and the drivers of former years: nothing but a graph driver each.
+VFS = GraphDriver("vfs", "vfs/dir", copies_layers=True)
+AUFS = GraphDriver("aufs", "aufs/diff")
+AUFS.mounted_as = frozenset({"aufs"})
+ZFS = GraphDriver("zfs", None)
+DEVICEMAPPER = GraphDriver("devicemapper", None)

@@ -8,8 +8,8 @@ import pytest
 
 from collectors.drivers.base import StorageDriver
 from collectors.drivers.containerd_store import CONTAINERD
+from collectors.drivers.graph import VFS
 from collectors.drivers.podman import PODMAN
-from collectors.drivers.vfs import VFS
 from collectors.filesystems.btrfs.kind import subvolume_units
 from collectors.inventory.study import docker_units
 from collectors.model.btrfs import Subvolume
