@@ -9,10 +9,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collectors.cli.arguments import parser
 from collectors.cli.main import headless
 from collectors.cli.signals import UNKNOWN, guarded
+
+if TYPE_CHECKING:
+    from tui.feed.live import LiveFeed
 
 # Terminals that place no cursor, or have no second screen to give back the first one from. Any other name is a terminal
 # emulator's of today, whether this machine's terminfo knows it or not; Linux' own console does what is needed too.
@@ -91,13 +95,37 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     from tui.launch import feed_of, run
 
     try:
-        feed = feed_of(arguments)
+        hosts = _hosts_of(arguments)
+        feed = hosts[0][1] if hosts else feed_of(arguments)
     except ReplayError as error:
         print(f"ullage: {error}", file=sys.stderr)
         return UNKNOWN
     with _probes_ended(arguments):
         choices = _choices_file(arguments)
-        return run(feed, read_only=arguments.read_only, theme=arguments.theme, si=arguments.si, choices=choices)
+        return run(
+            feed,
+            read_only=arguments.read_only,
+            theme=arguments.theme,
+            si=arguments.si,
+            choices=choices,
+            hosts=hosts,
+            rings=arguments.bell,
+        )
+
+
+def _hosts_of(arguments: argparse.Namespace) -> list[tuple[str, LiveFeed]]:
+    """One feed for each host, where several were named; else none.
+
+    One journal tells of one machine: over several, nothing is remembered.
+    """
+    from tui.feed.live import LiveFeed
+    from tui.launch import HostSource
+
+    named = arguments.host or []
+    if len(named) < 2 or arguments.demo or arguments.replay is not None:
+        return []
+    each = (argparse.Namespace(**{**vars(arguments), "host": [host], "no_journal": True}) for host in named)
+    return [(host, LiveFeed(HostSource(one))) for host, one in zip(named, each, strict=True)]
 
 
 def _choices_file(arguments: argparse.Namespace) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher, Input
 
-from tui.actions.changes import ChangesActions
+from tui.actions.hosts import HostsActions, HostsView, HostTabs
 from tui.drawing.appearance import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from tui.screens.modals import Match
 
 
-class UllageApp(ChangesActions):
+_ORDERS = (CategoryOrder.SIZE, ItemOrder.EXCLUSIVE, ChurnOrder.COST)
+
+
+class UllageApp(HostsActions):
     """`feed` live or recorded; `export_to` the folder that `e` writes to."""
 
     def __init__(
@@ -47,11 +51,9 @@ class UllageApp(ChangesActions):
         units: Units = Units.IEC,
         export_to: Path | None = None,
         view: str = "overview",
-        orders: tuple[CategoryOrder, ItemOrder, ChurnOrder] = (
-            CategoryOrder.SIZE,
-            ItemOrder.EXCLUSIVE,
-            ChurnOrder.COST,
-        ),
+        hosts: Sequence[tuple[str, LiveFeed]] = (),
+        rings: bool = False,
+        orders: tuple[CategoryOrder, ItemOrder, ChurnOrder] = _ORDERS,
     ) -> None:
         mode = Mode.LIVE if isinstance(feed, LiveFeed) else Mode.REPLAY
         state = DashboardState(
@@ -67,10 +69,14 @@ class UllageApp(ChangesActions):
         self.begun = self.state
         self._opens = view
         self.live = feed if isinstance(feed, LiveFeed) else None
+        self.rings = rings
+        if len(hosts) > 1:
+            self.set_hosts(hosts)
         self._recording = feed if isinstance(feed, ReplayFeed) else None
         self._export_to = export_to if export_to is not None else Path.cwd()
 
     def compose(self) -> ComposeResult:
+        yield HostTabs()
         yield Tabs()
         yield Verdict(id="verdict", classes="surround second")
         yield DiskBar()
@@ -82,6 +88,7 @@ class UllageApp(ChangesActions):
     async def on_mount(self) -> None:
         self._measure(self.size.width, self.size.height)
         self.query_one("#filter", Input).display = False
+        self.query_one(HostTabs).display = bool(self._names)
         if self._recording is not None:
             feed = self._recording
             self.start_replay(
@@ -90,8 +97,9 @@ class UllageApp(ChangesActions):
         else:
             self.redraw()
         self.query_one(OverviewView).focus_first()
-        if self._opens != "overview":
-            await self.action_view(self._opens)
+        opens = "hosts" if self._names else self._opens
+        if opens != "overview":
+            await self.action_view(opens)
         self.call_after_refresh(self.start_live)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -109,7 +117,7 @@ class UllageApp(ChangesActions):
 
     async def action_view(self, name: str) -> None:
         """Show a view; it is made when it is first wanted."""
-        if name not in _VIEWS:
+        if name not in _VIEWS and not (name == "hosts" and self._names):
             return
         views = self.screen_stack[0].query_one("#views", ContentSwitcher)
         if not views.query(f"#{name}"):
@@ -266,6 +274,8 @@ class UllageApp(ChangesActions):
         if not applies_in(action, state.view, replay=state.mode is Mode.REPLAY):
             return False
         match action:
+            case "host" | "view" if action == "host" or parameters == ("hosts",):
+                return bool(self._names)
             case "apply":
                 return self.live is not None and not state.read_only and state.mode is Mode.LIVE and not state.applying
             case "stop":
@@ -292,5 +302,6 @@ def _make(name: str) -> DashboardView:
         "history": HistoryView,
         "plan": PlanView,
         "churn": ChurnView,
+        "hosts": HostsView,
     }
     return ChangesView(id="changes") if name == "changes" else makers[name]()

@@ -110,11 +110,14 @@ def run(
     si: bool = False,
     export_to: Path | None = None,
     choices: Path | None = None,
+    hosts: Sequence[tuple[str, LiveFeed]] = (),
+    rings: bool = False,
 ) -> int:
     """Show the dashboard until it is left; the exit status.
 
     `theme` "dark", "light", "colour-blind", "ansi" or None: the last one chosen, else what the terminal can do.
-    `choices`: the file that they are kept in; None: they are not.
+    `choices`: the file that they are kept in; None: they are not. `hosts`: of several the name and feed of each;
+    `feed` is then the first. `rings`: the terminal does when one becomes critical.
     """
     web = in_browser()
     charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
@@ -127,6 +130,8 @@ def run(
         units=Units.SI if si else kept.units,
         export_to=export_to,
         view=kept.view,
+        hosts=hosts,
+        rings=rings,
         orders=(kept.order, kept.item_order, kept.churn_order),
     )
     status = asyncio.run(_shown(app))

@@ -127,6 +127,7 @@ def _dashboard(p: argparse.ArgumentParser) -> None:
     group.add_argument("--serve", action="store_true", help="show --replay or --demo in a browser, on loopback only")
     group.add_argument("--port", metavar="N", type=int, default=8000, help="of --serve (default: 8000)")
     group.add_argument("--read-only", action="store_true", help="read-only: never offer to apply")
+    group.add_argument("--bell", action="store_true", help="ring and notify (OSC 9) when a host becomes critical (P0)")
     group.add_argument(
         "--theme",
         choices=("dark", "light", "colour-blind", "ansi"),
@@ -140,7 +141,8 @@ def _where(p: argparse.ArgumentParser) -> None:
         "--host",
         metavar="URL",
         action="append",
-        help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST); several with --preflight",
+        help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST); several with"
+        " --preflight and in the dashboard",
     )
     group.add_argument("--docker-root", metavar="DIR", help="where the Docker root is (else what the engine says)")
     group.add_argument(

@@ -10,7 +10,7 @@ What a live machine adds: scans that stream in, the journal, and the one way to 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +19,7 @@ from textual.app import App
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.filter import LineFilter
+from textual.message import Message
 
 from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
@@ -111,8 +112,13 @@ class LiveActions(StateApp):
     def start_live(self) -> None:
         """Start the first scan once the first screen is drawn: imports and reading must not delay it."""
         if self.live is not None:
-            self.live.read_journal(self.post_message)
+            self.live.read_journal(self.deliver)
             self.action_rescan()
+
+    @property
+    def deliver(self) -> Callable[[Message], object]:
+        """Where a feed puts what it has to say."""
+        return self.post_message
 
     # Scanning.
 
@@ -127,7 +133,7 @@ class LiveActions(StateApp):
     def _start_scan(self) -> None:
         if self.live is None or self.state.scanning:
             return
-        self._run_number = self.live.scan(self.post_message)
+        self._run_number = self.live.scan(self.deliver)
         self.change(scanning=True, failure="")
 
     def on_scanned(self, message: Scanned) -> None:
@@ -154,7 +160,7 @@ class LiveActions(StateApp):
             return
         self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(history))
         if message.done and self.live is not None:
-            self.live.watch(self.post_message)
+            self.live.watch(self.deliver)
 
     def on_scan_failed(self, message: ScanFailed) -> None:
         if message.scan == self._run_number:
@@ -194,7 +200,7 @@ class LiveActions(StateApp):
 
     def action_lift_age(self) -> None:
         if self.live is not None and not (self.state.scanning or self.state.applying):
-            self.live.lift_age(not self.state.age_lifted, self._run_number, self.post_message)
+            self.live.lift_age(not self.state.age_lifted, self._run_number, self.deliver)
 
     def action_apply(self) -> None:
         state = self.state
@@ -216,7 +222,7 @@ class LiveActions(StateApp):
         if not agreed or self.live is None or state.report is None:
             return
         self.change(applying=True, plan=state.report.plan, plan_run=PlanRun(), dry_run_lines=())
-        self.live.apply(state.report.plan, state.chosen, self.post_message)
+        self.live.apply(state.report.plan, state.chosen, self.deliver)
 
     def on_plan_event(self, message: PlanEvent) -> None:
         run = (self.state.plan_run or PlanRun()).with_event(message.event)

@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 
 from collectors.forecast.changes import Changes
+from collectors.model.finding import Severity
 from collectors.model.plan import Plan, PlanTarget, Risk
 from collectors.model.report import LiveFigures, Report
 from tui.drawing.appearance import Appearance
@@ -65,6 +66,17 @@ _AGO = {
 
 
 @dataclass(frozen=True, slots=True)
+class HostLine:
+    """One of several hosts in a line. `severity` None: not scanned yet. Foreign text in `name` is not yet escaped."""
+
+    name: str
+    severity: Severity | None
+    full: str
+    left: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class AfterPlan:
     """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
 
@@ -105,6 +117,8 @@ class DashboardState:
     changes: Changes | None = None  # None: `changes_reason` says why
     changes_reason: str = ""
     position: tuple[int, int] = (0, 0)  # of a replay: frame, frames
+    hosts: tuple[HostLine, ...] = ()  # all of them, where there are several
+    host_at: int = 0
     playing: bool = False  # one run after the other comes on screen by itself
     period: tuple[datetime, datetime] | None = None  # of everything that can be shown
     period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider
