@@ -292,9 +292,8 @@ _VIEWS = tuple(view for view, _ in VIEWS)
 
 def _make(name: str) -> DashboardView:
     from tui.screens.changes import ChangesView
-    from tui.screens.churn import ChurnView
     from tui.screens.explore import ExploreView
-    from tui.screens.overview import HistoryView
+    from tui.screens.overview import ChurnView, HistoryView
     from tui.screens.plan import PlanView
 
     makers: dict[str, type[DashboardView]] = {
