@@ -234,9 +234,6 @@ class UllageApp(HostsActions):
             if not report.bills:
                 self.notify("Nothing here has a project, a stack or a repository to be billed to.", markup=False)
 
-    def action_units(self) -> None:
-        self.change(units=self.state.units.next_one())
-
     # The plan, without running it.
 
     def action_include(self) -> None:
@@ -260,14 +257,6 @@ class UllageApp(HostsActions):
             self.change(
                 dry_run_lines=dry_run(state.steps, state.chosen, space, si=state.scale.si), plan_run=None, plan=None
             )
-
-    async def action_quit(self) -> None:
-        self.exit(0)
-
-    async def action_drill(self) -> None:
-        focused = self.focused
-        if isinstance(focused, Listing):
-            focused.action_choose()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         state = self.state

@@ -162,6 +162,17 @@ class ReplayActions(LiveActions):
 class OutputActions(ReplayActions):
     _export_to = Path()
 
+    def action_units(self) -> None:
+        self.change(units=self.state.units.next_one())
+
+    async def action_quit(self) -> None:
+        self.exit(0)
+
+    async def action_drill(self) -> None:
+        focused = self.focused
+        if isinstance(focused, Listing):
+            focused.action_choose()
+
     def action_help(self) -> None:
         self._page("ullage: keys and signs", keys_and_signs())
 
