@@ -160,9 +160,14 @@ def reclaim_document(told: Told) -> Json:
         "used_percent_before": outcome.used_percent_before if outcome else None,
         "used_percent_after": outcome.used_percent_after if outcome else None,
         **_figures(outcome, told.reason or _NOTHING_RAN),
+        **({} if outcome or told.reason else {"predicted_bytes": _of_chosen(told)}),
         "steps": [_done(r) for r in outcome.steps] if outcome else [_promised(step) for step in told.chosen],
         "notes": list(outcome.notes) if outcome else [],
     }
+
+
+def _of_chosen(told: Told) -> int:
+    return told.report.plan.frees_bytes(frozenset(step.id for step in told.chosen))
 
 
 def _figures(of: ReclaimOutcome | None, why_not: str) -> Json:

@@ -22,6 +22,7 @@ from collectors.report.text import SECTIONS
 from tests.faults.room import Room
 from tests.faults.running import NOBODY, anybodys_python, nobody_can_run
 from tests.lab.commands import run as command
+from tests.machine.journaling import task_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELLS = {
@@ -138,8 +139,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a filesystem o
 @needs_root
 def test_a_full_disk_with_an_engine_is_reported_and_the_script_goes_on(shell: tuple[str, ...], tmp_path: Path) -> None:
     with a_disk(92) as room, room.engine() as server:
-        done = paste(shell, this_program(tmp_path, room), DOCKER_HOST=server.url, OPS_JOURNAL_ROOT=f"{tmp_path}/j")
+        folders: Any = {"OPS_JOURNAL_ROOT": f"{tmp_path}/j", "OPS_VAULT_ROOT": f"{tmp_path}/v"}
+        done = paste(shell, this_program(tmp_path, room), DOCKER_HOST=server.url, **folders)
     assert (done.status, done.sections[: len(SECTIONS)]) == (0, SECTIONS)
+    assert (tmp_path / "v" / task_of("disk-full")).read_text().startswith("# ")
     assert done.sections[len(SECTIONS) :] == ("Docker Storage Reclaim",) * 2
     assert done.stdout.count("Mode: applied\n") == 2
     assert done.went_on == ["2", "93", "1", "P0"]

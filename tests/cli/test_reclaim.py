@@ -169,6 +169,7 @@ def test_a_dry_run_has_its_line_too_with_the_status_of_the_report(folder: Path) 
     status, said, _ = reclaim(folder, f"unix://{folder}/no.sock", "--format", "json")
     told = document(said)
     assert (status, told["exit_status"], told["mode"], told["steps"]) == (3, 3, "dry run", [])
+    assert (told["predicted_bytes"], told["measured_bytes"]) == (0, None)
 
 
 def test_on_the_way_to_a_target_nothing_worse_goes_before_what_is_milder_and_young() -> None:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Risk
-from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why
+from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why, charged_or_none
 from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
 from collectors.report.plan_document import Told, reclaim_document
 from collectors.report.schema import schema
@@ -53,3 +53,14 @@ def test_each_thing_says_whether_it_went_and_each_figure_why_it_is_not_there() -
         91,
         ["a note"],
     )
+
+
+def test_a_dry_run_promises_what_the_plan_does() -> None:
+    report = incident()
+    steps = report.plan.steps[:2]
+    told = reclaim_document(Told(report, Risk.CAREFUL, 2, steps))
+    Draft202012Validator({"$ref": "#/$defs/reclaim", "$defs": schema()["$defs"]}).validate(told)
+    assert told["predicted_bytes"] == report.plan.frees_bytes(frozenset(step.id for step in steps)) != 0
+    told_steps: Any = told["steps"]
+    assert [step["predicted_bytes"] for step in told_steps] == [charged_or_none(step.frees) for step in steps]
+    assert {t["reason"] for step in told_steps for t in step["targets"]} == {"nothing has run"}
