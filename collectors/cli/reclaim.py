@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -133,7 +135,7 @@ def _run(asked: _Asked) -> int:
         )
     except ValueError as error:
         return asked.refuse(ApplyStatus.UNKNOWN, str(error))
-    done = _apply(asked.report.plan, asked.steps, context)
+    done = _apply(asked.report.plan, asked.steps, context, si=asked.arguments.si)
     status = _status(asked.report, done, asked.steps, asked.arguments.until)
     asked.tell(status, plan_text.applied(done, asked.tier, si=asked.arguments.si), done)
     _aftermath(done, asked.steps, chosen)
@@ -179,7 +181,7 @@ def _refusal(arguments: argparse.Namespace, host: str, tier: Risk) -> str:
     )
 
 
-def _apply(plan: Plan, steps: tuple[Step, ...], context: RunContext) -> ReclaimOutcome:
+def _apply(plan: Plan, steps: tuple[Step, ...], context: RunContext, *, si: bool) -> ReclaimOutcome:
     """Run, with progress on stderr; an interrupt stops after the current thing."""
     stop = threading.Event()
 
@@ -188,16 +190,20 @@ def _apply(plan: Plan, steps: tuple[Step, ...], context: RunContext) -> ReclaimO
 
     before = signal.signal(signal.SIGINT, interrupted), signal.signal(signal.SIGTERM, interrupted)
     try:
-        return apply(plan, frozenset(step.id for step in steps), context, on_event=_tell, cancelled=stop.is_set)
+        titles = {step.id: step.title for step in plan.every_step}
+        tell = partial(_tell, titles=titles, si=si)
+        return apply(plan, frozenset(step.id for step in steps), context, on_event=tell, cancelled=stop.is_set)
     finally:
         signal.signal(signal.SIGINT, before[0])
         signal.signal(signal.SIGTERM, before[1])
 
 
-def _tell(event: Event) -> None:
+def _tell(event: Event, titles: Mapping[str, str], *, si: bool) -> None:
+    """One line of progress, by the step's title."""
     where = f" {event.done}/{event.total}" if event.total else ""
-    freed = "" if event.freed_bytes is None else f", {formatting.bytes_(event.freed_bytes)} freed"
-    print(f"{event.kind.value}{where}: {formatting.safe(event.text or event.step, 300)}{freed}", file=sys.stderr)
+    freed = "" if event.freed_bytes is None else f", {formatting.bytes_(event.freed_bytes, si=si)} freed"
+    what = formatting.safe(event.text or titles.get(event.step, event.step), 300)
+    print(f"{event.kind.value}{where}{f': {what}' if what else ''}{freed}", file=sys.stderr)
 
 
 def actions_of(done: ReclaimOutcome, steps: tuple[Step, ...]) -> tuple[Action, ...]:

@@ -10,7 +10,7 @@ from collectors.ledger.ranking import most_of_it, ranked
 from collectors.model.filesystem import FsSpace
 from collectors.model.finding import Finding, Holder, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.owner import Owner, OwnerKind, key_words
 from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Size
 from collectors.pipeline.clauses import Case, CutShort
@@ -18,6 +18,7 @@ from collectors.pipeline.verdict import BETWEEN, ROW_CELLS, ROWS, short_of, verd
 from collectors.report import formatting
 from tests.ledger.test_ranking import SURE, UNSURE, Made
 from tests.planning.build import GIB, HERE, MIB, UNREAD, exact, finding
+from tui.view_models.categories import label_of
 
 NO_PLAN = Plan((), (), ())
 FULL = Finding("disk-full", Severity.P1, "the disk is above 80%", None, (), "follow the plan", (), True)
@@ -205,3 +206,25 @@ def test_a_name_cannot_forge_a_field_or_markdown() -> None:
     told = verdict(a_case(*others(evil)))
     assert "\n" not in told
     assert "[x]" not in told
+
+
+def test_sizes_are_told_in_the_units_that_were_asked_for() -> None:
+    plan = a_plan(step(CACHE, "build-cache", 2 * GIB))
+    told = verdict(a_case(*others(DUMP, VOLUME), plan=plan, si=True))
+    assert told.startswith("42.9 GB in /srv/dump · ")
+    assert "build cache gives back 2.1 GB" in told
+    assert "GiB" not in told
+
+
+def test_a_category_has_one_name_in_the_sentence_and_on_the_screen() -> None:
+    for category in Category:
+        assert label_of(category).title.casefold() == category.words.casefold()
+    assert [Category.LOGS.counted(1), Category.LOGS.counted(3)] == ["1 container log", "3 container logs"]
+    assert Category.BUILD_CACHE.counted(7) == "build cache"
+
+
+def test_a_figure_of_the_journal_is_called_as_people_call_the_thing() -> None:
+    assert key_words("owner:log:web-1") == "container web-1's log"
+    assert key_words("container:web-1") == "container web-1's layer"
+    assert key_words(f"owner:volume:{'ab' * 32}") == "volume abababababab"
+    assert key_words("docker_other") == "docker_other"
