@@ -12,9 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.journal import Action, Noted, Record, encoding, fields, reading
+from collectors.journal import Action, Noted, NotedFilesystem, Record, encoding, fields, reading
 from collectors.journal.appending import append
-from collectors.journal.encoding import OWNERS_KEPT, THINGS_KEPT, Name, bounded, clip, decode, encode, name_of, short_id
+from collectors.journal.encoding import (
+    OTHERS_KEPT,
+    OWNERS_KEPT,
+    THINGS_KEPT,
+    Name,
+    bounded,
+    clip,
+    decode,
+    encode,
+    name_of,
+    short_id,
+)
 from collectors.journal.reading import read
 from collectors.model.filesystem import Allocation
 from collectors.model.finding import Severity
@@ -182,6 +193,36 @@ def test_what_a_full_line_left_out_comes_back_when_there_is_room(tmp_path: Path)
     assert found[-1].tags == {tag: short_id(id_) for tag, id_ in tags(10).items()}
 
 
+def another(number: int, *, alarms: int = 1) -> NotedFilesystem:
+    """A filesystem beside the Docker root's, the fuller the smaller its number."""
+    noted = tuple(Noted(f"rule-number-{n}", Severity.P2, Severity.P1, 10**10) for n in range(alarms))
+    return NotedFilesystem(f"ext4:/dev/disk/by-id/{number:064x} /mnt/{number}", 10**12, 10**11, number * 10**9, noted)
+
+
+def test_other_filesystems_come_back_as_they_were_and_lines_without_them_are_read() -> None:
+    unread = NotedFilesystem("ext4:2", None, None, None, ())
+    record = a_record(others=(another(1, alarms=2), unread))
+    assert decode(encode(record, None), {}).others == record.others
+    assert decode(encode(a_record(), None), {}).others == ()
+    assert '"also"' not in encode(a_record(), None)
+
+
+def test_of_very_many_the_fullest_are_kept_and_that_is_said() -> None:
+    kept = decode(encode(a_record(others=tuple(another(n) for n in range(20))), None), {})
+    assert [one.available_bytes for one in kept.others] == [n * 10**9 for n in range(OTHERS_KEPT)]
+    assert "others" in kept.trimmed
+
+
+@pytest.mark.parametrize(
+    "wire", [1, [["x"]], [["x", 1, 2, 3, [["rule"]]]], [[None, 1, 2, 3, []]], [["x", -1, 2, 3, []]]]
+)
+def test_what_is_no_other_filesystem_makes_the_line_no_record(wire: object) -> None:
+    good = fields.wire(a_record(others=(another(1),)), None)
+    assert fields.record(good, None).others == (another(1),)
+    with pytest.raises(ValueError, match=r"."):
+        fields.record({**good, "also": wire}, None)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy: bool, tmp_path: Path) -> None:
     def record(run: int, at: datetime) -> Record:
@@ -207,6 +248,7 @@ def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy:
             things=layers | logs,
             labels=named | dict.fromkeys(logs, "logs service-123-worker"),
             findings=tuple(Noted(f"rule-number-{n}", Severity.P2, Severity.P2, 10**10) for n in range(12)),
+            others=tuple(another(n, alarms=12) for n in range(OTHERS_KEPT + 4)),
         )
 
     midnight = NOON.replace(hour=0)
@@ -219,7 +261,7 @@ def test_a_day_of_72_runs_on_a_host_with_500_images_stays_under_a_megabyte(busy:
     assert len(last.tags) == 500
     if not busy:  # 60 builds of three layers each run are more than a day can keep by name
         assert len(last.things or ()) == len(last.labels or ()) == THINGS_KEPT
-        assert not last.trimmed
+        assert last.trimmed == ("others",)
 
 
 @pytest.mark.parametrize("alphabet", [string.printable, string.hexdigits])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +18,7 @@ from tests.lab import Lab, disk
 from tests.lab.commands import CommandFailed, run
 from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
+from tests.machine.journaling import Supervisor
 
 pytestmark = pytest.mark.machine
 
@@ -74,6 +78,63 @@ def test_the_full_disk_that_is_mounted_at_the_volumes_is_critical(lab: tuple[Lab
     assert (found["name"], found["bytes"] >= 50 * MIB) == (VOLUME, True)
     assert VOLUME in " ".join(step["command"] for step in document.get("plan_for_person", document["plan"]))
     volumes.rmdir()
+
+
+def test_each_disk_has_a_plan_of_its_own_and_a_reclaim_can_be_aimed_at_one(
+    lab: tuple[Lab, disk.Disk], tmp_path: Path
+) -> None:
+    """Images lie on the first disk, the volume on the second, which is full: each is remembered, planned, reclaimed."""
+    made, other = lab
+    (made.docker_root / "volumes").symlink_to(other.mount)
+    made.start_engine()
+    try:
+        image_file(made, tmp_path)
+        seen = Supervisor(made, tmp_path)
+        assert seen.document()["severity"] == seen.document()["severity"] == "P0"
+        document = seen.document()
+        assert document["plan_mount"] == str(other.mount)
+        assert [step["command"].split()[-1] for step in document["plan_for_person"]] == [VOLUME]
+        assert "image.remove" not in {step["action"] for step in document["plan"]}
+        assert "image.remove" in {step["action"] for step in document["filesystem_plan"]["steps"]}
+        assert VOLUME not in str(document["filesystem_plan"])
+        (elsewhere,) = document["other_filesystems"]
+        assert elsewhere["trend"]["runs"] == 2
+        page = seen.page()
+        assert f"\nOther plan: {made.mount}, " in page
+        assert ullage(made, "--plan", "--mount", "/nowhere").returncode == 3
+
+        aimed = ("--reclaim", "--apply", "--tier", "careful", "--min-age", "0", "--state", str(tmp_path / "state"))
+        untouched = os.statvfs(other.mount).f_bfree
+        nothing = ullage(made, *aimed, "--mount", str(other.mount))
+        assert "Steps" not in nothing.stdout
+        assert "unused:1" in made.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+        before = os.statvfs(made.mount).f_bfree
+        done = ullage(made, *aimed, "--mount", str(made.mount))
+        assert done.returncode == 0, done.stdout + done.stderr
+        freed = (os.statvfs(made.mount).f_bfree - before) * os.statvfs(made.mount).f_frsize
+        assert abs(freed - UNUSED) < MIB, done.stdout
+        assert os.statvfs(other.mount).f_bfree == untouched
+        assert VOLUME in made.docker("volume", "ls", "-q")
+    finally:
+        made.stop_engine()
+        (made.docker_root / "volumes").unlink()
+
+
+UNUSED = 20 * MIB
+
+
+def image_file(lab: Lab, folder: Path) -> None:
+    """An image that nothing uses, of one file."""
+    content = folder / "content"
+    content.mkdir()
+    random_file(content / "file", UNUSED)
+    run("tar", "-C", content, "-cf", folder / "image.tar", "file")
+    lab.docker("import", str(folder / "image.tar"), "unused:1")
+
+
+def ullage(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "collectors", "--host", lab.host, "--no-journal", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
 
 
 def test_so_is_one_that_only_a_symbolic_link_leads_to(lab: tuple[Lab, disk.Disk]) -> None:

@@ -52,39 +52,47 @@ def used(lab: Lab) -> tuple[int, int]:
     return taken * figures.f_frsize, -(-taken * 100 // (taken + figures.f_bavail))
 
 
-def test_the_way_is_cache_and_dangling_images_and_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
+def test_80_percent_is_reached_by_what_can_be_built_again_and_is_then_measured(lab: Lab, tmp_path: Path) -> None:
+    """Minutes after the incident: all of it is young, and marked so; nothing goes before its age is lifted."""
     assert used(lab)[1] >= 93
     gentle = planned(lab, tmp_path, until=IMAGES_DO)
     assert {step["action"] for step in gentle["plan"]} <= {"build-cache.prune", "image.remove"}
     assert (gentle["plan_for_person"], gentle["plan_target"]["short_bytes"]) == ([], 0)
+    page = ullage(lab, tmp_path, "--plan", "--until", f"{IMAGES_DO}%").stdout
+    assert re.search(rf"^Target: {IMAGES_DO}%, reached by \d steps? \(harm: time\) at ", page, re.MULTILINE)
+    assert "volume" not in "".join(line for line in page.splitlines() if re.match(r"\d+\. ", line))
+    before = holds(lab)
+    unasked = ullage(lab, tmp_path, "--reclaim", "--apply", "--tier", "careful", "--until", f"{IMAGES_DO}%")
+    assert unasked.returncode == _STATUS["not reached"], unasked.stdout
+    assert holds(lab) == before, "what is young goes only where the age is lifted"
+    lifted_and_measured(lab, tmp_path, IMAGES_DO)
+
+
+def test_below_that_the_way_is_cache_and_dangling_images_and_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
     document = planned(lab, tmp_path)
     steps, target = document["plan"], document["plan_target"]
-    assert {step["action"] for step in steps} == {"build-cache.prune", "image.remove"}
+    assert {step["action"] for step in steps} <= {"build-cache.prune", "image.remove"}
     assert all("cache" in step["title"] or "dangling" in step["title"] for step in steps)
     assert {step["harm"] for step in steps} <= {"none", "time"}
     assert any(step["young_s"] > 0 for step in steps)
     assert document["plan_for_person"] == []
     assert (target["short_bytes"], target["exact"]) == (0, True)
     assert target["leads_to_percent"] <= TARGET
-    page = ullage(lab, tmp_path, "--plan", "--until", f"{TARGET}%").stdout
-    assert re.search(rf"^Target: {TARGET}%, reached by {len(steps)} steps? \(harm: time\) at ", page, re.MULTILINE)
-    assert "volume" not in "".join(line for line in page.splitlines() if re.match(r"\d+\. ", line))
+    lifted_and_measured(lab, tmp_path, TARGET)
 
-    before = holds(lab)
-    unasked = ullage(lab, tmp_path, "--reclaim", "--apply", "--tier", "careful", "--until", f"{TARGET}%")
-    assert unasked.returncode == _STATUS["not reached"], unasked.stdout
-    assert holds(lab) == before, "what is young goes only where the age is lifted"
 
-    lifted = planned(lab, tmp_path, "--min-age", "0")
+def lifted_and_measured(lab: Lab, state: Path, until: int) -> None:
+    """With the ages lifted it is carried out: the fill is what was predicted, and no volume is gone."""
+    lifted = planned(lab, state, "--min-age", "0", until=until)
     assert {step["young_s"] for step in lifted["plan"]} == {0}
     predicted, leads_to = sum(step["frees_bytes"] for step in lifted["plan"]), lifted["plan_target"]["leads_to_percent"]
     measure.cleaned(lab.mount)
+    volumes = {line for line in holds(lab) if line.startswith("volume ")}
     first, _ = used(lab)
-    volumes = {line for line in before if line.startswith("volume ")}
-    done = ullage(lab, tmp_path, "--reclaim", "--apply", "--tier", "careful", "--until", f"{TARGET}%", "--min-age", "0")
+    done = ullage(lab, state, "--reclaim", "--apply", "--tier", "careful", "--until", f"{until}%", "--min-age", "0")
     assert done.returncode == _STATUS["reached"], done.stdout
     last, percent = used(lab)
     # A run stops as soon as the disk shows the target; the way holds no step that it could do without.
-    assert percent == leads_to, done.stdout
+    assert percent == leads_to <= until, done.stdout
     assert abs((first - last) - predicted) <= max(4 * TREE_SLACK_BYTES, predicted // 100)
     assert {line for line in holds(lab) if line.startswith("volume ")} == volumes
