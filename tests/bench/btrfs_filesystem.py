@@ -59,6 +59,27 @@ def filled(at: Path, *, files: int, depth: int, seed: int = 3) -> None:
     os.sync()
 
 
+def changed_again(at: Path, number: int) -> None:
+    """One in a hundred files of the chain's last link is written anew, as each step of the chain did. Committed."""
+    last = max(at.glob("chain-*"), key=lambda path: int(path.name.removeprefix("chain-")))
+    files = sum(1 for path in last.rglob("file-*"))
+    _change(last, files, 1_000 + number, random.Random(number))
+    run("btrfs", "filesystem", "sync", str(at))
+
+
+def snapshot_again(at: Path, number: int) -> None:
+    """A snapshot of the first link of the second chain. Committed."""
+    run("btrfs", "subvolume", "snapshot", str(at / "image-0"), str(at / f"again-{number}"))
+    run("btrfs", "filesystem", "sync", str(at))
+
+
+def deleted_again(at: Path, number: int) -> None:
+    """A link in the middle of the first chain goes, and the cleaner is done with it."""
+    run("btrfs", "subvolume", "delete", str(at / f"chain-{number + 1}"))
+    for what in (("filesystem", "sync"), ("subvolume", "sync"), ("filesystem", "sync")):
+        run("btrfs", *what, str(at))
+
+
 def _subvolume(path: Path) -> None:
     run("btrfs", "subvolume", "create", str(path))
 
