@@ -51,7 +51,7 @@ def test_an_estimate_counts_by_its_least_and_the_rest_is_told_beside_it() -> Non
     (total,) = made.harms()
     assert (total.frees_bytes, total.likely_bytes) == (5 * GIB, 4 * GIB)
     page = told(made)
-    assert "Harm: time, 3 steps free 5.0 GiB, ~4.0 GiB more by estimate, then 85% used" in page
+    assert ", 3 steps free 5.0 GiB, ~4.0 GiB more by estimate, then 85% used" in page
     assert "Not exact: 2.0 GiB to 7.0 GiB: counted by somebody else" in page
     assert re.search(r"Remove unknown, ≥ 0 B\n.* - Not exact: not reported: nobody counted it", page)
 
