@@ -130,6 +130,13 @@ def _users(metadata: Path) -> frozenset[str]:
         return frozenset({DOCKER_NAMESPACE})
 
 
+def serves_others(root: Path) -> bool:
+    """Does somebody else than Docker keep images here? One that serves Docker alone has an engine above it."""
+    return (root / METADATA).is_file() and any(
+        name.partition("_")[0] != DOCKER_NAMESPACE for name in _users(root / METADATA)
+    )
+
+
 CONTAINERD = ContainerdDriver()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
+from collectors.drivers.containerd_store import serves_others
 from collectors.drivers.engine_processes import containerd_roots, root_behind
 from collectors.engine.daemon_config import keep_root, last_known
 from collectors.engine.endpoint import DEFAULT
@@ -40,7 +41,7 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     A remote engine has none here. Where a silent engine's root is known and cannot be seen, no other place stands in.
     """
     origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
-    asked = request.host.docker_root
+    asked, others = request.host.docker_root, tuple[str, ...]()
     if (where := elsewhere(request, engine, local)) is not None:
         return Unavailable(Why.NOT_REACHABLE, where, origin)
     if asked is not None:
@@ -50,16 +51,18 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     elif (known := last_known(request.host, request.endpoint)) is not None:
         named, source = [str(request.host.here(known[0]))], known[1]
     else:
-        usual = [*_USUAL, *(containerd_roots(request.host) if request.endpoint.source == DEFAULT else ())]
-        named, source = [str(request.host.here(path)) for path in usual], "the usual places"
+        named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
+        if request.endpoint.source == DEFAULT and isinstance(engine, Unavailable) and engine.why is Why.NOT_REACHABLE:
+            others = tuple(str(request.host.here(path)) for path in containerd_roots(request.host))
 
     timeout_s = clock.left(at_most=5.0)
 
     def find() -> str:
-        for path in named:
-            if (found := _directory(path, timeout_s)) is not None:
+        for path in (*named, *others):
+            found = _directory(path, timeout_s)
+            if found is not None and (path in named or serves_others(Path(found))):
                 return found
-        raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named[:2])} here (from {source})")
+        raise deadline.Declined(Why.NOT_REACHABLE, f"no directory {' or '.join(named)} here (from {source})")
 
     found = deadline.read("docker.root", f"stat {named[0]} (from {source})", find, timeout_s=timeout_s)
     if isinstance(engine, Exact) and engine.value.root and isinstance(found, Exact):

@@ -206,7 +206,8 @@ class Snapshot:
     @property
     def alone(self) -> bool:
         """Is this the store of a containerd with no engine above it? What is in use there its own database says."""
-        return isinstance(self.store, Exact) and self.store.value.address is not None
+        told = isinstance(self.engine.engine, Exact)
+        return not told and isinstance(self.store, Exact) and self.store.value.address is not None
 
 
 @dataclass(frozen=True, slots=True)

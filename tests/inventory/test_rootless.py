@@ -12,7 +12,7 @@ import pytest
 
 from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.endpoint import endpoint
-from collectors.inventory import Request, assemble
+from collectors.inventory import Request, assemble, roots
 from collectors.inventory.roots import docker_root, likely_home
 from collectors.ledger.account import account
 from collectors.model.filesystem import Mount
@@ -105,3 +105,19 @@ def test_a_silent_engines_root_is_where_its_process_was_told(host: Host, tmp_pat
     assert found.value == str(root)
     root.rmdir()
     assert isinstance(docker_root(asked, silent, Exact(True, HERE), Clock(5.0)), Unavailable)
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_containerd_that_serves_others_stands_for_an_engine_that_is_not_there(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: bool
+) -> None:
+    """Docker's own containerd runs beside a Docker root that nobody knows: its disk is not the one to be told of."""
+    root = host.root / "var/lib/rancher/k3s/agent/containerd"
+    root.mkdir(parents=True)
+    monkeypatch.setattr(roots, "serves_others", lambda _: used)
+    nobody_runs = replace(host, proc=tmp_path)
+    asked = Request(endpoint(None, {}, host.root), nobody_runs, deadline_s=15.0, grace_s=3600.0)
+    found = docker_root(asked, ABSENT, ABSENT, Clock(5.0))
+    assert (found.value if isinstance(found, Exact) else "") == (str(root) if used else "")
+    frozen = Unavailable(Why.TIMED_OUT, "no answer in 3 s", HERE)
+    assert isinstance(docker_root(asked, frozen, ABSENT, Clock(5.0)), Unavailable)
