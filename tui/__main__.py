@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -102,7 +105,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         return UNKNOWN
     with _probes_ended(arguments):
         choices = _choices_file(arguments)
-        return run(
+        status = run(
             feed,
             read_only=arguments.read_only,
             theme=arguments.theme,
@@ -111,6 +114,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
             hosts=hosts,
             rings=arguments.bell,
         )
+    return leave(status)
 
 
 def _hosts_of(arguments: argparse.Namespace) -> list[tuple[str, LiveFeed]]:
@@ -144,6 +148,20 @@ def _choices_file(arguments: argparse.Namespace) -> Path | None:
     except RuntimeError:
         return None
     return folder / "dashboard.json"
+
+
+def leave(status: int) -> int:
+    """The exit status; where a scan still waits for the kernel or an engine, the process ends here and now with it.
+
+    Python waits for the threads of pools when it exits, however long these sit in a call.
+    """
+    if any(thread.name.startswith("ullage ") for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        atexit._run_exitfuncs()
+        os._exit(status)
+    return status
 
 
 def _probes_ended(arguments: argparse.Namespace) -> AbstractContextManager[None]:

@@ -22,12 +22,13 @@ from tui.screens import DashboardView
 from tui.screens.overview import OverviewView
 from tui.view_models.categories import Units
 from tui.view_models.category_rows import CategoryOrder
-from tui.view_models.churn import ChurnOrder
+from tui.view_models.chart import ChurnOrder
 from tui.view_models.frame import space_of
 from tui.view_models.items import ItemOrder, next_kind
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
-from tui.widgets.header import DiskBar, KeyBar, Tabs, Verdict
+from tui.widgets import KeyBar, MarkLine
+from tui.widgets.header import DiskBar, Tabs, Verdict
 from tui.widgets.item_table import ItemTable
 from tui.widgets.listing import Listing
 
@@ -83,6 +84,7 @@ class UllageApp(HostsActions):
         with ContentSwitcher(id="views", initial="overview"):
             yield OverviewView(id="overview")
         yield Input(id="filter", placeholder="filter: any part of a name, owner or state", compact=True)
+        yield MarkLine()
         yield KeyBar()
 
     async def on_mount(self) -> None:
@@ -109,6 +111,7 @@ class UllageApp(HostsActions):
     def _measure(self, width: int, height: int) -> None:
         screen = self.screen_stack[0]
         screen.set_class(width < 100, "-narrow")
+        screen.set_class(width >= 160, "-wide")
         screen.set_class(height < 32, "-low")
         screen.set_class(height < 24 or width < 78, "-tiny")
         screen.set_class(height < 12 or width < 44, "-too-small")
@@ -123,6 +126,7 @@ class UllageApp(HostsActions):
         if not views.query(f"#{name}"):
             await views.add_content(_make(name))
         views.current = name
+        self.plan_for(name)
         self.change(view=name, filter_text="", bill_kind="")
         self._hide_filter()
         shown = self.view
@@ -176,8 +180,12 @@ class UllageApp(HostsActions):
                 self.view.focus_first()
         elif self.state.view == "plan" and self.state.dry_run_lines:
             self.change(dry_run_lines=())
+        elif self.state.of_marked and self.state.view == "plan":
+            self.plan_for("plan")
         elif self.state.view != "overview":
             await self.action_view("overview")
+        elif self.state.marked:
+            self.mark(frozenset())
 
     # Filter, order, units.
 
@@ -186,14 +194,14 @@ class UllageApp(HostsActions):
         if self.state.view in ("overview", "plan"):
             from tui.screens.modals import Find
 
-            self.push_screen(Find(self.state), self._go_to)
+            self.push_screen(Find(self.state), self.go_to)
             return
         field = self.query_one("#filter", Input)
         field.display = True
         field.value = self.state.filter_text
         field.focus()
 
-    async def _go_to(self, match: Match | None) -> None:
+    async def go_to(self, match: Match | None) -> None:
         if match is None:
             return
         self.change(selected=match.label.key)
@@ -235,15 +243,6 @@ class UllageApp(HostsActions):
                 self.notify("Nothing here has a project, a stack or a repository to be billed to.", markup=False)
 
     # The plan, without running it.
-
-    def action_include(self) -> None:
-        from tui.screens.plan import PlanView
-
-        view = self.view
-        step = view.step() if isinstance(view, PlanView) else None
-        if step is None or self.state.applying:
-            return
-        self.change(chosen=self.state.chosen ^ {step.id}, dry_run_lines=())
 
     def action_way(self) -> None:
         state = self.state

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, replace
 from enum import Enum
@@ -18,10 +19,11 @@ from typing import Any
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, count, moment, percent, quoted, size, whole_percent
-from tui.drawing.palette import PALETTES
+from tui.drawing.palette import ANSI, DARK, PALETTES
+from tui.serve import in_browser
 from tui.view_models.categories import Units, label_of
 from tui.view_models.category_rows import CategoryOrder
-from tui.view_models.churn import ChurnOrder
+from tui.view_models.chart import ChurnOrder
 from tui.view_models.frame import RunHistory, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.state import DashboardState
@@ -172,3 +174,15 @@ def choices_of(begun: DashboardState, state: DashboardState, before: Choices, *,
         item_order=state.item_order,
         churn_order=state.churn_order,
     )
+
+
+def default_theme(kept: str) -> str:
+    """The one that was chosen, else dark; where the terminal has few colours its own sixteen, or none at all."""
+    from rich.console import Console
+
+    if os.environ.get("NO_COLOR"):
+        return ANSI.name
+    if in_browser():
+        return DARK.name
+    rich_in_colours = Console(file=sys.__stderr__).color_system in ("256", "truecolor")
+    return (kept or DARK.name) if rich_in_colours else ANSI.name

@@ -16,18 +16,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.model.plan import Plan, Risk
+from collectors.model.plan import MarkedSet, Plan, Risk
 from collectors.model.settings import Settings
 from tui.app import UllageApp
-from tui.drawing.palette import ANSI, DARK
 from tui.drawing.terminal import Charset, charset_of
-from tui.export import choices_of, keep_choices, kept_choices
+from tui.export import choices_of, default_theme, keep_choices, kept_choices
 from tui.feed import Feed
 from tui.feed.live import LiveFeed, OnReport
 from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
 from tui.serve import in_browser, leave_with_server, moment_of
 from tui.view_models.categories import Units
-from tui.view_models.history import RunSummary, runs_of_journal
+from tui.view_models.history import RunSummary, first_hint, runs_of_journal
 
 if TYPE_CHECKING:
     from collectors.model.owner import Owner
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collectors.pipeline.browse import FilePlace
     from collectors.pipeline.image_layers import LayerLook
     from collectors.pipeline.live import LiveMachine
+    from collectors.planning.what_if import WhatIf
     from collectors.reclaim.act import Event, ReclaimOutcome
 
 # A real incident on a real engine, recorded by tests/lab/demo.py.
@@ -125,7 +125,7 @@ def run(
     app = UllageApp(
         feed,
         read_only=read_only_here(feed, asked=read_only),
-        theme=f"ullage-{theme}" if theme is not None else _theme(kept.theme),
+        theme=f"ullage-{theme}" if theme is not None else default_theme(kept.theme),
         charset=charset,
         units=Units.SI if si else kept.units,
         export_to=export_to,
@@ -142,18 +142,6 @@ def run(
     return _DEFECT if app.return_code else 0
 
 
-def _theme(kept: str) -> str:
-    """The one that was chosen, else dark; where the terminal has few colours its own sixteen, or none at all."""
-    from rich.console import Console
-
-    if os.environ.get("NO_COLOR"):
-        return ANSI.name
-    if in_browser():
-        return DARK.name
-    rich_in_colours = Console(file=sys.__stderr__).color_system in ("256", "truecolor")
-    return (kept or DARK.name) if rich_in_colours else ANSI.name
-
-
 _PAST = timedelta(days=35)
 _SAMPLES = 1200
 _JOURNAL_EVERY_S = 600.0
@@ -168,6 +156,7 @@ class HostSource:
         self._age_lifted = False
         self._live: LiveMachine | None = None
         self._journaled_s: float | None = None
+        self._what_if: tuple[Survey, WhatIf] | None = None  # of that run
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> tuple[str, ...] | None:
         """Scan once. What did not go as asked with the journal; None where this scan was not written to it."""
@@ -240,6 +229,22 @@ class HostSource:
         first = near.records[0].at if near.records else now
         older = tuple(record for record in far.records if record.at < first)
         return runs_of_journal(replace(near, records=(*older, *near.records)))
+
+    def first_hint(self) -> str:
+        """Where runs are kept from now on, and what keeps them coming while nobody looks."""
+        folder = self._options().journal
+        return first_hint(None if folder is None else folder.path)
+
+    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
+        """What it would be if these things went, as the last scan saw them; None before the first."""
+        from collectors.pipeline import what_if
+
+        run = self._last
+        if run is None or not run.judged.accounts:
+            return None
+        if self._what_if is None or self._what_if[0] is not run:
+            self._what_if = (run, what_if(run))
+        return self._what_if[1](marked)
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan with or without the minimum ages of the keep rules; None before the first."""

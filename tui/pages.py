@@ -33,7 +33,7 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("p", "p", "view('plan')", "Plan", "the plan", rank=1),
+    Key("p", "p", "view('plan')", "Plan", "the plan; of what is marked, where something is", rank=1),
     Key("h", "h", "view('history')", "History", "the history", rank=8),
     Key(
         "enter",
@@ -50,7 +50,8 @@ KEYS: tuple[Key, ...] = (
     Key(
         "b", "b", "bills", "Bills", "what each project, stack, repository or label holds, then the items", ("explore",)
     ),
-    Key("space", "Space", "include", "Include", "include a step or leave it out", ("plan",), 2),
+    Key("space", "Space", "include", "Include", "include a step, or all of a harm, or leave it out", ("plan",), 2),
+    Key("space", "Space", "mark", "Mark", "what if it went? mark a thing, or a category", ("overview", "explore"), 6),
     Key("w", "w", "way", "Way", "choose just the steps that reach the target named above them", ("plan",), 6),
     Key("m", "m", "lift_age", "Min. age", "let young things go too, or no longer: the minimum ages", ("plan",), 7),
     Key("d", "d", "dry_run", "Dry run", "what each step would do, without doing it", ("plan",), 3),

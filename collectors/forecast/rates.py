@@ -48,17 +48,39 @@ class WriteRates:
         self._sums: dict[_Key, int] = {}
         self._before: dict[int, tuple[int, int]] = {}  # process → parent, bytes
         self._logs: dict[str, int] = {}
+        self._where: dict[int, str] = {}  # process → the directory in which its files grew most when they last did
 
-    def look(self, at_s: float, logs: Mapping[str, int], rows: Sequence[tuple[Any, ...]] | None) -> None:
-        """One more look. What grew since the last one is added up for whoever it belongs to."""
+    def look(
+        self,
+        at_s: float,
+        logs: Mapping[str, int],
+        rows: Sequence[tuple[Any, ...]] | None,
+        grown: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
+        """One more look. What grew since the last one is added up for whoever it belongs to.
+
+        `grown` comes with `rows`: by process the directories in which its files grew, and by how much.
+        """
         logged = 0
         for container, size in logs.items():
-            grown = max(0, size - self._logs.get(container, size))  # a rotated log begins again
-            logged += grown
-            self._count(("log", container, None), grown, at_s)
+            more = max(0, size - self._logs.get(container, size))  # a rotated log begins again
+            logged += more
+            self._count(("log", container, None), more, at_s)
         self._logs = dict(logs)
         if rows is not None:
             self._processes(at_s, rows, logged)
+            self._directories(at_s, grown)
+
+    def _directories(self, at_s: float, grown: Sequence[tuple[Any, ...]]) -> None:
+        most: dict[int, tuple[int, str]] = {}
+        sums: Counter[_Key] = Counter()
+        for pid, directory, more in grown:
+            path = os.fsdecode(directory)
+            sums[("directory", path, None)] += more
+            most[pid] = max(most.get(pid, (0, "")), (more, path))
+        self._where |= {pid: path for pid, (_, path) in most.items()}
+        for key in {key for key in self._counters if key[0] == "directory"} | sums.keys():
+            self._count(key, sums[key], at_s)
 
     def _processes(self, at_s: float, rows: Sequence[tuple[Any, ...]], logged: int) -> None:
         now = {pid: (parent, count) for pid, _, _, parent, count, _ in rows}
@@ -72,9 +94,10 @@ class WriteRates:
                 more = max(0, more - logged)
             grown[key] = grown.get(key, 0) + (more if here else 0)
         for key in self._counters.keys() | grown.keys():
-            if key[0] != "log":
+            if key[0] not in ("log", "directory"):
                 self._count(key, grown.get(key, 0), at_s)
         self._before = now
+        self._where = {pid: path for pid, path in self._where.items() if pid in now}
 
     def _inherited(self, now: Mapping[int, tuple[int, int]]) -> Counter[int]:
         """By process what children that have ended wrote: their parent is given it, all at once."""
@@ -97,13 +120,14 @@ class WriteRates:
             del self._counters[key], self._sums[key]
 
     def writers(self) -> tuple[Writer, ...]:
-        """Fastest first; a container's log is a writer of its own."""
-        found = [
-            Writer(kind, self._names.get(name, name[:12]) if kind != "process" else name, pid, round(counter.rate()))
-            for (kind, name, pid), counter in self._counters.items()
-        ]
+        """Fastest first; a container's log is a writer of its own. Directories stand behind who writes to them."""
+        found = [self._writer(*key, round(counter.rate())) for key, counter in self._counters.items()]
         quick = [one for one in found if one.bytes_per_s >= _LEAST_BYTES_PER_S]
-        return tuple(sorted(quick, key=lambda one: (-one.bytes_per_s, one.name)))[:_WRITERS]
+        return tuple(sorted(quick, key=lambda one: (one.kind == "directory", -one.bytes_per_s, one.name)))[:_WRITERS]
+
+    def _writer(self, kind: str, name: str, pid: int | None, rate: int) -> Writer:
+        shown = name if kind in ("process", "directory") else self._names.get(name, name[:12])
+        return Writer(kind, shown, pid, rate, self._where.get(pid, "") if pid is not None else "")
 
 
 class FillRate:

@@ -181,3 +181,18 @@ class Plan:
             elif len(together := unlock.steps & persons) > 1:
                 found.update(dict.fromkeys(together, unlock.bytes))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedSet:
+    """What it would be if exactly these things went, whatever they are and whether or not they can."""
+
+    things: frozenset[Owner]
+    frees: Size  # all of them together: a set, not a sum
+    plan: Plan  # the steps that remove them, and nothing else
+    without: Mapping[Owner, str]  # those that no step removes → why
+
+    @property
+    def harm(self) -> Harm | None:
+        """The worst of its steps; None where there is none."""
+        return max((step.harm for step in self.plan.every_step), default=None)

@@ -79,12 +79,13 @@ class TrendView:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A container, its log, or a process of the host, and how fast it writes."""
+    """A container, its log, a process of the host, or a directory that such processes write to, and how fast."""
 
-    kind: str  # "container", "log", "process"
-    name: str  # of the container; of a process its command
+    kind: str  # "container", "log", "process", "directory"
+    name: str  # of the container; of a process its command; the path of a directory
     pid: int | None  # of a process
     bytes_per_s: int
+    where: str = ""  # of a process, the directory in which its files grew most; "" where none was seen to grow
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ from collectors.system.folders import Folder
 from collectors.system.host import boot
 
 if TYPE_CHECKING:
+    from collectors.planning.what_if import WhatIf
     from collectors.probe import Wish
 
-__all__ = ["FinishedRun", "Options", "Progress", "judged_again", "remember", "survey"]
+__all__ = ["FinishedRun", "Options", "Progress", "judged_again", "remember", "survey", "what_if"]
 
 # For judging and printing.
 _KEEP_S = 0.5
@@ -106,6 +107,26 @@ def judged_again(run: FinishedRun, settings: Settings) -> FinishedRun:
     judged = judge(run.snapshot, run.judged.accounts, run.memory, ruling)
     final = report(run.snapshot, judged, run.memory.trend, settings, run.report.bills)
     return replace(run, report=final, judged=judged, ruling=ruling)
+
+
+def what_if(run: FinishedRun) -> WhatIf:
+    """What if things of the Docker root's filesystem went, as this run saw them; there is one in its judgement."""
+    from collectors.causes.plan_context import PlanContext
+    from collectors.planning.what_if import what_if as make  # asked by a screen alone
+
+    its = run.judged.accounts[0]
+    mine = tuple(finding for finding in run.judged.findings if not finding.mount)
+    return make(
+        PlanContext(
+            run.snapshot,
+            its.ledger,
+            its.books,
+            mine,
+            run.ruling.settings.keep,
+            run.ruling.last_used,
+            run.snapshot.ended_at,
+        )
+    )
 
 
 def _look(options: Options, on_part: OnPart | None) -> Snapshot:

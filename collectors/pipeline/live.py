@@ -143,9 +143,9 @@ class LiveWatch:
 
 def _figures(frame: tuple[Any, ...], rates: WriteRates, fill: FillRate) -> LiveFigures | None:
     match frame:
-        case ("tick", float(at_s), tuple(answer), dict(logs), rows):
+        case ("tick", float(at_s), tuple(answer), dict(logs), rows, list(grown)):
             space = decode(("statvfs", *answer))
-            rates.look(at_s, logs, rows)
+            rates.look(at_s, logs, rows, grown)
             writers = rates.writers()
             moves = fill.look(at_s, space.used_bytes, written=bool(writers))
             return LiveFigures(datetime.now(UTC), space, moves, writers)

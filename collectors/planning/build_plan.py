@@ -66,11 +66,9 @@ def build_plan(
     """
     context = PlanContext(snapshot, ledger, books, findings, rules, last_used, now)
     context = replace(context, books=with_open_files(books, context.study))
-    if isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value:
-        return Plan((), (), (remote(),))
-    if ledger.filesystem.mount.takes_no_writes:
-        return Plan((), (), (read_only(ledger.filesystem.mount.mountpoint),))
-    proposed = _here(context, _proposed(context))
+    if why := refusal(context):
+        return Plan((), (), (why,))
+    proposed = proposals(context)
     aliases = hidden_parents(snapshot)
     preparation = prepare(context, proposed.drafts, aliases)
     drafts = tuple(draft for draft in proposed.drafts if draft.metadata is None)
@@ -85,15 +83,28 @@ def build_plan(
     left_out += unread
     answers = unanswered(context, order.steps, proposed.by_cause, useful.useless)
     left_out += answers.values()
-    trimmed = _trimmed(context, steps, sizes, until_percent)
-    chosen = [draft.id for draft in trimmed.steps]
+    plan = laid_out(context, steps, sizes, until_percent)
+    return replace(plan, left_out=tuple(dict.fromkeys((*left_out, *plan.left_out))), answers=answers)
+
+
+def refusal(context: PlanContext) -> str:
+    """Why nothing at all can be removed; "" where something can."""
+    local, mount = context.engine.local, context.ledger.filesystem.mount
+    if isinstance(local, Exact) and not local.value:
+        return remote()
+    return read_only(mount.mountpoint) if mount.takes_no_writes else ""
+
+
+def laid_out(context: PlanContext, order: tuple[Draft, ...], sizes: Sizes, until_percent: float | None = None) -> Plan:
+    """These drafts as a plan: each with what it frees in its turn, those that destroy data apart."""
+    trimmed = _trimmed(context, order, sizes, until_percent)
+    chosen, unlocks = [draft.id for draft in trimmed.steps], sizes.unlocks
     return Plan(
         _steps(context, trimmed.steps, in_turn(unlocks, chosen), inodes_in_turn(unlocks, chosen), sizes),
         _kept(unlocks, (*trimmed.steps, *trimmed.for_person)),
-        tuple(dict.fromkeys((*left_out, *trimmed.left_out))),
+        trimmed.left_out,
         for_person=_for_person(context, trimmed, sizes),
         target=trimmed.target,
-        answers=answers,
     )
 
 
@@ -126,7 +137,7 @@ def _for_person(context: PlanContext, trimmed: TrimmedPlan, sizes: Sizes) -> tup
     return _steps(context, ordered(drafts, place, nothing), frees, inodes, sizes)
 
 
-def _proposed(context: PlanContext) -> Proposed:
+def proposals(context: PlanContext) -> Proposed:
     """A draft that several causes propose is one, and answers all of them."""
     drafts: dict[str, Draft] = {}
     left_out: list[str] = []
@@ -138,7 +149,7 @@ def _proposed(context: PlanContext) -> Proposed:
             drafts[draft.id] = replace(draft, causes=(*before, cause.id))
         left_out += proposal.left_out
         by_cause[cause.id] = proposal
-    return Proposed(tuple(drafts.values()), tuple(left_out), by_cause)
+    return _here(context, Proposed(tuple(drafts.values()), tuple(left_out), by_cause))
 
 
 def _here(context: PlanContext, proposed: Proposed) -> Proposed:

@@ -10,12 +10,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
 def main(mode: str, facts: str) -> int:
     from collectors.model.owner import Owner
     from collectors.pipeline.browse import FilePlace
+    from tui.__main__ import leave
     from tui.app import UllageApp
     from tui.feed.live import LiveFeed, OnReport
     from tui.view_models.history import RunSummary
@@ -33,6 +35,9 @@ def main(mode: str, facts: str) -> int:
             on_report(starting(), False, ("walk",))
             if mode == "slow":
                 time.sleep(30)
+            if mode == "pooled":
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(time.sleep, 30).result()
             on_report(incident(), True, ())
 
         def places(self, owner: Owner) -> Sequence[FilePlace]:
@@ -56,7 +61,7 @@ def main(mode: str, facts: str) -> int:
             Path(facts).write_text(json.dumps(loaded))
             super().start_live()
 
-    return Watched(LiveFeed(Hanging())).run() or 0  # type: ignore[arg-type]
+    return leave(Watched(LiveFeed(Hanging())).run() or 0)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

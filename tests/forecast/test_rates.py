@@ -93,3 +93,25 @@ def test_the_fill_moves_as_its_last_seconds_do(used: list[int], written: bool, p
     told = [rate.look(float(at), count * MIB, written=written) for at, count in enumerate(used)]
     last = told[-1]
     assert (None if last is None else round(last / MIB)) == pace
+
+
+def test_a_directory_grows_by_what_the_files_of_all_its_writers_do_and_stands_behind_them() -> None:
+    counted = WriteRates({})
+    for at in range(4):
+        rows = [row(7, at * 30 * MIB), row(8, at * 10 * MIB)]
+        grown = [(7, b"/srv/a", 20 * MIB), (7, b"/srv/b", 10 * MIB), (8, b"/srv/b", 10 * MIB)] if at else []
+        counted.look(float(at), {}, rows, grown)
+    told = [(one.kind, one.name, one.pid, one.bytes_per_s / MIB, one.where) for one in counted.writers()]
+    assert told == [
+        ("process", "dd", 7, 30.0, "/srv/a"),
+        ("process", "dd", 8, 10.0, "/srv/b"),
+        ("directory", "/srv/a", None, 20.0, ""),
+        ("directory", "/srv/b", None, 20.0, ""),
+    ]
+
+
+def test_a_directory_that_has_stopped_growing_is_gone_after_a_few_looks() -> None:
+    counted = WriteRates({})
+    for at in range(10):
+        counted.look(float(at), {}, [row(7, min(at, 3) * MIB)], [(7, b"/srv", MIB)] if at < 3 else [])
+    assert counted.writers() == ()

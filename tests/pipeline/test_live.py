@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collectors.model.filesystem import FsSpace
-from collectors.model.report import LiveFigures
+from collectors.model.report import LiveFigures, Writer
 from collectors.pipeline.live import LiveTargets, LiveWatch, RescanPace
 
 MIB = 1 << 20
@@ -44,6 +46,40 @@ def test_the_child_looks_every_second_and_is_gone_when_it_is_stopped(tmp_path: P
     (written,) = [one for one in seen[-1].writers if one.kind == "log"]
     assert written.name == "web-1"
     assert written.bytes_per_s > MIB
+
+
+_APPENDS = """
+import sys, time
+with open(sys.argv[1], "wb", buffering=0) as file:
+    while True:
+        file.write(bytes(1 << 20))
+        time.sleep(0.1)
+"""
+
+
+def test_a_process_of_the_host_is_named_with_the_directory_that_it_fills(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "down"
+    folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", _APPENDS, str(folder / "big")]) as process:
+        watch = LiveWatch(LiveTargets(str(tmp_path), "/proc", {}, {}))
+        found: list[tuple[Writer, Writer]] = []
+
+        def look(figures: LiveFigures) -> None:
+            mine = [one for one in figures.writers if one.pid == process.pid and one.where == str(folder)]
+            its = [one for one in figures.writers if one.kind == "directory" and one.name == str(folder)]
+            if mine and its:
+                found.append((mine[0], its[0]))
+                if len(found) == 4:
+                    watch.stop()
+
+        late = threading.Timer(30, watch.stop)
+        late.start()
+        watch.run(look)
+        late.cancel()
+        process.kill()
+    assert len(found) == 4
+    writer, directory = found[-1]
+    assert directory.bytes_per_s == pytest.approx(writer.bytes_per_s, rel=0.2)
 
 
 def _children() -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from collectors.causes.plan_context import PlanContext
 from collectors.drivers import DRIVERS
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Room, Shared, Sharing, Space, StatfsRule
@@ -20,6 +21,7 @@ from collectors.model.settings import Rules
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import ContainerLog, Orphanhood, OrphanProof, Store, StoredImage, Unit, UnitKind
 from collectors.planning import build_plan
+from collectors.planning.what_if import WhatIf, what_if
 from tests.owners import owner
 from tests.world import a_filesystem, a_view
 
@@ -245,6 +247,18 @@ class Scene:
             NOW,
             until_percent=until,
         )
+
+    def what_if(self) -> WhatIf:
+        context = PlanContext(
+            self.snapshot(),
+            self.ledger(),
+            Books(self.releases, self.unread),
+            self.findings,
+            self.rules,
+            self.last_used,
+            NOW,
+        )
+        return what_if(context)
 
     def filesystem(self) -> Filesystem:
         made = a_filesystem(self.total, self.used, HERE, mountpoint="/docker", fstype=self.fstype)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from collectors.model.owner import Owner
-from collectors.model.plan import Plan
+from collectors.model.plan import MarkedSet, Plan
 from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures, Report
 from collectors.pipeline.browse import FilePlace
 from collectors.pipeline.image_layers import LayerLook
+from collectors.planning.what_if import what_if_recorded
 from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
@@ -36,6 +37,7 @@ class FakeSource:
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
+        self.hint = ""
         self.step_gate = threading.Event()
         self.step_gate.set()
         self._deaf_s = deaf_s
@@ -62,8 +64,15 @@ class FakeSource:
         for figures, due in self.ticks:
             on_figures(figures, due)
 
+    def first_hint(self) -> str:
+        return self.hint
+
     def journal_runs(self) -> Sequence[RunSummary]:
         return self.runs
+
+    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
+        report = self.looks[min(self.asked, len(self.looks)) - 1][-1][0]
+        return None if report.ledger is None else what_if_recorded(report.ledger, report.plan, NOW)(marked)
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last look, as the machine would plan it by then."""

@@ -20,6 +20,7 @@ from tests.tui.source import FakeSource
 from tui.app import UllageApp
 from tui.screens.modals import Confirm
 from tui.view_models.plan_run import outcome_lines
+from tui.widgets.plan import StepTable
 
 HOST = "docker-prod-07"
 
@@ -34,20 +35,22 @@ async def answer(pilot: Pilot[int], name: str) -> None:
 async def test_steps_that_can_be_made_again_are_on_and_no_other_is() -> None:
     app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p"]):
-        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
+        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line or "[·]" in line]
         assert ["[x]" in row for row in rows] == [True, True, True, False, False]
-        harms = ("none", "none", "time", "history", "state")
-        assert all(harm in row for harm, row in zip(harms, rows, strict=True))
+        heads = [line.split()[2] for line in lines(app) if "──" in line and "→" in line and "·" in line]
+        assert heads == ["none", "time", "history", "state"]
 
 
 async def test_the_plan_leads_with_the_least_harm_to_the_mark_and_w_chooses_just_that() -> None:
     app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p"]) as pilot:
         assert "to reach 80%: this step, harm: none → 65%" in text(app)
-        assert "GiB: none 378.0→58% time 58.2→52% history 57.9→46% state 6.1→45%" in text(app)
+        heads = [line for line in lines(app) if "──" in line and "→" in line and "·" in line]
+        for harm, frees, after in (("none", "378.0", "58%"), ("time", "58.2", "52%"), ("history", "57.9", "46%")):
+            assert any(f" {harm} · " in line and f" {frees} " in line and f"→ {after}" in line for line in heads)
         await pilot.press("space", "down", "space", "down", "space", "w")
         await settle(pilot)
-        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line]
+        rows = [line for line in lines(app) if "[x]" in line or "[ ]" in line or "[·]" in line]
         assert app.state.way is not None
         assert app.state.chosen == app.state.way[1]
         assert sum("[x]" in row for row in rows) == len(app.state.chosen)
@@ -59,17 +62,17 @@ async def test_what_is_young_is_marked_and_m_lets_it_go_and_stay_again() -> None
     report = replace(report, plan=replace(report.plan, steps=(*young, *report.plan.steps[2:])))
     app = live(FakeSource.showing(report))
     async with shown(app, (120, 36), ["p"]) as pilot:
-        assert sum("none, young" in line for line in lines(app)) == 2
+        assert sum("  young " in line and "[" in line for line in lines(app)) == 2
         assert "young: 23 h 00 min still" in text(app)
         assert "[x]" not in "".join(line for line in lines(app) if "young" in line)
         await pilot.press("m")
         await settle(pilot)
-        assert not any("none, young" in line for line in lines(app))
+        assert not any("  young " in line and "[" in line for line in lines(app))
         assert app.state.age_lifted
         assert sum("[x]" in line for line in lines(app)) == 3
         await pilot.press("m")
         await settle(pilot)
-        assert sum("none, young" in line for line in lines(app)) == 2
+        assert sum("  young " in line and "[" in line for line in lines(app)) == 2
 
 
 async def test_what_destroys_data_is_on_the_screen_and_never_on_the_way() -> None:
@@ -77,20 +80,23 @@ async def test_what_destroys_data_is_on_the_screen_and_never_on_the_way() -> Non
     last = replace(report.plan.steps[-1], harm=Harm.DATA, automatic=False)
     plan = replace(report.plan, steps=report.plan.steps[:-1], for_person=(last,))
     app = live(FakeSource.showing(replace(report, plan=plan)))
-    async with shown(app, (160, 40), ["p", "G"]):
-        assert "✖ data" in text(app)
+    async with shown(app, (200, 50), ["p", "G"]):
+        assert "✖ data · somebody's data or work: for a person alone" in text(app)
         assert "for a person: never on the way to a target" in text(app)
-        assert "for a person: 1" in text(app)
 
 
 async def test_space_includes_a_step_and_the_after_figure_follows_at_once() -> None:
     app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["p"]) as pilot:
         assert "436.2 GiB to be freed" in text(app)
-        await pilot.press("down", "down", "down", "space")
+        table = app.query_one(StepTable)
+        table.point_at("s4")
+        await pilot.press("space")
         await settle(pilot)
         assert "494.1 GiB to be freed" in text(app)
-        await pilot.press("space", "up", "up", "up", "space")
+        await pilot.press("space")
+        table.point_at("s1")
+        await pilot.press("space")
         await settle(pilot)
         assert "124.2 GiB to be freed" in text(app)
 
@@ -174,7 +180,7 @@ async def test_while_a_plan_runs_every_figure_on_the_screen_agrees() -> None:
         assert "Plan, running" in text(app)
         assert figures(app) == {"99%"}
         after = set(re.findall(r"(\d+%) after the plan", text(app)))
-        assert after == set(re.findall(r"after +▆+ *(\d+%)", text(app).replace("▆ ", "▆")))
+        assert after == set(re.findall(r"▂ → (\d+%)", text(app)))
         assert after == {"52%"}
         machine.step_gate.set()
         await settle(pilot)

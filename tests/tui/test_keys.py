@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
+from collectors.model.plan import Step
 from tests.tui.incident import frames, incident
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tests.tui.shapes import not_root
@@ -96,7 +97,7 @@ async def test_s_sorts_by_the_next_order() -> None:
         assert [row.label.letter for row in table.rows][:3] == ["O", "B", "I"]
         await pilot.press("2", "s")
         await settle(pilot)
-        assert "by referenced" in text(app)
+        assert "by total" in text(app)
 
 
 async def test_u_changes_the_unit_of_every_column_at_once() -> None:
@@ -281,7 +282,7 @@ async def test_a_click_on_the_box_of_a_step_takes_it_in_or_out_at_once() -> None
     app = live(FakeSource.showing(incident()))
     async with shown(app, (120, 36), ["4"]) as pilot:
         table = app.query_one(StepTable)
-        other = table.rows[1 if table.cursor == 0 else 0]
+        other = next(row for row in table.rows if isinstance(row, Step) and row is not table.row)
         before = other.id in app.state.chosen
         await pilot.click(StepTable, offset=(2, table.rows.index(other) + 1))
         await settle(pilot)

@@ -29,6 +29,17 @@ def test_leaving_restores_the_terminal(tmp_path: Path) -> None:
     assert b"\x1b[?25h" in terminal.seen
 
 
+def test_q_ends_it_at_once_while_a_scan_waits_in_threads_that_python_would_wait_for(tmp_path: Path) -> None:
+    terminal = tui.child("pooled", tmp_path / "facts.json")
+    terminal.until(b"still reading", 60)
+    terminal.quiet()
+    terminal.write(b"q")
+    took_ms, status = terminal.end(25)
+    assert status == 0
+    assert took_ms < 10_000
+    assert b"\x1b[?1049l" in terminal.seen
+
+
 @pytest.mark.bench
 @pytest.mark.skipif("bench" not in " ".join(sys.argv), reason="measures: run with -m bench on an idle machine")
 def test_the_dashboard_is_as_quick_as_promised() -> None:

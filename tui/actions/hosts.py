@@ -18,9 +18,10 @@ from textual.message import Message
 
 from collectors.model.finding import Severity
 from collectors.report.formatting import bytes_, safe, whole_percent
+from tui.actions import MarkActions
 from tui.actions.changes import ChangesActions
 from tui.drawing.bars import Span, shorten, shorten_middle
-from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned, Ticked
+from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned, Ticked, WhatIfTold
 from tui.screens import DashboardView
 from tui.view_models.frame import space_of
 from tui.view_models.state import DashboardState, HostLine
@@ -29,7 +30,7 @@ from tui.widgets import LineWidget, Panel
 from tui.widgets.listing import Listing
 
 # What belongs to a host and not to who looks at it.
-_OWN = ("live", "state", "timeline", "_latest", "_past_runs", "_run_number", "_at", "_ticked_s")
+_OWN = ("live", "state", "timeline", "_latest", "_past_runs", "_run_number", "_at", "_ticked_s", "_chosen_before")
 # What belongs to who looks, whichever host is on screen.
 _SHARED = ("view", "units", "order", "item_order", "churn_order", "appearance", "hosts", "host_at")
 
@@ -42,7 +43,7 @@ class OfHost(Message):
         self.at, self.said = at, said
 
 
-class HostsActions(ChangesActions):
+class HostsActions(MarkActions):
     rings = False  # when a host becomes critical
     _names: tuple[str, ...] = ()  # of the hosts, as the command line has them; () for one host
     _host = 0
@@ -82,6 +83,8 @@ class HostsActions(ChangesActions):
                     self.on_journal_read(said)
                 case Ticked():
                     self.on_ticked(said)
+                case WhatIfTold():
+                    self.on_what_if_told(said)
                 case PlanEvent():
                     self.on_plan_event(said)
                 case PlanEnded():

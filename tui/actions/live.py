@@ -150,8 +150,10 @@ class LiveActions(StateApp):
         frame = Frame(message.report, history, message.done, message.waiting, good, resolved)
         self._latest = frame
         chosen = self.state.chosen
-        if self.state.plan is None and (
-            before is None or not before.done or _planned_by(before.report) != _planned_by(message.report)
+        if (
+            self.state.plan is None
+            and not self.state.of_marked
+            and (before is None or not before.done or _planned_by(before.report) != _planned_by(message.report))
         ):
             kept = chosen & _choices(message.report) if before is not None and before.done else frozenset()
             chosen = preselected(message.report.plan) | kept
@@ -186,6 +188,8 @@ class LiveActions(StateApp):
 
     def on_journal_read(self, message: JournalRead) -> None:
         self._past_runs = message.runs
+        if message.hint:
+            self.notify(message.hint, title="No earlier run is known", timeout=20.0, markup=False)
         for note in set(message.notes) - self._told:
             self._told.add(note)
             self.notify(safe(note, 300), title="Journal", severity="warning", markup=False)
@@ -221,8 +225,9 @@ class LiveActions(StateApp):
         state = self.state
         if not agreed or self.live is None or state.report is None:
             return
-        self.change(applying=True, plan=state.report.plan, plan_run=PlanRun(), dry_run_lines=())
-        self.live.apply(state.report.plan, state.chosen, self.deliver)
+        plan = state.steps or state.report.plan
+        self.change(applying=True, plan=plan, plan_run=PlanRun(), dry_run_lines=())
+        self.live.apply(plan, state.chosen, self.deliver)
 
     def on_plan_event(self, message: PlanEvent) -> None:
         run = (self.state.plan_run or PlanRun()).with_event(message.event)

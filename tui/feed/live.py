@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
 
-from collectors.model.plan import Plan
+from collectors.model.plan import MarkedSet, Plan
 from collectors.model.report import Report
 from tui.view_models.history import RunSummary
 
@@ -44,11 +44,14 @@ class ScanFailed(Message):
 
 
 class JournalRead(Message):
-    """The journal was read. `notes`: what did not go as asked when it was written, one sentence each."""
+    """The journal was read. `notes`: what did not go as asked when it was written, one sentence each.
 
-    def __init__(self, runs: Sequence[RunSummary], notes: tuple[str, ...] = ()) -> None:
+    `hint`: how history comes about, where there is none yet.
+    """
+
+    def __init__(self, runs: Sequence[RunSummary], notes: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__()
-        self.runs, self.notes = tuple(runs), notes
+        self.runs, self.notes, self.hint = tuple(runs), notes, hint
 
 
 class Ticked(Message):
@@ -75,6 +78,14 @@ class PlanEnded(Message):
         self.outcome, self.reason = outcome, reason
 
 
+class WhatIfTold(Message):
+    """What it would be if the marked things went."""
+
+    def __init__(self, answer: MarkedSet) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 Deliver = Callable[["Message"], object]
 # report, is it the last one, sources that are still being asked
 OnReport = Callable[[Report, bool, tuple[str, ...]], None]
@@ -92,6 +103,9 @@ class LiveSource(Protocol):
     def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first; empty without one."""
 
+    def first_hint(self) -> str:
+        """How history comes about, for who has none yet; "" for nothing. Escaped."""
+
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """After a scan: tell every second how full the disk is and who writes, for as long as that can be seen."""
 
@@ -100,6 +114,9 @@ class LiveSource(Protocol):
 
     def layers(self, owner: Owner) -> LayerLook | None:
         """A look at the layers of an image; None for anything else, and where they are not known."""
+
+    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
+        """What it would be if these things went, as the last scan saw them; None before the first."""
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan's report with or without minimum ages, with which scans go on; None before the first."""
@@ -171,7 +188,12 @@ class LiveFeed(Listings):
 
     def read_journal(self, deliver: Deliver) -> None:
         """Read the journal in the background."""
-        _start("journal", lambda: deliver(JournalRead(self._source.journal_runs())), lambda _: None)
+
+        def work() -> None:
+            runs = self._source.journal_runs()
+            deliver(JournalRead(runs, hint="" if runs else self._source.first_hint()))
+
+        _start("journal", work, lambda _: None)
 
     def scan(self, deliver: Deliver) -> int:
         """Scan the machine in the background; the number tells its messages from those of another scan."""
@@ -230,6 +252,15 @@ class LiveFeed(Listings):
                 deliver(Scanned(scan, report, True, ()))
 
         _start("plan", work, lambda reason: deliver(ScanFailed(scan, reason)))
+
+    def what_if(self, marked: frozenset[Owner], deliver: Deliver) -> None:
+        """Work out in the background what it would be if these things went."""
+
+        def work() -> None:
+            if (answer := self._source.what_if(marked)) is not None:
+                deliver(WhatIfTold(answer))
+
+        _start("what if", work, lambda _: None)
 
     def apply(self, plan: Plan, chosen: frozenset[str], deliver: Deliver) -> None:
         """Run the chosen steps in the background."""

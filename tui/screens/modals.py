@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import Hit, Hits, Provider
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -33,7 +35,7 @@ class Page(ModalScreen[None]):
         Binding("pagedown,space", "roll(10)", show=False),
         Binding("pageup", "roll(-10)", show=False),
         Binding("g,home", "roll(-100000)", show=False),
-        Binding("G,end", "roll(100000)", show=False),
+        Binding("G,shift+g,end", "roll(100000)", show=False),
     ]
 
     def __init__(self, title: str, lines: Sequence[Line], appearance: Appearance) -> None:
@@ -179,6 +181,30 @@ class FoundTable(Listing[Match]):
                 Span(f"  {safe(row.item.state)[:_STATE]}", "muted"),
             )
         ]
+
+
+@runtime_checkable
+class Goes(Protocol):
+    """An application that can go to a thing."""
+
+    @property
+    def state(self) -> DashboardState: ...
+
+    async def go_to(self, match: Match | None) -> None: ...
+
+
+class Things(Provider):
+    """Every thing by its name, in the command palette."""
+
+    async def search(self, query: str) -> Hits:
+        app, matcher = self.app, self.matcher(query)
+        if not isinstance(app, Goes) or app.state.report is None:
+            return
+        for found in islice(matches(app.state.report, query), _SHOWN):
+            name = safe(found.item.name, 120)
+            if score := matcher.match(name):
+                about = f"{found.label.title}, {size(found.item.referenced)}, {safe(found.item.state, 40)}"
+                yield Hit(score, matcher.highlight(name), partial(app.go_to, found), help=about)
 
 
 class Find(ModalScreen[Match | None]):

@@ -13,8 +13,7 @@ from collectors.report.formatting import count, percent, safe
 from tui.drawing.bars import SOLID, THIN, Span, shorten_middle, two_part_bar
 from tui.screens import DashboardView
 from tui.view_models.categories import cell, label_by_key, number
-from tui.view_models.chart import chart_of, forecast_words
-from tui.view_models.churn import ChurnRow, _about, churn_rows
+from tui.view_models.chart import ChurnRow, _about, chart_of, churn_rows, forecast_words
 from tui.view_models.items import ItemOrder, item_rows, items_of
 from tui.view_models.state import DashboardState
 from tui.view_models.verdict import ordered

@@ -148,7 +148,7 @@ def _titles(frame: Frame, *, si: bool) -> list[tuple[str, str]]:
     found = [(whole, kind), (whole, "")]
     if blind is not None:
         seen, used = (bytes_(count, si=si) for count in blind)
-        found = [(whole, f"{kind}   Docker's own categories explain {seen} of {used} used"), *found]
+        found = [(whole, f"{kind}   images, containers, volumes and build cache: {seen} of {used} used"), *found]
     return found
 
 

@@ -106,7 +106,7 @@ _STILL = 64 << 10  # a slower disk is called quiet
 _OLD_S = 10.0
 _LONGEST_S = 30 * 86400.0
 _SOON_S = 4 * 3600.0
-_KINDS = {"container": "container", "log": "log of", "process": "process"}
+_KINDS = {"container": "container", "log": "log of", "process": "process", "directory": "directory"}
 
 
 def is_filling(live: LiveFigures | None) -> bool:
@@ -135,8 +135,9 @@ def pace_spans(live: LiveFigures | None, *, si: bool) -> tuple[Span, ...]:
 
 
 def writer_words(writer: Writer, *, si: bool) -> str:
-    """`web-1 writes 20.0 MiB/s`; escaped."""
-    return f"{writer_name(writer)} writes {bytes_(writer.bytes_per_s, si=si)}/s"
+    """`web-1 writes 20.0 MiB/s`, `rsync (pid 123) writes 20.0 MiB/s to /srv/backup`; escaped."""
+    to = f" to {safe(writer.where, 80)}" if writer.where else ""
+    return f"{writer_name(writer)} writes {bytes_(writer.bytes_per_s, si=si)}/s{to}"
 
 
 def writer_name(writer: Writer) -> str:
@@ -148,14 +149,16 @@ def writer_name(writer: Writer) -> str:
 
 
 def writer_lines(live: LiveFigures | None, *, si: bool, most: int) -> Iterator[Line]:
-    """Who writes now, fastest first, with a bar of each one's share of the fastest."""
+    """Who writes now and to which directories, each fastest first, with a bar of each one's share of the fastest."""
     if live is None:
         yield (Span(" not looked at: only a live dashboard sees who writes", "muted", 1, shrinks=True),)
         return
     if not live.writers:
         yield (Span(" Nobody writes to this disk right now.", "muted", 1, shrinks=True),)
     fastest = max((one.bytes_per_s for one in live.writers), default=0)
-    for one in live.writers[:most]:
+    folders = [one for one in live.writers if one.kind == "directory"][: max(1, most // 3)]
+    others = [one for one in live.writers if one.kind != "directory"][: most - len(folders)]
+    for one in (*others, *folders):
         cells = max(1, round(20 * one.bytes_per_s / fastest)) if fastest else 0
         yield (
             Span(f" {bytes_(one.bytes_per_s, si=si):>10}/s  ", "strong"),

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from collectors.causes import disk_full
 from collectors.journal import Journal, Record
@@ -22,7 +23,7 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
-from collectors.report.formatting import bytes_, whole_percent
+from collectors.report.formatting import bytes_, safe, whole_percent
 from tui.view_models.categories import label_by_key
 from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 
@@ -263,3 +264,11 @@ def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
                 HistoryEvent(run.at, HistoryEventKind.RESOLVED, f"resolved: {finding.claim}", used, Severity.P4)
             )
     return found
+
+
+def first_hint(folder: Path | None) -> str:
+    """How history comes about, for who has none yet. `folder`: of the journal; None where none is kept. Escaped."""
+    if folder is None:
+        return "No journal is kept: --journal DIR keeps one."
+    kept = f"This scan is the first one in {safe(str(folder), 100)}, and an open screen adds to it."
+    return f"{kept} A timer keeps it going: ullage --print systemd"

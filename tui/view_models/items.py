@@ -23,7 +23,7 @@ class ItemOrder(StrEnum):
     """What the `s` key cycles through in Explore."""
 
     EXCLUSIVE = "exclusive"
-    REFERENCED = "referenced"
+    REFERENCED = "total"
     APPARENT = "apparent"
     AGE = "age"
     NAME = "name"
@@ -131,7 +131,7 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
         "goodstrong" if _frees(item) else "text",
         "freed if only this is removed",
     )
-    yield _fact("referenced", _size(item.referenced, si=si), "text", "shared bytes counted too")
+    yield _fact("total", _size(item.referenced, si=si), "text", "shared bytes counted too")
     yield _fact("apparent", _size(item.apparent, si=si), "muted", "sum of file lengths")
     yield _fact("reclaimable", _size(item.reclaimable, si=si), "text", "freed by removing it now")
     if item.category is Category.ORPHANS:

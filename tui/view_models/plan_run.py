@@ -1,4 +1,4 @@
-"""A plan that runs, as the screen needs it, and what it would do without running it. Pure.
+"""A plan as rows, one that runs, and what it would do without running it. Pure.
 
 Three figures stay apart: what the plan promised, what the engine says, what the filesystem shows. Refuses to call a
 step done before its event says so.
@@ -13,13 +13,50 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from collectors.model.filesystem import FsSpace
-from collectors.model.plan import Plan
-from collectors.model.reading import Size
+from collectors.model.plan import Harm, Plan, Step
+from collectors.model.reading import Size, charged
 from collectors.report.formatting import bytes_, count, safe, size, whole_percent
 from tui.drawing.bars import Line, Span
 
 if TYPE_CHECKING:
     from collectors.reclaim.act import Event, ReclaimOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class HarmRow:
+    """The head of all steps that cost this much at worst; each figure in bytes, milder steps done before."""
+
+    harm: Harm
+    steps: tuple[Step, ...]
+    frees_bytes: int
+    so_far_bytes: int  # by these and the milder ones together
+
+    @property
+    def id(self) -> str:
+        """Unlike that of any step."""
+        return f"harm {self.harm.word}"
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset(step.id for step in self.steps)
+
+
+def plan_rows(plan: Plan, filter_text: str = "") -> tuple[HarmRow | Step, ...]:
+    """Least harm first, each harm under its head; in it the largest first, whatever order they are carried out in.
+
+    With a filter the heads of those steps that match it.
+    """
+    wanted, later = filter_text.casefold(), plan.later_bytes()
+    groups = [HarmRow(one.harm, one.steps, one.frees_bytes, one.so_far_bytes) for one in plan.harms()]
+    if plan.for_person:
+        whole, before = plan.frees_bytes(frozenset(s.id for s in plan.every_step)), plan.frees_bytes(plan.ids)
+        groups.append(HarmRow(Harm.DATA, plan.for_person, whole - before, whole))
+    rows: list[HarmRow | Step] = []
+    for group in groups:
+        mine = [step for step in group.steps if wanted in f"{step.title} {step.command}".casefold()]
+        mine.sort(key=lambda step: -(charged(step.frees) or later.get(step.id, 0)))
+        rows += [group, *mine] if mine else []
+    return tuple(rows)
 
 
 class StepState(StrEnum):

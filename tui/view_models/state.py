@@ -14,13 +14,14 @@ from functools import cached_property
 
 from collectors.forecast.changes import Changes
 from collectors.model.finding import Severity
-from collectors.model.plan import Plan, PlanTarget, Risk
+from collectors.model.owner import Owner
+from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk
 from collectors.model.report import LiveFigures, Report
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line
 from tui.view_models.categories import Scale, Units, scale_for
 from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
-from tui.view_models.churn import ChurnOrder
+from tui.view_models.chart import ChurnOrder
 from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.plan_run import PlanRun
@@ -102,6 +103,9 @@ class DashboardState:
     bill_kind: str = ""  # what Explore groups by: project, stack, repository, label:KEY; "": it lists items
     selected: str = ""
     chosen: frozenset[str] = frozenset()
+    marked: frozenset[Owner] = frozenset()  # things of which somebody asks: what if they went?
+    marked_set: MarkedSet | None = None  # the answer; None: not worked out yet
+    of_marked: bool = False  # the plan on screen is that of what is marked
     plan: Plan | None = None  # the plan being applied; None: that of the report
     plan_run: PlanRun | None = None  # how far it is, or how it ended
     dry_run_lines: tuple[Line, ...] = ()  # what a dry run said of the chosen steps
@@ -152,9 +156,11 @@ class DashboardState:
 
     @property
     def steps(self) -> Plan | None:
-        """The plan on screen: the one being applied, else the report's."""
+        """The plan on screen: the one being applied, else that of what is marked, else the report's."""
         if self.plan is not None:
             return self.plan
+        if self.of_marked:
+            return self.marked_set.plan if self.marked_set is not None else _NO_PLAN
         return self.frame.report.plan if self.frame is not None else None
 
     @cached_property
@@ -174,7 +180,7 @@ class DashboardState:
         None where nothing presses, and where how full the disk is is not known.
         """
         plan, space = self.steps, space_of(self.frame.report) if self.frame is not None else None
-        if plan is None or space is None or self.report is None:
+        if plan is None or space is None or self.report is None or self.of_marked:
             return None
         if plan.target is not None:
             return plan.target, plan.ids
@@ -204,6 +210,31 @@ class DashboardState:
         height = height_of(used, space.usable_bytes)
         return AfterPlan(len(ahead), freed, used, space.used_percent_after(freed), height)
 
+    def name_of(self, owner: Owner) -> str:
+        """What the report calls a thing; its id where it has none. Not yet escaped."""
+        ledger = self.report.ledger if self.report is not None else None
+        every = (item for items in ledger.items.values() for item in items) if ledger is not None else ()
+        return next((item.name for item in every if item.owner_id == owner), "") or owner.id
+
+    @cached_property
+    def owners(self) -> frozenset[Owner]:
+        """Of every item of the report."""
+        ledger = self.report.ledger if self.report is not None else None
+        items = ledger.items.values() if ledger is not None else ()
+        return frozenset(item.owner_id for its in items for item in its)
+
+    @cached_property
+    def marked_keys(self) -> frozenset[str]:
+        """Of the categories that have something marked."""
+        ledger = self.report.ledger if self.report is not None and self.marked else None
+        if ledger is None:
+            return frozenset()
+        return frozenset(
+            category.value
+            for category, items in ledger.items.items()
+            if any(item.owner_id in self.marked for item in items)
+        )
+
     @cached_property
     def explore_rows(self) -> tuple[CategoryRow, ...]:
         """What Explore lists: the categories that may have items, and the subvolumes."""
@@ -219,15 +250,18 @@ class DashboardState:
         return next((row for row in rows if row.label.key == self.selected), rows[0] if rows else None)
 
 
+_NO_PLAN = Plan((), (), ())
 _DERIVED = {
     "scale": {"frame", "units"},
     "rows": {"frame", "order"},
     "explore_rows": {"frame", "order"},
-    "after_plan": {"frame", "plan", "chosen", "plan_run"},
-    "later": {"frame", "plan"},
-    "way": {"frame", "plan"},
-    "whole_plan_bytes": {"frame", "plan"},
+    "after_plan": {"frame", "plan", "of_marked", "marked_set", "chosen", "plan_run"},
+    "later": {"frame", "plan", "of_marked", "marked_set"},
+    "way": {"frame", "plan", "of_marked", "marked_set"},
+    "whole_plan_bytes": {"frame", "plan", "of_marked", "marked_set"},
     "row": {"frame", "order", "selected"},
+    "marked_keys": {"frame", "marked"},
+    "owners": {"frame"},
 }
 
 

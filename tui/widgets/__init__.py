@@ -1,16 +1,18 @@
 """What screens are made of. A widget draws the state it is given and reports what was pointed at.
 
-Here are the small ones that all others use: a frame, lines drawn from a state, lines of text.
+Here are the small ones that all others use: a frame, lines drawn from a state, lines of text; and what stands below
+every view: what the marked things come to together, and the keys that work here and now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual import events
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.reactive import reactive
@@ -18,9 +20,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from collectors.model.reading import Size as Bytes
+from collectors.model.reading import Unavailable, floor
+from collectors.report.formatting import count, doubt, safe, size, whole_percent
 from tui.drawing.appearance import Appearance
 from tui.drawing.bars import Line, Span, fit, wrapped
-from tui.view_models.state import DashboardState
+from tui.pages import KEYS, Key, action_name, footer_keys
+from tui.view_models.frame import space_of
+from tui.view_models.state import DashboardState, Mode
 
 
 class Panel(Vertical):
@@ -124,3 +131,90 @@ class TextLines(ScrollView, can_focus=False):
         if self._appearance is None or at >= len(self._lines):
             return Strip.blank(width, self.rich_style)
         return strip_of(fit(self._lines[at], width), self._appearance, width, self.rich_style)
+
+
+class KeyBar(LineWidget):
+    def __init__(self) -> None:
+        super().__init__(id="keys", classes="surround")
+        self._spans: list[tuple[int, int, Key]] = []
+
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        if self.app.screen_stack[0].has_class("-too-small"):
+            yield fit(
+                (Span(" q", "key"), Span(" Quit", "muted"), Span("  a larger window shows more", "muted", 1)), width
+            )
+            return
+        names = {action_name(key) for key in KEYS}
+        allowed = [name for name in names if self.app.check_action(name, ()) is True]
+        keys = list(footer_keys(state.view, replay=state.mode is Mode.REPLAY, allowed=allowed))
+        while keys and sum(_cells(key) for key in keys) > width - 1:
+            keys.remove(max(keys, key=lambda key: key.rank))
+        spans: list[Span] = [Span(" ")]
+        at, self._spans = 1, []
+        for key in keys:
+            self._spans.append((at, at + _cells(key) - 2, key))
+            spans += [Span(key.shown, "key"), Span(f" {key.label}  ", "muted")]
+            at += _cells(key)
+        yield tuple(spans)
+
+    async def on_click(self, event: events.Click) -> None:
+        for begin, end, key in self._spans:
+            if begin <= event.x < end:
+                await self.app.run_action(key.action)
+
+
+def _cells(key: Key) -> int:
+    return len(key.shown) + len(key.label) + 3
+
+
+class MarkLine(LineWidget):
+    """Shown while something is marked. A click opens the plan of it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="marks", classes="surround")
+
+    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
+        if state.marked:
+            keys = "p whole plan" if state.of_marked else "p their plan · Space unmarks"
+            yield fit((Span(" ● ", "accent"), *marked_spans(state), Span(f" · {keys}", "muted", 6)), width)
+
+    async def on_click(self) -> None:
+        await self.app.run_action("view('plan')")
+
+
+def marked_spans(state: DashboardState) -> Line:
+    """`3 marked: 1.2 GiB come free together → 82%, harm: time · 1 has no step: web-1 (running)`."""
+    found, si = state.marked_set, state.scale.si
+    spans = [Span(f"{count(len(state.marked), 'thing')} marked: ", "strong")]
+    if found is None:
+        return (*spans, Span("what they free is being worked out …", "muted", 1))
+    spans += _freed(found.frees, state)
+    if found.harm is not None:
+        spans.append(Span(f", harm: {found.harm.word}", "text"))
+    if found.without:
+        spans.append(Span(f" · {_without(state)}", "warn", 4, shrinks=True, least=12))
+    if said := doubt(found.frees, si=si):
+        spans.append(Span(f" · {said}", "muted", 5, shrinks=True, least=40))
+    return tuple(spans)
+
+
+def _freed(frees: Bytes, state: DashboardState) -> Iterator[Span]:
+    """How much that is, and how full the disk is then."""
+    space = space_of(state.report) if state.report is not None else None
+    if isinstance(frees, Unavailable):
+        yield Span("what they free is not known", "warn")
+        return
+    yield Span(size(frees, si=state.scale.si), "goodstrong")
+    yield Span(f" come free{' together' if len(state.marked) > 1 else ''}", "text", 3)
+    if space is not None:
+        yield Span(f" → {whole_percent(space.used_percent_after(floor(frees)))}", "good")
+
+
+def _without(state: DashboardState) -> str:
+    """How many of them no step removes, and why not the first."""
+    found = state.marked_set
+    if found is None or not found.without:
+        return ""
+    owner, why = next(iter(found.without.items()))
+    many = len(found.without)
+    return f"{many} {'has' if many == 1 else 'have'} no step: {safe(state.name_of(owner), 40)} ({safe(why)})"

@@ -52,6 +52,9 @@ class CategoryTable(Listing[CategoryRow]):
     def key_of(self, row: CategoryRow) -> str:
         return row.label.key
 
+    def same(self, before: DashboardState, after: DashboardState) -> bool:
+        return super().same(before, after) and before.marked == after.marked
+
     def copy_text(self, row: CategoryRow) -> str:
         return f"{row.label.title}: {size(row.size)}"
 
@@ -73,7 +76,7 @@ class CategoryTable(Listing[CategoryRow]):
         c = columns(width, state.scale.width)
         letter = row.label.letter
         spans = [
-            Span(f" {letter}{state.appearance.fill(letter)}", f"on:{letter}"),
+            Span(f"{_mark(row, state)}{letter}{state.appearance.fill(letter)}", f"on:{letter}"),
             Span(f" {shorten(row.label.title, c.name):<{c.name}}", "text" if row.held_bytes or row.unread else "muted"),
         ]
         if isinstance(row.size, Unavailable):
@@ -162,9 +165,17 @@ def total_text(state: DashboardState) -> str:
     )
 
 
+def _mark(row: CategoryRow, state: DashboardState) -> str:
+    """Of a category with something marked in it."""
+    return "●" if row.label.key in state.marked_keys else " "
+
+
 class CategoryList(Listing[CategoryRow]):
     def key_of(self, row: CategoryRow) -> str:
         return row.label.key
+
+    def same(self, before: DashboardState, after: DashboardState) -> bool:
+        return super().same(before, after) and before.marked == after.marked
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         number = state.scale.width
@@ -179,7 +190,10 @@ class CategoryList(Listing[CategoryRow]):
         name = shorten(row.label.title, width - number - 5)
         return [
             (
-                Span(f" {row.label.letter}{state.appearance.fill(row.label.letter)}", f"on:{row.label.letter}"),
+                Span(
+                    f"{_mark(row, state)}{row.label.letter}{state.appearance.fill(row.label.letter)}",
+                    f"on:{row.label.letter}",
+                ),
                 Span(f" {name:<{width - number - 5}}", "text" if row.held_bytes or unread else "muted"),
                 Span(
                     f"{amount:>{number}}",

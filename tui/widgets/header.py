@@ -1,9 +1,4 @@
-"""What stands around every view: views, verdict and the disk's bar above, the keys below.
-
-The last line: the keys that work here and now. Clicking one presses it.
-
-What stands above every view: the line of views, the verdict, and the bar of the whole disk.
-"""
+"""What stands above every view: the line of views, the verdict, and the bar of the whole disk."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from textual.message import Message
 from collectors.model.finding import CALM, Severity
 from collectors.report.formatting import bytes_, safe
 from tui.drawing.bars import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
-from tui.pages import KEYS, VIEWS, Key, action_name, footer_keys
+from tui.pages import VIEWS
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.frame import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.state import DashboardState, Mode
@@ -26,38 +21,9 @@ from tui.widgets import LineWidget
 VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole verdict
 
 
-class KeyBar(LineWidget):
-    def __init__(self) -> None:
-        super().__init__(id="keys", classes="surround")
-        self._spans: list[tuple[int, int, Key]] = []
-
-    def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
-        if self.app.screen_stack[0].has_class("-too-small"):
-            yield fit(
-                (Span(" q", "key"), Span(" Quit", "muted"), Span("  a larger window shows more", "muted", 1)), width
-            )
-            return
-        names = {action_name(key) for key in KEYS}
-        allowed = [name for name in names if self.app.check_action(name, ()) is True]
-        keys = list(footer_keys(state.view, replay=state.mode is Mode.REPLAY, allowed=allowed))
-        while keys and sum(_cells(key) for key in keys) > width - 1:
-            keys.remove(max(keys, key=lambda key: key.rank))
-        spans: list[Span] = [Span(" ")]
-        at, self._spans = 1, []
-        for key in keys:
-            self._spans.append((at, at + _cells(key) - 2, key))
-            spans += [Span(key.shown, "key"), Span(f" {key.label}  ", "muted")]
-            at += _cells(key)
-        yield tuple(spans)
-
-    async def on_click(self, event: events.Click) -> None:
-        for begin, end, key in self._spans:
-            if begin <= event.x < end:
-                await self.app.run_action(key.action)
-
-
-def _cells(key: Key) -> int:
-    return len(key.shown) + len(key.label) + 3
+# What gives way for the host's name: the day at the right, the end of the name, then of those of the other views.
+# (letters of a view's name, the least of the host's, the width that the right is drawn for)
+_GIVE_WAY = ((99, 99, 999), (99, 99, 99), (99, 8, 99), (4, 99, 999), (0, 99, 999), (0, 8, 999))
 
 
 class Tabs(LineWidget):
@@ -73,12 +39,11 @@ class Tabs(LineWidget):
         self._spans: list[tuple[int, int, str]] = []
 
     def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
-        right = _state(state, width)
-        available = width - width_of(right) - 1
-        names, host = _names(state, 99), ""
-        for letters, shortest in ((99, 99), (4, 99), (0, 99), (0, 8)):
-            names = _names(state, letters)
-            host = _host(state, available - sum(len(name) + 2 for name in names) - 2, shortest)
+        names, host, right = _names(state, 99), "", _state(state, width)
+        for letters, shortest, of_width in _GIVE_WAY:
+            names, right = _names(state, letters), _state(state, min(width, of_width))
+            room = width - width_of(right) - 1 - sum(len(name) + 2 for name in names) - 2
+            host = _host(state, room, shortest)
             if host:
                 break
         left: list[Span] = [Span(f" {host}  ", "host")] if host else [Span(" ")]
@@ -147,6 +112,11 @@ def _scan_words(frame: Frame) -> str:
 
 
 class Verdict(LineWidget):
+    """A click opens the plan, which the last of its words name."""
+
+    async def on_click(self) -> None:
+        await self.app.run_action("view('plan')")
+
     def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
         available = width - 1
         frame = state.frame

@@ -41,7 +41,9 @@ class ItemColumns:
 
 
 class ItemTable(Listing[ItemRow]):
-    """One line an item. `brief`: name, referenced, exclusive and bar only."""
+    """One line an item. `brief`: name, referenced, exclusive and bar only. A click on the mark's cells marks."""
+
+    mark_cells = 2
 
     def __init__(self, *, id: str | None = None, brief: bool = False) -> None:
         super().__init__(id=id)
@@ -60,6 +62,12 @@ class ItemTable(Listing[ItemRow]):
             return item.owner
         named = item.owner_id.kind in (OwnerKind.OPEN, OwnerKind.SUBVOLUME, OwnerKind.VOLUME, OwnerKind.SNAPSHOT)
         return item.name if named else item.id or item.name
+
+    def same(self, before: DashboardState, after: DashboardState) -> bool:
+        return super().same(before, after) and before.marked == after.marked
+
+    async def action_press_mark(self) -> None:
+        await self.app.run_action("mark")
 
     def columns(self, width: int, number: int) -> ItemColumns:
         """What fits beside the name and the exclusive bytes, which are always there."""
@@ -88,7 +96,7 @@ class ItemTable(Listing[ItemRow]):
         c = self.columns(width, number)
         text = f" {'Name':<{c.name}} "
         text += f"{'Apparent':>{c.apparent}}" if c.apparent else ""
-        text += f"{'Refer.':>{c.whole}}" if c.whole else ""
+        text += f"{'Total':>{c.whole}}" if c.whole else ""
         text += f"{'Excl.':>{number + 1}}" + " " * (c.bar + 1 if c.bar else 0)
         text += f"{'Age':>{c.age}}" if c.age else ""
         text += f" {'State':<{c.state - 1}}" if c.state else ""
@@ -102,7 +110,11 @@ class ItemTable(Listing[ItemRow]):
         c = self.columns(width, number)
         item = row.item
         name = shorten_middle(safe(item.name, 4 * width), c.name)
-        spans = [Span(f" {set_cell_size(name, c.name)} ", "text")]
+        marked = item.owner_id in state.marked
+        spans = [
+            Span("●" if marked else " ", "accent"),
+            Span(f"{set_cell_size(name, c.name)} ", "strong" if marked else "text"),
+        ]
         if c.apparent:
             spans.append(Span(f"{cell(item.apparent, state.scale):>{c.apparent}}", "muted"))
         if c.whole:

@@ -220,12 +220,17 @@ class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         if key is not None:
             self.post_message(self.Chosen(self, key))
 
-    def on_click(self, event: events.Click) -> None:
+    async def action_press_mark(self) -> None:
+        """What a click on the cells of the mark does."""
+        self.action_choose()
+
+    async def on_click(self, event: events.Click) -> None:
         at = (event.y - self._head_lines + self.scroll_offset.y) // self.row_height
         if event.y < self._head_lines or not 0 <= at < len(self.rows):
             return
-        if at == self.cursor or event.x < self.mark_cells:
-            self.cursor = at
+        again = at == self.cursor
+        self.cursor = at
+        if event.x < self.mark_cells:
+            await self.action_press_mark()
+        elif again:
             self.action_choose()
-        else:
-            self.cursor = at

@@ -2,164 +2,233 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import set_cell_size
 
-from collectors.model.plan import Harm, Step
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.plan import Harm, PlanTarget, Step
+from collectors.model.reading import Exact, Unavailable, floor
 from collectors.report.formatting import bytes_, count, safe, whole_percent
-from tui.drawing.bars import SOLID, THIN, Span, fit, shorten
+from tui.drawing.bars import SOLID, THIN, Span, fit, shorten, two_part_bar
 from tui.view_models.categories import cell, number
 from tui.view_models.frame import height_of, space_of
-from tui.view_models.plan_run import StepRun, StepState
+from tui.view_models.plan_run import HarmRow, StepRun, StepState
 from tui.view_models.state import DashboardState
-from tui.widgets import LineWidget
+from tui.widgets import LineWidget, marked_spans
 from tui.widgets.listing import Listing
 
-_HARM = 14
-_UNDO = 22
+_AGE = 6
+_UNDO = 30
+_TITLE = 78  # most titles are whole in so many cells
+_BAR, _LEAST_BAR = 24, 8
 _HARMS = {
-    Harm.NONE: ("· none", "good"),
-    Harm.TIME: ("▲ time", "warn"),
-    Harm.HISTORY: ("▲ history", "warn"),
-    Harm.STATE: ("✖ state", "bad"),
-    Harm.DATA: ("✖ data", "bad"),
+    Harm.NONE: ("·", "good"),
+    Harm.TIME: ("▲", "warn"),
+    Harm.HISTORY: ("▲", "warn"),
+    Harm.STATE: ("✖", "bad"),
+    Harm.DATA: ("✖", "bad"),
+}
+_MEANS = {
+    Harm.NONE: "comes back by itself",
+    Harm.TIME: "built, pulled or downloaded again",
+    Harm.HISTORY: "what happened can no longer be looked into",
+    Harm.STATE: "may be the only one of its kind",
+    Harm.DATA: "somebody's data or work: for a person alone",
 }
 
 
-class StepTable(Listing[Step]):
-    mark_cells = 4
+class StepTable(Listing[HarmRow | Step]):
+    """The steps under the heads of their harms; Space on a head takes all of them."""
 
-    def key_of(self, row: Step) -> str:
+    mark_cells = 5
+
+    def key_of(self, row: HarmRow | Step) -> str:
         return row.id
 
-    def copy_text(self, row: Step) -> str:
-        return row.command
+    def copy_text(self, row: HarmRow | Step) -> str:
+        return row.command if isinstance(row, Step) else ""
 
     def same(self, before: DashboardState, after: DashboardState) -> bool:
-        return super().same(before, after) and before.chosen == after.chosen and before.plan_run is after.plan_run
+        return (
+            super().same(before, after)
+            and before.chosen == after.chosen
+            and before.plan_run is after.plan_run
+            and before.steps is after.steps
+        )
 
-    def columns(self, width: int, number_cells: int) -> tuple[int, int]:
-        """Cells of (title, undo); undo goes where room is short."""
-        available = width - 5 - number_cells - (_HARM + 2) - 1
-        undo = _UNDO if available >= 34 + _UNDO else 0
-        return available - undo - (2 if undo else 0), undo
+    def columns(self, width: int, number_cells: int) -> tuple[int, int, int]:
+        """Cells of (title, bar, undo); where room is short undo goes first, then the bar."""
+        available = width - 5 - number_cells - (_AGE + 2) - 1
+        undo = _UNDO + 2 if available >= _TITLE + _BAR + _UNDO + 2 else 0
+        bar = min(_BAR, available - undo - _TITLE)
+        bar = bar if bar >= _LEAST_BAR else 0
+        return available - undo - bar, bar, max(0, undo - 2)
+
+    def _reveal(self) -> None:
+        """The head of a harm is seen with its first step."""
+        super()._reveal()
+        above = self.cursor - 1
+        if above >= 0 and isinstance(self.rows[above], HarmRow) and self.scroll_offset.y > above:
+            self.scroll_to(y=above, animate=False)
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
-        title, undo = self.columns(width, self.number(state))
+        title, bar, undo = self.columns(width, self.number(state))
         running = f"{'Freed' if state.plan_run is not None else 'Frees'} {state.scale.label}"
-        text = f"     {'Step':<{title}}{running:>{self.number(state)}}  {'Harm':<{_HARM}}"
+        text = f"     {'Step':<{title}}{running:>{self.number(state)}}{'':<{bar}}  {'':<{_AGE}}"
         return (Span(text + (f"  {'Undo':<{undo}}" if undo else ""), "head"),)
 
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         if state.frame is not None and not state.frame.done:
             return (Span(" Still being read: no plan yet.", "muted"),)
+        if state.of_marked:
+            return (Span(" No step removes what is marked.", "muted"),)
         return (Span(" Nothing that was measured can be freed safely.", "muted"),)
 
-    def draw(self, row: Step, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
-        title, undo = self.columns(width, self.number(state))
+    def draw(self, row: HarmRow | Step, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
+        title, bar, undo = self.columns(width, self.number(state))
+        if isinstance(row, HarmRow):
+            return [self._head_of(row, state, title, bar)]
         run = state.plan_run.steps.get(row.id) if state.plan_run is not None else None
         on = row.id in state.chosen
-        mark, role = _mark(on, run)
-        harm, ink = _HARMS[row.harm]
-        harm += ", young" if row.young_s else ""
+        mark, role = _mark(on, run, on_way=state.way is not None and row.id in state.way[1])
         name = shorten(safe(row.title), title - 1)
         if run is not None and run.total:
             name = shorten(safe(row.title), title - 10) + f" {run.done}/{run.total}"
         spans = [
             Span(f" {mark} ", role),
-            Span(set_cell_size(name, title), "strong" if on else "muted"),
+            Span(set_cell_size(name, title), "strong" if on else "text"),
             self._freed(row, state, run, on),
-            Span(f"  {harm:<{_HARM}}", ink),
+            *self._bar(row, bar),
+            Span(f"  {self._aside(row, state):<{_AGE}}", "warn" if row.young_s else "muted"),
         ]
         if undo:
             spans.append(Span(f"  {set_cell_size(shorten(safe(row.undo), undo), undo)}", "muted"))
         return [tuple(spans)]
+
+    def _bar(self, row: Step, width: int) -> Sequence[Span]:
+        """How much it frees beside the largest of all steps."""
+        steps = [step for step in self.rows if isinstance(step, Step)]
+        mine, largest = floor(row.frees), max((floor(step.frees) for step in steps), default=0)
+        drawn = two_part_bar(mine, mine, largest, width - 2, _HARMS[row.harm][1])
+        return (Span("  "), *drawn, Span(" " * (width - 2 - sum(len(piece.text) for piece in drawn)))) if width else ()
+
+    def _head_of(self, row: HarmRow, state: DashboardState, title: int, bar: int) -> tuple[Span, ...]:
+        """`▲ time · built or pulled again ─────── 296.8  → 75%`: what the harm is, its subtotal, the fill after it."""
+        glyph, ink = _HARMS[row.harm]
+        space = space_of(state.report) if state.report is not None else None
+        name, about = f" {glyph} {row.harm.word} ", f"· {_MEANS[row.harm]} "
+        line = "─" * (title + 5 - len(name))
+        figure = number(row.frees_bytes, state.scale.divisor)
+        after = whole_percent(space.used_percent_after(row.so_far_bytes)) if space is not None else "?"
+        told = about if len(about) + 4 <= len(line) else ""
+        return (
+            Span(name, ink),
+            Span(told, "muted"),
+            Span(f"{line[len(told) : -1]} ", "track"),
+            Span(f"{figure:>{self.number(state)}}", ink),
+            Span(f"{'':<{bar}}  → {after}" if state.plan_run is None else "", "text"),
+        )
 
     @staticmethod
     def number(state: DashboardState) -> int:
         """Cells of the column of bytes: its header names the unit."""
         return max(state.scale.width, len(f"Frees {state.scale.label}")) + 1
 
+    @staticmethod
+    def _only_later(row: Step, state: DashboardState) -> int:
+        """Bytes that come free once a later step has run too, of a step that frees none by itself; else 0."""
+        return state.later.get(row.id, 0) if isinstance(row.frees, Exact) and not row.frees.value else 0
+
+    def _aside(self, row: Step, state: DashboardState) -> str:
+        return "young" if row.young_s else "later" if self._only_later(row, state) else ""
+
     @classmethod
     def _freed(cls, row: Step, state: DashboardState, run: StepRun | None, on: bool) -> Span:
-        """Measured where it ran, else promised; behind an arrow what only a step after it will free."""
+        """Measured where it ran, else promised; where that is nothing, what it frees together with a later step."""
         width = cls.number(state)
         if run is not None and run.measured_bytes is not None:
             return Span(f"{number(run.measured_bytes, state.scale.divisor):>{width}}", "goodstrong")
-        later = state.later.get(row.id, 0)
-        if later and isinstance(row.frees, Exact) and not row.frees.value:
-            return Span(f"{'→' + number(later, state.scale.divisor):>{width}}", "good" if on else "muted")
+        if later := cls._only_later(row, state):
+            return Span(f"{number(later, state.scale.divisor):>{width}}", "muted")
         text = cell(row.frees, state.scale)
-        role = "warn" if isinstance(row.frees, Unavailable) else "good" if on else "muted"
+        role = "warn" if isinstance(row.frees, Unavailable) else "good" if on else "text"
         return Span(f"{text:>{width}}", role)
 
 
-def _mark(on: bool, run: StepRun | None) -> tuple[str, str]:
+def _mark(on: bool, run: StepRun | None, *, on_way: bool) -> tuple[str, str]:
+    """`[·]`: not chosen, and on the way to the target."""
     if run is None:
-        return ("[x]", "good") if on else ("[ ]", "muted")
+        return ("[x]", "good") if on else ("[·]", "accent") if on_way else ("[ ]", "muted")
     if run.state is StepState.RUNNING:
         return " ▶ ", "accent"
     return (" ✔ ", "good") if run.state is StepState.DONE else (" ○ ", "warn")
 
 
 class WayLines(LineWidget):
-    """Above the steps: the least harm to the target, and what each harm comes to, milder ones done before."""
+    """Above the steps: the least harm to the target; of a marked set what it comes to. A click chooses these steps."""
+
+    async def on_click(self) -> None:
+        await self.app.run_action("way")
 
     def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
-        plan, space = state.steps, space_of(state.report) if state.report is not None else None
-        if plan is None or space is None:
-            return
-        yield fit(_way(state), width)
-        spans = [Span(f" {state.scale.label}: ", "muted")]
-        for total in plan.harms():
-            after = whole_percent(space.used_percent_after(total.so_far_bytes))
-            spans.append(Span(f"{total.harm.word} ", _HARMS[total.harm][1], 1))
-            spans.append(Span(f"{number(total.frees_bytes, state.scale.divisor)}→{after} ", "text", 1))
-        if plan.for_person:
-            spans.append(Span(f"for a person: {len(plan.for_person)}", "muted", 2, shrinks=True))
-        yield fit(spans, width)
+        if state.steps is not None and state.report is not None and space_of(state.report) is not None:
+            yield fit((Span(" "), *marked_spans(state)) if state.of_marked else _way(state), width)
 
 
 def _way(state: DashboardState) -> list[Span]:
+    """`to reach 80%: these 3 steps, harm: time → 77%`."""
     plan, way = state.steps, state.way
     if plan is None or way is None:
         return [Span(" Nothing presses.", "muted")]
     target, ids = way
-    wanted, leads = f" to reach {target.percent:g}%: ", whole_percent(target.leads_to_percent)
+    wanted = Span(f" to reach {target.percent:g}%: ", "muted")
     if not (target.to_free_bytes or target.to_free_inodes):
-        return [Span(f"{wanted}nothing has to go", "good")]
+        return [wanted, Span("nothing has to go", "good")]
     steps = [step for step in plan.steps if step.id in ids]
-    harm = max((step.harm for step in steps), default=None)
+    reached = not (target.short_bytes or target.short_inodes)
+    what = Span(_these(steps), "strong" if reached else "warn")
+    return [wanted, what, *(_leads(target, steps) if reached else [_short(target, state.scale.si)])]
+
+
+def _these(steps: Sequence[Step]) -> str:
+    if not steps:
+        return "no step helps"
     these = "this step" if len(steps) == 1 else f"these {count(len(steps), 'step')}"
-    what = f"{these}, harm: {harm.word}" if harm is not None else "no step helps"
-    if target.short_bytes or target.short_inodes:
-        missing = f"{target.short_inodes:,} inodes" if target.inodes else bytes_(target.short_bytes, si=state.scale.si)
-        short = f" to {leads}, {missing} short"
-        return [Span(wanted, "muted"), Span(what, "warn"), Span(short, "bad", 1, shrinks=True)]
+    return f"{these}, harm: {max(step.harm for step in steps).word}"
+
+
+def _short(target: PlanTarget, si: bool) -> Span:
+    missing = f"{target.short_inodes:,} inodes" if target.inodes else bytes_(target.short_bytes, si=si)
+    return Span(f" to {whole_percent(target.leads_to_percent)}, {missing} short", "bad", 1, shrinks=True)
+
+
+def _leads(target: PlanTarget, steps: Sequence[Step]) -> list[Span]:
     young = " · m lets young things go" if any(step.young_s for step in steps) else ""
     return [
-        Span(wanted, "muted"),
-        Span(what, "strong"),
-        Span(f" → {leads}", "good"),
+        Span(f" → {whole_percent(target.leads_to_percent)}", "good"),
         Span(f"{young} · w chooses", "muted", 2),
     ]
 
 
 class Gauge(LineWidget):
+    """One bar: what stays used, what the chosen steps free; and that in words."""
+
     def lines(self, state: DashboardState, width: int, height: int) -> Iterable[tuple[Span, ...]]:
         report, after = state.report, state.after_plan
         space = space_of(report) if report is not None else None
         if space is None or after is None:
             yield (Span(" How full the disk is could not be read.", "muted"),)
             return
-        now, bar = space.used_percent, height_of(space.used_bytes, space.usable_bytes)
-        bad = "bad" if any(now >= mark for mark in state.marks) else "text"
-        available = max(4, width - 16)
-        yield _bar(" now  ", bar, whole_percent(now), bad, available, mono=state.appearance.mono)
-        yield _bar(
-            " after", after.height, whole_percent(after.used_percent), "good", available, mono=state.appearance.mono
+        bad = "bad" if any(space.used_percent >= mark for mark in state.marks) else "text"
+        available = max(4, width - 18)
+        stays = round(available * after.height / 100)
+        used = max(stays, round(available * height_of(space.used_bytes, space.usable_bytes) / 100))
+        yield (
+            Span(f" {whole_percent(space.used_percent):>5} ", bad),
+            Span(SOLID * stays, bad),
+            Span((THIN if state.appearance.mono else SOLID) * (used - stays), "good"),
+            Span((" " if state.appearance.mono else THIN) * (available - used), "track"),
+            Span(f" → {whole_percent(after.used_percent):<6}", "goodstrong" if used > stays else "strong"),
         )
         yield fit(_sentence(state, after.freed_bytes), width)
 
@@ -188,14 +257,3 @@ def _measured(state: DashboardState) -> int | None:
         return None
     known = [step.measured_bytes for step in state.plan_run.steps.values() if step.measured_bytes is not None]
     return sum(known) if known else None
-
-
-def _bar(label: str, share: float, text: str, role: str, available: int, *, mono: bool) -> tuple[Span, ...]:
-    """What is used and, lower where no colour tells them apart, what is not."""
-    cells = min(available, max(1 if share > 0 else 0, round(available * share / 100)))
-    return (
-        Span(f"{label} ", "muted"),
-        Span(SOLID * cells, role),
-        Span((THIN if mono else SOLID) * (available - cells), "track"),
-        Span(f" {text:>6}", "strong"),
-    )

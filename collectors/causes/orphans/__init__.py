@@ -112,11 +112,15 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
     store = context.snapshot.store
     remove = store.value.driver_facts.remove_command if isinstance(store, Exact) else ()
     targets = tuple(sorted(found))
+
+    def command(left: tuple[Owner, ...]) -> str:
+        return commands.line(*remove, *(found[target].path for target in left))
+
     return Draft(
         id=ID,
         action="orphan.remove",
         title="Remove orphaned layers",
-        command=commands.line(*remove, *(found[t].path for t in targets)),
+        command=command(targets),
         targets=targets,
         # Before truncated logs: nothing refers to them, while a log is evidence.
         rank=110,
@@ -128,6 +132,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
         costs="none, if the proof holds: nothing refers to them",
         undo="none",
         automatic=True,
+        command_for=command,
     )
 
 

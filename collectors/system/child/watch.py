@@ -35,6 +35,8 @@ class Processes:
         self._proc, self._path, self._known = proc, path, known
         self._whose: dict[int, tuple[bytes, bytes, int]] = {}  # process → container or b"", command, parent
         self._before: dict[int, int] = {}
+        self._sizes: dict[tuple[int, int], int] = {}  # device and inode of a file that was written → its length
+        self.grown: list[tuple[int, bytes, int]] = []  # process, directory, bytes: what its files grew by since before
         self._here: set[int] = set()  # processes that had a file of the filesystem open for writing
 
     def written(self) -> list[tuple[int, bytes, bytes, int, int, bool]]:
@@ -62,17 +64,45 @@ class Processes:
     def _find(self, rows: list[tuple[int, bytes, bytes, int, int]]) -> None:
         """Look where the fastest of the other processes write."""
         self._here &= {row[0] for row in rows}
-        grown = [(row[4] - self._before.get(row[0], row[4]), row[0]) for row in rows if row[1] not in self._known]
-        for more, pid in sorted(grown, reverse=True)[:_LOOKED_INTO]:
-            if more > 0 and pid not in self._here and self._writes_here(pid):
+        grown = [(row[4] - self._before.get(row[0], row[4]), *row[:2]) for row in rows if row[1] not in self._known]
+        sizes: dict[tuple[int, int], int] = {}
+        self.grown = []
+        for more, pid, container in sorted(grown, reverse=True)[:_LOOKED_INTO]:
+            if more > 0 and (files := self._files(pid)):
                 self._here.add(pid)
+                if not container:  # whose paths are its own
+                    self._compare(pid, more, files, sizes)
+        self._sizes = sizes
 
-    def _writes_here(self, pid: int) -> bool:
-        folder = b"%s/%d/fd" % (self._proc, pid)
+    def _compare(
+        self, pid: int, more: int, files: dict[tuple[int, int], tuple[bytes, int]], sizes: dict[tuple[int, int], int]
+    ) -> None:
+        """Note which directories a process' files grew in; a file that is new here by no more than it has written."""
+        known = {key: size - self._sizes[key] for key, (_, size) in files.items() if key in self._sizes}
+        left = max(0, more - sum(known.values()))
+        for key, (path, size) in files.items():
+            sizes[key] = size
+            by = known[key] if key in known else min(size, left)
+            left -= 0 if key in known else by
+            if by > 0:
+                self.grown.append((pid, os.path.dirname(path), by))
+
+    def _files(self, pid: int) -> dict[tuple[int, int], tuple[bytes, int]]:
+        """Path and length of each file of this filesystem that the process has open for writing."""
+        folder, found = b"%s/%d/fd" % (self._proc, pid), {}
         try:
-            return any(self._is_here(b"%s/%s" % (folder, name)) for name in os.listdir(folder)[:_DESCRIPTORS])
+            names = os.listdir(folder)[:_DESCRIPTORS]
         except OSError:
-            return False
+            return {}
+        for name in names:
+            file = b"%s/%s" % (folder, name)
+            try:
+                if self._is_here(file):
+                    status = os.stat(file)
+                    found[status.st_dev, status.st_ino] = (os.readlink(file), status.st_size)
+            except OSError:  # closed meanwhile
+                continue
+        return found
 
     def _is_here(self, file: bytes) -> bool:
         """Is an open file one of this filesystem, open for writing? Raises OSError."""
@@ -113,7 +143,8 @@ class Processes:
 def run(request: dict[str, Any]) -> None:
     """`path`, `proc`, `logs`: {name: paths}, `known`: containers, `period_s`. A frame each period while somebody reads:
 
-    ("tick", seconds, statvfs as `space` gives it, {log's name: bytes}, rows of `Processes.written` or None).
+    ("tick", seconds, statvfs as `space` gives it, {log's name: bytes}, rows of `Processes.written` or None, and with
+    them rows of (process, directory, bytes that its files there grew by)).
     """
     processes = Processes(request["proc"], request["path"], frozenset(request["known"]))
     look_at = 0.0
@@ -126,7 +157,7 @@ def run(request: dict[str, Any]) -> None:
             spent = process_time()
             rows = processes.written()
             look_at = begun + max(0.0, (process_time() - spent) / _SHARE - request["period_s"] / 2)
-        send(("tick", begun, figures, logs, rows))
+        send(("tick", begun, figures, logs, rows, processes.grown if rows is not None else []))
         sleep(max(0.05, request["period_s"] - (monotonic() - begun)))
 
 

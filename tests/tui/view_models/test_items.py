@@ -2,7 +2,7 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Exact
 from tests.tui.build import NOW, an_item, gib, missing
 from tests.tui.incident import incident
-from tui.view_models.churn import ChurnOrder, churn_rows
+from tui.view_models.chart import ChurnOrder, churn_rows
 from tui.view_models.items import ItemOrder, age_of, facts, item_rows, items_of
 
 C = Category
