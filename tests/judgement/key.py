@@ -45,7 +45,7 @@ CLASSES = (
     Class("stopped containers", r"\bstopped containers\b", frozenset({Kind.STOPPED})),
     Class(
         "containers",
-        r"(?<!stopped )\bcontainers\b(?!' logs)|\bwritable layers\b",
+        r"(?<!stopped )\bcontainers\b(?!' logs)|\b(?:container|writable) layers\b",
         frozenset({Kind.RUNNING, Kind.STOPPED}),
     ),
     Class("files outside Docker", r"\bfiles outside Docker\b", frozenset({Kind.DIRECTORY})),
