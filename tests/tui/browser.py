@@ -67,6 +67,11 @@ class Browser:
                 raise TimeoutError(f"{text!r} was not drawn in {timeout_s:g} s")
             await asyncio.sleep(0.05)
 
+    async def address(self) -> str:
+        """What stands in the line of the address now."""
+        found = await self.do("Runtime.evaluate", expression="location.href")
+        return str(found["result"]["value"])
+
     async def press(self, key: str) -> None:
         """One printable key; what was drawn before it is forgotten."""
         self.terminal = b""

@@ -72,3 +72,31 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
     finally:
         server.terminate()
         server.wait(20)
+
+
+async def test_a_link_opens_at_its_moment_and_the_address_follows_what_is_shown(tmp_path: Path) -> None:
+    from tests.tui.browser import open_page
+    from tui.feed.replay import of_recording
+    from tui.launch import DEMO
+
+    times = [f"{run.at:%Y-%m-%dT%H:%M:%SZ}" for run in of_recording(DEMO).runs]
+    port = free_port()
+    words = [sys.executable, "-m", "tui", "--serve", "--demo", "--port", str(port)]
+    server = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        await answering(port)
+        link = f"http://127.0.0.1:{port}/#t={times[4]}"
+        async with open_page(link, tmp_path / "profile") as browser:
+            await browser.until(f"5/{len(times)}")
+            assert await browser.address() == link
+            await browser.click(700, 400)
+            await browser.press("]")
+            for _ in range(100):
+                if await browser.address() != link:
+                    break
+                await asyncio.sleep(0.1)
+            assert (await browser.address()).partition("#t=")[2] in times[5:]
+            assert [text for text in browser.refused if "Content Security Policy" in text] == []
+    finally:
+        server.terminate()
+        server.wait(20)

@@ -146,8 +146,11 @@ class ReplayFeed:
         self.opens_at = len(self.runs) - 1
 
     def open_at(self, goal: datetime) -> None:
-        """Show the run that was on screen at `goal` first: the newest until then, the oldest before all."""
-        self.opens_at = max(0, bisect_right([run.at for run in self.runs], goal) - 1)
+        """Show the run that was on screen at `goal` first: the newest until then, the oldest before all.
+
+        Whoever names a run names it to the second.
+        """
+        self.opens_at = max(0, bisect_right([run.at.replace(microsecond=0) for run in self.runs], goal) - 1)
 
     @classmethod
     def of_reports(cls, reports: Sequence[Report], *, origin: str = "recording") -> ReplayFeed:
