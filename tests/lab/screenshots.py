@@ -42,6 +42,12 @@ OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
     "history": (WIDE, "dark", ("3",)),
     "plan": (WIDE, "dark", ("4",)),
     "churn": (WIDE, "dark", ("5",)),
+    "changes": (WIDE, "dark", ("6",)),
+    "changes-80x24": (USUAL, "light", ("6",)),
+    "changes-200x50": ((200, 50), "ansi", ("6", "left_curly_bracket")),
+    "course": (WIDE, "colour-blind", ("6", "enter")),
+    "history-80x24": (USUAL, "dark", ("3", "left_square_bracket")),
+    "colour-blind": (WIDE, "colour-blind", ()),
     "help": (WIDE, "dark", ("question_mark",)),
     "80x24": (USUAL, "dark", ()),
     "60x20": (SMALL, "dark", ()),
@@ -87,6 +93,31 @@ async def of_a_lab(arguments: argparse.Namespace) -> None:
         save("applying", app.export_screenshot(title="ullage"))
         await settle(pilot, 25)
         save("applied", app.export_screenshot(title="ullage"))
+
+
+async def inside_a_lab(arguments: argparse.Namespace) -> None:
+    """What is inside an image and one of its layers."""
+    app = UllageApp(LiveFeed(HostSource(arguments)), theme="ullage-dark")
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot, 12)
+        app.change(selected="images")
+        await pilot.press("2", "enter")
+        await settle(pilot, 3)
+        save("layers", app.export_screenshot(title="ullage"))
+        await pilot.press("enter")
+        await settle(pilot, 3)
+        save("files", app.export_screenshot(title="ullage"))
+        await pilot.press("escape", "escape")
+
+
+async def of_several(hosts: Sequence[tuple[str, argparse.Namespace]]) -> None:
+    """One line a host, at two sizes."""
+    for name, size, theme in (("hosts", WIDE, "dark"), ("hosts-80x24", USUAL, "light")):
+        feeds = [(host, LiveFeed(HostSource(arguments))) for host, arguments in hosts]
+        app = UllageApp(feeds[0][1], theme=f"ullage-{theme}", hosts=feeds)
+        async with app.run_test(size=size) as pilot:
+            await settle(pilot, 12)
+            save(name, app.export_screenshot(title="ullage"))
 
 
 async def of_a_recording(name: str, recording: Path, title: str) -> None:
@@ -156,6 +187,10 @@ def main() -> int:
             env={**os.environ, **environ},
         )
         asyncio.run(of_a_recording("degraded", recording, "ullage, without any privilege"))
+        asyncio.run(inside_a_lab(parser("ullage").parse_args(common)))
+        away, alone = "tcp://192.0.2.1:2375", ["--no-journal", "--no-state", "--deadline", "5"]
+        parsed = [(host, parser("ullage").parse_args(["--host", host, *alone])) for host in (lab.host, away)]
+        asyncio.run(of_several(parsed))
         asyncio.run(of_a_lab(parser("ullage").parse_args(common)))
     return 0
 

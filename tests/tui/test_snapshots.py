@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
 
+from collectors.model.ledger import Category
+from collectors.model.owner import Owner, OwnerKind
+from collectors.pipeline.browse import FilePlace
+from collectors.pipeline.image_layers import ImageLayer, ImageLayers
 from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import live, replay, settle
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
+from tui.feed.live import LiveFeed
 
 Compare = Callable[..., bool]
 RECORDING = frames(4.0)
@@ -41,6 +47,72 @@ def test_overview(snap_compare: Compare, size: tuple[int, int], theme: str) -> N
 @pytest.mark.parametrize("key", ["2", "3", "4", "5", "6"], ids=["explore", "history", "plan", "churn", "changes"])
 def test_other_views(snap_compare: Compare, key: str, size: tuple[int, int]) -> None:
     assert snap_compare(recording(), terminal_size=size, run_before=pressed(key))
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "keys"),
+    [
+        ((80, 24), "light", ("6", "left_curly_bracket")),
+        ((200, 50), "ansi", ("6",)),
+        ((120, 36), "colour-blind", ("1",)),
+        ((120, 36), "colour-blind", ("6", "enter")),
+        ((80, 24), "colour-blind", ("3",)),
+    ],
+    ids=["picked-80x24-light", "changes-200x50-ansi", "overview-colour-blind", "course-colour-blind", "history-80x24"],
+)
+def test_moments_in_every_theme(
+    snap_compare: Compare, size: tuple[int, int], theme: str, keys: tuple[str, ...]
+) -> None:
+    assert snap_compare(recording(theme), terminal_size=size, run_before=pressed(*keys))
+
+
+@pytest.mark.parametrize(("width", "height", "theme"), [(80, 24, "light"), (120, 36, "dark"), (200, 50, "ansi")])
+def test_several_hosts(snap_compare: Compare, width: int, height: int, theme: str) -> None:
+    hosts = [
+        (f"tcp://{at}", LiveFeed(FakeSource.showing(replace(incident(at), host=f"db-{at:.0f}")))) for at in (0.0, 60.0)
+    ]
+    app = UllageApp(hosts[0][1], hosts=hosts, theme=f"ullage-{theme}")
+    assert snap_compare(app, terminal_size=(width, height), run_before=pressed())
+
+
+class Layered:
+    """The layers of an image, all known at once."""
+
+    def run(self, tell: Callable[[ImageLayers], object]) -> None:
+        place = FilePlace("layer", "/none", 1)
+        own = (
+            (
+                8 << 20,
+                0,
+                "ADD rootfs.tar /",
+                (Owner(OwnerKind.IMAGE, "sha256:" + "5" * 64), Owner(OwnerKind.BUILD, "b")),
+            ),
+            (700 << 20, 640 << 20, "COPY --chown=app:app node_modules /srv/node_modules", ()),
+            (2 << 20, 0, "RUN rm -rf /srv/node_modules && \x1b[31mnpm ci [red]--omit=dev", ()),
+        )
+        tell(ImageLayers(tuple(ImageLayer(place, *one) for one in own), "", ""))
+
+    def stop(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "theme"), [(80, 24, "light"), (120, 36, "dark"), (200, 50, "colour-blind")]
+)
+def test_the_layers_of_an_image(snap_compare: Compare, width: int, height: int, theme: str) -> None:
+    machine = FakeSource.showing(incident())
+    report = incident()
+    assert report.ledger is not None
+    for item in report.ledger.items[Category.IMAGES]:
+        machine.looks_into[item.owner_id.id] = Layered()  # type: ignore[assignment]
+    app = live(machine, theme=f"ullage-{theme}")
+
+    async def opened(pilot: Pilot[int]) -> None:
+        await settle(pilot)
+        app.change(selected="images")
+        await pilot.press("2", "enter")
+        await settle(pilot)
+
+    assert snap_compare(app, terminal_size=(width, height), run_before=opened)
 
 
 def test_the_smallest_screen(snap_compare: Compare) -> None:

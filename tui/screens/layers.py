@@ -15,11 +15,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from collectors.model.owner import Owner
+from collectors.model.owner import Owner, OwnerKind
 from collectors.report.formatting import bytes_, count, safe
 from tui.drawing.bars import Line, Span, shorten, shorten_middle
 from tui.screens.browser import Browser
-from tui.view_models.categories import number
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel, TextLines
 from tui.widgets.listing import Listing
@@ -45,7 +44,7 @@ class LayersTable(Listing["ImageLayer"]):
         return row.step
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
-        cells = state.scale.width + 4
+        cells = 12
         shared = f"  {'Shared with':<{self._shared_cells(width)}}"
         return (Span(f"   #{'Bytes':>{cells}}{'Wasted':>{cells}}{shared}  Instruction", "head"),)
 
@@ -53,7 +52,7 @@ class LayersTable(Listing["ImageLayer"]):
         return (Span(f" {self.reason}", "muted"),)
 
     def draw(self, row: ImageLayer, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
-        cells, shared = state.scale.width + 4, self._shared_cells(width)
+        cells, shared = 12, self._shared_cells(width)
         at = next(at for at, one in enumerate(self.rows) if one is row)
         spans = [
             Span(f"{at + 1:>4}", "muted"),
@@ -67,10 +66,15 @@ class LayersTable(Listing["ImageLayer"]):
 
     @staticmethod
     def _bytes(held: int | None, state: DashboardState) -> str:
-        return "?" if held is None else number(held, state.scale.divisor)
+        return "?" if held is None else bytes_(held, si=state.scale.si)
+
+    def _name(self, owner: Owner) -> str:
+        if owner.kind is OwnerKind.BUILD:
+            return "build cache"
+        return safe(self.names.get(owner, owner.id.removeprefix("sha256:")[:12]), 60)
 
     def _sharers(self, row: ImageLayer, cells: int) -> str:
-        names = [safe(self.names.get(one, one.id.removeprefix("sha256:")[:12]), 60) for one in row.sharers]
+        names = list(dict.fromkeys(map(self._name, row.sharers)))
         if len(names) > 1:
             more = f" and {len(names) - 1} more"
             return f"{shorten_middle(names[0], cells - len(more))}{more}"
@@ -111,7 +115,7 @@ class Layers(ModalScreen[None]):
         table.fill(found.layers, self._state)
         text.set_lines(list(layer_words(found, si=self._state.scale.si)), self._state.appearance)
         many = count(len(found.layers), "layer")
-        self.query_one(Panel).set_note(f"{many} · {self._state.scale.label} · Enter opens its files · Esc closes")
+        self.query_one(Panel).set_note(f"{many} · Enter opens its files · Esc closes")
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
         message.stop()
