@@ -68,13 +68,13 @@ class LayersTable(Listing["ImageLayer"]):
     def _bytes(held: int | None, state: DashboardState) -> str:
         return "?" if held is None else bytes_(held, si=state.scale.si)
 
-    def _name(self, owner: Owner) -> str:
+    def _sharer(self, owner: Owner) -> str:
         if owner.kind is OwnerKind.BUILD:
             return "build cache"
         return safe(self.names.get(owner, owner.id.removeprefix("sha256:")[:12]), 60)
 
     def _sharers(self, row: ImageLayer, cells: int) -> str:
-        names = list(dict.fromkeys(map(self._name, row.sharers)))
+        names = list(dict.fromkeys(map(self._sharer, row.sharers)))
         if len(names) > 1:
             more = f" and {len(names) - 1} more"
             return f"{shorten_middle(names[0], cells - len(more))}{more}"
