@@ -255,7 +255,7 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
     freed = f"{way.freed:,}" if inodes else f"{about}{formatting.bytes_(way.freed, si=form.si)}"
     leads = f"({_PRICES[way.harm]}) → {about}{formatting.whole_percent(way.used_percent)}"
     if form.short:
-        return f"plan frees {freed} {leads}"
+        return f"{freed} back {leads}" if form.bare else f"plan frees {freed} {leads}"
     if inodes:
         freed, leads = formatting.count(way.freed, "inode"), f"{leads} of inodes"
     if case.plan.target is not None:
