@@ -23,7 +23,7 @@ VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole ve
 
 # What gives way for the host's name: the day at the right, the end of the name, then of those of the other views.
 # (letters of a view's name, the least of the host's, the width that the right is drawn for)
-_GIVE_WAY = ((99, 99, 999), (99, 99, 99), (99, 8, 99), (4, 99, 999), (0, 99, 999), (0, 8, 999))
+_GIVE_WAY = ((99, 99, 999), (99, 8, 999), (99, 99, 99), (99, 8, 99), (4, 99, 999), (0, 99, 999), (0, 8, 999))
 
 
 class Tabs(LineWidget):
