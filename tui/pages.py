@@ -71,7 +71,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("right_curly_bracket", "}", "picked(1)", "Later run", "compare with the run after", ("changes",), 8),
     Key("space", "Space", "play", "Play", "play the runs, or stop", ("history", "changes"), 4),
-    Key("0", "0", "view('hosts')", "Hosts", "all hosts in one line each, where there are several", rank=9),
+    Key("0", "0", "view('hosts')", "Hosts", "all hosts in one line each, where there are several"),
     Key("less_than_sign", "<", "host(-1)", "Prev host", "the host before", rank=18),
     Key("greater_than_sign", ">", "host(1)", "Next host", "the host after", rank=18),
     Key("c", "c", "coverage", "Sources", "what was read, how long it took, and why something is missing", rank=13),
