@@ -59,6 +59,8 @@ class Load:
     ending: threading.Lock = field(default_factory=threading.Lock)
     ended_early: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
+    _go: threading.Event = field(default_factory=threading.Event)
+    _turns: tuple[threading.Lock, ...] = field(default_factory=lambda: tuple(threading.Lock() for _ in range(4)))
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
@@ -67,6 +69,7 @@ class Load:
             threading.Thread(target=self._keep_on, args=(step, number))
             for number, step in enumerate((self._build, self._run, self._load, self._tag))
         ]
+        self._go.set()
         for thread in threads:
             thread.start()
         try:
@@ -76,10 +79,24 @@ class Load:
             for thread in threads:
                 thread.join(120)
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Every client has ended what it did, and does nothing in here: no name moves."""
+        self._go.clear()
+        try:
+            with contextlib.ExitStack() as held:
+                for turn in self._turns:
+                    held.enter_context(turn)
+                yield
+        finally:
+            self._go.set()
+
     def _keep_on(self, step: Callable[[random.Random], None], number: int) -> None:
         chance = random.Random(number)
         while not self._stop.is_set():
-            with contextlib.suppress(CommandFailed):  # what it wanted to use is gone: that is its own affair
+            self._go.wait()
+            # What it wanted to use is gone: that is its own affair.
+            with self._turns[number], contextlib.suppress(CommandFailed):
                 step(chance)
                 self.done[step.__name__[1:]] += 1
 
@@ -137,7 +154,7 @@ def not_whole(load: Load) -> Iterator[str]:
 
 
 def not_saved(lab: Lab) -> Iterator[str]:
-    """Names of images that the engine does not give out whole. By id: names move meanwhile, and only we remove."""
+    """Names of images that the engine does not give out whole; while none moves."""
     api = Api(lab.socket)
     for image in api.get("/images/json"):
         names = [name for name in image["RepoTags"] or () if "<none>" not in name]
@@ -216,7 +233,8 @@ def _applied(load: Load, state: Path, ages: str, count: int) -> Applied:
         seen.count += 1
         for target in (target for step in outcome.steps for target in step.targets):
             (seen.removed if target.removed else seen.left)[target.target.kind.value] += 1
-        seen.broken += [f"apply {seen.count}: {words}" for words in (*not_whole(load), *not_saved(load.lab))]
+        with load.still():
+            seen.broken += [f"apply {seen.count}: {words}" for words in (*not_whole(load), *not_saved(load.lab))]
     seen.took_s, seen.done = time.monotonic() - began, load.done - done
     seen.broken_builds = load.broken_builds[builds:]
     return seen
