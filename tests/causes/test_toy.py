@@ -141,7 +141,7 @@ def test_text_json_metrics_and_alerts_have_it(told: Report) -> None:
     assert "[P2] notes that nobody reads, 5.0 GiB" in page
     assert "Tear off the notes" in page
     assert "Left out: letters under seal: no step, because only their writer" in page
-    assert "5.0 GiB in notes that nobody reads" in page
+    assert "alarm: notes that nobody reads, 5.0 GiB" in page
     document = json.loads(json.dumps(encode(told)))
     jsonschema.validate(document, schema())
     assert "sticky-notes" in {finding["rule"] for finding in document["findings"]}

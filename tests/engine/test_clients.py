@@ -121,9 +121,10 @@ def test_a_body_that_comes_in_pieces_is_whole_and_its_line_is_kept(served: Serve
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (text[:7], text[7:]))
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
     until_the_end = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + text
-    server, seen = served(Reply(text), Reply(text), Verbatim(chunked), Verbatim(until_the_end), Reply(text))
+    kept = Verbatim(chunked, then_hang_up=False)
+    server, seen = served(Reply(text), Reply(text), kept, Verbatim(until_the_end), Reply(text))
     with server:
         client = writing(server)
         assert [client.get(f"/{n}", timeout_s=5).raw for n in range(5)] == [text] * 5
         client.close()
-    assert (len(seen), server.connections_count) == (5, 3)
+    assert (len(seen), server.connections_count) == (5, 2)

@@ -63,9 +63,10 @@ class Flood:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """These bytes, then the end of the connection."""
+    """These bytes, then the end of the connection, or the next request."""
 
     data: bytes
+    then_hang_up: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class Server:
                     self.sent_bytes += len(_PIECE)
             case Verbatim():
                 line.sendall(action.data)
+                return not action.then_hang_up
             case Reset():
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
