@@ -10,12 +10,14 @@ import pytest
 
 from collectors.cli.arguments import parser
 from collectors.model.finding import Severity
+from collectors.model.reading import Why
 from collectors.model.report import Report
+from tests.tui.build import missing
 from tests.tui.incident import incident
-from tests.tui.screen import lines, settle, shown, text
+from tests.tui.screen import a_state, lines, settle, shown, text
 from tests.tui.source import FakeSource
 from tui.__main__ import _hosts_of
-from tui.actions.hosts import HostTabs
+from tui.actions.hosts import HostTabs, host_line
 from tui.app import UllageApp
 from tui.feed.live import LiveFeed
 
@@ -132,3 +134,10 @@ def test_several_hosts_are_named_with_host_and_remember_nothing() -> None:
     assert _hosts_of(asked("--host", "tcp://a:1")) == []
     assert _hosts_of(asked()) == []
     assert _hosts_of(asked("--demo", "--host", "tcp://a:1", "--host", "tcp://b:1")) == []
+
+
+def test_a_host_whose_engine_does_not_answer_is_called_as_it_was_asked_for() -> None:
+    """Its report knows no other name than that of the machine that asked."""
+    silent = replace(incident(), engine=missing(Why.NOT_REACHABLE, "nobody listens"))
+    assert host_line("tcp://a:1", a_state(incident())).name == incident().host
+    assert host_line("tcp://a:1", a_state(silent)).name == "tcp://a:1"

@@ -17,6 +17,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from collectors.model.finding import Severity
+from collectors.model.reading import Exact
 from collectors.report.formatting import bytes_, safe, whole_percent
 from tui.actions import MarkActions
 from tui.actions.changes import ChangesActions
@@ -181,7 +182,9 @@ def host_line(name: str, state: DashboardState) -> HostLine:
     full = whole_percent(space.used_percent) if space is not None else "?"
     left = bytes_(space.available_bytes, si=state.scale.si) if space is not None else "?"
     said = state.failure or (sentence(report) if state.frame.done else "reading …")
-    return HostLine(report.host or name, report.severity if state.frame.done else None, full, left, said)
+    # Of an engine that does not answer the report knows only the machine that asked.
+    called = report.host if report.host and isinstance(report.engine, Exact) else name
+    return HostLine(called, report.severity if state.frame.done else None, full, left, said)
 
 
 class HostTabs(LineWidget):
