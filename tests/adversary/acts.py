@@ -195,12 +195,14 @@ def _deny(world: World, victim: Victim) -> bool:
 def _kill(world: World, victim: Victim) -> bool:
     world.lab.kill_engine()
     world.lab.start_engine()
+    world.come_to_rest()
     return False
 
 
 def _restart(world: World, victim: Victim) -> bool:
     world.lab.stop_engine()
     world.lab.start_engine()
+    world.come_to_rest()
     return False
 
 

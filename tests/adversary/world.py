@@ -26,6 +26,7 @@ BASE, NAMED = "base:1", "by/named:1"
 _LINES = "test -f /said || yes 'a line of a log' | head -n 400; touch /said"
 KEPT_VOLUME = "kept"
 _REPAIRS = 2
+_REST_S = 15.0
 
 
 class World:
@@ -80,6 +81,13 @@ class World:
     def facts(self) -> frozenset[str]:
         """Everything that is there. Raises OSError where the engine is not."""
         return frozenset((*self._engine_facts(), *self._disk_facts()))
+
+    def come_to_rest(self) -> None:
+        """An engine that has just come ends the containers of the one before by and by: that is its doing alone."""
+        ends, before = time.monotonic() + _REST_S, None
+        while (now := self.facts()) != before and time.monotonic() < ends:
+            before = now
+            time.sleep(1.0)
 
     def _engine_facts(self) -> Iterator[str]:
         for image in self.api.get("/images/json", all="1"):
