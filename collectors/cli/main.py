@@ -84,9 +84,6 @@ def headless(arguments: argparse.Namespace) -> int | None:
     if wrong := _out_of_place(arguments):
         print(f"ullage: {wrong}", file=sys.stderr)
         return UNKNOWN
-    if arguments.mount is not None and not (arguments.plan or arguments.reclaim):
-        print("ullage: --mount is of --plan and --reclaim", file=sys.stderr)
-        return UNKNOWN
     if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
     seldom_collect()
@@ -99,6 +96,8 @@ def _out_of_place(arguments: argparse.Namespace) -> str:
         return "--apply is of --reclaim"
     if arguments.when is not None and not (arguments.reclaim and arguments.apply):
         return "--when is of --reclaim --apply"
+    if arguments.mount is not None and not (arguments.plan or arguments.reclaim):
+        return "--mount is of --plan and --reclaim"
     return ""
 
 
@@ -112,12 +111,8 @@ def seldom_collect() -> None:
 
 
 def _configured(arguments: argparse.Namespace) -> int:
-    from collectors.cli import config
-
-    try:
-        chosen = config.load(arguments.config)
-    except config.BadConfig as error:
-        print(f"ullage: {error}", file=sys.stderr)
+    chosen = _config(arguments)
+    if chosen is None:
         return UNKNOWN
     if arguments.probe_container is None:
         return _look(arguments, chosen)
@@ -196,11 +191,18 @@ def manual(parser: argparse.ArgumentParser) -> str:
 
 
 def _alerts(arguments: argparse.Namespace) -> str | None:
-    from collectors.cli import config
     from collectors.report.snippets import alerts
 
+    chosen = _config(arguments)
+    return None if chosen is None else alerts(chosen.settings.thresholds)
+
+
+def _config(arguments: argparse.Namespace) -> Config | None:
+    """What is configured; None, with the reason on stderr, where that cannot be used."""
+    from collectors.cli import config
+
     try:
-        return alerts(config.load(arguments.config).settings.thresholds)
+        return config.load(arguments.config)
     except config.BadConfig as error:
         print(f"ullage: {error}", file=sys.stderr)
         return None

@@ -22,6 +22,7 @@ from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import Declined
 from collectors.system.killable import Asking, check
+from collectors.system.mount_table import within
 
 _LONGEST_S = 3600.0
 
@@ -81,12 +82,8 @@ def places(snapshot: Snapshot, owner: Owner) -> tuple[FilePlace, ...]:
 
 def _study_of(snapshot: Snapshot, path: str) -> FilesystemStudy | None:
     """The study of the filesystem that a path lies on: that of the innermost mount point above it."""
-    above = [one for one in snapshot.studies if _within(path, one.filesystem.mount.mountpoint)]
+    above = [one for one in snapshot.studies if within(path, one.filesystem.mount.mountpoint)]
     return max(above, key=lambda one: len(one.filesystem.mount.mountpoint), default=None)
-
-
-def _within(path: str, folder: str) -> bool:
-    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _tells_alone(study: FilesystemStudy | None) -> bool:

@@ -261,7 +261,7 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
     if case.plan.target is not None:
         leads += f" (target {case.plan.target.percent:g}%)"
     kinds = _kinds(way.steps)
-    return f"{' and '.join(kinds)} {'gives' if kinds == [Category.BUILD_CACHE.words] else 'give'} back {freed} {leads}"
+    return f"{_giving(kinds)} back {freed} {leads}"
 
 
 def _metadata_back(way: Way, form: Form) -> str:
@@ -271,9 +271,13 @@ def _metadata_back(way: Way, form: Form) -> str:
     kinds, freed = _kinds(way.steps), formatting.bytes_(way.freed, si=form.si)
     if form.short:
         return f"plan frees {freed} ({_PRICES[way.harm]}), {'then balance' if way.is_enough else 'too little'}"
-    verb = "gives" if kinds == [Category.BUILD_CACHE.words] else "give"
     then = "then a balance makes room" if way.is_enough else "too little for a balance"
-    return f"{' and '.join(kinds)} {verb} back {freed} of metadata ({_PRICES[way.harm]}), {then}"
+    return f"{_giving(kinds)} back {freed} of metadata ({_PRICES[way.harm]}), {then}"
+
+
+def _giving(kinds: Sequence[str]) -> str:
+    """`images and build cache give`."""
+    return f"{' and '.join(kinds)} {'gives' if kinds == [Category.BUILD_CACHE.words] else 'give'}"
 
 
 def _kinds(steps: Sequence[Step]) -> list[str]:

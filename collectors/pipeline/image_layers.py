@@ -29,6 +29,7 @@ from collectors.model.store import Store, Unit
 from collectors.pipeline.browse import FilePlace, places
 from collectors.system.deadline import Declined
 from collectors.system.killable import Asking, check
+from collectors.system.mount_table import within
 
 _HISTORY_S = 5.0
 _ASKED, _COUNTING = "asking the engine …", "counting …"
@@ -113,7 +114,7 @@ class LayerLook:
     def _place(self, unit: Unit | None) -> FilePlace | None:
         if unit is None:
             return None
-        return next((place for path, place in self._places.items() if _begins(path, unit.path)), None)
+        return next((place for path, place in self._places.items() if within(path, unit.path)), None)
 
     # Which instruction made it.
 
@@ -214,7 +215,3 @@ def _steps(told: Reading[tuple[HistoryStep, ...]], layers_count: int) -> tuple[S
     if not steps and layers_count:
         return unknown, f"the history of {len(told.value)} steps does not tell which made the {layers_count} layers"
     return [step.instruction for step in steps], ""
-
-
-def _begins(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
