@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.model.owner import Owner
+from collectors.model import Owner
 
 
 def owner(text: str) -> Owner:

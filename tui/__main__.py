@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.cli.arguments import parser
-from collectors.cli.main import headless
-from collectors.cli.signals import UNKNOWN, guarded
+from collectors.cli import headless
+from collectors.cli.command_line import UNKNOWN, parser
+from collectors.cli.signals import guarded
 
 if TYPE_CHECKING:
     from tui.feed.live import LiveFeed
@@ -65,7 +65,7 @@ def _text(arguments: argparse.Namespace, terminal: str) -> int:
         status = headless(arguments)
         return UNKNOWN if status is None else status
     from collectors.report import text
-    from tui.feed.replay import ReplayError, ReplayFeed
+    from tui.feed import ReplayError, ReplayFeed
     from tui.launch import feed_of
 
     try:
@@ -94,7 +94,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _dashboard(arguments: argparse.Namespace) -> int:
-    from tui.feed.replay import ReplayError
+    from tui.feed import ReplayError
     from tui.launch import feed_of, run
 
     try:

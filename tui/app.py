@@ -11,19 +11,16 @@ from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher, Input
 
 from tui.actions.hosts import HostsActions, HostsView, HostTabs
-from tui.drawing.appearance import appearance_of
+from tui.drawing import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
-from tui.feed import Feed
+from tui.feed import Feed, ReplayFeed, Timeline
 from tui.feed.live import LiveFeed
-from tui.feed.replay import ReplayFeed, Timeline
 from tui.pages import VIEWS, applies_in
-from tui.screens import DashboardView
-from tui.screens.overview import OverviewView
-from tui.view_models.categories import Units
-from tui.view_models.category_rows import CategoryOrder
+from tui.screens import DashboardView, OverviewView
+from tui.view_models import space_of
+from tui.view_models.categories import CategoryOrder, Units
 from tui.view_models.chart import ChurnOrder
-from tui.view_models.frame import space_of
 from tui.view_models.items import ItemOrder, next_kind
 from tui.view_models.plan_run import dry_run
 from tui.view_models.state import DashboardState, Mode
@@ -279,9 +276,9 @@ _VIEWS = tuple(view for view, _ in VIEWS)
 
 
 def _make(name: str) -> DashboardView:
+    from tui.screens import ChurnView, HistoryView
     from tui.screens.changes import ChangesView
     from tui.screens.explore import ExploreView
-    from tui.screens.overview import ChurnView, HistoryView
     from tui.screens.plan import PlanView
 
     makers: dict[str, type[DashboardView]] = {

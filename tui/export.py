@@ -21,10 +21,9 @@ from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, count, moment, percent, quoted, size, whole_percent
 from tui.drawing.palette import ANSI, DARK, PALETTES
 from tui.serve import in_browser
-from tui.view_models.categories import Units, label_of
-from tui.view_models.category_rows import CategoryOrder
+from tui.view_models import RunHistory, space_of
+from tui.view_models.categories import CategoryOrder, Units, label_of
 from tui.view_models.chart import ChurnOrder
-from tui.view_models.frame import RunHistory, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.state import DashboardState
 from tui.view_models.verdict import word

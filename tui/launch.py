@@ -21,23 +21,22 @@ from collectors.model.settings import Settings
 from tui.app import UllageApp
 from tui.drawing.terminal import Charset, charset_of
 from tui.export import choices_of, default_theme, keep_choices, kept_choices
-from tui.feed import Feed
+from tui.feed import Feed, ReplayError, ReplayFeed, of_folder, of_recording
 from tui.feed.live import LiveFeed, OnReport
-from tui.feed.replay import ReplayError, ReplayFeed, of_folder, of_recording
 from tui.serve import in_browser, leave_with_server, moment_of
 from tui.view_models.categories import Units
 from tui.view_models.history import RunSummary, first_hint, runs_of_journal
 
 if TYPE_CHECKING:
-    from collectors.model.owner import Owner
+    from collectors.model import Owner
     from collectors.model.report import LiveFigures, Report
     from collectors.pipeline import FinishedRun as Survey
     from collectors.pipeline import Options
     from collectors.pipeline.browse import FilePlace
-    from collectors.pipeline.image_layers import LayerLook
+    from collectors.pipeline.image_history import LayerLook
     from collectors.pipeline.live import LiveMachine
     from collectors.planning.what_if import WhatIf
-    from collectors.reclaim.act import Event, ReclaimOutcome
+    from collectors.reclaim import Event, ReclaimOutcome
 
 # A real incident on a real engine, recorded by tests/lab/demo.py.
 DEMO = Path(__file__).with_name("demo.jsonl.gz")
@@ -59,11 +58,11 @@ def feed_of(arguments: argparse.Namespace) -> Feed:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     """A journal does not keep what it was judged by: it is what is configured here. Raises ReplayError."""
-    from collectors.cli import config
+    from collectors.cli import command_line
 
     try:
-        return config.load(arguments.config).settings
-    except config.BadConfig as error:
+        return command_line.load(arguments.config).settings
+    except command_line.BadConfig as error:
         raise ReplayError(str(error)) from None
 
 
@@ -203,8 +202,8 @@ class HostSource:
 
     def layers(self, owner: Owner) -> LayerLook | None:
         """A look at the layers of an image, as the last scan saw them; None where they are not known."""
-        from collectors.model.owner import ImageId, OwnerKind
-        from collectors.pipeline.image_layers import LayerLook
+        from collectors.model import ImageId, OwnerKind
+        from collectors.pipeline.image_history import LayerLook
 
         if self._last is None or owner.kind is not OwnerKind.IMAGE:
             return None
@@ -285,12 +284,12 @@ class HostSource:
         return outcome
 
     def _options(self) -> Options:
-        from collectors.cli import config, preflight
+        from collectors.cli import command_line, preflight
 
         arguments = copy(self._arguments)
         if self._age_lifted:
             arguments.min_age = 0.0
-        return preflight.options(arguments, config.load(arguments.config))
+        return preflight.options(arguments, command_line.load(arguments.config))
 
 
 def _spent_s() -> float:

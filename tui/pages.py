@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report.formatting import doubt, safe, size
-from tui.drawing.bars import SOLID, THIN, Line, Span, shorten
+from tui.drawing import SOLID, THIN, Line, Span, shorten
 from tui.view_models.categories import ALL
 from tui.view_models.verdict import chip
 

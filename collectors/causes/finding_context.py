@@ -1,12 +1,7 @@
-"""What causes look at to find themselves, with the few questions that several of them ask. Pure.
+"""What a cause looks at to find itself: one snapshot, the ledger of one filesystem, how to say what was found. Pure.
 
-What a cause looks at to find itself: one snapshot, the ledger of one filesystem, and how to say what was found.
-
-The engine's configuration file, for the causes that look at growth which nothing bounds.
-
-What lies inside writable layers and volumes, for the causes that are about it: it goes with what holds it.
-
-Directories of the host that fill up by themselves, for the causes that are about one of them.
+With the questions that several ask: the engine's configuration, for growth which nothing bounds; what lies inside
+writable layers and volumes, which goes with what holds it; directories of the host that fill up by themselves.
 """
 
 from __future__ import annotations
@@ -19,13 +14,12 @@ from collectors.ledger.holders import called
 from collectors.ledger.item_builder import removable
 from collectors.ledger.ranking import DOMINANT_SHARE, rank
 from collectors.ledger.release_table import freed_beside, freed_bytes
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.engine import DaemonConfig, Engine, Flavour
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.ledger import Books, Category, Item, Ledger
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
-from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of

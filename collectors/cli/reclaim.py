@@ -13,17 +13,17 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from collectors.cli.config import Config
+from collectors import reclaim
+from collectors.cli.command_line import UNKNOWN, Config
 from collectors.cli.preflight import options
-from collectors.cli.signals import UNKNOWN, complain
+from collectors.cli.signals import complain
 from collectors.journal import Action
+from collectors.model import dataclass
 from collectors.model.plan import Harm, Plan, Risk, Step
 from collectors.model.reading import Exact, Unavailable
-from collectors.model.records import dataclass
 from collectors.model.report import Report
 from collectors.pipeline import FinishedRun, Options, remember, survey
-from collectors.reclaim import act
-from collectors.reclaim.act import ApplyStatus, Event, ReclaimOutcome
+from collectors.reclaim import ApplyStatus, Event, ReclaimOutcome
 from collectors.reclaim.run import apply, earlier_run
 from collectors.reclaim.tools import RunContext, for_snapshot
 from collectors.report import formatting, plan_text
@@ -233,7 +233,7 @@ def _status(
     planned: Report, done: ReclaimOutcome, steps: tuple[Step, ...], target_percent: float | None
 ) -> ApplyStatus:
     """Without an engine there was no knowing what could be removed: to have found nothing is no result then."""
-    came_of_it = act.status(done, frozenset(step.id for step in steps), target_percent)
+    came_of_it = reclaim.status(done, frozenset(step.id for step in steps), target_percent)
     if steps or not isinstance(planned.engine, Unavailable) or came_of_it is ApplyStatus.REFUSED:
         return came_of_it
     reached = target_percent is not None and came_of_it is ApplyStatus.REACHED

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-UNKNOWN = 3
+from collectors.cli.command_line import UNKNOWN
 
 
 def discard_stdout() -> None:

@@ -13,20 +13,18 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from collectors.drivers.ask import Asker
 from collectors.drivers.base import Candidate, LayerRemover, Layout, StorageDriver
-from collectors.drivers.btrfs import BTRFS
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.drivers.files import folders
 from collectors.drivers.graph import AUFS, DEVICEMAPPER, VFS, ZFS, unknown_drivers
+from collectors.drivers.layered import BTRFS, FUSE_OVERLAYFS, OVERLAY, OVERLAY2
 from collectors.drivers.leftovers import records_of
-from collectors.drivers.overlay2 import FUSE_OVERLAYFS, OVERLAY, OVERLAY2
+from collectors.drivers.listing import Asker
 from collectors.drivers.podman import PODMAN
 from collectors.drivers.store_reader import read_store
 from collectors.model.reading import Reading, Unavailable, Why
 from collectors.model.store import Store
-from collectors.system.deadline import Declined, read
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, read
 
 __all__ = ["DRIVERS", "container_roots", "copies_layers", "records_of", "remove_layer", "store"]
 

@@ -13,12 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from collectors.drivers.ask import Asker, Known
 from collectors.drivers.files import Rows, followed
 from collectors.drivers.layerdb import Write
-from collectors.drivers.listing import Entry
+from collectors.drivers.listing import Asker, Entry, Known
+from collectors.model import dataclass
 from collectors.model.reading import Reading
-from collectors.model.records import dataclass
 from collectors.model.store import BuildSnapshot, ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit
 
 LINKS = "l"  # the overlay drivers' folder of short links

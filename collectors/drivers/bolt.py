@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from collectors.model import dataclass
 from collectors.model.reading import Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _MAGIC: Final = 0xED0CDAED

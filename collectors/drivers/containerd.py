@@ -11,7 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from collectors.drivers import bolt
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.system.deadline import Malformed
 
 SYSTEM_CONTAINERD = "/var/lib/containerd"  # the root of a containerd of the host's own

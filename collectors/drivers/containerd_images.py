@@ -10,13 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from collectors.drivers.buildkit import CacheRecord
+from collectors.drivers.bolt_holders import CacheRecord, content_below, image_id, snapshot_label
 from collectors.drivers.containerd import CONTENT, NamedContainer, NamedSnapshot, Namespace, SnapshotDirectory
-from collectors.drivers.containerd_holders import content_below, image_id, snapshot_label
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.layerdb import chain_ids, diff_ids
-from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
-from collectors.model.records import dataclass
+from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, dataclass
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from collectors.drivers import buildkit, containerd, containerd_holders, containerd_images, leftovers
-from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
+from collectors.drivers import bolt_holders, containerd, containerd_images, leftovers
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
 from collectors.drivers.containerd import (
     CONTENT,
@@ -29,8 +28,20 @@ from collectors.drivers.containerd import (
 )
 from collectors.drivers.files import Rows, folders_if_there
 from collectors.drivers.graph import opened_s
-from collectors.drivers.listing import Entry, born_s, entries_if_there, unit, unit_at
-from collectors.model.owner import Owner, OwnerKind
+from collectors.drivers.listing import (
+    NOBODY,
+    Asker,
+    Entry,
+    Known,
+    born_s,
+    derived,
+    entries_if_there,
+    needs,
+    unit,
+    unit_at,
+    value,
+)
+from collectors.model import Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.store import ContainerLog, DriverFacts, Unit, UnitKind
 from collectors.system.deadline import Declined, Malformed
@@ -154,7 +165,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     containers = ask.part(
         "containers", layout.root / "containers", lambda: folders_if_there(layout.root / "containers")
     )
-    records = ask.part("BuildKit records", bolts, lambda: buildkit.records(bolts) if bolts.exists() else ())
+    records = ask.part("BuildKit records", bolts, lambda: bolt_holders.records(bolts) if bolts.exists() else ())
     own = layout.root == layout.database
     views = [
         containerd_images.View(layout.database, snapshotter, space, value(directories, {}), docker=not own)
@@ -168,7 +179,7 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     )
     found = value(records, ())
     holders = [
-        (space, containerd_holders.holders(space, value(containers, ()), (record.id for record in found), own=own))
+        (space, bolt_holders.holders(space, value(containers, ()), (record.id for record in found), own=own))
         for space in value(spaces, ())
     ]
     if isinstance(unpacked, Exact):
@@ -190,15 +201,15 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         writes=(),
         born_s=born_s(rows),
         units=_units(layout, rows, grace_s),
-        leases=containerd_holders.ends(value(spaces, ())),
+        leases=bolt_holders.ends(value(spaces, ())),
     )
 
 
 def _directories(
     snapshotter: str,
-    holders: Iterable[tuple[Namespace, containerd_holders.NamespaceHolders]],
+    holders: Iterable[tuple[Namespace, bolt_holders.NamespaceHolders]],
     directories: Mapping[str, SnapshotDirectory],
-    records: Iterable[buildkit.CacheRecord],
+    records: Iterable[bolt_holders.CacheRecord],
 ) -> dict[str, Known]:
     """Every directory that the snapshotter has numbered."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
@@ -228,7 +239,7 @@ def _kind(key: str, row: SnapshotDirectory, owners: frozenset[Owner], building: 
     return UnitKind.WRITABLE_LAYER if row.kind is SnapshotKind.ACTIVE else UnitKind.IMAGE_LAYER
 
 
-def _blobs(holders: Iterable[tuple[Namespace, containerd_holders.NamespaceHolders]]) -> dict[str, Known]:
+def _blobs(holders: Iterable[tuple[Namespace, bolt_holders.NamespaceHolders]]) -> dict[str, Known]:
     """Every blob that some namespace has."""
     owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
     for space, held in holders:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.system.deadline import Malformed
 
 WORD_LIMIT_BYTES = 4096  # cache-id, parent, size, link … are one word each

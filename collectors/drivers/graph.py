@@ -17,14 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from collectors.drivers import buildkit, layerdb, leftovers
-from collectors.drivers.ask import NOBODY, Asker, Known, needs, value
+from collectors.drivers import bolt_holders, layerdb, leftovers
 from collectors.drivers.base import LINKS, Candidate, Layout, Parts, StorageDriver
-from collectors.drivers.buildkit import CacheRecord, CacheSnapshot
+from collectors.drivers.bolt_holders import CacheRecord, CacheSnapshot
 from collectors.drivers.files import Rows, folders_if_there, followed
 from collectors.drivers.layerdb import Removing, Write
-from collectors.drivers.listing import born_s, unit_at
-from collectors.model.owner import ChainId, Owner, OwnerKind
+from collectors.drivers.listing import NOBODY, Asker, Known, born_s, needs, unit_at, value
+from collectors.model import ChainId, Owner, OwnerKind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import BuildSnapshot, ContainerLayers, ContainerLog, Layer, StoredImage, Unit, UnitKind
 
@@ -255,21 +254,21 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     )
 
 
-def _snapshots(bolts: Path) -> Mapping[str, buildkit.CacheSnapshot]:
+def _snapshots(bolts: Path) -> Mapping[str, bolt_holders.CacheSnapshot]:
     """Empty where BuildKit never ran."""
     database = bolts / "snapshots.db"
-    return buildkit.snapshots(database) if database.exists() else {}
+    return bolt_holders.snapshots(database) if database.exists() else {}
 
 
-def _records(bolts: Path) -> tuple[buildkit.CacheRecord, ...]:
+def _records(bolts: Path) -> tuple[bolt_holders.CacheRecord, ...]:
     for name in _METADATA_FILES:
         if (bolts / name).exists():
-            return buildkit.records(bolts / name)
+            return bolt_holders.records(bolts / name)
     return ()
 
 
 def _build_snapshots(
-    snapshots: Reading[Mapping[str, buildkit.CacheSnapshot]], records: Reading[tuple[buildkit.CacheRecord, ...]]
+    snapshots: Reading[Mapping[str, bolt_holders.CacheSnapshot]], records: Reading[tuple[bolt_holders.CacheRecord, ...]]
 ) -> Reading[tuple[BuildSnapshot, ...]]:
     if not isinstance(snapshots, Exact):
         return snapshots

@@ -26,8 +26,7 @@ from collectors.drivers.files import (
     sequence,
 )
 from collectors.drivers.listing import times
-from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId
-from collectors.model.records import dataclass
+from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, dataclass
 from collectors.model.store import ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 

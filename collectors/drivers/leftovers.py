@@ -31,7 +31,7 @@ from collectors.drivers.files import (
     read_json,
 )
 from collectors.drivers.listing import Entry, entries, entries_if_there, unit, unit_at
-from collectors.model.owner import ContainerId, Owner, OwnerKind
+from collectors.model import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
 from collectors.system.deadline import Malformed
 

@@ -21,13 +21,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from collectors.drivers.ask import Source
 from collectors.drivers.base import StorageDriver
 from collectors.drivers.layerdb import Write
-from collectors.drivers.listing import Entry
-from collectors.model.owner import UnitId
+from collectors.drivers.listing import Entry, Source
+from collectors.model import UnitId, dataclass
 from collectors.model.reading import Why
-from collectors.model.records import dataclass
 from collectors.model.store import Orphanhood, OrphanProof
 from collectors.system.deadline import Declined
 

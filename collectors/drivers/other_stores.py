@@ -16,13 +16,12 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
-from collectors.drivers.engine_processes import EngineProcess, engine_processes, running_on
-from collectors.model.owner import Owner, OwnerKind, UnitId
+from collectors.drivers.inner import EngineProcess, engine_processes, running_on
+from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
-from collectors.system.deadline import Clock
-from collectors.system.host import Host
+from collectors.system.deadline import Clock, Host
 from collectors.system.mount_table import within
 
 _REMAPPED = re.compile(r"[0-9]+\.[0-9]+")  # user namespaces: <uid>.<gid>

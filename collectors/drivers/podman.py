@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from collectors.drivers import leftovers, overlay2
-from collectors.drivers.ask import NOBODY, Asker, Known, derived, needs, value
+from collectors.drivers import layered, leftovers
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
-from collectors.drivers.btrfs import REMOVE_SUBVOLUMES
 from collectors.drivers.files import Rows, followed, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s
-from collectors.drivers.listing import Entry, born_s, unit_at
-from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind
-from collectors.model.records import dataclass
+from collectors.drivers.layered import REMOVE_SUBVOLUMES
+from collectors.drivers.listing import NOBODY, Asker, Entry, Known, born_s, derived, needs, unit_at, value
+from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind, dataclass
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
 from collectors.system.deadline import Malformed
 
@@ -90,11 +88,11 @@ class PodmanDriver(StorageDriver):
 
     def links(self, base: Path) -> dict[str, str]:
         """Those in `l/`, where layers are stacked."""
-        return overlay2.links(base) if self.stacks else {}
+        return layered.links(base) if self.stacks else {}
 
     def stood_on(self, base: Path, known: Iterable[str], links: Mapping[str, str]) -> Mapping[str, str]:
         """By the `lower` files of the known."""
-        return overlay2.stood_on(base, known, links)
+        return layered.stood_on(base, known, links)
 
     def containers(self, layout: Layout) -> Path:
         """Beside the layers."""

@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from collectors.drivers import orphans, overlay2
-from collectors.drivers.ask import Asker, Known, derived, value
+from collectors.drivers import layered, orphans
 from collectors.drivers.base import LINKS, Layout, Parts
 from collectors.drivers.layerdb import REMOVING
 from collectors.drivers.leftovers import rest
-from collectors.drivers.listing import Entry, entries, keys, unit
+from collectors.drivers.listing import Asker, Entry, Known, derived, entries, keys, unit, value
 from collectors.drivers.orphans import Evidence, Pair, prove
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import OrphanProof, Store, Unit, UnitKind
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 
 # aufs does so too
 
@@ -156,7 +155,7 @@ def _notes(parts: Parts, layers: tuple[Unit, ...], links: Mapping[str, str]) -> 
     unused = sum(1 for one in layers if one.kind is UnitKind.IMAGE_LAYER and not one.owners)
     if unused and not found:
         found.append(f"layers in the database that no image, container or build record uses: {unused}")
-    if dangling := overlay2.dangling(links, (one.name for one in layers)):
+    if dangling := layered.dangling(links, (one.name for one in layers)):
         found.append(f"short links in l/ that lead to no layer: {len(dangling)}, {dangling[0]} first")
     return tuple(found)
 

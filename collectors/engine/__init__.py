@@ -20,15 +20,13 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from collectors.engine import parts
+from collectors.engine import questions
 from collectors.engine.endpoint import Endpoint, endpoint
-from collectors.engine.parts import ListedContainers, Part, Piece
-from collectors.engine.questions import Questions, greet
+from collectors.engine.questions import ListedContainers, Part, Piece, Questions, greet
 from collectors.engine.session import BODY_LIMIT_BYTES, GRACE_S, Session
 from collectors.model.engine import Engine, EngineView
 from collectors.model.reading import Reading, Size, Unavailable, Why
-from collectors.system.deadline import missing, reason
-from collectors.system.host import Host
+from collectors.system.deadline import Host, missing, reason
 
 __all__ = ["Endpoint", "Part", "endpoint", "view"]
 
@@ -91,12 +89,12 @@ def _jobs(
         wanted.set_result(volume_sizes(engine, local))
 
     return {
-        (Part.ENGINE, Part.LOCAL): parts.of_engine(ask, host, listed, decide),
-        (Part.CONTAINERS,): parts.of_containers(ask, listed, inspect=inspect),
-        (Part.IMAGES,): parts.of_images(ask, inspect=inspect),
-        (Part.LAYERS_SIZE,): parts.of_layers_size(ask),
-        (Part.BUILD_CACHE,): parts.of_build_cache(ask),
-        (Part.VOLUMES,): parts.of_volumes(ask, wanted),
+        (Part.ENGINE, Part.LOCAL): questions.of_engine(ask, host, listed, decide),
+        (Part.CONTAINERS,): questions.of_containers(ask, listed, inspect=inspect),
+        (Part.IMAGES,): questions.of_images(ask, inspect=inspect),
+        (Part.LAYERS_SIZE,): questions.of_layers_size(ask),
+        (Part.BUILD_CACHE,): questions.of_build_cache(ask),
+        (Part.VOLUMES,): questions.of_volumes(ask, wanted),
     }
 
 
@@ -116,7 +114,7 @@ def _side_by_side(session: Session, jobs: dict[tuple[Part, ...], Iterator[Piece]
             pieces.put(None)
 
     for owned, job in jobs.items():
-        parts.soon(f"engine {owned[0].value}", partial(work, owned, job))
+        questions.soon(f"engine {owned[0].value}", partial(work, owned, job))
     running = len(jobs)
     ends_at = time.monotonic() + max(0.0, session.left_s) + 2 * GRACE_S
     while running:

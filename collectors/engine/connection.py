@@ -27,8 +27,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from collectors.engine.reply import EngineBusy, HungUp
+from collectors.model import dataclass
 from collectors.model.reading import Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _TIMEOUTS = ("Timeout", "ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "ConnectTimeoutError")

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 _PORT = 2375
 _PORT_TLS = 2376

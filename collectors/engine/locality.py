@@ -8,24 +8,29 @@ this order:
    inode);
 3. weaker, where that process may not be looked into: it is in our own process namespace, and the root exists here;
 4. we are inside a container that the engine lists: the same kernel runs both.
+
+And what is known of an engine without asking it: daemon.json, and where a silent engine keeps its data.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from collectors.engine.endpoint import Endpoint
-from collectors.model.engine import Engine
-from collectors.model.owner import ContainerId
-from collectors.model.reading import Why
-from collectors.system.deadline import Declined
-from collectors.system.host import Host
-from collectors.system.statvfs import must_answer
+from collectors.model import ContainerId
+from collectors.model.engine import DaemonConfig, Engine
+from collectors.model.reading import Reading, Why
+from collectors.system import deadline, folders
+from collectors.system.deadline import Declined, Host, Malformed
+from collectors.system.mount_table import must_answer
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 _CONNECT_S = 1.0
@@ -120,3 +125,138 @@ def _in_our_namespace(process: Path) -> bool:
         return False
     numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
     return len(numbers) == 1
+
+
+_PATH = "/etc/docker/daemon.json"
+_LIMIT_BYTES = 1 << 20
+_SIZES = ("defaultKeepStorage", "defaultReservedSpace", "defaultMaxUsedSpace", "defaultMinFreeSpace", "policy")
+# Drivers that bound what they keep here by themselves, or keep nothing here at all.
+_ROTATING = frozenset({"local", "journald", "syslog", "none", "gelf", "fluentd", "awslogs", "splunk", "gcplogs"})
+
+
+def daemon_config(host: Host, *, timeout_s: float) -> Reading[DaemonConfig]:
+    """What is configured. A missing file is an answer, nothing is; inside a container it is none."""
+    path = host.here(_PATH)
+    return deadline.read(
+        "engine.daemon_config", f"read {path}", lambda: decode(str(path), _read(path, host)), timeout_s=timeout_s
+    )
+
+
+def decode(path: str, content: bytes) -> DaemonConfig:
+    """Raises Malformed for what is no JSON object; an unexpected type of a value counts as not set."""
+    try:
+        table = json.loads(content) if content.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{path}: {error}") from None
+    if not isinstance(table, dict):
+        raise Malformed(f"{path}: no JSON object")
+    options, driver = _table(table, "log-opts"), table.get("log-driver", "json-file")
+    rotates = isinstance(driver, str) and driver in _ROTATING
+    gc = _table(_table(table, "builder"), "gc")
+    return DaemonConfig(
+        path=path,
+        logs_bounded=rotates or bool(options.get("max-size")),
+        build_cache_bounded=any(gc.get(key) for key in _SIZES) and gc.get("enabled") is not False,
+    )
+
+
+def _table(table: dict[str, Any], key: str) -> dict[str, Any]:
+    value = table.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path, host: Host) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LIMIT_BYTES)
+    except FileNotFoundError:
+        if host.root == Path("/") and own_container(host) is not None:
+            told = f"{path} of the host is not seen from inside this container: bind it read-only"
+            raise Declined(Why.NOT_REACHABLE, told) from None
+        return b""
+
+
+_CONFIG = "/etc/docker/daemon.json"
+_USUAL = "/var/lib/docker"
+_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
+_MOST_BYTES = 1 << 20
+_KEPT = "docker-roots.json"
+_NOTHING = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+
+def last_known(host: Host, endpoint: Endpoint) -> tuple[str, str] | None:
+    """(the root as the host names it, who said so); None where nobody ever did. Never raises."""
+    if endpoint.socket is None:
+        return None
+    default = endpoint.socket in _SOCKETS
+    for words in _daemons(host):
+        told = _options(words, "-H", "--host")
+        if any(one.removeprefix("unix://") == endpoint.socket for one in told) or (default and _listens_there(told)):
+            return _of_daemon(host, words)
+    configured = _configured(host, _CONFIG) if default else None
+    if configured is not None:
+        return configured, _CONFIG
+    kept = _kept(host).get(endpoint.url)
+    return None if kept is None else (kept, "an earlier run")
+
+
+def keep_root(host: Host, endpoint: Endpoint, root: str) -> None:
+    """For the day on which the engine is silent. Where it cannot be kept, that day knows less."""
+    kept = _kept(host)
+    if host.state is None or not endpoint.url or kept.get(endpoint.url) == root:
+        return
+    body = json.dumps({**kept, endpoint.url: root}).encode()
+    try:
+        host.state.mkdir(mode=folders.OWN_FOLDER_MODE, parents=True, exist_ok=True)
+        folders.replace_whole(host.state / _KEPT, folders.sealed(body), mode=folders.OWN_MODE, durable=False)
+    except OSError:
+        return
+
+
+def _kept(host: Host) -> dict[str, str]:
+    if host.state is None:
+        return {}
+    try:
+        told = json.loads(folders.opened(folders.read_own(host.state / _KEPT, _MOST_BYTES)))
+        return {url: root for url, root in told.items() if isinstance(root, str) and root.startswith("/")}
+    except _NOTHING:
+        return {}
+
+
+def _daemons(host: Host) -> Iterator[list[str]]:
+    """The command line of each process that is called dockerd."""
+    for comm in sorted(host.proc.glob("[0-9]*/comm")):
+        try:
+            if comm.read_bytes().strip() == b"dockerd":
+                yield (comm.parent / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
+        except OSError:
+            continue
+
+
+def _of_daemon(host: Host, words: list[str]) -> tuple[str, str]:
+    """A root that neither its command line nor its configuration names is the usual one."""
+    told = _options(words, "--data-root", "-g", "--graph")
+    if told:
+        return told[-1], "dockerd's command line"
+    config = (_options(words, "--config-file") or [_CONFIG])[-1]
+    return _configured(host, config) or _USUAL, "dockerd's configuration"
+
+
+def _listens_there(told: list[str]) -> bool:
+    """Does a daemon with these `-H` listen on the default socket? Without any it does, and on what systemd hands it."""
+    return not told or any(one.startswith("fd://") or one.removeprefix("unix://") in ("", *_SOCKETS) for one in told)
+
+
+def _options(words: list[str], *names: str) -> list[str]:
+    """The values of an option, written with a blank or with `=`."""
+    found = [after for word, after in pairwise(words) if word in names]
+    return found + [word.partition("=")[2] for word in words if word.partition("=")[0] in names and "=" in word]
+
+
+def _configured(host: Host, path: str) -> str | None:
+    try:
+        with Path(host.here(path)).open("rb") as file:
+            root = json.loads(file.read(_MOST_BYTES)).get("data-root")
+    except _NOTHING:
+        return None
+    return root if isinstance(root, str) and root.startswith("/") else None

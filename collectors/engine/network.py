@@ -1,7 +1,7 @@
-"""The Docker SDK as a connection that can be cut: engines over the network, with TLS or ssh. Loads the SDK when used.
+"""Engines over the network, with TLS or ssh: the Docker SDK as a connection that can be cut; and who asks one engine.
 
-As `SocketConnection`, whose contract it keeps, and for the same reasons. Its pools make connections where nobody sees
-them, so each is reported here as it is made.
+The SDK is loaded when used. `ReadClient` asks any engine and changes none: it can send nothing but GET, and takes no
+body that is no JSON by its first byte or larger than was agreed. Refuses to decode.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from collectors.engine.connection import Answered, SocketConnection, named, refuse_packed, target, told
+from collectors.engine.connection import PIECE_BYTES, Answered, SocketConnection, named, refuse_packed, target, told
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.reply import OLDEST
+from collectors.engine.reply import OLDEST, refused
 from collectors.model.reading import Why
-from collectors.system.deadline import Declined
+from collectors.system.deadline import Declined, Malformed
 
 # As many as are ever used at once: what a pool cannot take back is closed.
 _CONNECTIONS = 20
@@ -189,3 +189,57 @@ def _shut(connection: Any) -> None:
             # A channel of paramiko. To close it would be to write to whoever may not read: end what it runs through.
             connection = connection.get_transport().sock
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+_REFUSAL_BYTES = 8 * 1024
+_JSON_STARTS = b'{["ntf-0123456789'
+
+
+class ReadClient:
+    """Safe to use from several threads; `cut` ends all that they wait for."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float) -> None:
+        """Raises Declined as `connect` does."""
+        self._connection = connect(endpoint, timeout_s=timeout_s)
+
+    def get(self, path: str, query: tuple[tuple[str, str], ...], *, timeout_s: float, limit_bytes: int) -> bytes:
+        """The body of one GET. `timeout_s` bounds each wait; the whole is bounded by `cut` only.
+
+        Raises Declined with the reason, Malformed for a body that is no JSON by its first byte or is too large.
+        """
+        what = f"GET {path[:100]}"
+        with self._connection.answered("GET", path, query, timeout_s=timeout_s) as answer:
+            if answer.status // 100 != 2:
+                raise refused(answer.status, _beginning(answer), what)
+            return _body(answer, what, limit_bytes)
+
+    def cut(self) -> None:
+        """End every request, now and later. Returns at once."""
+        self._connection.cut()
+
+    def close(self) -> None:
+        """Give every connection back to the system. Never raises."""
+        self._connection.close()
+
+
+def _body(answer: Answered, what: str, limit_bytes: int) -> bytes:
+    declared = answer.declared_bytes
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise Malformed(f"the answer to {what} is {declared} bytes, more than the {limit_bytes} that are read")
+    body = bytearray()
+    looked = False
+    for piece in answer.pieces(PIECE_BYTES):
+        body += piece
+        if len(body) > limit_bytes:
+            raise Malformed(f"the answer to {what} is more than the {limit_bytes} bytes that are read")
+        if not looked and (start := body.lstrip()[:1]):
+            looked = True
+            if start not in _JSON_STARTS:
+                raise Malformed(f"the answer to {what} is not JSON; it begins {bytes(body[:40])!r}")
+    return bytes(body)
+
+
+def _beginning(answer: Answered) -> bytes:
+    for piece in answer.pieces(_REFUSAL_BYTES):
+        return bytes(piece[:_REFUSAL_BYTES])
+    return b""

@@ -23,8 +23,8 @@ from collectors.engine.decode import JsonObject, document, records
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.questions import greet
 from collectors.engine.session import PATIENCE_S, Query, Session, each, said
+from collectors.model import ImageId
 from collectors.model.engine import HistoryStep, TagEvent
-from collectors.model.owner import ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable
 from collectors.system.deadline import Malformed, attempt
 

@@ -1,23 +1,31 @@
-"""What one engine is asked, and by which request in its dialect. Refuses to say when, and what to make of it.
+"""What one engine is asked, by which request in its dialect, and how the answers make up the parts of a view.
 
 /version, /info, the lists of images, containers and volumes; disk usage by kind, or once as a whole where the engine
 knows no kinds (before API 1.42, and Podman); and one inspection for each container and image. Every answer is a
 reading; none outlives the session's deadline.
+
+A part comes first as its list, then with what completes it; the last one of a kind stands. Lists, sizes and inspections
+of one part are asked side by side, so that a slow measurement costs no more than its own figures.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, as_completed
+from contextlib import suppress
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any, TypeAlias, TypeVar
 
-from collectors.engine.decode import JsonObject, containers, objects, usage
+from collectors.engine import locality
+from collectors.engine.decode import JsonObject, objects, usage
 from collectors.engine.reply import UsageKind
 from collectors.engine.session import GRACE_S, PATIENCE_S, Answer, Query, Session, each, said
+from collectors.model import ContainerId, DiffId, ImageId
 from collectors.model.engine import BuildRecord, Container, Engine, Image, Volume
-from collectors.model.owner import ContainerId, DiffId, ImageId
 from collectors.model.reading import Reading, Size, Unavailable, Why
-from collectors.system.deadline import Declined, attempt, read
+from collectors.system.deadline import Declined, Host, attempt, read
 
 T = TypeVar("T")
 
@@ -64,7 +72,7 @@ class Questions:
             "engine.containers",
             "/containers/json",
             _ALL,
-            lambda answer: containers.containers(answer.body, answer.origin),
+            lambda answer: objects.containers(answer.body, answer.origin),
         )
 
     def volumes(self) -> Reading[tuple[Volume, ...]]:
@@ -85,7 +93,7 @@ class Questions:
             "engine.containers",
             "/containers/json",
             _ALL_WITH_SIZES,
-            lambda answer: containers.sizes(answer.body, answer.origin),
+            lambda answer: objects.sizes(answer.body, answer.origin),
         )
 
     def volume_usage(self) -> Reading[Mapping[str, usage.VolumeUsage]]:
@@ -111,11 +119,11 @@ class Questions:
 
         def inspect(container: ContainerId) -> Container:
             answer = self._inspect(source, f"/containers/{container}/json", call)
-            return containers.inspected(listed[container], answer.body, answer.origin)
+            return objects.inspected(listed[container], answer.body, answer.origin)
 
         found = each(list(listed), inspect, self.session, source=source, call=call)
         return tuple(
-            containers.not_inspected(listed[container], got) if isinstance(got, Unavailable) else got
+            objects.not_inspected(listed[container], got) if isinstance(got, Unavailable) else got
             for container, got in found.items()
         )
 
@@ -147,3 +155,114 @@ class Questions:
 
     def _inspect(self, source: str, path: str, call: str) -> Answer:
         return self.session.get(path, source=source, api=self._dialect.api, call=call, patience_s=PATIENCE_S)
+
+
+class Part(StrEnum):
+    """The parts of a view, by the names of its fields."""
+
+    ENGINE = "engine"
+    LOCAL = "local"
+    IMAGES = "images"
+    CONTAINERS = "containers"
+    VOLUMES = "volumes"
+    BUILD_CACHE = "build_cache"
+    LAYERS_SIZE = "layers_size"
+
+
+Piece: TypeAlias = tuple[Part, Reading[Any] | Size]
+ListedContainers: TypeAlias = "Future[Reading[tuple[Container, ...]]]"
+
+
+def of_engine(
+    ask: Questions,
+    host: Host,
+    listed: ListedContainers,
+    known: Callable[[Reading[Engine], Reading[bool]], None],
+) -> Iterator[Piece]:
+    """`known` is told both before the second is delivered."""
+    engine = ask.engine()
+    yield Part.ENGINE, engine
+    local = engine if isinstance(engine, Unavailable) else _local(ask, host, engine.value, listed)
+    known(engine, local)
+    yield Part.LOCAL, local
+
+
+def of_images(ask: Questions, *, inspect: bool) -> Iterator[Piece]:
+    measured = soon("engine image sizes", ask.image_usage)
+    listed = ask.images()
+    yield Part.IMAGES, listed
+    if isinstance(listed, Unavailable):
+        return
+    found = listed.value
+    layers = soon("engine image layers", lambda: ask.layers(listed.value)) if inspect else None
+    pending: list[Future[Any]] = [measured] if layers is None else [measured, layers]
+    for done in as_completed(pending):
+        if layers is not None and done is layers:
+            found = objects.with_layers(found, layers.result())
+        else:
+            found = objects.images_with_usage(found, measured.result(), listed.origin)
+        yield Part.IMAGES, replace(listed, value=found)
+
+
+def of_containers(ask: Questions, listed_to: ListedContainers, *, inspect: bool) -> Iterator[Piece]:
+    measured = soon("engine container sizes", ask.container_usage)
+    listed = ask.containers()
+    listed_to.set_result(listed)
+    yield Part.CONTAINERS, listed
+    if isinstance(listed, Unavailable):
+        return
+    found = listed.value
+    inspected = soon("engine inspections", lambda: ask.inspected(listed.value)) if inspect else None
+    pending: list[Future[Any]] = [measured] if inspected is None else [measured, inspected]
+    for done in as_completed(pending):
+        if inspected is not None and done is inspected:
+            found = inspected.result()
+        if measured.done():
+            found = objects.containers_with_usage(found, measured.result(), listed.origin)
+        yield Part.CONTAINERS, replace(listed, value=found)
+
+
+def of_volumes(ask: Questions, sizes_wanted: Future[bool]) -> Iterator[Piece]:
+    listed = ask.volumes()
+    yield Part.VOLUMES, listed
+    with suppress(TimeoutError):
+        if not isinstance(listed, Unavailable) and sizes_wanted.result(max(0.0, ask.session.left_s)):
+            measured = ask.volume_usage()
+            yield Part.VOLUMES, replace(listed, value=usage.with_usage(listed.value, measured, listed.origin))
+
+
+def of_build_cache(ask: Questions) -> Iterator[Piece]:
+    yield Part.BUILD_CACHE, ask.build_cache()
+
+
+def of_layers_size(ask: Questions) -> Iterator[Piece]:
+    yield Part.LAYERS_SIZE, ask.layers_size()
+
+
+def soon(name: str, work: Callable[[], T]) -> Future[T]:
+    """`work` in a thread that no exit waits for (those of concurrent.futures' own pools are waited for)."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever takes the result
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
+def _local(ask: Questions, host: Host, engine: Engine, listed: ListedContainers) -> Reading[bool]:
+    def ids() -> Collection[ContainerId]:
+        reading = listed.result(max(0.0, ask.session.left_s) + GRACE_S)
+        if isinstance(reading, Unavailable):
+            raise Declined(reading.why, reading.detail)
+        return {container.id for container in reading.value}
+
+    return read(
+        "engine.local",
+        f"engine-id in {engine.root}",
+        lambda: locality.is_local(ask.session.endpoint, host, engine, ids),
+        timeout_s=max(0.0, ask.session.left_s) + GRACE_S,
+    )

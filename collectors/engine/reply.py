@@ -11,9 +11,9 @@ import re
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from collectors.model import dataclass
 from collectors.model.engine import Flavour
 from collectors.model.reading import Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.reply import Api, EngineBusy, HungUp
+from collectors.model import dataclass
 from collectors.model.reading import Origin, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, attempt, missing
 
 if TYPE_CHECKING:
-    from collectors.engine.read_client import ReadClient
+    from collectors.engine.network import ReadClient
 
 # 5,000 containers list in 8 MB, 100,000 build records in 40 MB; a decoded body takes several times its bytes.
 BODY_LIMIT_BYTES = 64 * 2**20
@@ -139,7 +139,7 @@ class Session:
         with self._lock:
             if self._client is None:
                 # A run that needs no engine does without HTTP.
-                from collectors.engine.read_client import ReadClient
+                from collectors.engine.network import ReadClient
 
                 self._client = ReadClient(self.endpoint, timeout_s=self.left_s)
             if self._closed.is_set() or self.left_s <= 0:  # opening took longer than there was time

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collectors.filesystems.base import FilesystemKind, Plain, ReportPart
-from collectors.filesystems.btrfs.kind import BtrfsKind
+from collectors.filesystems.btrfs import BtrfsKind
 from collectors.filesystems.ext4 import Ext, Ext4
 from collectors.filesystems.xfs import Xfs
 

@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from collectors.model import dataclass
 from collectors.model.filesystem import Mount, Occupancy, OwnUse
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemFacts
 from collectors.model.store import Unit
-from collectors.system.deadline import Clock
-from collectors.system.host import Host
+from collectors.system.deadline import Clock, Host
 from collectors.system.mount_table import Places
 from collectors.system.walk import WalkTraits, walk
 

@@ -12,12 +12,11 @@ import struct
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
+from collectors.model import dataclass
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system import deadline, killable, mountinfo
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, Malformed
 from collectors.system.walk import WalkTraits
 
 HEAD_BYTES = 132 << 10  # holds the superblock and the first group's descriptor at every block size

@@ -15,13 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.filesystems.base import OWN_SOURCE, FilesystemHolders, Plain, StudyQuestion, call_of
-from collectors.filesystems.reflinks import shared_once
+from collectors.filesystems.limits_and_reflinks import shared_once
+from collectors.model import dataclass
 from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
-from collectors.model.records import dataclass
-from collectors.system import deadline, killable, mountinfo, statvfs
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system import deadline, killable, mount_table, mountinfo
+from collectors.system.deadline import Declined, Host, Malformed
 
 _V5, _FINOBT, _RMAPBT, _REFLINK = 1 << 15, 1 << 17, 1 << 19, 1 << 20  # geometry flags
 _CHUNK_INODES = 64
@@ -70,7 +69,7 @@ class Xfs(Plain):
 def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, bytes]:
     request = {"task": "geometry", "path": os.fsencode(mount.mountpoint), "device": _device(mount, host)}
     *frame, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
-    space = statvfs.space(Path(mount.mountpoint), timeout_s=timeout_s)
+    space = mount_table.space(Path(mount.mountpoint), timeout_s=timeout_s)
     if not isinstance(space, Exact):
         raise Declined(space.why, space.detail)
     bounds = own_bytes(tuple(frame), space.value.free_bytes // space.value.block_bytes)

@@ -19,7 +19,7 @@ from statistics import median
 from typing import TypeAlias
 
 from collectors.journal import Journal, Record
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 
 @dataclass(frozen=True, slots=True)

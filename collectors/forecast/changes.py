@@ -15,10 +15,9 @@ from enum import StrEnum
 from collectors.journal import Record
 from collectors.journal.encoding import thing_key
 from collectors.ledger.inside import MOST_LEAST_BYTES, least_bytes
+from collectors.model import OwnerKind, dataclass
 from collectors.model.ledger import Category
-from collectors.model.owner import OwnerKind
 from collectors.model.reading import Exact, Unavailable, charged
-from collectors.model.records import dataclass
 from collectors.model.report import Report
 
 

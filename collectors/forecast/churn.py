@@ -19,13 +19,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from collectors.forecast.build_steps import BuildStep, busting_step
+from collectors.forecast.view import BuildStep, busting_step
 from collectors.journal import Journal
 from collectors.journal.encoding import short_id
+from collectors.model import ImageId, dataclass
 from collectors.model.engine import Image, TagEvent, repository_of
-from collectors.model.owner import ImageId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, total
-from collectors.model.records import dataclass
 from collectors.model.report import RepositoryChurn
 
 

@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 
 from collectors.forecast import Point, Rise, Split, split
 from collectors.forecast.periodic import sawtooth, season
-from collectors.forecast.ramp import Path, ramp
+from collectors.forecast.rates import Path, ramp
 from collectors.forecast.slope import FEWEST, SHORTEST_S, Line, adaptive
+from collectors.model import dataclass
 from collectors.model.filesystem import most_used_bytes
-from collectors.model.records import dataclass
 from collectors.model.report import Crossing
 from collectors.model.settings import Thresholds
 

@@ -21,9 +21,9 @@ from math import ceil, floor, sqrt
 from statistics import median
 
 from collectors.forecast import HOUR, Drop, Run
-from collectors.forecast.ramp import HORIZON_S, Ramp, Reach, edges
+from collectors.forecast.rates import HORIZON_S, Ramp, Reach, edges
 from collectors.forecast.slope import quantile
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 DAY = 24 * HOUR
 PART_S = 4 * HOUR

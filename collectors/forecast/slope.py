@@ -20,7 +20,7 @@ from math import sqrt
 from statistics import median
 
 from collectors.forecast import HOUR, Run, recent
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 _LONGEST_LAG = 72
 # Two-sided 90 % quantiles of Student's t by degrees of freedom.

@@ -13,27 +13,24 @@ from typing import Any
 
 from collectors import drivers
 from collectors import engine as engine_source
-from collectors.drivers.engine_processes import containerd_address
-from collectors.drivers.inner import WATCHED, inner_units
+from collectors.drivers.inner import WATCHED, containerd_address, inner_units
 from collectors.drivers.other_stores import with_others
 from collectors.engine import Part
-from collectors.engine.daemon_config import daemon_config
+from collectors.engine.locality import daemon_config
 from collectors.filesystems.base import KEEP_S
-from collectors.inventory import coverage, roots
-from collectors.inventory.coverage import OnPart, Request
+from collectors.inventory import filesystem, roots
+from collectors.inventory.filesystem import OnPart, Request, StudyContext, study
 from collectors.inventory.roots import from_container, remote_study
-from collectors.inventory.study import StudyContext, study
 from collectors.model.engine import Engine, all_unread
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, listed
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
 from collectors.system import deadline
-from collectors.system.deadline import Clock
-from collectors.system.host import reads_every_file
+from collectors.system.deadline import Clock, reads_every_file
 from collectors.system.mount_table import Places
+from collectors.system.mount_table import space as statvfs
 from collectors.system.mountinfo import mounts as mount_table
-from collectors.system.statvfs import space as statvfs
 from collectors.system.unlinked_files import OpenFileSearch, search_open_files
 
 __all__ = ["Request", "assemble"]
@@ -90,7 +87,7 @@ class _Assembly:
             self._daemon_config(root)
             self._guarded_disk(root, mounts.value)
         else:
-            self._report(coverage.line("mount table", mounts))
+            self._report(filesystem.line("mount table", mounts))
         engine.join(self.clock.left() + 0.2)
         return self._finish()
 
@@ -133,7 +130,7 @@ class _Assembly:
         left_s = self.clock.left(at_most=2.0)
         found = daemon_config(self.request.host, timeout_s=left_s) if isinstance(root, Exact) else root
         self._update(daemon_config=found)
-        self._report(coverage.line("daemon.json", found))
+        self._report(filesystem.line("daemon.json", found))
 
     def _guarded_disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
         """A defect in one join must not blank the page: it is said, and the exit status is 3."""
@@ -141,7 +138,7 @@ class _Assembly:
             self._disk(root, mounts)
         except Exception as error:  # noqa: BLE001
             origin = Origin("assemble", "filesystems", datetime.now(UTC), 0.0)
-            self._report(coverage.line("filesystems", Unavailable(Why.DEFECT, repr(error), origin)))
+            self._report(filesystem.line("filesystems", Unavailable(Why.DEFECT, repr(error), origin)))
 
     def _disk(self, root: Reading[str], mounts: tuple[Mount, ...]) -> None:
         places = Places(mounts)
@@ -174,7 +171,7 @@ class _Assembly:
             path, mount = likely
             self._update(assumed=True)
             self._early(mount)
-            self._report(coverage.line("docker root", root))
+            self._report(filesystem.line("docker root", root))
             context = StudyContext(request, self.clock, places, path, root, (), self._open_files(), mount)
             found = study(context, mount)
         self._add(*(found or remote_study(root)))
@@ -204,9 +201,9 @@ class _Assembly:
             store = Exact(replace(inner, address=containerd_address(root, self.request.host)), store.origin)
             its = store.value
             parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
-            gaps = coverage.missing(*parts)
-            self._report(coverage.line("orphans", its.orphans))
-        self._report(coverage.line("docker root", store, gaps))
+            gaps = filesystem.missing(*parts)
+            self._report(filesystem.line("orphans", its.orphans))
+        self._report(filesystem.line("docker root", store, gaps))
         self._update(store=store)
         return store
 
@@ -223,7 +220,7 @@ class _Assembly:
             timeout_s=self.clock.left(at_most=self.deadline_s * _INNER_SHARE),
         )
         if isinstance(found, Unavailable):
-            self._report(coverage.line("core dumps, nested roots", found))
+            self._report(filesystem.line("core dumps, nested roots", found))
             return store
         return replace(store, units=Exact((*units.value, *found.value), units.origin))
 
@@ -236,7 +233,7 @@ class _Assembly:
 
         with_them, why_not = with_others(store, root, self.request.host, here, self.clock)
         if why_not is not None:
-            self._report(coverage.line("other engines' stores", why_not))
+            self._report(filesystem.line("other engines' stores", why_not))
         return with_them
 
     def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
@@ -288,12 +285,12 @@ class _Assembly:
         view = roots.as_it_applies(self.snapshot)
         self._update(engine=view)
         lines = [
-            coverage.line("engine", view.engine),
-            coverage.line("engine: same machine", view.local),
-            coverage.line("engine: images", view.images),
-            coverage.line("engine: containers", view.containers),
-            coverage.line("engine: volumes", view.volumes),
-            coverage.line("engine: build cache", view.build_cache),
+            filesystem.line("engine", view.engine),
+            filesystem.line("engine: same machine", view.local),
+            filesystem.line("engine: images", view.images),
+            filesystem.line("engine: containers", view.containers),
+            filesystem.line("engine: volumes", view.volumes),
+            filesystem.line("engine: build cache", view.build_cache),
         ]
         with self.lock:
             self.snapshot = replace(self.snapshot, ended_at=datetime.now(UTC), reports=(*lines, *self.snapshot.reports))

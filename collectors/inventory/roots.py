@@ -15,22 +15,20 @@ from pathlib import Path
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.drivers.containerd_store import serves_others
-from collectors.drivers.engine_processes import containerd_roots, root_behind
-from collectors.engine.daemon_config import keep_root, last_known
+from collectors.drivers.inner import containerd_roots, root_behind
 from collectors.engine.endpoint import DEFAULT
+from collectors.engine.locality import keep_root, last_known
 from collectors.filesystems import kind_of
-from collectors.inventory import coverage
-from collectors.inventory.coverage import Request
-from collectors.inventory.study import facts_line
+from collectors.inventory import filesystem
+from collectors.inventory.filesystem import Request, facts_line
 from collectors.model.engine import Engine, EngineView, all_unread
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.system import deadline
 from collectors.system.deadline import Clock
-from collectors.system.mount_table import Places, host_view_from_container
-from collectors.system.statvfs import must_answer
-from collectors.system.statvfs import space as statvfs
+from collectors.system.mount_table import Places, host_view_from_container, must_answer
+from collectors.system.mount_table import space as statvfs
 
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 
@@ -162,11 +160,11 @@ def from_container(request: Request, mounts: tuple[Mount, ...], view: EngineView
         here, (), unseen, found.facts, own.bytes, unseen, (), found.snapshots, found.beyond_mount, own.inodes
     )
     lines = [
-        coverage.line("docker root", unseen),
-        coverage.line(f"statvfs through {inside.path}", space),
-        coverage.line("bytes by holder", unseen),
-        coverage.line("filesystem's own bytes", own.bytes),
-        coverage.line("deleted but open", unseen),
+        filesystem.line("docker root", unseen),
+        filesystem.line(f"statvfs through {inside.path}", space),
+        filesystem.line("bytes by holder", unseen),
+        filesystem.line("filesystem's own bytes", own.bytes),
+        filesystem.line("deleted but open", unseen),
     ]
     if found.facts is not None:
         lines.append(facts_line(mount, found.facts))
@@ -181,4 +179,4 @@ def remote_study(why: Unavailable) -> Found:
     study = FilesystemStudy(
         Filesystem(mount, unknown), (), unknown, None, unknown, unknown, (), unknown, False, unknown
     )
-    return study, (coverage.line("filesystem", unknown),)
+    return study, (filesystem.line("filesystem", unknown),)

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from collectors.model import dataclass
 from collectors.model.filesystem import Allocation, used_percent
-from collectors.model.finding import Severity
-from collectors.model.records import dataclass
+from collectors.model.plan import Severity
 
 
 @dataclass(frozen=True, slots=True)

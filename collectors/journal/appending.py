@@ -24,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from collectors.journal import Record, day, encoding
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.system.folders import Folder, refuse_second_name
 
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}

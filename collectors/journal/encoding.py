@@ -23,7 +23,7 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 
 from collectors.journal import NotedFilesystem, Record, fields
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # What would begin a header, a fence or a rule, or make the line above a header.

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from collectors.journal import Action, Noted, NotedFilesystem, Record
 from collectors.model.filesystem import Allocation
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 
 V = TypeVar("V", int, str)
 SAME = object()

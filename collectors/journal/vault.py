@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.journal import encoding
-from collectors.model.finding import Severity
-from collectors.model.records import dataclass
+from collectors.model import dataclass
+from collectors.model.plan import Severity
 from collectors.system.folders import replace_whole
 
 PREFIX = "supervisor-docker-storage-"

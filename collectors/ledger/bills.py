@@ -14,11 +14,10 @@ from dataclasses import field
 from typing import TypeAlias
 
 from collectors.ledger.charge import hidden_parents, without_parents
+from collectors.model import ImageId, Owner, OwnerKind, dataclass
 from collectors.model.engine import Container, EngineView, repository_of
 from collectors.model.ledger import Bill, Books
-from collectors.model.owner import ImageId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, floor, listed, total
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 
 PROJECT, STACK, REPOSITORY = "project", "stack", "repository"

@@ -20,11 +20,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from collectors.model import HOST_UNIT, ImageId, Owner, OwnerKind, UnitId, dataclass
 from collectors.model.filesystem import FsSpace, Occupancy, Usage
 from collectors.model.ledger import Category
-from collectors.model.owner import HOST_UNIT, ImageId, Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why, charged, total
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import StoredImage, Unit, UnitKind
 

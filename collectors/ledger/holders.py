@@ -15,12 +15,11 @@ from typing import assert_never
 from collectors.ledger.charge import PRECEDENCE
 from collectors.ledger.item_builder import CLAIMED
 from collectors.ledger.unlisted import LEASED
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.engine import repository_of
-from collectors.model.finding import Holder
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Holder
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged
-from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy
 from collectors.model.store import LIES_INSIDE, Orphanhood, UnitKind

@@ -16,11 +16,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from collectors.ledger.charge import RANK, category_of
+from collectors.model import HOST_UNIT, Owner, OwnerKind, UnitId, dataclass
 from collectors.model.filesystem import Occupancy, PathUsage, Usage
 from collectors.model.ledger import Category, Item, Thing
-from collectors.model.owner import HOST_UNIT, Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy
 from collectors.model.store import Unit, UnitKind
 

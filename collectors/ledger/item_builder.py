@@ -12,12 +12,11 @@ from datetime import datetime
 
 from collectors.ledger.inside import inside_units
 from collectors.ledger.release_table import Figures
+from collectors.model import ContainerId, Owner, OwnerKind, dataclass
 from collectors.model.engine import Container, EngineView, Volume
 from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import LIES_INSIDE, Unit
 

@@ -14,10 +14,10 @@ from collectors.ledger.charge import category_of
 from collectors.ledger.inside import host_directories, under
 from collectors.ledger.item_builder import RUNNING, Desk
 from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, stored_images, unlisted
+from collectors.model import ContainerId, Owner, OwnerKind
 from collectors.model.engine import BuildRecord, Image, Volume
 from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import ContainerId, Owner, OwnerKind
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.store import LIES_INSIDE, ContainerLog, Orphanhood, Unit, UnitKind
 

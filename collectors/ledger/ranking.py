@@ -16,10 +16,10 @@ from typing import assert_never
 
 from collectors.ledger.charge import by_unit, first
 from collectors.ledger.holders import charged_alone, classes
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.filesystem import FsSpace, Occupancy
-from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Books, Category, Ledger
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Holder, Ranking, Resource
 from collectors.model.reading import (
     AtLeast,
     Between,
@@ -32,7 +32,6 @@ from collectors.model.reading import (
     charged,
     floor,
 )
-from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.snapshot import FilesystemStudy, loose_tree_bytes
 

@@ -15,11 +15,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from collectors.ledger.charge import by_unit, first
+from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.filesystem import Occupancy, Share
 from collectors.model.ledger import Books, Category, Release
-from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, total
-from collectors.model.records import dataclass
 from collectors.model.store import Unit, UnitKind
 
 

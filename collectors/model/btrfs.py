@@ -11,10 +11,9 @@ from collections import defaultdict
 from datetime import datetime
 from enum import StrEnum
 
+from collectors.model import SubvolumeId, UnitId, dataclass
 from collectors.model.filesystem import Allocation
-from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact, Reading, Size, Unavailable, Why, charged, charged_or_none
-from collectors.model.records import dataclass
 
 # Relocation reserves 256 nodes, and its transactions come on top: of 16 KiB, it failed at 5.25 MiB and worked at 6.8.
 RESERVED_NODES = 2 * 256

@@ -28,13 +28,15 @@ from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar, Union
 
+from collectors import model
 from collectors.model import (
+    Owner,
+    OwnerKind,
     btrfs,
+    dataclass,
     engine,
     filesystem,
-    finding,
     ledger,
-    owner,
     plan,
     reading,
     report,
@@ -42,8 +44,6 @@ from collectors.model import (
     snapshot,
     store,
 )
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.records import dataclass
 
 Check = Callable[[object], bool]
 Bound = tuple[tuple[Any, Any], ...]  # type variables and what they stand for
@@ -124,9 +124,9 @@ _MODULES: tuple[ModuleType, ...] = (
     btrfs,
     engine,
     filesystem,
-    finding,
+    plan,
     ledger,
-    owner,
+    model,
     plan,
     reading,
     report,

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.owner import ContainerId, DiffId, ImageId
+from collectors.model import ContainerId, DiffId, ImageId, dataclass
 from collectors.model.reading import Reading, Size, Unavailable
-from collectors.model.records import dataclass
 
 
 class Flavour(StrEnum):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from collectors.model.owner import ContainerId, UnitId
+from collectors.model import ContainerId, UnitId, dataclass
 from collectors.model.reading import Reading, Size, Unavailable
-from collectors.model.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

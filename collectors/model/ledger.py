@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from collectors.model import Owner, dataclass
 from collectors.model.filesystem import Filesystem, PathUsage
-from collectors.model.owner import Owner
 from collectors.model.reading import Reading, Size
-from collectors.model.records import dataclass
 
 
 class Category(StrEnum):

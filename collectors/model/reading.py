@@ -25,7 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from collectors.model import dataclass
 from collectors.model.engine import Engine
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Bill, Ledger
-from collectors.model.plan import Plan
+from collectors.model.plan import Finding, Plan, Severity
 from collectors.model.reading import Reading, Size
-from collectors.model.records import dataclass
 from collectors.model.settings import Settings
 from collectors.model.snapshot import FilesystemFacts, SourceReport, identity_of
 

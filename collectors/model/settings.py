@@ -16,8 +16,8 @@ from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from collectors.model.finding import Severity
-from collectors.model.records import dataclass
+from collectors.model import dataclass
+from collectors.model.plan import Severity
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S

@@ -6,13 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
+from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.engine import DaemonConfig, EngineView
 from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles, ProjectQuota
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
-from collectors.model.records import dataclass
 from collectors.model.store import Store, Unit
 
 _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []

@@ -11,9 +11,8 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
-from collectors.model.owner import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, UnitId
+from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, UnitId, dataclass
 from collectors.model.reading import Reading
-from collectors.model.records import dataclass
 
 
 class UnitKind(StrEnum):

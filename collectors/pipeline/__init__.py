@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collectors.inventory import Request, assemble
-from collectors.inventory.coverage import OnPart
+from collectors.inventory.filesystem import OnPart
 from collectors.journal import Action
 from collectors.journal.appending import Place, append
 from collectors.journal.vault import keep
 from collectors.ledger.bills import ALWAYS, bills
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
-from collectors.pipeline.builds import recollect, repositories
+from collectors.pipeline.image_history import recollect, repositories
 from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
 from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
 from collectors.pipeline.remember import bullets, record_of, tasks
 from collectors.report import formatting
-from collectors.system.deadline import Clock
+from collectors.system.deadline import Clock, boot
 from collectors.system.folders import Folder
-from collectors.system.host import boot
 
 if TYPE_CHECKING:
     from collectors.planning.what_if import WhatIf

@@ -15,9 +15,8 @@ from typing import Any
 
 from collectors.filesystems import kind_of
 from collectors.ledger.inside import LAYERS, VOLUME_DATA
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.reading import Exact, charged
-from collectors.model.records import dataclass
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import Declined

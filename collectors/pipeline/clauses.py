@@ -11,12 +11,11 @@ from dataclasses import replace
 from collectors import causes
 from collectors.ledger.holders import CONTAINER, KINDS
 from collectors.ledger.ranking import ALIKE_SHARE, WORTH_SHARE, most_of_it
+from collectors.model import dataclass
 from collectors.model.filesystem import FsSpace, used_percent
-from collectors.model.finding import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.plan import Harm, Plan, Step
+from collectors.model.plan import Finding, Harm, Holder, Plan, Ranking, Resource, Severity, Step
 from collectors.model.reading import Reading, charged
-from collectors.model.records import dataclass
 from collectors.report import formatting
 
 _SMALL_SHARE = 0.1  # of the one that is named: the others of its class are no news

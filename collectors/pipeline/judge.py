@@ -12,15 +12,13 @@ from datetime import datetime
 from collectors import tool_version
 from collectors.causes import detect, in_order, severity
 from collectors.causes.finding_context import FindingContext
-from collectors.inventory.coverage import PROBE
-from collectors.ledger.account import Account, account
+from collectors.inventory.filesystem import PROBE
+from collectors.ledger import Account, account
 from collectors.ledger.ranking import rank
-from collectors.model.finding import Finding, Resource, Severity
+from collectors.model import Owner, dataclass
 from collectors.model.ledger import Bill, Books, Category
-from collectors.model.owner import Owner
-from collectors.model.plan import Plan
+from collectors.model.plan import Finding, Plan, Resource, Severity
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, charged, reason
-from collectors.model.records import dataclass
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import Settings, Thresholds
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport

@@ -19,14 +19,14 @@ from typing import Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.forecast.rates import PERIOD_S, FillRate, WriteRates
+from collectors.model import dataclass
 from collectors.model.filesystem import FsSpace
 from collectors.model.reading import Exact
-from collectors.model.records import dataclass
 from collectors.model.report import LiveFigures
 from collectors.model.snapshot import Snapshot
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking, check
-from collectors.system.statvfs import decode
+from collectors.system.mount_table import decode
 
 _SHARE = 0.012  # of one processor, for scans that nobody asked for
 _SAVED_SCANS = 4

@@ -16,22 +16,20 @@ from datetime import datetime, timedelta
 
 from collectors.causes import disk_full, placed
 from collectors.forecast import only
-from collectors.forecast.build_steps import build_steps
 from collectors.forecast.churn import churn
-from collectors.forecast.view import look_back, view
+from collectors.forecast.view import build_steps, look_back, view
 from collectors.journal import Journal
 from collectors.journal.encoding import short_id
-from collectors.ledger.account import Account
+from collectors.ledger import Account
 from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_beside
-from collectors.model.finding import Finding, Severity
-from collectors.model.owner import ImageId, Owner, OwnerKind
+from collectors.model import ImageId, Owner, OwnerKind, dataclass
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.report import TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
-from collectors.pipeline.builds import Builds
+from collectors.pipeline.image_history import Builds
 from collectors.system.folders import Folder
 
 

@@ -11,15 +11,14 @@ from collectors.journal import Action, Journal, Noted, NotedFilesystem, Record
 from collectors.journal.encoding import thing_key
 from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
+from collectors.model import Owner, OwnerKind
 from collectors.model.engine import repository_of
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Plan, Risk, Step
+from collectors.model.plan import Finding, Plan, Risk, Severity, Step
 from collectors.model.reading import Exact, Size, Unavailable, charged, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot, shown_total
-from collectors.planning.left_out import LIFTS_AGE
+from collectors.planning.target import LIFTS_AGE
 from collectors.report import formatting
 from collectors.report.trend_text import signed
 

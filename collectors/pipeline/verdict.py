@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from collectors import causes
 from collectors.causes import is_symptom
+from collectors.model import Owner
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import CALM, Finding, Holder, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner
+from collectors.model.plan import CALM, Finding, Holder, Resource, Severity
 from collectors.model.reading import Unavailable, charged
 from collectors.pipeline.clauses import Case, Form, Way, beside, comes_back, held, least_harm, name_of, named
 from collectors.report import formatting

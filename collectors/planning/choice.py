@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from collectors.model import dataclass
 from collectors.model.plan import Harm
-from collectors.model.records import dataclass
 from collectors.planning.unlocks import Tally, closures, reached
 
 MOST_COMPARED = 12  # 4,096 combinations: milliseconds

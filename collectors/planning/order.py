@@ -31,12 +31,11 @@ from heapq import heappop, heappush
 
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
+from collectors.model import Owner, dataclass
 from collectors.model.btrfs import Btrfs
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Risk, Unlock
 from collectors.model.reading import Between, Exact
-from collectors.model.records import dataclass
 from collectors.planning.unlocks import Aliases, alone, closures, in_turn, reduce
 
 _RISKS = tuple(Risk)

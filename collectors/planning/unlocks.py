@@ -16,12 +16,11 @@ from typing import Protocol
 
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
-from collectors.ledger.partial import METHOD as CLAIMED
+from collectors.ledger.unlisted import METHOD as CLAIMED
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, floor
-from collectors.model.records import dataclass
 
 Aliases = Mapping[Owner, frozenset[Owner]]
 

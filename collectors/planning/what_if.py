@@ -16,11 +16,11 @@ from collectors.causes.deleted_open import with_open_files
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.charge import hidden_parents
 from collectors.ledger.release_table import closure, freed_bytes
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Books, Item, Ledger
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import MarkedSet, Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
-from collectors.planning.build_plan import laid_out, proposals, refusal
+from collectors.planning import laid_out, proposals, refusal
 from collectors.planning.order import ordered, promote
 from collectors.planning.unlocks import Aliases, Sizes, reduce
 

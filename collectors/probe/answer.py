@@ -13,16 +13,14 @@ from collectors import tool_version
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.locality import own_container
 from collectors.inventory import Request, assemble
-from collectors.inventory.coverage import Bound
+from collectors.inventory.filesystem import Bound
+from collectors.model import HOST_UNIT, ContainerId, Owner, OwnerKind, UnitId, dataclass
 from collectors.model.encoding import FOREIGN, conforms, decode, encode, fingerprint
 from collectors.model.filesystem import FsSpace, Occupancy
-from collectors.model.owner import HOST_UNIT, ContainerId, Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.snapshot import Disk, FilesystemStudy, Snapshot
 from collectors.model.store import Store, Unit, UnitKind
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import this_host
+from collectors.system.deadline import Declined, Malformed, this_host
 
 _MARK = "ullage_probe"
 

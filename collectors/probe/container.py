@@ -21,10 +21,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.parts import soon
+from collectors.engine.questions import soon
 from collectors.engine.session import BODY_LIMIT_BYTES
+from collectors.model import dataclass
 from collectors.model.reading import Why
-from collectors.model.records import dataclass
 from collectors.probe.creation import Json
 from collectors.system.deadline import Declined, Malformed, reason
 

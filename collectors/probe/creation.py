@@ -22,11 +22,10 @@ from pathlib import Path
 
 import collectors
 from collectors.engine.locality import own_container
+from collectors.model import dataclass
 from collectors.model.engine import Container
 from collectors.model.reading import Exact, Reading, Why
-from collectors.model.records import dataclass
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, Malformed
 
 LABEL = "ullage.probe"
 _MEMORY_BYTES = 1 << 30

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from collectors.engine.reply import Reply
-from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim import GONE, REMOVED, Act, failed, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.image_tags import (
     STAND_IN_LEFT,

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.filesystems.freeing import AtOnce, freeing
+from collectors.model import dataclass
 from collectors.model.filesystem import used_percent
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system import deadline
 from collectors.system.deadline import Declined
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from collectors import drivers
 from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
-from collectors.drivers.engine_processes import root_behind
+from collectors.drivers.inner import root_behind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.tools import RunContext
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 from collectors.system.mountinfo import mounts as mount_table
 
 _PROOF_AT_MOST_S = 120.0

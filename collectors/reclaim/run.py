@@ -17,10 +17,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
-from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
+from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
 from collectors.reclaim.engine_session import EngineSession, NoAnswer
 from collectors.reclaim.image_tags import drop_left_behind, is_own, restore_tags
 from collectors.reclaim.measure import SpaceReading, flush, freed, freed_data, read_fill

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.model.owner import Owner
-from collectors.model.records import dataclass
+from collectors.model import Owner, dataclass
 from collectors.system import folders
 
 NAME = "reclaim.jsonl"

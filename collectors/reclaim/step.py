@@ -10,12 +10,10 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from collectors import causes
-from collectors.model.owner import Owner
+from collectors.model import Owner, dataclass
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.model.records import dataclass
-from collectors.reclaim import measure
-from collectors.reclaim.act import Act, EventKind, StepResult, TargetResult, failed, skipped
+from collectors.reclaim import Act, EventKind, StepResult, TargetResult, failed, measure, skipped
 from collectors.reclaim.engine_session import NoAnswer, StillDown
 from collectors.reclaim.measure import SpaceReading, read_fill
 from collectors.reclaim.tools import Remover, Tools, WholeStep

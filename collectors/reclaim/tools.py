@@ -20,19 +20,18 @@ from typing import Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.reply import Reply
+from collectors.model import Owner, dataclass
 from collectors.model.ledger import Books, Release
-from collectors.model.owner import Owner
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
-from collectors.model.records import dataclass
 from collectors.model.settings import Rules, Settings
 from collectors.model.snapshot import Snapshot
-from collectors.reclaim.act import GONE, REMOVED, Act, Event, EventKind, failed
+from collectors.reclaim import GONE, REMOVED, Act, Event, EventKind, failed
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.measure import read_fill
 from collectors.reclaim.run_log import RunLog
 from collectors.system import folders
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from collectors import drivers
-from collectors.filesystems.btrfs import changes as btrfs_changes
-from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.filesystems import freeing as btrfs_changes
+from collectors.reclaim import GONE, REMOVED, Act, failed, skipped
 from collectors.system import mountinfo
 
 _INSIDE = "another filesystem or subvolume lies inside it"

@@ -13,18 +13,9 @@ from itertools import zip_longest
 from collectors.filesystems import report_parts
 from collectors.model.engine import Engine
 from collectors.model.filesystem import Filesystem, PathUsage
-from collectors.model.finding import Finding
 from collectors.model.ledger import Bill, Category, Item, Ledger, Row
-from collectors.model.reading import (
-    Exact,
-    Reading,
-    Size,
-    Unavailable,
-    ceiling,
-    charged_or_none,
-    floor,
-    reason,
-)
+from collectors.model.plan import Finding
+from collectors.model.reading import Exact, Reading, Size, Unavailable, ceiling, charged_or_none, floor, reason
 from collectors.model.report import Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.report import formatting

@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from collectors.model.finding import Finding
+from collectors.model import dataclass
 from collectors.model.ledger import Ledger
-from collectors.model.plan import HarmTotal, Plan, PlanTarget, Risk, Step
+from collectors.model.plan import Finding, HarmTotal, Plan, PlanTarget, Risk, Step
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, ceiling, charged_or_none, floor, reason
-from collectors.model.records import dataclass
 from collectors.model.report import Report
 from collectors.report import formatting
 
 if TYPE_CHECKING:
-    from collectors.reclaim.act import ReclaimOutcome, StepResult
+    from collectors.reclaim import ReclaimOutcome, StepResult
 
 SCHEMA = 1
 Json = dict[str, object]
@@ -212,7 +211,7 @@ def _promised(step: Step) -> Json:
 
 def reclaim_schema() -> Json:
     """The JSON Schema of `reclaim_document`, as a part of the report's."""
-    from collectors.reclaim.act import Ended
+    from collectors.reclaim import Ended
 
     text: Json = {"type": "string"}
     figures: Json = {f"{name}_bytes": {"type": ["integer", "null"]} for name in _FIGURES}

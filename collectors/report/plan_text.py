@@ -8,15 +8,14 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Severity
-from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Step
+from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Severity, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import shown_total
 from collectors.report import formatting
 
 if TYPE_CHECKING:
-    from collectors.reclaim.act import ReclaimOutcome, StepResult
+    from collectors.reclaim import ReclaimOutcome, StepResult
 
 
 def plan_lines(report: Report, si: bool) -> list[str]:

@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from collectors.model import ledger, report
+from collectors.model import Owner, ledger, report
 from collectors.model.encoding import (
     FOREIGN,
     MODEL,
@@ -38,7 +38,6 @@ from collectors.model.encoding import (
     object_named,
 )
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import Settings

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Unavailable, Why
 from collectors.model.settings import DEFAULTS

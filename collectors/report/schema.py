@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Harm, Risk, Severity
 from collectors.model.snapshot import Outcome
 from collectors.report.plan_document import reclaim_schema
 

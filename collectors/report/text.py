@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collectors.causes.engine_settings import NO_ROOT_ID
+from collectors.causes.logs_unbounded import NO_ROOT_ID
 from collectors.filesystems import report_parts
 from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why, charged, charged_or_none

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from collectors.forecast import USED, Point
 from collectors.forecast.changes import CategoryChange, Change, ChangeKind, Changes
-from collectors.model.owner import key_words
+from collectors.model import key_words
 from collectors.model.report import Growth, Report, TrendView
 from collectors.report import formatting
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import platformdirs
 
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 OWN_MODE = 0o600  # of every file that only this program reads
 OWN_FOLDER_MODE = 0o700

@@ -12,8 +12,8 @@ import heapq
 import os
 from collections.abc import Iterable, Iterator
 
+from collectors.model import dataclass
 from collectors.model.filesystem import PathUsage
-from collectors.model.records import dataclass
 from collectors.system.layer_cache import Row
 from collectors.system.mount_table import within
 from collectors.system.walk_result import BLOCK_BYTES, Count, Room

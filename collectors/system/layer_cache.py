@@ -14,9 +14,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from collectors.model import UnitId, dataclass
 from collectors.model.filesystem import PathUsage
-from collectors.model.owner import UnitId
-from collectors.model.records import dataclass
 from collectors.system import folders
 
 _VERSION = 2

@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from collectors.model import HOST_UNIT, UnitId, dataclass
 from collectors.model.filesystem import Mount, Occupancy, PathUsage, Share, Usage
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.model.store import Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.largest_directories import largest

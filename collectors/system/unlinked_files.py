@@ -17,12 +17,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from collectors.model import dataclass
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system import deadline, killable, mountinfo
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, Malformed
 from collectors.system.killable import Asking
 from collectors.system.mount_table import MountTree, path_within
 from collectors.system.walk_result import BLOCK_BYTES

@@ -19,13 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from collectors.model import HOST_UNIT, UnitId, dataclass
 from collectors.model.filesystem import Mount, Occupancy, PathUsage
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Reading, Why
-from collectors.model.records import dataclass
 from collectors.model.store import Unit
 from collectors.system import deadline, killable, largest_directories, layer_cache, mountinfo
-from collectors.system.child.tree import GONE
+from collectors.system.child import GONE
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import Asking
 from collectors.system.layer_cache import LayerCache, LayerFigure

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.model.owner import OwnerKind
+from collectors.model import OwnerKind
 from tests.adversary.api import archive_of
 from tests.adversary.boundaries import Where
 from tests.adversary.scenarios import VICTIM_LAYER, Victim

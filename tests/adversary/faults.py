@@ -12,8 +12,7 @@ from unittest.mock import patch
 from collectors.causes.logs_unbounded import remove as logs
 from collectors.causes.orphans import remove as orphans
 from collectors.causes.unused_images import remove as images
-from collectors.reclaim import image_removal, tree
-from collectors.reclaim.act import REMOVED, Act, skipped
+from collectors.reclaim import REMOVED, Act, image_removal, skipped, tree
 from collectors.reclaim.image_removal import _Removal
 from collectors.reclaim.image_tags import Restored, give
 from collectors.reclaim.tools import Tools

@@ -16,8 +16,7 @@ from unittest.mock import patch
 
 from collectors.engine import endpoint
 from collectors.model.plan import Plan, Risk
-from collectors.reclaim import measure
-from collectors.reclaim.act import ReclaimOutcome
+from collectors.reclaim import ReclaimOutcome, measure
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext
 from tests.adversary.acts import ACTS, HINDERING, Act

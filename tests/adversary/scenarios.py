@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from tests.adversary.api import archive_of
 from tests.adversary.world import BASE, World
 from tests.lab.commands import run

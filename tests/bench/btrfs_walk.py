@@ -61,7 +61,7 @@ def ours(at: Path, state: Path) -> None:
     """In a process of its own: what `ullage` does for one filesystem, imports and all."""
     from collectors.filesystems import btrfs
     from collectors.model.reading import Exact
-    from collectors.system.host import this_host
+    from collectors.system.deadline import this_host
 
     facts = btrfs.filesystem(at, this_host(), timeout_s=30)
     assert isinstance(facts, Exact), facts
@@ -92,10 +92,10 @@ def ours(at: Path, state: Path) -> None:
 
 def bare(at: Path, device: Path) -> None:
     """In a process of its own: every chunk of metadata, one copy, in order and past the cache."""
-    from collectors.filesystems.btrfs import ioctl, layout, search
+    from collectors.filesystems.btrfs import ioctl, search
 
     with ioctl.opened(at) as fd:
-        chunks = [chunk for _, chunk in search.chunk_items(fd) if layout.kind(chunk.flags) == "metadata"]
+        chunks = [chunk for _, chunk in search.chunk_items(fd) if ioctl.kind(chunk.flags) == "metadata"]
     buffer = memoryview(mmap.mmap(-1, _PIECE_BYTES))
     direct = os.open(device, os.O_RDONLY | os.O_DIRECT)
     began, read = time.monotonic(), 0

@@ -22,8 +22,8 @@ from collectors.journal.appending import append, compose
 from collectors.journal.encoding import bounded, budget_bytes, encode
 from collectors.journal.reading import read, sample
 from collectors.model.filesystem import Allocation
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder
 

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.ledger.release_table import closure
+from collectors.model import Owner
 from collectors.model.ledger import Books
-from collectors.model.owner import Owner
 from collectors.model.plan import Plan, Risk, Step
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
 from collectors.model.store import UnitKind
 from collectors.pipeline import FinishedRun as Looked
-from collectors.reclaim.act import ReclaimOutcome, StepResult, TargetResult, predicted
+from collectors.reclaim import ReclaimOutcome, StepResult, TargetResult, predicted
 from collectors.reclaim.measure import freed, freed_data, read_fill, settle
 from collectors.reclaim.step import by_hand
 from tests.lab import Lab

@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def main(mode: str, facts: str) -> int:
-    from collectors.model.owner import Owner
+    from collectors.model import Owner
     from collectors.pipeline.browse import FilePlace
     from tui.__main__ import leave
     from tui.app import UllageApp

@@ -25,7 +25,7 @@ from collectors import drivers
 from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 from tests.system.walking import walk

@@ -7,10 +7,10 @@ from typing import Any
 
 from collectors.causes import detect
 from collectors.causes.finding_context import FindingContext
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import Filesystem, FsSpace
-from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Finding
 from collectors.model.reading import Exact
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import Snapshot

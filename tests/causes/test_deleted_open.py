@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.deleted_open import ID
 from tests.planning.build import MIB, Scene, finding, held_open, step
 
@@ -43,11 +43,11 @@ def run_in(shell: tuple[str, ...], line: str) -> int:
 def test_only_the_process_that_started_then_is_ended(shell: tuple[str, ...], process: subprocess.Popen[bytes]) -> None:
     pid, started = process.pid, started_ticks(process.pid)
     for another in (started - 1, started + 1, 0):
-        assert run_in(shell, commands.end_process(pid, another)) != 0
+        assert run_in(shell, base.end_process(pid, another)) != 0
     assert process.poll() is None
-    assert run_in(shell, commands.end_process(pid, started)) == 0
+    assert run_in(shell, base.end_process(pid, started)) == 0
     assert process.wait(20) == -signal.SIGTERM
-    assert run_in(shell, commands.end_process(pid, started)) != 0
+    assert run_in(shell, base.end_process(pid, started)) != 0
 
 
 def test_the_line_that_a_plan_shows_is_that_one(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from collectors.causes.disk_full import detect_forecast
 from collectors.causes.finding_context import FindingContext
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import Crossing, Growth, TrendView
 from collectors.model.settings import DEFAULTS
 

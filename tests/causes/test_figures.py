@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from collectors.causes.finding_context import largest
+from collectors.model import UnitId
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas, Room, Space
 from collectors.model.engine import DaemonConfig
 from collectors.model.filesystem import Occupancy, PathUsage, ProjectQuota
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Release
-from collectors.model.owner import UnitId
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, Unit, UnitKind
 from tests.causes.build import an_item, found

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.model import Owner, OwnerKind, SubvolumeId
 from collectors.model.btrfs import Subvolume
 from collectors.model.engine import Flavour
-from collectors.model.owner import Owner, OwnerKind, SubvolumeId
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import Orphanhood, UnitKind

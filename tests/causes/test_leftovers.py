@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.causes import CAUSES, commands, disk_full
+from collectors.causes import CAUSES, base, disk_full
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Between, Exact
 from collectors.model.store import UnitKind
@@ -51,7 +51,7 @@ def test_temporary_files_that_nobody_needs_are_careful_and_go_beside_a_running_e
     assert isinstance(only.frees, Exact)
     assert only.frees.value == 9 * MIB
     assert "may run" in only.needs
-    assert commands.NOTHING_MOUNTED in only.needs
+    assert base.NOTHING_MOUNTED in only.needs
     assert only.undo
 
 
@@ -63,7 +63,7 @@ def test_interrupted_writes_need_the_engine_stopped_and_layers_go_before_the_row
     only = step(scene.plan(), "interrupted-writes")
     assert only.targets == (owner(f"leftover:{LAYER}"), owner(f"leftover:{ROW}"))
     assert only.needs.startswith("the engine stopped")
-    assert commands.NOTHING_MOUNTED in only.needs
+    assert base.NOTHING_MOUNTED in only.needs
     assert (only.risk, only.automatic) == (Risk.DESTRUCTIVE, False), "the engine runs: a person stops it first"
     scene.engine_unread = UNREAD
     assert step(scene.plan(), "interrupted-writes").automatic
@@ -109,7 +109,7 @@ def test_a_former_driver_is_one_proposal_with_its_database_and_its_subvolumes() 
         "rm -rf --one-file-system -- /docker/btrfs /docker/image/btrfs",
     ]
     assert "tar --create" in former.needs
-    assert commands.NOTHING_MOUNTED in former.needs
+    assert base.NOTHING_MOUNTED in former.needs
     assert isinstance(former.frees, Exact)
     assert former.frees.value == 75
 
@@ -128,7 +128,7 @@ def test_each_holder_of_deleted_files_is_a_proposal_with_its_own_bytes() -> None
     )
     made = scene.plan()
     assert {one.id: (one.command, one.frees.value) for one in made.for_person if isinstance(one.frees, Exact)} == {
-        "holder:7": (commands.end_process(7, 4711), 40 * MIB),
+        "holder:7": (base.end_process(7, 4711), 40 * MIB),
         "holder:c1": ("docker restart c1", 20 * MIB),
         "holder:9": ("systemctl restart docker", 2 * MIB),
     }

@@ -15,22 +15,21 @@ import pytest
 
 from collectors import causes
 from collectors.causes.base import Cause
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import Occupancy
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline.judge import Ruling, close_books, judge, report
 from collectors.pipeline.memory import blank
+from collectors.reclaim import REMOVED
 from collectors.reclaim import step as one_step
-from collectors.reclaim.act import REMOVED
 from collectors.reclaim.step import by_hand
 from collectors.reclaim.tools import Remover, Tools
 from collectors.report.document import encode
-from collectors.report.metrics import openmetrics
+from collectors.report.metrics import alerts, openmetrics
 from collectors.report.schema import schema
-from collectors.report.snippets import alerts
 from collectors.report.text import render
 from tests.causes.laws import LAWS, NO_MESS, Where, here
 from tests.planning.build import HERE, Scene
@@ -40,9 +39,9 @@ NOTES = '''
 """Sticky notes that nobody reads any more."""
 
 from collectors.causes.base import Alert, Cause, Draft, Proposal
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 
 ID = "sticky-notes"
@@ -70,7 +69,7 @@ CAUSE = Cause(
 )
 '''
 REMOVE = """
-from collectors.reclaim.act import REMOVED
+from collectors.reclaim import REMOVED
 from collectors.reclaim.tools import Remover
 
 
@@ -82,7 +81,7 @@ SEALED = '''
 """Letters that only a person may open."""
 
 from collectors.causes.base import Cause
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.ledger import Category
 
 ID = "sealed-letters"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.cli.main import main
+from collectors.cli import main
 from collectors.journal.appending import append
 from tests.journal.build import NOON, RUN, a_folder, a_record
 

@@ -96,7 +96,7 @@ def test_the_document_of_a_bare_machine_validates_against_the_printed_schema(tmp
 def test_one_look_is_not_interrupted_by_looking_for_garbage(tmp_path: Path) -> None:
     """By default, a million objects are all looked through more than ten times while they are made."""
     program = (
-        "import gc; from collectors.cli.main import main; main();"
+        "import gc; from collectors.cli import main; main();"
         "full = gc.get_stats()[2]['collections']; kept = [[n] for n in range(2_000_000)];"
         "print('\\n', gc.get_stats()[2]['collections'] - full)"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.cli import config
+from collectors.cli import command_line
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from collectors.cli import config
 def test_what_cannot_be_used_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "ullage.toml"
     file.write_text(text)
-    with pytest.raises(config.BadConfig, match=str(file)):
-        config.load(str(file))
+    with pytest.raises(command_line.BadConfig, match=str(file)):
+        command_line.load(str(file))
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "ullage.toml"
     file.write_bytes(b"# \xff\xfe\n")
-    with pytest.raises(config.BadConfig, match=str(file)):
-        config.load(str(file))
+    with pytest.raises(command_line.BadConfig, match=str(file)):
+        command_line.load(str(file))

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from collectors.report.snippets import SUPERVISOR
+from collectors.report.metrics import SUPERVISOR
 from collectors.report.text import SECTIONS
 from tests.faults.room import Room
 from tests.faults.running import NOBODY, anybodys_python, nobody_can_run

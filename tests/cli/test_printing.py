@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.cli.arguments import PRINTABLE, SHELLS, parser
-from collectors.cli.main import completion, main, manual
-from collectors.cli.signals import UNKNOWN
+from collectors.cli import completion, main, manual
+from collectors.cli.command_line import PRINTABLE, SHELLS, UNKNOWN, parser
 
 _ASK = """
 source "$1"; shift

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from collectors.cli.arguments import parser
-from collectors.cli.config import load
+from collectors.cli.command_line import load, parser
 from collectors.cli.preflight import options
 from collectors.cli.reclaim import at_tier
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.reclaim.run_log import RunLog
 from collectors.report.schema import schema

@@ -23,7 +23,7 @@ def loaded_by_a_run(folder: Path) -> set[str]:
     with engine("26.1.5-overlay2") as server:
         arguments = ["--preflight", "--host", server.url, "--journal", str(folder), "--state", str(folder)]
         code = (
-            "import sys\nfrom collectors.cli.main import main\n"
+            "import sys\nfrom collectors.cli import main\n"
             f"main({arguments!r})\nsys.stderr.write('loaded ' + ' '.join(sys.modules))"
         )
         ended = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 
 Node: TypeAlias = "Mapping[bytes, bytes | Node]"
 

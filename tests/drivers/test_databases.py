@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.drivers import buildkit, containerd, containerd_holders
+from collectors.drivers import bolt_holders, containerd
 from collectors.drivers.graph import build_snapshots
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.system.deadline import Malformed
 from tests.drivers.docker_root_trees import bolt_file
 from tests.owners import owners
@@ -38,21 +38,21 @@ def listed(folder: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("engine", [*GRAPH, CONTAINERD])
 def test_the_records_are_those_that_the_api_lists(engine: str, tmp_path: Path) -> None:
-    found = buildkit.records(unpacked(engine, "metadata_v2.db", tmp_path))
+    found = bolt_holders.records(unpacked(engine, "metadata_v2.db", tmp_path))
     assert sorted(record.id for record in found) == listed(engine)["build_cache"]
 
 
 @pytest.mark.parametrize("engine", GRAPH)
 def test_every_short_directory_is_named_by_snapshots_db(engine: str, tmp_path: Path) -> None:
-    found = buildkit.snapshots(unpacked(engine, "snapshots.db", tmp_path))
+    found = bolt_holders.snapshots(unpacked(engine, "snapshots.db", tmp_path))
     there = {name for name in listed(engine)["directories"] if len(name) == 25}
     assert {snapshot.directory for snapshot in found.values()} - {None} == there
 
 
 @pytest.mark.parametrize("engine", GRAPH)
 def test_a_committed_record_lies_in_a_directory_of_another_name(engine: str, tmp_path: Path) -> None:
-    snapshots = buildkit.snapshots(unpacked(engine, "snapshots.db", tmp_path))
-    records = buildkit.records(unpacked(engine, "metadata_v2.db", tmp_path))
+    snapshots = bolt_holders.snapshots(unpacked(engine, "snapshots.db", tmp_path))
+    records = bolt_holders.records(unpacked(engine, "metadata_v2.db", tmp_path))
     rows = {row.record_id: row for row in build_snapshots(records, snapshots)}
     elsewhere = [row for row in rows.values() if row.directory not in (None, row.record_id)]
     base = [row for row in rows.values() if row.directory is None]
@@ -63,7 +63,7 @@ def test_a_committed_record_lies_in_a_directory_of_another_name(engine: str, tmp
 
 
 def test_a_mutable_record_is_not_committed(tmp_path: Path) -> None:
-    snapshots = buildkit.snapshots(unpacked("28.5.2-overlay2", "snapshots.db", tmp_path))
+    snapshots = bolt_holders.snapshots(unpacked("28.5.2-overlay2", "snapshots.db", tmp_path))
     assert snapshots["tfrgzid4ynqstspj3o6ih2b71"].committed is False  # the cache mount
     assert snapshots["yrkt1ri9ocsmphk4o6zn9l4ye"].committed is True
 
@@ -71,14 +71,14 @@ def test_a_mutable_record_is_not_committed(tmp_path: Path) -> None:
 def test_a_sealed_face_without_its_mutable_record_stands_for_the_mutable_snapshot(tmp_path: Path) -> None:
     path = tmp_path / "metadata_v2.db"
     path.write_bytes(bolt_file({b"_main": {b"sealed": {b"cache.equalMutable": b'{"value":"gone"}'}}}))
-    assert buildkit.records(path) == (buildkit.CacheRecord("sealed", "gone", ()),)
+    assert bolt_holders.records(path) == (bolt_holders.CacheRecord("sealed", "gone", ()),)
 
 
 def test_the_parents_of_merged_and_diffed_records_are_its_parents(tmp_path: Path) -> None:
     row: dict[bytes, Any] = {b"cache.mergeParents": b'{"value":["a","b"]}', b"cache.lowerDiffParent": b'{"value":"c"}'}
     path = tmp_path / "metadata_v2.db"
     path.write_bytes(bolt_file({b"_main": {b"r": row}}))
-    assert sorted(buildkit.records(path)[0].parents) == ["a", "b", "c"]
+    assert sorted(bolt_holders.records(path)[0].parents) == ["a", "b", "c"]
 
 
 @pytest.fixture
@@ -98,11 +98,11 @@ def test_the_snapshotter_numbers_exactly_the_directories_that_are_there(tmp_path
 
 
 def test_every_snapshot_and_blob_has_a_holder(tmp_path: Path, spaces: dict[str, containerd.Namespace]) -> None:
-    records = buildkit.records(unpacked(CONTAINERD, "metadata_v2.db", tmp_path))
+    records = bolt_holders.records(unpacked(CONTAINERD, "metadata_v2.db", tmp_path))
     containers = listed(CONTAINERD)["containers"]
     held: set[str] = set()
     for space in spaces.values():
-        found = containerd_holders.holders(space, containers, (record.id for record in records))
+        found = bolt_holders.holders(space, containers, (record.id for record in records))
         assert set(space.snapshots) <= set(found.snapshots)
         assert set(space.content) <= set(found.content)
         held |= {digest.removeprefix("sha256:") for digest in found.content}
@@ -110,9 +110,9 @@ def test_every_snapshot_and_blob_has_a_holder(tmp_path: Path, spaces: dict[str, 
 
 
 def test_the_base_layer_belongs_to_all_who_stand_on_it(tmp_path: Path, spaces: dict[str, containerd.Namespace]) -> None:
-    records = [record.id for record in buildkit.records(unpacked(CONTAINERD, "metadata_v2.db", tmp_path))]
+    records = [record.id for record in bolt_holders.records(unpacked(CONTAINERD, "metadata_v2.db", tmp_path))]
     containers = listed(CONTAINERD)["containers"]
-    found = containerd_holders.holders(spaces["moby"], containers, records)
+    found = bolt_holders.holders(spaces["moby"], containers, records)
     rows = containerd.directories(unpacked(CONTAINERD, "snapshotter_metadata.db", tmp_path))
     base = next(node for node, one in spaces["moby"].snapshots.items() if rows[one.stored_key].number == 1)
     held = found.snapshots[base]
@@ -130,7 +130,7 @@ def test_a_lease_alone_is_an_owner() -> None:
         leases={"pull": containerd.Lease({}, ("sha256:a",), ())},
         containers={},
     )
-    assert containerd_holders.holders(space, [], []).content == {
+    assert bolt_holders.holders(space, [], []).content == {
         "sha256:a": owners("lease:moby/pull"),
         "sha256:b": owners("lease:moby/pull"),
     }
@@ -149,7 +149,7 @@ def test_a_flat_lease_holds_parents_but_not_what_labels_name() -> None:
         leases={"flat": containerd.Lease({"containerd.io/gc.flat": "x"}, ("sha256:a",), (("overlayfs", "top"),))},
         containers={},
     )
-    found = containerd_holders.holders(space, [], [])
+    found = bolt_holders.holders(space, [], [])
     assert set(found.content) == {"sha256:a"}
     assert set(found.snapshots) == {("overlayfs", "top"), ("overlayfs", "base")}
 
@@ -166,7 +166,7 @@ def test_references_in_a_circle_end() -> None:
         leases={},
         containers={},
     )
-    found = containerd_holders.holders(space, [], [])
+    found = bolt_holders.holders(space, [], [])
     owner = owners("containerd:k8s.io/docker.io/library/x:1")
     assert found.content == {"sha256:a": owner, "sha256:b": owner}
     assert found.snapshots == {("overlayfs", "s"): owner}
@@ -183,8 +183,8 @@ def test_a_database_of_another_schema_is_refused(read: Callable[[Path], object],
 
 
 _READERS: list[tuple[str, str, Callable[[Path], object]]] = [
-    ("28.5.2-overlay2", "snapshots.db", buildkit.snapshots),
-    ("28.5.2-overlay2", "metadata_v2.db", buildkit.records),
+    ("28.5.2-overlay2", "snapshots.db", bolt_holders.snapshots),
+    ("28.5.2-overlay2", "metadata_v2.db", bolt_holders.records),
     (CONTAINERD, "meta.db", containerd.namespaces),
     (CONTAINERD, "snapshotter_metadata.db", containerd.directories),
 ]

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import layerdb, store
-from collectors.drivers.ask import Source
 from collectors.drivers.layerdb import Write
-from collectors.drivers.listing import Entry
+from collectors.drivers.layered import OVERLAY2
+from collectors.drivers.listing import Entry, Source
 from collectors.drivers.orphans import Evidence, prove
-from collectors.drivers.overlay2 import OVERLAY2
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, OrphanProof, Store, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, bolt_file, build_name, hex64, host, write

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collectors.drivers.engine_processes import containerd_roots, engine_processes, root_behind
 from collectors.drivers.files import followed
+from collectors.drivers.inner import containerd_roots, engine_processes, root_behind
 from collectors.drivers.other_stores import other_stores
-from collectors.model.owner import OwnerKind
+from collectors.model import OwnerKind
 from collectors.model.store import UnitKind
-from collectors.system.deadline import Clock
-from collectors.system.host import Host
+from collectors.system.deadline import Clock, Host
 from tests.drivers.docker_root_trees import GraphRoot, write
 
 

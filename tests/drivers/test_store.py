@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collectors.drivers import store
-from collectors.model.owner import CacheId, ChainId, ContainerId
+from collectors.model import CacheId, ChainId, ContainerId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import ContainerLayers, Store, Unit, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, build_name, hex64, host, write

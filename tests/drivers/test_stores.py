@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.drivers import store
-from collectors.model.owner import ImageId, OwnerKind
+from collectors.model import ImageId, OwnerKind
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from tests.drivers.docker_root_trees import GraphRoot, bolt_file, hex64, host, write
@@ -286,7 +286,7 @@ _UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
 from collectors.drivers import store
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(repr(store(Path(sys.argv[1]), this_host(), driver_hint=None, deadline_s=10)))
 """

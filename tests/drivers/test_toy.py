@@ -11,7 +11,7 @@ from collectors import drivers
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact
 from collectors.model.report import Report
-from collectors.reclaim.act import REMOVED
+from collectors.reclaim import REMOVED
 from collectors.reclaim.tree import remove_layer
 from collectors.report.document import encode
 from collectors.report.text import render

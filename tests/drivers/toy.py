@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from collectors.drivers.ask import Asker, Known, derived
 from collectors.drivers.base import Candidate, LayerRemover, Layout, Parts, StorageDriver
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.graph import opened_s
-from collectors.drivers.listing import born_s
-from collectors.model.owner import ImageId, Owner, OwnerKind
+from collectors.drivers.listing import Asker, Known, born_s, derived
+from collectors.model import ImageId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, DriverFacts, StoredImage, UnitKind
 
 

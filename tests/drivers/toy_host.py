@@ -14,7 +14,7 @@ from collectors.inventory import Request
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline import Options, survey
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 from tests.fakes.engine import engine
 from tests.fakes.recordings import recording
 

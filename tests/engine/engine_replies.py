@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from collectors.engine import past
-from collectors.engine.decode import containers, objects, usage
+from collectors.engine.decode import objects, usage
 from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Unavailable, Why
 from tests.fakes.recordings import recording
 
 HERE = Origin("test", "GET /test", datetime(2026, 11, 23, tzinfo=UTC), 0.0)
-CONTAINER = containers.containers(b'[{"Id": "c1"}]', HERE)[0]
+CONTAINER = objects.containers(b'[{"Id": "c1"}]', HERE)[0]
 
 Decoder = Callable[[bytes], Any]
 
@@ -28,10 +28,10 @@ DECODERS: tuple[tuple[str, Decoder], ...] = (
     ("version", lambda body: greeting(body, HERE)),
     ("info", lambda body: decode_engine(body, greeting(json.dumps({"ApiVersion": "1.45"}).encode(), HERE), HERE)),
     ("images", lambda body: objects.images(body, HERE)),
-    ("containers", lambda body: containers.containers(body, HERE)),
-    ("containers", lambda body: containers.sizes(body, HERE)),
+    ("containers", lambda body: objects.containers(body, HERE)),
+    ("containers", lambda body: objects.sizes(body, HERE)),
     ("volumes", lambda body: usage.volumes(body, HERE)),
-    ("inspect", lambda body: containers.inspected(CONTAINER, body, HERE)),
+    ("inspect", lambda body: objects.inspected(CONTAINER, body, HERE)),
     ("layers", lambda body: objects.diff_ids(body, HERE)),
     ("df", of_usage(usage.images)),
     ("df", of_usage(usage.containers)),

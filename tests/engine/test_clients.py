@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from collectors.engine import endpoint
-from collectors.engine.read_client import ReadClient
+from collectors.engine.network import ReadClient
 from collectors.engine.write_client import WriteClient
 from collectors.model.reading import Why
 from collectors.system.deadline import Declined, Malformed

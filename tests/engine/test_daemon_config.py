@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.engine.daemon_config import daemon_config, decode
+from collectors.engine.locality import daemon_config, decode
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.deadline import Malformed
-from collectors.system.host import this_host
+from collectors.system.deadline import Malformed, this_host
 
 
 @pytest.mark.parametrize(

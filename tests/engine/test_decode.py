@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collectors.engine.decode import JsonObject, containers, document, objects, usage
+from collectors.engine.decode import JsonObject, document, objects, usage
 from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.reply import Api, UsageKind, negotiate, parse
 from collectors.model.engine import Flavour, ImageStore
@@ -34,7 +34,7 @@ def one_image(**fields: Any) -> Any:
 
 
 def one_container(**fields: Any) -> Any:
-    (found,) = containers.containers(wire([{"Id": "c1", "Names": ["/one"], "State": "running", **fields}]), HERE)
+    (found,) = objects.containers(wire([{"Id": "c1", "Names": ["/one"], "State": "running", **fields}]), HERE)
     return found
 
 
@@ -225,7 +225,7 @@ def test_what_the_list_of_images_does_not_tell_is_not_asked_and_not_zero() -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_containers_name_images_that_are_listed(name: str) -> None:
     known = {image.id for image in objects.images(body(name, "images"), HERE)}
-    used = {item.image_id for item in containers.containers(body(name, "containers"), HERE)}
+    used = {item.image_id for item in objects.containers(body(name, "containers"), HERE)}
     assert used
     assert used <= known
 
@@ -239,7 +239,7 @@ def test_the_disk_usage_speaks_of_the_same_images_as_the_list(name: str) -> None
 
 def test_an_image_that_the_disk_usage_does_not_know_has_no_figures() -> None:
     listed = objects.images(wire([{"Id": "sha256:1", "Size": 7}]), HERE)
-    (found,) = objects.with_usage(listed, Exact({}, HERE), HERE)
+    (found,) = objects.images_with_usage(listed, Exact({}, HERE), HERE)
     assert isinstance(found.shared, Unavailable)
     assert found.size == Exact(7, HERE)
 
@@ -260,18 +260,18 @@ def test_an_empty_image_has_no_layer_and_an_absent_answer_has_no_number_of_layer
 
 
 def test_a_writable_layer_of_zero_is_left_out_of_a_measured_record() -> None:
-    found = containers.sizes(wire([{"Id": "c1", "SizeRootFs": 1982417}]), HERE)
+    found = objects.sizes(wire([{"Id": "c1", "SizeRootFs": 1982417}]), HERE)
     assert found == {"c1": usage.ContainerUsage(Exact(0, HERE), Exact(1982417, HERE))}
 
 
 def test_a_record_with_no_size_at_all_was_not_measured() -> None:
-    (measured,) = containers.sizes(wire([{"Id": "c1"}]), HERE).values()
+    (measured,) = objects.sizes(wire([{"Id": "c1"}]), HERE).values()
     assert isinstance(measured.writable, Unavailable)
     assert isinstance(measured.rootfs, Unavailable)
 
 
 def test_a_size_that_the_engine_failed_to_compute_is_unknown() -> None:
-    (measured,) = containers.sizes(wire([{"Id": "c1", "SizeRw": -1, "SizeRootFs": 5}]), HERE).values()
+    (measured,) = objects.sizes(wire([{"Id": "c1", "SizeRw": -1, "SizeRootFs": 5}]), HERE).values()
     assert isinstance(measured.writable, Unavailable)
 
 
@@ -301,9 +301,9 @@ def test_an_engine_that_sends_no_state_says_it_in_the_status(status: str, state:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recorded_container_tells_its_log_and_its_process(name: str) -> None:
-    listed = {item.id: item for item in containers.containers(body(name, "containers"), HERE)}
+    listed = {item.id: item for item in objects.containers(body(name, "containers"), HERE)}
     for label, reply in recording(name)["inspect"].items():
-        found = containers.inspected(listed[reply["Id"]], wire(reply), HERE)
+        found = objects.inspected(listed[reply["Id"]], wire(reply), HERE)
         assert f"/{found.name}" == label
         runs = label in ("/web", "/paused") and not name.startswith("podman")
         assert isinstance(found.pid, Exact) == runs
@@ -324,7 +324,7 @@ def test_every_recorded_container_tells_its_log_and_its_process(name: str) -> No
 
 def test_a_log_driver_without_a_file_has_no_log_path_to_miss() -> None:
     reply = {"HostConfig": {"LogConfig": {"Type": "journald"}}, "LogPath": ""}
-    found = containers.inspected(one_container(), wire(reply), HERE)
+    found = objects.inspected(one_container(), wire(reply), HERE)
     assert isinstance(found.log_path, Unavailable)
     assert found.log_path.why is Why.NOT_APPLICABLE
 

@@ -15,7 +15,7 @@ import pytest
 from collectors.engine import Endpoint, endpoint, view
 from collectors.engine.endpoint import BadAddress, is_loopback, uniform
 from collectors.model.reading import Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import docker  # noqa: F401 - loaded before any deadline begins: an engine over the network is asked by it
 import pytest
 
 from collectors.engine import endpoint, view
 from collectors.engine.session import BODY_LIMIT_BYTES
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.asking import ask
 from tests.fakes.engine import Fault, engine
 from tests.fakes.server import Drip, Flood, Mute, Reply, Reset, Server, Verbatim

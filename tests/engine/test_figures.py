@@ -12,7 +12,7 @@ import pytest
 from collectors.engine import endpoint, view
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Reading, Size, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.engine import engine, usage_reply
 from tests.fakes.recordings import NAMES, recording
 from tests.fakes.server import Action, Reply, Request

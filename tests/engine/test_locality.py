@@ -14,11 +14,10 @@ import pytest
 
 from collectors.engine import Endpoint, endpoint, view
 from collectors.engine.locality import is_local, own_container
+from collectors.model import ContainerId
 from collectors.model.engine import Engine, Flavour, ImageStore
-from collectors.model.owner import ContainerId
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.deadline import Declined
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host
 from tests.fakes.engine import engine as fake_engine
 from tests.fakes.recordings import recording
 

@@ -16,7 +16,7 @@ import pytest
 from collectors.engine import endpoint, view
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.engine import engine
 from tests.fakes.server import Drip, Mute
 
@@ -113,7 +113,7 @@ def test_an_unknown_authority_is_named(certificates: Path, tmp_path: Path) -> No
 def test_tls_without_verification_is_quiet_about_it(certificates: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom collectors.engine import *\n"
-        "from collectors.system.host import this_host\n"
+        "from collectors.system.deadline import this_host\n"
         "where = endpoint(sys.argv[1], {'DOCKER_TLS': '1', 'DOCKER_CERT_PATH': sys.argv[2]}, Path('/nowhere'))\n"
         "print(len(view(where, this_host(), deadline_s=5).images.value))"
     )

@@ -14,7 +14,7 @@ import pytest
 from collectors.engine import endpoint
 from collectors.engine import past as decode
 from collectors.engine.past import Past
-from collectors.model.owner import ImageId
+from collectors.model import ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Malformed
 from tests.fakes.engine import Fault, engine

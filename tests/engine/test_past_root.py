@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from collectors.engine.daemon_config import keep_root, last_known
 from collectors.engine.endpoint import Endpoint
-from collectors.system.host import Host, this_host
+from collectors.engine.locality import keep_root, last_known
+from collectors.system.deadline import Host, this_host
 
 DEFAULT = Endpoint("unix:///var/run/docker.sock", "the default socket", False, None, "")
 OTHER = Endpoint("unix:///srv/docker.sock", "--host", False, None, "")

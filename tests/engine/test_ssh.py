@@ -11,7 +11,7 @@ import pytest
 
 from collectors.engine import endpoint, view
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.asking import ask
 from tests.fakes.engine import engine
 from tests.fakes.server import Drip, Mute

@@ -16,7 +16,7 @@ import pytest
 from collectors.engine import Part, endpoint, questions, view
 from collectors.model.engine import EngineView
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.engine import engine
 from tests.fakes.recordings import recording
 from tests.fakes.server import Action, Mute, Reply, Request, Server, wait_until
@@ -315,7 +315,7 @@ def test_importing_the_source_imports_no_sdk() -> None:
 def test_no_library_writes_to_the_terminal() -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom collectors.engine import *\n"
-        "from collectors.system.host import this_host\n"
+        "from collectors.system.deadline import this_host\n"
         "view(endpoint(sys.argv[1], {}, Path('/nowhere')), this_host(), deadline_s=0.5)"
     )
     with engine("26.1.5-overlay2", {"/images/json": Mute(), "/volumes": Reply(b"{")}) as server:

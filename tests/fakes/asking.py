@@ -11,8 +11,8 @@ _ASK = """
 import gc, json, os, sys, threading, time
 from pathlib import Path
 from collectors.engine import endpoint, view
-from collectors.system.host import this_host
-import collectors.engine.read_client  # while its files may be read
+from collectors.system.deadline import this_host
+import collectors.engine.network  # while its files may be read
 import docker  # which an engine over the network is asked by: it may take longer to load than a short deadline
 url, deadline_s, runs, uid = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 if uid:

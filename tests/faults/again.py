@@ -27,7 +27,7 @@ def held() -> dict[str, int]:
 
 
 def main(runs: str, *arguments: str) -> int:
-    from collectors.cli.main import main as ullage
+    from collectors.cli import main as ullage
 
     statuses = []
     before = held()

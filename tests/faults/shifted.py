@@ -24,6 +24,6 @@ def shift(seconds: float) -> None:
 
 if __name__ == "__main__":
     shift(float(sys.argv[1]))
-    from collectors.cli.main import main
+    from collectors.cli import main
 
     sys.exit(main(sys.argv[2:]))

@@ -15,8 +15,8 @@ from typing import Any
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
 from collectors.filesystems.btrfs.trees.table import Measured
+from collectors.model import UnitId
 from collectors.model.btrfs import SplitRule
-from collectors.model.owner import UnitId
 
 BYTES = Path(__file__).parents[1] / "bytes" / "btrfs"
 SHAPES = ("layers", "mixed", "raid10")

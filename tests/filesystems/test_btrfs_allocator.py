@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.allocator import (
     PROFILES,
     DeviceRoom,
@@ -102,9 +102,9 @@ def test_chunks_are_limited_by_kind_by_size_and_by_the_administrator() -> None:
 
 def test_holes_lie_between_the_stripes_and_the_first_mib_is_nobodys() -> None:
     chunks = [
-        ChunkItem(8 * MIB, STRIPE, layout.DATA, 1, ((1, 4 * MIB),), 80),
-        ChunkItem(8 * MIB, STRIPE, layout.METADATA | layout.DUP, 1, ((1, 20 * MIB), (1, 28 * MIB)), 112),
-        ChunkItem(8 * MIB, STRIPE, layout.DATA, 1, ((2, 0),), 80),
+        ChunkItem(8 * MIB, STRIPE, ioctl.DATA, 1, ((1, 4 * MIB),), 80),
+        ChunkItem(8 * MIB, STRIPE, ioctl.METADATA | ioctl.DUP, 1, ((1, 20 * MIB), (1, 28 * MIB)), 112),
+        ChunkItem(8 * MIB, STRIPE, ioctl.DATA, 1, ((2, 0),), 80),
     ]
     assert holes(1, 64 * MIB, chunks) == (3 * MIB, 8 * MIB, 28 * MIB)
     assert one_hole(64 * MIB, 24 * MIB) == (39 * MIB,)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from crc32c import crc32c
 
-from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.ioctl import Key
-from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, ITEM_BYTES, Key
 from collectors.filesystems.btrfs.trees import table
 from tests.filesystems import btrfs_replay as replay
 
@@ -51,10 +50,10 @@ def converted(content: replay.Blocks) -> replay.Blocks:
         for place, page in content.items()
         if place[1] != 65536 and page[32:48] == fsid and page[100] == 0
     }
-    leaves = {place: block for place, block in blocks.items() if owner_of(block) == layout.EXTENT_TREE}
-    (roots,) = (place for place, block in blocks.items() if owner_of(block) == layout.ROOT_TREE)
+    leaves = {place: block for place, block in blocks.items() if owner_of(block) == ioctl.EXTENT_TREE}
+    (roots,) = (place for place, block in blocks.items() if owner_of(block) == ioctl.ROOT_TREE)
     groups = [item for block in leaves.values() for item in leaf_items(block) if is_group(item[0])]
-    ((_, like),) = (item for item in leaf_items(blocks[roots]) if item[0][:2] == (layout.EXTENT_TREE, layout.ROOT_ITEM))
+    ((_, like),) = (item for item in leaf_items(blocks[roots]) if item[0][:2] == (ioctl.EXTENT_TREE, ioctl.ROOT_ITEM))
     # A place in the same chunk, far behind all that is in use: so the distance from logical to physical is the same.
     devid, near = min(leaves)
     free = near + (16 << 20)
@@ -62,10 +61,10 @@ def converted(content: replay.Blocks) -> replay.Blocks:
     header, root = bytearray(leaves[devid, near][:HEADER_BYTES]), bytearray(like)
     struct.pack_into("<Q", header, 48, address)
     struct.pack_into("<Q", header, 80, u64(like, 160))
-    struct.pack_into("<Q", header, 88, layout.BLOCK_GROUP_TREE)
+    struct.pack_into("<Q", header, 88, ioctl.BLOCK_GROUP_TREE)
     struct.pack_into("<Q", root, 176, address)
     root[238] = 0
-    new_root = ((layout.BLOCK_GROUP_TREE, layout.ROOT_ITEM, 0), bytes(root))
+    new_root = ((ioctl.BLOCK_GROUP_TREE, ioctl.ROOT_ITEM, 0), bytes(root))
     written = {place: leaf(block, [emptied(item) for item in leaf_items(block)]) for place, block in leaves.items()}
     written[devid, free] = leaf(bytes(header), [with_one_more(item) for item in groups])
     written[roots] = leaf(blocks[roots], [*leaf_items(blocks[roots]), new_root])
@@ -77,7 +76,7 @@ def converted(content: replay.Blocks) -> replay.Blocks:
 
 
 def is_group(key: Key) -> bool:
-    return key[1] == layout.BLOCK_GROUP_ITEM
+    return key[1] == ioctl.BLOCK_GROUP_ITEM
 
 
 def emptied(item: tuple[Key, bytes]) -> tuple[Key, bytes]:
@@ -89,7 +88,7 @@ def emptied(item: tuple[Key, bytes]) -> tuple[Key, bytes]:
 def with_one_more(item: tuple[Key, bytes]) -> tuple[Key, bytes]:
     """The new leaf is itself a block of metadata."""
     key, data = item
-    more = NODE if u64(data, 16) & layout.METADATA else 0
+    more = NODE if u64(data, 16) & ioctl.METADATA else 0
     return key, struct.pack("<Q", u64(data, 0) + more) + data[8:]
 
 

@@ -10,8 +10,8 @@ from crc32c import crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs.trees import checksum
-from collectors.filesystems.btrfs.trees.checksum import Unsupported
+from collectors.filesystems.btrfs.trees import chunk_map
+from collectors.filesystems.btrfs.trees.chunk_map import Unsupported
 from tests.filesystems import btrfs_replay as replay
 
 
@@ -37,7 +37,7 @@ def bit_by_bit(data: bytes) -> int:
 @pytest.mark.parametrize("count", [1, 3])
 def test_many_blocks_have_the_checksum_of_each(size: int, count: int) -> None:
     blocks = random_blocks(count, size, count)
-    found = checksum.crc32c_of_rows(blocks)
+    found = chunk_map.crc32c_of_rows(blocks)
     assert int(found[-1]) == bit_by_bit(blocks[-1, 32:].tobytes())
     assert found.tolist() == [crc32c(row[32:].tobytes()) for row in blocks]
 
@@ -49,15 +49,15 @@ def test_any_changed_byte_is_noticed(seed: int, at: int, bits: int) -> None:
     blocks[0, :4] = np.frombuffer(crc32c(blocks[0, 32:].tobytes()).to_bytes(4, "little"), np.uint8)
     blocks[1] = blocks[0]
     blocks[1, at] ^= bits
-    assert checksum.right(blocks, 0).tolist() == [True, False]
+    assert chunk_map.right(blocks, 0).tolist() == [True, False]
 
 
 def test_xxhash64_of_known_texts() -> None:
     """Length 32 × n, as published for XXH64 with seed 0; and what the kernel wrote (a captured filesystem)."""
     zeros = np.zeros((1, 32), np.uint8)
-    assert int(checksum._xxh64(zeros)[0]) == 0xF6E9BE5D70632CF5
+    assert int(chunk_map._xxh64(zeros)[0]) == 0xF6E9BE5D70632CF5
     superblock = replay.blocks("raid10")[1, 65536]
-    assert checksum.right(np.frombuffer(superblock, np.uint8).reshape(1, 4096), 1).all()
+    assert chunk_map.right(np.frombuffer(superblock, np.uint8).reshape(1, 4096), 1).all()
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_long_hashes_fill_the_whole_field(kind: int, digest: object) -> None:
     for row in blocks:
         row[:32] = np.frombuffer(digest(row[32:].tobytes()).digest(), np.uint8)
     blocks[1, 4000] ^= 1
-    assert checksum.right(blocks, kind).tolist() == [True, False]
+    assert chunk_map.right(blocks, kind).tolist() == [True, False]
 
 
 def test_a_checksum_of_the_future_is_not_taken_for_a_wrong_one() -> None:
     with pytest.raises(Unsupported, match="checksum type 9"):
-        checksum.right(random_blocks(1, 4096, 0), 9)
+        chunk_map.right(random_blocks(1, 4096, 0), 9)
 
 
 def test_names_hash_as_the_kernel_hashes_them() -> None:
     """DIR_ITEM keys of a captured filesystem: (256, 84, 2378154706) is the entry "default" of every root tree."""
-    assert checksum.name_hash(b"default") == 2378154706
+    assert chunk_map.name_hash(b"default") == 2378154706

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from crc32c import crc32c
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.decode import ChunkItem
-from collectors.filesystems.btrfs.trees import checksum, chunk_map
-from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
-from collectors.filesystems.btrfs.trees.chunk_map import ChunkMap
+from collectors.filesystems.btrfs.trees import chunk_map
+from collectors.filesystems.btrfs.trees.chunk_map import ChunkMap, Stale, Unsupported
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
 
@@ -19,7 +18,7 @@ NODE, STRIPE, MIB = 16384, 65536, 1 << 20
 
 def chunk(profile: int, stripes: int, sub: int = 1, size: int = 4 * MIB) -> ChunkItem:
     places = tuple((number + 1, 100 * MIB * (number + 1)) for number in range(stripes))
-    return ChunkItem(size, STRIPE, layout.METADATA | profile, sub, places, 0)
+    return ChunkItem(size, STRIPE, ioctl.METADATA | profile, sub, places, 0)
 
 
 def places(found: ChunkMap, copy: int, start: int, size: int) -> list[tuple[int, int]]:
@@ -32,13 +31,13 @@ def places(found: ChunkMap, copy: int, start: int, size: int) -> list[tuple[int,
     ("profile", "stripes", "sub", "copies"),
     [
         (0, 1, 1, 1),
-        (layout.DUP, 2, 1, 2),
-        (layout.RAID1, 2, 1, 2),
-        (layout.RAID1C3, 3, 1, 3),
-        (layout.RAID1C4, 4, 1, 4),
-        (layout.RAID0, 3, 1, 1),
-        (layout.RAID10, 4, 2, 2),
-        (layout.RAID10, 6, 2, 2),
+        (ioctl.DUP, 2, 1, 2),
+        (ioctl.RAID1, 2, 1, 2),
+        (ioctl.RAID1C3, 3, 1, 3),
+        (ioctl.RAID1C4, 4, 1, 4),
+        (ioctl.RAID0, 3, 1, 1),
+        (ioctl.RAID10, 4, 2, 2),
+        (ioctl.RAID10, 6, 2, 2),
     ],
 )
 def test_no_two_blocks_share_a_place_and_copies_lie_apart(profile: int, stripes: int, sub: int, copies: int) -> None:
@@ -58,7 +57,7 @@ def test_no_two_blocks_share_a_place_and_copies_lie_apart(profile: int, stripes:
 
 
 def test_raid0_goes_round_the_devices_stripe_by_stripe() -> None:
-    found = ChunkMap([(0, chunk(layout.RAID0, 2))], NODE)
+    found = ChunkMap([(0, chunk(ioctl.RAID0, 2))], NODE)
     assert places(found, 0, 0, 4 * STRIPE)[:: STRIPE // NODE] == [
         (1, 100 * MIB),
         (2, 200 * MIB),
@@ -77,7 +76,7 @@ def test_an_address_in_no_chunk_is_stale() -> None:
 
 
 def test_parity_moves_on_by_one_device_with_every_row_of_stripes() -> None:
-    found = ChunkMap([(0, chunk(layout.RAID5, 3))], NODE)
+    found = ChunkMap([(0, chunk(ioctl.RAID5, 3))], NODE)
     assert places(found, 0, 0, 6 * STRIPE)[:: STRIPE // NODE] == [
         (1, 100 * MIB),
         (2, 200 * MIB),
@@ -96,7 +95,7 @@ def test_metadata_on_an_unknown_profile_is_unsupported() -> None:
 
 
 def test_a_block_that_crosses_a_stripe_is_unsupported() -> None:
-    found = ChunkMap([(0, chunk(layout.RAID0, 2))], NODE)
+    found = ChunkMap([(0, chunk(ioctl.RAID0, 2))], NODE)
     with pytest.raises(Unsupported, match="crosses"):
         found.locate(np.array([STRIPE - 4096], np.uint64), 0)
 
@@ -143,4 +142,4 @@ def test_blocks_of_one_page_and_of_sixteen_are_checked_alike() -> None:
     for size in (4096, 65536):
         blocks = np.zeros((1, size), np.uint8)
         blocks[0, :4] = np.frombuffer(crc32c(bytes(size - 32)).to_bytes(4, "little"), np.uint8)
-        assert checksum.right(blocks, 0).all()
+        assert chunk_map.right(blocks, 0).all()

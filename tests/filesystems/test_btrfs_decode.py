@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs import decode, layout
+from collectors.filesystems.btrfs import decode, ioctl
 from collectors.system.deadline import Malformed
 from tests.filesystems import btrfs_replay as replay
 
@@ -109,17 +109,17 @@ def test_a_root_item_tells_its_birth_and_how_far_the_cleaner_came() -> None:
 @pytest.mark.parametrize(
     ("flags", "devices", "expected"),
     [
-        (layout.DATA, 1, ("data", "single", (1, 1))),
-        (layout.METADATA | layout.DUP, 1, ("metadata", "DUP", (2, 1))),
-        (layout.SYSTEM | layout.RAID1C3, 4, ("system", "RAID1C3", (3, 1))),
-        (layout.DATA | layout.METADATA | layout.RAID0, 2, ("mixed", "RAID0", (1, 1))),
-        (layout.DATA | layout.RAID10, 4, ("data", "RAID10", (2, 1))),
-        (layout.DATA | layout.RAID5, 4, ("data", "RAID5", (4, 3))),
-        (layout.DATA | layout.RAID6, 4, ("data", "RAID6", (4, 2))),
-        (layout.METADATA | layout.GLOBAL_RESERVE, 1, ("global reserve", "single", (1, 1))),
-        (layout.DATA | 1 << 48, 1, ("data", "single", (1, 1))),
-        (layout.DATA | 1 << 11, 1, ("data", "profile 0x800", (1, 1))),
+        (ioctl.DATA, 1, ("data", "single", (1, 1))),
+        (ioctl.METADATA | ioctl.DUP, 1, ("metadata", "DUP", (2, 1))),
+        (ioctl.SYSTEM | ioctl.RAID1C3, 4, ("system", "RAID1C3", (3, 1))),
+        (ioctl.DATA | ioctl.METADATA | ioctl.RAID0, 2, ("mixed", "RAID0", (1, 1))),
+        (ioctl.DATA | ioctl.RAID10, 4, ("data", "RAID10", (2, 1))),
+        (ioctl.DATA | ioctl.RAID5, 4, ("data", "RAID5", (4, 3))),
+        (ioctl.DATA | ioctl.RAID6, 4, ("data", "RAID6", (4, 2))),
+        (ioctl.METADATA | ioctl.GLOBAL_RESERVE, 1, ("global reserve", "single", (1, 1))),
+        (ioctl.DATA | 1 << 48, 1, ("data", "single", (1, 1))),
+        (ioctl.DATA | 1 << 11, 1, ("data", "profile 0x800", (1, 1))),
     ],
 )
 def test_block_group_flags_have_names(flags: int, devices: int, expected: tuple[str, str, tuple[int, int]]) -> None:
-    assert (layout.kind(flags), layout.profile(flags), layout.copies(flags, devices)) == expected
+    assert (ioctl.kind(flags), ioctl.profile(flags), ioctl.copies(flags, devices)) == expected

@@ -15,8 +15,8 @@ from collectors.filesystems.btrfs.trees.known_leaves import KnownLeaves
 from collectors.filesystems.btrfs.trees.leaves import Extents, InodeRecords, Items, Links
 from collectors.filesystems.btrfs.trees.memory import LEAF, LeafMemory
 from collectors.filesystems.btrfs.trees.splitting import NAMES
+from collectors.model import UnitId
 from collectors.model.btrfs import SplitRule
-from collectors.model.owner import UnitId
 
 SECTOR, TOP = 4096, 256
 U64, I64 = np.uint64, np.int64

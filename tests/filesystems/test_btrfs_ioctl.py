@@ -13,7 +13,7 @@ import pytest
 from collectors.filesystems import btrfs
 from collectors.filesystems.btrfs import ioctl
 from collectors.model.reading import Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 
 
 def test_a_slow_ioctl_does_not_stop_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from collectors.filesystems.btrfs import holders
 from collectors.filesystems.btrfs.trees.leaves import InodeRecords
 from collectors.filesystems.btrfs.trees.names import LargeInodes, named
 from collectors.filesystems.btrfs.trees.sets import RootSets
+from collectors.model import UnitId
 from collectors.model.btrfs import Holding, LargeFile, Sharing, SplitRule
 from collectors.model.filesystem import PathUsage
-from collectors.model.owner import UnitId
 from collectors.system.deadline import Malformed
 
 MIB = 1 << 20

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from collectors.filesystems.btrfs import figures, search
 from collectors.filesystems.btrfs.decode import DevInfo
 from collectors.filesystems.btrfs.ioctl import U64_MAX
-from collectors.system.deadline import Malformed
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Host, Malformed, this_host
 
 UUID = "11111111-2222-3333-4444-555555555555"
 

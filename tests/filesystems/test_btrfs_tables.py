@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs.trees import share, table
+from collectors.filesystems.btrfs import trees
+from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.sets import RootSets
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
+from collectors.model import UnitId
 from collectors.model.btrfs import LargeFile, SplitRule
-from collectors.model.owner import UnitId
 from collectors.system import folders
 from collectors.system.deadline import Malformed
 from tests.scale.growth import TOO_MUCH, growth
@@ -92,7 +93,7 @@ def test_the_union_of_ranges_counts_each_byte_once(ranges: list[tuple[int, int]]
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> tuple[dict[int, int], dict[int, int]]:
+def drawn_trees(draw: st.DrawFn) -> tuple[dict[int, int], dict[int, int]]:
     """(inode → parent, inode → bit of its rule): inodes in any order of age, as moved directories are."""
     inodes = [256, *draw(st.lists(st.integers(257, 400), unique=True, min_size=1, max_size=30))]
     parents = {256: 256}
@@ -103,7 +104,7 @@ def trees(draw: st.DrawFn) -> tuple[dict[int, int], dict[int, int]]:
 
 
 @settings(max_examples=200)
-@given(trees(), st.data())
+@given(drawn_trees(), st.data())
 def test_the_deepest_rule_above_an_inode_holds_its_extents(
     tree: tuple[dict[int, int], dict[int, int]], data: st.DataObject
 ) -> None:
@@ -211,33 +212,33 @@ def measured() -> Measured:
 
 def test_a_kept_result_comes_back_as_it_was(tmp_path: Path) -> None:
     rules = (SplitRule("a", UnitId("x")), SplitRule("b", UnitId("y")))
-    kept = share.KeptTable(measured(), share.digest(rules), 1_700_000_000.5)
-    share.store(tmp_path / "state", "uuid", kept)
-    assert share.load(tmp_path / "state", "uuid") == kept
-    assert share.load(tmp_path / "state", "another") is None
-    assert share.digest(rules) == share.digest(rules[::-1]) != share.digest(rules[:1])
+    kept = trees.KeptTable(measured(), trees.digest(rules), 1_700_000_000.5)
+    trees.store(tmp_path / "state", "uuid", kept)
+    assert trees.load(tmp_path / "state", "uuid") == kept
+    assert trees.load(tmp_path / "state", "another") is None
+    assert trees.digest(rules) == trees.digest(rules[::-1]) != trees.digest(rules[:1])
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["btrfs-uuid.json"]
 
 
 @given(cut=st.integers(0, 400), inserted=st.sampled_from(["", "null", '"x"', "{", "[1]", "-1"]))
 def test_a_damaged_file_is_no_result(tmp_path_factory: pytest.TempPathFactory, cut: int, inserted: str) -> None:
     folder = tmp_path_factory.mktemp("state")
-    kept = share.KeptTable(measured(), "digest", 1.0)
-    share.store(folder, "uuid", kept)
+    kept = trees.KeptTable(measured(), "digest", 1.0)
+    trees.store(folder, "uuid", kept)
     (file,) = folder.iterdir()
     text = file.read_text()
     file.write_text(text[:cut] + inserted + text[cut + 3 :])
-    found = share.load(folder, "uuid")
+    found = trees.load(folder, "uuid")
     assert found in (None, kept)
 
 
 def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> None:
-    share.store(tmp_path, "uuid", share.KeptTable(measured(), "digest", 1.0))
+    trees.store(tmp_path, "uuid", trees.KeptTable(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     file.write_bytes(content.replace(b'"data":[60', b'"data":[61'))
     assert file.read_bytes() != content
-    assert share.load(tmp_path, "uuid") is None
+    assert trees.load(tmp_path, "uuid") is None
 
 
 @pytest.mark.parametrize(
@@ -253,36 +254,36 @@ def test_a_digit_that_was_altered_costs_a_walk_and_no_truth(tmp_path: Path) -> N
     ],
 )
 def test_a_document_that_does_not_fit_itself_is_no_result(tmp_path: Path, harm: dict[str, object]) -> None:
-    share.store(tmp_path, "uuid", share.KeptTable(measured(), "digest", 1.0))
+    trees.store(tmp_path, "uuid", trees.KeptTable(measured(), "digest", 1.0))
     (file,) = tmp_path.iterdir()
     document = json.loads(folders.opened(file.read_bytes()))
     file.write_bytes(folders.sealed(json.dumps(document | harm).encode()))
-    assert share.load(tmp_path, "uuid") is None
+    assert trees.load(tmp_path, "uuid") is None
 
 
 def test_nesting_without_end_is_no_result(tmp_path: Path) -> None:
     (tmp_path / "btrfs-uuid.json").write_bytes(folders.sealed(b"[" * 100_000))
-    assert share.load(tmp_path, "uuid") is None
+    assert trees.load(tmp_path, "uuid") is None
 
 
 def test_a_folder_that_cannot_be_written_to_keeps_nothing_and_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    share.store(tmp_path / "file" / "below", "uuid", share.KeptTable(measured(), "digest", 1.0))
-    assert share.load(tmp_path / "file" / "below", "uuid") is None
+    trees.store(tmp_path / "file" / "below", "uuid", trees.KeptTable(measured(), "digest", 1.0))
+    assert trees.load(tmp_path / "file" / "below", "uuid") is None
 
 
 @given(st.lists(st.integers(0, 2**70), max_size=8), st.lists(st.integers(0, 300), max_size=8))
 def test_sets_are_kept_as_they_were_and_their_holders_found(masks: list[int], alone: list[int]) -> None:
     units = range(301)
     for mask in [*masks, *(1 << bit for bit in alone), *(3 << bit for bit in alone if bit < 300)]:
-        assert share._mask(share._written(mask), len(units)) == mask
+        assert trees._mask(trees._written(mask), len(units)) == mask
         assert list(table._held_by(mask, units)) == [bit for bit in units if mask >> bit & 1]
 
 
 @pytest.mark.parametrize("written", ["1@9", "-1@0", "1@-1", "400@0", "1@99999999999999", "x@0", "1", "@"])
 def test_a_set_of_holders_that_are_not_there_is_refused(written: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of any kind: the file is damaged
-        share._mask(written, 9)
+        trees._mask(written, 9)
 
 
 def many_alone(count: int) -> Table:
@@ -300,8 +301,8 @@ def test_a_table_of_many_subvolumes_grows_as_they_do(tmp_path: Path) -> None:
     assert growth(prepared, 1_500) < TOO_MUCH
     sizes = []
     for count in (1_500, 6_000):
-        kept = share.KeptTable(replace(measured(), table=many_alone(count)), "digest", 1.0)
-        share.store(tmp_path, f"{count}", kept)
-        assert share.load(tmp_path, f"{count}") == kept
+        kept = trees.KeptTable(replace(measured(), table=many_alone(count)), "digest", 1.0)
+        trees.store(tmp_path, f"{count}", kept)
+        assert trees.load(tmp_path, f"{count}") == kept
         sizes.append((tmp_path / f"btrfs-{count}.json").stat().st_size)
     assert sizes[1] / sizes[0] < 5

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.filesystems.btrfs.trees import checksum, table
-from collectors.filesystems.btrfs.trees.checksum import Unsupported
+from collectors.filesystems.btrfs.trees import chunk_map, table
+from collectors.filesystems.btrfs.trees.chunk_map import Unsupported
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
 from collectors.system.deadline import Malformed
@@ -118,7 +118,7 @@ def test_damage_behind_a_right_checksum_is_refused_or_answered_never_worse(
 ) -> None:
     """As a faulty machine would write it. No other exception, no endless loop, no negative count of a set."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checksum, "right", lambda blocks, kind: np.ones(len(blocks), np.bool_))
+        patch.setattr(chunk_map, "right", lambda blocks, kind: np.ones(len(blocks), np.bool_))
         try:
             found = replay.walk(tmp_path, damaged(*where))
         except (Malformed, Unsupported):

@@ -8,8 +8,7 @@ import pytest
 
 from collectors.filesystems import ext4, kind_of, xfs
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
-from collectors.system.deadline import Malformed
-from collectors.system.host import this_host
+from collectors.system.deadline import Malformed, this_host
 from tests.ledger.build import HERE
 from tests.system.walking import a_mount
 

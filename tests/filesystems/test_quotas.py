@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from collectors.filesystems import quotas
-from collectors.filesystems.quotas import project_quotas
+from collectors.filesystems import limits_and_reflinks
+from collectors.filesystems.limits_and_reflinks import project_quotas
+from collectors.model import UnitId
 from collectors.model.filesystem import Mount, ProjectQuota
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Unavailable
 from collectors.model.store import Unit, UnitKind
 
@@ -62,7 +62,7 @@ class Kernel:
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, folder: Path, kernel: Kernel, mount: Mount = MOUNT) -> object:
-    monkeypatch.setattr(quotas, "_libc", kernel)
+    monkeypatch.setattr(limits_and_reflinks, "_libc", kernel)
     units = [Unit(UnitId(str(folder)), UnitKind.VOLUME, str(folder), "mail", frozenset(), False, None)]
     found = project_quotas(mount, units)
     return found.value if isinstance(found, Exact) else found

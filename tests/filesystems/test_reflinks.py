@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.filesystems.reflinks import once
+from collectors.filesystems.limits_and_reflinks import once
+from collectors.model import HOST_UNIT, UnitId
 from collectors.model.filesystem import Occupancy, PathUsage, Share, Usage
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact
 from tests.ledger.build import HERE, NOT_READ
 

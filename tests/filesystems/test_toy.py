@@ -18,7 +18,7 @@ from collectors.model.snapshot import FilesystemFacts
 from collectors.report.document import encode
 from collectors.report.metrics import openmetrics
 from collectors.report.text import render
-from collectors.system.host import Host
+from collectors.system.deadline import Host
 from tests.drivers.toy import TOY
 from tests.drivers.toy_host import toy_report, toy_root
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from collectors.forecast import Point
 from collectors.forecast.crossings import Forecast, forecast, study
 from collectors.model.filesystem import used_percent
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import Crossing
 from collectors.model.settings import Thresholds
 from collectors.pipeline.memory import fill_severity, rule_severity

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collectors.forecast.build_steps import BuildStep, build_steps, busting_step, plain_instruction
+from collectors.forecast.view import BuildStep, build_steps, busting_step, plain_instruction
+from collectors.model import DiffId, ImageId
 from collectors.model.engine import HistoryStep, Image
-from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from collectors.forecast.churn import By, TagEvent, attribute, churn, moves
 from collectors.journal.encoding import short_id
+from collectors.model import ImageId
 from collectors.model.engine import repository_of
-from collectors.model.owner import ImageId
 from collectors.model.reading import Between, Exact, Size
 from tests.journal.build import GIB, HERE, NOON, RUN, a_journal, a_record, an_image, image_id
 from tests.scale.growth import TOO_MUCH, growth

@@ -10,11 +10,11 @@ from collectors.drivers.base import StorageDriver
 from collectors.drivers.containerd_store import CONTAINERD
 from collectors.drivers.graph import VFS
 from collectors.drivers.podman import PODMAN
-from collectors.filesystems.btrfs.kind import subvolume_units
-from collectors.inventory.study import docker_units
+from collectors.filesystems.btrfs import subvolume_units
+from collectors.inventory.filesystem import docker_units
+from collectors.model import SubvolumeId, UnitId
 from collectors.model.btrfs import Subvolume
 from collectors.model.filesystem import Mount
-from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import Store, Unit, UnitKind
 from collectors.system.mount_table import Places

@@ -14,17 +14,16 @@ from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble, roots
 from collectors.inventory.roots import docker_root, likely_home
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.model.filesystem import Mount
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.reading import Exact, Unavailable, Why, charged
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline.judge import UNKNOWN, Ruling, close_books, judge, report
 from collectors.pipeline.memory import blank
 from collectors.report.text import render
-from collectors.system.deadline import Clock
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Clock, Host, this_host
 from collectors.system.mount_table import Places
 from tests.fakes.recordings import body
 from tests.ledger.build import HERE

@@ -19,7 +19,7 @@ from collectors.inventory import Request, assemble
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import Snapshot
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Host, this_host
 from collectors.system.unlinked_files import OpenFileSearch, search_open_files
 from tests.fakes.server import Mute
 from tests.faults.room import Room
@@ -70,7 +70,7 @@ def test_the_engine_walks_through_volumes_only_where_we_cannot(room: Room, tmp_p
 
 def test_what_eats_the_deadline_does_not_take_the_fill_along(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     late = Unavailable(Why.TIMED_OUT, "no answer in 0 s", Origin("statvfs", "made up", datetime.now(UTC), 0.0))
-    monkeypatch.setattr(sys.modules["collectors.inventory.study"], "statvfs", lambda *_, **__: late)
+    monkeypatch.setattr(sys.modules["collectors.inventory.filesystem"], "statvfs", lambda *_, **__: late)
     with room.engine() as server:
         host = replace(this_host(), docker_root=room.root)
         last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))

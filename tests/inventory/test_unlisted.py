@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.filesystems.btrfs.kind import unlisted_units
+from collectors.filesystems.btrfs import unlisted_units
+from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.btrfs import Holding, Sharing
-from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import UnitKind
 from tests.ledger.build import unit
 

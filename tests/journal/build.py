@@ -10,8 +10,8 @@ from typing import Any
 
 from collectors.forecast import Point
 from collectors.journal import Journal, Record
+from collectors.model import DiffId, ImageId
 from collectors.model.engine import Image
-from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.system.folders import Folder
 

@@ -28,7 +28,7 @@ from collectors.journal.encoding import (
 )
 from collectors.journal.reading import read
 from collectors.model.filesystem import Allocation
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from tests.journal.build import NOON, RUN, a_folder, a_record, image_id
 
 HOSTILE = [

@@ -15,7 +15,7 @@ import pytest
 
 from collectors.journal import vault
 from collectors.journal.vault import Kept, Task, in_a_name
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from tests.journal.build import NOON
 
 TASK = Task(

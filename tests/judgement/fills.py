@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.reading import charged
 from collectors.model.report import Report
 from tests.judgement.real import Answer, Fill, Home, Make, litter, put, until

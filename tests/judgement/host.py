@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import chain
 
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from tests.judgement.key import Way, answer, labels
 from tests.judgement.reading import Verdict
 from tests.judgement.shown import Shown

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 
 from collectors.causes import find
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import Harm, Step
 from collectors.model.reading import charged, floor
 from tests.judgement.host import Host, Thing

@@ -19,7 +19,7 @@ from collectors.model.plan import Harm
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline import Options, survey
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.judgement.jury import Judged, Mark
 from tests.judgement.key import CLASSES
 from tests.judgement.reading import Verdict, either, word

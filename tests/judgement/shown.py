@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from collectors.drivers import DRIVERS
-from collectors.ledger.account import Account
+from collectors.ledger import Account
+from collectors.model import HOST_UNIT, ContainerId, ImageId, UnitId
 from collectors.model.engine import (
     Attachment,
     BuildRecord,
@@ -32,7 +33,6 @@ from collectors.model.filesystem import (
     Share,
     Usage,
 )
-from collectors.model.owner import HOST_UNIT, ContainerId, ImageId, UnitId
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Growth, Report
 from collectors.model.settings import DEFAULTS

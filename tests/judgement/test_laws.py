@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from collectors.causes import host_files
-from collectors.model.finding import Finding, Severity
-from collectors.model.plan import Step
+from collectors.model.plan import Finding, Severity, Step
 from collectors.model.reading import Exact
 from tests.judgement import laws
 from tests.judgement.draw import draw

@@ -35,7 +35,7 @@ def shift(minutes: float) -> None:
 
 if __name__ == "__main__":
     shift(float(sys.argv[1]))
-    from collectors.cli.main import main
+    from collectors.cli import main
     from collectors.engine import past
 
     # The engine is asked about its past in its own time: about the future it would keep silent until it came.

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.text import Text
 from textual.pilot import Pilot
 
-from collectors.cli.arguments import parser
+from collectors.cli.command_line import parser
 from tests.faults.running import anybodys_python
 from tests.lab import Lab
 from tui.app import UllageApp
 from tui.export import local
+from tui.feed import of_recording
 from tui.feed.live import LiveFeed
-from tui.feed.replay import of_recording
 from tui.launch import DEMO, HostSource
 
 FOLDER = Path(__file__).resolve().parents[2] / "screenshots"

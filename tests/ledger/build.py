@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from collectors.model import UnitId
 from collectors.model.engine import EngineView
 from collectors.model.filesystem import Occupancy, OpenFiles, Share, Usage
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import Unit, UnitKind

@@ -13,7 +13,7 @@ from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import FilesystemStudy
 from collectors.pipeline.judge import close_books
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 
 
 def in_no_item(study: FilesystemStudy, ledger: Ledger) -> Mapping[Category, int]:

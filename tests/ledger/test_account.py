@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.model.filesystem import Share
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why, charged

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.ledger.bills import ALWAYS, PROJECT, REPOSITORY, bills
 from collectors.ledger.release_table import freed_bytes
+from collectors.model import ContainerId, ImageId, Owner, OwnerKind
 from collectors.model.engine import Attachment, Container, Image, Volume
 from collectors.model.ledger import Bill
-from collectors.model.owner import ContainerId, ImageId, Owner, OwnerKind
 from collectors.model.reading import AtLeast, Exact, charged
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import UnitKind

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.ledger.holders import classes
 from collectors.ledger.inside import MOST, inside_units
+from collectors.model import HOST_UNIT, UnitId
 from collectors.model.filesystem import Occupancy, PathUsage, Usage
 from collectors.model.ledger import Category
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.pipeline.memory import blank

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.drivers.btrfs import BTRFS
-from collectors.ledger.account import account
+from collectors.drivers.layered import BTRFS
+from collectors.ledger import account
 from collectors.model.filesystem import OpenFiles
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Between, Exact, Unavailable, Why, charged

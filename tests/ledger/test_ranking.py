@@ -7,12 +7,12 @@ from random import Random
 
 import pytest
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.ledger.ranking import CAUSING_SHARE, DOMINANT_SHARE, MOST_NAMED, most_of_it, rank, ranked
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import PathUsage, Share
-from collectors.model.finding import Holder, Ranking, Resource
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Holder, Ranking, Resource
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Growth, TrendView
 from collectors.model.store import UnitKind

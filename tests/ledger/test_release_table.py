@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ledger.release_table import freed_bytes, freed_inodes, keep_books
+from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.filesystem import Share
-from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
 from tests.ledger.build import HERE, share, unit
 

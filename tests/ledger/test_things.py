@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.ledger.inside import things
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import PathUsage, Share
 from collectors.model.ledger import Category, Thing
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
 from collectors.model.store import Unit, UnitKind
 from tests.causes.build import an_item

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.drivers.overlay2 import OVERLAY2
-from collectors.ledger.account import account
+from collectors.drivers.layered import OVERLAY2
+from collectors.ledger import account
 from collectors.ledger.unlisted import NOT_KNOWN, NOT_LISTED
 from collectors.model.filesystem import OpenFiles, Share
 from collectors.model.ledger import Category, Ledger

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.drivers.overlay2 import OVERLAY2
-from collectors.ledger.account import account
+from collectors.drivers.layered import OVERLAY2
+from collectors.ledger import account
 from collectors.ledger.charge import hidden_parents
 from collectors.ledger.release_table import freed_bytes
+from collectors.model import ChainId, ImageId, Owner, OwnerKind
 from collectors.model.engine import Image
 from collectors.model.ledger import Category
-from collectors.model.owner import ChainId, ImageId, Owner, OwnerKind
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import Store, StoredImage, UnitKind

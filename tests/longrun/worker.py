@@ -10,8 +10,7 @@ import gc
 import json
 import sys
 
-from collectors.cli.arguments import parser
-from collectors.cli.config import Config
+from collectors.cli.command_line import Config, parser
 from collectors.cli.preflight import options
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline import remember, survey

@@ -18,8 +18,8 @@ from typing import Any
 
 from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.model import UnitId
 from collectors.model.btrfs import SplitRule
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact
 from tests.lab.commands import run
 from tests.machine.btrfs_lab import MIB, Lab, figures, lab, qgroups, sharing

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.filesystems import btrfs
+from collectors.model import SubvolumeId, UnitId
 from collectors.model.btrfs import Btrfs, Sharing, SplitRule
-from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import Exact
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import disk
 from tests.lab.commands import run
 

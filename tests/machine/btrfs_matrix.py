@@ -21,13 +21,13 @@ from pathlib import Path
 from collectors.engine.endpoint import endpoint
 from collectors.filesystems.btrfs import holders
 from collectors.inventory import Request
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import data_left_bytes
 from collectors.pipeline import Options, survey
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import disk
 from tests.lab.commands import CommandFailed, run
 from tests.machine.btrfs_lab import MIB, Lab, assert_agrees_with_qgroups, figures, sharing

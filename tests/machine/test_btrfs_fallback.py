@@ -13,10 +13,10 @@ import pytest
 
 from collectors.filesystems import btrfs
 from collectors.filesystems.btrfs.trees.walk import Walk
+from collectors.model import UnitId
 from collectors.model.btrfs import Quotas, Sharing, SplitRule
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import MIB, Lab, assert_books_close, figures, lab, sharing
@@ -158,7 +158,7 @@ import dataclasses, json, sys
 from pathlib import Path
 from collectors.model.reading import Exact
 from collectors.filesystems import btrfs
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 at, host = Path(sys.argv[1]), dataclasses.replace(this_host(), dev=Path(sys.argv[2]))
 found = btrfs.filesystem(at, host, timeout_s=10).value
 shared = btrfs.sharing(at, host, found, (), deadline_s=10, cache=None)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from collectors.filesystems.btrfs import changes
+from collectors.filesystems import freeing
+from collectors.model import UnitId
 from collectors.model.btrfs import SplitRule
-from collectors.model.owner import UnitId
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import MIB, Lab, assert_books_close, data_used, freed_by, lab, sharing
 
@@ -122,11 +122,11 @@ def test_a_subvolume_that_another_one_is_mounted_on_is_not_dropped(made: Lab) ->
     subprocess.run(["mount", "--bind", two, one], check=True)
     try:
         with pytest.raises(OSError, match="mounted") as refused:
-            changes.destroy(one)
+            freeing.destroy(one)
         assert refused.value.errno == errno.EXDEV
     finally:
         subprocess.run(["umount", one], check=True)
     assert (one / "file").stat().st_size == (two / "file").stat().st_size == MIB
-    changes.destroy(one)
+    freeing.destroy(one)
     assert not one.exists()
     assert (two / "file").exists()

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems import btrfs
-from collectors.filesystems.btrfs import decode, ioctl, layout, search
+from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.filesystems.btrfs.trees import measure
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.model.reading import Exact
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import Lab, assert_books_close, figures, freed_by, lab, sharing, wait_until
@@ -215,9 +215,7 @@ def test_a_subvolume_that_is_half_dropped_counts_for_what_is_left_of_it(made: La
 
     def progress() -> list[decode.Root]:
         with ioctl.opened(made.at) as fd:
-            found = [
-                decode.root(data) for key, data in search.found(fd, layout.ROOT_TREE) if key[1] == layout.ROOT_ITEM
-            ]
+            found = [decode.root(data) for key, data in search.found(fd, ioctl.ROOT_TREE) if key[1] == ioctl.ROOT_ITEM]
         return [root for root in found if root.drop_key is not None]
 
     made.delete("doomed")

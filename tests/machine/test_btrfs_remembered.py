@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems import btrfs
+from collectors.model import UnitId
 from collectors.model.btrfs import Sharing, SplitRule
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import Lab, assert_agrees_with_qgroups, assert_books_close, figures, lab, sharing

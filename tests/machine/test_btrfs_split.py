@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from collectors.model import UnitId
 from collectors.model.btrfs import Holding, Sharing, SplitRule
-from collectors.model.owner import UnitId
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import MIB, Lab, assert_books_close, lab, sharing
 

@@ -11,7 +11,7 @@ import pytest
 
 from collectors.filesystems.btrfs import holders
 from collectors.ledger.release_table import closure
-from collectors.model.owner import Owner, OwnerKind, UnitId
+from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact
 from tests.lab import Lab
 from tests.lab.commands import run

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from collectors.filesystems.btrfs.document import btrfs_fields
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.snapshot import reachable_bytes

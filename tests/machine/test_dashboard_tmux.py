@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab
 from tests.lab.commands import run
 from tests.lab.messes.leak import plant

@@ -15,7 +15,7 @@ import pytest
 from collectors.engine import endpoint, view
 from collectors.model.engine import EngineView, ImageStore
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab, shared
 from tests.lab.require import require_machine
 

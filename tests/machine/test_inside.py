@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from collectors.cli.arguments import parser
-from collectors.cli.config import load
+from collectors.cli.command_line import load, parser
 from collectors.cli.preflight import options
-from collectors.model.owner import ImageId
+from collectors.model import ImageId
 from collectors.pipeline import survey
 from collectors.pipeline.browse import Browse, DirectoryListing, FilePlace, places
-from collectors.pipeline.image_layers import ImageLayers, LayerLook
+from collectors.pipeline.image_history import ImageLayers, LayerLook
 from tests.lab import Lab
 from tests.lab.commands import run
 from tests.lab.require import require_machine

@@ -14,7 +14,7 @@ from collectors.drivers import store
 from collectors.drivers.listing import times
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, OrphanProof, Store, Unit, UnitKind
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab, graph_layout
 from tests.lab.require import require_machine
 

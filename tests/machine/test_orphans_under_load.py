@@ -18,7 +18,7 @@ import pytest
 from collectors.drivers import store
 from collectors.model.reading import Exact
 from collectors.model.store import Orphanhood, Store
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed
 from tests.lab.messes.leak import plant

@@ -17,8 +17,7 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.pipeline import FinishedRun as Looked
-from collectors.reclaim import measure
-from collectors.reclaim.act import EventKind, ReclaimOutcome
+from collectors.reclaim import EventKind, ReclaimOutcome, measure
 from collectors.reclaim.engine_session import EngineSession, Reply
 from tests.lab import Lab
 from tests.lab.client import rootfs

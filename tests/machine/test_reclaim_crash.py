@@ -17,8 +17,7 @@ from collectors.causes.unused_images import remove as unused_images
 from collectors.model.filesystem import most_used_bytes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim import image_removal
-from collectors.reclaim.act import Ended, Event, EventKind
+from collectors.reclaim import Ended, Event, EventKind, image_removal
 from collectors.reclaim.engine_session import EngineSession, Reply
 from collectors.reclaim.measure import flush
 from collectors.reclaim.run import apply, earlier_run

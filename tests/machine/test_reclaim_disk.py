@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from collectors.filesystems.btrfs import changes as btrfs_changes
+from collectors.filesystems import freeing as btrfs_changes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim.act import Ended, EventKind, ReclaimOutcome
+from collectors.reclaim import Ended, EventKind, ReclaimOutcome
 from tests.lab import Lab
 from tests.lab.commands import CommandFailed, run
 from tests.lab.messes.metadata_full import state

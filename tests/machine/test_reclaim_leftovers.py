@@ -14,7 +14,7 @@ import pytest
 from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
 from collectors.pipeline import FinishedRun as Looked
-from collectors.reclaim.act import Ended, EventKind, ReclaimOutcome
+from collectors.reclaim import Ended, EventKind, ReclaimOutcome
 from collectors.reclaim.measure import freed_data, read_fill, settle
 from collectors.reclaim.run import earlier_run
 from tests.lab import Lab

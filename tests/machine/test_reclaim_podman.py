@@ -14,7 +14,7 @@ from collectors.ledger.unlisted import NOT_KNOWN
 from collectors.model.ledger import Category
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Unavailable, charged
-from collectors.reclaim.act import Ended
+from collectors.reclaim import Ended
 from tests.lab import Lab
 from tests.lab.messes._write import random_file
 from tests.lab.require import require_machine

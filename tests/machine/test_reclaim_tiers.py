@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
-from collectors.reclaim.act import Ended
+from collectors.reclaim import Ended
 from tests.lab import Lab
 from tests.lab.engine import get
 from tests.lab.require import require_machine

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collectors.filesystems import quotas
+from collectors.filesystems import limits_and_reflinks
 from tests.bench.explain import preflight
 from tests.lab import Lab, measure
 from tests.lab.commands import run
@@ -89,5 +89,5 @@ def test_the_project_of_a_directory_is_what_an_administrator_gave_it(told: tuple
     lab, _ = told
     folder = lab.docker_root / "volumes/one"
     run("chattr", "-p", "77", folder)
-    with quotas.opened(str(folder)) as one, quotas.opened(str(lab.docker_root)) as other:
-        assert (quotas.project_of(one), quotas.project_of(other)) == (77, 0)
+    with limits_and_reflinks.opened(str(folder)) as one, limits_and_reflinks.opened(str(lab.docker_root)) as other:
+        assert (limits_and_reflinks.project_of(one), limits_and_reflinks.project_of(other)) == (77, 0)

@@ -13,10 +13,9 @@ from collectors.causes import other_stores
 from collectors.ledger.unlisted import NOT_KNOWN
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact
-from collectors.system.host import this_host
-from collectors.system.loop_devices import with_loop_devices
+from collectors.system.deadline import this_host
 from collectors.system.mount_table import filesystem_of
-from collectors.system.mountinfo import mounts
+from collectors.system.mountinfo import mounts, with_loop_devices
 from tests.bench.explain import preflight
 from tests.lab import Lab, disk
 from tests.lab.commands import run

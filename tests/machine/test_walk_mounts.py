@@ -15,10 +15,9 @@ import pytest
 
 from collectors.filesystems import kind_of
 from collectors.model.reading import Between, Exact
-from collectors.system.host import this_host
-from collectors.system.mount_table import filesystem_of
+from collectors.system.deadline import this_host
+from collectors.system.mount_table import filesystem_of, space
 from collectors.system.mountinfo import mounts
-from collectors.system.statvfs import space
 from tests.lab import disk
 from tests.lab.commands import run
 from tests.lab.require import require_machine
@@ -176,7 +175,7 @@ UNPRIVILEGED = """
 import json, sys
 from pathlib import Path
 from collectors.model.reading import AtLeast
-from collectors.model.owner import HOST_UNIT
+from collectors.model import HOST_UNIT
 from tests.system.walking import walk
 from tests.system.walking import a_unit
 root = Path(sys.argv[1])

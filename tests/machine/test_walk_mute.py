@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.host import this_host
-from collectors.system.statvfs import space
+from collectors.system.deadline import this_host
+from collectors.system.mount_table import space
 from collectors.system.unlinked_files import deleted_on, search_open_files
 from tests.fakes.mute_mount import mute_mount
 from tests.lab import disk

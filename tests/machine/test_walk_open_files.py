@@ -16,7 +16,7 @@ import pytest
 
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact, Why
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Host, this_host
 from collectors.system.unlinked_files import deleted_on, search_open_files
 from tests.lab.commands import run
 from tests.lab.require import require_machine

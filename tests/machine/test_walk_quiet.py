@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from collectors.model import HOST_UNIT
 from collectors.model.filesystem import Occupancy
-from collectors.model.owner import HOST_UNIT
 from collectors.model.reading import Exact
 from collectors.system.layer_cache import file_for, load
 from tests.lab.commands import run

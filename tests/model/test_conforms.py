@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.model import UnitId
 from collectors.model.encoding import FOREIGN, conforms, decode, encode, fingerprint
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome, SourceReport

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import collectors
 import tui
+from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.encoding import conforms, decode, encode
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner, OwnerKind, UnitId
 from collectors.model.store import Unit, UnitKind
 from collectors.report import recording
 from tests.tui.incident import incident
@@ -28,7 +28,7 @@ OWNERS = st.builds(
     | st.sampled_from(["", ":", "sha256:ab", "a:b:c", "two\nlines", "\x00\x1b[31m", "\udcff", "图像:é", "image:x"]),
 )
 # The only place where the text of an owner is put together or taken apart.
-HOME = Path(collectors.__file__).parent / "model" / "owner.py"
+HOME = Path(collectors.__file__).parent / "model" / "__init__.py"
 BEGINS = re.compile(rf"({'|'.join(OwnerKind)}):\S*")
 # What reads recordings, answers of the probe, and the log of a run that a crash ended.
 BORDERS = {"encoding", "recording_v1", "recording", "run_log"}

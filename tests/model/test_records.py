@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import collectors
-from collectors.model import records
+from collectors import model as records
 
 
 def made_by(decorate: Any) -> tuple[Any, Any]:

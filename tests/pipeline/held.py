@@ -17,9 +17,9 @@ from collectors.model.reading import Exact
 from collectors.model.settings import DEFAULTS, Settings
 from collectors.model.snapshot import Snapshot
 from collectors.pipeline import FinishedRun, Options, remember, survey
-from collectors.system import statvfs
+from collectors.system import mount_table
+from collectors.system.deadline import this_host
 from collectors.system.folders import Folder
-from collectors.system.host import this_host
 from tests.journal.build import a_folder
 from tests.planning.build import HERE, Scene
 
@@ -31,7 +31,7 @@ EVERY = timedelta(minutes=20)
 def a_snapshot(share: float, at: datetime) -> Snapshot:
     """An engine with nothing on it, and a disk of which `share` percent are used, as statvfs answers."""
     free = BLOCKS - round(BLOCKS * share / 100)
-    space = statvfs.decode(("statvfs", 1, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0))
+    space = mount_table.decode(("statvfs", 1, BLOCK_BYTES, BLOCKS, free, free, 0, 0, 0, 0))
     snapshot = Scene().snapshot()
     (study,) = snapshot.studies
     study = replace(study, filesystem=replace(study.filesystem, space=Exact(space, HERE)))

@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 
-from collectors.model.owner import UnitId
+from collectors.model import UnitId
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.pipeline.browse import Browse, DirectoryListing, FileEntry, places

@@ -12,12 +12,12 @@ from pathlib import Path
 from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.journal import Journal
+from collectors.model import DiffId, ImageId
 from collectors.model.engine import Image
-from collectors.model.owner import DiffId, ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import Outcome, Snapshot
-from collectors.pipeline.builds import Builds, recollect
-from collectors.system.host import this_host
+from collectors.pipeline.image_history import Builds, recollect
+from collectors.system.deadline import this_host
 from tests.fakes.engine import Fault, engine
 from tests.fakes.server import Mute, Reply, Server
 from tests.fakes.server import Request as Asked

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.ledger.ranking import rank
+from collectors.model import OwnerKind
 from collectors.model.filesystem import Share
-from collectors.model.finding import Finding, Ranking, Resource, Severity
-from collectors.model.owner import OwnerKind
-from collectors.model.plan import Harm, Plan, Risk, Step
+from collectors.model.plan import Finding, Harm, Plan, Ranking, Resource, Risk, Severity, Step
 from collectors.model.reading import Exact, charged
 from collectors.model.report import TrendView
 from collectors.model.store import UnitKind

@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from collectors.cli.reclaim import aim
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.reading import Exact, Why, charged
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.journal import Noted
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.settings import Thresholds
 from collectors.pipeline.memory import fill_severity, raws, rule_severity
 from tests.journal.build import a_journal, a_record

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from collectors.engine.endpoint import endpoint
+from collectors.model import CacheId, ChainId, DiffId, ImageId, Owner, OwnerKind, UnitId
 from collectors.model.engine import HistoryStep
-from collectors.model.owner import CacheId, ChainId, DiffId, ImageId, Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import DriverFacts, Layer, Store, StoredImage, Unit, UnitKind
-from collectors.pipeline import image_layers
-from collectors.pipeline.image_layers import ImageLayers, LayerLook
+from collectors.pipeline import image_history
+from collectors.pipeline.image_history import ImageLayers, LayerLook
 from collectors.system.killable import Asking, check
 from tests.ledger.build import HERE, occupancy, share, snapshot, study
 
@@ -162,7 +162,7 @@ def told(
             gone = Unavailable(Why.NOT_REACHABLE, reason, HERE)
             return dict.fromkeys(images, gone if reason else Exact(history, HERE))
 
-    monkeypatch.setattr(image_layers, "Past", Engine)
+    monkeypatch.setattr(image_history, "Past", Engine)
     every: list[ImageLayers] = []
     LayerLook(found, endpoint("unix:///none", {}, Path("/")), APP).run(every.append)
     return every

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from collectors.journal import Journal, encoding
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.report import TrendView
 from collectors.pipeline.memory import Memory, last_used
 from tests.journal.build import a_record

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from collectors.journal import Journal
-from collectors.ledger.account import account
+from collectors.ledger import account
 from collectors.model.engine import BuildRecord
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
-from collectors.pipeline.builds import NOTHING
+from collectors.pipeline.image_history import NOTHING
 from collectors.pipeline.memory import blank, with_churn
 from tests.ledger.build import HERE, NOT_READ, occupancy, share, snapshot, study, unit
 from tests.planning.build import image

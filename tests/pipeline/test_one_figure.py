@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collectors.journal.reading import read
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS, Thresholds
 from collectors.report.document import encode
@@ -16,10 +16,10 @@ from collectors.report.metrics import openmetrics
 from collectors.report.plan_text import plan_page
 from collectors.report.text import render
 from tests.pipeline.held import held
-from tui.drawing.appearance import appearance_of
+from tui.drawing import appearance_of
 from tui.export import markdown
+from tui.view_models import Frame
 from tui.view_models.disk_bar import scale_line
-from tui.view_models.frame import Frame
 from tui.view_models.history import history_of, run_of_report, runs_of_journal
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import fullness

@@ -13,7 +13,7 @@ import pytest
 
 from collectors.causes import disk_full
 from collectors.journal.reading import read
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.snapshot import FilesystemStudy, Snapshot

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from collectors.cli import config
-from collectors.cli.main import main
+from collectors.cli import command_line, main
 from collectors.journal.reading import read
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS, Settings
 from collectors.report.recording import dump, load, redacted
 from tests.pipeline.held import held
-from tui.drawing.appearance import appearance_of
-from tui.feed.replay import ReplayFeed, Timeline
+from tui.drawing import appearance_of
+from tui.feed import ReplayFeed, Timeline
+from tui.view_models import Frame
 from tui.view_models.chart import chart_of, forecast_words
 from tui.view_models.disk_bar import scale_line
-from tui.view_models.frame import Frame
 from tui.view_models.history import history_of
 from tui.view_models.state import DashboardState, Mode
 
@@ -30,7 +29,7 @@ CONFIG = "[thresholds]\np2_percent = 40\np1_percent = 50\np0_percent = 60\n\n[ke
 def settings(tmp_path: Path) -> Settings:
     path = tmp_path / "config.toml"
     path.write_text(CONFIG)
-    return config.load(str(path)).settings
+    return command_line.load(str(path)).settings
 
 
 @pytest.fixture

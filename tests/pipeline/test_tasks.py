@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.pipeline.remember import tasks
 from collectors.report import formatting
 from tests.tui.incident import incident

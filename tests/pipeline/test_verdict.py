@@ -7,11 +7,10 @@ from random import Random
 
 from collectors import causes
 from collectors.ledger.ranking import most_of_it, ranked
+from collectors.model import Owner, OwnerKind, key_words
 from collectors.model.filesystem import FsSpace
-from collectors.model.finding import Finding, Holder, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind, key_words
-from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
+from collectors.model.plan import Finding, Harm, Holder, Plan, Resource, Risk, Severity, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Size
 from collectors.pipeline.clauses import Case, CutShort
 from collectors.pipeline.verdict import BETWEEN, ROW_CELLS, ROWS, short_of, verdict

@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from collectors.causes.plan_context import PlanContext
 from collectors.drivers import DRIVERS
 from collectors.drivers.containerd_store import CONTAINERD
+from collectors.model import ContainerId, ImageId, Owner, UnitId
 from collectors.model.btrfs import Btrfs, Chunk, Device, QuotaMode, Quotas, Room, Shared, Sharing, Space, StatfsRule
 from collectors.model.engine import Attachment, BuildRecord, Container, Engine, Flavour, Image, ImageStore, Volume
 from collectors.model.filesystem import Filesystem, OpenDeleted, OpenFiles
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Books, Category, Ledger, Release
-from collectors.model.owner import ContainerId, ImageId, Owner, UnitId
-from collectors.model.plan import Plan, Step
+from collectors.model.plan import Finding, Plan, Severity, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.settings import Rules
 from collectors.model.snapshot import FilesystemStudy, Snapshot

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ledger.partial import METHOD
+from collectors.ledger.unlisted import METHOD
 from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable, Why
 from collectors.planning.target import way_to

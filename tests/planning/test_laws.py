@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Step
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.causes.base import Draft
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk, Unlock
 from collectors.planning.order import ordered
 from collectors.planning.unlocks import Tally

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.causes.base import Draft
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Release
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk
 from collectors.model.reading import Unavailable, Why
 from collectors.planning.order import ordered

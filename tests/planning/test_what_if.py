@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.ledger.release_table import closure
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import Harm, Plan, Unlock
 from collectors.model.reading import AtLeast, Exact, Size, floor
 from collectors.model.store import UnitKind

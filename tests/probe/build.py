@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.drivers.overlay2 import OVERLAY2
+from collectors.drivers.layered import OVERLAY2
+from collectors.model import CacheId, ContainerId, UnitId
 from collectors.model.filesystem import FsSpace
-from collectors.model.owner import CacheId, ContainerId, UnitId
 from collectors.model.reading import Exact
 from collectors.model.snapshot import Disk, FilesystemStudy
 from collectors.model.store import ContainerLayers, ContainerLog, Orphanhood, OrphanProof, Store, UnitKind

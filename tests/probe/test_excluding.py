@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.ledger.account import account
+from collectors.ledger import account
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import FilesystemStudy
 from collectors.probe.answer import without

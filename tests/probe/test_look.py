@@ -10,18 +10,18 @@ from dataclasses import replace
 
 import pytest
 
+from collectors import probe
 from collectors.engine.endpoint import Endpoint
 from collectors.inventory import Request
+from collectors.model import ContainerId, ImageId
 from collectors.model.engine import Container, Engine, Flavour, ImageStore
-from collectors.model.finding import Severity
-from collectors.model.owner import ContainerId, ImageId
+from collectors.model.plan import Severity
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.snapshot import Outcome, Snapshot, SourceReport
 from collectors.pipeline.judge import exit_status
-from collectors.probe import Wish, answer, probed, run
+from collectors.probe import Wish, answer, probed
 from collectors.probe.creation import creation, image_of, program
-from collectors.system.deadline import Declined
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Declined, Host, this_host
 from tests.fakes.server import Drip, Flood, Mute, Reply, Reset, Verbatim, wait_until
 from tests.ledger.build import HERE, NOT_READ
 from tests.probe.build import disk
@@ -265,10 +265,10 @@ def test_ending_all_removes_one_that_is_being_listened_to_at_once() -> None:
     lines: list[SourceReport] = []
     thread = threading.Thread(target=lambda: lines.append(look(script, left_s=30.0)[1]))
     thread.start()
-    assert wait_until(lambda: any(one._id for one in run._running))
+    assert wait_until(lambda: any(one._id for one in probe._running))
     time.sleep(0.2)
     began = time.monotonic()
-    run.end_all()
+    probe.end_all()
     assert script.removed
     thread.join(5)
     assert time.monotonic() - began < 5
@@ -279,8 +279,8 @@ def test_signals_are_taken_only_while_watched_and_only_where_nobody_else_has_the
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     term = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with run.watched():
-            assert signal.getsignal(signal.SIGTERM) is run._ended
+        with probe.watched():
+            assert signal.getsignal(signal.SIGTERM) is probe._ended
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from collectors.ledger.account import account
+from collectors.ledger import account
+from collectors.model import HOST_UNIT, UnitId
 from collectors.model.filesystem import Mount, Occupancy, Share, Usage
 from collectors.model.ledger import Category
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy, Outcome, Snapshot, SourceReport
 from collectors.probe.answer import merged, without

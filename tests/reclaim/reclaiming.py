@@ -9,16 +9,16 @@ from pathlib import Path
 from collectors.engine import endpoint
 from collectors.inventory import Request
 from collectors.ledger.release_table import closure
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import Plan, Risk
 from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings, Thresholds
 from collectors.pipeline import FinishedRun as Looked
 from collectors.pipeline import Options, survey
-from collectors.reclaim.act import Event, ReclaimOutcome, StepResult
+from collectors.reclaim import Event, ReclaimOutcome, StepResult
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext, for_snapshot
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.lab import Lab
 from tests.lab.engine import get
 

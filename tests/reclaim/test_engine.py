@@ -12,25 +12,18 @@ from urllib.parse import unquote
 
 import pytest
 
-from collectors.causes import (
-    build_cache,
-    deleted_open,
-    engine_leftovers,
-    stopped_containers,
-    unused_images,
-    unused_volumes,
-)
-from collectors.causes.build_cache.records import OLD, SHARED
+from collectors.causes import build_cache, containers_and_volumes, deleted_open, engine_leftovers, unused_images
+from collectors.causes.unneeded import OLD, SHARED
 from collectors.causes.unused_images import DANGLING_STEP as DANGLING
 from collectors.causes.unused_images import YOUNG_STEP
 from collectors.engine import endpoint
 from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
 from collectors.model.reading import AtLeast, Exact, Unavailable
 from collectors.model.settings import Rules
-from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
+from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext
-from collectors.system.host import this_host
+from collectors.system.deadline import this_host
 from tests.fakes.server import Mute, Reply, Request, Reset
 from tests.owners import owner
 from tests.planning.build import NOW, exact, release
@@ -41,8 +34,8 @@ OLD_ENOUGH = "2020-01-01T00:00:00Z"
 
 CAUSE_OF = {
     "image.remove": unused_images.ID,
-    "container.remove": stopped_containers.ID,
-    "volume.remove": unused_volumes.ID,
+    "container.remove": containers_and_volumes.ID,
+    "volume.remove": containers_and_volumes.VOLUMES_ID,
     "build-cache.prune": build_cache.ID,
     "temporary.remove": engine_leftovers.TEMPORARY_ID,
     "interrupted.remove": engine_leftovers.INTERRUPTED_ID,

@@ -15,11 +15,11 @@ import pytest
 
 from collectors.causes.engine_leftovers import remove as temporary
 from collectors.drivers.inner import WATCHED, inner_units, without_opened
-from collectors.model.owner import UnitId
+from collectors.model import UnitId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
-from collectors.reclaim.act import Act
-from collectors.system.host import this_host
+from collectors.reclaim import Act
+from collectors.system.deadline import this_host
 from collectors.system.unlinked_files import search_open_files
 from tests.reclaim.fake_engine import FakeEngine
 from tests.reclaim.test_engine import a_step, reasons, run

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.logs_unbounded import remove as log_truncate
-from collectors.filesystems.btrfs import changes as btrfs_changes
-from collectors.model.owner import Owner, OwnerKind
+from collectors.filesystems import freeing as btrfs_changes
+from collectors.model import Owner, OwnerKind
 from collectors.model.settings import Rules, from_table, has_label, image_names, matches
 from collectors.reclaim.preconditions import ingests, moment, writers
 from collectors.reclaim.run import earlier_run
@@ -153,7 +153,7 @@ def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\x00", codec="utf-8")), min_size=1, max_size=4))
 def test_a_command_is_one_line_and_a_shell_reads_its_words_back(words: list[str]) -> None:
-    line = commands.line(*words)
+    line = base.command(*words)
     assert line.isprintable()
     script = f"printf '%s\\0' {line}"
     read = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout

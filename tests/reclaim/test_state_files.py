@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from collectors.causes.logs_unbounded import remove as log_truncate
-from collectors.filesystems.btrfs.trees import share
-from collectors.model.owner import Owner, OwnerKind
+from collectors.filesystems.btrfs import trees
+from collectors.model import Owner, OwnerKind
 from collectors.reclaim.run import earlier_run
 from collectors.reclaim.run_log import NAME, RunLog, unfinished
 from collectors.reclaim.tools import NoLock, ReclaimBusy, only_one
@@ -107,13 +107,13 @@ def test_figures_that_may_be_another_s_are_not_believed(tmp_path: Path, kind: st
 
 def test_a_table_of_btrfs_behind_a_link_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[object] = []
-    monkeypatch.setattr(share, "_from_document", read.append)
+    monkeypatch.setattr(trees, "_from_document", read.append)
     path = tmp_path / "btrfs-uuid.json"
     path.write_bytes(folders.sealed(b'"a table"'))
-    share.load(tmp_path, "uuid")
+    trees.load(tmp_path, "uuid")
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    share.load(tmp_path, "uuid")
+    trees.load(tmp_path, "uuid")
     assert read == ["a table"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from collectors.model.plan import Step
 from collectors.model.reading import Unavailable, Why
-from collectors.reclaim.act import GONE, ApplyStatus, Ended, ReclaimOutcome, StepResult, TargetResult, status
+from collectors.reclaim import GONE, ApplyStatus, Ended, ReclaimOutcome, StepResult, TargetResult, status
 from tests.fakes.server import Reply, Request
 from tests.owners import owner
 from tests.planning.build import HERE, exact

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from jsonschema import Draft202012Validator
 
-from collectors.cli.arguments import parser
+from collectors.cli.command_line import parser
 from collectors.model.ledger import Bill
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.report import Report

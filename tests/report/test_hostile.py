@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from collectors.causes.commands import line
+from collectors.causes.base import command
 from collectors.journal import Record, encoding
 from collectors.journal.appending import compose
 from collectors.journal.vault import keep
-from collectors.model.finding import Finding, Severity
+from collectors.model.plan import Finding, Severity
 from collectors.model.report import Report
 from collectors.pipeline.remember import bullets, tasks
 from collectors.report import document, text
@@ -32,8 +32,8 @@ def report() -> Report:
     churned = replace(found.trend.churn[0], repository=NAME, busting_step=NAME)
     trend = replace(found.trend, churn=(churned, *found.trend.churn))
     # Whoever puts a name into a command quotes it for the shell.
-    steps = [replace(s, command=line("rm", "--", s.title), undo=line("cp", s.title)) for s in found.plan.steps]
-    steps.append(replace(steps[0], title=NAME, command=line("rm", "--", NAME), needs=NAME, costs=NAME, undo=""))
+    steps = [replace(s, command=command("rm", "--", s.title), undo=command("cp", s.title)) for s in found.plan.steps]
+    steps.append(replace(steps[0], title=NAME, command=command("rm", "--", NAME), needs=NAME, costs=NAME, undo=""))
     plan = replace(found.plan, steps=tuple(steps))
     return replace(found, findings=(worst, *found.findings), trend=trend, plan=plan)
 
@@ -74,7 +74,7 @@ def test_the_vault_items_keep_their_shape(report: Report, tmp_path: Path) -> Non
 
 
 def test_a_command_with_a_hostile_word_gives_the_shell_that_word() -> None:
-    ended = subprocess.run(["bash", "-c", line("printf", "%s", NAME)], capture_output=True, check=True)
+    ended = subprocess.run(["bash", "-c", command("printf", "%s", NAME)], capture_output=True, check=True)
     assert ended.stdout.decode() == NAME
 
 

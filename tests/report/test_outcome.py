@@ -7,10 +7,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Risk
 from collectors.model.reading import AtLeast, Exact, Origin, Unavailable, Why, charged_or_none
-from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
+from collectors.reclaim import Ended, ReclaimOutcome, StepResult, TargetResult
 from collectors.report.plan_document import Told, reclaim_document
 from collectors.report.schema import schema
 from tests.tui.incident import incident

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from collectors.model.owner import OwnerKind
+from collectors.model import OwnerKind
 from collectors.model.reading import Exact, Origin
 from collectors.model.report import Report
 from collectors.report import recording

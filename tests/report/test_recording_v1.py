@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from collectors.model import Owner, OwnerKind
 from collectors.model.encoding import Unreadable
 from collectors.model.ledger import Category, Ledger
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.reading import AtLeast, Between, Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome

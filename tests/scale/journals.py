@@ -16,10 +16,10 @@ from collectors.journal import Noted, Record, day
 from collectors.journal.appending import compose
 from collectors.journal.encoding import bounded, encode
 from collectors.journal.reading import read
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.settings import DEFAULTS, Thresholds
-from tui.feed.replay import Timeline, report_of
+from tui.feed import Timeline, report_of
 from tui.view_models.history import runs_of_journal
 
 RUNS_A_DAY = 72

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from collectors.cli.arguments import parser
-from collectors.cli.config import Config
-from collectors.cli.main import seldom_collect
+from collectors.cli import seldom_collect
+from collectors.cli.command_line import Config, parser
 from collectors.cli.preflight import options
 from collectors.journal.encoding import bounded, encode
-from collectors.ledger.account import Account
+from collectors.ledger import Account
 from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings, Thresholds
 from collectors.pipeline import survey
@@ -25,8 +24,8 @@ from collectors.pipeline.judge import close_books, judge, report
 from collectors.pipeline.remember import bullets, record_of
 from collectors.report import document, text
 from collectors.report.recording import dump
-from tui.view_models.category_rows import category_rows, extra_rows
-from tui.view_models.frame import NO_HISTORY, Frame
+from tui.view_models import NO_HISTORY, Frame
+from tui.view_models.categories import category_rows, extra_rows
 from tui.view_models.items import ItemOrder, item_rows, items_of
 
 T = TypeVar("T")

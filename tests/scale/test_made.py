@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.drivers import buildkit
+from collectors.drivers import bolt_holders
 from tests.lab.require import require_machine
 from tests.scale.axes import AXES
 from tests.scale.bolt import bolt_file
@@ -19,7 +19,7 @@ def test_a_bucket_of_any_size_is_read_whole_and_in_order(count: int, tmp_path: P
     names = [f"{number:025}" for number in range(count)]
     path = tmp_path / "metadata_v2.db"
     path.write_bytes(bolt_file({b"_main": {name.encode(): {b"cache.snapshot": b'{"value":"s"}'} for name in names}}))
-    assert [record.id for record in buildkit.records(path)] == names
+    assert [record.id for record in bolt_holders.records(path)] == names
 
 
 @pytest.mark.parametrize("exponent", [0.75, 1.0, 2.0])

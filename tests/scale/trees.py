@@ -19,8 +19,8 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.trees import checksum
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.trees import chunk_map
 
 U8 = NDArray[np.uint8]
 
@@ -157,28 +157,28 @@ def make(path: Path, shape: Shape) -> None:
             first = inode + at * FILES_PER_LEAF
             blocks = _leaves(first, starts)
             addresses = writer.many(
-                blocks, layout.FIRST_SUBVOLUME + run.first, 0, np.full(count, 3 * FILES_PER_LEAF, np.uint32)
+                blocks, ioctl.FIRST_SUBVOLUME + run.first, 0, np.full(count, 3 * FILES_PER_LEAF, np.uint32)
             )
             leaves += [
-                ((first + number * FILES_PER_LEAF, layout.INODE_ITEM, 0), address)
+                ((first + number * FILES_PER_LEAF, ioctl.INODE_ITEM, 0), address)
                 for number, address in enumerate(addresses)
             ]
         inode += run.leaves * FILES_PER_LEAF
         before, extent = own, own + (run.leaves - run.borrowed) * FILES_PER_LEAF * EXTENT_BYTES
-        owner = layout.FIRST_SUBVOLUME + run.first
+        owner = ioctl.FIRST_SUBVOLUME + run.first
         parts = [leaves[at : at + _PER_NODE] for at in range(0, len(leaves), _PER_NODE)]
         parents.append([(part[0][0], writer.node(part, owner, 1)) for part in parts])
     roots: dict[int, tuple[int, int]] = {}
     for number in range(shape.subvolumes):
-        tree = layout.FIRST_SUBVOLUME + number
+        tree = ioctl.FIRST_SUBVOLUME + number
         own_leaf = writer.many(*_directory(tree))[0]
-        first = writer.node([((layout.SUBVOLUME_DIRECTORY, layout.INODE_ITEM, 0), own_leaf)], tree, 1)
-        children = [((layout.SUBVOLUME_DIRECTORY, layout.INODE_ITEM, 0), first)]
+        first = writer.node([((ioctl.SUBVOLUME_DIRECTORY, ioctl.INODE_ITEM, 0), own_leaf)], tree, 1)
+        children = [((ioctl.SUBVOLUME_DIRECTORY, ioctl.INODE_ITEM, 0), first)]
         for run, nodes in zip(made, parents, strict=True):
             if run.first <= number <= run.last:
                 children += nodes
         roots[tree] = writer.above(children, tree, 1)
-    roots[layout.TOP_LEVEL] = writer.many(*_directory(layout.TOP_LEVEL))[0], 0
+    roots[ioctl.TOP_LEVEL] = writer.many(*_directory(ioctl.TOP_LEVEL))[0], 0
     _finish(writer, roots, extent - _DATA_AT)
     os.close(writer.fd)
 
@@ -192,26 +192,26 @@ def _finish(writer: _Writer, roots: dict[int, tuple[int, int]], data_bytes: int)
     used = writer.next - _METADATA_AT + NODE * (1 + root_blocks)
     metadata_size = -(-used // (1 << 30)) << 30
     chunks = {
-        _SYSTEM_AT: (_SYSTEM_BYTES, layout.SYSTEM, NODE),
-        _METADATA_AT: (metadata_size, layout.METADATA, used),
-        _DATA_AT: (data_size, layout.DATA, data_bytes),
+        _SYSTEM_AT: (_SYSTEM_BYTES, ioctl.SYSTEM, NODE),
+        _METADATA_AT: (metadata_size, ioctl.METADATA, used),
+        _DATA_AT: (data_size, ioctl.DATA, data_bytes),
     }
-    block, count = _leaf([((layout.CHUNKS, layout.CHUNK_ITEM, at), _chunk(at, *chunks[at][:2])) for at in chunks])
-    _seal(block, np.array([chunk_leaf], np.uint64), layout.CHUNK_TREE, 0, np.array([count], np.uint32))
+    block, count = _leaf([((ioctl.CHUNKS, ioctl.CHUNK_ITEM, at), _chunk(at, *chunks[at][:2])) for at in chunks])
+    _seal(block, np.array([chunk_leaf], np.uint64), ioctl.CHUNK_TREE, 0, np.array([count], np.uint32))
     os.pwrite(writer.fd, block.data, chunk_leaf)
     groups = [
-        ((at, layout.BLOCK_GROUP_ITEM, size), struct.pack("<QQQ", held, layout.CHUNKS, flags))
+        ((at, ioctl.BLOCK_GROUP_ITEM, size), struct.pack("<QQQ", held, ioctl.CHUNKS, flags))
         for at, (size, flags, held) in chunks.items()
     ]
-    roots[layout.EXTENT_TREE] = writer.tree(groups, layout.EXTENT_TREE)
-    root, level = writer.tree(_root_items(roots), layout.ROOT_TREE)
+    roots[ioctl.EXTENT_TREE] = writer.tree(groups, ioctl.EXTENT_TREE)
+    root, level = writer.tree(_root_items(roots), ioctl.ROOT_TREE)
     assert writer.next - _METADATA_AT == used, (writer.next - _METADATA_AT, used)
     page = bytearray(4096)
     page[32:48] = FSID
     struct.pack_into("<QQ8sQQQQ", page, 48, _SUPER_AT, 1, b"_BHRfS_M", GENERATION, root, chunk_leaf, 0)
     struct.pack_into("<QQ", page, 112, 1 << 50, used + NODE + data_bytes)
     struct.pack_into("<IIII", page, 144, SECTOR, NODE, NODE, SECTOR)
-    array = _KEY.pack(layout.CHUNKS, layout.CHUNK_ITEM, _SYSTEM_AT) + _chunk(_SYSTEM_AT, _SYSTEM_BYTES, layout.SYSTEM)
+    array = _KEY.pack(ioctl.CHUNKS, ioctl.CHUNK_ITEM, _SYSTEM_AT) + _chunk(_SYSTEM_AT, _SYSTEM_BYTES, ioctl.SYSTEM)
     struct.pack_into("<IQ", page, 160, len(array), GENERATION)
     struct.pack_into("<QQQHBB", page, 172, 0, 0, 0, 0, level, 0)
     page[201:209] = struct.pack("<Q", 1)
@@ -227,12 +227,12 @@ def _root_items(roots: dict[int, tuple[int, int]]) -> Iterator[Item]:
         struct.pack_into("<QQQQQQQI", item, 160, GENERATION, 256, address, 0, 0, 0, 0, 1)
         item[238] = level
         item[247:263] = struct.pack("<QQ", tree, 1)
-        yield (tree, layout.ROOT_ITEM, 0), bytes(item)
-        if tree >= layout.FIRST_SUBVOLUME:
-            yield (tree, layout.ROOT_BACKREF, layout.TOP_LEVEL), _place(tree)
-        if tree == layout.TOP_LEVEL:
-            for child in sorted(child for child in roots if child >= layout.FIRST_SUBVOLUME):
-                yield (tree, layout.ROOT_REF, child), _place(child)
+        yield (tree, ioctl.ROOT_ITEM, 0), bytes(item)
+        if tree >= ioctl.FIRST_SUBVOLUME:
+            yield (tree, ioctl.ROOT_BACKREF, ioctl.TOP_LEVEL), _place(tree)
+        if tree == ioctl.TOP_LEVEL:
+            for child in sorted(child for child in roots if child >= ioctl.FIRST_SUBVOLUME):
+                yield (tree, ioctl.ROOT_REF, child), _place(child)
 
 
 def _place(tree: int) -> bytes:
@@ -242,8 +242,8 @@ def _place(tree: int) -> bytes:
 
 
 def _blocks_of_root_tree(subvolumes_and_top: int) -> int:
-    roots = {layout.FIRST_SUBVOLUME + number: (0, 0) for number in range(subvolumes_and_top - 1)}
-    leaves = sum(1 for _ in _leafuls(_root_items({**roots, layout.TOP_LEVEL: (0, 0), layout.EXTENT_TREE: (0, 0)})))
+    roots = {ioctl.FIRST_SUBVOLUME + number: (0, 0) for number in range(subvolumes_and_top - 1)}
+    leaves = sum(1 for _ in _leafuls(_root_items({**roots, ioctl.TOP_LEVEL: (0, 0), ioctl.EXTENT_TREE: (0, 0)})))
     assert leaves <= _PER_NODE
     return leaves + (leaves > 1)
 
@@ -275,7 +275,7 @@ def _directory(tree: int) -> tuple[U8, int, int, NDArray[np.uint32]]:
     """A leaf with the subvolume's own directory."""
     item = bytearray(_INODE_BYTES)
     struct.pack_into("<I", item, 52, 0o040755)
-    block, count = _leaf([((layout.SUBVOLUME_DIRECTORY, layout.INODE_ITEM, 0), bytes(item))])
+    block, count = _leaf([((ioctl.SUBVOLUME_DIRECTORY, ioctl.INODE_ITEM, 0), bytes(item))])
     return block, tree, 0, np.array([count], np.uint32)
 
 
@@ -301,8 +301,8 @@ def _leaves(first_inode: int, extent_starts: NDArray[np.int64]) -> U8:
     rows = np.zeros((count, FILES_PER_LEAF, 3), _ROW)
     inodes = first_inode + np.arange(count * FILES_PER_LEAF, dtype=np.uint64).reshape(count, FILES_PER_LEAF)
     rows["objectid"] = inodes[:, :, None]
-    rows["type"] = (layout.INODE_ITEM, layout.INODE_REF, layout.EXTENT_DATA)
-    rows["offset"][:, :, 1] = layout.SUBVOLUME_DIRECTORY
+    rows["type"] = (ioctl.INODE_ITEM, ioctl.INODE_REF, ioctl.EXTENT_DATA)
+    rows["offset"][:, :, 1] = ioctl.SUBVOLUME_DIRECTORY
     sizes = (_INODE_BYTES, _REF_BYTES, _EXTENT_BYTES)
     rows["size"] = sizes
     ends = NODE - _HEADER - np.cumsum(np.tile(sizes, FILES_PER_LEAF)).reshape(FILES_PER_LEAF, 3)
@@ -335,10 +335,10 @@ def _seal(blocks: U8, addresses: NDArray[np.uint64], owner: int, level: int, cou
     quads[:, 11] = owner
     blocks[:, 96:100] = counts.astype("<u4")[:, None].view(np.uint8)
     blocks[:, 100] = level
-    blocks.view("<u4")[:, 0] = checksum.crc32c_of_rows(blocks)
+    blocks.view("<u4")[:, 0] = chunk_map.crc32c_of_rows(blocks)
 
 
 def _chunk(logical: int, size: int, flags: int) -> bytes:
     """On one device, at the same place there."""
-    head = struct.pack("<QQQQIIIHH", size, layout.EXTENT_TREE, 65536, flags, SECTOR, SECTOR, SECTOR, 1, 1)
+    head = struct.pack("<QQQQIIIHH", size, ioctl.EXTENT_TREE, 65536, flags, SECTOR, SECTOR, SECTOR, 1, 1)
     return head + struct.pack("<QQ16s", 1, logical, bytes(16))

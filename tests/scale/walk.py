@@ -12,13 +12,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
 from collectors.filesystems.btrfs.trees.table import Measured
+from collectors.model import UnitId
 from collectors.model.btrfs import Holding
-from collectors.model.owner import UnitId
 from tests.scale import trees
 
 
@@ -50,7 +50,7 @@ def check(made: trees.Shape, found: Measured, holdings: Sequence[Holding]) -> No
     """The books close, and every set and every subvolume is what was made, to the byte."""
     assert found.fill is not None
     assert table.remainder(found.fill, found.table) == (0, 0), table.remainder(found.fill, found.table)
-    names = [f"subvolume-{layout.FIRST_SUBVOLUME + number:05d}" for number in range(made.subvolumes)]
+    names = [f"subvolume-{ioctl.FIRST_SUBVOLUME + number:05d}" for number in range(made.subvolumes)]
     place = {name: number for number, name in enumerate(names)}
     sets: dict[int, int] = {}
     for mask, held in zip(found.table.masks, found.table.data, strict=True):

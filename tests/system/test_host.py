@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.system.host import reads_every_file
+from collectors.system.deadline import reads_every_file
 
 EVERYBODY = "         0          0 4294967295\n"
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.model import HOST_UNIT
 from collectors.model.filesystem import PathUsage
-from collectors.model.owner import HOST_UNIT
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
 from collectors.system.child.tally import Level, Scale, WalkerTotals

@@ -17,7 +17,7 @@ from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system import killable
 from collectors.system.child import split
 from collectors.system.deadline import Declined
-from collectors.system.statvfs import space
+from collectors.system.mount_table import space
 from tests.system.walking import children, descriptors
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from collectors.model.reading import Exact, Unavailable, Why
-from collectors.system.deadline import Malformed
-from collectors.system.host import Host, this_host
+from collectors.system.deadline import Host, Malformed, this_host
 from collectors.system.mount_table import filesystem_of, host_view_from_container, path_within
 from collectors.system.mountinfo import mounts, parse
 from tests.system.walking import a_mount

@@ -15,8 +15,7 @@ import pytest
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Why
 from collectors.system.child.open_files import InodeStatus, UnlinkedFiles
-from collectors.system.deadline import Malformed
-from collectors.system.host import this_host
+from collectors.system.deadline import Malformed, this_host
 from collectors.system.unlinked_files import Overlays, decode, deleted_on, search_open_files
 from tests.system.walking import a_mount, fill
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model.owner import HOST_UNIT, UnitId
+from collectors.model import HOST_UNIT, UnitId
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why
 from collectors.model.store import UnitKind
 from tests.lab.commands import run

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from collectors.filesystems import kind_of
+from collectors.model import HOST_UNIT, UnitId
 from collectors.model.filesystem import Mount, Occupancy, Usage
-from collectors.model.owner import HOST_UNIT, UnitId
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
 from collectors.system import mountinfo

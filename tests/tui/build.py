@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from collectors.ledger.charge import NO_FIXED_NUMBER
+from collectors.model import Owner, OwnerKind
 from collectors.model.engine import Engine, Flavour, ImageStore
 from collectors.model.filesystem import Filesystem
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item, Ledger, Row, Thing
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Plan
+from collectors.model.plan import Finding, Plan, Severity
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, floor
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import DEFAULTS

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.report import Crossing, Growth, Report, RepositoryChurn, Sample, TrendView
 from collectors.model.settings import DEFAULTS
 from collectors.report.formatting import bytes_
 from tests.tui.build import GIB, NOW, a_filesystem, a_ledger, a_report, a_row, exact, gib
 from tests.tui.incident_parts import containers, findings, images, logs, orphans_of, plan_of, volumes
-from tui.view_models.frame import RunHistory
+from tui.view_models import RunHistory
 from tui.view_models.history import history_of, run_of_report
 
 TOTAL = gib(931.5)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from collectors.model.finding import Finding, Severity
+from collectors.model import Owner
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import Owner
-from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
+from collectors.model.plan import Finding, Harm, Plan, Risk, Severity, Step, Unlock
 from tests.tui.build import a_finding, an_item, exact, gib
 
 C = Category

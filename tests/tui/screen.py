@@ -11,12 +11,12 @@ from textual.pilot import Pilot
 from collectors.model.report import Report
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
-from tui.drawing.appearance import appearance_of
+from tui.drawing import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
+from tui.feed import ReplayFeed
 from tui.feed.live import LiveFeed
-from tui.feed.replay import ReplayFeed
-from tui.view_models.frame import NO_HISTORY, Frame
+from tui.view_models import NO_HISTORY, Frame
 from tui.view_models.state import DashboardState, Mode, preselected
 
 SIZES = ((60, 20), (80, 24), (120, 36), (200, 50))

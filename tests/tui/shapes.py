@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category, Item
-from collectors.model.plan import Harm, Plan, Risk, Step, Unlock
+from collectors.model.plan import Harm, Plan, Risk, Severity, Step, Unlock
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.report import Report, RepositoryChurn
 from collectors.model.snapshot import Outcome, SourceReport

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import MarkedSet, Plan
 from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures, Report
 from collectors.pipeline.browse import FilePlace
-from collectors.pipeline.image_layers import LayerLook
+from collectors.pipeline.image_history import LayerLook
 from collectors.planning.what_if import what_if_recorded
-from collectors.reclaim.act import Ended, Event, EventKind, ReclaimOutcome
+from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome
 from tests.tui.build import HERE, NOW, missing
 from tui.feed.live import OnReport
 from tui.view_models.history import RunSummary

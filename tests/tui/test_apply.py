@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from textual.pilot import Pilot
 
-from collectors.model.finding import Severity
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm
+from collectors.model import Owner, OwnerKind
+from collectors.model.plan import Harm, Severity
 from collectors.model.reading import Exact, Origin
-from collectors.reclaim.act import Ended, ReclaimOutcome, StepResult, TargetResult
+from collectors.reclaim import Ended, ReclaimOutcome, StepResult, TargetResult
 from tests.tui.build import a_finding, gib
 from tests.tui.incident import incident
 from tests.tui.screen import lines, live, replay, settle, shown, text

@@ -76,7 +76,7 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
 
 async def test_a_link_opens_at_its_moment_and_the_address_follows_what_is_shown(tmp_path: Path) -> None:
     from tests.tui.browser import open_page
-    from tui.feed.replay import of_recording
+    from tui.feed import of_recording
     from tui.launch import DEMO
 
     times = [f"{run.at:%Y-%m-%dT%H:%M:%SZ}" for run in of_recording(DEMO).runs]

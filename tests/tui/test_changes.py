@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from collectors.model.finding import Severity
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category, Ledger
-from collectors.model.owner import Owner, OwnerKind
+from collectors.model.plan import Severity
 from collectors.model.report import Report
 from tests.tui.build import NOW
 from tests.tui.incident import frames, incident

@@ -13,9 +13,8 @@ from tui import launch
 from tui.app import UllageApp
 from tui.drawing.terminal import Charset
 from tui.export import Choices, keep_choices, kept_choices
-from tui.feed.replay import ReplayFeed
-from tui.view_models.categories import Units
-from tui.view_models.category_rows import CategoryOrder
+from tui.feed import ReplayFeed
+from tui.view_models.categories import CategoryOrder, Units
 from tui.view_models.items import ItemOrder
 
 CHOSEN = Choices("churn", "ullage-light", Units.SI, CategoryOrder.NAME, ItemOrder.AGE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import Report
 from tests.tui import shapes
 from tests.tui.build import a_finding, gib

@@ -16,11 +16,10 @@ from collectors.model.report import Report
 from collectors.report.recording import load
 from tests.tui.screen import SIZES, VIEW_KEYS, replay, settle, shown, text
 from tui import widgets as line_widgets
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Span
-from tui.view_models.category_rows import category_rows
+from tui.drawing import Appearance, Span
+from tui.view_models import NO_HISTORY, Frame, space_of
+from tui.view_models.categories import category_rows
 from tui.view_models.disk_bar import segments
-from tui.view_models.frame import NO_HISTORY, Frame, space_of
 from tui.widgets import listing, strip_of
 
 DEMO = Path(__file__).parents[2] / "tui" / "demo.jsonl.gz"

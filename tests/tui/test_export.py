@@ -8,7 +8,7 @@ import pytest
 from tests.tui import shapes
 from tests.tui.incident import a_history, incident
 from tui.export import markdown, write
-from tui.view_models.frame import NO_HISTORY
+from tui.view_models import NO_HISTORY
 
 
 def test_the_page_tells_verdict_books_findings_plan_and_events() -> None:

@@ -10,7 +10,7 @@ from tests.tui.screen import SIZES, VIEW_KEYS, lines, live, replay, settle, show
 from tests.tui.shapes import HOSTILE, hostile
 from tests.tui.source import FakeSource
 from tui.export import markdown
-from tui.view_models.frame import NO_HISTORY
+from tui.view_models import NO_HISTORY
 
 # What may stand on a screen: printable characters only, none that turns the writing direction or hides.
 FORBIDDEN = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))} | set(

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from collectors.cli.arguments import parser
-from collectors.model.finding import Severity
+from collectors.cli.command_line import parser
+from collectors.model.plan import Severity
 from collectors.model.reading import Why
 from collectors.model.report import Report
 from tests.tui.build import missing

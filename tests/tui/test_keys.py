@@ -11,7 +11,7 @@ from tests.tui.screen import lines, live, replay, settle, shown, text
 from tests.tui.shapes import not_root
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
-from tui.feed.replay import ReplayFeed
+from tui.feed import ReplayFeed
 from tui.pages import KEYS, VIEW_KEYS, VIEWS, action_name, applies_in
 from tui.screens.modals import FoundTable
 from tui.widgets.category_table import CategoryTable

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.report import LiveFigures, Writer
 from tests.tui.build import NOW
 from tests.tui.incident import frames, incident
@@ -13,7 +13,7 @@ from tests.tui.screen import lines, live, settle, shown, text
 from tests.tui.shapes import huge, starting
 from tests.tui.source import FakeSource
 from tui.feed.live import JournalRead, Ticked
-from tui.view_models.frame import space_of
+from tui.view_models import space_of
 from tui.view_models.history import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.item_table import ItemTable

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from textual.command import CommandPalette
 
+from collectors.model import Owner
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner
 from collectors.model.plan import Harm, Plan, Unlock
 from tests.tui.build import exact
 from tests.tui.incident import frames, incident

@@ -8,14 +8,14 @@ import pytest
 from textual.pilot import Pilot
 
 from collectors.journal import Journal, Record, UsedPoint
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.settings import DEFAULTS
 from tests.tui.build import gib
 from tests.tui.incident import at_hours, charged_bytes, frames, incident, used_bytes
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, text
 from tui.app import UllageApp
-from tui.feed.replay import ReplayFeed, Timeline, report_of
-from tui.view_models.frame import HistoryEventKind
+from tui.feed import ReplayFeed, Timeline, report_of
+from tui.view_models import HistoryEventKind
 from tui.view_models.history import RunFinding, RunSummary, events, history_of, run_of_report, runs_of_journal, until
 from tui.widgets.category_table import CategoryTable
 

@@ -11,8 +11,8 @@ import pytest
 from tests.tui.incident import incident
 from tests.tui.source import FakeSource
 from tui.app import UllageApp
+from tui.feed import ReplayFeed
 from tui.feed.live import LiveFeed
-from tui.feed.replay import ReplayFeed
 from tui.launch import read_only_here
 from tui.serve import Refused, command, in_browser, loopback, moment_of, own_origin
 

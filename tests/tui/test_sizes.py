@@ -11,8 +11,7 @@ from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
 from tui import widgets as line_widgets
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Span
+from tui.drawing import Appearance, Span
 from tui.widgets import listing, strip_of
 
 SIZE_WORDS = ("312.0", "214.6", "121.3", "74.9", "61.7", "41.8", "38.4", "21.2", "14.9", "9.6", "1.9", "0.6")

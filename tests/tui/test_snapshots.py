@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
 from collectors.pipeline.browse import FilePlace
-from collectors.pipeline.image_layers import ImageLayer, ImageLayers
+from collectors.pipeline.image_history import ImageLayer, ImageLayers
 from tests.tui import shapes
 from tests.tui.incident import frames, incident
 from tests.tui.screen import live, replay, settle

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Item
-from collectors.model.owner import Owner, OwnerKind
 from collectors.model.plan import MarkedSet, Step
 from tui.actions.changes import ChangesActions
 from tui.feed.live import WhatIfTold

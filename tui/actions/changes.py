@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from collectors.model.finding import Severity
+from collectors.model import Owner
 from collectors.model.ledger import Item
-from collectors.model.owner import Owner
+from collectors.model.plan import Severity
 from collectors.model.report import Report
 from collectors.report.formatting import age, bytes_, moment, safe
 from tui.actions.replay import OutputActions
-from tui.drawing.bars import SOLID, Line, Span
+from tui.drawing import SOLID, Line, Span
 from tui.feed.live import Ticked
 from tui.screens.changes import ChangeRow
 from tui.screens.modals import Page
-from tui.view_models.frame import HistoryEvent, HistoryEventKind
+from tui.view_models import HistoryEvent, HistoryEventKind
 from tui.view_models.history import RunSummary
 from tui.view_models.items import facts
 from tui.view_models.state import DashboardState, Mode, Since
@@ -92,7 +92,7 @@ class ChangesActions(OutputActions):
     def look_inside(self, item: Item) -> None:
         """Open the files of a thing, where it has any that can be read here and now; else all that is known of it."""
         from tui.screens.browser import Browser
-        from tui.screens.layers import Layers
+        from tui.screens.explore import Layers
 
         report = self.state.report
         live = self.live if self.state.mode is Mode.LIVE else None

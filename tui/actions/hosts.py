@@ -16,15 +16,15 @@ from textual import events
 from textual.app import ComposeResult
 from textual.message import Message
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from collectors.model.reading import Exact
 from collectors.report.formatting import bytes_, safe, whole_percent
 from tui.actions import MarkActions
 from tui.actions.changes import ChangesActions
-from tui.drawing.bars import Span, shorten, shorten_middle
+from tui.drawing import Span, shorten, shorten_middle
 from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned, Ticked, WhatIfTold
 from tui.screens import DashboardView
-from tui.view_models.frame import space_of
+from tui.view_models import space_of
 from tui.view_models.state import DashboardState, HostLine
 from tui.view_models.verdict import chip, glyph, sentence
 from tui.widgets import LineWidget, Panel

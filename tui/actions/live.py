@@ -21,20 +21,19 @@ from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.message import Message
 
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Unavailable
 from collectors.model.report import Report
 from collectors.report.formatting import safe
-from tui.drawing.appearance import appearance_of
-from tui.drawing.bars import Span
+from tui.drawing import Span, appearance_of
 from tui.drawing.palette import ANSI, PALETTES
 from tui.drawing.terminal import Charset, CharsetFilter, textual_theme
 from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned
 from tui.pages import bindings
 from tui.screens import DashboardView
 from tui.screens.modals import Confirm
-from tui.view_models.frame import NO_HISTORY, Frame, LastGood, RunHistory
+from tui.view_models import NO_HISTORY, Frame, LastGood, RunHistory
 from tui.view_models.history import RunSummary, forecast_came_true, history_of, run_of_report, worst_by_rule
 from tui.view_models.plan_run import PlanRun, outcome_lines
 from tui.view_models.state import DashboardState, Mode, preselected

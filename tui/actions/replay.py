@@ -18,11 +18,11 @@ from textual.app import SystemCommand
 from textual.screen import Screen
 from textual.timer import Timer
 
-from collectors.model.finding import Finding
+from collectors.model.plan import Finding
 from collectors.report.formatting import safe
 from tui.actions.live import LiveActions
-from tui.drawing.bars import Line, shorten_middle
-from tui.feed.replay import Timeline, report_of
+from tui.drawing import Line, shorten_middle
+from tui.feed import Timeline, report_of
 from tui.pages import KEYS, VIEW_KEYS, finding, keys_and_signs, sources
 from tui.screens.modals import Page
 from tui.view_models.history import run_of_report

@@ -13,7 +13,7 @@ from rich.text import Text
 from textual_plotext import Plot
 
 from collectors.report.formatting import percent
-from tui.drawing.appearance import Appearance
+from tui.drawing import Appearance
 from tui.drawing.chart import FULL, XY, Canvas, Chart, clear_runs, filled_curve, levels, ticks
 
 _Ink = tuple[int, int, int] | str

@@ -20,11 +20,11 @@ from tui.view_models.history import RunSummary
 if TYPE_CHECKING:
     from textual.message import Message
 
-    from collectors.model.owner import Owner
+    from collectors.model import Owner
     from collectors.model.report import LiveFigures
     from collectors.pipeline.browse import DirectoryListing, FilePlace
-    from collectors.pipeline.image_layers import LayerLook
-    from collectors.reclaim.act import Event, ReclaimOutcome
+    from collectors.pipeline.image_history import LayerLook
+    from collectors.reclaim import Event, ReclaimOutcome
 
 
 class Scanned(Message):

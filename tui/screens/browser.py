@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from collectors.report.formatting import age, count, safe
-from tui.drawing.bars import Span, shorten_middle, two_part_bar
+from tui.drawing import Span, shorten_middle, two_part_bar
 from tui.view_models.categories import number
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from collectors.forecast.changes import CategoryChange, Change, Changes
 from collectors.report.formatting import age, safe
 from collectors.report.trend_text import thing
-from tui.drawing.bars import SOLID, Span, shorten, shorten_middle
+from tui.drawing import SOLID, Span, shorten, shorten_middle
 from tui.screens import DashboardView
+from tui.view_models import writer_lines
 from tui.view_models.categories import change, label_by_key, number
-from tui.view_models.frame import writer_lines
 from tui.view_models.state import DashboardState, Mode, Since
 from tui.widgets import Panel, TextLines
 from tui.widgets.history import Slider

@@ -19,8 +19,7 @@ from collectors.model.ledger import Item
 from collectors.model.reading import charged
 from collectors.model.report import Report
 from collectors.report.formatting import bytes_, safe, size, whole_percent
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Line, Span, shorten_middle
+from tui.drawing import Appearance, Line, Span, shorten_middle
 from tui.view_models.categories import CategoryLabel, cell, label_of
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel, TextLines

@@ -10,7 +10,7 @@ from textual.containers import Container, Horizontal, Vertical
 from collectors.model.plan import Harm, Plan, Step
 from collectors.report.formatting import age, bytes_, count, safe
 from collectors.report.plan_text import leads_to
-from tui.drawing.bars import Line, Span
+from tui.drawing import Line, Span
 from tui.screens import DashboardView
 from tui.view_models.plan_run import HarmRow, plan_rows
 from tui.view_models.state import DashboardState

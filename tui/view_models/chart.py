@@ -17,10 +17,10 @@ from collectors.model.ledger import Category, Item
 from collectors.model.reading import Size, charged, floor
 from collectors.model.report import Report, RepositoryChurn, Sample
 from collectors.report.formatting import age, count, percent, safe, size
-from tui.drawing.bars import Line, Span, two_part_bar
+from tui.drawing import Line, Span, two_part_bar
 from tui.drawing.chart import XY, Chart, ForecastPoint
+from tui.view_models import CurvePoint, RunHistory, height_of, space_of
 from tui.view_models.categories import label_by_key
-from tui.view_models.frame import CurvePoint, RunHistory, height_of, space_of
 from tui.view_models.history import used_curve
 from tui.view_models.verdict import clock, next_crossing
 

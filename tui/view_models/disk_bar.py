@@ -12,10 +12,9 @@ from itertools import pairwise
 
 from collectors.model.snapshot import shown_total
 from collectors.report.formatting import bytes_, count, percent, safe, whole_percent
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Span, apportion
-from tui.view_models.category_rows import CategoryRow
-from tui.view_models.frame import Frame, height_of, space_of
+from tui.drawing import Appearance, Span, apportion
+from tui.view_models import Frame, height_of, space_of
+from tui.view_models.categories import CategoryRow
 from tui.view_models.state import AfterPlan, DashboardState
 from tui.view_models.verdict import explained_by_engine
 

@@ -18,14 +18,14 @@ from pathlib import Path
 from collectors.causes import disk_full
 from collectors.journal import Journal, Record
 from collectors.journal.encoding import short_id
-from collectors.model.finding import Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Severity
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
 from collectors.report.formatting import bytes_, safe, whole_percent
+from tui.view_models import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 from tui.view_models.categories import label_by_key
-from tui.view_models.frame import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 
 
 @dataclass(frozen=True, slots=True)

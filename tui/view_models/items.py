@@ -15,7 +15,7 @@ from collectors.model.reading import Exact, Size, Unavailable, charged, floor
 from collectors.model.report import Report
 from collectors.model.snapshot import own_items
 from collectors.report.formatting import age, bytes_, doubt, moment, safe, size, unread
-from tui.drawing.bars import Line, Span
+from tui.drawing import Line, Span
 from tui.view_models.categories import SUBVOLUMES
 
 

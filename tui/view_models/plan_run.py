@@ -16,10 +16,10 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Harm, Plan, Step
 from collectors.model.reading import Size, charged
 from collectors.report.formatting import bytes_, count, safe, size, whole_percent
-from tui.drawing.bars import Line, Span
+from tui.drawing import Line, Span
 
 if TYPE_CHECKING:
-    from collectors.reclaim.act import Event, ReclaimOutcome
+    from collectors.reclaim import Event, ReclaimOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,13 @@ from enum import Enum, StrEnum
 from functools import cached_property
 
 from collectors.forecast.changes import Changes
-from collectors.model.finding import Severity
-from collectors.model.owner import Owner
-from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk
+from collectors.model import Owner
+from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk, Severity
 from collectors.model.report import LiveFigures, Report
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Line
-from tui.view_models.categories import Scale, Units, scale_for
-from tui.view_models.category_rows import CategoryOrder, CategoryRow, category_rows, extra_rows
+from tui.drawing import Appearance, Line
+from tui.view_models import Frame, HistoryEvent, height_of, space_of
+from tui.view_models.categories import CategoryOrder, CategoryRow, Scale, Units, category_rows, extra_rows, scale_for
 from tui.view_models.chart import ChurnOrder
-from tui.view_models.frame import Frame, HistoryEvent, height_of, space_of
 from tui.view_models.items import ItemOrder
 from tui.view_models.plan_run import PlanRun
 

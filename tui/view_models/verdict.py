@@ -14,13 +14,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from collectors import causes
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
+from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Exact, Unavailable, charged
 from collectors.model.report import Crossing, LiveFigures, Report
 from collectors.report.formatting import age, bytes_, count, safe, whole_percent
-from tui.drawing.bars import Span
-from tui.view_models.frame import Frame, space_of
+from tui.drawing import Span
+from tui.view_models import Frame, space_of
 
 _MARKS = {
     Severity.P0: ("✖", "CRITICAL"),

@@ -23,10 +23,9 @@ from textual.widget import Widget
 from collectors.model.reading import Size as Bytes
 from collectors.model.reading import Unavailable, floor
 from collectors.report.formatting import count, doubt, safe, size, whole_percent
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Line, Span, fit, wrapped
+from tui.drawing import Appearance, Line, Span, fit, wrapped
 from tui.pages import KEYS, Key, action_name, footer_keys
-from tui.view_models.frame import space_of
+from tui.view_models import space_of
 from tui.view_models.state import DashboardState, Mode
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from collectors.model.reading import Unavailable
 from collectors.report.formatting import age, percent, safe, size
-from tui.drawing.bars import Span, fit, shorten, sparkline, two_part_bar
-from tui.view_models.categories import SUBVOLUMES, cell, change, number
-from tui.view_models.category_rows import CategoryRow, change_span
-from tui.view_models.frame import space_of
+from tui.drawing import Span, fit, shorten, sparkline, two_part_bar
+from tui.view_models import space_of
+from tui.view_models.categories import SUBVOLUMES, CategoryRow, cell, change, change_span, number
 from tui.view_models.state import DashboardState
 from tui.widgets.listing import Listing
 

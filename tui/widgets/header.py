@@ -8,12 +8,12 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
-from collectors.model.finding import CALM, Severity
+from collectors.model.plan import CALM, Severity
 from collectors.report.formatting import bytes_, safe
-from tui.drawing.bars import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
+from tui.drawing import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
 from tui.pages import VIEWS
+from tui.view_models import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
-from tui.view_models.frame import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, forecast_spans, fullness, ledger_note, sentence, unread_words
 from tui.widgets import LineWidget

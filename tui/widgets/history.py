@@ -13,10 +13,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from collectors.report.formatting import age, moment, safe, whole_percent
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Span, fit, shorten
+from tui.drawing import Appearance, Span, fit, shorten
 from tui.drawing.chart import Chart
-from tui.view_models.frame import HistoryEvent, HistoryEventKind, space_of
+from tui.view_models import HistoryEvent, HistoryEventKind, space_of
 from tui.view_models.state import DashboardState, Mode
 from tui.view_models.verdict import chip, glyph
 from tui.widgets import LineWidget

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from rich.cells import set_cell_size
 
-from collectors.model.finding import Finding
+from collectors.model import OwnerKind
 from collectors.model.ledger import Bill
-from collectors.model.owner import OwnerKind
+from collectors.model.plan import Finding
 from collectors.model.reading import Size, Unavailable
 from collectors.report.formatting import age, safe, size
-from tui.drawing.bars import Span, fit, shorten, shorten_middle, two_part_bar
+from tui.drawing import Span, fit, shorten, shorten_middle, two_part_bar
 from tui.view_models.categories import cell
 from tui.view_models.items import ItemRow, age_of
 from tui.view_models.state import DashboardState

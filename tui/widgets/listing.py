@@ -18,8 +18,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import Span
+from tui.drawing import Appearance, Span
 from tui.view_models.state import DashboardState
 from tui.widgets import strip_of
 

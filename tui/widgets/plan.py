@@ -9,9 +9,9 @@ from rich.cells import set_cell_size
 from collectors.model.plan import Harm, PlanTarget, Step
 from collectors.model.reading import Exact, Unavailable, floor
 from collectors.report.formatting import bytes_, count, safe, whole_percent
-from tui.drawing.bars import SOLID, THIN, Span, fit, shorten, two_part_bar
+from tui.drawing import SOLID, THIN, Span, fit, shorten, two_part_bar
+from tui.view_models import height_of, space_of
 from tui.view_models.categories import cell, number
-from tui.view_models.frame import height_of, space_of
 from tui.view_models.plan_run import HarmRow, StepRun, StepState
 from tui.view_models.state import DashboardState
 from tui.widgets import LineWidget, marked_spans

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collectors.causes import commands
-from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal
+from collectors.causes import base
+from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal, unread
 from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, metadata_room, pressure, refused, squeeze
-from collectors.causes.commands import unread
 from collectors.causes.finding_context import FindingContext, at_path
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.filesystem import used_percent
-from collectors.model.finding import Finding, Resource, Severity
 from collectors.model.ledger import Category
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Resource, Risk, Severity
 from collectors.model.reading import Exact, Unavailable, charged
 from collectors.model.snapshot import data_left_bytes
 
@@ -78,7 +76,7 @@ def _balance(context: PlanContext, found: Squeeze, now: Pressure) -> Draft:
         id="btrfs.balance",
         action="btrfs.balance",
         title=f"Compact {_chunks(found.limit)} filled to less than {found.usage_percent}%, so that metadata can grow",
-        command=commands.balance(context.mountpoint, found.usage_percent, found.limit),
+        command=base.balance(context.mountpoint, found.usage_percent, found.limit),
         targets=(),
         rank=10,
         within=(),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from collectors.model import dataclass
 from collectors.model.btrfs import RESERVED_NODES, Btrfs, Chunk, Device, Space
 from collectors.model.reading import Exact, Size, Unavailable, charged
-from collectors.model.records import dataclass
 
 HIGH_METADATA_FILL = 0.75  # below that metadata still has room to grow where it is
 

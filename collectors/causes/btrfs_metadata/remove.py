@@ -6,13 +6,12 @@ import errno
 from pathlib import Path
 
 from collectors.causes.btrfs_metadata.balance import Squeeze, pressure, refused, squeeze
-from collectors.filesystems.btrfs import changes as btrfs_changes
+from collectors.filesystems import freeing as btrfs_changes
 from collectors.filesystems.btrfs import filesystem
-from collectors.model.owner import Owner
+from collectors.model import Owner, dataclass
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.model.records import dataclass
-from collectors.reclaim.act import Act, EventKind, failed, skipped
+from collectors.reclaim import Act, EventKind, failed, skipped
 from collectors.reclaim.tools import Tools, WholeStep
 
 _ASK_S = 60.0

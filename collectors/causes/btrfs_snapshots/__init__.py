@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.plan_context import PlanContext
+from collectors.model import Owner, OwnerKind
 from collectors.model.btrfs import Btrfs, Subvolume
 from collectors.model.filesystem import Mount
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Unavailable, charged
 from collectors.model.store import Unit, UnitKind
 
@@ -43,7 +42,7 @@ def _draft(context: PlanContext, unit: Unit) -> Draft:
         id=Owner(OwnerKind.SNAPSHOT, unit.name).text(),
         action="snapshot.remove",
         title=f"Remove the btrfs snapshot {unit.name}",
-        command=commands.line("btrfs", "subvolume", "delete", commands.reachable(mount, unit.path)),
+        command=base.command("btrfs", "subvolume", "delete", base.reachable(mount, unit.path)),
         targets=tuple(sorted(unit.owners)),
         rank=200,
         within=(unit.created_at.timestamp() if unit.created_at else 0.0, unit.id),
@@ -128,7 +127,7 @@ def propose_pending(context: PlanContext) -> Proposal:
         id="btrfs.wait",
         action="btrfs.wait",
         title="Wait until btrfs has cleaned up what is already deleted",
-        command=commands.wait_for_cleaner(context.mountpoint),
+        command=base.wait_for_cleaner(context.mountpoint),
         targets=pending,
         rank=0,  # what is already deleted only needs waiting for
         within=(),

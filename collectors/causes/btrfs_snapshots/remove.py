@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from collectors.causes.commands import reachable
-from collectors.filesystems.btrfs import changes as btrfs_changes
+from collectors.causes.base import reachable
+from collectors.filesystems import freeing as btrfs_changes
 from collectors.filesystems.btrfs import filesystem as btrfs_filesystem
-from collectors.filesystems.btrfs.kind import mounted_subvolumes
+from collectors.filesystems.btrfs import mounted_subvolumes
+from collectors.model import Owner
 from collectors.model.btrfs import Subvolume
 from collectors.model.filesystem import Mount
-from collectors.model.owner import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim import measure
-from collectors.reclaim.act import GONE, REMOVED, Act, EventKind, failed, skipped
+from collectors.reclaim import GONE, REMOVED, Act, EventKind, failed, measure, skipped
 from collectors.reclaim.preconditions import given_to_container, mounted_inside
 from collectors.reclaim.tools import Remover, WholeStep
 from collectors.system.deadline import Declined

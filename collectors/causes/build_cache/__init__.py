@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from collectors.causes import commands
-from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.build_cache.records import (
+from collectors.causes import base
+from collectors.causes.base import Cause, Draft, Proposal, are, because, unread
+from collectors.causes.finding_context import FindingContext, count, largest, owners
+from collectors.causes.plan_context import PlanContext
+from collectors.causes.unneeded import (
     IN_USE,
     MOUNTS,
     OLD,
@@ -26,14 +28,10 @@ from collectors.causes.build_cache.records import (
     young_s,
     youngest_first,
 )
-from collectors.causes.commands import are, because, unread
-from collectors.causes.finding_context import FindingContext, count, largest, owners
-from collectors.causes.plan_context import PlanContext
+from collectors.model import Owner, OwnerKind
 from collectors.model.engine import BuildRecord
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged, total
 from collectors.model.settings import Rules
 
@@ -94,7 +92,7 @@ def _draft(
         claimed=total(own, context.origin("sizes as the engine counts them")),
         trim=descendants(inside, children) if any_record else None,
         requires_for=before if any_record else None,
-        command_for=lambda left: commands.each_record(context.tool, (t.id for t in left), all_=True),
+        command_for=lambda left: base.each_record(context.tool, (t.id for t in left), all_=True),
         young_s=young_s(context, records) if name == YOUNG else 0.0,
     )
 
@@ -145,11 +143,11 @@ _WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
 
 def _command(tool: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:
     if name in (SHARED, RECENT, YOUNG):
-        return commands.each_record(tool, (record.id for record in records), all_=True)
+        return base.each_record(tool, (record.id for record in records), all_=True)
     if rules.build_cache:  # a prune by age would not respect the patterns
-        return commands.each_record(tool, (record.id for record in records), all_=False)
+        return base.each_record(tool, (record.id for record in records), all_=False)
     least = rules.cache_mount_age_s if name == MOUNTS else rules.build_cache_age_s
-    return commands.old_cache(tool, sorted({record.kind for record in records}), max(least, rules.least_s(least)))
+    return base.old_cache(tool, sorted({record.kind for record in records}), max(least, rules.least_s(least)))
 
 
 def _in_use(count: int) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from collectors.causes.build_cache.records import MOUNTS, RECENT, SHARED, YOUNG
-from collectors.model.owner import Owner
+from collectors.causes.unneeded import MOUNTS, RECENT, SHARED, YOUNG
+from collectors.model import Owner
 from collectors.model.plan import Step
-from collectors.reclaim.act import Act, failed, skipped
+from collectors.reclaim import Act, failed, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.tools import Remover
 

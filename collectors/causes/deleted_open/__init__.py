@@ -6,15 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count
 from collectors.causes.plan_context import PlanContext
+from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import OpenDeleted
-from collectors.model.finding import Finding
 from collectors.model.ledger import Books, Category, Release
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy
 
@@ -81,20 +80,20 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
     if first.container:
         name = names.get(first.container) or first.container[:12]
         title = f"Restart the container {name}, which holds deleted files open"
-        command = commands.line(context.tool, "restart", name)
+        command = base.command(context.tool, "restart", name)
         needs = "a person who knows whether it may be restarted now"
     elif not first.pid:
         title = f"Detach {first.command}, which holds a deleted file"
-        command = commands.line("losetup", "-d", first.command)
+        command = base.command("losetup", "-d", first.command)
         needs = f"nothing mounted from it, and nobody who writes to it: findmnt {first.command} shows it"
     elif first.command in _ENGINES:
         title = f"Restart the engine ({first.command}), which holds deleted files open"
-        command = commands.line("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
+        command = base.command("systemctl", "restart", "docker" if first.command == "dockerd" else "podman")
         needs = "a moment at which the containers may stop, unless live-restore is on"
     else:
         title = f"End {first.command} (pid {first.pid}), which holds deleted files open, and start it again"
         # Where its start is not known it had ended already: what has its number now is not what is meant.
-        command = "" if first.started_ticks is None else commands.end_process(first.pid, first.started_ticks)
+        command = "" if first.started_ticks is None else base.end_process(first.pid, first.started_ticks)
         needs = f"a person who knows how it is started again; systemctl status {first.pid} names its service"
     return Draft(
         id=f"holder:{who}",

@@ -11,9 +11,9 @@ from collectors.forecast import USED
 from collectors.forecast.crossings import imminent
 from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_inodes
-from collectors.model.finding import Finding, Resource, Severity
+from collectors.model import OwnerKind, key_words
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import OwnerKind, key_words
+from collectors.model.plan import Finding, Resource, Severity
 from collectors.model.reading import Exact, Origin, Unavailable, charged
 
 ID = "disk-full"

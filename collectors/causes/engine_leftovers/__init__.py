@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.unlisted import LEASED
-from collectors.model.finding import Finding, Severity
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import Unit, UnitKind
@@ -70,14 +69,14 @@ def propose_temporary(context: PlanContext) -> Proposal:
         id=TEMPORARY_ID,
         action="temporary.remove",
         title="Remove unfinished downloads and build contexts",
-        command=commands.remove_trees(*sorted(unit.path for unit in units)),
+        command=base.remove_trees(*sorted(unit.path for unit in units)),
         targets=leftover_targets(units),
         rank=40,
         within=(),
         harm=Harm.TIME,
         risk=Risk.CAREFUL,
         needs="no process has them open, none changed recently; each is checked again before. The engine may run; "
-        f"by hand: {commands.NOTHING_MOUNTED}",
+        f"by hand: {base.NOTHING_MOUNTED}",
         costs="none, unless a pull or build that has stalled for long goes on after all: it then has to start over",
         undo="none needed: the pull, load or build makes them again",
         automatic=True,
@@ -131,14 +130,14 @@ def _draft_interrupted(units: tuple[Unit, ...], *, engine_stopped: bool) -> Draf
         id=INTERRUPTED_ID,
         action="interrupted.remove",
         title="Remove layer writes and removals that a crash interrupted",
-        command=commands.remove_trees(*paths),
+        command=base.remove_trees(*paths),
         targets=tuple(Owner(OwnerKind.LEFTOVER, path) for path in paths),
         rank=120,  # after orphans: they are small, and need the engine stopped
         within=(),
         harm=Harm.TIME,
         risk=Risk.DESTRUCTIVE,
         needs=f"{ENGINE_STOPPED}; each one is looked up again in the layer database just before; "
-        f"by hand: {commands.NOTHING_MOUNTED}",
+        f"by hand: {base.NOTHING_MOUNTED}",
         costs="none: no layer was registered from them; they are the trace of a crash",
         undo="none",
         automatic=engine_stopped,
@@ -200,7 +199,7 @@ def _draft_leased(leases: list[Owner]) -> Draft:
     for lease in leases:
         space, _, name = lease.id.partition("/")
         spaces.setdefault(space, []).append(name)
-    ended = (commands.line("ctr", "--namespace", space, "leases", "rm", *names) for space, names in spaces.items())
+    ended = (base.command("ctr", "--namespace", space, "leases", "rm", *names) for space, names in spaces.items())
     return Draft(
         id=LEASED_ID,
         action="lease.remove",

@@ -17,12 +17,11 @@ import time
 from pathlib import Path
 
 from collectors.drivers.inner import NAMES, tree
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
 from collectors.model.store import UnitKind
-from collectors.reclaim import preconditions
-from collectors.reclaim.act import GONE, REMOVED, Act, failed, skipped
+from collectors.reclaim import GONE, REMOVED, Act, failed, preconditions, skipped
 from collectors.reclaim.tools import Remover, Tools
 from collectors.reclaim.tree import remove_layer, remove_tree
 

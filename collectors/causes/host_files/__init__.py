@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import (
     FindingContext,
@@ -18,9 +18,8 @@ from collectors.causes.finding_context import (
     mostly,
 )
 from collectors.causes.plan_context import PlanContext
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import charged
 from collectors.model.store import UnitKind
 
@@ -107,7 +106,7 @@ def propose_journald(context: PlanContext) -> Proposal:
         id=JOURNALD_ID,
         action="journal.vacuum",
         title=f"Shorten the system journal to {_KEPT}",
-        command=commands.line("journalctl", f"--directory={folder}", f"--vacuum-size={_KEPT}"),
+        command=base.command("journalctl", f"--directory={folder}", f"--vacuum-size={_KEPT}"),
         targets=(),
         rank=140,
         within=(JOURNALD_ID,),
@@ -158,7 +157,7 @@ def propose_cores(context: PlanContext) -> Proposal:
         id=CORES_ID,
         action="core-dumps.remove",
         title=f"Remove core dumps older than {_KEPT_DAYS} days",
-        command=commands.line("find", folder, *words),
+        command=base.command("find", folder, *words),
         targets=(),
         rank=140,
         within=(CORES_ID,),

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.causes.holders import TRUNCATABLE
-from collectors.model.owner import Owner
+from collectors.causes.plan_context import TRUNCATABLE
+from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, matches
-from collectors.reclaim.act import GONE, Act, failed, skipped
+from collectors.reclaim import GONE, Act, failed, skipped
 from collectors.reclaim.preconditions import labels, mapping, text
 from collectors.reclaim.tools import Remover
 from collectors.system import folders, mountinfo

@@ -11,18 +11,15 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from collectors.causes import commands
-from collectors.causes.base import Alert, Cause, Draft, Proposal
-from collectors.causes.commands import because
+from collectors.causes import base
+from collectors.causes.base import Alert, Cause, Draft, Proposal, because
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
+from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.btrfs import Btrfs
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, Unavailable, Why, charged
-from collectors.model.records import dataclass
 from collectors.model.store import Orphanhood, OrphanProof, Unit
 
 ID = "orphans"
@@ -99,7 +96,7 @@ def _nested(context: PlanContext, units: Iterable[Unit]) -> Mapping[str, str]:
     if facts is None or not isinstance(facts.subvolumes, Exact):
         return {}
     mount = context.ledger.filesystem.mount
-    paths = sorted(commands.reachable(mount, one.path) for one in facts.subvolumes.value if not one.deleted)
+    paths = sorted(base.reachable(mount, one.path) for one in facts.subvolumes.value if not one.deleted)
     found = {}
     for unit in units:
         after = bisect_left(paths, f"{unit.path}/")
@@ -114,7 +111,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
     targets = tuple(sorted(found))
 
     def command(left: tuple[Owner, ...]) -> str:
-        return commands.line(*remove, *(found[target].path for target in left))
+        return base.command(*remove, *(found[target].path for target in left))
 
     return Draft(
         id=ID,
@@ -128,7 +125,7 @@ def _draft(context: PlanContext, found: Mapping[Owner, Unit]) -> Draft:
         harm=Harm.STATE,
         risk=Risk.DESTRUCTIVE,
         needs="the engine idle or stopped; each one is proved again just before"
-        + (f"; by hand: {commands.NOTHING_MOUNTED}" if remove[:1] == ("rm",) else ""),
+        + (f"; by hand: {base.NOTHING_MOUNTED}" if remove[:1] == ("rm",) else ""),
         costs="none, if the proof holds: nothing refers to them",
         undo="none",
         automatic=True,

@@ -15,18 +15,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from collectors.causes import commands
+from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
+from collectors.causes.containers_and_volumes import ENDED
 from collectors.causes.engine_leftovers import ENGINE_STOPPED, detect_leftovers, leftover_targets, leftovers
 from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
-from collectors.causes.stopped_containers import ENDED
 from collectors.ledger.unlisted import ANOTHER_CLIENT, NOT_KNOWN
+from collectors.model import OwnerKind
 from collectors.model.engine import Flavour
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category, Item
-from collectors.model.owner import OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged
 from collectors.model.store import OtherStore, Unit, UnitKind
 
@@ -56,20 +55,20 @@ def _by_driver(context: PlanContext) -> dict[str, list[Unit]]:
 def _draft_driver(context: PlanContext, name: str, units: list[Unit]) -> Draft:
     mount = context.ledger.filesystem.mount
     folders = sorted(unit.path for unit in units if unit.path.startswith("/"))
-    inside = {commands.reachable(mount, u.path).rpartition("/")[0] for u in units if not u.path.startswith("/")}
-    first = [f"btrfs subvolume delete {commands.quote(folder)}/*" for folder in sorted(inside)]
-    archive = commands.line("tar", "--create", "--zstd", "--file", f"/OTHER-DISK/{name}.tar.zst", "--", *folders)
+    inside = {base.reachable(mount, u.path).rpartition("/")[0] for u in units if not u.path.startswith("/")}
+    first = [f"btrfs subvolume delete {base.quote(folder)}/*" for folder in sorted(inside)]
+    archive = base.command("tar", "--create", "--zstd", "--file", f"/OTHER-DISK/{name}.tar.zst", "--", *folders)
     return Draft(
         id=f"{DRIVER_ID}:{name}",
         action="former-driver.remove",
         title=f"Remove what the storage driver {name}, which is not in use, left behind",
-        command=" && ".join((*first, commands.remove_trees(*folders))),
+        command=" && ".join((*first, base.remove_trees(*folders))),
         targets=leftover_targets(units),
         rank=210,
         within=(name,),
         harm=Harm.STATE,
         risk=Risk.DESTRUCTIVE,
-        needs=f"{ENGINE_STOPPED}; {commands.NOTHING_MOUNTED}; "
+        needs=f"{ENGINE_STOPPED}; {base.NOTHING_MOUNTED}; "
         f"first an archive of what may still be wanted, on another disk: {archive}",
         costs="the images, containers and layers of that driver are lost, and so is the chance to return to it",
         undo="none; only from the archive",

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from collectors.causes import commands
-from collectors.causes.base import Cause, Draft, Proposal
-from collectors.causes.commands import because
+from collectors.causes import base
+from collectors.causes.base import Cause, Draft, Proposal, because
 from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
-from collectors.causes.images import Unused, choose_images, own_bytes
 from collectors.causes.plan_context import PlanContext
+from collectors.causes.unneeded import Unused, choose_images, own_bytes
+from collectors.model import Owner, OwnerKind
 from collectors.model.engine import Image
-from collectors.model.finding import Finding, Severity
 from collectors.model.ledger import Category
-from collectors.model.owner import Owner, OwnerKind
-from collectors.model.plan import Harm, Risk
+from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged, total
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import StoredImage
@@ -60,7 +58,7 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
         id=Owner(OwnerKind.IMAGE, image.id).text(),
         action="image.remove",
         title=f"Remove the unused image {name}",
-        command=commands.line(context.tool, "image", "rm", *refs),
+        command=base.command(context.tool, "image", "rm", *refs),
         targets=(Owner(OwnerKind.IMAGE, image.id),),
         rank=70 if known else 90,
         within=(-(idle_s or 0.0), image.id),
@@ -78,7 +76,7 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
 
 def _again(tool: str, image: Image) -> str:
     if image.digests:
-        return commands.line(tool, "pull", image.digests[0])
+        return base.command(tool, "pull", image.digests[0])
     return "build it again; it was never pulled from or pushed to a registry"
 
 
@@ -120,7 +118,7 @@ def _draft_dangling(context: PlanContext, unused: list[Unused]) -> Draft:
     found, young_s = [one.image for one in unused], max(one.young_s for one in unused)
 
     def command(left: tuple[Owner, ...]) -> str:
-        return commands.line(context.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
+        return base.command(context.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
 
     targets = tuple(Owner(OwnerKind.IMAGE, image.id) for image in found)
     unique = total([own_bytes(context, image) for image in found], context.origin("sizes as the engine counts them"))
@@ -191,12 +189,12 @@ def propose_containerd(context: PlanContext) -> Proposal:
 def _of_namespace(space: str, images: list[StoredImage], address: str) -> Draft:
     names = [tag.partition("/")[2] for image in images for tag in image.tags]
     endpoint = ("--runtime-endpoint", f"unix://{address}") if address != _PLACE else ()
-    by_name = commands.line("ctr", *_at(address), "--namespace", space, "images", "rm", *names)
+    by_name = base.command("ctr", *_at(address), "--namespace", space, "images", "rm", *names)
     return Draft(
         id=f"{CONTAINERD_ID}:{space}",
         action="containerd.remove",
         title=f"Remove the images of {space} that no container uses",
-        command=commands.line("crictl", *endpoint, "rmi", "--prune") if space == _KUBERNETES else by_name,
+        command=base.command("crictl", *endpoint, "rmi", "--prune") if space == _KUBERNETES else by_name,
         targets=tuple(Owner(OwnerKind.IMAGE, image.id) for image in images),
         rank=75,
         within=(space,),
@@ -218,7 +216,7 @@ def _at(address: str) -> tuple[str, ...]:
 
 
 def _ask(space: str, address: str) -> str:
-    return commands.line("ctr", *_at(address), "--namespace", space, "images", "ls")
+    return base.command("ctr", *_at(address), "--namespace", space, "images", "ls")
 
 
 CONTAINERD_LINE = "images of a containerd without Docker that no container uses"

@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.causes.holders import normal
+from collectors.causes.plan_context import normal
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
-from collectors.model.owner import Owner
+from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, image_names, matches
-from collectors.reclaim.act import GONE, Act, skipped
+from collectors.reclaim import GONE, Act, skipped
 from collectors.reclaim.engine_session import EngineSession
 from collectors.reclaim.image_removal import remove_image
 from collectors.reclaim.image_tags import drop_left_behind, restore_tags, strangers, theirs

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from collectors.model import dataclass
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 T = TypeVar("T")

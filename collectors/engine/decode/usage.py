@@ -17,10 +17,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from collectors.engine.decode import JsonObject, top
+from collectors.model import ContainerId, ImageId, dataclass
 from collectors.model.engine import BuildRecord, Volume
-from collectors.model.owner import ContainerId, ImageId
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 

@@ -6,11 +6,11 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from collectors.filesystems.btrfs import decode, ioctl, layout, search
+from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.filesystems.btrfs.decode import ChunkItem
+from collectors.model import dataclass
 from collectors.model.btrfs import RESERVED_NODES, Device, Room, Space, StatfsRule
 from collectors.model.reading import Between, Exact, Origin, Size
-from collectors.model.records import dataclass
 from collectors.system.deadline import Declined, Malformed
 
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -161,7 +161,7 @@ def holes(devid: int, total_bytes: int, chunks: Iterable[ChunkItem]) -> tuple[in
 
 def stripe_bytes(chunk: ChunkItem) -> int:
     """What a chunk takes on each of its devices, for each stripe there."""
-    profile = PROFILES.get(layout.profile(chunk.flags))
+    profile = PROFILES.get(ioctl.profile(chunk.flags))
     if profile is None:
         return chunk.logical_bytes
     return chunk.logical_bytes // max(1, (len(chunk.stripes) - profile.parity) // profile.copies)
@@ -206,7 +206,7 @@ def rooms(
             raise Malformed(f"{kind} in chunks of {', '.join(present)}: how these are made is not known")
         most = limits(kind, total, chunk_bytes(kind))
         count = placeable_bytes(profile, placed, most)
-        found.append(Room(kind, profile, layout.disk_copies(profile), _size(count, known, origin), most.chunk_bytes))
+        found.append(Room(kind, profile, ioctl.disk_copies(profile), _size(count, known, origin), most.chunk_bytes))
         if kind == "metadata" and _needs_a_chunk(spaces, node_bytes):
             placed = after_chunk(profile, placed, most)
     return tuple(found)
@@ -259,7 +259,7 @@ def statfs_rule(fd: int, devices: Iterable[Device]) -> StatfsRule:
     divisor = min(range(1, _MOST_COPIES + 1), key=lambda copies: abs(total // copies - told.f_blocks * block))
     if abs(total // divisor - told.f_blocks * block) > total // 100:
         raise Malformed(f"statfs has {told.f_blocks * block} bytes, the devices {total}")
-    disk = sum(s.logical_used_bytes * layout.disk_copies(s.profile) for s in after if s.kind != "global reserve")
+    disk = sum(s.logical_used_bytes * ioctl.disk_copies(s.profile) for s in after if s.kind != "global reserve")
     reserve = sum(s.logical_total_bytes for s in after if s.kind == "global reserve")
     beyond = (told.f_blocks - told.f_bfree) * block - disk // divisor
     return StatfsRule(divisor, abs(beyond - reserve) <= abs(beyond))

@@ -13,10 +13,10 @@ import struct
 import uuid
 from datetime import UTC, datetime
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.ioctl import Key
+from collectors.model import dataclass
 from collectors.model.btrfs import Space
-from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 _FS_INFO = struct.Struct("<QQ16sIIIHHQQ16s")
@@ -94,8 +94,8 @@ def spaces(reply: bytes, device_count: int) -> tuple[Space, ...]:
     found = []
     for n in range(filled):
         flags, total, used = _SPACE.unpack_from(reply, _SPACE_HEAD.size + n * _SPACE.size)
-        copies, copies_of = layout.copies(flags, device_count)
-        found.append(Space(layout.kind(flags), layout.profile(flags), total, used, copies, copies_of))
+        copies, copies_of = ioctl.copies(flags, device_count)
+        found.append(Space(ioctl.kind(flags), ioctl.profile(flags), total, used, copies, copies_of))
     return tuple(found)
 
 
@@ -106,7 +106,7 @@ def balance_targets(reply: bytes) -> dict[str, str]:
     for kind, at in (("data", 16), ("metadata", 152), ("system", 288)):
         target, flags = _BALANCE_TARGET.unpack_from(reply, at + 56)
         if flags & _CONVERTS:
-            found[kind] = layout.profile(target)
+            found[kind] = ioctl.profile(target)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.holders import held_tree_bytes
 from collectors.model.btrfs import Btrfs, Device, Room, Sharing, Space, Subvolume
 from collectors.model.reading import Exact, Reading, Unavailable, charged, charged_or_none, reason
@@ -121,7 +121,7 @@ def _space(space: Space) -> Json:
         "profile": space.profile,
         "logical_total_bytes": space.logical_total_bytes,
         "logical_used_bytes": space.logical_used_bytes,
-        "disk_used_bytes": space.logical_used_bytes * layout.disk_copies(space.profile),
+        "disk_used_bytes": space.logical_used_bytes * ioctl.disk_copies(space.profile),
     }
 
 

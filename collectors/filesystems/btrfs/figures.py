@@ -20,8 +20,7 @@ from collectors.filesystems.btrfs.allocator import rooms, statfs_rule
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system import deadline
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, Malformed
 
 ERRORS = ("write_errs", "read_errs", "flush_errs", "corruption_errs", "generation_errs")
 

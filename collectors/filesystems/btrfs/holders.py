@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
+from collectors.model import UnitId
 from collectors.model.btrfs import Btrfs, Shared, Sharing, Space, SplitRule, StatfsRule
 from collectors.model.filesystem import Occupancy, PathUsage, Share, Usage
-from collectors.model.owner import UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Size, Unavailable, Why
 
 TOP_LEVEL = UnitId("")
@@ -148,4 +148,4 @@ def own_bytes(btrfs: Btrfs, sharing: Reading[Sharing]) -> Size:
 def _disk_bytes(spaces: Iterable[Space], kinds: Iterable[str]) -> int:
     """All copies of what is used in chunks of these kinds, as the kernel's `disk_used` has them."""
     mine = (space for space in spaces if space.kind in kinds)
-    return sum(space.logical_used_bytes * layout.disk_copies(space.profile) for space in mine)
+    return sum(space.logical_used_bytes * ioctl.disk_copies(space.profile) for space in mine)

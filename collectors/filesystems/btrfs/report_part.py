@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from collectors.filesystems.btrfs import document, holders
+from collectors.model import UnitId
 from collectors.model.btrfs import Btrfs, Holding, Quotas, Sharing, Space
-from collectors.model.owner import UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, charged
 from collectors.model.report import Report
 from collectors.model.snapshot import FilesystemFacts, facts_of

@@ -10,10 +10,10 @@ import errno
 import struct
 from collections.abc import Iterator
 
-from collectors.filesystems.btrfs import decode, ioctl, layout
+from collectors.filesystems.btrfs import decode, ioctl
 from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, SEARCH_HEAD_BYTES, U64_MAX, Key
+from collectors.model import SubvolumeId
 from collectors.model.btrfs import Chunk, Qgroup, QuotaMode, Quotas, Subvolume
-from collectors.model.owner import SubvolumeId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Declined, Malformed
 
@@ -26,17 +26,17 @@ def subvolumes(fd: int) -> tuple[Subvolume, ...]:
     roots: dict[int, decode.Root] = {}
     names: dict[int, tuple[int, int, str]] = {}
     orphans: set[int] = set()
-    for (objectid, kind, offset), data in found(fd, layout.ROOT_TREE):
-        if kind == layout.ROOT_ITEM and layout.is_subvolume(objectid):
+    for (objectid, kind, offset), data in found(fd, ioctl.ROOT_TREE):
+        if kind == ioctl.ROOT_ITEM and ioctl.is_subvolume(objectid):
             roots[objectid] = decode.root(data)
-        elif kind == layout.ROOT_BACKREF:
+        elif kind == ioctl.ROOT_BACKREF:
             names[objectid] = (offset, *decode.reference(data))
-        elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
+        elif kind == ioctl.ORPHAN_ITEM and objectid == ioctl.ORPHANS:
             orphans.add(offset)
     paths = _Paths(fd, names)
     listed = []
     for number, root in sorted(roots.items()):
-        deleted = number in orphans or (root.references == 0 and number != layout.TOP_LEVEL)
+        deleted = number in orphans or (root.references == 0 and number != ioctl.TOP_LEVEL)
         parent = SubvolumeId(names[number][0]) if number in names else None
         listed.append(_subvolume(number, root, parent, None if deleted else paths.of(number)))
     return tuple(listed)
@@ -62,10 +62,10 @@ def quotas(fd: int, origin: Origin) -> Quotas:
     status: decode.QuotaStatus | None = None
     groups: list[Qgroup] = []
     try:
-        for (_, kind, offset), data in found(fd, layout.QUOTA_TREE):
-            if kind == layout.QGROUP_STATUS:
+        for (_, kind, offset), data in found(fd, ioctl.QUOTA_TREE):
+            if kind == ioctl.QGROUP_STATUS:
                 status = decode.quota_status(data)
-            elif kind == layout.QGROUP_INFO and offset >> 48 == 0:  # above: groups of groups
+            elif kind == ioctl.QGROUP_INFO and offset >> 48 == 0:  # above: groups of groups
                 groups.append(Qgroup(SubvolumeId(offset), *decode.qgroup(data)))
     except OSError as error:
         if error.errno != errno.ENOENT:  # no quota tree
@@ -87,20 +87,20 @@ def chunks(fd: int) -> tuple[Chunk, ...]:
     listed = []
     # One buffer for all: a block group item is 24 bytes, and there is one search for each of them.
     small = bytearray(SEARCH_HEAD_BYTES + 4096)
-    tree = layout.BLOCK_GROUP_TREE if _exists(fd, layout.BLOCK_GROUP_TREE) else layout.EXTENT_TREE
+    tree = ioctl.BLOCK_GROUP_TREE if _exists(fd, ioctl.BLOCK_GROUP_TREE) else ioctl.EXTENT_TREE
     for start, chunk in chunk_items(fd):
-        at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
+        at = (start, ioctl.BLOCK_GROUP_ITEM, chunk.logical_bytes)
         for _, group in found(fd, tree, at, at, small):
             used, _ = decode.block_group(group)
             flags = chunk.flags
-            listed.append(Chunk(layout.kind(flags), layout.profile(flags), start, chunk.logical_bytes, used))
+            listed.append(Chunk(ioctl.kind(flags), ioctl.profile(flags), start, chunk.logical_bytes, used))
     return tuple(listed)
 
 
 def chunk_items(fd: int) -> Iterator[tuple[int, decode.ChunkItem]]:
     """Where each chunk begins, and its stripes."""
-    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
-    for (_, _, start), data in found(fd, layout.CHUNK_TREE, low, high):
+    low, high = (ioctl.CHUNKS, ioctl.CHUNK_ITEM, 0), (ioctl.CHUNKS, ioctl.CHUNK_ITEM, U64_MAX)
+    for (_, _, start), data in found(fd, ioctl.CHUNK_TREE, low, high):
         yield start, decode.chunk(data)
 
 
@@ -143,9 +143,7 @@ def following(key: Key) -> Key | None:
 
 
 def _exists(fd: int, tree: int) -> bool:
-    return any(
-        True for _ in found(fd, layout.ROOT_TREE, (tree, layout.ROOT_ITEM, 0), (tree, layout.ROOT_ITEM, U64_MAX))
-    )
+    return any(True for _ in found(fd, ioctl.ROOT_TREE, (tree, ioctl.ROOT_ITEM, 0), (tree, ioctl.ROOT_ITEM, U64_MAX)))
 
 
 class _Paths:
@@ -160,7 +158,7 @@ class _Paths:
         """None: no name leads to it (its parent is being deleted as well)."""
         parts: list[str] = []
         seen: set[int] = set()
-        while subvolume != layout.TOP_LEVEL:
+        while subvolume != ioctl.TOP_LEVEL:
             where = self._names.get(subvolume)
             if where is None or subvolume in seen:
                 return None
@@ -174,7 +172,7 @@ class _Paths:
         return "/".join(reversed(parts))
 
     def _directory(self, tree: int, inode: int) -> str:
-        if inode == layout.SUBVOLUME_DIRECTORY:
+        if inode == ioctl.SUBVOLUME_DIRECTORY:
             return ""
         known = self._directories.get((tree, inode))
         if known is None:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 from time import monotonic
 
+from collectors.system.child import DIRECTORY, open_below
 from collectors.system.child.survey import scan
 from collectors.system.child.tally import Level, evidence_of
-from collectors.system.child.tree import DIRECTORY, open_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from collectors.system.child import Item
     from collectors.system.child.survey import KnownInodes
     from collectors.system.child.tally import UnitTally, WalkerTotals
-    from collectors.system.child.tree import Item
 
 _OPEN_MAX = 400  # directories held open on the way down
 

@@ -12,8 +12,8 @@ import os
 import stat
 from itertools import islice
 
+from collectors.system.child import DIRECTORY, open_below
 from collectors.system.child.tally import UnitTally, evidence_of, first_met, note
-from collectors.system.child.tree import DIRECTORY, open_below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to load than most questions take
@@ -107,9 +107,9 @@ def _set_apart(
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
+    from collectors.system.child import Item
     from collectors.system.child.inodes import InodeTables, Proof
     from collectors.system.child.tally import Evidence
-    from collectors.system.child.tree import Item
 
     Before: TypeAlias = tuple[Evidence, list[Proof]]
     # name of a file → index of the unit that it is, or LEAVE

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from collectors.system.child import TimeUp, send
+from collectors.system.child import TimeUp, open_below, open_root, send
 from collectors.system.child.descent import Descent
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import Scale, WalkerTotals, under_way
-from collectors.system.child.tree import open_below, open_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from collectors.system.child.tree import Item, Pool
+    from collectors.system.child import Item, Pool
 
 _REPORT_S = 0.2  # what a killed walker had counted since is lost
 _ALONE_S = 0.03  # a walk that takes longer than this is worth a second process
@@ -135,7 +134,7 @@ class Walker:
         self._descent.wake_at = min(self._stop_at, self._reported_at + _REPORT_S)
 
     def _share(self) -> None:
-        from collectors.system.child.tree import Pool  # short walks need none
+        from collectors.system.child import Pool  # short walks need none
 
         self._pool = Pool(self._lane)
         self._descent.spare = self._spare

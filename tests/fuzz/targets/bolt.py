@@ -17,15 +17,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collectors.drivers import bolt, buildkit, containerd
+from collectors.drivers import bolt, bolt_holders, containerd
 from collectors.system.deadline import Declined, Malformed
 from tests.fuzz.change import damaged
 from tests.fuzz.target import Target
 
 FOLDER = Path(__file__).parents[2] / "bytes" / "docker_root"
 _READERS: dict[str, Callable[[Path], Any]] = {
-    "metadata_v2.db": buildkit.records,
-    "snapshots.db": buildkit.snapshots,
+    "metadata_v2.db": bolt_holders.records,
+    "snapshots.db": bolt_holders.snapshots,
     "meta.db": containerd.namespaces,
     "snapshotter_metadata.db": containerd.directories,
 }
@@ -89,7 +89,7 @@ def _field(random: Random, content: bytearray, page: int) -> None:
 
 
 def _judge(case: bytes) -> str:
-    reader = _READERS[_NAMES[case[0] % len(_NAMES)]] if case else buildkit.records
+    reader = _READERS[_NAMES[case[0] % len(_NAMES)]] if case else bolt_holders.records
     with tempfile.NamedTemporaryFile(dir=_room(), delete=True) as file:
         file.write(case[1:])
         file.flush()

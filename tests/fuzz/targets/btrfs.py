@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from collectors.filesystems.btrfs.trees import checksum, chunk_map, table
-from collectors.filesystems.btrfs.trees.checksum import Unsupported
+from collectors.filesystems.btrfs.trees import chunk_map, table
+from collectors.filesystems.btrfs.trees.chunk_map import Unsupported
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.measure import walked
 from collectors.filesystems.btrfs.trees.table import Measured
@@ -125,9 +125,9 @@ def sealed(block: bytes, kind: int) -> bytes:
     """The block with the checksum that fits it."""
     rows = np.frombuffer(block, np.uint8).reshape(1, -1)
     if kind == 0:
-        return int(checksum.crc32c_of_rows(rows)[0]).to_bytes(4, "little") + block[4:]
+        return int(chunk_map.crc32c_of_rows(rows)[0]).to_bytes(4, "little") + block[4:]
     assert kind == 1
-    return int(checksum._xxh64(rows[:, 32:])[0]).to_bytes(8, "little") + block[8:]
+    return int(chunk_map._xxh64(rows[:, 32:])[0]).to_bytes(8, "little") + block[8:]
 
 
 def _seeds(stale: bool) -> tuple[bytes, ...]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from collectors.filesystems.btrfs.trees import share as btrfs_cache
+from collectors.filesystems.btrfs import trees as btrfs_cache
 from collectors.filesystems.btrfs.trees import table
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table
+from collectors.model import UnitId
 from collectors.model.btrfs import LargeFile, SplitRule
 from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category
-from collectors.model.owner import UnitId
 from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render

@@ -20,9 +20,9 @@ from pathlib import Path
 from random import Random
 from unittest import mock
 
-from collectors.cli import config
+from collectors.cli import command_line
 from collectors.drivers import files, layerdb
-from collectors.engine import daemon_config
+from collectors.engine import locality
 from collectors.engine.endpoint import current_context, stored_context
 from collectors.model.settings import Thresholds
 from collectors.system import mountinfo
@@ -134,7 +134,7 @@ def _judge_mounts(case: bytes) -> str:
 
 def _judge_settings(case: bytes) -> str:
     try:
-        found = daemon_config.decode("daemon.json", case)
+        found = locality.decode("daemon.json", case)
     except Malformed:
         return "malformed"
     assert isinstance(found.logs_bounded, bool)
@@ -278,8 +278,8 @@ def _judge_config(case: bytes) -> str:
         path = Path(place) / "config.toml"
         path.write_bytes(case)
         try:
-            found = config.load(str(path))
-        except config.BadConfig as bad:
+            found = command_line.load(str(path))
+        except command_line.BadConfig as bad:
             return "refused" if str(bad) else ""
     for value in (
         *astuple(found.settings.thresholds),
@@ -312,7 +312,7 @@ TARGETS = (
         _given(_DAEMON),
         _changed,
         _judge_settings,
-        ("collectors.engine.daemon_config",),
+        ("collectors.engine.locality",),
     ),
     Target(
         "contexts",

@@ -8,12 +8,11 @@ import pytest
 from rich.color import Color
 from rich.style import Style
 
-from collectors.model.finding import Severity
+from collectors.model.plan import Severity
 from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, replay, settle, shown, styled, text
 from tests.tui.shapes import hostile
-from tui.drawing.appearance import Appearance
-from tui.drawing.bars import SOLID, THIN
+from tui.drawing import SOLID, THIN, Appearance
 from tui.drawing.palette import ANSI, COLOUR_BLIND, DARK, LIGHT, PALETTES, PATTERNS, Palette
 from tui.drawing.terminal import Charset, charset_of, plain
 from tui.view_models.categories import ALL

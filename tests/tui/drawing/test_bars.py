@@ -4,7 +4,7 @@ import pytest
 
 from collectors.model.report import Sample
 from tests.tui.build import NOW
-from tui.drawing.bars import SOLID, THIN, sparkline, two_part_bar
+from tui.drawing import SOLID, THIN, sparkline, two_part_bar
 
 
 def drawn(held: int, freed: int, largest: int, width: int) -> str:

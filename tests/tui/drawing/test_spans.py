@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.drawing.bars import Span, fit, shorten, shorten_middle, width_of, wrapped
+from tui.drawing import Span, fit, shorten, shorten_middle, width_of, wrapped
 
 NUMBER = Span("312.0 GiB", "strong")
 

@@ -2,8 +2,8 @@ from collectors.model.ledger import Category
 from collectors.model.reading import Unavailable
 from tests.tui.build import a_filesystem, a_ledger, a_report, a_row, exact, gib, missing
 from tests.tui.incident import a_history, incident
-from tui.view_models.category_rows import CategoryOrder, category_rows
-from tui.view_models.frame import NO_HISTORY, Frame
+from tui.view_models import NO_HISTORY, Frame
+from tui.view_models.categories import CategoryOrder, category_rows
 
 C = Category
 

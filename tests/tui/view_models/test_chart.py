@@ -9,11 +9,11 @@ from collectors.model.report import Growth
 from tests.tui import shapes
 from tests.tui.build import NOW, a_filesystem, a_ledger, a_report, gib
 from tests.tui.incident import a_history, incident
-from tui.drawing.appearance import appearance_of
+from tui.drawing import appearance_of
 from tui.drawing.chart import FULL, Canvas, Chart, clear_runs, filled_curve, levels, ticks
 from tui.drawing.palette import PALETTES
+from tui.view_models import NO_HISTORY
 from tui.view_models.chart import chart_of, forecast_words
-from tui.view_models.frame import NO_HISTORY
 
 
 def a_chart(hours: float = 0.0, **more: object) -> Chart:

@@ -3,10 +3,10 @@ from hypothesis import strategies as st
 
 from tests.tui.build import gib
 from tests.tui.incident import TOTAL, frames
-from tui.drawing.bars import apportion
-from tui.view_models.category_rows import category_rows
+from tui.drawing import apportion
+from tui.view_models import NO_HISTORY, Frame
+from tui.view_models.categories import category_rows
 from tui.view_models.disk_bar import segments
-from tui.view_models.frame import NO_HISTORY, Frame
 
 WIDTHS = range(10, 211, 3)  # 67 of them
 

@@ -1,15 +1,15 @@
 from dataclasses import replace
 
+from collectors.model import SubvolumeId, UnitId
 from collectors.model.btrfs import Btrfs, Holding, Sharing, Subvolume
-from collectors.model.owner import SubvolumeId, UnitId
 from collectors.model.reading import AtLeast, Exact, Reading, Unavailable, Why
 from collectors.model.report import Report
 from collectors.model.snapshot import own_items
 from tests.tui.build import HERE, exact, gib, missing
 from tests.tui.incident import incident
 from tests.tui.screen import replay, settle, shown, text
-from tui.view_models.category_rows import category_rows, extra_rows
-from tui.view_models.frame import NO_HISTORY, Frame
+from tui.view_models import NO_HISTORY, Frame
+from tui.view_models.categories import category_rows, extra_rows
 
 
 def a_subvolume(number: int, path: str, *, parent_uuid: str = "", deleted: bool = False) -> Subvolume:

@@ -18,11 +18,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
-from collectors.filesystems.btrfs.trees import checksum
-from collectors.filesystems.btrfs.trees.checksum import Stale
-from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
+from collectors.filesystems.btrfs.trees import chunk_map
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap, Stale
 from collectors.filesystems.btrfs.trees.device import Devices
 
 U8 = NDArray[np.uint8]
@@ -170,12 +169,12 @@ def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool
     owner = _unaligned(blocks, 88, "<u8")
     level = blocks[:, 100]
     count = _unaligned(blocks, 96, "<u4")
-    shared = (owner == layout.TOP_LEVEL) | ((owner >= layout.FIRST_SUBVOLUME) & (owner <= layout.LAST_SUBVOLUME))
-    shared |= (owner == layout.DATA_RELOC_TREE) | (owner == layout.TREE_RELOC)
+    shared = (owner == ioctl.TOP_LEVEL) | ((owner >= ioctl.FIRST_SUBVOLUME) & (owner <= ioctl.LAST_SUBVOLUME))
+    shared |= (owner == ioctl.DATA_RELOC_TREE) | (owner == ioctl.TREE_RELOC)
     good = own & (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
     good &= np.where(wanted.owners == 0, shared, owner == wanted.owners)
     good &= (level == wanted.level) & ((count > 0) | (wanted.level == 0))
-    return np.asarray(good & checksum.right(blocks, top.checksum) & orderly(blocks, count, wanted.level))
+    return np.asarray(good & chunk_map.right(blocks, top.checksum) & orderly(blocks, count, wanted.level))
 
 
 def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:

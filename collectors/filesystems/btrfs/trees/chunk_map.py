@@ -1,25 +1,117 @@
-"""From the superblock to places on devices: where trees begin, and where a logical address lies.
+"""From the superblock to places on devices: where trees begin, where a logical address lies, whether a block is whole.
 
-The superblock: where the trees of a committed generation begin, and whether this package understands them.
-
-Logical addresses of tree blocks to places on devices, for every profile. On RAID5/6 only where they lie: what a missing
-device held is not computed from parity. Refuses (Unsupported) blocks that cross a stripe, which old conversions left.
+Checksums of tree blocks are crc32c, xxhash64, sha256 or blake2b; many blocks at once. And the reasons that end a walk.
 """
 
 from __future__ import annotations
 
+import hashlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
+from crc32c import crc32c
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import allocator, decode, layout
+from collectors.filesystems.btrfs import allocator, decode, ioctl
 from collectors.filesystems.btrfs.decode import ChunkItem
-from collectors.filesystems.btrfs.trees import checksum
-from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.system.deadline import Malformed
+
+
+class Stale(Malformed):
+    """A block is not what its pointer promised: overwritten since, or damaged. The walk starts again."""
+
+
+class Unsupported(Exception):
+    """This filesystem cannot be read from its devices; the kernel's tree search may do. The text says why."""
+
+    def __init__(self, why: str, restarts: int = 0) -> None:
+        super().__init__(why)
+        self.restarts = restarts
+
+
+Blocks = NDArray[np.uint8]
+Verdicts = NDArray[np.bool_]
+
+_FIELD = 32  # bytes at the head of a block, not covered
+_P1, _P2, _P3, _P4, _P5 = (
+    np.uint64(prime)
+    for prime in (
+        0x9E3779B185EBCA87,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0x85EBCA77C2B2AE63,
+        0x27D4EB2F165667C5,
+    )
+)
+
+
+def right(blocks: Blocks, kind: int) -> Verdicts:
+    """For each row, whether its checksum field fits the rest of it. Unsupported for a checksum of the future."""
+    check = _KINDS.get(kind)
+    if check is None:
+        raise Unsupported(f"checksum type {kind} is unknown")
+    return check(blocks)
+
+
+def crc32c_of_rows(blocks: Blocks) -> NDArray[np.uint32]:
+    """The CRC-32C of each row behind its checksum field."""
+    return np.fromiter((crc32c(row[_FIELD:]) for row in blocks), np.uint32, len(blocks))
+
+
+def name_hash(name: bytes) -> int:
+    """The offset of a name's DIR_ITEM: a CRC-32C that starts at ~1 and is not inverted."""
+    return crc32c(name, 1) ^ 0xFFFFFFFF
+
+
+def _crc32c(blocks: Blocks) -> Verdicts:
+    return np.asarray(crc32c_of_rows(blocks) == blocks.view("<u4")[:, 0])
+
+
+def _xxhash64(blocks: Blocks) -> Verdicts:
+    return np.asarray(_xxh64(blocks[:, _FIELD:]) == blocks.view("<u8")[:, 0])
+
+
+def _sha256(blocks: Blocks) -> Verdicts:
+    return _hashed(blocks, lambda data: hashlib.sha256(data).digest())
+
+
+def _blake2b(blocks: Blocks) -> Verdicts:
+    return _hashed(blocks, lambda data: hashlib.blake2b(data, digest_size=_FIELD).digest())
+
+
+def _hashed(blocks: Blocks, digest: Callable[[memoryview], bytes]) -> Verdicts:
+    rows = (row.data for row in blocks)
+    return np.array([digest(row[_FIELD:]) == bytes(row[:_FIELD]) for row in rows], np.bool_)
+
+
+def _xxh64(data: Blocks) -> NDArray[np.uint64]:
+    """XXH64 with seed 0 of each row; rows are a multiple of 32 bytes, so that no remainder is to be mixed in."""
+    rows, size = data.shape
+    # Stripes first, so that what is added in one step lies in one piece.
+    stripes = np.ascontiguousarray(np.ascontiguousarray(data).view("<u8").reshape(rows, -1, 4).transpose(1, 2, 0))
+    with np.errstate(over="ignore"):
+        start = np.array([_P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1], np.uint64)
+        lanes = np.repeat(start[:, None], rows, axis=1)
+        for stripe in stripes:
+            lanes += stripe * _P2
+            lanes = _rotated(lanes, 31) * _P1
+        mixed = sum((_rotated(lanes[n], by) for n, by in enumerate((1, 7, 12, 18))), np.zeros(rows, np.uint64))
+        for lane in lanes:
+            mixed = (mixed ^ (_rotated(lane * _P2, 31) * _P1)) * _P1 + _P4
+        mixed += np.uint64(size)
+        mixed = (mixed ^ (mixed >> np.uint64(33))) * _P2
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * _P3
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+def _rotated(values: NDArray[np.uint64], by: int) -> NDArray[np.uint64]:
+    return (values << np.uint64(by)) | (values >> np.uint64(64 - by))
+
+
+_KINDS: dict[int, Callable[[Blocks], Verdicts]] = {0: _crc32c, 1: _xxhash64, 2: _sha256, 3: _blake2b}
+
 
 AT = 64 * 1024
 SIZE = 4096
@@ -66,7 +158,7 @@ def parse(raw: bytes) -> BtrfsSuperblock:
         raise Malformed("no btrfs superblock")
     compat = _FLAGS.unpack_from(raw, 172)
     _, _, incompat, kind, root_level, chunk_level = compat
-    if not checksum.right(np.frombuffer(raw, np.uint8).reshape(1, SIZE), kind)[0]:
+    if not right(np.frombuffer(raw, np.uint8).reshape(1, SIZE), kind)[0]:
         raise Malformed("the superblock's checksum is wrong")
     if unknown := incompat & ~_UNDERSTOOD:
         raise Unsupported(f"incompatible feature {unknown:#x} is unknown")
@@ -114,9 +206,9 @@ def _system_chunks(raw: bytes) -> tuple[tuple[int, decode.ChunkItem], ...]:
 
 U64 = NDArray[np.uint64]
 
-_WHOLE_COPIES = layout.DUP | layout.RAID1 | layout.RAID1C3 | layout.RAID1C4
-_PARITY = layout.RAID5 | layout.RAID6
-_KNOWN = _WHOLE_COPIES | layout.RAID0 | layout.RAID10 | _PARITY
+_WHOLE_COPIES = ioctl.DUP | ioctl.RAID1 | ioctl.RAID1C3 | ioctl.RAID1C4
+_PARITY = ioctl.RAID5 | ioctl.RAID6
+_KNOWN = _WHOLE_COPIES | ioctl.RAID0 | ioctl.RAID10 | _PARITY
 
 
 class ChunkMap:
@@ -137,7 +229,7 @@ class ChunkMap:
     def copies(self, address: int) -> int:
         """How many copies there are of a block at this address."""
         chunk = self.chunks[int(self._index(np.array([address], np.uint64))[0])][1]
-        if chunk.flags & layout.RAID10:
+        if chunk.flags & ioctl.RAID10:
             return max(1, chunk.sub_stripes)
         return len(chunk.stripes) if chunk.flags & _WHOLE_COPIES else 1
 
@@ -166,19 +258,19 @@ class ChunkMap:
         return np.asarray(index, np.int64)
 
     def _within(self, chunk: ChunkItem, offsets: U64, copy: int) -> tuple[NDArray[np.int64], U64]:
-        profile = chunk.flags & ~(layout.DATA | layout.METADATA | layout.SYSTEM)
+        profile = chunk.flags & ~(ioctl.DATA | ioctl.METADATA | ioctl.SYSTEM)
         if profile & ~_KNOWN:
-            raise Unsupported(f"metadata on {layout.profile(chunk.flags)}")
-        if not profile & (layout.RAID0 | layout.RAID10 | _PARITY):
+            raise Unsupported(f"metadata on {ioctl.profile(chunk.flags)}")
+        if not profile & (ioctl.RAID0 | ioctl.RAID10 | _PARITY):
             devid, base = chunk.stripes[copy]
             return np.full(len(offsets), devid, np.int64), offsets + np.uint64(base)
-        return self._striped(chunk, offsets, copy, chunk.sub_stripes if profile & layout.RAID10 else 1)
+        return self._striped(chunk, offsets, copy, chunk.sub_stripes if profile & ioctl.RAID10 else 1)
 
     def _striped(self, chunk: ChunkItem, offsets: U64, copy: int, group: int) -> tuple[NDArray[np.int64], U64]:
         """RAID0 and RAID5/6, and RAID10 as RAID0 over groups of `group` mirrored stripes."""
         if not group or len(chunk.stripes) % group:
             raise Unsupported(f"{len(chunk.stripes)} stripes in groups of {group}")
-        parity = allocator.PROFILES[layout.profile(chunk.flags)].parity
+        parity = allocator.PROFILES[ioctl.profile(chunk.flags)].parity
         size, groups = np.uint64(chunk.stripe_bytes), np.uint64((len(chunk.stripes) - parity) // group)
         number, rest = offsets // size, offsets % size
         if (rest + np.uint64(self._node_bytes) > size).any():

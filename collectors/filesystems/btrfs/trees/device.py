@@ -14,11 +14,9 @@ from types import TracebackType
 
 from collectors.filesystems.btrfs import figures
 from collectors.filesystems.btrfs.trees import chunk_map
-from collectors.filesystems.btrfs.trees.checksum import Unsupported
-from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, Unsupported
 from collectors.model.btrfs import Device
-from collectors.system.deadline import Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Host, Malformed
 
 _WRITING_S = 0.02  # a superblock that is being written is whole again after this
 

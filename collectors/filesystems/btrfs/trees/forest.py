@@ -16,16 +16,13 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from collectors.filesystems.btrfs import decode, layout
-from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, U64_MAX, Key
-from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES, POINTER_BYTES
+from collectors.filesystems.btrfs import decode, ioctl
+from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, HIGHEST, ITEM_BYTES, LOWEST, POINTER_BYTES, U64_MAX, Key
 from collectors.filesystems.btrfs.trees.blocks import Blocks, Pointer
-from collectors.filesystems.btrfs.trees.checksum import Stale
-from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap, Stale
 from collectors.filesystems.btrfs.trees.names import Entries, Paths
 from collectors.filesystems.btrfs.trees.table import ChunkFill
-from collectors.model.owner import UnitId
-from collectors.model.records import dataclass
+from collectors.model import UnitId, dataclass
 from collectors.system.deadline import Malformed
 
 _KEY = struct.Struct("<QBQ")
@@ -150,41 +147,41 @@ class Forest:
 
 
 def chunk_root(top: BtrfsSuperblock) -> Pointer:
-    return Pointer(top.chunk_root, top.chunk_generation, top.chunk_level, layout.CHUNK_TREE)
+    return Pointer(top.chunk_root, top.chunk_generation, top.chunk_level, ioctl.CHUNK_TREE)
 
 
 def chunks(trees: Trees, top: BtrfsSuperblock) -> list[tuple[int, decode.ChunkItem]]:
     """Every chunk. Its tree lies in chunks that the superblock lists."""
-    low, high = (layout.CHUNKS, layout.CHUNK_ITEM, 0), (layout.CHUNKS, layout.CHUNK_ITEM, U64_MAX)
+    low, high = (ioctl.CHUNKS, ioctl.CHUNK_ITEM, 0), (ioctl.CHUNKS, ioctl.CHUNK_ITEM, U64_MAX)
     return [(key[2], decode.chunk(data)) for key, data in trees.between(chunk_root(top), low, high)]
 
 
 def grown(trees: Trees, top: BtrfsSuperblock, chunk_map: ChunkMap) -> Forest:
     """All trees of this generation."""
-    root_tree = Pointer(top.root, top.generation, top.root_level, layout.ROOT_TREE)
+    root_tree = Pointer(top.root, top.generation, top.root_level, ioctl.ROOT_TREE)
     roots: dict[int, decode.Root] = {}
     relocating: list[decode.Root] = []
     places: dict[int, tuple[int, int, str]] = {}
     listed: dict[int, tuple[int, int, str]] = {}  # the same, as the parents have it
     orphans: set[int] = set()
     for (objectid, kind, offset), data in trees.between(root_tree):
-        if kind == layout.ROOT_ITEM and objectid == layout.TREE_RELOC:
+        if kind == ioctl.ROOT_ITEM and objectid == ioctl.TREE_RELOC:
             relocating.append(decode.root(data))
-        elif kind == layout.ROOT_ITEM:
+        elif kind == ioctl.ROOT_ITEM:
             roots[objectid] = decode.root(data)
-        elif kind == layout.ROOT_BACKREF:
+        elif kind == ioctl.ROOT_BACKREF:
             places[objectid] = (offset, *decode.reference(data))
-        elif kind == layout.ROOT_REF:
+        elif kind == ioctl.ROOT_REF:
             listed[offset] = (objectid, *decode.reference(data))
-        elif kind == layout.ORPHAN_ITEM and objectid == layout.ORPHANS:
+        elif kind == ioctl.ORPHAN_ITEM and objectid == ioctl.ORPHANS:
             orphans.add(offset)
     if places != listed or not places.keys() <= roots.keys():
         raise Malformed("subvolumes and their parents disagree on where they lie")
-    subvolumes = {number: _pointer(root, 0) for number, root in roots.items() if layout.is_subvolume(number)}
+    subvolumes = {number: _pointer(root, 0) for number, root in roots.items() if ioctl.is_subvolume(number)}
     deleted = {
         number
         for number in subvolumes
-        if number in orphans or (roots[number].references == 0 and number != layout.TOP_LEVEL)
+        if number in orphans or (roots[number].references == 0 and number != ioctl.TOP_LEVEL)
     }
 
     def first(subvolume: int, low: Key, high: Key) -> tuple[Key, bytes] | None:
@@ -201,22 +198,22 @@ def grown(trees: Trees, top: BtrfsSuperblock, chunk_map: ChunkMap) -> Forest:
         )
         for number, pointer in sorted(subvolumes.items())
     ]
-    found += [Tree(layout.TREE_RELOC, _unit(layout.TREE_RELOC), _pointer(root, 0)) for root in relocating]
-    found += [Tree(layout.ROOT_TREE, _unit(layout.ROOT_TREE), root_tree)]
-    found += [Tree(layout.CHUNK_TREE, _unit(layout.CHUNK_TREE), chunk_root(top))]
+    found += [Tree(ioctl.TREE_RELOC, _unit(ioctl.TREE_RELOC), _pointer(root, 0)) for root in relocating]
+    found += [Tree(ioctl.ROOT_TREE, _unit(ioctl.ROOT_TREE), root_tree)]
+    found += [Tree(ioctl.CHUNK_TREE, _unit(ioctl.CHUNK_TREE), chunk_root(top))]
     for number, root in sorted(roots.items()):
         if number not in subvolumes:
-            owner = 0 if number == layout.DATA_RELOC_TREE else number
+            owner = 0 if number == ioctl.DATA_RELOC_TREE else number
             found.append(Tree(number, _unit(number), _pointer(root, owner)))
     live_from: dict[int, int] = {}
     for root in [*(roots[number] for number in subvolumes), *relocating]:
         # With references left, the key is how far a relocation was merged: nothing is dropped yet.
         if root.drop_key is not None and root.references == 0:
             live_from.update(_dropped(trees, _pointer(root, 0), root.drop_key, root.drop_level))
-    groups = roots.get(layout.BLOCK_GROUP_TREE) or roots.get(layout.EXTENT_TREE)
+    groups = roots.get(ioctl.BLOCK_GROUP_TREE) or roots.get(ioctl.EXTENT_TREE)
     if groups is None:
         raise Malformed("there is no extent tree")
-    owner = layout.BLOCK_GROUP_TREE if layout.BLOCK_GROUP_TREE in roots else layout.EXTENT_TREE
+    owner = ioctl.BLOCK_GROUP_TREE if ioctl.BLOCK_GROUP_TREE in roots else ioctl.EXTENT_TREE
 
     def ahead(wanted: Sequence[int], key: Key) -> None:
         trees.ahead((subvolumes[number] for number in wanted if number in subvolumes), key)
@@ -237,14 +234,14 @@ def _dropped(trees: Trees, root: Pointer, key: Key, level: int) -> dict[int, int
 def _fill(trees: Trees, groups: Pointer, chunk_map: ChunkMap) -> ChunkFill:
     used: Counter[str] = Counter()
     for start, chunk in chunk_map.chunks:
-        at = (start, layout.BLOCK_GROUP_ITEM, chunk.logical_bytes)
+        at = (start, ioctl.BLOCK_GROUP_ITEM, chunk.logical_bytes)
         found = trees.first(groups, at, at)
         if found is None:
             raise Malformed(f"chunk {start} has no block group")
         used_bytes, flags = decode.block_group(found[1])
-        if layout.kind(flags) != layout.kind(chunk.flags):
+        if ioctl.kind(flags) != ioctl.kind(chunk.flags):
             raise Malformed(f"chunk {start} and its block group hold different things")
-        used[layout.kind(flags)] += used_bytes
+        used[ioctl.kind(flags)] += used_bytes
     return ChunkFill.of(used)
 
 
@@ -253,7 +250,7 @@ def _pointer(root: decode.Root, owner: int) -> Pointer:
 
 
 def _unit(tree: int) -> UnitId:
-    return UnitId(layout.TREE_NAMES.get(tree, f"<tree {tree}>"))
+    return UnitId(ioctl.TREE_NAMES.get(tree, f"<tree {tree}>"))
 
 
 def _held_by(subvolume: int, path: str | None) -> UnitId:

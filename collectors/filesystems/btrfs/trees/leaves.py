@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import layout
-from collectors.filesystems.btrfs.layout import HEADER_BYTES, ITEM_BYTES
-from collectors.model.records import dataclass
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, ITEM_BYTES
+from collectors.model import dataclass
 from collectors.system.deadline import Malformed
 
 I64 = NDArray[np.int64]
@@ -219,7 +219,7 @@ def _at_least(heads: Heads, size: int) -> None:
 _FILE_TYPES = np.zeros(256, np.bool_)
 _FILE_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
 # In the root tree besides: roots, their references, what a balance notes.
-_ROOT_TYPES = (layout.ROOT_ITEM, layout.ROOT_BACKREF, layout.ROOT_REF, 248, 249)
+_ROOT_TYPES = (ioctl.ROOT_ITEM, ioctl.ROOT_BACKREF, ioctl.ROOT_REF, 248, 249)
 _FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
 _OWNER = np.dtype([("owner", "<u8")])
 _OBJECT = np.dtype([("objectid", "<u8")])
@@ -245,16 +245,16 @@ class Leaves:
         roots = np.isin(heads["type"], _ROOT_TYPES)
         roots |= (heads["objectid"] == _FREE_SPACE[0]) & (heads["type"] == _FREE_SPACE[1])
         owners = gathered(self._flat, rows * self._size + 88, _OWNER)["owner"]
-        unknown = ~roots | (owners != layout.ROOT_TREE)
+        unknown = ~roots | (owners != ioctl.ROOT_TREE)
         if unknown.any():
             raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
 
     def items(self, named: NDArray[np.bool_]) -> Items:
         """With the names in those blocks that are `named`."""
         return Items(
-            inodes(self._flat, self._heads(layout.INODE_ITEM)),
-            links(self._flat, self._heads(layout.INODE_REF, named), self._heads(layout.INODE_EXTREF, named)),
-            extents(self._flat, self._heads(layout.EXTENT_DATA)),
+            inodes(self._flat, self._heads(ioctl.INODE_ITEM)),
+            links(self._flat, self._heads(ioctl.INODE_REF, named), self._heads(ioctl.INODE_EXTREF, named)),
+            extents(self._flat, self._heads(ioctl.EXTENT_DATA)),
         )
 
     def spans(self) -> tuple[U64, U64]:

@@ -20,12 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from collectors.filesystems.btrfs import decode, ioctl, layout, search
+from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.filesystems.btrfs.ioctl import SEARCH_HEAD_BYTES, Key
 from collectors.filesystems.btrfs.trees import device, forest, leaves, memory, names, splitting, table, walk
 from collectors.filesystems.btrfs.trees.blocks import READERS, Blocks
-from collectors.filesystems.btrfs.trees.checksum import Stale, Unsupported
-from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap, Stale, Unsupported
 from collectors.filesystems.btrfs.trees.device import Devices
 from collectors.filesystems.btrfs.trees.extents import Copies
 from collectors.filesystems.btrfs.trees.forest import Forest, Trees
@@ -34,18 +33,17 @@ from collectors.filesystems.btrfs.trees.memory import LeafMemory
 from collectors.filesystems.btrfs.trees.names import Entries
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured
 from collectors.filesystems.btrfs.trees.walk import Findings, Walk
+from collectors.model import UnitId
 from collectors.model.btrfs import Btrfs, LargeFile, SplitRule, Subvolume
-from collectors.model.owner import UnitId
 from collectors.model.reading import Unavailable, Why
 from collectors.system import deadline
-from collectors.system.deadline import Declined, Malformed
-from collectors.system.host import Host
+from collectors.system.deadline import Declined, Host, Malformed
 
 _BUFFER_BYTES = 4 << 20
 _SMALL_BYTES = 1 << 16
 _SHORT = struct.Struct("<24xII")  # the same answer, type and size alone
 _KEY = np.dtype([("transid", "<u8"), ("objectid", "<u8"), ("offset", "<u8"), ("type", "<u4"), ("size", "<u4")])
-_OTHERS = (layout.ROOT_TREE, layout.DATA_RELOC_TREE)  # trees with files that are no subvolumes
+_OTHERS = (ioctl.ROOT_TREE, ioctl.DATA_RELOC_TREE)  # trees with files that are no subvolumes
 
 
 class SearchAnswer:
@@ -54,7 +52,7 @@ class SearchAnswer:
     def __init__(self, buffer: bytearray, count: int) -> None:
         self._flat = np.frombuffer(buffer, np.uint8)
         self._places: dict[int, list[int]] = {
-            kind: [] for kind in (layout.EXTENT_DATA, layout.INODE_ITEM, layout.INODE_REF, layout.INODE_EXTREF)
+            kind: [] for kind in (ioctl.EXTENT_DATA, ioctl.INODE_ITEM, ioctl.INODE_REF, ioctl.INODE_EXTREF)
         }
         at, size, kind = SEARCH_HEAD_BYTES, 0, 0
         self.last = at
@@ -69,13 +67,11 @@ class SearchAnswer:
 
     def items(self, named: bool) -> leaves.Items:
         """With names where they are wanted: the items of one answer belong to one subvolume."""
-        near, far = (
-            self._heads(kind) if named else leaves.NO_HEADS for kind in (layout.INODE_REF, layout.INODE_EXTREF)
-        )
+        near, far = (self._heads(kind) if named else leaves.NO_HEADS for kind in (ioctl.INODE_REF, ioctl.INODE_EXTREF))
         return leaves.Items(
-            leaves.inodes(self._flat, self._heads(layout.INODE_ITEM)),
+            leaves.inodes(self._flat, self._heads(ioctl.INODE_ITEM)),
             leaves.links(self._flat, near, far),
-            leaves.extents(self._flat, self._heads(layout.EXTENT_DATA)),
+            leaves.extents(self._flat, self._heads(ioctl.EXTENT_DATA)),
         )
 
     def _heads(self, kind: int) -> leaves.Heads:
@@ -94,7 +90,7 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
     """Search every subvolume that is not deleted. Declines without CAP_SYS_ADMIN; TimeoutError after `ends`."""
     living = [subvolume for subvolume in subvolumes if not subvolume.deleted]
     trees = [int(subvolume.id) for subvolume in living] + list(_OTHERS)
-    units = [subvolume.unit for subvolume in living] + [UnitId(layout.TREE_NAMES[tree]) for tree in _OTHERS]
+    units = [subvolume.unit for subvolume in living] + [UnitId(ioctl.TREE_NAMES[tree]) for tree in _OTHERS]
     small = bytearray(SEARCH_HEAD_BYTES + _SMALL_BYTES)
 
     def first(subvolume: int, low: Key, high: Key) -> tuple[Key, bytes] | None:
@@ -102,7 +98,7 @@ def searched(fd: int, subvolumes: Sequence[Subvolume], rules: Sequence[SplitRule
 
     parents = {int(subvolume.id): int(subvolume.parent) for subvolume in living if subvolume.parent is not None}
     bits = {tree: bit for bit, tree in enumerate(trees)}
-    copies = Copies((chunk.logical_start, layout.disk_copies(chunk.profile)) for chunk in search.chunks(fd))
+    copies = Copies((chunk.logical_start, ioctl.disk_copies(chunk.profile)) for chunk in search.chunks(fd))
     found = walk.empty(bits, units, Entries(first, parents, lambda subvolumes, key: None), rules, copies)
     for tree, bit in bits.items():
         holder = np.array([found.sets.number(1 << bit)], np.int64)
@@ -232,7 +228,7 @@ def _walked(
         blocks = Blocks(devices, top, chunks, readers)
         grown = forest.grown(Trees(blocks), top, chunks)
         bits = {tree.id: bit for bit, tree in enumerate(grown.trees)}
-        copies = Copies((at, layout.disk_copies(layout.profile(one.flags))) for at, one in chunks.chunks)
+        copies = Copies((at, ioctl.disk_copies(ioctl.profile(one.flags))) for at, one in chunks.chunks)
         found = walk.empty(bits, [tree.unit for tree in grown.trees], grown.entries, rules, copies)
         meanings = [f"tree {tree.id}" for tree in grown.trees]
         meanings += [f"unit {unit}" for unit in found.units[len(grown.trees) :]]
@@ -251,7 +247,7 @@ def _large_files(found: Findings, grown: Forest) -> tuple[LargeFile, ...]:
     there = {
         bit: tree
         for bit, tree in enumerate(grown.trees)
-        if layout.is_subvolume(tree.id) and not tree.unit.startswith("<")
+        if ioctl.is_subvolume(tree.id) and not tree.unit.startswith("<")
     }
     largest = found.large.of_trees({bit: tree.made_after for bit, tree in there.items()})
     return names.named(largest, {bit: (tree.id, tree.unit) for bit, tree in there.items()}, grown.entries.path)

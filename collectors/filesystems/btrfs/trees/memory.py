@@ -22,7 +22,7 @@ from crc32c import crc32c
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs.trees.sets import I64, Column, Flags
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 from collectors.system import folders
 
 _VERSION = 1

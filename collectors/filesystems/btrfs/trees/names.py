@@ -14,9 +14,9 @@ from itertools import islice
 
 import numpy as np
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.ioctl import U64_MAX, Key
-from collectors.filesystems.btrfs.trees import checksum
+from collectors.filesystems.btrfs.trees import chunk_map
 from collectors.filesystems.btrfs.trees.leaves import InodeRecords
 from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
 from collectors.model.btrfs import LargeFile
@@ -30,8 +30,8 @@ _REF_HEAD = struct.Struct("<QH")
 _DIR_HEAD = struct.Struct("<QBQQHHB")
 _MOST_UNLINKED = 100_000  # the rest stays with its subvolume
 _TOGETHER = 100  # subvolumes
-_FIRST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, 0)
-_LAST_ORPHAN: Key = (layout.ORPHANS, layout.ORPHAN_ITEM, U64_MAX)
+_FIRST_ORPHAN: Key = (ioctl.ORPHANS, ioctl.ORPHAN_ITEM, 0)
+_LAST_ORPHAN: Key = (ioctl.ORPHANS, ioctl.ORPHAN_ITEM, U64_MAX)
 _DEEPEST = 4096  # directories above one another; more is a loop
 _KEPT = 1024  # inodes that are remembered during the walk, and four times as many before the smaller ones go
 _NAMED = 64  # files: each takes some look-ups
@@ -41,8 +41,8 @@ LEAST_BYTES = 1 << 16
 def climbed(first: First, subvolume: int, inode: int) -> str | None:
     """The path of an inode within its subvolume by its first name; None where none leads to it."""
     parts: list[str] = []
-    while inode != layout.SUBVOLUME_DIRECTORY:
-        found = first(subvolume, (inode, layout.INODE_REF, 0), (inode, layout.INODE_REF, U64_MAX))
+    while inode != ioctl.SUBVOLUME_DIRECTORY:
+        found = first(subvolume, (inode, ioctl.INODE_REF, 0), (inode, ioctl.INODE_REF, U64_MAX))
         if found is None or len(parts) > _DEEPEST:
             return None
         parts.append(_first_name(found[1]))
@@ -56,7 +56,7 @@ class Paths:
     def __init__(self, first: First, places: Mapping[int, tuple[int, int, str]]) -> None:
         self._first = first
         self._places = places
-        self._known: dict[int, str | None] = {layout.TOP_LEVEL: ""}
+        self._known: dict[int, str | None] = {ioctl.TOP_LEVEL: ""}
         self._directories: dict[tuple[int, int], str | None] = {}
 
     def of(self, subvolume: int) -> str | None:
@@ -95,7 +95,7 @@ class Entries:
 
     def inode(self, path: str) -> tuple[int, int] | None:
         """(subvolume, inode) of a path below the top level; None where it leads nowhere. Follows no symlinks."""
-        at: tuple[int, int] | None = (layout.TOP_LEVEL, layout.SUBVOLUME_DIRECTORY)
+        at: tuple[int, int] | None = (ioctl.TOP_LEVEL, ioctl.SUBVOLUME_DIRECTORY)
         for name in (part for part in path.split("/") if part and part != "."):
             if at is None:
                 return None
@@ -123,27 +123,27 @@ class Entries:
         low = _FIRST_ORPHAN
         while (item := self._first(subvolume, low, _LAST_ORPHAN)) is not None:
             inode = item[0][2]
-            named = (inode, layout.INODE_REF, 0), (inode, layout.INODE_EXTREF, U64_MAX)
+            named = (inode, ioctl.INODE_REF, 0), (inode, ioctl.INODE_EXTREF, U64_MAX)
             if self._first(subvolume, *named) is None:  # older kernels also mark files that are being truncated
                 yield inode
             if inode == U64_MAX:
                 return
-            low = (layout.ORPHANS, layout.ORPHAN_ITEM, inode + 1)
+            low = (ioctl.ORPHANS, ioctl.ORPHAN_ITEM, inode + 1)
 
     def _entry(self, subvolume: int, directory: int, name: str) -> tuple[int, int] | None:
         raw = name.encode("utf-8", "surrogateescape")
-        key = (directory, layout.DIR_ITEM, checksum.name_hash(raw))
+        key = (directory, ioctl.DIR_ITEM, chunk_map.name_hash(raw))
         found = self._first(subvolume, key, key)
         target = None if found is None else _target(found[1], raw)
         if target is None:
             return None
         objectid, kind = target
-        if kind != layout.ROOT_ITEM:
+        if kind != ioctl.ROOT_ITEM:
             # Both ends must say so: an entry that leads to somebody else's inode leads nowhere.
-            back = (objectid, layout.INODE_REF, directory)
+            back = (objectid, ioctl.INODE_REF, directory)
             return (subvolume, objectid) if self._first(subvolume, back, back) is not None else None
         # In a snapshot, the names of subvolumes that were nested in its source lead to empty directories.
-        return (objectid, layout.SUBVOLUME_DIRECTORY) if self._parents.get(objectid) == subvolume else None
+        return (objectid, ioctl.SUBVOLUME_DIRECTORY) if self._parents.get(objectid) == subvolume else None
 
 
 def _first_name(data: bytes) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees.extents import ExtentTable, SetCounts
 from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
-from collectors.model.records import dataclass
+from collectors.model import dataclass
 
 U8 = NDArray[np.uint8]
 
@@ -129,7 +129,7 @@ class Splitter:
         place = np.minimum(np.searchsorted(inodes, parents), max(0, len(inodes) - 1))
         itself = np.arange(len(inodes))
         # Ends of the climb: a rule, the subvolume's own directory, an inode whose directory is not there.
-        ends = (own >= 0) | (inodes == layout.SUBVOLUME_DIRECTORY) | (inodes[place] != parents)
+        ends = (own >= 0) | (inodes == ioctl.SUBVOLUME_DIRECTORY) | (inodes[place] != parents)
         above = np.where(ends, itself, place)
         for _ in range(64):  # each round doubles the distance; a loop of directories would not end otherwise
             higher = above[above]

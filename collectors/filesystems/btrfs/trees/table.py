@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import TypeVar
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
+from collectors.model import UnitId, dataclass
 from collectors.model.btrfs import Holding, LargeFile, Shared
-from collectors.model.owner import UnitId
-from collectors.model.records import dataclass
 
 T = TypeVar("T")
 
@@ -151,7 +150,7 @@ def remainder(fill: ChunkFill, table: Table) -> tuple[int | None, int | None]:
     if table.metadata is None:
         return (None if fill.mixed_bytes else fill.data_bytes - data), None
     metadata = sum(table.metadata)
-    chunk_bit = 1 << table.units.index(layout.TREE_NAMES[layout.CHUNK_TREE])
+    chunk_bit = 1 << table.units.index(ioctl.TREE_NAMES[ioctl.CHUNK_TREE])
     chunk_tree = sum(held for mask, held in zip(table.masks, table.metadata, strict=True) if mask & chunk_bit)
     if fill.mixed_bytes:
         together = fill.mixed_bytes + fill.data_bytes + fill.metadata_bytes

@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs import layout
+from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees import leaves
 from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
-from collectors.filesystems.btrfs.trees.checksum import Stale
+from collectors.filesystems.btrfs.trees.chunk_map import Stale
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentHolders, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
 from collectors.filesystems.btrfs.trees.leaves import Items, Leaves
@@ -25,9 +25,8 @@ from collectors.filesystems.btrfs.trees.names import LargeInodes
 from collectors.filesystems.btrfs.trees.sets import I64, RootSets
 from collectors.filesystems.btrfs.trees.splitting import NAMES, PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import Table
+from collectors.model import UnitId, dataclass
 from collectors.model.btrfs import SplitRule
-from collectors.model.owner import UnitId
-from collectors.model.records import dataclass
 from collectors.system.deadline import Malformed
 
 
@@ -104,13 +103,13 @@ def empty(
         place = names.inode(rule.path)
         if place is None or place[0] not in trees:
             unresolved.append(rule.path)
-        elif place[1] == layout.SUBVOLUME_DIRECTORY:
+        elif place[1] == ioctl.SUBVOLUME_DIRECTORY:
             meanings[trees[place[0]]] = rule.unit
         else:
             inside.setdefault(trees[place[0]], {})[place[1]] = bit_of(rule.unit)
-    living = [tree for tree, bit in trees.items() if layout.is_subvolume(tree) and not units[bit].startswith("<")]
+    living = [tree for tree, bit in trees.items() if ioctl.is_subvolume(tree) and not units[bit].startswith("<")]
     for tree, inodes in names.unlinked(living).items():
-        nameless[trees[tree]] = dict.fromkeys(inodes, bit_of(UnitId(layout.UNLINKED)))
+        nameless[trees[tree]] = dict.fromkeys(inodes, bit_of(UnitId(ioctl.UNLINKED)))
     sets = RootSets()
     splits = tuple(PathSplit(bit, inside.get(bit, {}), nameless.get(bit, {})) for bit in sorted({*inside, *nameless}))
     meant, left, splitter = (*meanings, *bits), tuple(unresolved), Splitter(splits, sets)
@@ -156,7 +155,7 @@ _KEY = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8")])
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _RECENT = 16  # commits
 # Leaves of any subvolume, and those of the root tree, which keeps the old free space cache in files.
-_WITH_FILES = np.array([0, layout.ROOT_TREE], np.uint64)
+_WITH_FILES = np.array([0, ioctl.ROOT_TREE], np.uint64)
 
 
 class Walk:
@@ -256,7 +255,7 @@ class Walk:
         there = np.arange(most, dtype=np.uint32) < counts[:, None]
         for row in np.flatnonzero(np.isin(addresses, list(self._forest.live_from))).tolist():
             there[row, : self._forest.live_from[int(addresses[row])]] = False
-        packed = blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + most * layout.POINTER_BYTES]
+        packed = blocks[:, ioctl.HEADER_BYTES : ioctl.HEADER_BYTES + most * ioctl.POINTER_BYTES]
         found = np.ascontiguousarray(packed).view(_POINTER)[there]
         rows = np.nonzero(there)[0]
         generations = found["generation"].astype(np.uint64)
@@ -270,7 +269,7 @@ def _marks(keys: NDArray[np.void], generations: U64) -> U64:
 
 
 def _check_begins(blocks: U8, marks: U64, generations: U64) -> None:
-    begins = np.ascontiguousarray(blocks[:, layout.HEADER_BYTES : layout.HEADER_BYTES + _KEY.itemsize])
+    begins = np.ascontiguousarray(blocks[:, ioctl.HEADER_BYTES : ioctl.HEADER_BYTES + _KEY.itemsize])
     expected = _marks(begins.view(_KEY).ravel(), generations)
     if ((marks != expected) & (marks != generations)).any():
         raise Stale("a block does not begin where its parent says")

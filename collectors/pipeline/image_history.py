@@ -1,35 +1,114 @@
-"""The layers of one image: which instruction made each, what it holds, what later layers waste of it, who shares it.
+"""How images came about: the builds that the engine remembers, and the layers of one image with what made each.
 
-    look = LayerLook(snapshot, endpoint, image)
-    look.run(on_layers)      # in a thread of its own; ends by itself or with stop()
+Builds are asked for after everything else and only where they can explain something: a run on a host without dangling
+images and without moved tags asks nothing. Refuses to take more than a few seconds: what was not answered by then is
+said in coverage, and churn goes by the journal and the images' dates alone.
 
-Tells first what the scan knows, then what the engine says of the image's history, then what is wasted. Two ways lead to
-the last: where a layer is a directory of changes, a child walks them one over the other; where each layer is the whole
-image so far (subvolumes, copies), what a layer holds and the last one does not is wasted. Read-only.
+Of a layer: which instruction made it, what it holds, what later layers waste of it, who shares it.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.past import Past
-from collectors.forecast.build_steps import build_steps
+from collectors.forecast.churn import DAY, attribute, moves, rebuilt
+from collectors.forecast.view import build_steps
+from collectors.inventory import Request, filesystem
+from collectors.journal import Journal
+from collectors.journal.encoding import short_id
 from collectors.ledger.inside import LAYERS
-from collectors.model.engine import HistoryStep
-from collectors.model.owner import ImageId, Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Reading
-from collectors.model.records import dataclass
-from collectors.model.snapshot import Snapshot
+from collectors.model import ImageId, Owner, OwnerKind, UnitId, dataclass
+from collectors.model.engine import HistoryStep, Image, TagEvent
+from collectors.model.reading import Exact, Origin, Reading, Unavailable
+from collectors.model.snapshot import Snapshot, SourceReport
 from collectors.model.store import Store, Unit
 from collectors.pipeline.browse import FilePlace, places
 from collectors.system.deadline import Declined
 from collectors.system.killable import Asking, check
 from collectors.system.mount_table import within
+
+# Enough to see the pattern of a dozen repositories; each is one request.
+_HISTORIES = 60
+_LONGEST_S = 5.0
+# Judging and printing need a moment of the deadline too.
+_KEEP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """`events` are the tags given since a day ago, `histories` the steps of each rebuilt image, base first."""
+
+    events: tuple[TagEvent, ...]
+    histories: Mapping[ImageId, tuple[HistoryStep, ...]]
+    reports: tuple[SourceReport, ...]
+
+
+NOTHING = Builds((), {}, ())
+
+
+def recollect(journal: Journal | None, snapshot: Snapshot, request: Request) -> Builds:
+    """Ask the engine, within what is left of the deadline. Never raises."""
+    images = snapshot.engine.images
+    now = datetime.now(UTC)
+    if journal is None or isinstance(images, Unavailable) or not _worth_asking(journal, images.value, now):
+        return NOTHING
+    left_s = request.deadline_s - (now - snapshot.began_at).total_seconds() - _KEEP_S
+    with Past(request.endpoint, deadline_s=min(_LONGEST_S, left_s)) as past:
+        given = past.tags_given(since=now - DAY)
+        events = given.value if isinstance(given, Exact) else ()
+        chosen = _chosen(rebuilt(journal, images.value, now=now, events=events))
+        began = time.monotonic()
+        told = past.histories(chosen)
+        took_s = time.monotonic() - began
+    histories = {image: reading.value for image, reading in told.items() if isinstance(reading, Exact)}
+    reports = [filesystem.line("engine: events", given)]
+    if told:
+        reports.append(_line(told.values(), took_s))
+    return Builds(events, histories, tuple(reports))
+
+
+def repositories(journal: Journal | None, snapshot: Snapshot, builds: Builds) -> Mapping[ImageId, str]:
+    """The repository of each image, old ones that lost their tag included, as far as anything tells."""
+    images = snapshot.engine.images
+    if isinstance(images, Unavailable):
+        return {}
+    events = [(event.tag, event.image_id) for event in builds.events]
+    known = attribute(journal or Journal((), (), 0, 0), images.value, events)
+    return {image.id: known[short_id(image.id)].repository for image in images.value if short_id(image.id) in known}
+
+
+def _worth_asking(journal: Journal, images: Sequence[Image], now: datetime) -> bool:
+    """Are there dangling images, or did a tag move between two runs of a day or since the last one?"""
+    if any(not image.tags for image in images) or any(now - DAY <= at for at, *_ in moves(journal)):
+        return True
+    last = next((record.tags for record in reversed(journal.records) if record.tags is not None), {})
+    tags = ((tag, short_id(image.id)) for image in images for tag in image.tags)
+    return any(last.get(tag, image) != image for tag, image in tags)
+
+
+def _chosen(repositories: Iterable[Sequence[Image]]) -> list[ImageId]:
+    """The newest builds of each repository in turn, so that one that is rebuilt all day leaves room for the others."""
+    rounds = chain.from_iterable(zip_longest(*repositories))
+    return [image.id for image in islice((one for one in rounds if one is not None), _HISTORIES)]
+
+
+def _line(told: Iterable[Reading[object]], took_s: float) -> SourceReport:
+    readings = tuple(told)
+    gaps = filesystem.missing(*readings)
+    origin = Origin("engine.history", "GET /images/{id}/history", datetime.now(UTC), took_s)
+    if len(gaps) == len(readings):
+        return filesystem.line("engine: image histories", gaps[0])
+    return filesystem.line("engine: image histories", Exact(None, origin), gaps)
+
 
 _HISTORY_S = 5.0
 _ASKED, _COUNTING = "asking the engine …", "counting …"

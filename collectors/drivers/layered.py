@@ -1,7 +1,8 @@
-"""overlay2 and its relatives: layers that are stacked by the kernel or by FUSE, each with a second, short name.
+"""Graph drivers whose layers lie upon each other: overlay2 and its relatives stacked by the kernel or FUSE, and btrfs.
 
-The short links (`l/`) and `lower` files say which directories others stand on: a layer that a known one is stacked on
-is in use whatever the databases say. A missing `lower` is a base.
+overlay2's short links (`l/`) and `lower` files say which directories others stand on: a layer that a known one is
+stacked on is in use whatever the databases say. A missing `lower` is a base. On btrfs each layer is a subvolume, and a
+snapshot of the one below it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from collectors.drivers.base import LINKS, LayerRemover
 from collectors.drivers.files import names_if_there, read_bytes
 from collectors.drivers.graph import GraphDriver
+from collectors.model.store import DriverFacts
 
 
 class OverlayDriver(GraphDriver):
@@ -95,3 +97,15 @@ def stood_on(layers: Path, known: Iterable[str], found: Mapping[str, str]) -> di
             if link in found:
                 below.setdefault(found[link], name)
     return below
+
+
+REMOVE_SUBVOLUMES = DriverFacts(("btrfs", "subvolume", "delete"), clears_unfinished=False, contents="")
+
+
+class BtrfsDriver(GraphDriver):
+    """Layers are subvolumes."""
+
+    facts = REMOVE_SUBVOLUMES
+
+
+BTRFS = BtrfsDriver("btrfs", "btrfs/subvolumes")

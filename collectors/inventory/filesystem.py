@@ -1,12 +1,9 @@
 """One filesystem, studied: free space, holders of its bytes, its own share, deleted files that are still open.
 
-The units of one filesystem that Docker makes: its directories, and bind mounts. A pure join by path.
-
-Owners that only make sense across sources are named here: a log is an owner of its own, so that it can be cut
-while its container lives; a proven orphan belongs to itself, and so does what an interrupted write or a former driver
-left behind.
-
-One filesystem, studied: room, holders of its bytes, its own share, deleted files that are still open.
+Its units are the directories that Docker makes, and bind mounts: a pure join by path. Owners that only make sense
+across sources are named here: a log is an owner of its own, so that it can be cut while its container lives; a proven
+orphan belongs to itself, and so does what an interrupted write or a former driver left. `Request` is what a look is
+asked to read; each source of it gets a row of coverage.
 """
 
 from __future__ import annotations
@@ -19,24 +16,81 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.inner import without_opened
+from collectors.engine.endpoint import Endpoint
 from collectors.filesystems import kind_of
 from collectors.filesystems.base import StudyQuestion
-from collectors.filesystems.quotas import project_quotas
-from collectors.inventory import coverage
-from collectors.inventory.coverage import Request, cache_folder
+from collectors.filesystems.limits_and_reflinks import project_quotas
+from collectors.model import ContainerId, Owner, OwnerKind, UnitId, dataclass
 from collectors.model.engine import Container
 from collectors.model.filesystem import Filesystem, Mount, OpenFiles
-from collectors.model.owner import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Reading, Unavailable
-from collectors.model.records import dataclass
-from collectors.model.snapshot import FilesystemFacts, FilesystemStudy, SourceReport
+from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, Why, reason
+from collectors.model.snapshot import FilesystemFacts, FilesystemStudy, Outcome, Snapshot, SourceReport
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system import deadline
-from collectors.system.deadline import Clock
-from collectors.system.loop_devices import with_loop_devices
+from collectors.system.deadline import Clock, Host
 from collectors.system.mount_table import Places, within
-from collectors.system.statvfs import space as statvfs
+from collectors.system.mount_table import space as statvfs
+from collectors.system.mountinfo import with_loop_devices
 from collectors.system.unlinked_files import OpenFileSearch, deleted_on
+
+PROBE = "probe container"  # the source of what a container sees of the disk
+
+
+def line(source: str, reading: Reading[object] | Size, partly: Iterable[Unavailable] = ()) -> SourceReport:
+    """The line of one reading; `partly` are parts inside an answer that were not read."""
+    took_s = reading.origin.took_s
+    match reading:
+        case Unavailable():
+            return SourceReport(source, Outcome.UNREAD, reason(reading), took_s)
+        case AtLeast(missing=missing):
+            return SourceReport(source, Outcome.PARTIAL, _reasons(missing), took_s)
+        case Between(method=method):
+            return SourceReport(source, Outcome.PARTIAL, method, took_s)
+        case Exact():
+            gaps = tuple(partly)
+            if gaps:
+                return SourceReport(source, Outcome.PARTIAL, _reasons(gaps), took_s)
+            return SourceReport(source, Outcome.READ, "", took_s)
+
+
+def missing(*readings: Reading[object] | Size) -> tuple[Unavailable, ...]:
+    """Those of the readings that are not there; what makes no sense here is not missing."""
+    return tuple(r for r in readings if isinstance(r, Unavailable) and r.why is not Why.NOT_APPLICABLE)
+
+
+def _reasons(gaps: Iterable[Unavailable]) -> str:
+    told = list(dict.fromkeys(reason(gap) for gap in gaps))
+    return "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+OnPart = Callable[[Snapshot, tuple[str, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """This process lives in a container that was started moments ago, with the Docker root bound into it by the engine.
+
+    So its own mount table shows what is mounted below the root.
+    """
+
+    driver: str  # the engine's, which is not asked from here
+    container: ContainerId | None  # this one
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One look. `deadline_s` is the time for the whole look; what is not done by then says so."""
+
+    endpoint: Endpoint
+    host: Host
+    deadline_s: float
+    grace_s: float  # a directory that nobody knows is no orphan before this age
+    bound: Bound | None = None
+
+
+def cache_folder(host: Host) -> Path | None:
+    """Where sources may keep figures of what cannot change; None keeps nothing."""
+    return host.state
 
 
 def docker_units(store: Store, mount: Mount, places: Places) -> tuple[Unit, ...]:
@@ -159,14 +213,14 @@ def _units(context: StudyContext, mount: Mount) -> tuple[Unit, ...]:
 
 def _reports(study: FilesystemStudy) -> tuple[SourceReport, ...]:
     where = study.filesystem.mount.mountpoint
-    lines = [coverage.line(f"statvfs {where}", study.filesystem.space)]
+    lines = [line(f"statvfs {where}", study.filesystem.space)]
     gaps = study.occupancy.value.unread if isinstance(study.occupancy, Exact) else ()
-    lines.append(coverage.line("bytes by holder", study.occupancy, gaps))
-    lines.append(coverage.line("filesystem's own bytes", study.own))
+    lines.append(line("bytes by holder", study.occupancy, gaps))
+    lines.append(line("filesystem's own bytes", study.own))
     open_gaps = study.open_deleted.value.unread if isinstance(study.open_deleted, Exact) else ()
-    lines.append(coverage.line("deleted but open", study.open_deleted, open_gaps))
+    lines.append(line("deleted but open", study.open_deleted, open_gaps))
     if study.quotas is not None:
-        lines.append(coverage.line("project quotas", study.quotas))
+        lines.append(line("project quotas", study.quotas))
     if study.filesystem_facts is not None:
         lines.append(facts_line(study.filesystem.mount, study.filesystem_facts))
     return tuple(lines)
@@ -174,4 +228,4 @@ def _reports(study: FilesystemStudy) -> tuple[SourceReport, ...]:
 
 def facts_line(mount: Mount, facts: Reading[FilesystemFacts]) -> SourceReport:
     """The line of what the filesystem tells of itself, with those parts that were not there."""
-    return coverage.line(mount.fstype, facts, facts.value.unread if isinstance(facts, Exact) else ())
+    return line(mount.fstype, facts, facts.value.unread if isinstance(facts, Exact) else ())
