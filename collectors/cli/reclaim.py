@@ -137,7 +137,7 @@ def _run(asked: _Asked) -> int:
         return asked.refuse(ApplyStatus.UNKNOWN, str(error))
     done = _apply(asked.report.plan, asked.steps, context, si=asked.arguments.si)
     status = _status(asked.report, done, asked.steps, asked.arguments.until)
-    asked.tell(status, plan_text.applied(done, asked.tier, si=asked.arguments.si), done)
+    asked.tell(status, plan_text.applied(asked.report, done, asked.tier, si=asked.arguments.si), done)
     _aftermath(done, asked.steps, chosen)
     return status
 

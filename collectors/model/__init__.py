@@ -181,3 +181,8 @@ def key_words(key: str) -> str:
     kind, _, name = key.removeprefix("owner:").partition(":")
     short = name[:12] if re.fullmatch(r"[0-9a-f]{64}", name) else name
     return _KEYS[kind].format(short) if name and kind in _KEYS else key
+
+
+def called(owner: Owner, name: str) -> str:
+    """What people call a thing that has this name: `image shop/app:1`, `container web-1's log`, `orphan 3f2a…`."""
+    return key_words(f"{owner.kind}:{name}") if owner.kind in _KEYS else f"{owner.kind} {name}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from collectors.model import Owner, called
 from collectors.model.filesystem import FsSpace
 from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Severity, Step
 from collectors.model.reading import Exact, Size, Unavailable
@@ -108,15 +109,15 @@ def target_words(plan: Plan, si: bool) -> str:
     if not (target.to_free_bytes or target.to_free_inodes):
         return f"{wanted}, reached already"
     worst = f"harm: {max(step.harm for step in plan.steps).word}" if plan.steps else "no step helps"
-    steps = formatting.count(len(plan.steps), "step")
+    steps, lead = formatting.count(len(plan.steps), "step"), "leads" if len(plan.steps) == 1 else "lead"
     leads = f"{leads} of the inodes" if target.inodes else leads
     if target.short_bytes or target.short_inodes:
         short = f"{target.short_inodes:,} inodes" if target.inodes else formatting.bytes_(target.short_bytes, si=si)
         if target.likely_percent is not None:
             likely = f"{formatting.whole_percent(target.likely_percent)} if estimates hold, to {leads} for certain"
             how = "reached by estimate alone" if target.likely_reached else f"out of reach by {short} for certain"
-            return f"{wanted}, {how}: {steps} ({worst}) lead to {likely}"
-        return f"{wanted}, out of reach by {short}: {steps} ({worst}) lead to {leads}"
+            return f"{wanted}, {how}: {steps} ({worst}) {lead} to {likely}"
+        return f"{wanted}, out of reach by {short}: {steps} ({worst}) {lead} to {leads}"
     how = "the fewest that do" if target.exact else "found by size, too many to compare every choice"
     return f"{wanted}, reached by {steps} ({worst}) at {leads}; {how}"
 
@@ -212,8 +213,9 @@ def why_not_run(report: Report, when_percent: float) -> str:
     return "how full the disk is is not known" if _space(report) is None else f"less than {when_percent:g}% is used"
 
 
-def applied(outcome: ReclaimOutcome, tier: Risk, *, si: bool = False) -> str:
+def applied(planned: Report, outcome: ReclaimOutcome, tier: Risk, *, si: bool = False) -> str:
     """What was done: each step with what was promised, what the engine says, and what the filesystem says."""
+    names = _names(planned)
     lines = [
         "## Docker Storage Reclaim",
         f"Disk: {_before_and_after(outcome)}",
@@ -227,7 +229,7 @@ def applied(outcome: ReclaimOutcome, tier: Risk, *, si: bool = False) -> str:
     if isinstance(outcome.measured_data, Exact):
         lines.append(f"Measured data: {formatting.size(outcome.measured_data, si=si)}")
     for result in outcome.steps:
-        lines += _result(result, si)
+        lines += _result(result, names, si)
     lines += [f"- Note: {formatting.quoted(note, 400)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
 
@@ -240,7 +242,14 @@ def _before_and_after(outcome: ReclaimOutcome) -> str:
     return f"{formatting.whole_percent(after)} used (was {was})"
 
 
-def _result(result: StepResult, si: bool) -> list[str]:
+def _names(planned: Report) -> Mapping[Owner, str]:
+    """What people call each thing of the ledgers."""
+    ledgers = (one for one in (planned.ledger, *planned.other_ledgers) if one is not None)
+    items = (item for ledger in ledgers for listed in ledger.items.values() for item in listed)
+    return {item.owner_id: called(item.owner_id, item.name) for item in items}
+
+
+def _result(result: StepResult, names: Mapping[Owner, str], si: bool) -> list[str]:
     removed = len(result.removed)
     sizes = f"predicted {formatting.size(result.predicted, si=si)}, measured {formatting.size(result.measured, si=si)}"
     engine = "" if isinstance(result.engine_reported, Unavailable) else formatting.size(result.engine_reported, si=si)
@@ -249,8 +258,8 @@ def _result(result: StepResult, si: bool) -> list[str]:
     lines = [f"- {formatting.quoted(result.title, 200)}: {done}, {sizes}{told}"]
     for target in result.targets:
         if not target.removed:
-            name, reason = formatting.quoted(target.target.text(), 120), formatting.quoted(target.reason, 200)
-            lines.append(f"  - left alone: {name}: {reason}")
+            name = formatting.quoted(names.get(target.target) or target.target.text(), 120)
+            lines.append(f"  - left alone: {name}: {formatting.quoted(target.reason, 200)}")
     if result.note:
         lines.append(f"  - {formatting.quoted(result.note, 300)}")
     return lines

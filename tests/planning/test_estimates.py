@@ -82,7 +82,7 @@ def test_a_target_that_only_claims_reach_is_planned_for_and_not_called_reached()
     assert (made.target.leads_to_percent, made.target.likely_percent, made.target.short_bytes) == (80, 75, 5 * GIB)
     assert made.target.likely_reached
     assert target_words(made, si=False) == (
-        "75%, reached by estimate alone: 1 step (harm: none) lead to 75% if estimates hold, to 80% for certain"
+        "75%, reached by estimate alone: 1 step (harm: none) leads to 75% if estimates hold, to 80% for certain"
     )
     assert any("75% is not certain" in said and "80% is left" in said for said in made.left_out)
     assert METHOD in told(made)
