@@ -183,7 +183,7 @@ def _how(p: argparse.ArgumentParser) -> None:
         metavar="GROUP",
         action="append",
         type=group_by,
-        help="bills below the categories: project (compose), stack (swarm), repository, label=KEY; may be repeated",
+        help="bills below the categories: project (compose), stack, service (swarm), repository, label=KEY; may be repeated",
     )
     group.add_argument("--si", action="store_true", help="sizes in powers of 1000, as docker prints them")
     group.add_argument(
@@ -202,12 +202,12 @@ def span(text: str) -> float:
 
 
 def group_by(text: str) -> str:
-    """`project`, `stack`, `repository`, `label=KEY`, as bills are called in the report."""
+    """`project`, `stack`, `service`, `repository`, `label=KEY`, as bills are called in the report."""
     kind, _, key = text.strip().partition("=")
     if kind == "label" and key:
         return f"label:{key}"
-    if kind not in ("project", "stack", "repository") or key:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of project, stack, repository and label=KEY")
+    if kind not in ("project", "stack", "service", "repository") or key:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of project, stack, service, repository and label=KEY")
     return kind
 
 

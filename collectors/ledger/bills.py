@@ -1,4 +1,4 @@
-"""Who is to be billed for which bytes: things by compose project, stack, label or repository. Pure.
+"""Who is to be billed for which bytes: things by compose project, stack, service, label or repository. Pure.
 
 A group has what is its own (its containers with their logs, the volumes and images that only it uses) and what it uses
 beside others. Its exclusive bytes are what comes free when all of its own goes, by the release table, so that a layer
@@ -15,15 +15,15 @@ from typing import TypeAlias
 
 from collectors.ledger.charge import hidden_parents, without_parents
 from collectors.model import ImageId, Owner, OwnerKind, dataclass
-from collectors.model.engine import Container, EngineView, repository_of
+from collectors.model.engine import SERVICE_LABEL, Container, EngineView, repository_of
 from collectors.model.ledger import Bill, Books
 from collectors.model.reading import Exact, Origin, Size, Unavailable, floor, listed, total
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 
-PROJECT, STACK, REPOSITORY = "project", "stack", "repository"
-ALWAYS = (PROJECT, STACK, REPOSITORY)
+PROJECT, STACK, SERVICE, REPOSITORY = "project", "stack", "service", "repository"
+ALWAYS = (PROJECT, STACK, SERVICE, REPOSITORY)
 _LABEL = "label:"
-_KEYS = {PROJECT: "com.docker.compose.project", STACK: "com.docker.stack.namespace"}
+_KEYS = {PROJECT: "com.docker.compose.project", STACK: "com.docker.stack.namespace", SERVICE: SERVICE_LABEL}
 
 
 def bills(

@@ -179,12 +179,17 @@ def containers(desk: Desk) -> Iterable[Item]:
             container.name,
             state=container.state,
             free=container.state not in RUNNING,
-            owner=container.image,
+            owner=_stands_on(container),
             created=_value(container.created_at),
             used=_value(container.finished_at),
             fallback=container.writable,
             own_only=True,
         )
+
+
+def _stands_on(container: Container) -> str:
+    """Its image, and before that the service whose task it is: a task's own name says it with a number and an id."""
+    return f"service {container.service}, {container.image}" if container.service else container.image
 
 
 def logs(desk: Desk) -> Iterable[Item]:
@@ -206,7 +211,7 @@ def _log(desk: Desk, log: ContainerLog) -> Item:
         name,
         state=NOT_KNOWN if desk.use.known and container is None else limit,
         free=None,
-        owner=name,
+        owner=f"service {container.service}" if container and container.service else name,
         fallback=Exact(log.allocated_bytes, desk.origin),
     )
 

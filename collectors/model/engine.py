@@ -55,6 +55,9 @@ class Image:
     diff_ids: Reading[tuple[DiffId, ...]]  # RootFS.Layers, base first; NOT_ASKED until inspected
 
 
+SERVICE_LABEL = "com.docker.swarm.service.name"
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """One mount of a container, as inspect gives it."""
@@ -85,6 +88,11 @@ class Container:
     log_options: Mapping[str, str]
     attachments: tuple[Attachment, ...]
     layer_path: Reading[str]  # GraphDriver UpperDir, or the directory/subvolume of the writable layer
+
+    @property
+    def service(self) -> str:
+        """The swarm service that it is a task of; "" for none."""
+        return self.labels.get(SERVICE_LABEL, "")
 
 
 @dataclass(frozen=True, slots=True)

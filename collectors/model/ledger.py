@@ -152,7 +152,7 @@ class Bill:
     `volumes` are parts of the two.
     """
 
-    by: str  # "project", "stack", "repository" or "label:KEY"
+    by: str  # "project", "stack", "service", "repository" or "label:KEY"
     name: str  # of the project, stack or repository, the value of the label; "" for what has none
     things: int  # containers, volumes and images
     exclusive: Size

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ledger import account
-from collectors.ledger.bills import ALWAYS, PROJECT, REPOSITORY, bills
+from collectors.ledger.bills import ALWAYS, PROJECT, REPOSITORY, SERVICE, STACK, bills
 from collectors.ledger.release_table import freed_bytes
 from collectors.model import ContainerId, ImageId, Owner, OwnerKind
 from collectors.model.engine import Attachment, Container, Image, Volume
-from collectors.model.ledger import Bill
+from collectors.model.ledger import Bill, Category
 from collectors.model.reading import AtLeast, Exact, charged
 from collectors.model.snapshot import Snapshot
 from collectors.model.store import UnitKind
@@ -103,6 +103,21 @@ def test_a_project_is_billed_for_what_goes_with_it_and_told_what_it_shares() -> 
     assert figures(found["shop"]) == (3 + 40 + 20 + 200, 100 + 60, 40, 260)
     assert figures(found["blog"]) == (5, 100 + 60, 0, 60)
     assert figures(found[""]) == (7 + 9, 0, 0, 9)
+
+
+def test_the_tasks_of_a_swarm_service_are_billed_together_and_those_of_a_stack_with_their_services() -> None:
+    labels = {"com.docker.swarm.service.name": "shop_web", "com.docker.stack.namespace": "shop"}
+    units = tuple(unit(f"rw-{n}", UnitKind.WRITABLE_LAYER, f"container:shop_web.1.{n}") for n in range(3))
+    units += (unit("rw-solo", UnitKind.WRITABLE_LAYER, "container:solo"),)
+    tasks = tuple(container(f"shop_web.1.{n}", "app", labels) for n in range(3))
+    view = a_view(NOT_READ, containers=(*tasks, container("solo", "app", {})), images=())
+    held = occupancy(tuple(share(10, one.id) for one in units))
+    host = snapshot(study(units, Exact(held, HERE), used=1000), view)
+    for kind, name in ((SERVICE, "shop_web"), (STACK, "shop")):
+        found = billed(host, kind)
+        assert (figures(found[name])[0], figures(found[""])[0]) == (30, 10)
+    items = account(host, host.studies[0]).ledger.items[Category.CONTAINERS]
+    assert {item.owner for item in items} == {"service shop_web, app", "app"}
 
 
 def test_a_label_of_ones_own_choice() -> None:
