@@ -183,7 +183,7 @@ def _how(p: argparse.ArgumentParser) -> None:
         metavar="GROUP",
         action="append",
         type=group_by,
-        help="bills below the categories: project (compose), stack, service (swarm), repository, label=KEY; may be repeated",
+        help="bills: project (compose), stack, service (swarm), repository, label=KEY; may be repeated",
     )
     group.add_argument("--si", action="store_true", help="sizes in powers of 1000, as docker prints them")
     group.add_argument(

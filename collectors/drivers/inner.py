@@ -10,6 +10,7 @@ was touched lately is taken to go on, and so is one that a process has open.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -21,7 +22,7 @@ from collectors.drivers.containerd import METADATA
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
-from collectors.system.deadline import Host
+from collectors.system.deadline import Host, docker_places
 from collectors.system.unlinked_files import OpenFileSearch
 
 WATCHED = r"(?:GetImageBlob|docker-builder|docker-import-|docker-export-)\d+"
@@ -192,8 +193,10 @@ def engine_processes(host: Host) -> Iterator[EngineProcess]:
 
 
 def _dockerd(pid: int, words: list[str], folder: Path) -> EngineProcess:
-    root = _option(words, "--data-root", "-g", "--graph") or "/var/lib/docker"
-    return EngineProcess("dockerd", pid, root, _option(words, "-H", "--host") or "unix:///var/run/docker.sock")
+    usual = docker_places(folder)
+    config = _json(folder, _option(words, "--config-file") or usual.config)
+    root = _option(words, "--data-root", "-g", "--graph") or str(config.get("data-root") or usual.root)
+    return EngineProcess("dockerd", pid, root, _option(words, "-H", "--host") or f"unix://{usual.socket}")
 
 
 def _containerd(pid: int, words: list[str], folder: Path) -> EngineProcess:
@@ -231,12 +234,25 @@ def _option(words: list[str], *names: str) -> str:
 def _toml(folder: Path, path: str) -> dict[str, object]:
     """A file by the name that the process has for it; {} where it cannot be read."""
     try:
-        text = (folder / "root" / path.lstrip("/")).read_text(encoding="utf-8")
+        text = _text(folder, path)
         import tomllib  # here, because most hosts have no such file
 
         return tomllib.loads(text)
     except (OSError, ValueError):
         return {}
+
+
+def _json(folder: Path, path: str) -> dict[str, object]:
+    """Likewise; {} for what is no table, too."""
+    try:
+        told = json.loads(_text(folder, path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _text(folder: Path, path: str) -> str:
+    return (folder / "root" / path.lstrip("/")).read_text(encoding="utf-8")
 
 
 def _numbers(proc: Path) -> list[str]:

@@ -26,6 +26,7 @@ from collectors.system.mount_table import within
 
 _REMAPPED = re.compile(r"[0-9]+\.[0-9]+")  # user namespaces: <uid>.<gid>
 _DOCKER, _CONTAINERD, _PODMAN, _BUILDKIT = "Docker root", "containerd", "Podman storage", "BuildKit"
+_ROOTLESS = "rootless Docker root"
 _LOCK_OF_BUILDKIT = "buildkitd.lock"  # in the root of one that runs by itself
 _USUAL = (
     "/var/lib/docker",
@@ -163,8 +164,14 @@ def _named(units: Iterable[Unit], prefix: str) -> tuple[str, ...]:
 def _kind(path: str, store: Store) -> str:
     if (Path(path) / METADATA).is_file():
         return _CONTAINERD
-    podman = (Path(path) / f"{store.driver}-layers").is_dir()
-    return _PODMAN if podman else _DOCKER
+    if (Path(path) / f"{store.driver}-layers").is_dir():
+        return _PODMAN
+    return _ROOTLESS if _user(path) else _DOCKER
+
+
+def _user(path: str) -> int:
+    """Whose own engine it is, of a user who is not root; else 0. What user namespaces made below a root is root's."""
+    return 0 if _REMAPPED.fullmatch(Path(path).name) else Path(path).stat().st_uid
 
 
 def _unit_kind(kind: str, runs: EngineProcess | None) -> UnitKind:
@@ -210,10 +217,18 @@ def _what(owner: Owner, images: defaultdict[str, str]) -> str:
 
 def _ask(kind: str, path: str, runs: EngineProcess | None, images: Iterable[str]) -> str:
     """What a person types to look into it; "" where no engine is there to be asked."""
+    if kind == _CONTAINERD:
+        return _ask_containerd(runs, images)
+    as_user = f"sudo -iu '#{user}' " if (user := _user(path)) else ""
     if kind == _PODMAN:
-        return f"podman --root {path} system df"
-    if kind == _DOCKER:
-        return f"docker -H {runs.socket} system df" if runs is not None else ""
+        # Root must not open a user's storage: it would write into it as somebody else.
+        return f"{as_user}podman system df" if as_user else f"podman --root {path} system df"
+    if runs is not None:
+        return f"docker -H {runs.socket} system df"
+    return f"{as_user}systemctl --user start docker" if as_user else ""
+
+
+def _ask_containerd(runs: EngineProcess | None, images: Iterable[str]) -> str:
     spaces = sorted({image.partition("/")[0] for image in images})
     address = f"--address {runs.socket} " if runs is not None else ""
     asked = [f"ctr {address}--namespace {space} images ls" for space in spaces]

@@ -29,7 +29,7 @@ from collectors.model import ContainerId
 from collectors.model.engine import DaemonConfig, Engine
 from collectors.model.reading import Reading, Why
 from collectors.system import deadline, folders
-from collectors.system.deadline import Declined, Host, Malformed
+from collectors.system.deadline import OF_THE_MACHINE, Declined, DockerPlaces, Host, Malformed, docker_places
 from collectors.system.mount_table import must_answer
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
@@ -127,19 +127,27 @@ def _in_our_namespace(process: Path) -> bool:
     return len(numbers) == 1
 
 
-_PATH = "/etc/docker/daemon.json"
 _LIMIT_BYTES = 1 << 20
 _SIZES = ("defaultKeepStorage", "defaultReservedSpace", "defaultMaxUsedSpace", "defaultMinFreeSpace", "policy")
 # Drivers that bound what they keep here by themselves, or keep nothing here at all.
 _ROTATING = frozenset({"local", "journald", "syslog", "none", "gelf", "fluentd", "awslogs", "splunk", "gcplogs"})
 
 
-def daemon_config(host: Host, *, timeout_s: float) -> Reading[DaemonConfig]:
+def daemon_config(host: Host, endpoint: Endpoint, *, timeout_s: float) -> Reading[DaemonConfig]:
     """What is configured. A missing file is an answer, nothing is; inside a container it is none."""
-    path = host.here(_PATH)
+    path = host.here(_file_of(host, endpoint))
     return deadline.read(
         "engine.daemon_config", f"read {path}", lambda: decode(str(path), _read(path, host)), timeout_s=timeout_s
     )
+
+
+def _file_of(host: Host, endpoint: Endpoint) -> str:
+    """That of the daemon behind a socket of its own, a user's engine for one; the usual one where none is seen."""
+    if endpoint.socket is None or endpoint.socket in _SOCKETS:
+        return OF_THE_MACHINE.config
+    process = host.proc / str(_process_behind(endpoint.socket))
+    words = _words(process)
+    return OF_THE_MACHINE.config if words is None else _config_of(words, docker_places(process))
 
 
 def decode(path: str, content: bytes) -> DaemonConfig:
@@ -176,8 +184,6 @@ def _read(path: Path, host: Host) -> bytes:
         return b""
 
 
-_CONFIG = "/etc/docker/daemon.json"
-_USUAL = "/var/lib/docker"
 _SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _MOST_BYTES = 1 << 20
 _KEPT = "docker-roots.json"
@@ -189,13 +195,13 @@ def last_known(host: Host, endpoint: Endpoint) -> tuple[str, str] | None:
     if endpoint.socket is None:
         return None
     default = endpoint.socket in _SOCKETS
-    for words in _daemons(host):
-        told = _options(words, "-H", "--host")
-        if any(one.removeprefix("unix://") == endpoint.socket for one in told) or (default and _listens_there(told)):
-            return _of_daemon(host, words)
-    configured = _configured(host, _CONFIG) if default else None
+    sockets = frozenset(_SOCKETS) if default else frozenset({endpoint.socket})
+    for words, usual in _daemons(host):
+        if _listens_at(sockets, words, usual):
+            return _of_daemon(host, words, usual)
+    configured = _configured(host, OF_THE_MACHINE.config) if default else None
     if configured is not None:
-        return configured, _CONFIG
+        return configured, OF_THE_MACHINE.config
     kept = _kept(host).get(endpoint.url)
     return None if kept is None else (kept, "an earlier run")
 
@@ -223,28 +229,39 @@ def _kept(host: Host) -> dict[str, str]:
         return {}
 
 
-def _daemons(host: Host) -> Iterator[list[str]]:
-    """The command line of each process that is called dockerd."""
+def _daemons(host: Host) -> Iterator[tuple[list[str], DockerPlaces]]:
+    """The command line of each process that is called dockerd, and where it keeps what nobody told it where to."""
     for comm in sorted(host.proc.glob("[0-9]*/comm")):
-        try:
-            if comm.read_bytes().strip() == b"dockerd":
-                yield (comm.parent / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
-        except OSError:
-            continue
+        if (words := _words(comm.parent)) is not None:
+            yield words, docker_places(comm.parent)
 
 
-def _of_daemon(host: Host, words: list[str]) -> tuple[str, str]:
+def _words(process: Path) -> list[str] | None:
+    """The arguments of a dockerd; None: it is none, or has ended."""
+    try:
+        if (process / "comm").read_bytes().strip() != b"dockerd":
+            return None
+        return (process / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
+    except OSError:
+        return None
+
+
+def _of_daemon(host: Host, words: list[str], usual: DockerPlaces) -> tuple[str, str]:
     """A root that neither its command line nor its configuration names is the usual one."""
     told = _options(words, "--data-root", "-g", "--graph")
     if told:
         return told[-1], "dockerd's command line"
-    config = (_options(words, "--config-file") or [_CONFIG])[-1]
-    return _configured(host, config) or _USUAL, "dockerd's configuration"
+    return _configured(host, _config_of(words, usual)) or usual.root, "dockerd's configuration"
 
 
-def _listens_there(told: list[str]) -> bool:
-    """Does a daemon with these `-H` listen on the default socket? Without any it does, and on what systemd hands it."""
-    return not told or any(one.startswith("fd://") or one.removeprefix("unix://") in ("", *_SOCKETS) for one in told)
+def _config_of(words: list[str], usual: DockerPlaces) -> str:
+    return (_options(words, "--config-file") or [usual.config])[-1]
+
+
+def _listens_at(sockets: frozenset[str], words: list[str], usual: DockerPlaces) -> bool:
+    """Does it listen at one of them? Without any `-H` at its usual one, and so on what systemd hands it."""
+    told = [one.removeprefix("unix://") for one in _options(words, "-H", "--host")] or [""]
+    return any(one in sockets or (usual.socket in sockets and (not one or one.startswith("fd://"))) for one in told)
 
 
 def _options(words: list[str], *names: str) -> list[str]:

@@ -127,8 +127,8 @@ class _Assembly:
         self._tell()
 
     def _daemon_config(self, root: Reading[str]) -> None:
-        left_s = self.clock.left(at_most=2.0)
-        found = daemon_config(self.request.host, timeout_s=left_s) if isinstance(root, Exact) else root
+        its, left_s = self.request, self.clock.left(at_most=2.0)
+        found = root if isinstance(root, Unavailable) else daemon_config(its.host, its.endpoint, timeout_s=left_s)
         self._update(daemon_config=found)
         self._report(filesystem.line("daemon.json", found))
 

@@ -15,7 +15,7 @@ from collectors.ledger.inside import host_directories, under
 from collectors.ledger.item_builder import RUNNING, Desk
 from collectors.ledger.unlisted import IN_GROUPS, NOT_KNOWN, grouped, stored_images, unlisted
 from collectors.model import ContainerId, Owner, OwnerKind
-from collectors.model.engine import BuildRecord, Image, Volume
+from collectors.model.engine import BuildRecord, Container, Image, Volume
 from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
@@ -188,7 +188,7 @@ def containers(desk: Desk) -> Iterable[Item]:
 
 
 def _stands_on(container: Container) -> str:
-    """Its image, and before that the service whose task it is: a task's own name says it with a number and an id."""
+    """Its image, and first the service whose task it is: a task's own name says it with a number and an id."""
     return f"service {container.service}, {container.image}" if container.service else container.image
 
 

@@ -142,7 +142,7 @@ class OtherStore:
     """A store on the same filesystems that is not the studied engine's. Its units are units of ours, by its path."""
 
     path: str
-    kind: str  # Docker root, containerd, Podman storage
+    kind: str  # Docker root, rootless Docker root, containerd, Podman storage, BuildKit
     runs: str  # the process that works on it; "": none was seen
     ask: str  # what a person types to look into it; "": there is nobody to ask
     images: tuple[str, ...]

@@ -70,6 +70,39 @@ def reads_every_file(proc: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class DockerPlaces:
+    """Where a dockerd that was told nothing keeps its data, reads its configuration and listens."""
+
+    root: str
+    config: str
+    socket: str
+
+
+OF_THE_MACHINE = DockerPlaces("/var/lib/docker", "/etc/docker/daemon.json", "/var/run/docker.sock")
+
+
+def docker_places(process: Path) -> DockerPlaces:
+    """Those of a dockerd, by its folder in /proc: one that RootlessKit started is a user's own, and lives in the home.
+
+    One whose environment cannot be read is taken for the machine's.
+    """
+    try:
+        words = (process / "environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return OF_THE_MACHINE
+    told = dict(word.partition("=")[::2] for word in words)
+    if "ROOTLESSKIT_STATE_DIR" not in told:
+        return OF_THE_MACHINE
+    home = told.get("HOME", "")
+    data, config = (told.get(name) or f"{home}/{below}" for name, below in _OF_A_HOME.items())
+    run = told.get("XDG_RUNTIME_DIR", "")
+    return DockerPlaces(f"{data}/docker", f"{config}/docker/daemon.json", f"{run}/docker.sock")
+
+
+_OF_A_HOME = {"XDG_DATA_HOME": ".local/share", "XDG_CONFIG_HOME": ".config"}
+
+
 def boot(host: Host) -> tuple[str | None, float | None]:
     """The kernel's boot id and the seconds since boot, suspended time included; None where it does not tell."""
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from collectors.drivers.files import followed
 from collectors.drivers.inner import containerd_roots, engine_processes, root_behind
@@ -45,12 +48,24 @@ def test_engines_say_where_their_root_and_socket_are(tmp_path: Path) -> None:
     a_process(host.proc, 9, "containerd", "--config", "/c.toml")
     write(host.proc / "9/root/c.toml", 'root = "/r/pods"\n[grpc]\naddress = "/run/c.sock"\n')
     a_process(host.proc, 10, "bash", "--data-root=/no")
+    a_process(host.proc, 11, "dockerd", "--config-file=/d.json")
+    write(host.proc / "11/root/d.json", '{"data-root": "/r/three"}')
+    a_process(host.proc, 12, "dockerd")
+    write(host.proc / "12/environ", "HOME=/home/ann\0ROOTLESSKIT_STATE_DIR=/x\0XDG_RUNTIME_DIR=/run/user/7\0")
+    a_process(host.proc, 13, "dockerd")
+    write(
+        host.proc / "13/environ", "ROOTLESSKIT_STATE_DIR=/x\0XDG_RUNTIME_DIR=/r\0XDG_DATA_HOME=/d\0XDG_CONFIG_HOME=/c"
+    )
+    write(host.proc / "13/root/c/docker/daemon.json", '{"data-root": "/r/four"}')
     write(host.proc / "uptime", "1 1")
     told = {engine.pid: (engine.root, engine.socket) for engine in engine_processes(host)}
     assert told == {
         7: ("/r/two", "unix:///run/two.sock"),
         8: ("/var/lib/docker", "unix:///var/run/docker.sock"),
         9: ("/r/pods", "/run/c.sock"),
+        11: ("/r/three", "unix:///var/run/docker.sock"),
+        12: ("/home/ann/.local/share/docker", "unix:///run/user/7/docker.sock"),
+        13: ("/r/four", "unix:///r/docker.sock"),
     }
 
 
@@ -117,6 +132,23 @@ def test_podmans_and_rootless_stores_of_users_are_found_in_their_homes(tmp_path:
     }
     kinds = {unit.kind for unit in units if "/containers/storage" in unit.path}
     assert kinds == {UnitKind.OTHER_ENGINE}, "Podman runs without a daemon: nothing of its is a former root"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_users_own_engine_that_is_not_running_is_no_former_root_and_is_asked_as_that_user(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    ann = tmp_path / "host/home/ann/.local/share"
+    a_root(ann / "docker")
+    write(ann / "containers/storage/overlay-layers/layers.json", "[]")
+    write(ann / "containers/storage/overlay/keep", "")
+    for path in (ann / "docker", ann / "containers/storage"):
+        os.chown(path, 64980, 64980)
+    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    assert {one.kind: one.ask for one in stores} == {
+        "rootless Docker root": "sudo -iu '#64980' systemctl --user start docker",
+        "Podman storage": "sudo -iu '#64980' podman system df",
+    }
+    assert {unit.kind for unit in units} == {UnitKind.OTHER_ENGINE}
 
 
 def test_what_our_own_store_uses_elsewhere_is_no_other_store(tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_another_daemon_or_its_file_says_nothing(host: Host) -> None:
     assert last_known(host, replace(OTHER, url="tcp://127.0.0.1:2375")) is None
 
 
+def test_a_users_own_daemon_is_at_its_own_socket_and_says_nothing_of_the_machines(host: Host) -> None:
+    daemon(host, 7)
+    environ = "ROOTLESSKIT_STATE_DIR=/x\0HOME=/home/ann\0XDG_RUNTIME_DIR=/run/user/7"
+    (host.proc / "7/environ").write_text(environ)
+    assert last_known(host, DEFAULT) is None
+    own = replace(OTHER, url="unix:///run/user/7/docker.sock")
+    assert last_known(host, own) == ("/home/ann/.local/share/docker", "dockerd's configuration")
+    configured(host, '{"data-root": "/mine"}', "home/ann/.config/docker/daemon.json")
+    assert last_known(host, own) == ("/mine", "dockerd's configuration")
+
+
 def test_what_it_said_before_is_kept_by_its_address(host: Host) -> None:
     keep_root(host, OTHER, "/kept")
     keep_root(host, DEFAULT, "/usual")
