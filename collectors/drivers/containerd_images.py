@@ -39,12 +39,14 @@ class Unpacked:
 def unpacked(views: Iterable[View]) -> Unpacked:
     """The images and layers of several namespaces together."""
     every = [view.unpacked() for view in views]
-    images = Rows(
-        tuple(image for one in every for image in one.images.good),
-        tuple(words for one in every for words in one.images.broken),
-    )
-    layers = {layer.chain_id: layer for one in every for layer in one.layers}
-    return Unpacked(images, tuple(layers.values()))
+    images: dict[ImageId, StoredImage] = {}
+    for image in (image for one in every for image in one.images.good):
+        # A view tells every image of its namespace; of several snapshotters' the one that has it unpacked.
+        known = images.get(image.id)
+        images[image.id] = image if known is None or len(known.chain) < len(image.chain) else known
+    broken = dict.fromkeys(words for one in every for words in one.images.broken)
+    layers = {layer.chain_id: layer for one in reversed(every) for layer in one.layers}
+    return Unpacked(Rows(tuple(images.values()), tuple(broken)), tuple(layers.values()))
 
 
 class View:

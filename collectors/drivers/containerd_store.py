@@ -78,14 +78,17 @@ class ContainerdDriver(StorageDriver):
         return _owners(layout, ask, grace_s)
 
     def layer_folders(self, layout: Layout) -> tuple[str, ...]:
-        """Those of the snapshotter, and the blobs."""
-        if layout.base is None:
+        """Those of each snapshotter in use, and the blobs."""
+        base = layout.base
+        if base is None:
             return ()
-        snapshotter = SNAPSHOTTER_PREFIX + layout.name.removeprefix(_PREFIX)
         blobs = f"{CONTENT}/blobs"
+        shelves = (
+            f"{SNAPSHOTTER_PREFIX}{name}/{shelf}" for name in _snapshotters(layout) for shelf in SNAPSHOT_SHELVES
+        )
         return (
-            *(f"{snapshotter}/{name}" for name in SNAPSHOT_SHELVES if (layout.base / snapshotter / name).is_dir()),
-            *(f"{blobs}/{algorithm}" for algorithm in folders_if_there(layout.base / blobs)),
+            *(shelf for shelf in shelves if (base / shelf).is_dir()),
+            *(f"{blobs}/{algorithm}" for algorithm in folders_if_there(base / blobs)),
         )
 
     def facts_of(self, layout: Layout) -> DriverFacts:
@@ -133,6 +136,16 @@ def _alone(driver: ContainerdDriver, root: Path, meant: tuple[str, ...]) -> tupl
     return (Candidate(driver, named, root, root, (), opened),) if named != _PREFIX else ()
 
 
+def _snapshotters(layout: Layout) -> tuple[str, ...]:
+    """The one that is meant, then those beside it that nobody has given up: clients of one containerd may differ."""
+    main, given_up = layout.name.removeprefix(_PREFIX), {path.name for path in layout.others}
+    folders = (name for name in folders_if_there(layout.database) if name.startswith(SNAPSHOTTER_PREFIX))
+    used = (
+        name for name in folders if name not in given_up and (layout.database / name / SNAPSHOTTER_METADATA).is_file()
+    )
+    return tuple(dict.fromkeys((main, *(name.removeprefix(SNAPSHOTTER_PREFIX) for name in used))))
+
+
 def _users(metadata: Path) -> frozenset[str]:
     """The namespaces with something in them; of a database that cannot be read now: Docker's, the safe side."""
     try:
@@ -153,14 +166,14 @@ CONTAINERD = ContainerdDriver()
 
 def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     """Everything that containerd's databases tell. An ingest touched within the last `grace_s` is taken to go on."""
-    snapshotter = layout.name.partition(":")[2]
-    rows = layout.database / (SNAPSHOTTER_PREFIX + snapshotter) / containerd.SNAPSHOTTER_METADATA
+    snapshotters = _snapshotters(layout)
+    rows = [layout.database / (SNAPSHOTTER_PREFIX + one) / SNAPSHOTTER_METADATA for one in snapshotters]
     metadata = layout.database / containerd.METADATA
-    bolts = layout.root / "buildkit" / f"containerd-{snapshotter}" / "metadata_v2.db"
+    bolts = layout.root / "buildkit" / f"containerd-{snapshotters[0]}" / "metadata_v2.db"
     # A snapshot is numbered before its namespace names it: asked in the reverse order, each name finds its number.
     spaces = ask.witness("containerd metadata", metadata, lambda: containerd.namespaces(metadata))
     directories = ask.witness(
-        "snapshotter metadata", rows, lambda: containerd.directories(rows) if rows.exists() else {}
+        "snapshotter metadata", rows[0], lambda: dict(zip(snapshotters, map(_rows, rows), strict=True))
     )
     containers = ask.part(
         "containers", layout.root / "containers", lambda: folders_if_there(layout.root / "containers")
@@ -168,7 +181,8 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
     records = ask.part("BuildKit records", bolts, lambda: bolt_holders.records(bolts) if bolts.exists() else ())
     own = layout.root == layout.database
     views = [
-        containerd_images.View(layout.database, snapshotter, space, value(directories, {}), docker=not own)
+        containerd_images.View(layout.database, snapshotter, space, numbers, docker=not own)
+        for snapshotter, numbers in value(directories, {}).items()
         for space in value(spaces, ())
         if own or space.name == DOCKER_NAMESPACE
     ]
@@ -193,37 +207,41 @@ def _owners(layout: Layout, ask: Asker, grace_s: float) -> Parts:
         ),
         build_snapshots=derived(records, lambda rows: tuple(one for v in views for one in v.build_snapshots(rows))),
         known=needs(
-            {**_directories(snapshotter, holders, value(directories, {}), found), **_blobs(holders)},
+            {**_directories(holders, value(directories, {}), found), **_blobs(holders)},
             spaces,
             directories,
         ),
         names=frozenset(),
         writes=(),
-        born_s=born_s(rows),
+        born_s=born_s(rows[0]),
         units=_units(layout, rows, grace_s),
         leases=bolt_holders.ends(value(spaces, ())),
     )
 
 
+def _rows(database: Path) -> Mapping[str, SnapshotDirectory]:
+    return containerd.directories(database) if database.exists() else {}
+
+
 def _directories(
-    snapshotter: str,
     holders: Iterable[tuple[Namespace, bolt_holders.NamespaceHolders]],
-    directories: Mapping[str, SnapshotDirectory],
+    directories: Mapping[str, Mapping[str, SnapshotDirectory]],
     records: Iterable[bolt_holders.CacheRecord],
 ) -> dict[str, Known]:
-    """Every directory that the snapshotter has numbered."""
-    owners: defaultdict[str, frozenset[Owner]] = defaultdict(frozenset)
-    keys: dict[str, str] = {}
+    """Every directory that a snapshotter has numbered. `directories` by snapshotter, then by key."""
+    owners: defaultdict[bolt_holders.Node, frozenset[Owner]] = defaultdict(frozenset)
+    keys: dict[bolt_holders.Node, str] = {}
     for space, held in holders:
-        for node, snapshot in space.snapshots.items():
-            if node[0] == snapshotter:
-                owners[snapshot.stored_key] |= held.snapshots.get(node, NOBODY)
-                keys[snapshot.stored_key] = node[1]
+        for (snapshotter, key), snapshot in space.snapshots.items():
+            stored = (snapshotter, snapshot.stored_key)
+            owners[stored] |= held.snapshots.get((snapshotter, key), NOBODY)
+            keys[stored] = key
     building = frozenset(record.snapshot for record in records)
     found: dict[str, Known] = {}
-    for row in directories.values():
-        key = keys.get(row.key, "")
-        one = Known(_kind(key, row, owners[row.key], building), owners[row.key], row.kind is SnapshotKind.COMMITTED)
+    for snapshotter, row in ((name, row) for name, numbered in directories.items() for row in numbered.values()):
+        stored = (snapshotter, row.key)
+        kind = _kind(keys.get(stored, ""), row, owners[stored], building)
+        one = Known(kind, owners[stored], row.kind is SnapshotKind.COMMITTED)
         for shelf in SNAPSHOT_SHELVES:
             found[f"{SNAPSHOTTER_PREFIX}{snapshotter}/{shelf}/{row.number}"] = one
     return found
@@ -251,12 +269,12 @@ def _blobs(holders: Iterable[tuple[Namespace, bolt_holders.NamespaceHolders]]) -
     }
 
 
-def _units(layout: Layout, rows: Path, grace_s: float) -> tuple[Unit, ...]:
+def _units(layout: Layout, rows: Iterable[Path], grace_s: float) -> tuple[Unit, ...]:
     oldest_s = time.time() - grace_s
     ingests = entries_if_there(layout.database / CONTENT, "ingest")
     return (
         *unit_at((layout.database / containerd.METADATA).parent, UnitKind.LAYER_DATABASE, name="containerd metadata"),
-        *unit_at(rows, UnitKind.LAYER_DATABASE, name="snapshotter metadata"),
+        *(one for row in rows for one in unit_at(row, UnitKind.LAYER_DATABASE, name="snapshotter metadata")),
         *(
             unit(one, UnitKind.INTERRUPTED_WRITE if _touched_s(one.path) < oldest_s else UnitKind.TEMPORARY)
             for one in ingests
