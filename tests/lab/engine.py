@@ -54,10 +54,14 @@ def get(path: Path, what: str, timeout_s: float = 60) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an engine of a lab keeps things. `base` is the lab's folder, `data_root` lies on its filesystem."""
+    """Where an engine of a lab keeps things. `base` is the lab's folder, `data_root` lies on its filesystem.
+
+    Of a second engine `base` is a folder in that of the `lab`. Of a user's engine `data_root` is the user's home.
+    """
 
     base: Path
     data_root: Path
+    lab: Path | None = None
 
     @property
     def socket(self) -> Path:

@@ -7,12 +7,14 @@ and is fetched into it the first time (see `tests.lab.fetch`). Refuses combinati
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab import fetch
 from tests.lab.commands import CommandFailed, run, tool
+from tests.lab.user import USER
 
 if TYPE_CHECKING:
     from tests.lab.engine import Place
@@ -47,6 +49,8 @@ def command(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, 
     """The words that start an engine in the foreground. Raises `NoSuchEngine`."""
     if driver not in DRIVERS:
         raise NoSuchEngine(f"no such driver: {driver} (there are {', '.join(DRIVERS)})")
+    if version in _OF_USERS:
+        return (*_inside("rootless", place), *_as_user(place), *_OF_USERS[version](place, driver))
     if version == "podman":
         return (*_inside(version, place), "podman", *_podman_options(driver, place))
     if driver == "containerd" and _major(version) < 24:
@@ -85,7 +89,39 @@ def _inside(version: str, place: Place) -> tuple[str, ...]:
     stage = root.with_name("stage")
     stage.mkdir(exist_ok=True)
     apart = ("unshare", "--mount", "--propagation", "unchanged")
-    return (*apart, "/bin/sh", str(_ENTER), str(place.base), str(root), str(stage))
+    return (*apart, "/bin/sh", str(_ENTER), str(place.lab or place.base), str(root), str(stage))
+
+
+def _as_user(place: Place) -> tuple[str, ...]:
+    """The words that drop all privileges. Home and folder of sockets are the place's: engines find the rest."""
+    for folder in (place.base, place.data_root):
+        os.chown(folder, USER, USER)
+    user = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
+    path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+    return (*user, "env", "-i", path, f"HOME={place.data_root}", f"XDG_RUNTIME_DIR={place.base}", "USER=lab")
+
+
+def _rootless_docker(place: Place, driver: str) -> tuple[str, ...]:
+    """As dockerd-rootless.sh does it. Root, socket and state are where they usually are."""
+    file = place.base / "daemon.json"
+    file.write_text(json.dumps({"features": {"containerd-snapshotter": driver == "containerd"}}))
+    return (
+        *("rootlesskit", f"--state-dir={place.base}/rootlesskit", "--propagation=rslave"),
+        *("--net=slirp4netns", "--mtu=65520", "--port-driver=builtin", "--disable-host-loopback"),
+        *("--copy-up=/etc", "--copy-up=/run"),
+        *("dockerd", "--config-file", str(file), "--bridge", "none", "--iptables=false", "--ip6tables=false"),
+    )
+
+
+def _rootless_podman(place: Place, driver: str) -> tuple[str, ...]:
+    return (
+        *("podman", "--storage-driver", _PODMAN_DRIVERS[driver]),
+        *("--cgroup-manager", "cgroupfs", "--events-backend", "file"),
+        *("system", "service", "-t", "0", f"unix://{place.socket}"),
+    )
+
+
+_OF_USERS = {"rootless-docker": _rootless_docker, "rootless-podman": _rootless_podman}
 
 
 def _dockerd_options(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, ...]:

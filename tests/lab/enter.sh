@@ -19,18 +19,24 @@ done </proc/self/mountinfo
 mount -t tmpfs -o mode=755 tmpfs "$stage"
 cd "$stage"
 mkdir -p usr var/lib var/tmp proc sys dev run tmp root old ".$base"
+chmod 1777 tmp var/tmp
 for name in bin sbin lib lib64; do ln -s "usr/$name" "$name"; done
 cp -a "$root/etc" etc
 mount --bind "$root/usr" usr
 mount -o remount,bind,ro usr
 mount -t proc proc proc
 mount --rbind /sys sys
+# Podman wants the second version of control groups alone; with both on this machine, they are one folder further down.
+case " $* " in
+*" podman "*) [ ! -d sys/fs/cgroup/unified ] || mount --bind sys/fs/cgroup/unified sys/fs/cgroup ;;
+esac
 mount --rbind /dev dev
 mount --rbind "$base" ".$base"
 pivot_root . old
 # Private first: unmounting a peer would take the mounts of running containers away outside, too.
 mount --make-rprivate /old
 umount -l /old
+mount --make-shared /
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 exec "$@"

@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab import user
 from tests.lab.commands import run
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -23,11 +24,15 @@ _TOOLS = ("bash", "coreutils", "util-linux", "mount", "iptables", "procps")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Which suite an engine comes from, in which packages, and the program that must be there in the end."""
+    """Which suite an engine comes from, in which packages, and the program that must be there in the end.
+
+    `newest`: packages, by patterns, that are taken from `experimental` where that has newer ones.
+    """
 
     suite: str
     packages: tuple[str, ...]
     program: str
+    newest: tuple[str, ...] = ()
 
 
 RECIPES = {
@@ -35,6 +40,13 @@ RECIPES = {
     "26.1": Recipe("trixie", ("docker.io", *_TOOLS), "usr/sbin/dockerd"),
     "28.5": Recipe("sid", ("docker.io", *_TOOLS), "usr/sbin/dockerd"),
     "podman": Recipe("sid", ("podman", "crun", *_TOOLS), "usr/bin/podman"),
+    # Docker and Podman for a user without privileges.
+    "rootless": Recipe(
+        "sid",
+        ("docker.io", "rootlesskit", "slirp4netns", "iproute2", "uidmap", "podman", "crun", *_TOOLS),
+        "usr/bin/rootlesskit",
+        newest=("podman",),
+    ),
 }
 
 
@@ -102,10 +114,15 @@ def _download(home: Path, recipe: Recipe) -> list[Path]:
     # An empty status: nothing counts as installed, so that every dependency down to libc6 is brought.
     (apt / "state" / "status").write_text("")
     signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-    (apt / "sources").write_text(f"deb {signed}{mirror()} {recipe.suite} main\n")
+    suites = (recipe.suite, *(("experimental",) if recipe.newest else ()))
+    (apt / "sources").write_text("".join(f"deb {signed}{mirror()} {suite} main\n" for suite in suites))
+    preferred = f"Package: {' '.join(recipe.newest)}\nPin: release a=experimental\nPin-Priority: 990\n"
+    (apt / "preferences").write_text(preferred if recipe.newest else "")
     settings = {
         "Dir::Etc::sourcelist": apt / "sources",
         "Dir::Etc::sourceparts": "-",
+        "Dir::Etc::preferences": apt / "preferences",
+        "Dir::Etc::preferencesparts": "-",
         "Dir::State": apt / "state",
         "Dir::State::status": apt / "state" / "status",
         "Dir::Cache": apt / "cache",
@@ -127,8 +144,8 @@ def _unpack(archives: list[Path], root: Path) -> None:
             subprocess.run(("tar", "-x", "--keep-directory-symlink", "-C", root), stdin=packed.stdout, check=True)
         if packed.returncode != 0:
             raise CannotFetch(f"{archive.name} cannot be unpacked")
-    for name in ("passwd", "group"):
-        shutil.copy(Path("/etc") / name, root / "etc" / name)
+    for name, line in user.FILES.items():
+        (root / "etc" / name).write_text((Path("/etc") / name).read_text() + line)
     # Podman reads no image without one.
     policy = root / "etc" / "containers" / "policy.json"
     policy.parent.mkdir(exist_ok=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.commands import tool
+from tests.lab.user import USER, USER_IDS
 
 _PROC = Path("/proc")
 
@@ -116,11 +117,20 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
+def _is_a_users(pid: int) -> bool:
+    """Does it run as the labs' own user, or as one of the ids in that user's namespaces?"""
+    try:
+        uid = (_PROC / str(pid)).stat().st_uid
+    except OSError:
+        return False
+    return uid == USER or uid in USER_IDS
+
+
 def of_lab(base: Path, cgroup: str) -> set[Process]:
     """All processes of the lab in `base` whose containers live in `cgroup`.
 
     Engine, containerd and shims have a path below `base` among their arguments; a container's processes are in the
-    lab's cgroup, or descend from a shim.
+    lab's cgroup, or descend from a shim. What a user's engine started sees the lab's mounts.
     """
     below = f"{base}/".encode()
     group = f"/{cgroup}/".encode()
@@ -129,7 +139,8 @@ def of_lab(base: Path, cgroup: str) -> set[Process]:
     for pid in parents:
         arguments = _read(pid, "cmdline").split(b"\0")
         is_engine = b"dockerd" in arguments[0] or b"containerd" in arguments[0] or b"podman" in arguments[0]
-        if (is_engine and any(below in argument for argument in arguments)) or group in _read(pid, "cgroup"):
+        is_mine = is_engine and any(below in argument for argument in arguments)
+        if is_mine or group in _read(pid, "cgroup") or (_is_a_users(pid) and below in _read(pid, "mountinfo")):
             mine.add(pid)
     found = len(mine)
     while True:
