@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+from collectors.engine import Past
 from collectors.engine.endpoint import Endpoint
-from collectors.engine.past import Past
 from collectors.forecast.churn import DAY, attribute, moves, rebuilt
 from collectors.forecast.view import build_steps
 from collectors.inventory import Request, filesystem

@@ -196,7 +196,7 @@ class LiveMachine:
 
     def _ask_engine(self) -> None:
         """Ask the engine every few seconds whether anything came or went; one that does not answer is let be."""
-        from collectors.engine.past import Past
+        from collectors.engine import Past
 
         while True:
             time.sleep(_ASK_S)

@@ -13,7 +13,7 @@ from typing import Any
 
 from collectors.engine.reply import Reply
 from collectors.reclaim import GONE, REMOVED, Act, failed, skipped
-from collectors.reclaim.engine_session import EngineSession
+from collectors.reclaim.engine_and_disk import EngineSession
 from collectors.reclaim.image_tags import (
     STAND_IN_LEFT,
     Watch,

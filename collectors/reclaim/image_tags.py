@@ -23,11 +23,11 @@ from itertools import chain
 from typing import Any
 
 from collectors.causes.plan_context import normal
-from collectors.engine.past import tag_events
+from collectors.engine import tag_events
 from collectors.engine.reply import Reply
 from collectors.model import dataclass
 from collectors.model.reading import Origin
-from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.engine_and_disk import EngineSession, NoAnswer
 from collectors.reclaim.preconditions import labels, references, text
 from collectors.system.deadline import Declined
 

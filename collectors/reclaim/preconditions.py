@@ -22,7 +22,7 @@ from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
 from collectors.drivers.inner import root_behind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
-from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.engine_and_disk import EngineSession, NoAnswer
 from collectors.reclaim.tools import RunContext
 from collectors.system.deadline import Host
 from collectors.system.mountinfo import mounts as mount_table

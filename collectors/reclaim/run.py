@@ -21,9 +21,16 @@ from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Plan, Step
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, total
 from collectors.reclaim import Ended, Event, EventKind, ReclaimOutcome, StepResult, predicted
-from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.engine_and_disk import (
+    EngineSession,
+    NoAnswer,
+    SpaceReading,
+    flush,
+    freed,
+    freed_data,
+    read_fill,
+)
 from collectors.reclaim.image_tags import drop_left_behind, is_own, restore_tags
-from collectors.reclaim.measure import SpaceReading, flush, freed, freed_data, read_fill
 from collectors.reclaim.run_log import RunLog, Unfinished, unfinished, unsettled
 from collectors.reclaim.step import Stop, by_hand, run_step
 from collectors.reclaim.tools import NoLock, ReclaimBusy, RunContext, Tools, only_one

@@ -13,9 +13,8 @@ from collectors import causes
 from collectors.model import Owner, dataclass
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
-from collectors.reclaim import Act, EventKind, StepResult, TargetResult, failed, measure, skipped
-from collectors.reclaim.engine_session import NoAnswer, StillDown
-from collectors.reclaim.measure import SpaceReading, read_fill
+from collectors.reclaim import Act, EventKind, StepResult, TargetResult, engine_and_disk, failed, skipped
+from collectors.reclaim.engine_and_disk import NoAnswer, SpaceReading, StillDown, read_fill
 from collectors.reclaim.tools import Remover, Tools, WholeStep
 
 T = TypeVar("T")
@@ -68,7 +67,7 @@ def run_step(tools: Tools, step: Step, before: Reading[SpaceReading]) -> Done:
     except (NoAnswer, StillDown) as silence:
         stop, reason = Stop.ENGINE_LOST, str(silence)
     limit = tools.context.cleaner_timeout_s
-    left = measure.settle(tools.context.mountpoint, limit, tools.stuck, _waiting(tools, step))
+    left = engine_and_disk.settle(tools.context.mountpoint, limit, tools.stuck, _waiting(tools, step))
     after = read_fill(tools.context.mountpoint)
     if stop is None and tools.cancelled():
         stop = Stop.CANCELLED
@@ -78,8 +77,8 @@ def run_step(tools: Tools, step: Step, before: Reading[SpaceReading]) -> Done:
         title=step.title,
         predicted=step.frees,
         engine_reported=_reported(step, acts),
-        measured=measure.freed(before, after),
-        measured_data=measure.freed_data(before, after),
+        measured=engine_and_disk.freed(before, after),
+        measured_data=engine_and_disk.freed_data(before, after),
         targets=tuple(_result(target, acts.get(target)) for target in step.targets),
         took_s=time.monotonic() - began,
         note="; ".join(part for part in (note, left) if part),

@@ -27,8 +27,7 @@ from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings
 from collectors.model.snapshot import Snapshot
 from collectors.reclaim import GONE, REMOVED, Act, Event, EventKind, failed
-from collectors.reclaim.engine_session import EngineSession
-from collectors.reclaim.measure import read_fill
+from collectors.reclaim.engine_and_disk import EngineSession, read_fill
 from collectors.reclaim.run_log import RunLog
 from collectors.system import folders
 from collectors.system.deadline import Host

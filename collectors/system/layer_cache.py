@@ -14,11 +14,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from collectors.model import UnitId, dataclass
+from collectors.model import HOST_UNIT, UnitId, dataclass
 from collectors.model.filesystem import PathUsage
 from collectors.system import folders
 
-_VERSION = 2
+_VERSION = 3
 _MAX_BYTES = 256 << 20
 
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
@@ -36,12 +36,22 @@ class LayerFigure:
     apparent: int
     inodes: int
     newest: float
-    links: tuple[Link, ...]  # inodes that have links outside it
     proofs: tuple[Proof, ...]  # of what may change: how its inodes read; () for a layer, which does not
     rows: tuple[Row, ...]  # of a part of the host: its directories; () for a unit
     files: tuple[Row, ...]  # of a part of the host: its largest files; () for a unit
     inside: tuple[PathUsage, ...]  # of a unit: its largest directories and files; () for a part of the host
     measured_at: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSet:
+    """Inodes with links in exactly these holders; one that two walkers have counted apart is named twice."""
+
+    holders: tuple[UnitId, ...]
+    counted: tuple[tuple[int, int], ...]  # blocks and apparent bytes that each has counted of them
+    inodes: int
+    placed: bool  # every link of every one was met
+    packed: str  # inode by inode, as hard_links.py packs them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +61,15 @@ class LayerCache:
     fsid: int
     layers: Mapping[UnitId, LayerFigure]
     unplaced: Mapping[int, int]  # inode → links, where some link was found nowhere when everything was read
+    link_sets: tuple[LinkSet, ...]
 
 
-EMPTY = LayerCache(0, {}, {})
+EMPTY = LayerCache(0, {}, {}, ())
+
+
+def part_id(path: bytes) -> UnitId:
+    """Under which name a part of the host is kept; `path` is below the root."""
+    return UnitId(f"{HOST_UNIT}/{os.fsdecode(path)}")
 
 
 def file_for(folder: Path, mountpoint: str) -> Path:
@@ -71,6 +87,7 @@ def load(path: Path) -> LayerCache:
             document["fsid"],
             {UnitId(unit): _figure(row) for unit, row in document["layers"].items()},
             {int(inode): links for inode, links in document["unplaced"].items()},
+            tuple(_link_set(row) for row in document["links"]),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return EMPTY
@@ -84,6 +101,7 @@ def save(path: Path, cache: LayerCache) -> bool:
             "fsid": cache.fsid,
             "layers": {unit: _row(figure) for unit, figure in cache.layers.items()},
             "unplaced": {str(inode): links for inode, links in cache.unplaced.items()},
+            "links": [(one.holders, one.counted, one.inodes, one.placed, one.packed) for one in cache.link_sets],
         },
         separators=(",", ":"),
     ).encode()
@@ -102,7 +120,6 @@ def _row(figure: LayerFigure) -> list[object]:
         figure.apparent,
         figure.inodes,
         figure.newest,
-        figure.links,
         figure.proofs,
         [(os.fsdecode(path), *sums) for path, *sums in figure.rows],
         [(os.fsdecode(path), *sums) for path, *sums in figure.files],
@@ -119,7 +136,6 @@ def _figure(row: list[object]) -> LayerFigure:
             int(apparent),
             int(inodes),
             newest,
-            list(links),
             list(proofs),
             list(rows),
             list(files),
@@ -132,7 +148,6 @@ def _figure(row: list[object]) -> LayerFigure:
                 apparent=apparent,
                 inodes=inodes,
                 newest=_number(newest),
-                links=tuple(_link(link) for link in links),
                 proofs=tuple(_proof(proof) for proof in proofs),
                 rows=tuple(_host_row(found) for found in rows),
                 files=tuple(_host_row(found) for found in files),
@@ -142,11 +157,12 @@ def _figure(row: list[object]) -> LayerFigure:
     raise ValueError(f"not a layer's figure: {row!r}")
 
 
-def _link(row: object) -> Link:
+def _link_set(row: object) -> LinkSet:
     match row:
-        case [int(inode), int(remaining), int(blocks), int(apparent), int(links)]:
-            return inode, remaining, blocks, apparent, links
-    raise ValueError(f"not a hard link: {row!r}")
+        case [list(holders), list(counted), int(inodes), bool(placed), str(packed)] if len(holders) == len(counted) > 0:
+            sums = tuple((int(blocks), int(apparent)) for blocks, apparent in counted)
+            return LinkSet(tuple(UnitId(str(name)) for name in holders), sums, inodes, placed, packed)
+    raise ValueError(f"not a set of hard links: {row!r}")
 
 
 def _proof(row: object) -> Proof:

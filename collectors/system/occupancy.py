@@ -18,9 +18,10 @@ from collectors.model.filesystem import Mount, Occupancy, PathUsage, Share, Usag
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
 from collectors.system import deadline
+from collectors.system.hard_links import LinkSplit, SharedCount
 from collectors.system.largest_directories import largest
 from collectors.system.mount_table import MountTree, below, path_within, within
-from collectors.system.walk_result import BLOCK_BYTES, Count, LinkSplit, SharedCount, WalkResult
+from collectors.system.walk_result import BLOCK_BYTES, Count, WalkResult
 
 # Filesystems that ask somebody else, who may not answer. A unit on one of these is not looked up by its path.
 _REMOTE = (

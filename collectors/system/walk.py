@@ -19,26 +19,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from collectors.model import HOST_UNIT, UnitId, dataclass
+from collectors.model import UnitId, dataclass
 from collectors.model.filesystem import Mount, Occupancy, PathUsage
 from collectors.model.reading import Reading, Why
 from collectors.model.store import Unit
 from collectors.system import deadline, killable, largest_directories, layer_cache, mountinfo
 from collectors.system.child import GONE
 from collectors.system.deadline import Declined, Malformed
+from collectors.system.hard_links import Links, LinkSplit, gather, hides_a_link, keep_links, names_of, split
 from collectors.system.killable import Asking
-from collectors.system.layer_cache import LayerCache, LayerFigure
+from collectors.system.layer_cache import LayerCache, LayerFigure, part_id
 from collectors.system.occupancy import Targets, occupancy, targets
-from collectors.system.walk_result import Count, LinkSplit, WalkResult, split
+from collectors.system.walk_result import Count, WalkResult
 
+Kept = tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]]  # of units by place, of the host's parts
 Inside = Mapping[int, tuple[PathUsage, ...]]  # by the unit's place
-_LINKS_MAX = 10_000  # a unit with more links into others is measured each time
-_PLAIN_KEYS = 1 << 64  # keys beyond hold a device number, which is another one after the next mount
+_PLAIN_KEYS = 1 << 63  # keys beyond hold a device number, which is another one after the next mount
 
 
-def part_id(path: bytes) -> UnitId:
-    """Under which name a part of the host is kept."""
-    return UnitId(f"{HOST_UNIT}/{os.fsdecode(path)}")
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What one pass has counted, with every inode counted once."""
+
+    counted: WalkResult
+    names: Mapping[int, UnitId]  # of holders, by index
+    links: Links
+    split: LinkSplit
+
+
+def join(counted: WalkResult, units: tuple[Unit, ...], before: LayerCache) -> Joined:
+    """Raises Malformed where what is remembered of hard links cannot be read."""
+    names = names_of(units, counted)
+    links = gather(counted, names, before)
+    counts = [(index, count) for index, count, _ in counted.counts()]
+    return Joined(counted, names, links, split([*counts, (counted.host, counted.host_count())], links))
 
 
 def candidate_parts(before: LayerCache) -> dict[bytes, LayerFigure]:
@@ -62,42 +76,22 @@ def candidates(aims: Targets, units: tuple[Unit, ...], before: LayerCache) -> di
     }
 
 
-def hides_a_link(counted: WalkResult, result: LinkSplit, units: tuple[Unit, ...], before: LayerCache) -> bool:
-    """Whether a link may have been made into a layer that was not read this time.
-
-    A link changes neither the layer's directory nor what we know of the layer; but the inode then has a link that was
-    met nowhere. Engines link files of layers into other layers only, which lie next to them.
-    """
-    folders = {os.path.dirname(units[index].path) for index in counted.kept_layers()}  # noqa: PTH120 - only names
-    return any(
-        os.path.dirname(units[index].path) in folders  # noqa: PTH120
-        for inode in result.unplaced.keys() - before.unplaced.keys()
-        for index in result.unplaced_in[inode]
-        if index < counted.host
-    )
-
-
-def remember(
-    counted: WalkResult,
-    result: LinkSplit,
-    inside: Inside,
-    aims: Targets,
-    units: tuple[Unit, ...],
-    before: LayerCache,
-) -> LayerCache:
+def remember(found: Joined, inside: Inside, aims: Targets, before: LayerCache) -> LayerCache:
     """What to keep for the next run: what still holds, and what was measured whole."""
+    counted, names = found.counted, found.names
     now = time.time()
     layers: dict[UnitId, LayerFigure] = {}
     for index, count, complete in counted.counts():
         if complete and (index in aims.immutable or (index in aims.tracked and _proved(count))) and _plain(count):
-            layers[units[index].id] = _figure(replace(count, rows=[], files=[], inside=inside[index]), now)
+            layers[names[index]] = _figure(replace(count, rows=[], files=[], inside=inside[index]), now)
     for path, count, complete in counted.parts():
         if complete and _proved(count) and _plain(count):
             layers[part_id(path)] = _figure(count, now)
     unplaced = dict(before.unplaced) if counted.fsid == before.fsid else {}
     if counted.complete:
-        unplaced = {inode: links for inode, links in result.unplaced.items() if inode < _PLAIN_KEYS}
-    return LayerCache(counted.fsid, layers, unplaced)
+        unplaced = {inode: links for inode, links in found.split.unplaced.items() if inode < _PLAIN_KEYS}
+    sets = keep_links(found.links, names, layers)
+    return LayerCache(counted.fsid, layers, unplaced, sets)
 
 
 def _figure(count: Count, now: float) -> LayerFigure:
@@ -107,7 +101,6 @@ def _figure(count: Count, now: float) -> LayerFigure:
         apparent=count.apparent,
         inodes=count.inodes,
         newest=count.newest,
-        links=tuple(count.links),
         proofs=tuple(count.proofs),
         rows=tuple(count.rows),
         files=tuple(count.files),
@@ -121,8 +114,7 @@ def _proved(count: Count) -> bool:
 
 
 def _plain(count: Count) -> bool:
-    known = bool(count.evidence) and not count.errors
-    return known and len(count.links) <= _LINKS_MAX and all(link[0] < _PLAIN_KEYS for link in count.links)
+    return bool(count.evidence) and not count.errors and all(link[0] < _PLAIN_KEYS for link in count.links)
 
 
 _MOUNTS = Path("/proc/self/mountinfo")  # paths of units are this process's own
@@ -173,21 +165,25 @@ def _walk(
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
-    kept = candidates(aims, units, before), candidate_parts(before)
     device = _device(aims.mount) if file is not None and traits.tables_prove else None
-    counted = _counted(mountpoint, aims, kept, (before.fsid, device, traits), deadline)
-    result = split(_all_counts(counted))
-    if hides_a_link(counted, result, units, before):
-        again = _counted(mountpoint, aims, ({}, {}), (before.fsid, device, traits), deadline)
-        if again.complete or not counted.complete:
-            counted = again
-            result = split(_all_counts(counted))
-    inside = _inside(aims, counted)
+
+    def joined(kept: Kept) -> Joined:
+        return join(_counted(mountpoint, aims, kept, (before.fsid, device, traits), deadline), units, before)
+
+    try:
+        found = joined((candidates(aims, units, before), candidate_parts(before)))
+    except Malformed:
+        found = joined(({}, {}))
+    if hides_a_link(found.counted.kept_layers(), found.split, units, before):
+        again = joined(({}, {}))
+        if again.counted.complete or not found.counted.complete:
+            found = again
+    inside = _inside(aims, found.counted)
     if file is not None:
-        after = remember(counted, result, inside, aims, units, before)
+        after = remember(found, inside, aims, before)
         if after != before:
             layer_cache.save(file, after)
-    return occupancy(mountpoint, units, aims, counted, result, inside, top)
+    return occupancy(mountpoint, units, aims, found.counted, found.split, inside, top)
 
 
 def _inside(aims: Targets, counted: WalkResult) -> Inside:
@@ -200,15 +196,10 @@ def _inside(aims: Targets, counted: WalkResult) -> Inside:
     return found
 
 
-def _all_counts(counted: WalkResult) -> list[tuple[int, Any]]:
-    counts = [(index, count) for index, count, _ in counted.counts()]
-    return [*counts, (counted.host, counted.host_count())]
-
-
 def _counted(
     mountpoint: str,
     aims: Targets,
-    kept: tuple[Mapping[int, LayerFigure], Mapping[bytes, LayerFigure]],
+    kept: Kept,
     filesystem: tuple[int, _Device | None, WalkTraits],
     deadline: float,
 ) -> WalkResult:

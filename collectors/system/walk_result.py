@@ -6,8 +6,7 @@ their end.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +35,7 @@ class WalkResult:
         self.broke_off = False  # incomplete, and not because time was up
         self._kept: dict[int, LayerFigure] = {}
         self._cached, self._cached_parts = kept, kept_parts or {}
-        self._parts: list[bytes] = []
+        self.part_paths: list[bytes] = []  # below the root, of what is counted at the indexes above `host`
         self._finished: dict[int, Count] = {}
         self._rows: list[Row] = []
         self._under_way: dict[object, list[Row]] = {}
@@ -60,7 +59,7 @@ class WalkResult:
                 list(same),
                 list(parts),
             ):
-                self.surveyed, self.whole_view, self.fsid, self._parts = True, whole, fsid, parts
+                self.surveyed, self.whole_view, self.fsid, self.part_paths = True, whole, fsid, parts
                 self.room = room
                 self._kept = {index: self._figure(index) for index in kept}
                 self.gone = frozenset(gone)
@@ -84,9 +83,17 @@ class WalkResult:
         """Whether every walker came to its end."""
         return bool(self._ended) and all(self._ended.values())
 
+    def kept(self) -> list[int]:
+        """Units and parts of the host whose figures were taken from the cache."""
+        return list(self._kept)
+
     def kept_layers(self) -> list[int]:
         """Units whose figures were taken from the cache on the word that they never change."""
         return [index for index, figure in self._kept.items() if index < self.host and not figure.proofs]
+
+    def by_holder(self) -> Iterator[tuple[int, Count]]:
+        """Every unit, the host's part above `host` each by itself, and what of the host lies in none."""
+        return ((index, count) for index, count, _ in self._all())
 
     def counts(self) -> Iterator[tuple[int, Count, bool]]:
         """Every unit that was met: its index, its sums, whether they are all of it."""
@@ -95,7 +102,7 @@ class WalkResult:
     def parts(self) -> Iterator[tuple[bytes, Count, bool]]:
         """Every part of the host that was met, by its path below the root."""
         return (
-            (self._parts[index - self.host - 1], count, complete)
+            (self.part_paths[index - self.host - 1], count, complete)
             for index, count, complete in self._all()
             if index > self.host
         )
@@ -135,7 +142,7 @@ class WalkResult:
     def _figure(self, index: int) -> LayerFigure:
         if index < self.host:
             return self._cached[index]
-        return self._cached_parts[self._parts[index - self.host - 1]]
+        return self._cached_parts[self.part_paths[index - self.host - 1]]
 
 
 BLOCK_BYTES = 512
@@ -192,7 +199,6 @@ def from_figure(figure: LayerFigure) -> Count:
         apparent=figure.apparent,
         inodes=figure.inodes,
         newest=figure.newest,
-        links=list(figure.links),
         evidence=figure.evidence,
         proofs=list(figure.proofs),
         rows=list(figure.rows),
@@ -201,58 +207,3 @@ def from_figure(figure: LayerFigure) -> Count:
         parts=len(figure.proofs),
         measured_at=figure.measured_at,
     )
-
-
-@dataclass(slots=True)
-class SharedCount:
-    """What several units link to."""
-
-    blocks: int = 0
-    inodes: int = 0
-
-    def add(self, blocks: int, inodes: int) -> None:
-        """Take in some more."""
-        self.blocks += blocks
-        self.inodes += inodes
-
-
-@dataclass(slots=True)
-class LinkSplit:
-    """Figures with every inode counted once: `own` of one unit alone, `shared` by exactly these units."""
-
-    own: dict[int, Count] = field(default_factory=dict)
-    charged: dict[int, Count] = field(default_factory=dict)  # own, and what is shared with units that come later
-    shared: dict[frozenset[int], SharedCount] = field(default_factory=lambda: defaultdict(SharedCount))
-    unplaced: dict[int, int] = field(default_factory=dict)  # inode → links, where some link was met nowhere
-    unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
-
-
-def split(counts: Iterable[tuple[int, Count]]) -> LinkSplit:
-    """Each count has counted an inode that several units link to; here all but one of them give it back."""
-    result = LinkSplit()
-    holders: defaultdict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
-    for index, count in counts:
-        result.own[index] = Count(count.blocks, count.apparent, count.inodes, count.newest)
-        result.charged[index] = Count(count.blocks, count.apparent, count.inodes, count.newest)
-        for inode, remaining, blocks, apparent, links in count.links:
-            holders[inode].append((index, remaining, blocks, apparent, links))
-    for inode, entries in holders.items():
-        links = max(entry[4] for entry in entries)
-        units = frozenset(entry[0] for entry in entries)
-        if sum(links - entry[1] for entry in entries) < links:
-            result.unplaced[inode] = links
-            result.unplaced_in[inode] = units
-        if len(entries) == 1:
-            continue
-        first, blocks, apparent = min(entries)[0], entries[0][2], entries[0][3]
-        for index, _, counted, size, _ in entries:
-            for figures in (result.own[index], result.charged[index]):
-                figures.blocks -= counted
-                figures.apparent -= size
-                figures.inodes -= 1
-        result.charged[first].add(Count(blocks, apparent, 1))
-        if len(units) == 1:  # two walkers met it in the same unit
-            result.own[first].add(Count(blocks, apparent, 1))
-        else:
-            result.shared[units].add(blocks, 1)
-    return result

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from collectors.engine import endpoint
 from collectors.model.plan import Plan, Risk
-from collectors.reclaim import ReclaimOutcome, measure
+from collectors.reclaim import ReclaimOutcome, engine_and_disk
 from collectors.reclaim.run import apply
 from collectors.reclaim.tools import RunContext
 from tests.adversary.acts import ACTS, HINDERING, Act
@@ -165,7 +165,9 @@ class Adversary:
         chosen = frozenset(step.id for step in plan.steps)
         seen_on_disk = gate.at is None or gate.at.where is Where.DISK
         with (
-            patch.object(measure, "settle", lambda *_: ""),  # how long bytes take to come back is not the subject
+            patch.object(
+                engine_and_disk, "settle", lambda *_: ""
+            ),  # how long bytes take to come back is not the subject
             proxy(self.world, gate) as server,
             disk(gate) if seen_on_disk else nullcontext(),
         ):

@@ -31,7 +31,7 @@ from unittest.mock import patch
 from collectors.cli.reclaim import at_tier
 from collectors.model.plan import Risk
 from collectors.model.settings import Rules
-from collectors.reclaim import measure
+from collectors.reclaim import engine_and_disk
 from tests.adversary.api import Api
 from tests.adversary.world import walks_as_urgent_as_the_rest
 from tests.lab import Lab
@@ -214,7 +214,7 @@ def applies(lab: Lab, every: Sequence[str], count: int) -> dict[str, Applied]:
         tempfile.TemporaryDirectory() as state,
         load.going_on(),
         walks_as_urgent_as_the_rest(),
-        patch.object(measure, "settle", lambda *_: ""),  # under load the fill is never steady
+        patch.object(engine_and_disk, "settle", lambda *_: ""),  # under load the fill is never steady
     ):
         _plant(lab)
         time.sleep(GRACE_S + 0.5)

@@ -21,7 +21,7 @@ from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, tota
 from collectors.model.store import UnitKind
 from collectors.pipeline import FinishedRun as Looked
 from collectors.reclaim import ReclaimOutcome, StepResult, TargetResult, predicted
-from collectors.reclaim.measure import freed, freed_data, read_fill, settle
+from collectors.reclaim.engine_and_disk import freed, freed_data, read_fill, settle
 from collectors.reclaim.step import by_hand
 from tests.lab import Lab
 from tests.reclaim.reclaiming import Reclaiming

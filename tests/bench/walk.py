@@ -1,14 +1,16 @@
-"""The walk against du and docker on a million files under a Docker root: `python -m tests.bench.walk` (root, 8 GB).
+"""Whole runs of the installed program against du, gdu, ncdu, docker and the least that any walk must do: root, 6 GB.
 
-A real engine on an ext4 of its own holds them: six of ten in image layers, the rest in volumes that nobody writes to
-while it is measured; beside them containers with something written. Warm: everything is in the kernel's caches, each
-figure is the best of several. Cold: the filesystem was mounted anew and its disk dropped from the page cache. Prints a
-table and writes it to walk.md, next to this file. Takes five minutes.
+`python -m tests.bench.walk` installs the package into an environment of its own (`--program` names one that is there),
+fills an ext4 with 600,000 files under the Docker root of a real engine, lets all tools look at it in turn, and writes
+their table to walk.md, next to this file. First: with an empty state folder. Second: the same again. Warm: everything
+is in the kernel's caches, each figure is the best of several rounds. Cold: the filesystem was mounted anew and its disk
+dropped from the page cache. Memory: of all processes of a tool together (proportional set size), in a run of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import resource
@@ -17,44 +19,85 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors import drivers
-from collectors.model.filesystem import Occupancy
-from collectors.model.reading import Exact
-from collectors.model.store import Unit
-from collectors.system.deadline import this_host
+from tests.bench import walk_host
 from tests.lab import Lab
-from tests.lab.commands import CommandFailed, run
-from tests.system.walking import walk
 
-IMAGES, LAYERS, CONTAINERS, VOLUMES = 5, 4, 5, 30
-FILES_PER_FOLDER = 12
-IN_VOLUMES = 0.4
-ENGINE = "28.5"  # one that measures by kind; before 23 a report has to wait for all that `system df` measures
-DEADLINE_S = 600.0
+HERE = Path(__file__).parent
+ROUNDS = 3
+MIB = 1 << 20
+DU, GDU, NCDU, DOCKER = "du -sx", "gdu -npcx", "ncdu -0xo", "docker system df -v"
+LEAST = "getdents64 and statx in C, two threads"
+FIRST, SECOND, CHANGED = "ullage, first run", "ullage, second run", "ullage, after 100 changed files"
+# As low as our walkers, so that whatever else this machine does slows all alike.
+NICE = ("nice", "-n", "10")
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Seconds: on the clock, and of processors by the children of this process."""
+    """Seconds: on the clock, and of processors by the tool; an engine's own are not among them."""
 
     elapsed_s: float
     cpu_s: float
 
 
-def timed(work: Callable[[], object], times: int = 1) -> Time:
-    """The best of several."""
-    best = Time(float("inf"), 0.0)
-    for _ in range(times):
+class Tools:
+    """Every tool as a command, on one lab."""
+
+    def __init__(self, lab: Lab, program: Path, folder: Path) -> None:
+        self.state = folder / "state"
+        self._lab, self._folder = lab, folder
+        least = folder / "least_walk"
+        subprocess.run(["cc", "-O2", "-pthread", "-o", least, HERE / "least_walk.c"], check=True)
+        at = str(lab.mount)
+        ours = [str(program), "--preflight", "--no-journal", "--host", lab.host, "--state", str(self.state)]
+        self.words = {
+            DU: [*NICE, "du", "-sx", at],
+            GDU: [*NICE, "gdu", "-npcx", at],
+            NCDU: [*NICE, "ncdu", "-0xo", "/dev/null", at],
+            LEAST: [*NICE, str(least), at],
+            DOCKER: ["docker", "--host", lab.host, "system", "df", "-v"],
+            FIRST: ours,
+            SECOND: ours,
+            CHANGED: ours,
+        }
+
+    def timed(self, name: str) -> Time:
+        """One run of a tool; fails where ours does not account for every byte."""
         before, began = _children_s(), time.perf_counter()
-        work()
-        elapsed_s = time.perf_counter() - began
-        if elapsed_s < best.elapsed_s:
-            best = Time(elapsed_s, _children_s() - before)
-    return best
+        done = subprocess.run(self.words[name], capture_output=True, text=True, check=False)
+        took = Time(time.perf_counter() - began, _children_s() - before)
+        assert not name.startswith("ullage") or "Explained: 100.0%" in done.stdout, done.stdout + done.stderr
+        assert done.returncode in (0, 1, 2), done.stderr
+        return took
+
+    def peak_bytes(self, name: str) -> int:
+        """What all of its processes take together, at most."""
+        tool = subprocess.Popen(self.words[name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        most = 0
+        while tool.poll() is None:
+            most = max(most, sum(map(_set_bytes, _tree(tool.pid))))
+            time.sleep(0.005)
+        return most
+
+    def forget(self) -> None:
+        """The next run is a first one."""
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def check(self) -> None:
+        """A quick answer that is wrong is worth nothing: what is remembered has to be what is found anew."""
+        self.forget()
+        first, second = self._ledger(), self._ledger()
+        assert first == second, (first, second)
+
+    def _ledger(self) -> dict[str, int]:
+        words = [*self.words[SECOND], "--format", "json"]
+        document = json.loads(subprocess.run(words, check=False, capture_output=True).stdout)
+        return {row["category"]: row["bytes"] for row in document["ledger"]}
 
 
 def _children_s() -> float:
@@ -62,177 +105,144 @@ def _children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def fill(lab: Lab, files: int) -> None:
-    """`files` files in layers and volumes."""
-    in_volumes = int(files * IN_VOLUMES)
-    for image in range(IMAGES):
-        layers = [_layer(image, layer, (files - in_volumes) // IMAGES // LAYERS) for layer in range(LAYERS)]
-        lab.client.load_image(f"bench:{image}", layers)
-    note = lab.base / "note"
-    note.write_text("written in the container\n")
-    for number in range(CONTAINERS):
-        name = f"bench-{number}"
-        lab.docker("create", "--name", name, f"bench:{number % IMAGES}", "/bin/true")
-        lab.docker("cp", str(note), f"{name}:/note")
-    for number in range(VOLUMES):
-        lab.docker("volume", "create", f"bench-{number}")
-        data = lab.docker_root / "volumes" / f"bench-{number}" / "_data"
-        for file in range(in_volumes // VOLUMES):
-            folder = data / f"{file // FILES_PER_FOLDER % 97}" / f"{file // FILES_PER_FOLDER}"
-            if file % FILES_PER_FOLDER == 0:
-                folder.mkdir(parents=True)
-            with open(folder / f"{file}", "wb", buffering=0) as out:
-                out.write(b"x" * (3000, 700)[file % 2])
-    run("sync", "-f", lab.mount)
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _tree(int(child))
 
 
-def settle() -> None:
-    """Until what was written lies on the disk: the machine would go on writing beside what is measured."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        os.sync()
-        kept = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        if sum(int(kept[name].split()[0]) for name in ("Dirty", "Writeback")) < 4096:
-            break
-        time.sleep(0.5)
-    time.sleep(5)
+def _set_bytes(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
-def _layer(image: int, layer: int, files: int) -> dict[str, bytes | int]:
-    content = (b"", b"x" * 900, b"x" * 5000)
-    return {
-        f"usr/lib/package-{number // FILES_PER_FOLDER % 97}/part-{number // FILES_PER_FOLDER}/file-{number}": content[
-            number % 3
-        ]
-        + (b"%d-%d-%d" % (image, layer, number) if number % 3 else b"")
-        for number in range(files)
-    }
+Row = tuple[str, Time]
 
 
-def units_of(lab: Lab) -> tuple[Unit, ...]:
-    """As the product finds them."""
-    store = drivers.store(lab.docker_root, this_host(), driver_hint=lab.driver, deadline_s=120)
-    assert isinstance(store, Exact), store
-    assert isinstance(store.value.units, Exact), store.value.units
-    return store.value.units.value
+def warm(lab: Lab, tools: Tools, files: int, rounds: int) -> list[Row]:
+    """The tools in turn, so that a change of the machine's load meets all of them."""
+    rows: dict[str, Time] = {}
+
+    def enter(name: str, times: int = 1) -> None:
+        for _ in range(times):
+            took = tools.timed(name)
+            rows[name] = min(rows.get(name, took), took, key=lambda one: one.elapsed_s)
+
+    for turn in range(rounds):
+        for name in (DU, GDU, NCDU, LEAST, DOCKER):
+            enter(name)
+        tools.forget()
+        enter(FIRST)
+        enter(SECOND, 3)
+        walk_host.change(lab, files, turn)
+        enter(CHANGED)
+        walk_host.settle()
+        tools.timed(SECOND)  # remembers the changed volume, now that it is quiet
+    return list(rows.items())
 
 
-def walked(lab: Lab, units: tuple[Unit, ...], cache: Path | None) -> Occupancy:
-    """A whole walk, or none."""
-    reading = walk(lab.mount, units, deadline_s=DEADLINE_S, cache=cache)
-    assert isinstance(reading, Exact), reading
-    assert reading.value.unread == (), reading.value.unread
-    return reading.value
+def linked(lab: Lab, tools: Tools, files: int, links: int) -> list[Row]:
+    """With hard links between the volumes."""
+    walk_host.link(lab, files, links)
+    walk_host.settle()
+    tools.check()
+    rows = [
+        (DU, tools.timed(DU)),
+        (SECOND, min((tools.timed(SECOND) for _ in range(3)), key=lambda one: one.elapsed_s)),
+    ]
+    walk_host.change(lab, files, ROUNDS)
+    return [*rows, (CHANGED, tools.timed(CHANGED))]
 
 
-def cold(lab: Lab) -> None:
-    """Forget the filesystem: mount it anew, and drop its disk from the page cache, which others need for theirs."""
-    lab.stop_engine()
-    until = time.monotonic() + 60
-    while True:
-        try:
-            run("umount", lab.mount)
-            break
-        except CommandFailed:  # what the engine started may take a moment to end, too
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-    image = lab.base / "disk0.img"
-    with image.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    run("mount", lab.device, lab.mount)
-    run("mount", "--make-shared", lab.mount)
-
-
-def report(lab: Lab, state: Path) -> None:
-    """A process of its own: the interpreter's start, the engine's answers, the books and the page besides the walk."""
-    words = f"-m collectors --preflight --no-journal --host {lab.host} --state {state}".split()
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
-    assert "Explained: 100.0%" in done.stdout, done.stdout + done.stderr
-
-
-def du(lab: Lab) -> None:
-    # As low as the walkers, so that whatever else this machine does slows both alike.
-    words = ["nice", "-n", "10", "du", "-sx", str(lab.mount)]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-
-
-def measure(lab: Lab, with_cold: bool) -> list[tuple[str, Time]]:
-    """Every row of the table."""
-    with tempfile.TemporaryDirectory(prefix="ullage-bench-") as name:
-        state = Path(name)
-        units = units_of(lab)
-
-        def first() -> None:
-            shutil.rmtree(state, ignore_errors=True)
-            walked(lab, units, state)
-
-        rows = [
-            ("du -sx, warm", timed(lambda: du(lab), 3)),
-            ("first walk, warm", timed(first, 3)),
-            ("second walk, warm", timed(lambda: walked(lab, units, state), 10)),
-            ("docker system df -v, warm", timed(lambda: lab.docker("system", "df", "-v"), 3)),
-            ("a whole report around the second walk, warm", timed(lambda: report(lab, state), 3)),
-        ]
-        check(lab, walked(lab, units, state))
-        if with_cold:
-            cold(lab)
-            rows.append(("du -sx, cold", timed(lambda: du(lab))))
-            cold(lab)
-            rows.append(("first walk, cold", timed(first)))
-            cold(lab)
-            rows.append(("second walk, cold", timed(lambda: walked(lab, units, state))))
-            cold(lab)
-            lab.start_engine()
-            rows.append(("docker system df -v, cold", timed(lambda: lab.docker("system", "df", "-v"))))
+def cold(lab: Lab, tools: Tools) -> list[Row]:
+    """Each after a fresh mount."""
+    rows = []
+    for name in (DU, GDU, NCDU, LEAST, DOCKER, FIRST, SECOND):
+        if name == FIRST:
+            tools.forget()
+        walk_host.cold(lab)
+        rows.append((name, tools.timed(name)))
     return rows
 
 
-def check(lab: Lab, found: Occupancy) -> None:
-    """A quick answer that is wrong is worth nothing."""
-    out = subprocess.run(["du", "-sx", "--block-size=1", str(lab.mount)], check=True, capture_output=True).stdout
-    total = sum(share.bytes for share in found.shares)
-    assert total == int(out.split()[0]), (total, out)
+def peaks(tools: Tools) -> dict[str, int]:
+    """Bytes, of each tool that can be watched."""
+    tools.forget()
+    return {name: tools.peak_bytes(name) for name in (DU, GDU, NCDU, LEAST, FIRST, SECOND)}
 
 
-def table(lab: Lab, rows: list[tuple[str, Time]], entries: int) -> str:
-    """Markdown. The ratios are to du and to docker at the same temperature."""
+def table(rows: list[Row], peak_bytes: dict[str, int]) -> list[str]:
+    """Markdown. The ratios are to others in the same table."""
     by_name = dict(rows)
     lines = [
-        f"# {entries:,} files under a Docker root",
-        "",
-        f"`python -m tests.bench.walk`, Linux {platform.release()}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {lab.driver} on {lab.fs}, engine {lab.engine}.",
-        "The walkers run at niceness 10, and so does du here; the engine does not.",
-        "",
-        "| | elapsed | processor time | × du | × docker system df -v |",
-        "|---|--:|--:|--:|--:|",
+        "| | elapsed | processor time | peak memory | × du | × gdu | × docker system df -v | × C |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, took in rows:
-        temperature = name.rpartition(", ")[2]
-        ratios = [_ratio(took, by_name.get(f"{other}, {temperature}")) for other in ("du -sx", "docker system df -v")]
-        lines.append(f"| {name} | {took.elapsed_s:.3f} s | {took.cpu_s:.3f} s | {ratios[0]} | {ratios[1]} |")
-    return "\n".join([*lines, ""])
+        cpu = "" if name == DOCKER else f"{took.cpu_s:.3f} s"
+        peak = f"{peak_bytes[name] / MIB:.0f} MiB" if name in peak_bytes else ""
+        ratios = [_ratio(took, by_name.get(other)) for other in (DU, GDU, DOCKER, LEAST)]
+        lines.append(f"| {' | '.join((name, f'{took.elapsed_s:.3f} s', cpu, peak, *ratios))} |")
+    return lines
 
 
 def _ratio(took: Time, other: Time | None) -> str:
-    return "" if other is None or other is took else f"{took.elapsed_s / other.elapsed_s:.3f}"
+    return "" if other is None or other is took else f"{took.elapsed_s / other.elapsed_s:.2f}"
+
+
+def installed(folder: Path) -> Path:
+    """The program, from the package as a user installs it."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([folder / "venv/bin/pip", "install", "--quiet", HERE.parents[1]], check=True)
+    return folder / "venv/bin/ullage"
+
+
+def measured(given: argparse.Namespace, folder: Path) -> str:
+    """The page."""
+    program = given.program or installed(folder)
+    with walk_host.made(given.files + given.links) as lab:
+        walk_host.fill(lab, given.files)
+        walk_host.settle()
+        room = os.statvfs(lab.mount)
+        tools = Tools(lab, program, folder)
+        tools.check()
+        lines = [
+            f"# {room.f_files - room.f_ffree:,} files under a Docker root",
+            "",
+            f"`python -m tests.bench.walk`, Linux {platform.release()}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {lab.driver} on {lab.fs}, "
+            f"engine {lab.engine}.",
+            "Whole runs of an installed program: its start, the engine's answers, the walk, the books, the page.",
+            "The walkers run at niceness 10, and so do du, gdu, ncdu and the C program; the engine does not.",
+            "",
+            f"Warm, the best of {given.rounds}:",
+            "",
+            *table(warm(lab, tools, given.files, given.rounds), peaks(tools)),
+        ]
+        if not given.no_cold:
+            lines += ["", "Cold:", "", *table(cold(lab, tools), {})]
+        if given.links:
+            words = f"Warm, with {given.links:,} hard links between volumes:"
+            lines += ["", words, "", *table(linked(lab, tools, given.files, given.links), {})]
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--files", type=int, default=1_000_000)
+    words.add_argument("--program", type=Path, help="an installed ullage; else the package is installed for the bench")
+    words.add_argument("--files", type=int, default=600_000)
+    words.add_argument("--links", type=int, default=200_000, help="hard links between volumes, in a table of their own")
+    words.add_argument("--rounds", type=int, default=ROUNDS)
     words.add_argument("--no-cold", action="store_true", help="leave the runs after a fresh mount out")
     words.add_argument("--print", action="store_true", help="leave walk.md as it is")
     given = words.parse_args()
-    size_mib = 1024 + given.files * 8 // 1024
-    options = ("-N", str(given.files * 13 // 10))
-    with Lab.up(driver="overlay2", engine=ENGINE, mess="empty", size_mib=size_mib, mkfs_options=options) as lab:
-        fill(lab, given.files)
-        settle()
-        room = os.statvfs(lab.mount)
-        text = table(lab, measure(lab, not given.no_cold), room.f_files - room.f_ffree)
+    with tempfile.TemporaryDirectory(prefix="ullage-bench-") as folder:
+        text = measured(given, Path(folder))
     print(text)
     if not given.print:
         Path(__file__).with_suffix(".md").write_text(text)

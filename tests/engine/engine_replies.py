@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors.engine import past
+from collectors import engine as past
 from collectors.engine.decode import objects, usage
 from collectors.engine.decode.objects import decode_engine, greeting
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Unavailable, Why

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from collectors.engine import endpoint
-from collectors.engine import past as decode
-from collectors.engine.past import Past
+from collectors import engine as decode
+from collectors.engine import Past, endpoint
 from collectors.model import ImageId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.system.deadline import Malformed

@@ -35,8 +35,8 @@ def shift(minutes: float) -> None:
 
 if __name__ == "__main__":
     shift(float(sys.argv[1]))
+    from collectors import engine as past
     from collectors.cli import main
-    from collectors.engine import past
 
     # The engine is asked about its past in its own time: about the future it would keep silent until it came.
     setattr(past, "datetime", datetime.datetime.__mro__[1])  # noqa: B010 - another module's name, on purpose

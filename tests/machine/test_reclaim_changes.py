@@ -17,8 +17,8 @@ import pytest
 
 from collectors.model.plan import Risk
 from collectors.pipeline import FinishedRun as Looked
-from collectors.reclaim import EventKind, ReclaimOutcome, measure
-from collectors.reclaim.engine_session import EngineSession, Reply
+from collectors.reclaim import EventKind, ReclaimOutcome, engine_and_disk
+from collectors.reclaim.engine_and_disk import EngineSession, Reply
 from tests.lab import Lab
 from tests.lab.client import rootfs
 from tests.lab.require import require_machine
@@ -97,7 +97,7 @@ def test_a_tag_that_moved_to_a_new_image_is_not_taken_from_it(reclaiming: Reclai
 
 def acting(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> list[str]:
     """Do it just before the request with this number, of those that change images; they are all remembered."""
-    monkeypatch.setattr(measure, "settle", lambda *_: "")  # when bytes are free is not the matter here
+    monkeypatch.setattr(engine_and_disk, "settle", lambda *_: "")  # when bytes are free is not the matter here
     asked: list[str] = []
     real = EngineSession._send
 

@@ -18,8 +18,7 @@ from collectors.model.filesystem import most_used_bytes
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact
 from collectors.reclaim import Ended, Event, EventKind, image_removal
-from collectors.reclaim.engine_session import EngineSession, Reply
-from collectors.reclaim.measure import flush
+from collectors.reclaim.engine_and_disk import EngineSession, Reply, flush
 from collectors.reclaim.run import apply, earlier_run
 from tests.lab import Lab
 from tests.lab.require import require_machine

@@ -15,7 +15,7 @@ from collectors.model.plan import Risk, Step
 from collectors.model.reading import Exact
 from collectors.pipeline import FinishedRun as Looked
 from collectors.reclaim import Ended, EventKind, ReclaimOutcome
-from collectors.reclaim.measure import freed_data, read_fill, settle
+from collectors.reclaim.engine_and_disk import freed_data, read_fill, settle
 from collectors.reclaim.run import earlier_run
 from tests.lab import Lab
 from tests.lab.commands import run

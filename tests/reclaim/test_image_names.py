@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from collectors.causes.unused_images import DANGLING_STEP as DANGLING
-from collectors.reclaim import measure
+from collectors.reclaim import engine_and_disk
 from collectors.reclaim.image_tags import is_own
 from collectors.reclaim.run_log import RunLog
 from tests.fakes.server import Reply, Request, Reset
@@ -26,7 +26,7 @@ MOST_REQUESTS = 60
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured afterwards is none of these tests' matter, and takes most of a run."""
-    monkeypatch.setattr(measure, "settle", lambda *_: "")
+    monkeypatch.setattr(engine_and_disk, "settle", lambda *_: "")
 
 
 def at_request(fake: FakeEngine, number: int, act: Callable[[], None]) -> None:

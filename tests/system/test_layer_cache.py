@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from collectors.model import HOST_UNIT
 from collectors.model.filesystem import PathUsage
 from collectors.model.reading import Exact
 from collectors.model.store import Unit
 from collectors.system import folders
-from collectors.system.layer_cache import EMPTY, LayerCache, LayerFigure, file_for, load, save
+from collectors.system.layer_cache import EMPTY, LayerCache, LayerFigure, LinkSet, file_for, load, save
 from tests.system.walking import a_unit, du, fill, of, walk, walked
 
 KIB = 1024
@@ -92,7 +93,7 @@ def test_a_cache_that_cannot_be_trusted_costs_time_and_no_truth(
             file.write_bytes(b"")
         case "foreign":
             cache = load(file)
-            save(file, LayerCache(cache.fsid + 1, cache.layers, cache.unplaced))
+            save(file, LayerCache(cache.fsid + 1, cache.layers, cache.unplaced, cache.link_sets))
         case "another version":
             body = json.loads(raw.partition(b"\n")[2])
             text = json.dumps({**body, "version": 99}).encode()
@@ -181,14 +182,14 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         5,
         6,
         7.5,
-        ((8, 1, 16, 9, 2),),
         ((((4096, 8192),), 77),),
         ((b"a/\xff", 8, 9, 1),),
         ((b"a/\xff/\xfe", 8, 9, 1),),
         (PathUsage("/b\udcff", False, 8, 9, 1, ""), PathUsage("/", True, 80, 90, 3, "")),
         10.0,
     )
-    cache = LayerCache(1 << 63, {unit: figure}, {8: 2})
+    sets = (LinkSet((unit, HOST_UNIT), ((16, 9), (17, 10)), 2, True, "eJw="),)
+    cache = LayerCache(1 << 63, {unit: figure}, {8: 2}, sets)
     assert save(tmp_path / "a" / "b" / "layers.json", cache)
     assert load(tmp_path / "a" / "b" / "layers.json") == cache
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["layers.json"]

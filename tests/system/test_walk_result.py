@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.system.deadline import Malformed
-from collectors.system.walk_result import Count, WalkResult, split
+from collectors.system.hard_links import links_of, split
+from collectors.system.walk_result import Count, WalkResult
 
 NO_UNITS = 3  # the host's index
 FOUND: tuple[object, ...] = ("found", True, 7, (1000, 100), [], [], [], [])
@@ -97,7 +98,7 @@ def test_an_inode_counts_once_however_its_links_lie(places: dict[int, list[int]]
     merged: dict[int, Count] = {unit: Count() for unit in range(4)}
     for (unit, _), count in counts.items():
         merged[unit].add(count)
-    result = split(merged.items())
+    result = split(merged.items(), links_of(9, merged.items()))
     shared = result.shared.values()
     assert sum(c.blocks for c in result.own.values()) + sum(s.blocks for s in shared) == SIZE * len(places)
     assert sum(c.blocks for c in result.charged.values()) == SIZE * len(places)
@@ -113,4 +114,4 @@ def test_an_inode_counts_once_however_its_links_lie(places: dict[int, list[int]]
 def test_a_link_that_was_met_nowhere_is_noticed() -> None:
     count = Count(8, 8, 1)
     count.links.append((42, 1, 8, 8, 2))
-    assert split([(0, count)]).unplaced == {42: 2}
+    assert split([(0, count)], links_of(9, [(0, count)])).unplaced == {42: 2}

@@ -14,7 +14,7 @@ from collectors.model.btrfs import Subvolume
 from collectors.model.filesystem import Mount
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
-from collectors.reclaim import GONE, REMOVED, Act, EventKind, failed, measure, skipped
+from collectors.reclaim import GONE, REMOVED, Act, EventKind, engine_and_disk, failed, skipped
 from collectors.reclaim.preconditions import given_to_container, mounted_inside
 from collectors.reclaim.tools import Remover, WholeStep
 from collectors.system.deadline import Declined
@@ -70,7 +70,7 @@ class Cleaner(WholeStep):
             tools.tell(EventKind.WAITING, step, text=text, done=total - left, total=total)
             return not tools.cancelled()
 
-        said = measure.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
+        said = engine_and_disk.settle(mountpoint, tools.context.cleaner_timeout_s, tools.stuck, waiting)
         acts.update(self._acts(step, said))
         note = "; ".join(dict.fromkeys(act.reason for act in acts.values() if act.reason))
         return Act(all(act.removed for act in acts.values()), note)

@@ -9,7 +9,7 @@ from collectors.causes.unneeded import MOUNTS, RECENT, SHARED, YOUNG
 from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.reclaim import Act, failed, skipped
-from collectors.reclaim.engine_session import EngineSession
+from collectors.reclaim.engine_and_disk import EngineSession
 from collectors.reclaim.tools import Remover
 
 _RECORD = re.compile(r"[a-z0-9]{20,80}\Z")  # newer engines take the id for a regular expression

@@ -14,7 +14,7 @@ from collectors.model.plan import Step
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Orphanhood, Store, Unit
 from collectors.reclaim import GONE, Act, skipped
-from collectors.reclaim.engine_session import EngineSession, NoAnswer
+from collectors.reclaim.engine_and_disk import EngineSession, NoAnswer
 from collectors.reclaim.preconditions import given_to_container, ingests, mounted_inside, read_again, stopped, writers
 from collectors.reclaim.tools import Remover, RunContext, Tools
 from collectors.reclaim.tree import remove_layer

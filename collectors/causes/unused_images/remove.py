@@ -17,7 +17,7 @@ from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.settings import Rules, has_label, image_names, matches
 from collectors.reclaim import GONE, Act, skipped
-from collectors.reclaim.engine_session import EngineSession
+from collectors.reclaim.engine_and_disk import EngineSession
 from collectors.reclaim.image_removal import remove_image
 from collectors.reclaim.image_tags import drop_left_behind, restore_tags, strangers, theirs
 from collectors.reclaim.preconditions import ingests, labels, mapping, moment, name_of, references, text

@@ -2,26 +2,29 @@
 
 Counts allocated blocks and apparent bytes as lstat gives them, enters no other filesystem. It holds a descriptor for
 each directory on its way down that still has something below it, and few where that is deep: paths longer than the
-kernel takes are reached in steps.
+kernel takes are reached in steps. Never opens a file, never follows a link.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import islice
 from time import monotonic
 
 from collectors.system.child import DIRECTORY, open_below
-from collectors.system.child.survey import scan
-from collectors.system.child.tally import Level, evidence_of
+from collectors.system.child.survey import LEAVE
+from collectors.system.child.tally import Level, evidence_of, first_met
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from collectors.system.child import Item
-    from collectors.system.child.survey import KnownInodes
+    from collectors.system.child.survey import KnownInodes, Special
     from collectors.system.child.tally import UnitTally, WalkerTotals
 
+_BATCH = 4096  # entries held at once
+_SORT_FROM = 1000  # so large a directory comes in hash order: by inode it is read as it lies on the disk
 _OPEN_MAX = 400  # directories held open on the way down
 
 
@@ -132,3 +135,83 @@ class Descent:
         except OSError:
             return
         above.count(status.st_blocks, 0, 1)
+
+
+def scan(
+    level: Level, fd: int, key: int, known: KnownInodes, books: WalkerTotals, pause: Callable[[Level], None]
+) -> None:
+    """Count everything in the directory `fd` that is no directory; those go to `level.names`.
+
+    `pause` is called in very large directories and may raise to stop; what was counted by then is in the books.
+    """
+    special = known.special.get(key)
+    names = level.names
+    tally, large = level.tally, books.scale.blocks
+    links, met, figures = tally.links, tally.inodes_met, books.figures
+    try:
+        with os.scandir(fd) as entries:
+            while True:
+                batch = list(islice(entries, _BATCH))
+                count = len(batch)
+                if count >= _SORT_FROM:
+                    batch.sort(key=os.DirEntry.inode)
+                if special is not None:
+                    batch = _set_apart(batch, special, known, books)
+                blocks = apparent = inodes = 0
+                if figures is not None:
+                    batch, blocks, apparent, inodes = figures.count(batch, met)
+                for entry in batch:
+                    try:
+                        if entry.is_dir(follow_symlinks=False):
+                            names.append(entry.name)
+                            continue
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError as error:
+                        books.failed(level, tally, entry.name, error)
+                        continue
+                    if status.st_nlink > 1 and not first_met(links, known.key(status), status):
+                        continue
+                    if met is not None:
+                        met.append(status.st_ino)
+                    taken = status.st_blocks
+                    if taken >= large:
+                        books.large_file(level, entry.name, status)
+                    blocks += taken
+                    apparent += status.st_size  # of regular files and links; all others have 0
+                    inodes += 1
+                level.count(blocks, apparent, inodes)
+                if count < _BATCH:
+                    break
+                pause(level)
+    except OSError as error:
+        books.failed(level, tally, "", error)
+    if special is not None:
+        for index in set(special.values()) - {LEAVE}:
+            books.finish(books.tally(index))
+
+
+def _set_apart(
+    batch: list[os.DirEntry[str]], special: Special, known: KnownInodes, books: WalkerTotals
+) -> list[os.DirEntry[str]]:
+    """Count the files that are units of their own, drop names that are not to be touched. Returns the others."""
+    rest = []
+    for entry in batch:
+        index = known.unit_of(special, entry.name)
+        if index is None:
+            rest.append(entry)
+            continue
+        if index == LEAVE:
+            continue
+        tally = books.tally(index)
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            books.failed(None, tally, entry.name, error)
+            continue
+        if status.st_nlink > 1 and not first_met(tally.links, known.key(status), status):
+            continue
+        tally.blocks += status.st_blocks
+        tally.apparent += status.st_size
+        tally.inodes += 1
+        tally.newest = max(tally.newest, status.st_mtime)
+    return rest

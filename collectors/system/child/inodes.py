@@ -104,8 +104,8 @@ class InodeTables:
     """Reads through the descriptor `device`; `layout` says where the tables are."""
 
     def __init__(self, device: int, layout: InodeTableLayout) -> None:
-        self._device = device
-        self._layout = layout
+        self.device = device
+        self.layout = layout
 
     def prove(self, inodes: array[int], blocks: int, measured_from: float) -> Proof | None:
         """What holds as long as none of `inodes` changes; None where that cannot be promised.
@@ -145,13 +145,13 @@ class InodeTables:
         return found
 
     def _reader(self) -> _Reader:
-        return _Reader(self._device, self._layout.inode_bytes)
+        return _Reader(self.device, self.layout.inode_bytes)
 
     def _runs(self, inodes: Iterable[int]) -> Iterator[tuple[int, int]]:
         begin = end = -1
-        size = self._layout.inode_bytes
+        size = self.layout.inode_bytes
         for inode in inodes:
-            offset = self._layout.offset_of(inode)
+            offset = self.layout.offset_of(inode)
             if offset != end:
                 if begin >= 0:
                     yield begin, end - begin

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Evidence: TypeAlias = tuple[tuple[str, int, int], ...]
     # path, blocks, apparent bytes, inodes: of a directory or a file
     Row: TypeAlias = tuple[bytes, int, int, int]
+    from collectors.system.child.inode_figures import InodeFigures
     from collectors.system.child.inodes import InodeTables
 
 
@@ -194,6 +195,7 @@ class WalkerTotals:
         self.open: dict[int, UnitTally] = {}  # begun and not finished
         self.finished: list[UnitTally] = []
         self.scale = scale
+        self.figures: InodeFigures | None = None  # of files that need not be asked for theirs
         self._tracked = tracked
         self._tables = tables
         self._began_at = time()

@@ -7,6 +7,7 @@ from time import monotonic
 
 from collectors.system.child import TimeUp, open_below, open_root, send
 from collectors.system.child.descent import Descent
+from collectors.system.child.inode_figures import open_figures
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import Scale, WalkerTotals, under_way
@@ -57,6 +58,8 @@ class Walker:
         used_inodes = room.f_files - room.f_ffree
         scale = Scale(max(_LARGE_LEAST_BLOCKS, used_blocks // _LARGE_SHARE), -(-used_inodes // _LARGE_SHARE))
         self._books = WalkerTotals(self._known.host, scale, frozenset(request["tracked"]), self._tables)
+        if device is not None and self._tables is not None:
+            self._books.figures = open_figures(self._tables, device[1], scale.blocks)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []

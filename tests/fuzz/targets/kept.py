@@ -27,7 +27,7 @@ from collectors.report import recording
 from collectors.report.document import encode
 from collectors.report.text import render
 from collectors.system import folders, layer_cache
-from collectors.system.layer_cache import LayerCache, LayerFigure
+from collectors.system.layer_cache import LayerCache, LayerFigure, LinkSet
 from tests.fuzz.change import damaged
 from tests.fuzz.change_json import changed
 from tests.fuzz.target import Target
@@ -39,14 +39,14 @@ _FIGURE = LayerFigure(
     apparent=5,
     inodes=6,
     newest=7.5,
-    links=((8, 1, 16, 9, 2),),
     proofs=((((4096, 8192),), 77),),
     rows=((b"a/\xff", 8, 9, 1),),
     files=((b"a/\xfe", 8, 9, 1),),
     inside=(PathUsage("/b\udcff", False, 8, 9, 1, ""),),
     measured_at=10.0,
 )
-_LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2})
+_LINKS = LinkSet((UnitId("overlay2/a"), UnitId("overlay2/b")), ((16, 9), (16, 9)), 1, True, "eJzjYIAAAAAoAAE=")
+_LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2}, (_LINKS,))
 _UNITS = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
 _TABLE = Table(_UNITS, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
 _MEASURED = Measured(

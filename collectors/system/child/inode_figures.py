@@ -1,0 +1,185 @@
+"""Blocks and bytes of files by their inodes, from an ext4's tables on its device: the kernel is asked for names only.
+
+A piece of a table read in one go tells of 512 inodes what else takes 512 questions. A mounted ext4 keeps its tables in
+the page cache of its device, so they are read as they are now, but for one thing: data that has no place on the disk
+yet counts in what a question answers and not in the table. While the kernel says that there is such data, files that
+were changed in the last hour are asked; while there is none, those that changed since a moment before it said so. Asked
+is also about whatever has several links, is large, or is kept in an unusual way; and of each piece about one inode, or
+these are not the tables that we take them for. Layout: fs/ext4/ext4.h.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from array import array
+from time import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from collectors.system.child.inodes import InodeTables
+
+    # first inode, how many, and of each: 1 where it is told of, blocks of 512 bytes, bytes
+    Piece: TypeAlias = tuple[int, int, bytes, array[int], array[int]]
+    # offset of a byte in the inode, and for each of its values 1 where it holds
+    ByteTest: TypeAlias = tuple[int, bytes]
+
+_PIECE_BYTES = 128 << 10  # as much as the kernel reads ahead for one inode
+_KEPT_MAX = 4096  # pieces that are remembered: 20 MB
+_WORTH = 16  # so many questions take as long as reading a piece
+_QUIET_S, _UNPLACED_S = 3, 3600
+_NOTHING: Piece = (0, 0, b"", array("I"), array("I"))
+
+# Offsets in an inode.
+_MODE, _SIZE, _CTIME, _LINKS, _BLOCKS, _FLAGS = 0x00, 0x04, 0x0C, 0x1A, 0x1C, 0x20
+_SIZE_HIGH, _BLOCKS_HIGH, _CTIME_EXTRA = 0x6C, 0x74, 0x84
+_FILES = (0x10, 0x20, 0x60, 0x80, 0xA0, 0xC0)  # the high bits of a mode: of whatever is no directory
+# Encrypted; blocks are counted otherwise; the inode holds an attribute of another; it holds its own contents.
+_UNUSUAL = 0x800 | 0x40000 | 0x200000 | 0x10000000
+_BEYOND_2038 = 0b11
+
+_NO, _YES = bytes(256), b"\1" * 256
+_NO_FILE = _MODE + 1, bytes(value & 0xF0 not in _FILES for value in range(256))
+
+
+def open_figures(tables: InodeTables, device: tuple[int, int], large: int) -> InodeFigures | None:
+    """Of the device (major, minor) with these tables: files with fewer than `large` blocks of 512 bytes.
+
+    None where an inode is too short for all that is asked of it, or this machine reads numbers the other way round.
+    """
+    if tables.layout.inode_bytes <= 128 or sys.byteorder != "little":
+        return None
+    return InodeFigures(tables, _settled_before(device, time()), large)
+
+
+def _settled_before(device: tuple[int, int], now: float) -> int:
+    """The tables tell all of what was changed before this (Unix seconds)."""
+    try:
+        name = os.path.basename(os.readlink(f"/sys/dev/block/{device[0]}:{device[1]}"))
+        with open(f"/sys/fs/ext4/{name}/delayed_allocation_blocks", "rb") as file:
+            unplaced = int(file.read())
+    except (OSError, ValueError):
+        unplaced = 1
+    return int(now) - (_UNPLACED_S if unplaced else _QUIET_S)
+
+
+class InodeFigures:
+    """It tells of files with fewer than `large` blocks that were changed before `settled` (Unix seconds)."""
+
+    def __init__(self, tables: InodeTables, settled: int, large: int) -> None:
+        self._device, self._layout = tables.device, tables.layout
+        self._held = min(_PIECE_BYTES // self._layout.inode_bytes, self._layout.inodes_per_group)
+        self._pieces: dict[int, Piece] = {}  # by their first inode
+        self._wanted: dict[int, int] = {}  # how often a piece was that is not read yet
+        self._buffer = bytearray(_PIECE_BYTES)
+        self._unlike = [
+            _NO_FILE,
+            *_differs(_LINKS, 2, 1),
+            *_differs(_SIZE_HIGH, 4, 0),
+            *_differs(_BLOCKS_HIGH, 2, 0),
+            *_has_any(_FLAGS, _UNUSUAL),
+            *_has_any(_CTIME_EXTRA, _BEYOND_2038),
+        ]
+        self._too_much = _reaches(_BLOCKS, large), _reaches(_CTIME, settled)
+
+    def count(
+        self, entries: list[os.DirEntry[str]], met: array[int] | None
+    ) -> tuple[list[os.DirEntry[str]], int, int, int]:
+        """The entries that have to be asked, and of the others the blocks of 512 bytes, the bytes and how many.
+
+        The inodes of the others are added to `met`.
+        """
+        rest: list[os.DirEntry[str]] = []
+        first, held, told, blocks_of, bytes_of = _NOTHING
+        blocks = apparent = 0
+        for entry in entries:
+            inode = entry.inode()
+            place = inode - first
+            if not 0 <= place < held:
+                first, held, told, blocks_of, bytes_of = self._piece(entry, inode)
+                place = inode - first
+            if held and told[place]:
+                blocks += blocks_of[place]
+                apparent += bytes_of[place]
+                if met is not None:
+                    met.append(inode)
+            else:
+                rest.append(entry)
+        return rest, blocks, apparent, len(entries) - len(rest)
+
+    def _piece(self, entry: os.DirEntry[str], inode: int) -> Piece:
+        """The one that tells of an inode, once it was wanted often enough."""
+        place = (inode - 1) % self._layout.inodes_per_group
+        before = place % self._held
+        first = inode - before
+        piece = self._pieces.get(first)
+        if piece is None:
+            self._wanted[first] = wanted = self._wanted.get(first, 0) + 1
+            if wanted < _WORTH:
+                return _NOTHING
+            if len(self._pieces) >= _KEPT_MAX:
+                self._pieces.clear()
+            held = min(self._held, self._layout.inodes_per_group - place + before)
+            piece = self._pieces[first] = self._read(first, held, entry, before)
+        return piece
+
+    def _read(self, first: int, held: int, entry: os.DirEntry[str], place: int) -> Piece:
+        try:
+            got = os.preadv(self._device, [self._buffer], self._layout.offset_of(first))
+            status = entry.stat(follow_symlinks=False)
+        except (OSError, IndexError):
+            return _NOTHING
+        size = self._layout.inode_bytes
+        links, changed = (
+            struct.unpack_from(kind, self._buffer, place * size + offset)[0]
+            for kind, offset in (("<H", _LINKS), ("<I", _CTIME))
+        )
+        same = (links, changed) == (status.st_nlink, status.st_ctime_ns // 10**9)
+        return self._told(first, held) if same and got >= held * size else _NOTHING
+
+    def _told(self, first: int, held: int) -> Piece:
+        # A byte of every inode at a time, and what is found of each is a byte of one long number.
+        asked, every = 0, int.from_bytes(_YES[:1] * held)
+        for test in self._unlike:
+            asked |= self._where(test, held)
+        for tests in self._too_much:
+            reached = every
+            for above, same in tests:
+                reached = self._where(above, held) | self._where(same, held) & reached
+            asked |= reached
+        return first, held, (every ^ asked).to_bytes(held), self._words(_BLOCKS, held), self._words(_SIZE, held)
+
+    def _where(self, test: ByteTest, held: int) -> int:
+        offset, values = test
+        size = self._layout.inode_bytes
+        return int.from_bytes(self._buffer[offset : held * size : size].translate(values))
+
+    def _words(self, offset: int, held: int) -> array[int]:
+        words = memoryview(self._buffer).cast("I")
+        size = self._layout.inode_bytes // 4
+        return array("I", words[offset // 4 : held * size : size].tobytes())
+
+
+def _differs(offset: int, count: int, number: int) -> list[ByteTest]:
+    """Whether `count` bytes, least first, are another number."""
+    found = number.to_bytes(count, "little")
+    return [(offset + place, _YES[:byte] + b"\0" + _YES[byte + 1 :]) for place, byte in enumerate(found)]
+
+
+def _has_any(offset: int, bits: int) -> list[ByteTest]:
+    found = bits.to_bytes(4, "little")
+    return [
+        (offset + place, bytes(bool(value & mask) for value in range(256))) for place, mask in enumerate(found) if mask
+    ]
+
+
+def _reaches(offset: int, number: int) -> list[tuple[ByteTest, ByteTest]]:
+    """Whether four bytes are at least a number: of each, least first, whether it is above and whether the same."""
+    found = min(max(number, 0), (1 << 32) - 1).to_bytes(4, "little")
+    return [
+        ((offset + place, _NO[: byte + 1] + _YES[byte + 1 :]), (offset + place, _NO[:byte] + b"\1" + _NO[byte + 1 :]))
+        for place, byte in enumerate(found)
+    ]

@@ -1,0 +1,118 @@
+"""A walk that takes files' figures from the inode tables of a real ext4 says what the kernel would have answered."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from collectors.model.filesystem import Occupancy
+from collectors.system import mountinfo
+from collectors.system.child.inode_figures import InodeFigures, open_figures
+from collectors.system.child.inodes import open_tables
+from tests.lab.commands import run
+from tests.machine.test_walk_mounts import a_disk
+from tests.system.walking import a_unit, du, fill, walked
+
+pytestmark = pytest.mark.machine
+
+QUIET_S = 4.5
+LARGE = 2048
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with a_disk("ext4") as path:
+        yield path
+
+
+@contextmanager
+def figures_of(root: Path) -> Iterator[InodeFigures]:
+    number = os.stat(root).st_dev
+    device = os.major(number), os.minor(number)
+    node = mountinfo.node(f"{device[0]}:{device[1]}", Path("/sys"), Path("/dev"))
+    tables = open_tables(os.fsencode(node), device)
+    assert tables is not None
+    found = open_figures(tables, device, LARGE)
+    assert found is not None
+    try:
+        yield found
+    finally:
+        os.close(tables.device)
+
+
+def a_tree(root: Path) -> Path:
+    """Plain files, and one of each kind that is not."""
+    for number in range(600):
+        fill(root / "plain" / f"{number % 20}" / f"{number}", number * 37)
+    odd = root / "odd"
+    odd.mkdir()
+    fill(odd / "large", LARGE * 512)
+    for name, end in (("sparse", 1 << 30), ("more than 4 GiB", 5 << 30)):
+        with (odd / name).open("wb") as file:
+            file.seek(end)
+            file.write(b"x")
+    (odd / "second name").hardlink_to(odd / "sparse")
+    (odd / "short link").symlink_to("target")
+    (odd / "long link").symlink_to("t" * 300)
+    os.mkfifo(odd / "pipe")
+    os.mknod(odd / "device", 0o020600, os.makedev(1, 3))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(odd / "socket"))
+    fill(odd / "attributes", 10)
+    os.setxattr(odd / "attributes", "user.long", b"x" * 3000)
+    for number in range(300):
+        fill(odd / f"deleted-{number}", 5000)
+        (odd / f"deleted-{number}").unlink()
+    return root
+
+
+def asked(root: Path) -> tuple[int, int]:
+    """How many entries the tables tell of and how many they do not; fails where what they tell is not true."""
+    told = rest = 0
+    with figures_of(root) as figures:
+        for _ in range(2):  # the second time all pieces that are wanted have been read
+            told = rest = 0
+            for folder, _, _ in os.walk(root):
+                with os.scandir(folder) as entries:
+                    found = list(entries)
+                met = array("Q")
+                left, blocks, apparent, count = figures.count(found, met)
+                counted = [os.lstat(entry.path) for entry in found if entry not in left]
+                assert blocks == sum(status.st_blocks for status in counted), folder
+                assert apparent == sum(status.st_size for status in counted), folder
+                assert list(met) == [status.st_ino for status in counted]
+                told, rest = told + count, rest + len(left)
+    return told, rest
+
+
+def sums(found: Occupancy) -> dict[frozenset[str], int]:
+    return {frozenset(map(str, share.holders)): share.bytes for share in found.shares}
+
+
+def test_the_tables_of_a_quiet_tree_tell_of_all_its_plain_files(root: Path) -> None:
+    a_tree(root)
+    run("sync", "-f", root)
+    time.sleep(QUIET_S)
+    told, rest = asked(root)
+    assert told == 600 + 6
+    assert rest == 4 + 23, "the large, the linked, and directories"
+
+
+def test_what_is_not_yet_on_the_disk_is_counted_all_the_same(root: Path, tmp_path: Path) -> None:
+    run("sync", "-f", root)
+    time.sleep(QUIET_S)
+    for number in range(0, 600, 7):
+        with (root / "plain" / f"{number % 20}" / f"{number}").open("ab") as file:
+            file.write(b"x" * 50_000)
+    asked(root)
+    units = [a_unit(root / "plain" / f"{number}") for number in range(10)]
+    found = walked(root, units, cache=tmp_path)
+    assert sum(share.bytes for share in found.shares) == du(root)
+    assert sums(found) == sums(walked(root, units))
