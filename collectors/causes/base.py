@@ -39,9 +39,9 @@ class Draft:
     `claimed` is what the engine says its targets hold, for where nothing was measured; None: it says nothing.
 
     `requires` are steps without which this one cannot work. `trim` marks a group from which targets that free nothing
-    are taken out again; it maps a target to the targets that have to go before it, as `requires_for` maps it to the
-    steps that have to. `frees_elsewhere` marks a remedy whose point is not bytes of statfs `used` (a balance), so that
-    freeing none is no reason to leave it out.
+    are taken out again; it maps what goes to what has to go just before it, and so on, as `requires_for` maps a target
+    to the steps that have to. `frees_elsewhere` marks a remedy whose point is not bytes of statfs `used` (a balance),
+    so that freeing none is no reason to leave it out.
     """
 
     id: str

@@ -7,8 +7,8 @@ either is proposed to a person, never removed by itself.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from collectors.causes import containers_and_volumes
@@ -164,12 +164,11 @@ def groups(context: PlanContext, records: Mapping[str, BuildRecord], children: C
     wanted = {i: _wanted(context, record) for i, record in records.items()}
     group = {i: step for i, step in wanted.items() if step in STEPS}
     stays = Counter(why for why in wanted.values() if why not in STEPS)
-    todo = dict.fromkeys(group)  # in order, each once
+    todo = deque(sorted(group, key=rounds(group, children).__getitem__))  # children first, so that each comes once
+    waiting = set(todo)  # but where records are built on one another in a circle
     while todo:
-        i = next(iter(todo))
-        del todo[i]
-        if i not in group:
-            continue
+        i = todo.popleft()
+        waiting.discard(i)
         young = children.get(i, frozenset())
         if not young <= group.keys():
             del group[i]
@@ -178,7 +177,9 @@ def groups(context: PlanContext, records: Mapping[str, BuildRecord], children: C
             group[i] = later
         else:
             continue
-        todo.update(dict.fromkeys(parent for parent in records[i].parents if parent in group))
+        again = [parent for parent in set(records[i].parents) - waiting if parent in group]
+        todo.extend(again)
+        waiting.update(again)
     return Groups(group, stays)
 
 
@@ -246,31 +247,42 @@ def children_of(records: Mapping[str, BuildRecord]) -> Children:
     return {parent: frozenset(young) for parent, young in table.items()}
 
 
-def descendants(inside: Iterable[str], children: Children) -> Mapping[Owner, frozenset[Owner]]:
-    """Of each record of `inside`, those of `inside` that were built on it, directly or not."""
-    mine = frozenset(inside)
-    answer: dict[Owner, frozenset[Owner]] = {}
-    for i in mine:
-        seen: set[str] = set()
-        todo = list(children.get(i, ()))
-        while todo:
-            one = todo.pop()
-            if one not in seen:
-                seen.add(one)
-                todo.extend(children.get(one, ()))
-        answer[Owner(OwnerKind.BUILD, i)] = frozenset(Owner(OwnerKind.BUILD, one) for one in seen & mine)
-    return answer
+def rounds(inside: Collection[str], children: Children) -> Mapping[str, int]:
+    """For each of these records the round in which it can go, when in each all go that nothing is built on any more.
+
+    Those of a circle, and what they were built on, go together in the last one.
+    """
+    mine = set(inside)
+    held = {i: len(children.get(i, frozenset()) & mine) for i in inside}
+    below: defaultdict[str, list[str]] = defaultdict(list)
+    for parent in inside:
+        for child in children.get(parent, frozenset()) & mine:
+            below[child].append(parent)
+    found: dict[str, int] = {}
+    free, number = [i for i, count in held.items() if not count], 0
+    while free:
+        found.update(dict.fromkeys(free, number))
+        number += 1
+        above = Counter(parent for i in free for parent in below[i])
+        for parent, gone in above.items():
+            held[parent] -= gone
+        free = [parent for parent in above if not held[parent]]
+    return {i: found.get(i, number) for i in inside}
+
+
+def before(children: Children) -> Mapping[Owner, frozenset[Owner]]:
+    """Of each record that others were built on, those."""
+    return {
+        Owner(OwnerKind.BUILD, parent): frozenset(Owner(OwnerKind.BUILD, child) for child in young)
+        for parent, young in children.items()
+    }
 
 
 def youngest_first(records: Iterable[BuildRecord], children: Children) -> tuple[BuildRecord, ...]:
     """Descendants before what they are built on; longest unused first where that leaves a choice."""
-    left = {record.id: record for record in records}
-    ordered: list[BuildRecord] = []
-    while left:
-        free = [r for i, r in left.items() if not children.get(i, frozenset()) & left.keys()] or list(left.values())
-        for record in sorted(free, key=_age_key):
-            ordered.append(left.pop(record.id))
-    return tuple(ordered)
+    mine = {record.id: record for record in records}
+    number = rounds(mine, children)
+    return tuple(sorted(mine.values(), key=lambda record: (number[record.id], _age_key(record))))
 
 
 def _age_key(record: BuildRecord) -> tuple[float, str]:

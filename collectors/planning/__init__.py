@@ -33,7 +33,7 @@ from collectors.planning.target import (
     trim_to_target,
     unanswered,
 )
-from collectors.planning.unlocks import Aliases, Reduced, Sizes, closures, in_turn, inodes_in_turn, reduce
+from collectors.planning.unlocks import Aliases, Reduced, Sizes, closures, in_turn, inodes_in_turn, reached, reduce
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +218,7 @@ def _useless(drafts: Iterable[Draft], reduced: Reduced) -> tuple[tuple[str, ...]
 def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
     if draft.trim is None:
         return draft
-    wanted = {target for target in draft.targets if target in useful}
-    wanted |= {before for target in wanted for before in draft.trim[target]}
+    wanted = reached((target for target in draft.targets if target in useful), draft.trim)
     left = tuple(target for target in draft.targets if target in wanted)
     if left == draft.targets or not left:
         return draft

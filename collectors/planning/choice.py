@@ -181,7 +181,7 @@ def _spare(
         for before in step.requires:
             requiring[before].append(step.id)
     for step in sorted(kept.values(), key=lambda d: (not d.asks, share.get(d.id, 0.0))):
-        gone = [kept[one] for one in reached(step.id, requiring) if one in kept]
+        gone = [kept[one] for one in reached((step.id,), requiring) if one in kept]
         if step.id not in kept or always.intersection(one.id for one in gone):
             continue
         tally.drop_all(gone)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from collectors.causes.base import Draft
 from collectors.causes.plan_context import PlanContext
@@ -22,6 +22,7 @@ from collectors.model.ledger import Release
 from collectors.model.plan import Unlock
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, floor
 
+T = TypeVar("T")
 Aliases = Mapping[Owner, frozenset[Owner]]
 
 
@@ -180,13 +181,13 @@ def closures(steps: Iterable[Requiring]) -> Mapping[str, frozenset[str]]:
     """Each step with all that it requires, directly or not, of those that there are."""
     by_id = {step.id: step.requires for step in steps}
     requires = {step: needed & by_id.keys() for step, needed in by_id.items()}
-    return {step: reached(step, requires) for step in requires}
+    return {step: reached((step,), requires) for step in requires}
 
 
-def reached(step: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """The step and everything that `edges` lead to from it, directly or not."""
-    seen: set[str] = set()
-    todo = [step]
+def reached(starts: Iterable[T], edges: Mapping[T, Iterable[T]]) -> frozenset[T]:
+    """These and everything that `edges` lead to from them, directly or not."""
+    seen: set[T] = set()
+    todo = list(starts)
     while todo:
         one = todo.pop()
         if one not in seen:

@@ -7,7 +7,8 @@ no step removes is named with the reason. A step never takes along what nobody m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from collectors.model.plan import MarkedSet, Plan
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, total
 from collectors.planning import laid_out, proposals, refusal
 from collectors.planning.order import ordered, promote
-from collectors.planning.unlocks import Aliases, Sizes, reduce
+from collectors.planning.unlocks import Aliases, Sizes, reached, reduce
 
 WhatIf = Callable[[frozenset[Owner]], MarkedSet]
 _SMALL_LOG = "only large logs are cut"
@@ -82,7 +83,9 @@ class _Answers:
         plan = laid_out(context, ordered(promote(drafts, unlocks), last=sizes.nothing_alone(drafts)), sizes)
         removed = closure(target for draft in drafts for target in draft.targets)
         freed = _together(context.ledger, gone, context.books, context.now)
-        first = {target: _needs(draft, gone) for draft in self.drafts for target in draft.targets}
+        first: dict[Owner, str] = {}
+        for draft in self.drafts:
+            first |= dict.fromkeys(draft.targets, _needs(draft, gone))
         first |= dict.fromkeys(marked if self.refusal else (), self.refusal)
         return MarkedSet(marked, freed, plan, _without(context.ledger, marked - removed, first))
 
@@ -99,16 +102,25 @@ def _possible(drafts: Iterable[Draft], gone: frozenset[Owner]) -> tuple[Draft, .
 
 def _cut(draft: Draft, gone: frozenset[Owner]) -> Draft | None:
     """The draft for its targets in `gone` alone; None where there are none, or where it takes all or nothing."""
-    before = draft.trim or {}
-    left = tuple(t for t in draft.targets if t in gone and before.get(t, frozenset()) <= gone)
-    if left == draft.targets:
+    staying = frozenset(draft.targets) - gone
+    if not staying:
         return draft
+    staying = reached(staying, _turned(draft.trim or {}))  # and what they were made from
+    left = tuple(target for target in draft.targets if target not in staying)
     if not left or draft.command_for is None:
         return None
     requires = draft.requires
     if draft.requires_for is not None:
         requires = frozenset[str]().union(*(draft.requires_for[target] for target in left))
     return replace(draft, targets=left, requires=requires, command=draft.command_for(left))
+
+
+def _turned(edges: Mapping[Owner, Iterable[Owner]]) -> Mapping[Owner, Sequence[Owner]]:
+    found: defaultdict[Owner, list[Owner]] = defaultdict(list)
+    for one, others in edges.items():
+        for other in others:
+            found[other].append(one)
+    return found
 
 
 def _needs(draft: Draft, gone: frozenset[Owner]) -> str:

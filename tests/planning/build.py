@@ -248,7 +248,10 @@ class Scene:
         )
 
     def what_if(self) -> WhatIf:
-        context = PlanContext(
+        return what_if(self.context())
+
+    def context(self) -> PlanContext:
+        return PlanContext(
             self.snapshot(),
             self.ledger(),
             Books(self.releases, self.unread),
@@ -257,7 +260,6 @@ class Scene:
             self.last_used,
             NOW,
         )
-        return what_if(context)
 
     def filesystem(self) -> Filesystem:
         made = a_filesystem(self.total, self.used, HERE, mountpoint="/docker", fstype=self.fstype)

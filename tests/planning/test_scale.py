@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.causes.base import Draft
+from collectors.causes.unneeded import STEPS as STEPS_OF_CACHE
+from collectors.causes.unneeded import children_of, groups, rounds
 from collectors.model import Owner, OwnerKind
 from collectors.model.plan import Harm, Risk, Unlock
 from collectors.planning.order import ordered
-from collectors.planning.unlocks import Tally
+from collectors.planning.unlocks import Tally, reached
 from tests.owners import owner
-from tests.planning.build import GIB, Scene, ago, container, image, release, volume
+from tests.planning.build import GIB, Scene, ago, container, image, record, release, volume
 from tests.scale.growth import TOO_MUCH, growth
 
 STEPS = tuple(f"s{number}" for number in range(6))
@@ -112,3 +114,79 @@ def test_four_times_as_many_things_do_not_take_sixteen_times_as_long(until: floa
         return lambda: scene.plan(until=until)
 
     assert growth(prepared, 500) < TOO_MUCH
+
+
+Parents = Callable[[int, int], tuple[str, ...]]  # of the n-th of so many records
+
+SHAPES: dict[str, Parents] = {
+    "a chain, oldest first": lambda n, count: (f"r{n - 1}",) if n else (),
+    "a chain, youngest first": lambda n, count: (f"r{n + 1}",) if n + 1 < count else (),
+    "a star: all on one": lambda n, count: ("r0",) if n else (),
+    "a star: one on all": lambda n, count: () if n < count - 1 else tuple(f"r{other}" for other in range(count - 1)),
+    "a forest of chains": lambda n, count: (f"r{n - 1}",) if n % 50 else (),
+    "a forest of trees": lambda n, count: (f"r{(n - 1) // 2}",) if n % 500 else (),
+}
+
+
+def a_cache(count: int, parents: Parents) -> Scene:
+    """Records of every age, by number: such as go at once, late, after others, and such as stay."""
+    ages = (ago(days=30), ago(hours=1), ago(days=30), ago(days=3))
+    records = tuple(
+        record(f"r{n}", parents=parents(n, count), used=ages[n % 4], shared=n % 3 == 0, in_use=n == count // 3)
+        for n in range(count)
+    )
+    return Scene(build_cache=records, releases=tuple(release(GIB // count, f"build:r{n}") for n in range(count)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_build_cache_of_any_shape_is_planned_and_marked_in_time_that_grows_as_it_does(shape: str) -> None:
+    def prepared(count: int) -> Callable[[], object]:
+        scene = a_cache(count, SHAPES[shape])
+        marked = frozenset(owner(f"build:r{n}") for n in range(0, count, 2))
+        return lambda: (scene.plan(), scene.what_if()(marked))
+
+    assert growth(prepared, 500) < TOO_MUCH
+
+
+built_on = st.lists(st.lists(st.integers(0, 11), max_size=3), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(built_on, st.sets(st.integers(0, 11)))
+def test_records_go_round_by_round_those_first_that_nothing_is_built_on(
+    parents: list[list[int]], left: set[int]
+) -> None:
+    """Circles too: an engine that lists one must not hang us."""
+    cached = {f"r{n}": record(f"r{n}", parents=tuple(f"r{p}" for p in above)) for n, above in enumerate(parents)}
+    children = children_of(cached)
+    waiting = {f"r{n}" for n in left} & cached.keys()
+    expected: dict[str, int] = {}
+    while waiting:
+        free = {i for i in waiting if not children.get(i, frozenset()) & waiting} or set(waiting)
+        expected |= dict.fromkeys(free, max(expected.values(), default=-1) + 1)
+        waiting -= free
+    assert rounds({f"r{n}" for n in left} & cached.keys(), children) == expected
+
+
+@settings(deadline=None)
+@given(built_on, st.lists(st.integers(0, 4), min_size=12, max_size=12))
+def test_a_record_goes_with_its_latest_descendant_and_stays_with_one_that_stays(
+    parents: list[list[int]], kinds: list[int]
+) -> None:
+    ages = (ago(days=30), ago(hours=1), ago(days=3), ago(days=30), ago(days=30))
+    cached = {
+        f"r{n}": record(
+            f"r{n}",
+            parents=tuple(f"r{p}" for p in above),
+            used=ages[kinds[n]],
+            in_use=kinds[n] == 3,
+            shared=kinds[n] == 4,
+        )
+        for n, above in enumerate(parents)
+    }
+    children = children_of(cached)
+    found = groups(Scene(build_cache=tuple(cached.values())).context(), cached, children)
+    under = {i: reached((i,), children) & cached.keys() for i in cached}
+    assert found.step_of.keys() == {i for i in cached if not any(cached[j].in_use for j in under[i])}
+    for i, step in found.step_of.items():
+        assert all(STEPS_OF_CACHE.index(found.step_of[j]) <= STEPS_OF_CACHE.index(step) for j in under[i])

@@ -21,8 +21,8 @@ from collectors.causes.unneeded import (
     YOUNG,
     Children,
     Groups,
+    before,
     children_of,
-    descendants,
     groups,
     steps_before,
     young_s,
@@ -71,7 +71,7 @@ def _draft(
 ) -> Draft:
     inside = {record.id for record in records}
     own = [record.size for record in records if not record.shared]
-    before = steps_before(name, inside, found, children)
+    steps = steps_before(name, inside, found, children)
     title, needs, costs, harm, risk, rank = _WORDS[name]
     any_record = name in (SHARED, RECENT, YOUNG)
     return Draft(
@@ -88,10 +88,10 @@ def _draft(
         costs=costs,
         undo="none needed: the next build makes it again",
         automatic=True,
-        requires=frozenset[str]().union(*before.values()),
+        requires=frozenset[str]().union(*steps.values()),
         claimed=total(own, context.origin("sizes as the engine counts them")),
-        trim=descendants(inside, children) if any_record else None,
-        requires_for=before if any_record else None,
+        trim=before(children) if any_record else None,
+        requires_for=steps if any_record else None,
         command_for=lambda left: base.each_record(context.tool, (t.id for t in left), all_=True),
         young_s=young_s(context, records) if name == YOUNG else 0.0,
     )
