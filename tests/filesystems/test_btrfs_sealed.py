@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pytest
 
-from collectors.filesystems.btrfs.trees.blocks import orderly
+from collectors.filesystems.btrfs.trees.blocks import Slots
 from tests.filesystems import btrfs_replay as replay
 from tests.fuzz.targets import btrfs as fuzzed
 
@@ -55,8 +55,8 @@ def blocks_of(shape: str) -> list[tuple[bytes, int, int]]:
 
 
 def holds(block: bytes, count: int, level: int) -> bool:
-    rows = np.frombuffer(block, np.uint8).reshape(1, -1)
-    return bool(orderly(rows, np.array([count], np.uint64), level)[0])
+    rows = np.frombuffer(block[:96] + count.to_bytes(4, "little") + block[100:], np.uint8).reshape(1, -1)
+    return bool(Slots.of(rows, level).orderly()[0])
 
 
 @pytest.mark.parametrize("shape", replay.SHAPES)

@@ -37,9 +37,9 @@ def test_an_extent_is_held_by_all_who_refer_to_it(pairs: list[tuple[int, int]], 
         held[place * sector] = held.get(place * sector, 0) | mask
     keys = np.array([place * sector for place, _ in pairs], U64)
     numbers = np.array([sets.number(mask) for _, mask in pairs], I64)
-    rows, unions = sets.united(keys, numbers, agreed=keys)
-    assert {int(keys[row]): sets.masks[number] for row, number in zip(rows, unions.tolist(), strict=True)} == held
-    assert keys[rows].tolist() == sorted(held)
+    (found, _), unions = sets.united([(keys, keys, numbers)])
+    assert {key: sets.masks[number] for key, number in zip(found.tolist(), unions.tolist(), strict=True)} == held
+    assert found.tolist() == sorted(held)
 
 
 @given(references, st.lists(st.integers(0, 60), max_size=4))
@@ -88,7 +88,7 @@ def test_the_union_of_ranges_counts_each_byte_once(ranges: list[tuple[int, int]]
     for part in range(parts):
         mine = ranges[part::parts]
         starts = np.array([start for start, _ in mine], U64)
-        found.add(starts, starts + np.array([size for _, size in mine], U64))
+        found.add(starts, np.array([size for _, size in mine], U64))
     assert found.total() == len({byte for start, size in ranges for byte in range(start, start + size)})
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from queue import SimpleQueue
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -23,14 +23,21 @@ from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, ITEM_BYTES, POINTER
 from collectors.filesystems.btrfs.trees import chunk_map
 from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap, Stale
 from collectors.filesystems.btrfs.trees.device import Devices
+from collectors.model import dataclass
 
+I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
+Verdicts = NDArray[np.bool_]
 T = TypeVar("T")
+Reading = Sequence[Future[None]]
 
-_BATCH_BYTES = 8 << 20
+_BATCH_BYTES = 4 << 20
 _DECODERS = 2  # batches in work at once: most of it is numpy, which lets others run
+_AHEAD = 4  # batches that are read, or being read
 _RUN_BYTES = 1 << 20  # of one read
+_GAP_BYTES = 1 << 16  # what is not wanted is read with what lies around it
 READERS = 8  # requests in flight
 
 
@@ -66,6 +73,7 @@ class Blocks:
         self._devices = devices
         self._readers = readers
         self._size = top.node_bytes
+        self._skipped = memoryview(mmap.mmap(-1, _GAP_BYTES))  # nobody looks at what is read there
 
     def many(self, pointers: Iterable[Pointer], level: int) -> dict[Pointer, bytes]:
         """Some blocks of one level, few enough to be kept."""
@@ -74,10 +82,11 @@ class Blocks:
             return {}
         columns = [np.array(column, np.uint64) for column in zip(*ordered, strict=True)]
         buffer = memoryview(mmap.mmap(-1, len(ordered) * self._size))
-        blocks = self._filled(buffer, Pointers(columns[0], columns[1], columns[3], level))
+        wanted = Pointers(columns[0], columns[1], columns[3], level)
+        blocks, _ = self._checked(buffer, wanted, self._reading(buffer, wanted))
         return {pointer: block.tobytes() for pointer, block in zip(ordered, blocks, strict=True)}
 
-    def batches(self, wanted: Pointers, decoded: Callable[[slice, U8], T]) -> Iterator[tuple[slice, T]]:
+    def batches(self, wanted: Pointers, decoded: Callable[[slice, U8, Slots], T]) -> Iterator[tuple[slice, T]]:
         """(which of `wanted`, what `decoded` makes of those blocks), in order.
 
         The next batches are read, checked and decoded in threads while the caller works on this one. The array (blocks
@@ -86,59 +95,58 @@ class Blocks:
         count = len(wanted.addresses)
         step = _BATCH_BYTES // self._size
         parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
-        buffers: SimpleQueue[memoryview] = SimpleQueue()
-        for _ in parts[:_DECODERS]:
-            buffers.put(memoryview(mmap.mmap(-1, min(step, count) * self._size)))
+        buffers = deque(memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in parts[:_AHEAD])
 
-        def work(part: slice) -> T:
-            buffer = buffers.get()
-            try:
-                return decoded(part, self._filled(buffer, wanted.of(part)))
-            finally:
-                buffers.put(buffer)
+        def work(part: slice, buffer: memoryview, reading: Reading) -> T:
+            return decoded(part, *self._checked(buffer, wanted.of(part), reading))
 
         with ThreadPoolExecutor(_DECODERS, "btrfs decode") as decoders:
             coming: deque[tuple[slice, Future[T]]] = deque()
             try:
                 for part in parts:
-                    coming.append((part, decoders.submit(work, part)))
-                    if len(coming) > _DECODERS:
+                    if len(coming) == _AHEAD:
                         done, found = coming.popleft()
                         yield done, found.result()
+                    buffer = buffers[0]
+                    buffers.rotate(-1)
+                    coming.append((part, decoders.submit(work, part, buffer, self._reading(buffer, wanted.of(part)))))
                 for done, found in coming:
                     yield done, found.result()
             finally:
                 for _, found in coming:
                     found.cancel()
 
-    def _filled(self, buffer: memoryview, wanted: Pointers) -> U8:
+    def _reading(self, buffer: memoryview, wanted: Pointers) -> Reading:
+        """Begin to read these blocks one after the other into the buffer."""
         size, count = self._size, len(wanted.addresses)
-        devids, places = self.chunks.locate(wanted.addresses, 0)
-        together = (np.diff(devids) == 0) & (np.diff(wanted.addresses) == size) & (np.diff(places) == size)
-        starts = np.flatnonzero(np.concatenate(([True], ~together)))
-        runs: list[tuple[int, int, int, int]] = []
-        most = max(1, _RUN_BYTES // size)
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), count], strict=True):
-            for at in range(start, end, most):
-                runs.append((int(devids[at]), int(places[at]), at * size, min(at + most, end) * size))
-        self._read(buffer, runs)
         self.read_count += count
+        devids, places = self.chunks.locate(wanted.addresses, 0)
+        gaps = np.diff(places.astype(np.int64)) - size
+        apart = (np.diff(devids) != 0) | (gaps < 0) | (gaps > _GAP_BYTES) | (np.diff(places // _RUN_BYTES) != 0)
+        cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), count]
+
+        def read(start: int, end: int) -> None:
+            into, at = list[memoryview](), start
+            for last in (np.flatnonzero(gaps[start : end - 1]) + start).tolist():
+                into += [buffer[at * size : (last + 1) * size], self._skipped[: int(gaps[last])]]
+                at = last + 1
+            into.append(buffer[at * size : end * size])
+            with suppress(OSError):  # a bad sector, a missing device: found out when blocks are checked
+                self._devices.read(int(devids[start]), int(places[start]), into)
+
+        return [self._readers.submit(read, start, end) for start, end in pairwise(cuts)]
+
+    def _checked(self, buffer: memoryview, wanted: Pointers, reading: Reading) -> tuple[U8, Slots]:
+        """The blocks that are being read into the buffer; each that is not as its pointer says, from another copy."""
+        size, count = self._size, len(wanted.addresses)
+        for part in reading:
+            part.result()
         blocks = np.frombuffer(buffer, np.uint8, count * size).reshape(count, size)
-        for row in np.flatnonzero(~sound(blocks, wanted, self.top)).tolist():
+        slots = Slots.of(blocks, wanted.level)
+        wrong = np.flatnonzero(~sound(blocks, slots, wanted, self.top)).tolist()
+        for row in wrong:
             self._mend(buffer[row * size : (row + 1) * size], wanted.of(slice(row, row + 1)))
-        return blocks
-
-    def _read(self, buffer: memoryview, runs: list[tuple[int, int, int, int]]) -> None:
-        def work(mine: list[tuple[int, int, int, int]]) -> None:
-            for devid, place, start, end in mine:
-                with suppress(OSError):  # a bad sector, a missing device: found out below, block by block
-                    self._devices.read(devid, place, [buffer[start:end]])
-
-        if len(runs) == 1:
-            work(runs)
-            return
-        for _ in self._readers.map(work, [runs[n::READERS] for n in range(min(READERS, len(runs)))]):
-            pass
+        return blocks, Slots.of(blocks, wanted.level) if wrong else slots
 
     def _mend(self, row: memoryview, wanted: Pointers) -> None:
         """Read one block again, from each copy until one is right. Raises OSError where none can be read."""
@@ -152,14 +160,15 @@ class Blocks:
             except OSError as error:
                 failure = error
                 continue
-            if sound(np.frombuffer(row, np.uint8).reshape(1, self._size), wanted, self.top)[0]:
+            block = np.frombuffer(row, np.uint8).reshape(1, self._size)
+            if sound(block, Slots.of(block, wanted.level), wanted, self.top)[0]:
                 return
         if failure is not None:
             raise failure
         raise Stale(f"block {address} of level {wanted.level} is no longer what generation {self.top.generation} left")
 
 
-def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool_]:
+def sound(blocks: U8, slots: Slots, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool_]:
     """For each block, whether address, filesystem, generation, level, owner, checksum and inner order are right."""
     quads = blocks.view("<u8")
     own = np.zeros(len(blocks), np.bool_)
@@ -174,7 +183,7 @@ def sound(blocks: U8, wanted: Pointers, top: BtrfsSuperblock) -> NDArray[np.bool
     good = own & (quads[:, 6] == wanted.addresses) & (quads[:, 10] == wanted.generations)
     good &= np.where(wanted.owners == 0, shared, owner == wanted.owners)
     good &= (level == wanted.level) & ((count > 0) | (wanted.level == 0))
-    return np.asarray(good & chunk_map.right(blocks, top.checksum) & orderly(blocks, count, wanted.level))
+    return np.asarray(good & slots.orderly() & chunk_map.right(blocks, top.checksum))
 
 
 def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:
@@ -182,46 +191,84 @@ def _unaligned(blocks: U8, at: int, kind: str) -> NDArray[np.uint64]:
     return np.ascontiguousarray(blocks[:, at : at + width]).view(kind).ravel()
 
 
-Counts = NDArray[np.unsignedinteger]
-Verdicts = NDArray[np.bool_]
-
-_TYPE_AT, _OFFSET_AT, _PLACE_AT, _SIZE_AT = 8, 9, 17, 21
-
-
-def orderly(blocks: U8, counts: Counts, level: int) -> Verdicts:
-    """For each row, of which `counts` says how many items or pointers it has; more than there is room for are wrong."""
-    step = POINTER_BYTES if level else ITEM_BYTES
-    room = blocks.shape[1] - HEADER_BYTES
-    good = counts <= room // step
-    most = int(counts[good].max(initial=0))
-    if not most:
-        return np.asarray(good)
-    missing = np.arange(1, most) >= counts[:, None]  # of all but the first
-    ids = _column(blocks, most, step, 0, "<u8")
-    kinds = _column(blocks, most, step, _TYPE_AT, "u1")
-    offsets = _column(blocks, most, step, _OFFSET_AT, "<u8")
-    rises = kinds[:, 1:] == kinds[:, :-1]
-    rises &= offsets[:, 1:] > offsets[:, :-1]
-    rises |= kinds[:, 1:] > kinds[:, :-1]
-    rises &= ids[:, 1:] == ids[:, :-1]
-    rises |= ids[:, 1:] > ids[:, :-1]
-    good &= (rises | missing).all(axis=1)
-    return np.asarray(good if level else good & _packed(blocks, counts, most, room, missing))
+_POINTER = np.dtype(
+    {
+        "names": ["ids", "kinds", "offsets"],
+        "formats": ["<u8", "u1", "<u8"],
+        "offsets": [0, 8, 9],
+        "itemsize": POINTER_BYTES,
+    }
+)
+_ITEM = np.dtype([("ids", "<u8"), ("kinds", "u1"), ("offsets", "<u8"), ("places", "<u4"), ("sizes", "<u4")])
 
 
-def _packed(blocks: U8, counts: Counts, most: int, room: int, missing: Verdicts) -> Verdicts:
-    """The data of a leaf's first item ends with the leaf, and each further item's where the one before begins."""
-    places = _column(blocks, most, ITEM_BYTES, _PLACE_AT, "<u4")
-    ends = places + _column(blocks, most, ITEM_BYTES, _SIZE_AT, "<u4")
-    # Places that never rise leave no room for a sum that wraps.
-    packed = (ends[:, 1:] == places[:, :-1]) & (places[:, 1:] <= places[:, :-1])
-    good = (packed | missing).all(axis=1) & (ends[:, 0] == room) & (places[:, 0] <= room)
-    last = np.clip(counts, 1, most).astype(np.int64) - 1
-    good &= places[np.arange(len(blocks)), last] >= counts * np.uint64(ITEM_BYTES)
-    return np.asarray(good | (counts == 0))
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The items of some leaves, one leaf after the other; or the pointers of nodes, which have keys alone."""
 
+    counts: I64  # in each block; more than there is room for are none
+    fits: Verdicts
+    room: int  # bytes of a block behind its header
+    ids: U64
+    kinds: U8
+    offsets: U64
+    places: U32  # of their data, behind the header
+    sizes: U32
 
-def _column(blocks: U8, most: int, step: int, at: int, kind: str) -> NDArray[np.unsignedinteger]:
-    """One field of the first so many items of each block, with a copy that is aligned."""
-    strides = (blocks.strides[0], step)
-    return np.ndarray((len(blocks), most), kind, blocks.data, HEADER_BYTES + at, strides).copy()
+    @classmethod
+    def of(cls, blocks: U8, level: int) -> Slots:
+        """All that the headers count."""
+        counts = _unaligned(blocks, 96, "<u4").astype(np.int64)
+        kind = _POINTER if level else _ITEM
+        room = blocks.shape[1] - HEADER_BYTES
+        fits = counts <= room // kind.itemsize
+        counts[~fits] = 0
+        most = int(counts.max(initial=0))
+        raw, strides = np.dtype((np.void, kind.itemsize)), (blocks.strides[0], kind.itemsize)
+        table = np.ndarray((len(blocks), most), raw, blocks.data, HEADER_BYTES, strides)
+        packed = table[np.arange(most, dtype=np.int32) < counts.astype(np.int32)[:, None]].view(kind)
+        ids, kinds, offsets = (packed[name].copy() for name in ("ids", "kinds", "offsets"))
+        places, sizes = (np.empty(0, np.uint32) if level else packed[name].copy() for name in ("places", "sizes"))
+        return cls(counts, fits, room, ids, kinds, offsets, places, sizes)
+
+    @property
+    def rows(self) -> I64:
+        """The block of each."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def orderly(self) -> Verdicts:
+        """For each block, whether keys rise, and the data of items lies side by side from the end of the block on."""
+        behind = np.cumsum(self.counts)
+        follows = self._rise()
+        if len(self.places):
+            follows &= self._adjoin()
+        firsts = behind[(behind > 0) & (behind < len(self.ids))]
+        follows[firsts - 1] = True  # of the next block
+        good = self.fits.copy()
+        good[np.searchsorted(behind, np.flatnonzero(~follows) + 1, "right")] = False
+        return good & self._fill(behind) if len(self.places) else good
+
+    def _rise(self) -> Verdicts:
+        """For each but the first, whether its key is behind that of the one before."""
+        rises: Verdicts = self.kinds[1:] == self.kinds[:-1]
+        rises &= self.offsets[1:] > self.offsets[:-1]
+        rises |= self.kinds[1:] > self.kinds[:-1]
+        rises &= self.ids[1:] == self.ids[:-1]
+        rises |= self.ids[1:] > self.ids[:-1]
+        return rises
+
+    def _adjoin(self) -> Verdicts:
+        """For each item but the first, whether its data ends where that of the one before begins."""
+        # Places that never rise leave no room for a sum that wraps.
+        adjoin: Verdicts = self.places[1:] + self.sizes[1:] == self.places[:-1]
+        adjoin &= self.places[1:] <= self.places[:-1]
+        return adjoin
+
+    def _fill(self, behind: I64) -> Verdicts:
+        """For each leaf, whether its first item's data ends with the leaf, and none begins among the items."""
+        some = self.counts > 0
+        first, last = (behind - self.counts)[some], behind[some] - 1
+        good = np.ones(len(some), np.bool_)
+        good[some] = (self.places[first] + self.sizes[first] == self.room) & (self.places[first] <= self.room)
+        good[some] &= self.places[last] >= self.counts[some] * ITEM_BYTES
+        return good

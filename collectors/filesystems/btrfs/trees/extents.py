@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets
+from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets, Rows, sorted_rows
 
 
 class Copies:
@@ -79,12 +79,11 @@ _MANY = 1 << 19  # rows that wait before they are reduced; as many as there are 
 
 
 class ExtentHolders:
-    """8 bytes for each column and the set of each key, as much for what waits, twice that while it is reduced."""
+    """8 bytes for each column and the set of each key, as much for what waits, and 24 more while it is reduced."""
 
     def __init__(self, sets: RootSets) -> None:
         self._sets = sets
-        self._parts: list[tuple[U64, ...]] = []
-        self._holders: list[I64] = []
+        self._parts: list[Rows] = []
         self._count = self._reduced = 0
 
     def add(self, holders: I64, *columns: U64) -> None:
@@ -92,8 +91,7 @@ class ExtentHolders:
 
         The others are taken from any of the rows.
         """
-        self._holders.append(holders)
-        self._parts.append(columns)
+        self._parts.append((*columns, holders.view(np.uint64)))
         self._count += len(holders)
         if self._count - self._reduced > max(_MANY, self._reduced):
             self._reduce()
@@ -101,22 +99,16 @@ class ExtentHolders:
     def whole(self) -> tuple[I64, tuple[U64, ...]]:
         """The union of holders for each key, and the columns, in order of key. Nothing at all has no columns."""
         self._reduce()
-        return (self._holders[0], self._parts[0]) if self._parts else (np.empty(0, np.int64), ())
+        if not self._parts:
+            return np.empty(0, np.int64), ()
+        *columns, holders = self._parts[0]
+        return holders.view(np.int64), tuple(column.view(np.uint64) for column in columns)
 
     def _reduce(self) -> None:
         if self._count == self._reduced:
             return
-        # What is copied is let go at once, column by column: at ten million extents each column is 80 MB.
-        parts, holders = self._parts, np.concatenate(self._holders)
-        self._parts, self._holders = [], []
-        columns = [np.concatenate([part[number] for part in parts]) for number in range(len(parts[0]))]
-        parts.clear()
-        rows, unions = self._sets.united(columns[0], holders, agreed=columns[1])
-        del holders
-        kept: list[U64] = []
-        while columns:
-            kept.append(columns.pop(0)[rows])
-        self._parts, self._holders = [tuple(kept)], [unions]
+        columns, unions = self._sets.united(self._parts)
+        self._parts = [(*columns, unions.view(np.uint64))]
         self._count = self._reduced = len(unions)
 
 
@@ -160,27 +152,23 @@ def _count(counter: Counter[int], sets: I64, times: NDArray[np.unsignedinteger] 
         counter[number] += int(found[number])
 
 
-_MANY_INTERVALS = 1 << 20  # before they are united
+_MANY_INTERVALS = 1 << 20  # that wait before they are united
+_NOTHING = np.empty(0, np.uint64)
 
 
 class Intervals:
     """A growing union of intervals [start, end)."""
 
     def __init__(self) -> None:
-        self._starts: list[U64] = []
-        self._ends: list[U64] = []
-        self._count = self._known = 0
-        self._bound = _MANY_INTERVALS
+        self._parts: list[Rows] = []  # where intervals begin, and how long they are
+        self._count = self._known = self._apart = 0
 
-    def add(self, starts: U64, ends: U64) -> None:
-        """More intervals, in any order."""
-        starts, ends = _united(starts, ends)
-        self._starts.append(starts)
-        self._ends.append(ends)
+    def add(self, starts: U64, lengths: U64) -> None:
+        """More intervals, in any order; none is empty."""
+        self._parts.append((starts, lengths))
         self._count += len(starts)
-        if self._count > self._bound:
+        if self._count - self._apart > max(_MANY_INTERVALS, self._apart):
             self._unite()
-            self._bound = max(_MANY_INTERVALS, 2 * self._count)
 
     def known(self, count: int) -> None:
         """So many bytes more, which lie in no interval that is added."""
@@ -188,32 +176,27 @@ class Intervals:
 
     def total(self) -> int:
         """Bytes in the union, and those that were known."""
-        self._unite()
-        return self._known + sum(int((end - start).sum()) for start, end in zip(self._starts, self._ends, strict=True))
+        return self._known + int(self._unite()[1].sum())
 
     def within(self, starts: U64, ends: U64) -> U64:
         """Bytes of the union in each of these ranges."""
-        self._unite()
-        if not self._starts or not len(self._starts[0]):
+        begins, lengths = self._unite()
+        if not len(begins):
             return np.zeros(len(starts), np.uint64)
-        return _below(self._starts[0], self._ends[0], ends) - _below(self._starts[0], self._ends[0], starts)
+        return _below(begins, begins + lengths, ends) - _below(begins, begins + lengths, starts)
 
-    def _unite(self) -> None:
-        if len(self._starts) > 1:
-            starts, ends = _united(np.concatenate(self._starts), np.concatenate(self._ends))
-            self._starts, self._ends, self._count = [starts], [ends], len(starts)
-
-
-def _united(starts: U64, ends: U64) -> tuple[U64, U64]:
-    if not len(starts):
-        return starts, ends
-    order = np.argsort(starts)
-    starts = starts[order]
-    reach = np.maximum.accumulate(ends[order])
-    first = np.ones(len(starts), np.bool_)
-    first[1:] = starts[1:] > reach[:-1]
-    last = np.append(np.flatnonzero(first)[1:] - 1, len(starts) - 1)
-    return starts[first], reach[last]
+    def _unite(self) -> tuple[U64, U64]:
+        """In order, and apart."""
+        if self._count != self._apart:
+            starts, lengths = sorted_rows(self._parts)
+            ends = np.maximum.accumulate(starts + lengths)
+            first = np.ones(len(starts), np.bool_)
+            np.greater(starts[1:], ends[:-1], out=first[1:])
+            begins, last = starts[first], np.append(np.flatnonzero(first)[1:] - 1, len(starts) - 1)
+            self._parts = [(begins, ends[last] - begins)]
+            self._count = self._apart = len(begins)
+        apart = self._parts[0] if self._parts else (_NOTHING, _NOTHING)
+        return apart[0].view(np.uint64), apart[1].view(np.uint64)
 
 
 def _below(starts: U64, ends: U64, places: U64) -> U64:

@@ -5,7 +5,7 @@ Items of subvolumes to arrays: file extents, inodes, and which directory an inod
 Where the items come from (leaves of a device, answers of the kernel) is known to the caller: `Heads` says where each
 item's data starts in one flat array of bytes. Which block it comes from is its `row`.
 
-A batch of checked leaves: where its items are. Refuses items that reach beyond their block.
+A batch of checked leaves: what their items are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import ioctl
-from collectors.filesystems.btrfs.ioctl import HEADER_BYTES, ITEM_BYTES
+from collectors.filesystems.btrfs.ioctl import HEADER_BYTES
+from collectors.filesystems.btrfs.trees.blocks import Slots
 from collectors.model import dataclass
 from collectors.system.deadline import Malformed
 
@@ -47,7 +48,8 @@ _HEAD = np.dtype(
         "itemsize": 21,
     }
 )
-_MOST = np.uint64(62)  # bits of an address or a size
+_RAW_EXTENT = np.dtype((np.void, _EXTENT.itemsize))
+_MOST = 62  # bits of an address or a size
 _INODE = np.dtype(
     {
         "names": ["generation", "size", "taken", "mode"],
@@ -58,7 +60,7 @@ _INODE = np.dtype(
 )
 _PARENT = np.dtype([("parent", "<u8")])
 _FORMAT, _FILE, _LINK = 0o170000, 0o100000, 0o120000
-_FORMATS = np.array([0o010000, 0o020000, 0o040000, 0o060000, _FILE, _LINK, 0o140000], np.uint32)
+_FORMATS = np.isin(np.arange(16) << 12, [0o010000, 0o020000, 0o040000, 0o060000, _FILE, _LINK, 0o140000])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ class Heads:
     objectids: U64
     offsets: U64
     starts: I64
-    sizes: I64
+    sizes: NDArray[np.integer]
+
+    def of(self, chosen: NDArray[np.bool_]) -> Heads:
+        """Some of them."""
+        rows, starts, sizes = self.rows[chosen], self.starts[chosen], self.sizes[chosen]
+        return Heads(rows, self.objectids[chosen], self.offsets[chosen], starts, sizes)
 
 
 _NOTHING, _NOWHERE = np.empty(0, np.uint64), np.empty(0, np.int64)
@@ -109,6 +116,11 @@ class InodeRecords:
     taken: U64  # bytes of regular files as the kernel counts them for st_blocks, 0 for the rest
     made_in: U64  # generation
 
+    def of(self, chosen: NDArray[np.bool_]) -> InodeRecords:
+        """Some of them."""
+        columns = (self.inodes, self.apparent, self.taken, self.made_in)
+        return InodeRecords(self.rows[chosen], *(column[chosen] for column in columns))
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -133,39 +145,37 @@ def extents(flat: U8, heads: Heads) -> Extents:
     """EXTENT_DATA of real extents, preallocated ones included. Refuses what the kernel's tree checker refuses."""
     _at_least(heads, _HEAD.itemsize)
     whole = heads.sizes == _EXTENT.itemsize
-    _inline(gathered(flat, heads.starts[~whole], _HEAD), heads.sizes[~whole], heads.offsets[~whole])
-    found = gathered(flat, heads.starts[whole], _EXTENT)
-    inline = found["type"] == _INLINE
-    _inline(found[inline], heads.sizes[whole][inline], heads.offsets[whole][inline])
-    real = ~inline & (found["address"] != 0)
-    found = found[real]
-    _plausible(found)
-    return Extents(
-        rows=heads.rows[whole][real],
-        inodes=heads.objectids[whole][real],
-        addresses=found["address"].astype(np.uint64),
-        disk=found["disk"].astype(np.uint64),
-        ram=np.where(found["compression"] != 0, found["ram"], np.uint64(0)).astype(np.uint64),
-        starts=found["offset"].astype(np.uint64),
-        lengths=found["length"].astype(np.uint64),
-    )
+    if not whole.all():
+        _inline(gathered(flat, heads.starts[~whole], _HEAD), heads.sizes[~whole], heads.offsets[~whole])
+        heads = heads.of(whole)
+    found = gathered(flat, heads.starts, _EXTENT)
+    inline, addresses = found["type"] == _INLINE, found["address"].astype(np.uint64)
+    real = ~inline & (addresses != 0)
+    if not real.all():
+        _inline(found[inline], heads.sizes[inline], heads.offsets[inline])
+        found, addresses, heads = found.view(_RAW_EXTENT)[real].view(_EXTENT), addresses[real], heads.of(real)
+    disk, starts, lengths = (found[name].astype(np.uint64) for name in ("disk", "offset", "length"))
+    compressed = found["compression"] != 0
+    _plausible(found, compressed, (addresses, disk, starts, lengths))
+    ram = found["ram"] * compressed if compressed.any() else np.zeros(len(found), np.uint64)
+    return Extents(heads.rows, heads.objectids, addresses, disk, ram, starts, lengths)
 
 
-def _inline(found: NDArray[np.void], sizes: I64, offsets: U64) -> None:
+def _inline(found: NDArray[np.void], sizes: NDArray[np.integer], offsets: U64) -> None:
     """What lies in the item itself is a file's beginning, and fills it unless it is compressed."""
     fits = (found["ram"] == (sizes - _HEAD.itemsize).astype(np.uint64)) | (found["compression"] != 0)
     if ((found["type"] != _INLINE) | ~fits | (offsets != 0)).any():
         raise Malformed("an extent item that is neither inline nor whole")
 
 
-def _plausible(found: NDArray[np.void]) -> None:
-    beyond = (found["address"] | found["disk"] | found["offset"] | found["length"]) >> _MOST
-    odd = (found["type"] > _PREALLOCATED) | (found["compression"] > _ZSTD) | (found["disk"] == 0) | (beyond != 0)
-    odd |= (found["encryption"] != 0) | (found["encoding"] != 0)
-    odd |= (found["compression"] != 0) & (found["ram"] == 0)
-    if odd.any():
+def _plausible(found: NDArray[np.void], compressed: NDArray[np.bool_], sizes: tuple[U64, U64, U64, U64]) -> None:
+    """`sizes`: address, disk, offset and length of each."""
+    _, disk, starts, lengths = sizes
+    odd = (found["type"] > _PREALLOCATED).any() or (found["compression"] > _ZSTD).any() or not disk.all()
+    odd = odd or found["encryption"].any() or found["encoding"].any() or not found["ram"][compressed].all()
+    if odd or any(int(np.bitwise_or.reduce(column, initial=0)) >> _MOST for column in sizes):
         raise Malformed("an extent item that no kernel writes")
-    if ((found["compression"] == 0) & (found["offset"] + found["length"] > found["disk"])).any():
+    if ((starts + lengths > disk) & ~compressed).any():
         raise Malformed("a file uses more of an extent than there is")
 
 
@@ -174,17 +184,13 @@ def inodes(flat: U8, heads: Heads) -> InodeRecords:
     _at_least(heads, _INODE.itemsize)
     found = gathered(flat, heads.starts, _INODE)
     form = found["mode"] & _FORMAT
-    if not np.isin(form, _FORMATS).all():
+    if not _FORMATS[form >> 12].all():
         raise Malformed("an inode of no kind")
-    counted = (form == _FILE) | (form == _LINK)
-    nothing = np.uint64(0)
-    return InodeRecords(
-        heads.rows,
-        heads.objectids,
-        np.where(counted, found["size"], nothing).astype(np.uint64),
-        np.where(form == _FILE, found["taken"], nothing).astype(np.uint64),
-        found["generation"].astype(np.uint64),
-    )
+    files = form == _FILE
+    size, taken, made_in = (found[name].astype(np.uint64) for name in ("size", "taken", "generation"))
+    size *= files | (form == _LINK)
+    taken *= files
+    return InodeRecords(heads.rows, heads.objectids, size, taken, made_in)
 
 
 def links(flat: U8, near: Heads, far: Heads) -> Links:
@@ -222,32 +228,26 @@ _FILE_TYPES[[1, 12, 13, 24, 36, 37, 48, 60, 72, 84, 96, 108]] = True
 _ROOT_TYPES = (ioctl.ROOT_ITEM, ioctl.ROOT_BACKREF, ioctl.ROOT_REF, 248, 249)
 _FREE_SPACE = (2**64 - 11, 0)  # object and type of the old cache's heads, in the root tree
 _OWNER = np.dtype([("owner", "<u8")])
-_OBJECT = np.dtype([("objectid", "<u8")])
-_ITEM = np.dtype([("objectid", "<u8"), ("type", "u1"), ("offset", "<u8"), ("at", "<u4"), ("size", "<u4")])
 
 
 class Leaves:
-    def __init__(self, blocks: U8) -> None:
+    def __init__(self, blocks: U8, slots: Slots) -> None:
         self._flat = blocks.reshape(-1)
         self._size = blocks.shape[1]
-        self._counts = np.ascontiguousarray(blocks[:, 96:100]).view("<u4").ravel()
-        most = int(self._counts.max(initial=0))
-        self._kinds = np.ndarray(
-            (len(blocks), most), np.uint8, self._flat.data, HEADER_BYTES + 8, (self._size, ITEM_BYTES)
-        )
-        self._there = np.arange(most, dtype=np.uint32) < self._counts[:, None]
-        strange = ~_FILE_TYPES[self._kinds] & self._there
+        self._slots = slots
+        self._rows = slots.rows
+        strange = ~_FILE_TYPES[slots.kinds]
         if strange.any():
-            self._check(*np.nonzero(strange))
+            self._check(np.flatnonzero(strange))
 
-    def _check(self, rows: I64, slots: I64) -> None:
-        heads = gathered(self._flat, rows * self._size + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
-        roots = np.isin(heads["type"], _ROOT_TYPES)
-        roots |= (heads["objectid"] == _FREE_SPACE[0]) & (heads["type"] == _FREE_SPACE[1])
-        owners = gathered(self._flat, rows * self._size + 88, _OWNER)["owner"]
+    def _check(self, at: I64) -> None:
+        kinds, objectids = self._slots.kinds[at], self._slots.ids[at]
+        roots = np.isin(kinds, _ROOT_TYPES)
+        roots |= (objectids == _FREE_SPACE[0]) & (kinds == _FREE_SPACE[1])
+        owners = gathered(self._flat, self._rows[at] * self._size + 88, _OWNER)["owner"]
         unknown = ~roots | (owners != ioctl.ROOT_TREE)
         if unknown.any():
-            raise Malformed(f"an item of unknown type {int(heads['type'][unknown][0])}")
+            raise Malformed(f"an item of unknown type {int(kinds[unknown][0])}")
 
     def items(self, named: NDArray[np.bool_]) -> Items:
         """With the names in those blocks that are `named`."""
@@ -259,28 +259,21 @@ class Leaves:
 
     def spans(self) -> tuple[U64, U64]:
         """The object ids of each block's first and last item; of an empty block, any."""
-        last = HEADER_BYTES + np.maximum(self._counts.astype(np.int64) - 1, 0) * ITEM_BYTES
-        blocks = np.arange(len(self._counts)) * self._size
-        first, last = (gathered(self._flat, blocks + at, _OBJECT)["objectid"] for at in (HEADER_BYTES, last))
-        return first.astype(np.uint64), last.astype(np.uint64)
+        behind = np.cumsum(self._slots.counts)
+        ids = np.append(self._slots.ids, np.uint64(0))
+        return ids[behind - self._slots.counts], ids[np.maximum(behind - 1, 0)]
 
     def _heads(self, kind: int, wanted: NDArray[np.bool_] | None = None) -> Heads:
-        chosen = (self._kinds == kind) & self._there
+        if wanted is not None and not wanted.any():
+            return NO_HEADS
+        at = np.flatnonzero(self._slots.kinds == kind)
         if wanted is not None:
-            if not wanted.any():
-                return NO_HEADS
-            chosen &= wanted[:, None]
-        rows, slots = np.nonzero(chosen)
-        blocks = rows * self._size
-        items = gathered(self._flat, blocks + (HEADER_BYTES + slots * ITEM_BYTES), _ITEM)
-        within = HEADER_BYTES + items["at"].astype(np.int64)
-        sizes = items["size"].astype(np.int64)
-        if (within + sizes > self._size).any():
-            raise Malformed("an item ends behind its block")
+            at = at[wanted[self._rows[at]]]
+        rows = self._rows[at]
         return Heads(
             rows=rows,
-            objectids=items["objectid"].astype(np.uint64),
-            offsets=items["offset"].astype(np.uint64),
-            starts=blocks + within,
-            sizes=sizes,
+            objectids=self._slots.ids[at],
+            offsets=self._slots.offsets[at],
+            starts=rows * self._size + HEADER_BYTES + self._slots.places[at],
+            sizes=self._slots.sizes[at],
         )

@@ -23,6 +23,7 @@ from collectors.system.deadline import Malformed
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 Column = NDArray[np.unsignedinteger]
+Rows = Sequence[NDArray[np.integer]]  # column by column
 Flags = NDArray[np.bool_]
 
 GONE = -1  # of a leaf that no tree leads to any more, instead of the number of its set
@@ -30,6 +31,7 @@ GONE = -1  # of a leaf that no tree leads to any more, instead of the number of 
 _FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
 _LENGTH_BITS = 16
 _MOST_WORDS = 1 << 22  # of unions, at a time
+_WORD_BITS = 64
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -54,21 +56,20 @@ class RootSets:
         """For each set so far, whether it has any of these bits."""
         return np.array([bool(mask & bits) for mask in self.masks], np.bool_)
 
-    def united(self, keys: U64, sets: I64, agreed: U64) -> tuple[NDArray[np.intp], I64]:
-        """For each distinct key, the index of one of its rows and the union of its sets; keys come out in order.
+    def united(self, parts: list[Rows]) -> tuple[list[U64], I64]:
+        """Rows of several parts: a key, a column that all rows of one key agree on, others; last, a set.
 
-        Raises Malformed where rows of one key do not agree on their value in `agreed`.
+        Each key once, in order, and the union of its sets. The other columns are those of any of its rows. Takes the
+        parts away. Raises Malformed where rows of one key do not agree.
         """
-        order = _sorted(keys, sets)
-        # One ordered column at a time: this is where the walk of a large filesystem needs most memory.
-        first = _changes(keys[order])
-        if (~first & _changes(agreed[order])).any():
+        *columns, sets = sorted_rows(parts)
+        chosen = sets.astype(np.int64)
+        del sets
+        first = _changes(columns[0])
+        if (~first & _changes(columns[1])).any():
             raise Malformed("two pointers to one place disagree on what is there")
-        ordered_sets = sets[order]
-        new = first | _changes(ordered_sets)
-        rows, chosen, starts = order[new], ordered_sets[new], np.flatnonzero(first[new])
-        del order, ordered_sets, new, first
-        sizes = np.diff(np.append(starts, len(rows)))
+        starts = np.flatnonzero(first)
+        sizes = np.diff(np.append(starts, len(chosen)))
         unions = chosen[starts]
         wide = np.flatnonzero(sizes > 1)
         step = _MOST_WORDS // self._width
@@ -76,7 +77,7 @@ class RootSets:
             part = wide[at : at + step]
             inside = _spread(starts[part], sizes[part])
             unions[part] = self._unions(chosen[inside], np.cumsum(sizes[part]) - sizes[part])
-        return rows[starts], unions
+        return [column[starts] for column in columns], unions
 
     def _unions(self, sets: I64, starts: I64) -> I64:
         """The union of each run of sets."""
@@ -108,16 +109,53 @@ def _distinct(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.i
 def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
     """For each value, whether it differs from the one before; the first does."""
     changes = np.ones(len(ordered), np.bool_)
-    changes[1:] = ordered[1:] != ordered[:-1]
+    np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
     return changes
 
 
-def _sorted(keys: U64, sets: I64) -> NDArray[np.intp]:
-    """Indices in order of key, and of set where both fit into one number: equal rows that meet are one."""
-    if len(keys) and int(sets.max()) < 1 << 20 and int(keys.max()) < 1 << 56 and not (keys & np.uint64(0xFFF)).any():
-        both: U64 = keys << np.uint64(8) | sets.astype(np.uint64)
-        return np.argsort(both)
-    return np.argsort(keys)
+def sorted_rows(parts: list[Rows]) -> list[U64]:
+    """The rows of all parts in order of their first column, those that are alike once; column by column.
+
+    They are packed into one number each where they fit, which is quickest by far to sort. Where they do not, only
+    neighbours that are alike become one. The list of parts is emptied: what is no longer needed is let go.
+    """
+    spans = [_span(column) for column in zip(*parts, strict=True)]
+    if sum(width for _, width in spans) > _WORD_BITS:
+        return _by_first(parts)
+    packed = np.zeros(sum(len(part[0]) for part in parts), np.uint64)
+    for number, (lowest, width) in enumerate(spans):
+        packed <<= np.uint64(width)
+        if width:
+            column = np.concatenate([part[number] for part in parts]).astype(np.uint64, copy=False)
+            packed |= column >> np.uint64(lowest)
+    parts.clear()
+    packed.sort()
+    packed = packed[_changes(packed)]
+    columns: list[U64] = []
+    for lowest, width in reversed(spans):
+        columns.append((packed & np.uint64((1 << width) - 1)) << np.uint64(lowest))
+        packed >>= np.uint64(width)
+    return columns[::-1]
+
+
+def _span(column: Rows) -> tuple[int, int]:
+    """The lowest bit that is set in any of these numbers, and how many there are from it to the highest."""
+    used = 0
+    for part in column:
+        used |= int(np.bitwise_or.reduce(part, initial=0))
+    lowest = max(0, (used & -used).bit_length() - 1)
+    return lowest, (used >> lowest).bit_length()
+
+
+def _by_first(parts: list[Rows]) -> list[U64]:
+    columns = [np.concatenate(column).astype(np.uint64, copy=False) for column in zip(*parts, strict=True)]
+    parts.clear()
+    order = np.argsort(columns[0])
+    columns = [column[order] for column in columns]
+    new = np.zeros(len(order), np.bool_)
+    for column in columns:
+        new |= _changes(column)
+    return [column[new] for column in columns]
 
 
 def _spread(starts: I64, sizes: I64) -> I64:
@@ -159,8 +197,8 @@ def became_of(old: Earlier, sets: RootSets, now: I64, bits: Sequence[str]) -> I6
 class Pieces(NamedTuple):
     """References: the address of the extent, and the set of holders."""
 
-    addresses: U64  # in sectors
     keys: U64  # one number for what is referenced: where it begins and its length; extents lie apart, so parts do
+    addresses: U64  # in sectors
     sets: I64
 
 
@@ -170,15 +208,14 @@ def pieces(columns: Sequence[Column], sets: I64, nobody: int) -> Pieces | None:
     addresses, starts, lengths = (column[held].astype(np.uint64) for column in columns)
     if int(lengths.max(initial=0)) >> _LENGTH_BITS or int((addresses + starts).max(initial=0)) >> 64 - _LENGTH_BITS:
         return None
-    return Pieces(addresses, (addresses + starts) << np.uint64(_LENGTH_BITS) | lengths, sets[held])
+    return Pieces((addresses + starts) << np.uint64(_LENGTH_BITS) | lengths, addresses, sets[held])
 
 
 def differing(one: Pieces, other: Pieces, sets: RootSets) -> U64:
     """Addresses of the extents of which any piece is held by others in the two."""
-    (first, unions), (second, unions_) = (sets.united(part.keys, part.sets, agreed=part.keys) for part in (one, other))
-    keys, keys_ = one.keys[first], other.keys[second]
+    ((keys, addresses), unions), ((keys_, addresses_), unions_) = (sets.united([part]) for part in (one, other))
     here, there = _unlike(keys, unions, keys_, unions_), _unlike(keys_, unions_, keys, unions)
-    return np.concatenate((one.addresses[first[here]], other.addresses[second[there]]))
+    return np.concatenate((addresses[here], addresses_[there]))
 
 
 def _unlike(keys: U64, unions: I64, others: U64, other_unions: I64) -> Flags:

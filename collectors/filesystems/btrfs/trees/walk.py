@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees import leaves
-from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
+from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers, Slots
 from collectors.filesystems.btrfs.trees.chunk_map import Stale
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentHolders, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
@@ -63,23 +63,24 @@ class Findings:
         inodes, links = items.inodes, items.links
         self.large.add(sets, inodes)
         late = self.splitter.late(sets, inodes.rows, inodes.inodes)
-        self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
-        self.tally.add_inodes(sets[inodes.rows[~late]], inodes.apparent[~late])
+        if late.any():
+            self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
+            inodes = inodes.of(~late)
+        self.tally.add_inodes(sets[inodes.rows], inodes.apparent)
         if len(links.rows):
             self.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
         self.take_extents(items.extents, sets)
 
     def take_extents(self, extents: leaves.Extents, sets: I64) -> None:
         """Enter references to extents."""
-        plain = extents.ram == 0
-        begin = extents.addresses[plain] + extents.starts[plain]
-        self.referenced.add(begin, begin + extents.lengths[plain])
-        holders, addresses, disk, ram = sets[extents.rows], extents.addresses, extents.disk, extents.ram
+        plain = extents if not extents.ram.any() else extents.of(extents.ram == 0)
+        self.referenced.add(plain.addresses + plain.starts, plain.lengths)
         late = self.splitter.late(sets, extents.rows, extents.inodes)
         if late.any():
-            self.splitter.add_extents(holders[late], extents.inodes[late], addresses[late], disk[late], ram[late])
-            addresses, disk, ram, holders = addresses[~late], disk[~late], ram[~late], holders[~late]
-        self.extents.add(addresses, disk, ram, holders)
+            kept = extents.of(late)
+            self.splitter.add_extents(sets[kept.rows], kept.inodes, kept.addresses, kept.disk, kept.ram)
+            extents = extents.of(~late)
+        self.extents.add(extents.addresses, extents.disk, extents.ram, sets[extents.rows])
 
     def settle(self) -> None:
         """All items have been seen: what was kept back finds its holders."""
@@ -209,13 +210,13 @@ class Walk:
             self._read(wanted, marks[chosen], sets[chosen], levels)
 
     def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, ExtentHolders]) -> None:
-        def children(part: slice, blocks: U8) -> tuple[I64, U64, U64, U64]:
+        def children(part: slice, blocks: U8, _: Slots) -> tuple[I64, U64, U64, U64]:
             _check_begins(blocks, marks[part], wanted.generations[part])
             return self._children(blocks, wanted.addresses[part], sets[part])
 
-        def leaves(part: slice, blocks: U8) -> tuple[NDArray[np.void], Items]:
+        def leaves(part: slice, blocks: U8, slots: Slots) -> tuple[NDArray[np.void], Items]:
             _check_begins(blocks, marks[part], wanted.generations[part])
-            return self._leaves(Leaves(blocks), wanted.of(part), marks[part], sets[part])
+            return self._leaves(Leaves(blocks, slots), wanted.of(part), marks[part], sets[part])
 
         if wanted.level:
             for _, below in self._blocks.batches(wanted, children):
