@@ -1,36 +1,49 @@
-"""The exact walk side by side with `btrfs filesystem du -s` and `compsize`, on one large filesystem made for it.
+"""The exact walk beside the least that any walk must do, and beside other tools, on one large filesystem made for it.
 
-And with the least that any walk must do: all chunks of metadata read once, in order, past the cache; caches of the loop
-file warm and cold. Then what a look costs after a change: one in a hundred files, a snapshot, a deleted subvolume.
+The least: all chunks of metadata read once, in order, past the cache; the loop file's cache warm and cold. Beside it a
+walk that reads all, and what a look costs after a change: one file in a hundred, a snapshot, a deleted subvolume. Every
+look tells what a walk of all tells, and the last one what the kernel counts for its quotas, to the byte.
 
-`python -m tests.bench.btrfs_walk` (root, loop devices, about 8 GiB below /tmp, some minutes) prints a table and writes
-it to btrfs_walk.md beside this file. Each measurement is a process of its own; the others run with caches warm.
+`python -m tests.bench.btrfs_walk` (root, loop devices, about 8 GiB below /tmp, less than eight minutes, of which four
+for the other tools; `--alone` leaves them out) prints two tables and writes them to btrfs_walk.md beside this file.
+`--python VENV/bin/python` measures the program as it is installed there. Each measurement is a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import mmap
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.bench import btrfs_filesystem
+from tests.machine.btrfs_lab import qgroups
 
 HERE = Path(__file__).parent
-_PIECE_BYTES = 4 << 20
-_BARE = "all metadata chunks, read in order"
-_BARE_COLD = "all metadata chunks, read in order, cold"
 MIB = 1 << 20
+ROUNDS = 3
+BARE, ALL, FILES, SNAPSHOT, DELETED, SAME = (
+    "all metadata chunks, read in order",
+    "a look that reads all",
+    "a look after 1 % of the files changed",
+    "a look after a snapshot was made",
+    "a look after a subvolume was deleted",
+    "a look when nothing has changed",
+)
+COLD = ", cold"
+# × the bare read, warm or cold as they are.
+LIMITS = {ALL: 6.0, FILES: 2.5, SNAPSHOT: 2.5, DELETED: 2.5, ALL + COLD: 1.5}
+
+Look = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,124 +53,110 @@ class Run:
     wall_s: float
     cpu_s: float
     peak_mib: int
-    output: str
 
 
-def measured(*words: str) -> Run:
-    """Run one command. Its memory is its own: wait4 tells of this child alone."""
+def measured(*words: str) -> tuple[Run, str]:
+    """Run one command, and what it says. Its memory is its own: wait4 tells of this child alone."""
     began = time.monotonic()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     with tempfile.TemporaryFile("w+") as output:
-        child = subprocess.Popen(words, stdout=output)
+        child = subprocess.Popen(words, stdout=output, env=environment, cwd="/")
         _, status, used = os.wait4(child.pid, 0)
         wall = time.monotonic() - began
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             raise RuntimeError(f"{words[0]} ended with {child.returncode}")
         output.seek(0)
-        return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024, output.read())
+        return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024), output.read()
 
 
-def ours(at: Path, state: Path) -> None:
-    """In a process of its own: what `ullage` does for one filesystem, imports and all."""
-    from collectors.filesystems import btrfs
-    from collectors.model.reading import Exact
-    from collectors.system.deadline import this_host
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The filesystem, and who looks at it."""
 
-    facts = btrfs.filesystem(at, this_host(), timeout_s=30)
-    assert isinstance(facts, Exact), facts
-    began = time.monotonic()
-    found = btrfs.sharing(at, this_host(), facts.value, (), deadline_s=600, cache=state)
-    took_s = time.monotonic() - began
-    assert isinstance(found, Exact), found
-    table = found.value
-    print(
-        json.dumps(
-            {
-                "took_s": took_s,
-                "method": table.method,
-                "age_s": table.age_s,
-                "residuals": [table.residual_data_bytes, table.residual_metadata_bytes],
-                "drifts": [table.drift_data_bytes, table.drift_metadata_bytes],
-                "blocks_read": table.blocks_read,
-                "memory_lost": table.memory_lost,
-                "metadata_bytes": table.tree_metadata_bytes,
-                "node_bytes": facts.value.node_bytes,
-                "subvolumes": sum(not one.unit.startswith("<") for one in table.holdings),
-                "rows": len(table.rows),
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-        )
-    )
+    python: Path
+    at: Path
+    image: Path
+    device: str
+    base: Path
 
+    def bare(self) -> Look:
+        return self._asked("bare", self.device)
 
-def bare(at: Path, device: Path) -> None:
-    """In a process of its own: every chunk of metadata, one copy, in order and past the cache."""
-    from collectors.filesystems.btrfs import ioctl, search
-
-    with ioctl.opened(at) as fd:
-        chunks = [chunk for _, chunk in search.chunk_items(fd) if ioctl.kind(chunk.flags) == "metadata"]
-    buffer = memoryview(mmap.mmap(-1, _PIECE_BYTES))
-    direct = os.open(device, os.O_RDONLY | os.O_DIRECT)
-    began, read = time.monotonic(), 0
-    for chunk in chunks:
-        for offset in range(0, chunk.logical_bytes, _PIECE_BYTES):
-            piece = buffer[: min(_PIECE_BYTES, chunk.logical_bytes - offset)]
-            read += os.preadv(direct, [piece], chunk.stripes[0][1] + offset)
-    assert read == sum(chunk.logical_bytes for chunk in chunks)
-    print(json.dumps({"took_s": time.monotonic() - began, "blocks_read": 0}))
-
-
-def dropped() -> None:
-    """Nothing of the loop file is in memory any more."""
-    os.sync()
-    Path("/proc/sys/vm/drop_caches").write_text("3")
-
-
-def looks(at: Path, base: Path, device: str) -> dict[str, list[dict[str, Any]]]:
-    """Three looks of each kind; the bare read beside them."""
-    child = (sys.executable, "-m", "tests.bench.btrfs_walk")
-    new, state = base / "new", base / "looks"
-
-    def read() -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(measured(*child, "--bare", str(at), device).output)
-        return found
-
-    def look(kept: Path) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(measured(*child, "--child", str(at), str(kept)).output)
+    def look(self, state: Path) -> Look:
+        """With what the last look left in this folder."""
+        found = self._asked("look", str(state))
         assert (found["method"], found["residuals"], found["memory_lost"]) == ("device trees", [0, 0], ""), found
         return found
 
-    found: dict[str, list[dict[str, Any]]] = {}
+    def anew(self) -> Look:
+        """With nothing that was left."""
+        shutil.rmtree(self.base / "new", ignore_errors=True)
+        return self.look(self.base / "new")
 
-    def enter(name: str, answer: dict[str, Any]) -> None:
+    def _asked(self, what: str, other: str) -> Look:
+        _, said = measured(str(self.python), "-P", str(HERE / "btrfs_look.py"), what, str(self.at), other)
+        found: Look = json.loads(said)
+        return found
+
+    def forget(self) -> None:
+        """Nothing of the loop file is in memory any more; other files are left as they are."""
+        os.sync()
+        with self.image.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def looks(bench: Bench) -> dict[str, list[Look]]:
+    """Some looks of each kind; the bare read beside them."""
+    found: dict[str, list[Look]] = {}
+    state = bench.base / "looks"
+
+    def enter(name: str, answer: Look) -> Look:
         found.setdefault(name, []).append(answer)
+        return answer
 
-    look(state)
-    for number in range(3):
-        enter(_BARE, read())
-        shutil.rmtree(new, ignore_errors=True)
-        enter("all is read", look(new))
-        btrfs_filesystem.changed_again(at, number)
-        enter("1 % of the files changed", look(state))
-        btrfs_filesystem.snapshot_again(at, number)
-        enter("a snapshot made", look(state))
-        btrfs_filesystem.deleted_again(at, number)
-        enter("a subvolume deleted", look(state))
-        dropped()
-        enter(_BARE_COLD, read())
-        dropped()
-        shutil.rmtree(new, ignore_errors=True)
-        enter("all is read, cold", look(new))
+    changes: tuple[tuple[str, Callable[[Path, int], None]], ...] = (
+        (FILES, btrfs_filesystem.changed_again),
+        (SNAPSHOT, btrfs_filesystem.snapshot_again),
+        (DELETED, btrfs_filesystem.deleted_again),
+    )
+    bench.look(state)
+    for number in range(ROUNDS):
+        enter(SAME, bench.look(state))
+        enter(BARE, bench.bare())
+        enter(ALL, bench.anew())
+        for name, change in changes:
+            change(bench.at, number)
+            enter(name, bench.look(state))
+        bench.forget()
+        enter(BARE + COLD, bench.bare())
+        bench.forget()
+        whole = enter(ALL + COLD, bench.anew())
+        assert (whole["held"], whole["rows"]) == (found[DELETED][-1]["held"], found[DELETED][-1]["rows"]), number
     return found
 
 
-def looked(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The second table: the quickest of three."""
+def counted(bench: Bench, last: Look) -> tuple[int, float]:
+    """How many subvolumes hold what the kernel counts for quotas, all of them; and how long the kernel counted."""
+    began = time.monotonic()
+    truth = {last["units"][str(number)]: list(counts) for number, counts in qgroups(bench.at).items()}
+    took_s = time.monotonic() - began
+    assert last["held"] == truth
+    return len(truth), took_s
+
+
+def looked(found: dict[str, list[Look]]) -> str:
+    """The table of looks: the quickest of each kind."""
     best = {name: min(runs, key=lambda one: one["took_s"]) for name, runs in found.items()}
-    lines = ["| look | s | × all metadata chunks read in order | blocks read |", "|---|--:|--:|--:|"]
-    for name, one in best.items():
-        least = best[_BARE_COLD if "cold" in name else _BARE]["took_s"]
-        lines.append(f"| {name} | {one['took_s']:.2f} | {one['took_s'] / least:.1f} | {one['blocks_read']:,} |")
+    lines = ["| | s | CPU s | peak MiB | × bare read | limit | blocks read |", "|---|--:|--:|--:|--:|--:|--:|"]
+    for name in (BARE, ALL, FILES, SNAPSHOT, DELETED, SAME, BARE + COLD, ALL + COLD):
+        one = best[name]
+        times = one["took_s"] / best[BARE + COLD * name.endswith(COLD)]["took_s"]
+        limit = LIMITS.get(name)
+        told = "" if limit is None else f"{limit}" if times <= limit else f"{limit} (missed)"
+        figures = f"{one['took_s']:.3f} | {one['cpu_s']:.2f} | {one['peak_mib']} | {times:.2f}"
+        lines.append(f"| {name} | {figures} | {told} | {one['blocks_read']:,} |")
     return "\n".join([*lines, ""])
 
 
@@ -176,73 +175,65 @@ def extents(device: str) -> int:
     return count
 
 
-def compared(at: Path, state: Path) -> tuple[dict[str, Any], dict[str, Run]]:
-    """Facts of the filesystem, and each tool's run."""
-    child = (sys.executable, "-m", "tests.bench.btrfs_walk", "--child", str(at), str(state))
-    runs = {"ullage, exact walk": measured(*child)}
-    facts: dict[str, Any] = json.loads(runs["ullage, exact walk"].output)
-    runs["ullage, again, nothing changed"] = measured(*child)
-    again = json.loads(runs["ullage, again, nothing changed"].output)
-    assert again["age_s"] > 0
-    facts["again_s"] = again["took_s"]
-    assert (facts["method"], facts["residuals"], facts["drifts"]) == ("device trees", [0, 0], [0, 0]), facts
-    subvolumes = sorted(path for path in at.iterdir() if path.is_dir())
-    runs["btrfs filesystem du -s"] = measured("btrfs", "filesystem", "du", "-s", *map(str, subvolumes))
-    runs["compsize"] = measured("compsize", str(at))
-    return facts, runs
-
-
-def told(facts: dict[str, Any], runs: dict[str, Run], extent_count: int) -> str:
-    """The table, in Markdown."""
+def others(bench: Bench) -> str:
+    """The table of tools: whole processes, caches warm."""
+    words = (str(bench.python), "-P", str(HERE / "btrfs_look.py"), "look", str(bench.at), str(bench.base / "beside"))
+    subvolumes = sorted(str(path) for path in bench.at.iterdir() if path.is_dir())
+    runs = {
+        "ullage, exact walk": measured(*words)[0],
+        "ullage, again, nothing changed": measured(*words)[0],
+        "compsize": measured("compsize", str(bench.at))[0],
+        "btrfs filesystem du -s": measured("btrfs", "filesystem", "du", "-s", *subvolumes)[0],
+    }
     walk = runs["ullage, exact walk"]
-    blocks = facts["metadata_bytes"] // facts["node_bytes"]
-    lines = [
-        "# Exact walk of btrfs, side by side",
-        "",
-        f"{platform.release().split('-')[0]}, {os.cpu_count()} CPUs, one loop device. "
-        f"{facts['subvolumes']} subvolumes, {extent_count:,} data extents, "
-        f"{facts['metadata_bytes'] // MIB:,} MiB of tree blocks ({blocks:,}). "
-        f"The walk read {facts['blocks_read']:,} blocks, {facts['blocks_read'] / blocks:.2f} for each there is; "
-        f"residual and drift 0 bytes; {facts['rows']:,} rows. Load of the machine: {os.getloadavg()[0]:.1f}.",
-        "",
-        "| what | wall s | CPU s | peak MiB | × wall | × CPU |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
+    lines = ["| whole process | wall s | CPU s | peak MiB | × wall | × CPU |", "|---|--:|--:|--:|--:|--:|"]
     for name, run in runs.items():
-        lines.append(
-            f"| {name} | {run.wall_s:.2f} | {run.cpu_s:.2f} | {run.peak_mib} "
-            f"| {run.wall_s / walk.wall_s:.1f} | {run.cpu_s / walk.cpu_s:.1f} |"
-        )
-    told_s = f"the answer itself took {facts['took_s']:.2f} s, and {facts['again_s']:.3f} s when nothing had changed"
-    return "\n".join([*lines, "", f"Every run is a fresh process, its imports included; {told_s}.", ""])
+        times = f"{run.wall_s / walk.wall_s:.1f} | {run.cpu_s / walk.cpu_s:.1f}"
+        lines.append(f"| {name} | {run.wall_s:.2f} | {run.cpu_s:.2f} | {run.peak_mib} | {times} |")
+    return "\n".join([*lines, ""])
+
+
+def page(bench: Bench, beside: bool) -> str:
+    """All that is written down."""
+    table = "" if not beside else others(bench)
+    extent_count = extents(bench.device)
+    found = looks(bench)
+    first, last = found[ALL][0], found[ALL + COLD][-1]
+    equal, counted_s = counted(bench, last)
+    blocks = first["metadata_bytes"] // first["node_bytes"]
+    head = (
+        f"{platform.release().split('-')[0]}, {os.cpu_count()} CPUs, one loop device. "
+        f"{extent_count:,} data extents, {len(first['held'])} subvolumes, {first['rows']:,} sets of them; "
+        f"{first['metadata_bytes'] // MIB:,} MiB of tree blocks ({blocks:,}) in "
+        f"{found[BARE][0]['bytes'] // MIB:,} MiB of chunks. Residual 0 bytes in every look; in the end all {equal} "
+        f"subvolumes hold, referenced and exclusive, what a rescan of quotas counts in {counted_s:.0f} s. "
+        f"Load of the machine: {os.getloadavg()[0]:.1f}."
+    )
+    note = f"The quickest of {ROUNDS}. Seconds of the answer itself, the loading of numpy included."
+    return "\n".join(["# Exact walk of btrfs, side by side", "", head, "", looked(found), note, "", table])
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--child", nargs=2, type=Path)
-    asked.add_argument("--bare", nargs=2, type=Path)
-    asked.add_argument("--files", type=int, default=150_000)
-    asked.add_argument("--depth", type=int, default=26)
-    found = asked.parse_args()
-    if found.child:
-        ours(*found.child)
-        return
-    if found.bare:
-        bare(*found.bare)
-        return
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--python", type=Path, default=Path(sys.executable), help="the interpreter of a venv")
+    words.add_argument("--alone", action="store_true", help="without the other tools")
+    words.add_argument("--print", action="store_true", help="leave btrfs_walk.md as it is")
+    words.add_argument("--files", type=int, default=150_000)
+    words.add_argument("--depth", type=int, default=26)
+    given = words.parse_args()
     with tempfile.TemporaryDirectory(prefix="ullage-bench-") as folder:
         base = Path(folder)
         image, at = base / "disk.img", base / "mnt"
         btrfs_filesystem.mounted(image, at, 24)
         try:
-            btrfs_filesystem.filled(at, files=found.files, depth=found.depth)
-            facts, runs = compared(at, base / "state")
-            source = btrfs_filesystem.run("findmnt", "-no", "SOURCE", str(at)).split("[")[0].strip()
-            text = told(facts, runs, extents(source)) + "\n" + looked(looks(at, base, source))
+            btrfs_filesystem.filled(at, files=given.files, depth=given.depth)
+            device = btrfs_filesystem.run("findmnt", "-no", "SOURCE", str(at)).split("[")[0].strip()
+            text = page(Bench(given.python.absolute(), at, image, device, base), not given.alone)
         finally:
             btrfs_filesystem.unmounted(image, at)
-    (HERE / "btrfs_walk.md").write_text(text)
     print(text)
+    if not given.print:
+        (HERE / "btrfs_walk.md").write_text(text)
 
 
 if __name__ == "__main__":
