@@ -165,7 +165,7 @@ _ROOTS = ("/var/lib/containerd", "/var/lib/rancher/k3s/agent/containerd", "/var/
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """A running dockerd, containerd or buildkitd."""
+    """A running dockerd, containerd or buildkitd, or what watches a container of Podman's. `root` "": not told."""
 
     name: str
     pid: int
@@ -194,26 +194,32 @@ def engine_processes(host: Host) -> Iterator[EngineProcess]:
 
 def _dockerd(pid: int, words: list[str], folder: Path) -> EngineProcess:
     usual = docker_places(folder)
-    config = _json(folder, _option(words, "--config-file") or usual.config)
+    config = _table(folder, _option(words, "--config-file") or usual.config)
     root = _option(words, "--data-root", "-g", "--graph") or str(config.get("data-root") or usual.root)
     return EngineProcess("dockerd", pid, root, _option(words, "-H", "--host") or f"unix://{usual.socket}")
 
 
 def _containerd(pid: int, words: list[str], folder: Path) -> EngineProcess:
-    config = _toml(folder, _option(words, "--config", "-c") or "/etc/containerd/config.toml")
+    config = _table(folder, _option(words, "--config", "-c") or "/etc/containerd/config.toml")
     root = _option(words, "--root") or str(config.get("root") or "/var/lib/containerd")
     address = _option(words, "--address", "-a") or _grpc(config).get("address") or "/run/containerd/containerd.sock"
     return EngineProcess("containerd", pid, root, str(address))
 
 
 def _buildkitd(pid: int, words: list[str], folder: Path) -> EngineProcess:
-    config = _toml(folder, _option(words, "--config") or "/etc/buildkit/buildkitd.toml")
+    config = _table(folder, _option(words, "--config") or "/etc/buildkit/buildkitd.toml")
     root = _option(words, "--root") or str(config.get("root") or "/var/lib/buildkit")
     return EngineProcess("buildkitd", pid, root, _option(words, "--addr") or "unix:///run/buildkit/buildkitd.sock")
 
 
+def _conmon(pid: int, words: list[str], folder: Path) -> EngineProcess:
+    """Podman has no daemon; what watches one of its containers names its folder, <root>/<driver>-containers/<id>/…"""
+    above = Path(_option(words, "-b", "--bundle")).parents
+    return EngineProcess("conmon", pid, str(above[2]) if len(above) > 3 else "", "")
+
+
 # By the name of the process: those that say where their root is.
-_READ = {"dockerd": _dockerd, "containerd": _containerd, "buildkitd": _buildkitd}
+_READ = {"dockerd": _dockerd, "containerd": _containerd, "buildkitd": _buildkitd, "conmon": _conmon}
 
 
 def _grpc(config: dict[str, object]) -> dict[str, object]:
@@ -231,28 +237,19 @@ def _option(words: list[str], *names: str) -> str:
     return ""
 
 
-def _toml(folder: Path, path: str) -> dict[str, object]:
-    """A file by the name that the process has for it; {} where it cannot be read."""
+def _table(folder: Path, path: str) -> dict[str, object]:
+    """A file by the name that the process has for it, JSON or TOML; {} where it cannot be read, or is no table."""
     try:
-        text = _text(folder, path)
-        import tomllib  # here, because most hosts have no such file
+        text = (folder / "root" / path.lstrip("/")).read_text(encoding="utf-8")
+        if path.endswith(".json"):
+            told = json.loads(text)
+        else:
+            import tomllib  # here, because most hosts have no such file
 
-        return tomllib.loads(text)
-    except (OSError, ValueError):
-        return {}
-
-
-def _json(folder: Path, path: str) -> dict[str, object]:
-    """Likewise; {} for what is no table, too."""
-    try:
-        told = json.loads(_text(folder, path))
+            told = tomllib.loads(text)
     except (OSError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
-
-
-def _text(folder: Path, path: str) -> str:
-    return (folder / "root" / path.lstrip("/")).read_text(encoding="utf-8")
 
 
 def _numbers(proc: Path) -> list[str]:

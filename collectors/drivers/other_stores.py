@@ -18,7 +18,7 @@ from collectors import drivers
 from collectors.drivers.containerd import METADATA
 from collectors.drivers.inner import EngineProcess, engine_processes, running_on
 from collectors.model import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.deadline import Clock, Host
@@ -59,38 +59,47 @@ def with_others(
     )
     if isinstance(found, Unavailable):
         return store, found
-    others, theirs = found.value
+    others, theirs, unread = found.value
     known = {unit.id: unit for unit in (*units.value, *theirs)}
-    return replace(store, others=others, units=Exact(tuple(known.values()), units.origin)), None
+    why = Unavailable(Why.NOT_PERMITTED, f"not to be opened: {', '.join(unread)}", found.origin) if unread else None
+    return replace(store, others=others, units=Exact(tuple(known.values()), units.origin)), why
 
 
 def other_stores(
     root: str, own: Iterable[str], host: Host, here: Callable[[str], bool], clock: Clock
-) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...]]:
-    """What they are, and their units. `own`: directories of the store that is studied; `here`: is a path of interest?
+) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...], tuple[str, ...]]:
+    """What they are, their units, and the paths that this process may not open.
 
-    Nothing is opened of a path that is not: it may be on a mount that hangs.
+    `own`: directories of the store that is studied; `here`: is a path of interest? Nothing is opened of a path that is
+    not: it may be on a mount that hangs.
     """
     engines = tuple(engine_processes(host))
     mine = frozenset({root, *own})
     found: list[OtherStore] = []
     units: list[Unit] = []
+    unread: list[str] = []
     for path in _candidates(root, host, engines, here)[:_MOST]:
         inside_another = any(within(path, other) for other in (*mine, *(one.path for one in found)))
-        if inside_another or not here(path) or not Path(path).is_dir():
+        if inside_another or not here(path):
             continue
-        known = _read(path, root, host, engines, clock)
+        try:
+            known = _read(path, root, host, engines, clock) if Path(path).is_dir() else None
+        except PermissionError:
+            unread.append(path)
+            continue
         if known is not None:
             found.append(known[0])
             units += known[1]
-    return tuple(found), tuple(units)
+    return tuple(found), tuple(units), tuple(unread)
 
 
 def _candidates(
     root: str, host: Host, engines: Iterable[EngineProcess], here: Callable[[str], bool]
 ) -> tuple[str, ...]:
     """Outer directories before those in them."""
-    named = (str(host.here(path)) for path in (*_usual(host, here), *(engine.root for engine in engines)))
+    named = (
+        str(host.here(path)) for path in (*_usual(host, here), *(engine.root for engine in engines if engine.root))
+    )
     real = {os.path.realpath(path) for path in (*_near(root, here), *named) if here(path)}
     return tuple(sorted(real - {root}, key=_outer_first))
 
@@ -111,8 +120,18 @@ def _near(root: str, here: Callable[[str], bool]) -> Iterator[str]:
 def _usual(host: Host, here: Callable[[str], bool]) -> tuple[str, ...]:
     """The usual places of the machine's engines, and of every user's own."""
     users = _names(str(host.here("/home"))) if here(str(host.here("/home"))) else []
-    homes = ("/root", *(f"/home/{name}" for name in users))
+    homes = dict.fromkeys(("/root", *(f"/home/{name}" for name in users), *_homes(host)))
     return (*_USUAL, *(f"{home}/{part}" for home in homes for part in _OF_USERS))
+
+
+def _homes(host: Host) -> Iterator[str]:
+    """Of users whom the machine itself knows: that of a service may be anywhere."""
+    try:
+        lines = host.here("/etc/passwd").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return
+    homes = (fields[5].rstrip("/") for line in lines if len(fields := line.split(":")) > 5)
+    yield from (home for home in homes if home.startswith("/"))
 
 
 def _looks_like_a_root(path: str) -> bool:
@@ -188,8 +207,14 @@ def _units(store: Store, path: str, root: str, kind: UnitKind) -> Iterator[Unit]
     for unit in store.units.value:
         if within(root, unit.path) or within(unit.path, root) or unit.path == path:
             continue
-        owners = frozenset(Owner(OwnerKind.STORE, f"{path}: {_what(who, names)}") for who in unit.owners) or whole
+        owners = frozenset(Owner(OwnerKind.STORE, f"{path}: {_what(who, names)}") for who in _owners(unit)) or whole
         yield replace(unit, kind=kind, owners=owners)
+
+
+def _owners(unit: Unit) -> frozenset[Owner]:
+    """A layer that images have is theirs, whatever containers stand on it."""
+    images = frozenset(who for who in unit.owners if who.kind in (OwnerKind.IMAGE, OwnerKind.CONTAINERD))
+    return images or unit.owners
 
 
 def _image_names(store: Store) -> defaultdict[str, str]:

@@ -148,7 +148,7 @@ def from_container(request: Request, mounts: tuple[Mount, ...], view: EngineView
     inside = seen.value
     if isinstance(view.containers, Exact) and inside.container_id not in {c.id for c in view.containers.value}:
         return None
-    mount = next(m for m in mounts if m.mountpoint == inside.path)
+    mount = next(m for m in reversed(mounts) if m.mountpoint == inside.path)
     space = statvfs(Path(inside.path), timeout_s=clock.left(at_most=5.0))
     detail = "the Docker root is not mounted in this container: bind it read-only to see who holds the bytes"
     unseen = Unavailable(Why.NOT_REACHABLE, detail, seen.origin)

@@ -184,12 +184,13 @@ class Allocation:
 class ContainerView:
     """What a container that was given nothing but the socket knows of its host's disk.
 
-    The engine binds /etc/hostname from the container's directory under its root, so statvfs of `path` is the host's.
+    Docker binds /etc/hostname from the container's directory under its root, so statvfs of `path` is the host's. Podman
+    binds it from where it keeps what does not outlive a boot; there the container's own root lies on the right disk.
     """
 
     container_id: ContainerId
-    path: str  # open this one to ask the host's filesystem: "/etc/hostname"
-    device: str  # "254:0"
+    path: str  # open this one to ask the host's filesystem: "/etc/hostname", "/"
+    device: str  # of the bound file: "254:0"
     fstype: str
     source: str  # "/dev/vda1", as the host names it
     docker_root: str  # within that filesystem: the host's path where it is mounted at /

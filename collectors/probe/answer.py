@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from collectors import tool_version
+from collectors.drivers import container_roots
 from collectors.engine.endpoint import Endpoint
 from collectors.engine.locality import own_container
 from collectors.inventory import Request, assemble
@@ -191,7 +192,7 @@ def merged(snapshot: Snapshot, disk: Disk) -> Snapshot:
 def _joined(ours: FilesystemStudy, theirs: FilesystemStudy) -> tuple[FilesystemStudy, frozenset[str]]:
     """The study, and the lines of coverage that are the probe's."""
     here, there = ours.filesystem, theirs.filesystem
-    if here.mount.fstype == _UNKNOWN:
+    if here.mount.fstype in (_UNKNOWN, *container_roots()):
         here = there
     if here.mount.device != there.mount.device:
         raise Declined(Why.INCONSISTENT, "the Docker root that it saw is not on the filesystem that we see")

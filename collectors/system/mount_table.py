@@ -114,7 +114,7 @@ class Places:
 # Files that an engine binds from the container's own directory under its root into every container.
 _BOUND = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 # Docker: <root>/containers/<id>/hostname · Podman: <root>/overlay-containers/<id>/userdata/hostname
-_CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?:userdata/)?[^/]+")
+_CONTAINER = re.compile(r"(?P<root>.*)/(?:overlay-)?containers/(?P<id>[0-9a-f]{64})/(?P<podman>userdata/)?[^/]+")
 
 
 def filesystem_of(path: Path, mounts: tuple[Mount, ...]) -> Mount | None:
@@ -152,7 +152,7 @@ def host_view_from_container(host: Host, mounts: tuple[Mount, ...]) -> Reading[C
                 if found:
                     return ContainerView(
                         container_id=ContainerId(found["id"]),
-                        path=path,
+                        path="/" if found["podman"] else path,
                         device=mount.device,
                         fstype=mount.fstype,
                         source=mount.source,

@@ -28,7 +28,7 @@ def a_process(proc: Path, pid: int, comm: str, *words: str) -> None:
 
 
 def found(folder: Path, root: Path, *own: str) -> dict[str, tuple[str, str]]:
-    stores, _ = other_stores(str(root), own, a_host(folder), lambda path: path.startswith(str(folder)), Clock(20.0))
+    stores, _, _ = other_stores(str(root), own, a_host(folder), lambda path: path.startswith(str(folder)), Clock(20.0))
     return {Path(one.path).name: (one.kind, one.runs) for one in stores}
 
 
@@ -57,6 +57,8 @@ def test_engines_say_where_their_root_and_socket_are(tmp_path: Path) -> None:
         host.proc / "13/environ", "ROOTLESSKIT_STATE_DIR=/x\0XDG_RUNTIME_DIR=/r\0XDG_DATA_HOME=/d\0XDG_CONFIG_HOME=/c"
     )
     write(host.proc / "13/root/c/docker/daemon.json", '{"data-root": "/r/four"}')
+    a_process(host.proc, 14, "conmon", "-c", "ab", "-b", "/p/storage/overlay-containers/ab/userdata")
+    a_process(host.proc, 15, "conmon", "-b", "/short")
     write(host.proc / "uptime", "1 1")
     told = {engine.pid: (engine.root, engine.socket) for engine in engine_processes(host)}
     assert told == {
@@ -66,6 +68,8 @@ def test_engines_say_where_their_root_and_socket_are(tmp_path: Path) -> None:
         11: ("/r/three", "unix:///var/run/docker.sock"),
         12: ("/home/ann/.local/share/docker", "unix:///run/user/7/docker.sock"),
         13: ("/r/four", "unix:///r/docker.sock"),
+        14: ("/p/storage", ""),
+        15: ("", ""),
     }
 
 
@@ -81,7 +85,7 @@ def test_a_containerd_is_looked_for_where_clients_find_it_and_where_it_usually_i
 def test_a_buildkit_beside_ours_is_a_store_of_cache_with_its_own_client(tmp_path: Path) -> None:
     a_root(tmp_path / "docker")
     write(tmp_path / "buildkit/buildkitd.lock", "")
-    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
     assert [(one.kind, one.ask) for one in stores] == [("BuildKit", "buildctl du && buildctl prune")]
     assert [(unit.kind, unit.path) for unit in units] == [(UnitKind.OTHER_ENGINE, str(tmp_path / "buildkit"))]
 
@@ -96,7 +100,7 @@ def test_the_root_that_ours_lies_in_since_user_namespaces_holds_nothing_of_ours(
     a_root(tmp_path / "docker")
     inner = tmp_path / "docker/100000.100000"
     a_root(inner)
-    stores, units = other_stores(str(inner), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = other_stores(str(inner), (), a_host(tmp_path), lambda _: True, Clock(20.0))
     assert [one.path for one in stores] == [str(tmp_path / "docker")]
     assert {unit.kind for unit in units} == {UnitKind.FORMER_ROOT}
     assert not any(unit.path.startswith(str(inner)) for unit in units)
@@ -122,7 +126,7 @@ def test_podmans_and_rootless_stores_of_users_are_found_in_their_homes(tmp_path:
         write(store / "overlay-layers/layers.json", "[]")
         write(store / "overlay/keep", "")
         write(store / "volumes/mail/_data/box", "x")
-    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
     told = {str(Path(one.path).relative_to(tmp_path)): (one.kind, one.volumes, one.ask) for one in stores}
     bobs, roots = (f"host/{home}/.local/share/containers/storage" for home in ("home/bob", "root"))
     assert told == {
@@ -143,7 +147,7 @@ def test_a_users_own_engine_that_is_not_running_is_no_former_root_and_is_asked_a
     write(ann / "containers/storage/overlay/keep", "")
     for path in (ann / "docker", ann / "containers/storage"):
         os.chown(path, 64980, 64980)
-    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
     assert {one.kind: one.ask for one in stores} == {
         "rootless Docker root": "sudo -iu '#64980' systemctl --user start docker",
         "Podman storage": "sudo -iu '#64980' podman system df",
@@ -160,7 +164,7 @@ def test_what_our_own_store_uses_elsewhere_is_no_other_store(tmp_path: Path) -> 
 def test_nothing_is_opened_of_a_path_that_is_of_no_interest(tmp_path: Path) -> None:
     a_root(tmp_path / "docker")
     a_root(tmp_path / "docker.old")
-    stores, units = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: False, Clock(20.0))
+    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: False, Clock(20.0))
     assert (stores, units) == ((), ())
 
 

@@ -146,6 +146,8 @@ def _unpack(archives: list[Path], root: Path) -> None:
             raise CannotFetch(f"{archive.name} cannot be unpacked")
     for name, line in user.FILES.items():
         (root / "etc" / name).write_text((Path("/etc") / name).read_text() + line)
+    (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")  # RootlessKit begins with it
+    (root / "etc" / "resolv.conf").touch()
     # Podman reads no image without one.
     policy = root / "etc" / "containers" / "policy.json"
     policy.parent.mkdir(exist_ok=True)

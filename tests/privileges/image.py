@@ -18,6 +18,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 from tests.lab import Lab
+from tests.lab.client import Client
 from tests.lab.commands import CommandFailed, run
 from tests.privileges import program
 
@@ -38,12 +39,12 @@ _LEFT_OUT = ("__pycache__", "test", "tests", "idlelib", "tkinter", "ensurepip", 
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 
 
-def build(lab: Lab) -> str:
-    """Import it into the lab's engine; its id. Its entry point is the headless half."""
+def build(engine: Lab | Client) -> str:
+    """Import it into an engine, a lab's own for one; its id. Its entry point is the headless half."""
     settings = [f"ENV {name}={value}" for name, value in program.environment().items()]
     words = ", ".join(f'"{word}"' for word in (program.interpreter(), *program.MODULE))
     changes = [word for one in (*settings, f"ENTRYPOINT [{words}]") for word in ("--change", one)]
-    return lab.docker("import", *changes, "-", IMAGE, stdin=_archive()).split()[-1]
+    return engine.docker("import", *changes, "-", IMAGE, stdin=_archive()).split()[-1]
 
 
 @cache
