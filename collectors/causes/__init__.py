@@ -38,6 +38,7 @@ CAUSES: tuple[Cause, ...] = (
     btrfs_snapshots.PENDING,
     filesystem_health.BOOKENDS,
     btrfs_metadata.CAUSE,
+    btrfs_metadata.FORECAST,
     btrfs_metadata.UNALLOCATED,
     btrfs_metadata.DATA,
     build_cache.CAUSE,

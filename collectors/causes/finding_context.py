@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from collectors.causes.plan_context import PlanContext
+from collectors.forecast import USED
+from collectors.forecast.crossings import imminent
 from collectors.ledger.holders import called
 from collectors.ledger.item_builder import removable
 from collectors.ledger.ranking import DOMINANT_SHARE, rank
@@ -20,7 +23,7 @@ from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Books, Category, Item, Ledger
 from collectors.model.plan import Finding, Holder, Ranking, Resource, Severity
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, charged, total
-from collectors.model.report import TrendView
+from collectors.model.report import Crossing, TrendView
 from collectors.model.settings import Thresholds
 from collectors.model.snapshot import Facts, FilesystemStudy, Snapshot, facts_of
 from collectors.model.store import UnitKind
@@ -103,6 +106,22 @@ class FindingContext:
         unread = self.books.unread
         return AtLeast(count.value, (unread,), count.origin) if isinstance(unread, Unavailable) else count
 
+    def is_near(self, crossing: Crossing, hours: float) -> bool:
+        """Will it be met within so many hours, by a history long enough to say so?"""
+        watched_s = max((growth.span_s for growth in self.trend.growth if growth.key == USED), default=0.0)
+        return imminent(
+            (crossing,),
+            crossing.percent,
+            now=self.snapshot.ended_at,
+            within=timedelta(hours=hours),
+            watched_s=watched_s,
+        )
+
+    def when(self, crossing: Crossing) -> str:
+        """`12:42 UTC, in 3.7 h`."""
+        left_h = max(0.0, (crossing.at - self.snapshot.ended_at).total_seconds() / 3600)
+        return f"{crossing.at:%H:%M UTC}, in " + (f"{left_h:.1f} h" if left_h >= 1 else f"{left_h * 60:.0f} min")
+
     def exact(self, count: int) -> Exact[int]:
         """A figure of our own making."""
         return Exact(count, Origin("diagnosis", "figure", self.snapshot.ended_at, 0.0))
@@ -116,6 +135,12 @@ def at_path(one: Holder) -> str:
     """A holder in words: `volume pg (in use by db-1) at /var/lib/docker/volumes/pg/_data`."""
     note = f" ({one.note})" if one.note else ""
     return f"{one.name}{note}" + (f" at {one.path}" if one.path and one.path != one.name else "")
+
+
+def interval(crossing: Crossing) -> tuple[tuple[str, Size | str], ...]:
+    """Between which moments it is met, as evidence."""
+    latest = f"{crossing.latest:%Y-%m-%dT%H:%M:%SZ}" if crossing.latest else "never"
+    return (("earliest", f"{crossing.earliest:%Y-%m-%dT%H:%M:%SZ}"), ("latest", latest))
 
 
 def owners(items: Iterable[Item]) -> tuple[Owner, ...]:

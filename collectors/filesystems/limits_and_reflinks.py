@@ -104,21 +104,31 @@ def _checked(result: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-_LEAST_SHARED_BYTES = 64 << 10  # smaller files are not asked: many, and little between them
+_NOTABLE_BYTES = 64 << 10  # counted twice: less is not looked for
+# Of a file. The small ones, which are many, are asked only where the large ones do not explain it.
+_LARGE_BYTES, _ANY_BYTES = 64 << 10, 1
 _SHARE_OF_TIME = 0.5
 
 
 def shared_once(question: StudyQuestion, occupancy: Occupancy, own: Size) -> Occupancy:
     """`occupancy` as it is, or with shared extents counted once. `own`: what the filesystem takes for itself."""
     space = mount_table.space(Path(question.mount.mountpoint), timeout_s=question.clock.left(at_most=5.0))
-    counted = sum(share.bytes for share in occupancy.shares)
-    if not isinstance(space, Exact) or counted + floor(own) - space.value.used_bytes < _LEAST_SHARED_BYTES:
+    if not isinstance(space, Exact):
         return occupancy
-    return _with_reflinks(question, occupancy)
+    found = occupancy
+    for least in (_LARGE_BYTES, _ANY_BYTES):
+        counted = sum(share.bytes for share in found.shares)
+        if counted + floor(own) - space.value.used_bytes < _NOTABLE_BYTES:
+            break
+        found = _with_reflinks(question, occupancy, least)
+    return found
 
 
-def _with_reflinks(question: StudyQuestion, occupancy: Occupancy) -> Occupancy:
-    """`occupancy` with shared extents counted once, as far as they could be looked for in time; its method says so."""
+def _with_reflinks(question: StudyQuestion, occupancy: Occupancy, least_bytes: int) -> Occupancy:
+    """`occupancy` with shared extents counted once, as far as they could be looked for in time; its method says so.
+
+    Only in files of so many bytes and more.
+    """
     units = tuple(unit for unit in question.units if unit.path.startswith("/"))
     left_s = question.clock.left(keep=KEEP_S) * _SHARE_OF_TIME
     mountpoint = question.mount.mountpoint
@@ -126,7 +136,7 @@ def _with_reflinks(question: StudyQuestion, occupancy: Occupancy) -> Occupancy:
         "task": "extents",
         "path": os.fsencode(mountpoint),
         "units": [os.fsencode(unit.path) for unit in units],
-        "least": _LEAST_SHARED_BYTES,
+        "least": least_bytes,
         "stop_at": time.monotonic() + left_s,
     }
     try:

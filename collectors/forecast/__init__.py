@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from collectors.journal import Journal, Record
 from collectors.model import dataclass
+from collectors.model.filesystem import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,16 @@ class Point:
     boot_id: str | None
 
 
-USED, AVAILABLE, USED_PERCENT, ALLOCATABLE = "used", "available", "used_percent", "allocatable"
+USED, AVAILABLE, USED_PERCENT = "used", "available", "used_percent"
+TREES_USED, TREES_LEFT = "trees_used", "trees_left"  # of a btrfs' metadata: what it holds, what it may still get
 OWNER = "owner:"
 # A supervisor's own figure adds nothing to a run of ours this close.
 _SAME_RUN = timedelta(minutes=10)
 
 
 def series(journal: Journal, key: str) -> tuple[Point, ...]:
-    """The points of `key`, oldest first: "used", "available", "allocatable" (bytes), "used_percent" (whole percent,
-    rounded up as df does), a category ("logs"), or "owner:" and an owner's name ("owner:container:api-1").
+    """The points of `key`, oldest first: "used", "available", "trees_used", "trees_left" (bytes), "used_percent" (whole
+    percent, rounded up as df does), a category ("logs"), or "owner:" and an owner's name ("owner:container:api-1").
 
     Only of the filesystem of the newest record: a Docker root that moved to another disk is no drop.
     """
@@ -71,13 +73,20 @@ def figure(record: Record, key: str) -> int | None:
         return record.used_bytes
     if key == AVAILABLE:
         return record.available_bytes
-    if key == ALLOCATABLE:  # what is short first is metadata
-        return record.allocation.allocatable_metadata_bytes if record.allocation is not None else None
+    if key in (TREES_USED, TREES_LEFT):
+        return None if record.allocation is None else _of_trees(record.allocation, key)
     if key == USED_PERCENT:
         return record.used_percent
     if key.startswith(OWNER):
         return (record.owners or {}).get(key.removeprefix(OWNER))
     return record.categories.get(key)
+
+
+def _of_trees(allocation: Allocation, key: str) -> int | None:
+    more = allocation.allocatable_metadata_bytes
+    if key == TREES_USED:
+        return allocation.metadata_used_bytes
+    return None if more is None else allocation.metadata_total_bytes - allocation.metadata_used_bytes + more
 
 
 def keys(journal: Journal) -> tuple[str, ...]:

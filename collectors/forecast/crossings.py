@@ -153,22 +153,30 @@ def forecast(points: Sequence[Point], *, total: int, thresholds: Thresholds, now
     watched_s = found.points[-1].at_s - found.points[0].at_s
     crossings = []
     for percent in walls:
-        if percent in passed:
-            continue
-        earliest, best, latest = path.reach(_begins(percent, total))
-        if best is not None:
-            crossings.append(
-                Crossing(
-                    percent,
-                    now + timedelta(seconds=best),
-                    now + timedelta(seconds=best if earliest is None else min(earliest, best)),
-                    None if latest is None else now + timedelta(seconds=max(latest, best)),
-                )
-            )
+        if percent not in passed and (met := _met(path, percent, _begins(percent, total), now)) is not None:
+            crossings.append(met)
     if crossings:
         return Forecast(now, tuple(crossings), passed, path, watched_s, "")
     reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
     return Forecast(now, (), passed, path, watched_s, reason)
+
+
+def filled(points: Sequence[Point], most_bytes: int, now: datetime) -> Crossing | None:
+    """When a figure that grows comes to so many bytes; None where it does not, or too few runs tell."""
+    found = study(points, now.timestamp())
+    return None if found is None else _met(path_of(found, now.timestamp()), 100, most_bytes, now)
+
+
+def _met(path: Path, percent: int, wall_bytes: int, now: datetime) -> Crossing | None:
+    earliest, best, latest = path.reach(wall_bytes)
+    if best is None:
+        return None
+    return Crossing(
+        percent,
+        now + timedelta(seconds=best),
+        now + timedelta(seconds=best if earliest is None else min(earliest, best)),
+        None if latest is None else now + timedelta(seconds=max(latest, best)),
+    )
 
 
 def _begins(percent: int, total: int) -> int:

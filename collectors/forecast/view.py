@@ -16,14 +16,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from collectors.forecast import OWNER, USED, USED_PERCENT, Point, figure, keys, series
-from collectors.forecast.crossings import forecast, path_of, study
+from collectors.forecast import OWNER, TREES_LEFT, TREES_USED, USED, USED_PERCENT, Point, figure, keys, series
+from collectors.forecast.crossings import filled, forecast, path_of, study
 from collectors.journal import Journal
 from collectors.journal.reading import read, sample
 from collectors.model import ImageId, dataclass
 from collectors.model.engine import HistoryStep, Image
 from collectors.model.reading import Exact
-from collectors.model.report import Growth, Sample, TrendView
+from collectors.model.report import Crossing, Growth, Sample, TrendView
 from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder
 
@@ -67,7 +67,23 @@ def view(journal: Journal, *, now: datetime, thresholds: Thresholds) -> TrendVie
         used_percent,
         ahead.reason,
         journal.skipped_lines,
+        trees_full(journal, now=now),
     )
+
+
+def trees_full(journal: Journal, *, now: datetime) -> Crossing | None:
+    """When the metadata of a btrfs is full: its chunks are, and no room is left for another, which data takes as well.
+
+    The later of the two, for both have to come. None where one does not, and on other filesystems.
+    """
+    newest, left = journal.records[-1].allocation, series(journal, TREES_LEFT)
+    if newest is None or not left:
+        return None
+    most = max(point.value for point in left)
+    taken = tuple(replace(point, value=most - point.value) for point in left)
+    ends = (filled(series(journal, TREES_USED), newest.metadata_total_bytes, now), filled(taken, most, now))
+    both = [end for end in ends if end is not None]
+    return max(both, key=lambda end: end.at) if len(both) == len(ends) else None
 
 
 def growth(journal: Journal, *, now: datetime) -> tuple[Growth, ...]:

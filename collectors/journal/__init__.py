@@ -45,13 +45,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class NotedFilesystem:
-    """Another filesystem with data of the engine, in one run: how full it was, and its warnings and worse."""
+    """Another filesystem with data of the engine, in one run: how full it was, and its warnings and worse.
+
+    `allocation` None: it hands out no chunks, or an older line.
+    """
 
     filesystem: str  # as a record's own
     total_bytes: int | None
     used_bytes: int | None
     available_bytes: int | None
     findings: tuple[Noted, ...]
+    allocation: Allocation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def _for_another(run: Record, other: NotedFilesystem) -> Record:
         available_bytes=other.available_bytes,
         severity=max((noted.severity for noted in other.findings), default=Severity.OK),
         categories={},
-        allocation=None,
+        allocation=other.allocation,
         owners=None,
         tags=None,
         dangling=None,

@@ -193,13 +193,17 @@ def _pack_noted(findings: Iterable[Noted]) -> list[list[str | int | None]]:
 
 def _pack_other(other: NotedFilesystem) -> list[Any]:
     room = (other.total_bytes, other.used_bytes, other.available_bytes)
-    return [other.filesystem, *room, _pack_noted(other.findings)]
+    chunks = [] if other.allocation is None else [_pack_allocation(other.allocation)]
+    return [other.filesystem, *room, _pack_noted(other.findings), *chunks]
 
 
 def _other(value: Any) -> NotedFilesystem:
-    filesystem, *room, findings = _row(value, 5)
+    # Five of one that hands out no chunks, and in a journal from before those of others were told.
+    row = value if isinstance(value, list) and len(value) == 6 else [*_row(value, 5), None]
+    filesystem, *room, findings, chunks = row
     total, used, available = map(_count, room)
-    return NotedFilesystem(_text(filesystem), total, used, available, tuple(_noted(row) for row in _list(findings)))
+    noted = tuple(_noted(row) for row in _list(findings))
+    return NotedFilesystem(_text(filesystem), total, used, available, noted, _allocation(chunks))
 
 
 def _noted(value: Any) -> Noted:

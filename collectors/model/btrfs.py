@@ -126,8 +126,8 @@ class SplitRule:
 
     `path` is below the filesystem's top level (as `Subvolume.path` is), a directory or a single file; the deepest rule
     wins, several rules may name one unit. A rule that names a subvolume's own path renames that subvolume. Subvolumes
-    nested below `path` stay holders of their own. Hard links belong to the first name. Data is split; the metadata of
-    a split subvolume stays with the subvolume, because one tree block holds items of many directories.
+    nested below `path` stay holders of their own. Hard links belong to the first name. Data is split, and so are
+    leaves in which nothing else lies; all other tree blocks stay with the subvolume.
     """
 
     path: str
@@ -138,7 +138,7 @@ class SplitRule:
 class Holding:
     """What one unit (subvolume, or a directory split from one) holds, in bytes. Data and metadata apart.
 
-    Metadata is None under the tree search, which does not see tree blocks; a split directory has none of its own.
+    Metadata is None under the tree search, which does not see tree blocks; of a split directory it is its leaves.
     """
 
     unit: UnitId

@@ -74,6 +74,7 @@ class TrendView:
     used_percent: tuple[Sample, ...]  # thinned for a sparkline, oldest first
     reason: str
     skipped_lines: int
+    trees_full: Crossing | None = None  # of a btrfs: when its metadata can grow no more; None: not foreseen
 
 
 @dataclass(frozen=True, slots=True)

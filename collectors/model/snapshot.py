@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.btrfs import Btrfs, Holding, Subvolume
 from collectors.model.engine import DaemonConfig, EngineView
-from collectors.model.filesystem import Filesystem, FsSpace, Occupancy, OpenFiles, ProjectQuota
+from collectors.model.filesystem import Allocation, Filesystem, FsSpace, Occupancy, OpenFiles, ProjectQuota
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
 from collectors.model.store import Store, Unit
@@ -74,6 +74,11 @@ def _sum(data_bytes: int, metadata_bytes: int | None, origin: Origin) -> Size:
 FilesystemFacts: TypeAlias = Btrfs
 
 Facts = TypeVar("Facts", bound=FilesystemFacts)
+
+
+def allocation_of(facts: Reading[FilesystemFacts] | None) -> Allocation | None:
+    """What its chunks hold; None on a filesystem that hands out none, and where it could not be asked."""
+    return facts.value.allocation if isinstance(facts, Exact) else None
 
 
 def facts_of(reading: Reading[FilesystemFacts] | None, kind: type[Facts]) -> Facts | None:

@@ -17,7 +17,7 @@ from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.plan import Finding, Plan, Risk, Severity, Step
 from collectors.model.reading import Exact, Size, Unavailable, charged, charged_or_none
 from collectors.model.report import Report
-from collectors.model.snapshot import Snapshot, shown_total
+from collectors.model.snapshot import Snapshot, allocation_of, shown_total
 from collectors.planning.target import LIFTS_AGE
 from collectors.report import formatting
 from collectors.report.trend_text import signed
@@ -45,7 +45,7 @@ def record_of(
         available_bytes=figures.available_bytes if figures else None,
         severity=report.severity,
         categories={row.category.value: charged_or_none(row.charged) for row in ledger.rows} if ledger else {},
-        allocation=report.filesystem_facts.value.allocation if isinstance(report.filesystem_facts, Exact) else None,
+        allocation=allocation_of(report.filesystem_facts),
         owners=_owners(ledger) if ledger else None,
         tags=_tags(snapshot),
         dangling=_dangling(report),
@@ -72,6 +72,7 @@ def _others(report: Report, raw: tuple[tuple[Finding, ...], ...], snapshot: Snap
                 figures.used_bytes if figures else None,
                 figures.available_bytes if figures else None,
                 tuple(one for one in noted if max(one.raw, one.severity) >= Severity.P2),
+                allocation_of(study.filesystem_facts),
             )
 
 

@@ -16,7 +16,7 @@ from collectors.model.filesystem import Filesystem, PathUsage
 from collectors.model.ledger import Bill, Category, Item, Ledger, Row
 from collectors.model.plan import Finding
 from collectors.model.reading import Exact, Reading, Size, Unavailable, ceiling, charged_or_none, floor, reason
-from collectors.model.report import Report, TrendView
+from collectors.model.report import Crossing, Report, TrendView
 from collectors.model.snapshot import SourceReport
 from collectors.report import formatting
 from collectors.report.plan_document import SCHEMA, gaps, no_step, other_plan, plan_fields
@@ -198,15 +198,8 @@ def trend_fields(trend: TrendView) -> Json:
             }
             for growth in trend.growth
         ],
-        "crossings": [
-            {
-                "percent": crossing.percent,
-                "at": formatting.moment(crossing.at),
-                "earliest": formatting.moment(crossing.earliest),
-                "latest": _moment(crossing.latest),
-            }
-            for crossing in trend.crossings
-        ],
+        "crossings": [_crossing(crossing) for crossing in trend.crossings],
+        "trees_full": _crossing(trend.trees_full) if trend.trees_full is not None else None,
         "churn": [
             {
                 "repository": churn.repository,
@@ -219,6 +212,15 @@ def trend_fields(trend: TrendView) -> Json:
             for churn in trend.churn
         ],
         "used_percent": [{"at": formatting.moment(sample.at), "value": sample.value} for sample in trend.used_percent],
+    }
+
+
+def _crossing(crossing: Crossing) -> Json:
+    return {
+        "percent": crossing.percent,
+        "at": formatting.moment(crossing.at),
+        "earliest": formatting.moment(crossing.earliest),
+        "latest": _moment(crossing.latest),
     }
 
 

@@ -293,6 +293,7 @@ def _trend() -> Json:
             "skipped_lines": _COUNT,
             "growth": {"type": "array", "items": growth},
             "crossings": {"type": "array", "items": crossing},
+            "trees_full": {"anyOf": [crossing, {"type": "null"}], "description": "of a btrfs: its metadata is full"},
             "churn": {"type": "array", "items": churn},
             "used_percent": {"type": "array", "items": _object({"at": _MOMENT, "value": _COUNT})},
         }

@@ -16,7 +16,7 @@ from itertools import pairwise
 from collectors.forecast import USED, Point
 from collectors.forecast.changes import CategoryChange, Change, ChangeKind, Changes
 from collectors.model import key_words
-from collectors.model.report import Growth, Report, TrendView
+from collectors.model.report import Crossing, Growth, Report, TrendView
 from collectors.report import formatting
 
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -37,11 +37,9 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         rate = f"{signed(growth.bytes_per_day, si)}/day ({low} to {high}, {growth.runs} runs)"
         lines.append(f"- Growth of {formatting.quoted(key_words(growth.key))}: {rate}{change}")
     for crossing in trend.crossings:
-        latest = formatting.moment(crossing.latest) if crossing.latest else "never"
-        span = f"{formatting.moment(crossing.earliest)} to {latest}"
-        lines.append(
-            f"- Crosses {formatting.whole_percent(crossing.percent)}: {formatting.moment(crossing.at)} ({span})"
-        )
+        lines.append(f"- Crosses {formatting.whole_percent(crossing.percent)}: {_span(crossing)}")
+    if trend.trees_full is not None:
+        lines.append(f"- Metadata is full: {_span(trend.trees_full)}")
     for churn in trend.churn:
         images = formatting.count(churn.dangling_images, "image")
         left = f"{formatting.size(churn.dangling_bytes, si=si)} now dangling in {images}"
@@ -55,6 +53,11 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
     return lines
 
 
+def _span(crossing: Crossing) -> str:
+    latest = formatting.moment(crossing.latest) if crossing.latest else "never"
+    return f"{formatting.moment(crossing.at)} ({formatting.moment(crossing.earliest)} to {latest})"
+
+
 def other_trends(report: Report, si: bool) -> Iterator[str]:
     """One line for each filesystem beside the Docker root's that earlier runs saw."""
     for ledger, trend in zip(report.other_ledgers, report.other_trends, strict=False):
@@ -64,6 +67,8 @@ def other_trends(report: Report, si: bool) -> Iterator[str]:
                 f"crosses {formatting.whole_percent(one.percent)} at {formatting.moment(one.at)}"
                 for one in trend.crossings
             ]
+            if trend.trees_full is not None:
+                told.append(f"metadata is full at {formatting.moment(trend.trees_full.at)}")
             runs = formatting.count(trend.runs, "run")
             where = formatting.quoted(ledger.filesystem.mount.mountpoint)
             yield f"- On {where}: {runs}, {', '.join(told) or trend.reason}"

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from collectors.causes import btrfs_metadata
+from collectors.causes.btrfs_metadata.balance import metadata_room
 from collectors.causes.disk_full import detect_forecast
 from collectors.causes.finding_context import FindingContext
+from collectors.model.btrfs import Btrfs
+from collectors.model.ledger import Books, Ledger
 from collectors.model.plan import Severity
+from collectors.model.reading import Exact
 from collectors.model.report import Crossing, Growth, TrendView
 from collectors.model.settings import DEFAULTS
+from collectors.model.snapshot import FilesystemStudy, Snapshot
+from tests.planning.build import GIB, HERE, btrfs
 
 NOW = datetime(2026, 10, 12, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+NO_STUDY, NO_LEDGER, NO_BOOKS = cast(FilesystemStudy, None), cast(Ledger, None), cast(Books, None)
 
 
 def context(*ahead: tuple[int, float], span_h: float = 24.0) -> FindingContext:
@@ -37,9 +46,8 @@ def context(*ahead: tuple[int, float], span_h: float = 24.0) -> FindingContext:
         reason="",
         skipped_lines=0,
     )
-    return cast(
-        FindingContext, SimpleNamespace(limits=DEFAULTS.thresholds, trend=trend, snapshot=SimpleNamespace(ended_at=NOW))
-    )
+    moment = cast(Snapshot, SimpleNamespace(ended_at=NOW))
+    return FindingContext(moment, NO_STUDY, NO_LEDGER, NO_BOOKS, trend, DEFAULTS.thresholds)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +75,34 @@ def test_what_is_far_off_or_judges_nothing_is_no_finding(ahead: list[tuple[int, 
 def test_a_short_history_does_not_foretell_a_day() -> None:
     assert list(detect_forecast(context((80, 500), span_h=2.0))) == []
     assert [found.severity for found in detect_forecast(context((90, 30), span_h=2.0))] == [Severity.P1]
+
+
+def on_btrfs(facts: Btrfs, full_in_min: float | None) -> FindingContext:
+    study = cast(FilesystemStudy, SimpleNamespace(filesystem_facts=Exact(facts, HERE)))
+    at = [NOW + (full_in_min + more) * MINUTE for more in (0, -1, 1)] if full_in_min is not None else None
+    plain = context()
+    return replace(
+        plain, study=study, trend=replace(plain.trend, trees_full=None if at is None else Crossing(100, *at))
+    )
+
+
+ROOMY = btrfs(data=[(GIB, GIB)] * 20, metadata=(GIB, GIB // 4), unallocated=8 * GIB)
+PRESSED = btrfs(data=[(GIB, GIB)] * 20, metadata=(GIB, GIB - (16 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("full_in_min", "severity", "when"),
+    [(90, Severity.P1, "10:30 UTC, in 1.5 h"), (800, Severity.P2, "22:20 UTC, in 13.3 h"), (3000, None, "")],
+)
+def test_metadata_that_will_soon_be_full_is_a_finding(full_in_min: float, severity: Severity | None, when: str) -> None:
+    found = list(btrfs_metadata.detect_forecast(on_btrfs(ROOMY, full_in_min)))
+    assert [one.severity for one in found] == ([] if severity is None else [severity])
+    assert all(f"metadata is full at {when}: writes fail then" in one.claim for one in found)
+
+
+def test_where_metadata_presses_already_that_is_said_and_no_forecast() -> None:
+    room = metadata_room(PRESSED)
+    assert room is not None
+    assert room.presses(DEFAULTS.thresholds.metadata_high_share)
+    assert list(btrfs_metadata.detect_forecast(on_btrfs(PRESSED, 90))) == []
+    assert list(btrfs_metadata.detect_forecast(on_btrfs(ROOMY, None))) == []

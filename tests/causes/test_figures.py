@@ -116,6 +116,10 @@ def test_what_could_not_be_read_is_told_and_never_certain() -> None:
     told = found(_Given(replace(nowhere, studies=(unknown,))))
     assert rules(told) == {"disk-unknown": Severity.P2}
     assert not any(finding.certain for finding in told)
+    dead = replace(UNREAD, detail="Input/output error: /var/lib/docker")
+    gone = replace(study, filesystem=replace(study.filesystem, space=dead))
+    (told_of_it,) = found(_Given(replace(nowhere, studies=(gone,))))
+    assert (told_of_it.rule, told_of_it.severity, told_of_it.certain) == ("disk-unknown", Severity.P0, True)
 
 
 def test_growth_that_nothing_bounds_is_found_before_it_hurts() -> None:

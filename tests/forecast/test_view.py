@@ -13,9 +13,11 @@ from collectors.forecast.view import change, growth, look_back, view
 from collectors.journal import Record, UsedPoint
 from collectors.journal.appending import append
 from collectors.journal.encoding import encode
+from collectors.model.filesystem import Allocation
 from collectors.model.settings import Thresholds
 from tests.journal.build import GIB, NOON, RUN, a_folder, a_journal, a_record, points
 
+MIB = 1 << 20
 DAY_RUNS = 72
 THRESHOLDS = Thresholds()
 
@@ -61,6 +63,39 @@ def test_crossings_count_what_users_may_use() -> None:
     assert (first.at - now) / timedelta(hours=1) == pytest.approx((79 - 49.9) / 0.3, rel=0.02)
     assert found.reason == ""
     assert (found.runs, found.oldest) == (100, NOON)
+
+
+def _chunks(run: int, *, used_mib: int, total_mib: int, allocatable_mib: int) -> Record:
+    """A run of a btrfs: metadata used, in chunks, and still to be had."""
+    told = Allocation(90 * GIB, 80 * GIB, total_mib * MIB, used_mib * MIB, None, None, allocatable_mib * MIB)
+    return a_record(run, used_bytes=40 * GIB, available_bytes=60 * GIB, allocation=told)
+
+
+def _full_in_h(records: list[Record]) -> float | None:
+    now = records[-1].at
+    found = view(a_journal(records), now=now, thresholds=THRESHOLDS).trees_full
+    return None if found is None else (found.at - now) / timedelta(hours=1)
+
+
+def test_metadata_is_full_when_its_chunks_are_and_no_more_can_be_made() -> None:
+    """Of 1,500 MiB 6 more each run, of which three make an hour: after 60 runs 1,140 are left, for 63 hours."""
+    alone = [_chunks(n, used_mib=6 * n, total_mib=500, allocatable_mib=1000) for n in range(61)]
+    assert _full_in_h(alone) == pytest.approx(1140 / 18, rel=0.03)
+
+
+def test_what_data_takes_of_the_room_for_metadata_counts() -> None:
+    """Data takes 14 MiB of it each run besides: 300 are left, 15 fewer each run, and by then the chunks are full."""
+    both = [_chunks(n, used_mib=400 + n, total_mib=462, allocatable_mib=1138 - 14 * n) for n in range(61)]
+    assert _full_in_h(both) == pytest.approx(300 / 45, rel=0.03)
+
+
+def test_data_alone_fills_no_metadata_and_a_filesystem_without_chunks_has_none() -> None:
+    assert (
+        _full_in_h([_chunks(n, used_mib=200, total_mib=500, allocatable_mib=900 - 14 * n) for n in range(61)]) is None
+    )
+    assert _full_in_h([_growing(n) for n in range(61)]) is None
+    growing = [_chunks(n, used_mib=6 * n, total_mib=500, allocatable_mib=1000) for n in range(61)]
+    assert _full_in_h([*growing[:-1], replace(growing[-1], allocation=None)]) is None, "not told this time"
 
 
 def test_a_change_over_a_day_wants_a_run_of_about_a_day_ago() -> None:

@@ -201,7 +201,8 @@ def another(number: int, *, alarms: int = 1) -> NotedFilesystem:
 
 def test_other_filesystems_come_back_as_they_were_and_lines_without_them_are_read() -> None:
     unread = NotedFilesystem("ext4:2", None, None, None, ())
-    record = a_record(others=(another(1, alarms=2), unread))
+    chunks = replace(another(3), allocation=Allocation(9, 8, 7, 6, None, 5, 4))
+    record = a_record(others=(another(1, alarms=2), unread, chunks))
     assert decode(encode(record, None), {}).others == record.others
     assert decode(encode(a_record(), None), {}).others == ()
     assert '"also"' not in encode(a_record(), None)

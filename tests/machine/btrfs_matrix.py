@@ -144,7 +144,7 @@ def unattributed_bytes(at: Path) -> int:
     assert found.method == "device trees", found.fallback
     assert (found.residual_data_bytes, found.residual_metadata_bytes) == (0, 0)
     table = Exact(found, facts.generation.origin)
-    shares = holders.occupancy(table, facts.statfs, frozenset()).shares
+    shares = holders.occupancy(table, facts.statfs).shares
     own = holders.own_bytes(facts, table)
     assert isinstance(own, Exact), own
     room = os.statvfs(at)

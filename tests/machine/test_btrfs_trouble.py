@@ -10,6 +10,7 @@ import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from collectors.report.text import render
 from tests.lab import disk
 from tests.lab.commands import CommandFailed, run
 from tests.lab.require import require_machine
-from tests.machine.btrfs_lab import MIB, Lab, assert_agrees_with_qgroups, figures, lab, sharing, wait_until
+from tests.machine.btrfs_lab import MIB, Lab, assert_agrees_with_qgroups, figures, lab, qgroups, sharing, wait_until
 from tests.machine.btrfs_matrix import contents, look, made, unattributed_bytes
 from tests.machine.btrfs_shapes import Shape
 
@@ -78,8 +79,8 @@ def forgotten(node: str) -> bool:
     return False
 
 
-def without_a_device(base: Path, nodes: tuple[str, ...], *profiles: str) -> Lab:
-    """A filesystem whose last device is gone, mounted all the same."""
+def without_a_device(base: Path, nodes: tuple[str, ...], *profiles: str, gone: int = 1) -> Lab:
+    """A filesystem whose last devices are gone, mounted all the same."""
     at = base / "mnt"
     run("mkfs.btrfs", "-q", "-f", *profiles, *nodes)
     run("btrfs", "device", "scan", *nodes)
@@ -88,8 +89,9 @@ def without_a_device(base: Path, nodes: tuple[str, ...], *profiles: str) -> Lab:
     contents(made_lab)
     run("umount", at)
     # Another namespace may hold the mount for a moment longer.
-    wait_until(lambda: forgotten(nodes[-1]))
-    run("losetup", "--detach", nodes[-1])
+    for node in nodes[-gone:]:
+        wait_until(partial(forgotten, node))
+        run("losetup", "--detach", node)
     run("mount", "-o", "degraded", nodes[0], at)
     return made_lab
 
@@ -100,6 +102,9 @@ def without_a_device(base: Path, nodes: tuple[str, ...], *profiles: str) -> Lab:
         ((256, 256), ("-d", "raid1", "-m", "raid1"), "single"),
         ((200, 200, 200), ("-d", "raid1c3", "-m", "raid1c3"), "single"),
         ((200, 200, 200), ("-d", "raid1", "-m", "raid1"), "RAID1"),
+        ((160, 160, 160, 160), ("-d", "raid10", "-m", "raid10"), "RAID10"),
+        ((160, 160, 160), ("-d", "raid5", "-m", "raid1"), "RAID5"),
+        ((160, 160, 160, 160), ("-d", "raid6", "-m", "raid1c3"), "RAID6"),
     ],
 )
 def test_a_missing_device_is_told_with_what_the_next_mount_needs(
@@ -119,6 +124,17 @@ def test_a_missing_device_is_told_with_what_the_next_mount_needs(
         room = figures(made_lab.at).room("data")
         assert room is not None
         assert room.profile == next_profile
+
+
+def test_each_of_two_missing_devices_is_told(tmp_path: Path) -> None:
+    """The most that three copies survive."""
+    with devices(tmp_path / "lab", 160, 160, 160, 160) as nodes:
+        made_lab = without_a_device(tmp_path / "lab", nodes, "-d", "raid1c3", "-m", "raid1c3", gone=2)
+        report = look(made_lab.at)
+        told = [one for one in report.findings if one.rule == "btrfs-device-missing"]
+        assert {one.subject for one in told} == {"3", "4"}
+        assert not any(step.id == "btrfs.balance" for step in report.plan.steps)
+        books_close(report)
 
 
 def test_room_without_a_device_is_what_the_kernel_then_allocates(tmp_path: Path) -> None:
@@ -223,12 +239,28 @@ def test_ext4_that_is_forced_read_only_has_no_step_that_writes_either(tmp_path: 
         assert report.plan.steps == ()
 
 
+@pytest.mark.parametrize(("fs", "rule"), [("xfs", "disk-unknown"), ("ext4", "forced-read-only")])
+def test_a_filesystem_that_was_shut_down_is_critical_and_has_no_step_either(fs: str, rule: str, tmp_path: Path) -> None:
+    """What XFS does instead of turning read-only, and ext4 when it is told to. XFS answers nothing then."""
+    with devices(tmp_path / "lab", 320) as (node,):
+        at = tmp_path / "lab" / "mnt"
+        run(f"mkfs.{fs}", "-q", node)
+        run("mount", node, at)
+        (at / "docker").mkdir()
+        run("xfs_io", "-x", "-c", "shutdown", at)
+        report = look(at)
+        assert (found(report, rule).severity, report.exit_status) == (Severity.P0, 2)
+        assert "dmesg" in found(report, rule).remedy
+        assert report.plan.steps == ()
+
+
 @pytest.mark.parametrize(
     ("sizes", "mkfs", "filters", "kind"),
     [
         ((320, 320), ("-d", "raid0", "-m", "raid1"), ("-dconvert=raid1,limit=1,soft",), "data"),
         ((320, 320), ("-d", "raid1", "-m", "raid1"), ("-dconvert=single,limit=1,soft",), "data"),
         ((512,), ("-d", "single", "-m", "dup"), ("-dconvert=dup,limit=1,soft",), "data"),
+        ((400, 400, 400), ("-d", "raid1", "-m", "raid1"), ("-dconvert=raid5,limit=1,soft",), "data"),
     ],
 )
 def test_a_conversion_half_done_is_told_and_the_books_close(
@@ -285,6 +317,29 @@ def test_a_seed_and_what_sprouts_from_it_are_walked_raw(tmp_path: Path) -> None:
         assert assert_agrees_with_qgroups(at, sharing(at)) >= 5
 
 
+def test_a_seed_of_two_devices_is_walked_raw_beside_what_sprouts_on_two(tmp_path: Path) -> None:
+    with devices(tmp_path / "lab", 200, 200, 256, 256) as nodes:
+        at = tmp_path / "lab" / "mnt"
+        run("mkfs.btrfs", "-q", "-f", "-d", "raid1", "-m", "raid1", *nodes[:2])
+        run("btrfs", "device", "scan", *nodes[:2])
+        run("mount", nodes[0], at)
+        made_lab = Lab(at, nodes, random.Random(5))
+        contents(made_lab)
+        run("umount", at)
+        for node in nodes[:2]:
+            run("btrfstune", "-f", "-S", "1", node)
+        run("mount", nodes[0], at)
+        run("btrfs", "device", "add", "-f", nodes[2], at)
+        run("mount", "-o", "remount,rw", at)
+        run("btrfs", "device", "add", "-f", nodes[3], at)
+        made_lab.write(at / "docker/one/new", 3 * MIB)
+        made_lab.commit()
+        assert unattributed_bytes(at) == 0
+        books_close(look(at))
+        assert render(look(at)).count("takes no new chunks") == 2
+        assert assert_agrees_with_qgroups(at, sharing(at)) >= 4
+
+
 def test_a_clone_mounted_beside_its_original_is_walked_raw(tmp_path: Path) -> None:
     base = tmp_path / "lab"
     with devices(base, 256) as (node,):
@@ -296,7 +351,8 @@ def test_a_clone_mounted_beside_its_original_is_walked_raw(tmp_path: Path) -> No
         run("cp", "--sparse=always", base / "disk0.img", base / "disk1.img")
         (base / "beside").mkdir()
         run("mount", node, base / "mnt")
-        run("mount", disk.attach(base / "disk1.img"), base / "beside")
+        beside_node = disk.attach(base / "disk1.img")
+        run("mount", beside_node, base / "beside")
         beside = Lab(base / "beside", (), random.Random(6))
         beside.write(beside.at / "docker/one/own", 2 * MIB)
         beside.commit()
@@ -306,6 +362,13 @@ def test_a_clone_mounted_beside_its_original_is_walked_raw(tmp_path: Path) -> No
             report = look(at)
             books_close(report)
             assert ("a clone of what is mounted already" in render(report)) is said
+        run("btrfs", "balance", "start", "--full-balance", beside.at)
+        assert unattributed_bytes(beside.at) == 0, "after everything in the clone was moved"
+        for mounted in (base / "mnt", beside.at):
+            run("umount", mounted)
+        run("mount", beside_node, base / "mnt")
+        assert unattributed_bytes(base / "mnt") == 0, "the clone alone"
+        assert "a clone of what is mounted already" not in render(look(base / "mnt"))
 
 
 def test_a_balance_that_runs_or_is_paused_is_said_and_walked_around(tmp_path: Path) -> None:
@@ -329,10 +392,24 @@ def test_a_balance_that_runs_or_is_paused_is_said_and_walked_around(tmp_path: Pa
         run("btrfs", "balance", "cancel", made_lab.at)
 
 
-def test_what_a_tree_search_cannot_see_is_null_with_its_reason(tmp_path: Path) -> None:
-    with devices(tmp_path / "lab", 200, 200, 200) as nodes:
-        made_lab = without_a_device(tmp_path / "lab", nodes, "-d", "raid5", "-m", "raid5")
+@pytest.mark.parametrize(("profile", "count", "gone"), [("raid5", 3, 1), ("raid6", 4, 1), ("raid6", 5, 2)])
+def test_what_a_tree_search_cannot_see_is_null_with_its_reason(
+    profile: str, count: int, gone: int, tmp_path: Path
+) -> None:
+    """Tree blocks beside parity, of which a device is gone: the data is told all the same, to the byte."""
+    with devices(tmp_path / "lab", *[160] * count) as nodes:
+        made_lab = without_a_device(tmp_path / "lab", nodes, "-d", profile, "-m", profile, gone=gone)
+        found_by_search, quotas = sharing(made_lab.at), qgroups(made_lab.at)
+        assert found_by_search.residual_data_bytes == 0
+        subvolumes = figures(made_lab.at).subvolumes
+        assert isinstance(subvolumes, Exact)
+        held = {one.unit: one.referenced_data_bytes for one in found_by_search.holdings}
+        for one in subvolumes.value:
+            # The kernel counts its tree blocks besides, of 16 KiB each.
+            assert 0 < quotas[one.id][0] - held[one.unit] <= 20 << 14
+            assert (quotas[one.id][0] - held[one.unit]) % (1 << 14) == 0
         report = look(made_lab.at)
+        books_close(report)
         document = btrfs_fields(report.filesystem_facts)
         assert document is not None
         told = document["sharing"]
@@ -341,5 +418,7 @@ def test_what_a_tree_search_cannot_see_is_null_with_its_reason(tmp_path: Path) -
         assert (told["exact"], told["tree_metadata_bytes"]) == (False, None)
         assert "missing" in told["reason"]
         assert all(holding["referenced_bytes"] is None for holding in told["holdings"])
-        assert any("missing" in row.reason and "tree search" in row.reason for row in report.coverage), report.coverage
+        (said,) = [row.reason for row in report.coverage if "tree search" in row.reason]
+        assert "not seen: tree blocks (they are in metadata), and what only subvolumes that wait" in said
+        assert "is missing" in said
         assert "metadata not checked" in render(report)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.machine
 def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
     require_machine()
     with Lab.up(driver="overlay2", fs="xfs", mess="empty", size_mib=1024, mkfs_options=("-m", "reflink=1")) as lab:
-        for name in ("copies", "one", "two"):
+        for name in VOLUMES:
             lab.docker("volume", "create", name)
         copied = random_file(data(lab, "copies") / "0", 80 * MIB)
         for number in range(1, 5):
@@ -33,8 +33,24 @@ def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
         backup.mkdir()
         reflink(random_file(data(lab, "two") / "kept", 20 * MIB), backup / "a")
         reflink(random_file(backup / "own", 16 * MIB), backup / "twin")
+        shared_in_other_ways(lab)
         run("sync", "--file-system", lab.mount)
         yield lab, preflight(lab)
+
+
+def shared_in_other_ways(lab: Lab) -> None:
+    """A tree of small files as `cp -r` copies it, a part of a file, a file of an image's layer."""
+    for number in range(2000):
+        random_file(data(lab, "tree") / f"{number % 40}/{number}", 8 << 10)
+    run("cp", "-r", "--reflink=always", data(lab, "tree"), data(lab, "tree-copy") / "again")
+    whole, piece = random_file(data(lab, "part") / "base", 40 * MIB), data(lab, "piece") / "middle"
+    run("xfs_io", "-f", "-c", f"reflink {whole} 8m 0 16m", piece)
+    lab.import_image("layer:1", {"blob": 24 * MIB})
+    (blob,) = (lab.docker_root / "overlay2").glob("*/diff/blob")
+    reflink(blob, data(lab, "clone") / "blob")
+
+
+VOLUMES = ("copies", "one", "two", "tree", "tree-copy", "part", "piece", "clone")
 
 
 def data(lab: Lab, volume: str) -> Path:
@@ -56,13 +72,26 @@ def volume(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_shared_extents_are_counted_once_and_the_books_close(told: tuple[Lab, dict[str, Any]]) -> None:
     _, document = told
-    assert abs(row(document, "volumes") - (80 + 40 + 20) * MIB) < MIB
+    assert abs(row(document, "volumes") - (80 + 40 + 20 + 16 + 40) * MIB) < MIB
+    assert abs(row(document, "images") - 24 * MIB) < MIB, "whose the shared file is first"
     assert abs(row(document, "unattributed")) < 2 * MIB
     assert abs(row(document, "other_files") - 16 * MIB) < MIB
     assert "reflinks counted once" in document["ledger"][0]["method"]
 
 
-@pytest.mark.parametrize(("name", "holds", "frees"), [("copies", 80, 80), ("one", 40, 0), ("two", 60, 0)])
+@pytest.mark.parametrize(
+    ("name", "holds", "frees"),
+    [
+        ("copies", 80, 80),
+        ("one", 40, 0),
+        ("two", 60, 0),
+        ("tree", 16, 0),
+        ("tree-copy", 16, 0),
+        ("part", 40, 24),
+        ("piece", 16, 0),
+        ("clone", 24, 0),
+    ],
+)
 def test_what_removing_one_frees_is_what_nobody_else_holds(
     told: tuple[Lab, dict[str, Any]], name: str, holds: int, frees: int
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from collectors.causes import other_stores
 from collectors.ledger.unlisted import NOT_KNOWN
 from collectors.model.filesystem import OpenFiles
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, charged
+from collectors.model.report import Report
 from collectors.system.deadline import this_host
 from collectors.system.mount_table import filesystem_of
 from collectors.system.mountinfo import mounts, with_loop_devices
@@ -22,6 +25,7 @@ from tests.lab.commands import run
 from tests.lab.messes._write import MIB, random_file
 from tests.lab.require import require_machine
 from tests.ledger.coverage import of_engine
+from tests.machine.btrfs_matrix import look
 
 pytestmark = pytest.mark.machine
 
@@ -32,6 +36,7 @@ def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
     with (
         Lab.up(driver="overlay2", mess="strangers", size_mib=1024) as lab,
         deleted_below_a_loop_device(lab.mount / "image.raw"),
+        deleted_below_a_mount(lab.mount / "mounted.raw", lab.base / "inside"),
     ):
         yield lab, preflight(lab)
 
@@ -45,6 +50,20 @@ def deleted_below_a_loop_device(image: Path) -> Iterator[str]:
         yield device
     finally:
         run("losetup", "--detach", device)
+
+
+@contextmanager
+def deleted_below_a_mount(image: Path, at: Path) -> Iterator[None]:
+    """As `mount -o loop` leaves it."""
+    random_file(image, 20 * MIB)
+    run("mkfs.ext4", "-q", "-F", "-E", "nodiscard", image)
+    at.mkdir()
+    run("mount", "-o", "loop", image, at)
+    image.unlink()
+    try:
+        yield
+    finally:
+        run("umount", at)
 
 
 def item(document: dict[str, Any], category: str, name: str) -> dict[str, Any]:
@@ -101,6 +120,62 @@ def test_the_loop_device_above_a_deleted_file_is_named_with_what_it_takes(told: 
     assert f"losetup -d {device}" in {step["command"] for step in steps}
     unattributed = next(row["bytes"] for row in document["ledger"] if row["category"] == "unattributed")
     assert abs(unattributed) < MIB
+
+
+def test_so_is_the_one_below_which_something_is_mounted(told: tuple[Lab, dict[str, Any]]) -> None:
+    lab, document = told
+    (held,) = [one for one in document["items"]["deleted_open"] if one["name"] == str(lab.mount / "mounted.raw")]
+    assert held["owner"].startswith("the loop device /dev/loop")
+    assert 20 * MIB <= held["bytes"] <= 21 * MIB
+    device = held["owner"].rpartition(" ")[2]
+    steps = [*document["plan"], *document.get("plan_for_person", [])]
+    (step,) = [one for one in steps if one["command"] == f"losetup -d {device}"]
+    assert f"findmnt {device}" in step["needs"]
+
+
+def test_on_btrfs_the_trees_tell_what_a_loop_device_or_a_message_keeps(tmp_path: Path) -> None:
+    require_machine()
+    made = disk.create(tmp_path, "btrfs", size_mib=320)
+    try:
+        (made.mount / "docker").mkdir()
+        with deleted_below_a_loop_device(made.mount / "image.raw"), deleted_in_a_message(made.mount / "sent"):
+            rows = rows_of(look(made.mount))
+        assert 54 * MIB <= rows["deleted_open"] <= 55 * MIB
+        assert rows["unattributed"] == 0
+    finally:
+        assert disk.destroy(tmp_path) == []
+
+
+def test_a_deleted_file_that_only_a_message_holds_is_unattributed_and_given_to_nobody(tmp_path: Path) -> None:
+    """Its descriptor is on the way through a socket: no process has it, and the kernel names nobody."""
+    require_machine()
+    made = disk.create(tmp_path, "ext4", size_mib=128)
+    try:
+        (made.mount / "docker").mkdir()
+        with deleted_in_a_message(made.mount / "sent"):
+            rows = rows_of(look(made.mount))
+        assert 30 * MIB <= rows["unattributed"] <= 31 * MIB
+        assert rows["deleted_open"] == 0
+    finally:
+        assert disk.destroy(tmp_path) == []
+
+
+@contextmanager
+def deleted_in_a_message(path: Path) -> Iterator[None]:
+    random_file(path, 30 * MIB)
+    run("sync", "--file-system", path)
+    here, there = socket.socketpair()
+    with here, there:
+        fd = os.open(path, os.O_RDONLY)
+        socket.send_fds(here, [b"x"], [fd])
+        os.close(fd)
+        path.unlink()
+        yield
+
+
+def rows_of(report: Report) -> dict[str, int]:
+    assert report.ledger is not None
+    return {row.category.value: charged(row.charged) for row in report.ledger.rows}
 
 
 def test_where_the_filesystem_is_not_asked_the_device_is_named_with_what_it_may_take(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from collectors.causes import disk_full
+from collectors.causes import btrfs_metadata, disk_full
 from collectors.journal.reading import read
 from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Exact
@@ -22,6 +22,7 @@ from collectors.report.document import encode
 from collectors.report.text import render
 from tests.pipeline.held import looked
 from tests.pipeline.test_every_filesystem import a_disk, a_host
+from tests.planning.build import GIB, HERE, MIB, btrfs
 
 DISK = "/mnt/volumes"
 
@@ -116,6 +117,31 @@ def test_how_another_disk_grows_is_forecast_and_an_alarm_before_it_is_full(
     (other,) = document["other_filesystems"]
     assert [crossing["percent"] for crossing in other["trend"]["crossings"]] == [80, 90, 100]
     assert document["trend"]["crossings"] == []
+
+
+def test_another_disk_whose_metadata_fills_is_told_before_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes stand still; of 8 GiB that tree blocks have and may still get, 200 MiB go every 20 minutes."""
+
+    def look(run: int, at: datetime) -> Snapshot:
+        host = two_disks(40, 40, at)
+        used = (2000 + 200 * run) * MIB
+        facts = Exact(btrfs(data=[(GIB, GIB)] * 4, metadata=(6 * GIB, used), unallocated=GIB + MIB, copies=1), HERE)
+        return replace(host, studies=(host.studies[0], replace(host.studies[1], filesystem_facts=facts)))
+
+    last = looked(monkeypatch, [partial(look, run) for run in range(20)], tmp_path)[-1].report
+    (trend,) = last.other_trends
+    assert trend.trees_full is not None
+    left_h = (trend.trees_full.at - last.taken_at).total_seconds() / 3600
+    assert left_h == pytest.approx((7 * 1024 - 2000 - 200 * 19) / 600, rel=0.05)
+    (ahead,) = [one for one in last.findings if one.rule == btrfs_metadata.FORECAST_ID]
+    assert (ahead.mount, ahead.severity) == (DISK, Severity.P1)
+    assert last.trend.trees_full is None
+    assert "metadata is full at" in render(last)
+    document: dict[str, Any] = encode(last)
+    (other,) = document["other_filesystems"]
+    assert other["trend"]["trees_full"]["percent"] == 100
 
 
 def test_the_journal_keeps_how_full_each_was_and_its_alarms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

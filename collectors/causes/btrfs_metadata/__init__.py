@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from collectors.causes import base
 from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal, unread
 from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, metadata_room, pressure, refused, squeeze
-from collectors.causes.finding_context import FindingContext, at_path
+from collectors.causes.finding_context import FindingContext, at_path, interval
 from collectors.causes.plan_context import PlanContext
 from collectors.model.btrfs import Btrfs
 from collectors.model.filesystem import used_percent
@@ -112,6 +112,39 @@ CAUSE = Cause(
     short_of=Resource.CHUNKS,
     wants_step=False,
     alert=ALERT,
+)
+
+
+FORECAST_ID = "btrfs-metadata-forecast"
+
+
+def detect_forecast(context: FindingContext) -> Iterable[Finding]:
+    """Metadata that will be full within the horizon of a forecast, while it does not press yet."""
+    facts, ends, limits = context.facts(Btrfs), context.trend.trees_full, context.limits
+    room = metadata_room(facts) if facts is not None else None
+    if ends is None or room is None or room.presses(limits.metadata_high_share):
+        return
+    for hours, severity in ((limits.forecast_p1_hours, Severity.P1), (limits.forecast_p2_hours, Severity.P2)):
+        if context.is_near(ends, hours):
+            claim = f"at this rate btrfs metadata is full at {context.when(ends)}: writes fail then"
+            free = ("free in its chunks", context.exact(room.free_bytes))
+            evidence = (*interval(ends), free, ("can still be allocated", room.allocatable))
+            yield Finding(FORECAST_ID, severity, claim, None, evidence, _IN_TIME, (), True)
+            return
+
+
+_IN_TIME = "before that delete many small files or snapshots, and balance data chunks by their fill while that works"
+FORECAST_LINE = "at the present rate btrfs metadata is full within hours: writes fail then, whatever df says"
+FORECAST = Cause(
+    FORECAST_ID,
+    None,
+    None,
+    None,
+    FORECAST_LINE,
+    detect_forecast,
+    symptom=True,
+    short_of=Resource.CHUNKS,
+    wants_step=False,
 )
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from collectors.causes.base import Cause
-from collectors.causes.finding_context import FindingContext, at_path, count
+from collectors.causes.finding_context import FindingContext, at_path, count, interval
 from collectors.forecast import USED
-from collectors.forecast.crossings import imminent
 from collectors.ledger.item_builder import removable
 from collectors.ledger.release_table import freed_inodes
 from collectors.model import OwnerKind, key_words
@@ -48,23 +46,12 @@ def detect_forecast(context: FindingContext) -> Iterable[Finding]:
         (limits.p0_percent, limits.forecast_p1_hours, Severity.P1),
         (limits.p1_percent, limits.forecast_p2_hours, Severity.P2),
     )
-    now = context.snapshot.ended_at
-    watched_s = max((growth.span_s for growth in context.trend.growth if growth.key == USED), default=0.0)
     for percent, hours, severity in levels:
         crossing = ahead.get(percent)
-        if crossing is None:
-            continue
-        left_h = max(0.0, (crossing.at - now).total_seconds() / 3600)
-        if imminent((crossing,), percent, now=now, within=timedelta(hours=hours), watched_s=watched_s):
-            when = crossing.at.strftime("%H:%M UTC")
+        if crossing is not None and context.is_near(crossing, hours):
             growth = max(context.trend.growth, key=lambda g: g.bytes_per_day if g.key != USED else -1, default=None)
-            evidence = (
-                ("earliest", crossing.earliest.strftime("%Y-%m-%dT%H:%M:%SZ")),
-                ("latest", crossing.latest.strftime("%Y-%m-%dT%H:%M:%SZ") if crossing.latest else "never"),
-                ("grows most", key_words(growth.key) if growth else "not known"),
-            )
-            left = f"{left_h:.1f} h" if left_h >= 1 else f"{left_h * 60:.0f} min"
-            claim = f"at this rate {percent}% is crossed at {when}, in {left}"
+            evidence = (*interval(crossing), ("grows most", key_words(growth.key) if growth else "not known"))
+            claim = f"at this rate {percent}% is crossed at {context.when(crossing)}"
             yield Finding(FORECAST_ID, severity, claim, None, evidence, "follow the plan before that", (), True)
             return
 
@@ -87,14 +74,24 @@ UNKNOWN_ID = "disk-unknown"
 
 
 def detect_unknown(context: FindingContext) -> Iterable[Finding]:
-    """statvfs failed."""
+    """statvfs failed; or nothing on the filesystem can be asked any more, as on an XFS that was shut down."""
     space = context.study.filesystem.space
-    if isinstance(space, Unavailable):
-        why = (("reason", f"{space.why}: {space.detail}"),)
-        remedy = "run where the Docker root can be seen"
-        yield Finding(UNKNOWN_ID, Severity.P2, "how full the disk is could not be read", None, why, remedy, (), False)
+    if not isinstance(space, Unavailable):
+        return
+    why = (("reason", f"{space.why}: {space.detail}"),)
+    if space.detail.startswith(_IO_ERROR):
+        claim = "every look at the disk ends in an input/output error: it was shut down after an error, or is gone"
+        yield Finding(UNKNOWN_ID, Severity.P0, claim, None, why, _DEAD_REMEDY, (), True)
+    else:
+        claim, remedy = "how full the disk is could not be read", "run where the Docker root can be seen"
+        yield Finding(UNKNOWN_ID, Severity.P2, claim, None, why, remedy, (), False)
 
 
+_IO_ERROR = "Input/output error"  # EIO, in the words of the C library
+_DEAD_REMEDY = (
+    "stop the engine, save the kernel log (dmesg): the error in it tells what to do; then unmount and check read-only "
+    "(xfs_repair -n, e2fsck -n, btrfs check --readonly) before it is mounted again"
+)
 UNKNOWN_LINE = "how full the disk is could not be read"
 UNKNOWN = Cause(UNKNOWN_ID, None, None, None, UNKNOWN_LINE, detect_unknown, symptom=True, wants_step=False)
 

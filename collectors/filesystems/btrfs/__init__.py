@@ -183,11 +183,7 @@ class BtrfsKind(Plain):
             return _answer(units, shared, own, Exact(whole, facts.origin))
         if isinstance(facts.value.subvolumes, Unavailable):
             units = (*units, *unlisted_units(shared.value, units))
-        listed = facts.value.subvolumes
-        subvolumes = {one.path for one in listed.value} if isinstance(listed, Exact) else frozenset[str]()
-        directories = frozenset(rule.unit for rule in rules if rule.path not in subvolumes)
-        inside = holders.inside_units(shared.value, rules)
-        occupancy = holders.occupancy(shared, whole.statfs, directories, inside)
+        occupancy = holders.occupancy(shared, whole.statfs, holders.inside_units(shared.value, rules))
         return _answer(units, Exact(occupancy, shared.origin), own, Exact(whole, facts.origin))
 
     def unopened(

@@ -98,7 +98,7 @@ def _sharing(sharing: Sharing) -> Json:
 
 
 def _sum(data: int, trees: int | None) -> int | None:
-    """None where tree blocks were not seen (tree search), as `fallback` says. A split directory has none of its own."""
+    """None where tree blocks were not seen (tree search), as `fallback` says."""
     return None if trees is None else data + trees
 
 

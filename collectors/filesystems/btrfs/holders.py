@@ -41,27 +41,25 @@ def inside_units(sharing: Sharing, rules: Iterable[SplitRule]) -> Inside:
 def occupancy(
     sharing: Exact[Sharing],
     rule: Reading[StatfsRule],
-    directories: frozenset[UnitId],
     inside: Inside = MappingProxyType({}),
 ) -> Occupancy:
     """Who holds the data and the tree blocks, in bytes of statfs: a block goes with the last tree that leads to it.
 
     The blocks of trees that are no subvolume, and those that the top level leads to, are the filesystem's own: nobody
-    can give them back. `directories` are units split from a subvolume: these have no blocks of their own. Where blocks
-    were not seen (tree search), each other figure is a lower bound and says so. `inside`: large files of units.
+    can give them back. Leaves in which nothing but a split directory's lies go with it. Where blocks were not seen
+    (tree search), each other figure is a lower bound and says so. `inside`: large files of units.
     """
     table, origin = sharing.value, sharing.origin
     unseen = _trees_unseen(sharing, rule)
     no_time: Reading[float] = Unavailable(Why.NOT_REPORTED, "the trees were read, not the directories", origin)
     shares = tuple(_shares(table, rule.value.divisor if isinstance(rule, Exact) else None))
     held = _bytes_by_unit(shares)
-    without_blocks = {TOP_LEVEL, UNLINKED, *directories}
     usages = {}
     for holding in table.holdings:
         if is_tree(holding.unit):
             continue
         allocated: Size = Exact(held[holding.unit], origin)
-        if unseen is not None and holding.unit not in without_blocks:
+        if unseen is not None and holding.unit not in (TOP_LEVEL, UNLINKED):
             allocated = AtLeast(held[holding.unit], (unseen,), origin)
         apparent, inodes = Exact(holding.apparent_bytes, origin), Exact(holding.inodes, origin)
         usages[holding.unit] = Usage(allocated, apparent, inodes, no_time, inside.get(holding.unit, ()))
@@ -102,12 +100,15 @@ def _bytes_by_unit(shares: Iterable[Share]) -> Mapping[UnitId, int]:
     return found
 
 
+_NOT_SEARCHED = "not seen: tree blocks (they are in metadata), and what only subvolumes that wait for the cleaner hold"
+
+
 def _trees_unseen(sharing: Exact[Sharing], rule: Reading[StatfsRule]) -> Unavailable | None:
     """Why the tree blocks of subvolumes are charged to none of them; None where they are."""
     if isinstance(rule, Unavailable):
         return rule
     if sharing.value.tree_metadata_bytes is None:
-        told = f"tree blocks were not seen, they are in metadata: read by tree search, since {sharing.value.fallback}"
+        told = f"{_NOT_SEARCHED}; read by tree search, since {sharing.value.fallback}"
         return Unavailable(Why.NOT_REPORTED, told, sharing.origin)
     return None
 

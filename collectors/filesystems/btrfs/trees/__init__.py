@@ -30,7 +30,7 @@ from collectors.model.reading import Exact, Origin, Reading, Why
 from collectors.system import deadline, folders
 from collectors.system.deadline import Host
 
-_VERSION = 5
+_VERSION = 6
 _MAX_BYTES = 256 << 20
 
 

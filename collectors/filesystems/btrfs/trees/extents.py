@@ -145,8 +145,14 @@ class SetCounts:
         _count(self.blocks, sets)
         _count(self.copies, sets, copies)
 
+    def move_blocks(self, counted: I64, sets: I64, copies: U64) -> None:
+        """Tree blocks that were counted by other sets."""
+        self.add_blocks(sets, copies)
+        _count(self.blocks, counted, np.full(len(counted), -1, np.int64))
+        _count(self.copies, counted, -copies.astype(np.int64))
 
-def _count(counter: Counter[int], sets: I64, times: NDArray[np.unsignedinteger] | None = None) -> None:
+
+def _count(counter: Counter[int], sets: I64, times: NDArray[np.integer] | None = None) -> None:
     found = np.bincount(sets, None if times is None else times.astype(np.float64))
     for number in np.flatnonzero(found).tolist():
         counter[number] += int(found[number])

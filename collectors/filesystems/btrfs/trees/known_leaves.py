@@ -124,6 +124,7 @@ class KnownLeaves:
         self._enter_sums(there & ~inside, there)
         if inside.any():
             self._found.take(_items(old, inside), self._sets[inside])
+            self._found.take_leaves(old.contents.leaves[inside], self._sets[inside])
 
     def _changed(self, before: I64, now: I64, whole: Flags, nobody: int) -> Addresses:
         """Which extents are to be united anew, given what each leaf's set should have become, and what it is."""

@@ -1,9 +1,12 @@
-"""Extents of some subvolumes by directory: inode → the deepest rule above it.
+"""Extents and leaves of some subvolumes by directory: inode → the deepest rule above it.
 
 What such a subvolume holds is kept back until all its leaves have been seen, for directories may come later than what
 is in them. Then its holder is replaced in each set: by the rule's unit, or by itself for what no rule names.
 About 24 bytes for each reference and 28 for each inode of the split subvolumes, not of the others; while the
 directories are sorted, 40 more for each inode.
+
+A leaf goes with a directory where everything in it lies below that one rule; one that two of them fill stays with the
+subvolume, as do all blocks above the leaves.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ Narrow = NDArray[np.unsignedinteger]
 
 # How much of a leaf is looked at: no single inode; those that no directory names; the directory of each.
 SUMS, INODES, NAMES = 0, 1, 2
+_NO_INODE = np.uint64(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Splitter:
         self._links: list[tuple[Narrow, Narrow, Narrow, U8]] = []
         self._inodes: list[tuple[Narrow, Narrow, Narrow]] = []
         self._extents: list[tuple[Narrow, Narrow, Narrow, Narrow, Narrow]] = []
+        self._leaves: list[tuple[I64, U64, U64, U64]] = []
 
     def detail(self, sets: I64, first: U64, last: U64) -> U8:
         """SUMS, INODES or NAMES for each leaf, given its set and the object ids of its first and last item."""
@@ -81,6 +86,12 @@ class Splitter:
         columns = (sets, inodes, addresses, disk, ram)
         self._extents.append(tuple(map(_narrow, columns)))  # type: ignore[arg-type]  # five of them
 
+    def add_leaves(self, sets: I64, first: U64, last: U64, copies: U64) -> None:
+        """Leaves that were counted by these sets, by the object ids of their first and last item."""
+        mine = self._any_of(sets, self._whole)
+        if mine.any():
+            self._leaves.append((sets[mine], first[mine], last[mine], copies[mine]))
+
     def settle(self, extents: ExtentTable, tally: SetCounts) -> None:
         """Hand what was kept back to the tables, under the names of the rules."""
         maps = [(split.bit, self._bits_by_inode(split)) for split in self._splits]
@@ -90,8 +101,16 @@ class Splitter:
         while self._inodes:
             sets, inodes, apparent = self._inodes.pop()
             tally.add_inodes(self._renamed(sets, inodes, maps), _wide(apparent))
+        for leaves, first, last, copies in self._leaves:
+            tally.move_blocks(leaves, self._of_leaves(leaves, first, last, maps), copies)
 
-    def _renamed(self, narrow_sets: Narrow, inodes: Narrow, maps: list[tuple[int, tuple[U64, I64]]]) -> I64:
+    def _of_leaves(self, sets: I64, first: U64, last: U64, maps: list[tuple[int, tuple[U64, I64]]]) -> I64:
+        for split, (bit, (known, bits)) in zip(self._splits, maps, strict=True):
+            whole = _alike(known, np.where(np.isin(bits, list(split.rules.values())), bits, bit), first, last)
+            sets = self._renamed(sets, np.where(whole, first, _NO_INODE), [(bit, (known, bits))])
+        return sets
+
+    def _renamed(self, narrow_sets: Narrow | I64, inodes: Narrow, maps: list[tuple[int, tuple[U64, I64]]]) -> I64:
         sets = narrow_sets.astype(np.int64)
         holders = 0
         for number in np.unique(sets).tolist():
@@ -152,6 +171,15 @@ class Splitter:
         first = np.ones(len(inodes), np.bool_)
         first[1:] = inodes[1:] != inodes[:-1]
         return inodes[first], parents[first]
+
+
+def _alike(known: U64, bits: I64, first: U64, last: U64) -> NDArray[np.bool_]:
+    """Whether both ends of each range of inodes are known, and all that lies between has the same bit."""
+    if not len(known):
+        return np.zeros(len(first), np.bool_)
+    low, high = (np.minimum(np.searchsorted(known, end), len(known) - 1) for end in (first, last))
+    changes = np.cumsum(np.diff(bits, prepend=bits[:1]) != 0)
+    return np.asarray((known[low] == first) & (known[high] == last) & (changes[low] == changes[high]))
 
 
 def _has(inodes: U64, inode: int) -> bool:

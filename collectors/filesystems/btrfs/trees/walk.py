@@ -82,6 +82,10 @@ class Findings:
             extents = extents.of(~late)
         self.extents.add(extents.addresses, extents.disk, extents.ram, sets[extents.rows])
 
+    def take_leaves(self, leaves: NDArray[np.void], sets: I64) -> None:
+        """Enter leaves that were counted by these sets: what lies in them may be a directory's alone."""
+        self.splitter.add_leaves(sets, leaves["first"], leaves["last"], self.copies.of(leaves["address"]))
+
     def settle(self) -> None:
         """All items have been seen: what was kept back finds its holders."""
         self.splitter.settle(self.extents, self.tally)
@@ -226,6 +230,7 @@ class Walk:
         for _, (rows, items) in self._blocks.batches(wanted, leaves):
             self._check_time()
             self._known.take(rows, items)
+            self._found.take_leaves(rows, rows["set"].astype(np.int64))
 
     def _check_time(self) -> None:
         if time.monotonic() > self._ends:
