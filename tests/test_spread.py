@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.spread import ALONE, BY_PARAMETER, unit
+from tests.spread import ALONE, BY_PARAMETER, among, unit
 
 HERE = Path(__file__).parents[1]
 
@@ -37,3 +37,14 @@ def test_files_that_only_look_at_an_everyday_host_share_it() -> None:
     look = "tests/machine/test_preflight.py::test[overlay2]"
     assert unit(look) == unit("tests/machine/test_engine_real.py::test[20.10-overlay2-x]")
     assert unit(look) != unit("tests/machine/test_engine_real.py::test[26.1-overlay2-x]")
+
+
+def test_those_that_wait_are_spread_over_the_others() -> None:
+    assert "".join(among("WWW", "abcdef")) == "aWbcWdeWf"
+    assert among("", "ab") == ["a", "b"]
+    assert among("WX", "") == ["W", "X"]
+
+
+def test_the_labs_of_the_adversary_are_taken_apart() -> None:
+    adversary = "tests/adversary/test_adversary.py::test_nothing_else_goes_whatever_is_done_meanwhile[{}]"
+    assert unit(adversary.format("overlay2")) != unit(adversary.format("btrfs"))

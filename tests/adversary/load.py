@@ -50,9 +50,10 @@ _BUILT = f"FROM {BASE}\nCOPY data /data\nRUN head -c 200000 /dev/urandom > /made
 @dataclass
 class Load:
     """Clients of one engine, each a thread. `living`: the containers that nobody ended, and the SHA-256 of their
-    `/data`; it changes under `ending` only."""
+    `/data`; it changes under `ending` only. `every_s`: a client begins no sooner again."""
 
     lab: Lab
+    every_s: float = 0.0
     broken_builds: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     living: dict[str, str] = field(default_factory=dict)
@@ -93,8 +94,10 @@ class Load:
 
     def _keep_on(self, step: Callable[[random.Random], None], number: int) -> None:
         chance = random.Random(number)
-        while not self._stop.is_set():
+        next_s = 0.0
+        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
             self._go.wait()
+            next_s = time.monotonic() + self.every_s
             # What it wanted to use is gone: that is its own affair.
             with self._turns[number], contextlib.suppress(CommandFailed):
                 step(chance)
@@ -200,10 +203,10 @@ class Applied:
     done: Counter[str] = field(default_factory=Counter)
 
 
-def applies(lab: Lab, every: Sequence[str], count: int) -> dict[str, Applied]:
+def applies(lab: Lab, every: Sequence[str], count: int, every_s: float = 0.0) -> dict[str, Applied]:
     """So many destructive applies with each kind of ages, one after the other under one load."""
     lab.client.base_image(BASE)
-    load = Load(lab)
+    load = Load(lab, every_s)
 
     def end(*_: object) -> None:
         load.ended_early = True

@@ -14,13 +14,14 @@ from tests.lab import Lab
 from tests.lab.require import require_machine
 
 COUNT = 2
+EVERY_S = 0.5  # the whole run has no pause; here other tests run beside, which the load is not to starve
 
 
 @pytest.mark.machine
 def test_what_lives_lives_on_and_what_has_a_name_saves() -> None:
     require_machine()
     with Lab.up(driver="overlay2", engine="20.10", mess="empty", size_mib=2048) as lab:
-        seen = applies(lab, tuple(AGES), COUNT)
+        seen = applies(lab, tuple(AGES), COUNT, EVERY_S)
     assert {ages: one.broken for ages, one in seen.items()} == {ages: [] for ages in AGES}
     assert seen["default"].broken_builds == []
     assert (seen["default"].removed + seen["default"].left)["orphan"] > 0

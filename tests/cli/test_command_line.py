@@ -83,7 +83,7 @@ def test_the_document_of_a_bare_machine_validates_against_the_printed_schema(tmp
     assert printed == json.loads(json.dumps(schema()))
     Draft202012Validator.check_schema(printed)
     ended = run(
-        "--preflight", "--format", "json", "--no-journal", "--no-state", "--deadline", "20",
+        "--preflight", "--format", "json", "--no-journal", "--no-state", "--deadline", "5",
         "--host", f"unix://{tmp_path}/no.sock", "--docker-root", str(tmp_path),
     )  # fmt: skip
     document = json.loads(ended.stdout)
@@ -93,7 +93,7 @@ def test_the_document_of_a_bare_machine_validates_against_the_printed_schema(tmp
     assert ended.returncode == document["exit_status"]
 
 
-def test_one_look_is_not_interrupted_by_looking_for_garbage(tmp_path: Path) -> None:
+def test_one_look_is_not_interrupted_by_looking_for_garbage(in_memory: Path) -> None:
     """By default, a million objects are all looked through more than ten times while they are made."""
     program = (
         "import gc; from collectors.cli import main; main();"
@@ -102,7 +102,7 @@ def test_one_look_is_not_interrupted_by_looking_for_garbage(tmp_path: Path) -> N
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, "--preflight", "--no-journal", "--no-state", "--deadline", "20",
-         "--host", f"unix://{tmp_path}/no.sock", "--docker-root", str(tmp_path)],
+         "--host", f"unix://{in_memory}/no.sock", "--docker-root", str(in_memory)],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert int(ended.stdout.splitlines()[-1]) == 0

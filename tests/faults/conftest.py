@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,8 +36,5 @@ def told(record_property: Callable[[str, object], None]) -> Told:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    # A filesystem in memory: its walk is over at once, whatever else this machine's disks hold.
-    where = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=where, prefix="ullage-", ignore_cleanup_errors=True) as folder:
-        yield Room.at(Path(folder))
+def room(in_memory: Path) -> Room:
+    return Room.at(in_memory)

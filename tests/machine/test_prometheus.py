@@ -65,7 +65,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for tool in ("prometheus", "promtool", "prometheus-node-exporter"):
         assert shutil.which(tool), f"{tool} is missing: install prometheus and prometheus-node-exporter"
     folder = tmp_path_factory.mktemp("textfile")
-    with Lab.up(driver="overlay2", mess="incident") as lab:
+    with Lab.up(driver="overlay2", mess="incident", size_mib=1024) as lab:
         ended = ullage(
             "--preflight", "--host", lab.host, "--no-journal", "--no-state",
             "--format", "openmetrics", "--output", str(folder / "ullage.prom"),

@@ -48,8 +48,8 @@ def test_a_recording_is_printed_there(term: str) -> None:
     assert (status, "\x1b" in said) == (0, False)
 
 
-def test_the_live_report_is_printed_there_with_its_status(tmp_path: Path) -> None:
-    where = ("--docker-root", str(tmp_path), "--host", f"unix://{tmp_path}/no.sock", "--no-journal", "--no-state")
+def test_the_live_report_is_printed_there_with_its_status(in_memory: Path) -> None:
+    where = ("--docker-root", str(in_memory), "--host", f"unix://{in_memory}/no.sock", "--no-journal", "--no-state")
     terminal = Terminal("-m", "tui", *where, "--deadline", "20", TERM="dumb")
     said = printed(terminal)
     _, status = terminal.end(20)
@@ -67,8 +67,8 @@ def test_where_the_locale_is_not_utf_8_the_dashboard_is_drawn_in_ascii() -> None
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-def test_the_report_is_whole_where_the_locale_is_not_utf_8(encoding: str, tmp_path: Path) -> None:
-    where = ("--docker-root", str(tmp_path), "--host", f"unix://{tmp_path}/no.sock", "--no-journal", "--no-state")
+def test_the_report_is_whole_where_the_locale_is_not_utf_8(encoding: str, in_memory: Path) -> None:
+    where = ("--docker-root", str(in_memory), "--host", f"unix://{in_memory}/no.sock", "--no-journal", "--no-state")
     ended = subprocess.run(
         [sys.executable, "-m", "collectors", "--preflight", *where, "--deadline", "20"],
         capture_output=True,
