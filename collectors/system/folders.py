@@ -102,7 +102,7 @@ def _runtime() -> Path:
     return Path(os.environ["XDG_RUNTIME_DIR"]) if _absolute("XDG_RUNTIME_DIR") else Path("/run")
 
 
-def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+def replace_whole(path: Path, *content: bytes | memoryview, mode: int = 0o644, durable: bool = True) -> None:
     """Put `content` in the place of `path`, whose folder is there. Raises OSError, having left the old file as it was.
 
     Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which
@@ -114,7 +114,7 @@ def replace_whole(path: Path, content: bytes, *, mode: int = 0o644, durable: boo
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with open(fd, "wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             if durable:
                 os.fsync(fd)

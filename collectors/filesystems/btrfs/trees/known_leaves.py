@@ -34,6 +34,7 @@ from collectors.filesystems.btrfs.trees.sets import (
     became_of,
     differing,
     pieces,
+    sorted_rows,
 )
 from collectors.filesystems.btrfs.trees.splitting import INODES, SUMS
 from collectors.filesystems.btrfs.trees.walk import Findings
@@ -160,10 +161,14 @@ class KnownLeaves:
         """The references of these leaves to extents that are united anew."""
         references = old.contents.references
         rows = np.flatnonzero(anew.has(references.columns[0]))
-        leaves = np.searchsorted(np.cumsum(references.counts, dtype=np.int64), rows, "right")
+        before = np.searchsorted(rows, np.cumsum(references.counts, dtype=np.int64))
+        leaves = np.repeat(np.arange(len(before)), np.diff(before, prepend=0))
         rows, leaves = rows[from_leaves[leaves]], leaves[from_leaves[leaves]]
-        columns = [column[rows] for column in references.columns]
-        self._found.take_extents(_extents(old, columns, leaves, np.zeros(len(rows), np.uint64)), self._sets)
+        # In order, their extents are found quickly; and leaves that many snapshots have refer to the same ones.
+        *columns, sets = sorted_rows([(*(column[rows] for column in references.columns), self._sets[leaves])])
+        one_each = np.arange(len(sets))
+        found = _extents(old, columns, one_each, np.zeros(len(sets), np.uint64))
+        self._found.take_extents(found, sets.astype(np.int64))
         for extents in self._waiting:
             chosen = anew.has(extents.addresses // np.uint64(self._sector))
             again, others = extents.of(chosen), extents.of(~chosen)
@@ -183,15 +188,14 @@ class KnownLeaves:
 
     def memory(self, generation: int, bits: Sequence[str]) -> LeafMemory | None:
         """What to keep for the next look; None where it is too much."""
-        there = self._sets != GONE
-        parts = list(self._new)
-        if self._memory is not None:
-            old = self._memory.contents.of(there)
-            old.leaves["set"] = self._sets[there]
-            parts.insert(0, old)
+        kept = [] if self._memory is None else [self._memory.contents]
+        parts = [*kept, *self._new]
         if not self._remember or not parts or self._new_bytes > MOST_BYTES:
             return None
-        contents = together(parts)
+        there = self._sets != GONE if kept else np.ones(len(parts[0].leaves), np.bool_)
+        contents = together(parts, there)
+        if kept:
+            contents.leaves["set"][: int(there.sum())] = self._sets[there]
         extents = self._extents()
         used = np.unique(np.concatenate((contents.leaves["set"].astype(np.int64), extents.sets)))
         contents.leaves["set"] = np.searchsorted(used, contents.leaves["set"])
@@ -201,8 +205,11 @@ class KnownLeaves:
 
     def _extents(self) -> KeptExtents:
         sets, addresses, disk, ram = self._found.extents.columns()
-        used = np.where(ram == 0, self._found.referenced.within(addresses, addresses + disk), np.uint64(0))
-        used[np.searchsorted(addresses, self._kept.addresses)] = self._kept.used
+        used, new = np.zeros(len(addresses), np.uint64), ram == 0
+        kept = np.searchsorted(addresses, self._kept.addresses)
+        new[kept] = False
+        used[new] = self._found.referenced.within(addresses[new], addresses[new] + disk[new])
+        used[kept] = self._kept.used
         return KeptExtents(narrow(addresses), narrow(disk), narrow(ram), narrow(used), narrow(sets))
 
 

@@ -61,11 +61,13 @@ class Ragged:
 
     def of(self, chosen: Flags) -> Ragged:
         """The rows of these leaves alone."""
-        ends = np.cumsum(self.counts, dtype=np.int64)
-        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
-        cuts = np.concatenate(([0], ends))[edges].reshape(-1, 2).tolist()
-        kept = (np.concatenate([column[:0], *(column[a:b] for a, b in cuts)]) for column in self.columns)
-        return Ragged(self.counts[chosen], tuple(kept))
+        return joined([self], chosen)
+
+    def cuts(self, chosen: Flags) -> list[tuple[int, int]]:
+        """The rows of these leaves, as few ranges."""
+        ends = np.concatenate(([0], np.cumsum(self.counts, dtype=np.int64)))
+        edges = ends[np.flatnonzero(np.diff(chosen, prepend=False, append=False))].tolist()
+        return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def grouped(rows: I64, count: int, *columns: NDArray[np.integer]) -> Ragged:
@@ -73,10 +75,15 @@ def grouped(rows: I64, count: int, *columns: NDArray[np.integer]) -> Ragged:
     return Ragged(np.bincount(rows, minlength=count).astype(np.uint32), tuple(map(narrow, columns)))
 
 
-def joined(parts: Sequence[Ragged]) -> Ragged:
-    """The leaves of one after those of the other."""
-    columns = tuple(np.concatenate(column) for column in zip(*(part.columns for part in parts), strict=True))
-    return Ragged(np.concatenate([part.counts for part in parts]), columns)
+def joined(parts: Sequence[Ragged], chosen: Flags) -> Ragged:
+    """Of the first the chosen leaves alone, then those of the others. Each row is copied once."""
+    first, *others = parts
+    cuts = first.cuts(chosen)
+    columns = tuple(
+        np.concatenate([column[:0], *(column[a:b] for a, b in cuts), *(part.columns[n] for part in others)])
+        for n, column in enumerate(first.columns)
+    )
+    return Ragged(np.concatenate([first.counts[chosen], *(part.counts for part in others)]), columns)
 
 
 def narrow(values: NDArray[np.integer]) -> Column:
@@ -103,13 +110,14 @@ class Contents(NamedTuple):
 
     def of(self, chosen: Flags) -> Contents:
         """These leaves alone."""
-        return Contents(self.leaves[chosen], *(part.of(chosen) for part in self[1:]))
+        return together([self], chosen)
 
 
-def together(parts: Sequence[Contents]) -> Contents:
-    """All leaves of these."""
-    leaves, *ragged = zip(*parts, strict=True)
-    return Contents(np.concatenate(leaves), *map(joined, ragged))
+def together(parts: Sequence[Contents], chosen: Flags) -> Contents:
+    """Of the first the chosen leaves alone, then those of the others."""
+    (first, *others), *ragged = zip(*parts, strict=True)
+    leaves = np.concatenate([first[chosen], *others])
+    return Contents(leaves, *(joined(parts, chosen) for parts in ragged))
 
 
 class KeptExtents(NamedTuple):
@@ -153,8 +161,7 @@ def store(path: Path, memory: LeafMemory) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=folders.OWN_FOLDER_MODE)
         room = os.statvfs(path.parent)
         if size <= min(MOST_BYTES, room.f_bavail * room.f_frsize // _FREE_SHARE):
-            content = b"".join((b"%08x" % checksum, *parts))
-            folders.replace_whole(path, content, mode=folders.OWN_MODE, durable=False)
+            folders.replace_whole(path, b"%08x" % checksum, *parts, mode=folders.OWN_MODE, durable=False)
 
 
 def load(path: Path) -> LeafMemory | None:

@@ -29,6 +29,7 @@ Flags = NDArray[np.bool_]
 GONE = -1  # of a leaf that no tree leads to any more, instead of the number of its set
 
 _FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
+_AT_ONCE = 1 << 16  # of addresses
 _LENGTH_BITS = 16
 _MOST_WORDS = 1 << 22  # of unions, at a time
 _WORD_BITS = 64
@@ -236,4 +237,8 @@ class Addresses:
             self._flags[part.astype(np.int64) & self._low] = True
 
     def has(self, addresses: Column) -> Flags:
-        return np.asarray(self._flags[addresses.astype(np.int64) & self._low])
+        found = np.empty(len(addresses), np.bool_)
+        for at in range(0, len(addresses), _AT_ONCE):  # pieces that stay in the processor's caches
+            part = slice(at, at + _AT_ONCE)
+            found[part] = self._flags[addresses[part].astype(np.int64) & self._low]
+        return found
