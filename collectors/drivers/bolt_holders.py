@@ -19,7 +19,7 @@ from pathlib import Path
 from collectors.drivers import bolt
 from collectors.drivers.containerd import DOCKER_NAMESPACE, Namespace
 from collectors.drivers.files import mapping, parse_json, sequence
-from collectors.model import CacheId, ChainId, ImageId, Owner, OwnerKind, dataclass
+from collectors.model import CacheId, ChainId, ContainerId, ImageId, Owner, OwnerKind, dataclass
 from collectors.system.deadline import Malformed
 
 _RECORDS = b"_main"
@@ -213,7 +213,11 @@ def _roots(
         yield owner, [(_CONTENT, image.digest)], False
     for name, container in namespace.containers.items():
         if container.snapshotter and container.key:
-            yield Owner(OwnerKind.CONTAINER, name), [(container.snapshotter, container.key)], False
+            yield (
+                Owner(OwnerKind.CONTAINER, container_id(namespace, name)),
+                [(container.snapshotter, container.key)],
+                False,
+            )
     # A container's snapshots are named after it; a lease of the same name holds them as well.
     for node in namespace.snapshots:
         name = node[1].removesuffix("-init")
@@ -267,6 +271,11 @@ def _edges(namespace: Namespace, node: Node, flat: bool) -> list[Node]:
 def _snapshotter(label: str) -> str:
     """`overlayfs/0` and `overlayfs.0` both mean overlayfs: a key may be repeated with a suffix."""
     return label.replace("/", ".").partition(".")[0]
+
+
+def container_id(namespace: Namespace, name: str) -> ContainerId:
+    """Likewise: two clients may each call one `web`."""
+    return ContainerId(name if namespace.name == DOCKER_NAMESPACE else f"{namespace.name}/{name}")
 
 
 def image_id(namespace: Namespace, digest: str) -> ImageId:

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from collectors.drivers.bolt_holders import CacheRecord, content_below, image_id, snapshot_label
+from collectors.drivers.bolt_holders import CacheRecord, container_id, content_below, image_id, snapshot_label
 from collectors.drivers.containerd import CONTENT, NamedContainer, NamedSnapshot, Namespace, SnapshotDirectory
 from collectors.drivers.files import Rows, read_json
 from collectors.drivers.layerdb import chain_ids, diff_ids
-from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, dataclass
+from collectors.model import CacheId, ChainId, DiffId, ImageId, dataclass
 from collectors.model.store import BuildSnapshot, ContainerLayers, Layer, StoredImage
 from collectors.system.deadline import Malformed
 
@@ -126,7 +126,7 @@ class View:
                 below = self._snapshot(f"{container}-init") or self._snapshot(container)
                 parent = below.parent if below is not None else None
                 yield ContainerLayers(
-                    container_id=ContainerId(container),
+                    container_id=container_id(self._space, container),
                     mount_id=CacheId(str(own.number)),
                     init_id=CacheId(str(init.number)) if init is not None else None,
                     parent=ChainId(parent) if parent and parent.startswith(_BY_DIGEST) else None,

@@ -18,7 +18,7 @@ from collectors import drivers
 from collectors.drivers.containerd import METADATA
 from collectors.drivers.inner import EngineProcess, engine_processes, running_on
 from collectors.model import Owner, OwnerKind, UnitId
-from collectors.model.reading import Exact, Unavailable, Why
+from collectors.model.reading import Exact, Unavailable, Why, listed
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
 from collectors.system.deadline import Clock, Host
@@ -200,7 +200,7 @@ def _unit_kind(kind: str, runs: EngineProcess | None) -> UnitKind:
 
 def _units(store: Store, path: str, root: str, kind: UnitKind) -> Iterator[Unit]:
     """The store's units by what they are of, less those that are, or lie around, the studied root."""
-    names = _image_names(store)
+    names = _names_in(store)
     whole = frozenset({Owner(OwnerKind.STORE, f"{path}: {_REST}")})
     yield Unit(UnitId(path), kind, path, _REST, whole, False, None)
     assert isinstance(store.units, Exact)
@@ -217,23 +217,24 @@ def _owners(unit: Unit) -> frozenset[Owner]:
     return images or unit.owners
 
 
-def _image_names(store: Store) -> defaultdict[str, str]:
+def _names_in(store: Store) -> defaultdict[str, str]:
+    """Of images and containers, by their ids; "" where the store itself has none."""
     names: defaultdict[str, str] = defaultdict(str)
-    if isinstance(store.images, Exact):
-        names.update({image.id: ", ".join(image.tags[:2]) for image in store.images.value})
+    names.update({image.id: ", ".join(image.tags[:2]) for image in listed(store.images)})
+    names.update({one.container_id: one.name for one in listed(store.container_layers)})
     return names
 
 
-def _what(owner: Owner, images: defaultdict[str, str]) -> str:
+def _what(owner: Owner, names: defaultdict[str, str]) -> str:
     match owner.kind:
         case OwnerKind.IMAGE:
-            return f"image {images[owner.id] or owner.id.removeprefix('sha256:')[:12]}"
+            return f"image {names[owner.id] or owner.id.removeprefix('sha256:')[:12]}"
         case OwnerKind.CONTAINERD:
             return f"image {owner.id}"
         case OwnerKind.VOLUME:
             return f"volume {owner.id}"
         case OwnerKind.CONTAINER | OwnerKind.LOG:
-            return f"container {owner.id[:12]}"
+            return f"container {names[owner.id] or owner.id[:12]}"
         case OwnerKind.BUILD:
             return "build cache"
         case _:

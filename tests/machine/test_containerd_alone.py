@@ -19,7 +19,7 @@ from tests.lab.engines import NoSuchEngine
 from tests.lab.messes._write import MIB, age, random_file
 from tests.lab.require import require_machine
 from tests.ledger.coverage import of_engine
-from tests.machine.test_other_engines import CONTAINERD, a_containerd
+from tests.machine.test_other_engines import CONTAINERD, SIDE, SNAPSHOTTERS, a_containerd, beside
 
 pytestmark = pytest.mark.machine
 
@@ -48,6 +48,7 @@ def alone() -> Iterator[Alone]:
         images = lab.base / "images.tar"
         lab.docker("save", "--output", str(images), "web:1", "old:1")
         root = a_containerd(lab)  # with an image `pause:1` in k8s.io
+        beside(lab, root, "native")
         lab.stop_engine()
         run("rm", "-r", lab.docker_root)
         host = Alone(lab, root, lab.base / "containerd/c.sock", {})
@@ -85,6 +86,7 @@ def test_each_image_is_named_with_its_namespace_and_with_who_uses_it(alone: Alon
         "k8s.io/docker.io/library/old:1": ("unused", ""),
         "ci/docker.io/library/web:1": ("unused", ""),
         "ci/docker.io/library/old:1": ("unused", ""),
+        "by-native/docker.io/library/side:1": ("in use", "c1"),
     }
 
 
@@ -95,6 +97,16 @@ def test_every_byte_is_explained_and_held_by_an_item(alone: Alone) -> None:
     (left,) = [item for item in document["items"]["docker_other"] if item["bytes"] >= 9 * MIB]
     assert left["state"] == "interrupted write"
     assert rows["images"] >= (30 + 20) * 2 * MIB
+
+
+def test_a_second_snapshotter_is_read_as_the_first_one(alone: Alone) -> None:
+    (layer,) = [one for one in alone.document["items"]["containers"] if one["name"] == "by-native/c1"]
+    assert layer["bytes"] == pytest.approx(SNAPSHOTTERS["native"] + SIDE, abs=MIB // 4), "it copies the whole image"
+    (image,) = [one for one in alone.document["items"]["images"] if one["name"].startswith("by-native/")]
+    assert 2 * SIDE <= image["bytes"] <= 2 * SIDE + MIB
+    for category in ("containers", "images"):
+        held = sum(one["bytes"] for one in alone.document["items"][category])
+        assert held >= next(row["bytes"] for row in alone.document["ledger"] if row["category"] == category)
 
 
 def test_nobody_waits_for_an_engine_that_there_is_not(alone: Alone) -> None:
