@@ -54,11 +54,15 @@ def study(lab: Lab) -> Explained:
     return Explained(name, used, used - abs(left), claimed, int(du.stdout.split()[0]), document)
 
 
-def preflight(lab: Lab, host: str = "") -> dict[str, Any]:
-    """The report of a lab as a document; `host`: of another engine than its own."""
+def preflight(lab: Lab, host: str = "", *, by: str = "project") -> dict[str, Any]:
+    """The report of a lab as a document; `host`: of another engine than its own; `by`: what it is to bill by, too."""
     command = [sys.executable, "-m", "collectors", "--preflight", "--format", "json", "--no-journal", "--no-state"]
     ended = subprocess.run(
-        [*command, "--host", host or lab.host], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--by", by.replace(":", "="), "--host", host or lab.host],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
