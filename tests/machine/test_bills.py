@@ -46,7 +46,7 @@ def lab() -> Iterator[Lab]:
 
 def an_image(lab: Lab, size_bytes: int) -> None:
     """Of one name, which the one before loses to it."""
-    files = {"Dockerfile": "FROM base:1\nCOPY own /own\n", "own": os.urandom(size_bytes)}
+    files: dict[str, bytes | str] = {"Dockerfile": "FROM base:1\nCOPY own /own\n", "own": os.urandom(size_bytes)}
     lab.build("shop/app:1", files, buildkit=False)
 
 
