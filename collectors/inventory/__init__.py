@@ -241,6 +241,7 @@ class _Assembly:
         paths = [root]
         if isinstance(store, Exact) and isinstance(store.value.units, Exact):
             paths += [unit.path for unit in store.value.units.value]
+        paths += places.disks_below(root)
         found: dict[str, Mount] = {}
         for mount in map(places.home_of, paths):
             if mount is not None and mount.device not in found:

@@ -92,6 +92,11 @@ class Places:
         here = self.mount_of(path)
         return here is not None and here.mount_id == mount.mount_id
 
+    def disks_below(self, folder: str) -> list[str]:
+        """Where a whole disk is mounted within a folder, as an engine does it for a volume that is one."""
+        whole = (m for m in self.mounts if m.root == "/" and m.source.startswith("/dev/"))
+        return [m.mountpoint for m in whole if within(m.mountpoint, folder) and self.mount_of(m.mountpoint) is m]
+
     def covered(self, mount: Mount) -> tuple[str, ...]:
         """Directories of `mount` that are mountpoints of another filesystem."""
         seen = (m for m in self.mounts if self.mount_of(m.mountpoint) is m)

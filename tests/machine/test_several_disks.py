@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from collectors.causes import disk_full
+from collectors.causes import disk_full, host_files
 from tests.bench.explain import preflight
 from tests.lab import Lab, disk
 from tests.lab.commands import CommandFailed, run
@@ -211,3 +211,79 @@ def test_a_disk_that_the_engine_itself_covered_holds_nothing_of_it(lab: tuple[La
     (found,) = [item for item in document["items"]["volumes"] if item["name"] == VOLUME]
     assert 30 * MIB <= found["bytes"] <= 31 * MIB
     assert document["severity"] != "P0"
+
+
+def test_what_a_disk_covers_that_was_mounted_over_the_volumes_later_is_told(lab: tuple[Lab, disk.Disk]) -> None:
+    """The other way round: what the engine wrote before lies below, on the first disk, where no path leads any more."""
+    made, other = lab
+    volumes = made.docker_root / "volumes"
+    random_file(volumes / VOLUME / "_data/below", 30 * MIB)
+    run("mount", other.devices[0], volumes)
+    try:
+        document = told(made)
+    finally:
+        run("umount", volumes)
+    assert volume_on(document, Path(document["plan_mount"]))["bytes"] >= 50 * MIB
+    covered = [one for items in document["items"].values() for one in items if (one["bytes"] or 0) >= 30 * MIB]
+    (below,) = [one["name"] for one in covered]
+    assert below.startswith(str(volumes))
+    assert any(one["rule"] == host_files.HIDDEN_ID for one in document["findings"])
+    unattributed = next(row["bytes"] for row in document["ledger"] if row["category"] == "unattributed")
+    assert abs(unattributed) < MIB
+
+
+def test_the_full_disk_that_only_the_layers_lie_on_is_critical(lab: tuple[Lab, disk.Disk], tmp_path: Path) -> None:
+    made, _ = lab
+    fourth = made.base / "fourth"
+    fourth.mkdir()
+    other = disk.create(fourth, "ext4", size_mib=64)
+    layers = made.docker_root / "overlay2"
+    run("mv", layers, made.docker_root.with_name("layers-before"))
+    layers.mkdir()
+    run("mount", other.devices[0], layers)
+    try:
+        made.start_engine()
+        made.import_image("heavy:1", {"file": 50 * MIB})
+        document = told(made)
+    finally:
+        made.stop_engine()
+        with suppress(CommandFailed):  # the engine takes away what is mounted on its driver's folder
+            run("umount", layers)
+        layers.rmdir()
+        made.docker_root.with_name("layers-before").rename(layers)
+    assert the_full_one(document)["mount"] == document["plan_mount"]
+    (elsewhere,) = [o for o in document["other_filesystems"] if o["filesystem"]["mount"] == document["plan_mount"]]
+    assert {one["name"]: one["bytes"] >= 50 * MIB for one in elsewhere["items"]["images"]}["heavy:1"]
+    assert "heavy:1" in document["verdict"]
+    assert any(step["action"] == "image.remove" for step in document["plan"])
+
+
+def test_a_volume_that_is_a_disk_of_its_own_is_told_and_removing_it_frees_nothing(lab: tuple[Lab, disk.Disk]) -> None:
+    """`docker volume create -o type=ext4 -o device=…`: the engine mounts it while a container uses it."""
+    made, _ = lab
+    fifth = made.base / "fifth"
+    fifth.mkdir()
+    other = disk.create(fifth, "ext4", size_mib=64)
+    random_file(other.mount / "dump", 50 * MIB)
+    run("umount", other.mount)
+    made.start_engine()
+    try:
+        made.client.base_image()
+        made.docker("volume", "create", "-o", "type=ext4", "-o", f"device={other.devices[0]}", "disk")
+        made.docker("create", "-v", "disk:/data", "--name", "keeper", "base:1", "sleep", "100000")
+        made.docker("start", "keeper")
+        document = preflight(made)
+        made.docker("rm", "-f", "keeper")
+        unused = preflight(made)
+        made.docker("volume", "rm", "disk")
+    finally:
+        made.stop_engine()
+    run("mount", other.devices[0], other.mount)
+    assert (other.mount / "dump").stat().st_size == 50 * MIB, "the engine left it alone"
+    assert the_full_one(document)["mount"] == document["plan_mount"] == str(made.docker_root / "volumes/disk/_data")
+    (elsewhere,) = [o for o in document["other_filesystems"] if o["filesystem"]["mount"] == document["plan_mount"]]
+    assert elsewhere["items"]["other_files"][0]["bytes"] >= 50 * MIB
+    for one in (document, unused):
+        steps = [*one["plan"], *one.get("plan_for_person", [])]
+        promised = [step["frees_bytes"] for step in steps if step["command"].split()[-1] == "disk"]
+        assert sum(promised) < 64 << 10, "its empty directory on the first disk"
