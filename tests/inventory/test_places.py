@@ -61,3 +61,6 @@ def test_a_disk_below_a_root_that_was_bound_over_itself_later_is_covered() -> No
         (mount(1, "/", "/"), bound, Mount(4, 3, "8:2", "/", disk.mountpoint, ("rw",), "ext4", "/dev/b", ()))
     )
     assert on_top.covered(bound) == ("/var/lib/docker/volumes",)
+    assert places.disks_below("/var/lib/docker") == []
+    assert on_top.disks_below("/var/lib/docker") == ["/var/lib/docker/volumes"]
+    assert on_top.disks_below("/srv") == []
