@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import sys
 from collections.abc import Sequence
@@ -87,7 +88,17 @@ def headless(arguments: argparse.Namespace) -> int | None:
     if not (arguments.preflight or arguments.history or arguments.changes or arguments.plan or arguments.reclaim):
         return None
     seldom_collect()
+    if not arguments.history:
+        start_helper()
     return _configured(arguments)
+
+
+def start_helper() -> None:
+    """Begin the process that asks the machine while the rest is loaded. Where it cannot, the first question fails."""
+    from collectors.system.killable import HELPER
+
+    with contextlib.suppress(OSError):
+        HELPER.start()
 
 
 def _out_of_place(arguments: argparse.Namespace) -> str:
@@ -98,7 +109,26 @@ def _out_of_place(arguments: argparse.Namespace) -> str:
         return "--when is of --reclaim --apply"
     if arguments.mount is not None and not (arguments.plan or arguments.reclaim):
         return "--mount is of --plan and --reclaim"
-    return ""
+    return _not_in_this_form(arguments)
+
+
+# Who writes what but text, in the order in which one is chosen where several are asked for.
+_FORMS = {
+    "history": ("text", "json"),
+    "changes": ("text", "json"),
+    "reclaim": ("text", "json"),
+    "plan": ("text",),
+    "preflight": ("text", "json", "openmetrics"),
+}
+
+
+def _not_in_this_form(arguments: argparse.Namespace) -> str:
+    """That what is asked for is not written in the form that is asked for; "" where it is."""
+    asked = next((name for name in _FORMS if getattr(arguments, name)), None)
+    if asked is None or arguments.format in _FORMS[asked]:
+        return ""
+    *others, last = (f"--{name}" for name, forms in _FORMS.items() if arguments.format in forms)
+    return f"--format {arguments.format} is of {', '.join(others)}{' and ' if others else ''}{last}"
 
 
 def seldom_collect() -> None:

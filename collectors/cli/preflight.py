@@ -10,8 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,21 +19,20 @@ from typing import TYPE_CHECKING
 from collectors.cli.command_line import UNKNOWN, Config
 from collectors.cli.signals import complain, discard_stdout
 from collectors.engine.endpoint import endpoint
-from collectors.forecast.changes import Moment, changes, earlier, of_record, of_report
 from collectors.inventory import Request
-from collectors.journal import Record
-from collectors.journal.reading import read
-from collectors.ledger.bills import ALWAYS
 from collectors.model.settings import Settings
-from collectors.pipeline import FinishedRun, Options, remember, survey
-from collectors.report import document, formatting, text
-from collectors.report.trend_text import changes_document, changes_page
+from collectors.pipeline import FinishedRun, Options, begin, remember, survey
 from collectors.system import folders
 from collectors.system.deadline import Host, this_host
 from collectors.system.folders import is_special, journal_folder, replace_whole
 
+# What writes, and what compares, is loaded when it is needed: a look begins before that.
 if TYPE_CHECKING:
+    from collectors.forecast.changes import Moment
+    from collectors.journal import Record
     from collectors.probe import Wish
+
+    Named = tuple[Moment, str]  # and what it is, in words
 
 Looked = Sequence[tuple[str | None, FinishedRun]]
 
@@ -54,6 +52,8 @@ def deliver(arguments: argparse.Namespace, looked: Looked) -> bool:
     except BrokenPipeError:
         discard_stdout()
     except OSError as error:
+        from collectors.report import formatting
+
         discard_stdout()
         name = f"{formatting.quoted(str(error.filename), None)}: " if error.filename else ""
         complain(f"the report could not be written: {name}{error.strerror}")
@@ -90,6 +90,8 @@ def put(place: Path, content: bytes) -> None:
 
 def _render(arguments: argparse.Namespace, looked: Looked) -> str:
     if arguments.format == "json":
+        from collectors.report import document
+
         documents = [document.encode(outcome.report) for _, outcome in looked]
         if len(documents) == 1:
             return json.dumps(documents[0], indent=2) + "\n"
@@ -104,6 +106,8 @@ def _render(arguments: argparse.Namespace, looked: Looked) -> str:
 
 
 def _page(host: str | None, outcome: FinishedRun, arguments: argparse.Namespace, several: bool) -> str:
+    from collectors.report import formatting, text
+
     page = text.render(outcome.report, si=arguments.si, by=arguments.by or ())
     return f"# Host: {formatting.quoted(host or outcome.report.host)}\n\n{page}" if several else page
 
@@ -121,7 +125,7 @@ def options(arguments: argparse.Namespace, config: Config, *, host: str | None =
         config.settings.thresholds.grace_s,
     )
     wish = None if arguments.probe_container is None else _wish(arguments.probe_container)
-    by = (*ALWAYS, *(arguments.by or ()))
+    by = tuple(arguments.by or ())
     return Options(request, _settings(arguments, config), journal, vault, arguments.until, wish, by)
 
 
@@ -138,14 +142,26 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     if len(chosen) > 1:
         # One journal and one vault tell of one machine: over several, nothing is remembered.
         chosen = [forgetful(one) for one in chosen]
-    with ThreadPoolExecutor(len(chosen), thread_name_prefix="host") as pool:
-        outcomes = list(pool.map(survey, chosen))
+    begun = [begin(one) for one in chosen]
+    from collectors.report import text  # noqa: F401 - what writes is loaded while the machines answer
+
+    outcomes = _each_finished(begun)
     undelivered = deliver(arguments, list(zip(hosts, outcomes, strict=True)))
     for one, outcome in zip(chosen, outcomes, strict=True):
         for note in remember(outcome, one):
             complain(note)
     statuses = [outcome.report.exit_status for outcome in outcomes]
     return worst([*statuses, UNKNOWN] if undelivered else statuses)
+
+
+def _each_finished(begun: Sequence[Callable[[], FinishedRun]]) -> list[FinishedRun]:
+    """All that were begun, side by side: each has questions left."""
+    if len(begun) == 1:
+        return [begun[0]()]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(begun), thread_name_prefix="host") as pool:
+        return list(pool.map(lambda finish: finish(), begun))
 
 
 def _settings(arguments: argparse.Namespace, config: Config) -> Settings:
@@ -168,7 +184,6 @@ def _machine(arguments: argparse.Namespace) -> Host:
     return this_host(docker_root=root, state=Path(arguments.state) if arguments.state else folders.state_folder())
 
 
-Named = tuple[Moment, str]  # and what it is, in words
 _A_DAY = timedelta(days=1)
 
 
@@ -178,6 +193,10 @@ class NoSuchMoment(ValueError):
 
 def compare(arguments: argparse.Namespace, config: Config) -> int:
     """Print the changes; 0, or 3 where there is nothing to compare."""
+    from collectors.forecast.changes import changes
+    from collectors.report import formatting
+    from collectors.report.trend_text import changes_document, changes_page
+
     try:
         after = _after(arguments, config)
         before = _before(arguments, after[0])
@@ -195,6 +214,8 @@ def compare(arguments: argparse.Namespace, config: Config) -> int:
 def _after(arguments: argparse.Namespace, config: Config) -> Named:
     if arguments.to is not None:
         return _named(arguments, arguments.to, None)
+    from collectors.forecast.changes import of_report
+
     moment = of_report(survey(options(arguments, config)).report)
     if moment is None:
         raise NoSuchMoment("how much is used is not known now: there is nothing to compare")
@@ -210,6 +231,9 @@ def _before(arguments: argparse.Namespace, after: Moment) -> Named:
 
 def _ago(arguments: argparse.Namespace, ago: timedelta, after: Moment) -> Named:
     """The run of that long before `after`; the oldest one where the journal is younger."""
+    from collectors.forecast.changes import earlier
+    from collectors.report import formatting
+
     wanted = after.at - ago
     found = earlier(_records(arguments, after.at), after.filesystem, wanted)
     if found is None or found.at >= after.at:
@@ -223,6 +247,9 @@ def _named(arguments: argparse.Namespace, name: str, after: Moment | None) -> Na
     """A recording's last report, or the run that a time names: its beginning, as the journal writes it."""
     if Path(name).is_file():
         return _recorded(Path(name))
+    from collectors.forecast.changes import of_record
+    from collectors.report import formatting
+
     now = datetime.now(UTC)
     records = [one for one in _records(arguments, now) if after is None or one.at < after.at]
     begun = records[-1:] if name == "last" else _begun(records, name) or _not_later(records, name)
@@ -234,6 +261,8 @@ def _named(arguments: argparse.Namespace, name: str, after: Moment | None) -> Na
 
 def _begun(records: Sequence[Record], name: str) -> Sequence[Record]:
     """The runs whose time, as the journal writes it, begins so."""
+    from collectors.report import formatting
+
     return [one for one in records if formatting.moment(one.at).startswith(name)]
 
 
@@ -248,6 +277,7 @@ def _not_later(records: Sequence[Record], name: str) -> Sequence[Record]:
 
 
 def _recorded(path: Path) -> Named:
+    from collectors.forecast.changes import of_report
     from collectors.report import recording
 
     last = recording.reports(path)[-1]
@@ -260,6 +290,8 @@ def _recorded(path: Path) -> Named:
 def _records(arguments: argparse.Namespace, now: datetime) -> Sequence[Record]:
     if arguments.no_journal:
         return ()
+    from collectors.journal.reading import read
+
     since = arguments.since if isinstance(arguments.since, float) else _A_DAY.total_seconds()
     far = max(timedelta(seconds=since) * 2, timedelta(days=8)) if not isinstance(arguments.since, str) else None
     return read(journal_folder(arguments.journal), since=None if far is None else now - far, now=now).records

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from collectors.engine.questions import soon
 from collectors.inventory import Request, assemble
 from collectors.inventory.filesystem import OnPart
-from collectors.journal import Action
-from collectors.journal.appending import Place, append
-from collectors.journal.vault import keep
-from collectors.ledger.bills import ALWAYS, bills
 from collectors.model import dataclass
 from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
-from collectors.pipeline.image_history import recollect, repositories
-from collectors.pipeline.judge import Judged, Ruling, close_books, judge, report
-from collectors.pipeline.memory import Memory, journal_line, last_used, recall, with_churn
-from collectors.pipeline.remember import bullets, record_of, tasks
-from collectors.report import formatting
 from collectors.system.deadline import Clock, boot
 from collectors.system.folders import Folder
 
+# What judges is loaded while the machine answers: it takes as long as that.
 if TYPE_CHECKING:
+    from collectors.journal import Action
+    from collectors.pipeline.judge import Judged, Ruling
+    from collectors.pipeline.memory import Memory
     from collectors.planning.what_if import WhatIf
     from collectors.probe import Wish
 
-__all__ = ["FinishedRun", "Options", "Progress", "judged_again", "remember", "survey", "what_if"]
+__all__ = ["FinishedRun", "Options", "Progress", "begin", "judged_again", "remember", "survey", "what_if"]
 
 # For judging and printing.
 _KEEP_S = 0.5
@@ -46,7 +43,7 @@ class Options:
     vault: Path | None
     until_percent: float | None
     probe: Wish | None = None  # None: no container is ever started
-    bills: tuple[str, ...] = ALWAYS  # what to bill by
+    bills: tuple[str, ...] = ()  # what to bill by, besides what always is
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +68,39 @@ class FinishedRun:
 
 def survey(options: Options, on_progress: Callable[[Progress], None] | None = None) -> FinishedRun:
     """Look at the machine once. Never raises for what the machine does, and writes nothing but measured figures."""
-    memory = recall(options.journal, datetime.now(UTC), options.settings.thresholds)
-    ruling = Ruling(options.settings, {}, options.until_percent)
+    return begin(options, on_progress)()
+
+
+def begin(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Callable[[], FinishedRun]:
+    """Begin to look. What is returned loads what judges, waits for what was seen, and judges it.
+
+    Two threads must not load it: of a package and a module inside it, each would wait for what the other has begun.
+    """
+    recalled: Future[tuple[Memory, Ruling]] = Future()
 
     def part(snapshot: Snapshot, waiting: tuple[str, ...]) -> None:
         if on_progress is not None:
-            known = memory.at(snapshot, options.settings.thresholds)
-            judged = judge(snapshot, close_books(snapshot), known, ruling)
-            on_progress(Progress(report(snapshot, judged, known.trend, options.settings), False, waiting))
+            on_progress(_progress(snapshot, waiting, *recalled.result()))
 
-    snapshot = _look(options, part if on_progress else None)
+    looked = soon("look", lambda: _look(options, part if on_progress else None))
+    return lambda: _finish(options, looked, recalled, on_progress)
+
+
+def _finish(
+    options: Options,
+    looked: Future[Snapshot],
+    recalled: Future[tuple[Memory, Ruling]],
+    on_progress: Callable[[Progress], None] | None,
+) -> FinishedRun:
+    from collectors.ledger.bills import ALWAYS, bills
+    from collectors.pipeline.image_history import recollect, repositories
+    from collectors.pipeline.judge import Ruling, close_books, judge, report
+    from collectors.pipeline.memory import journal_line, last_used, recall, with_churn
+
+    memory = recall(options.journal, datetime.now(UTC), options.settings.thresholds)
+    ruling = Ruling(options.settings, {}, options.until_percent)
+    recalled.set_result((memory, ruling))
+    snapshot = looked.result()
     if options.journal is not None:
         snapshot = replace(snapshot, reports=(*snapshot.reports, journal_line(memory)))
     builds = recollect(memory.journal, snapshot, options.request)
@@ -91,17 +111,27 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
     memory = replace(memory, trend=with_churn(memory, snapshot, accounts[0] if accounts else None, builds))
     ruling = replace(ruling, last_used=last_used(memory, snapshot))
     judged = judge(snapshot, accounts, memory, ruling)
-    billed = bills(
-        snapshot, [one.books for one in accounts], repositories(memory.journal, snapshot, builds), options.bills
-    )
+    named = repositories(memory.journal, snapshot, builds)
+    billed = bills(snapshot, [one.books for one in accounts], named, (*ALWAYS, *options.bills))
     final = report(snapshot, judged, memory.trend, options.settings, billed)
     if on_progress is not None:
         on_progress(Progress(final, True, ()))
     return FinishedRun(final, snapshot, judged, memory, ruling)
 
 
+def _progress(snapshot: Snapshot, waiting: tuple[str, ...], memory: Memory, ruling: Ruling) -> Progress:
+    """A report of what is known so far."""
+    from collectors.pipeline.judge import close_books, judge, report
+
+    known = memory.at(snapshot, ruling.settings.thresholds)
+    judged = judge(snapshot, close_books(snapshot), known, ruling)
+    return Progress(report(snapshot, judged, known.trend, ruling.settings), False, waiting)
+
+
 def judged_again(run: FinishedRun, settings: Settings) -> FinishedRun:
     """The same look at the machine, judged and planned by other settings. Nothing is read and nothing is written."""
+    from collectors.pipeline.judge import judge, report
+
     ruling = replace(run.ruling, settings=settings)
     judged = judge(run.snapshot, run.judged.accounts, run.memory, ruling)
     final = report(run.snapshot, judged, run.memory.trend, settings, run.report.bills)
@@ -141,6 +171,11 @@ def _look(options: Options, on_part: OnPart | None) -> Snapshot:
 
 def remember(outcome: FinishedRun, options: Options, actions: tuple[Action, ...] = ()) -> tuple[str, ...]:
     """Write the run to the journal and its open tasks to the vault. What did not go as asked, one sentence each."""
+    from collectors.journal.appending import Place, append
+    from collectors.journal.vault import keep
+    from collectors.pipeline.remember import bullets, record_of, tasks
+    from collectors.report import formatting
+
     notes: list[str] = []
     journal = outcome.memory.journal
     if options.journal is not None:

@@ -25,7 +25,7 @@ from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures
 from collectors.model.snapshot import Snapshot
 from collectors.system.deadline import Declined, Malformed
-from collectors.system.killable import Asking, check
+from collectors.system.killable import HELPER, Asking, check
 from collectors.system.mount_table import decode
 
 _SHARE = 0.012  # of one processor, for scans that nobody asked for
@@ -150,6 +150,11 @@ def _figures(frame: tuple[Any, ...], rates: WriteRates, fill: FillRate) -> LiveF
             moves = fill.look(at_s, space.used_bytes, written=bool(writers))
             return LiveFigures(datetime.now(UTC), space, moves, writers)
     return None
+
+
+def spent_s() -> float:
+    """What this process and its ended children have taken of a processor, in seconds."""
+    return sum(os.times()[:4]) + HELPER.spent_s
 
 
 class LiveMachine:

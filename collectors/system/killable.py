@@ -4,16 +4,22 @@ A thread that hangs in the kernel keeps its whole process from ever being reaped
 child does not: it is killed at the deadline, what it sent by then is kept, and one that not even SIGKILL reaches (state
 D, a filesystem that owes an answer) is left behind and remembered; its question is not asked again while it lives. It
 holds none of our descriptors. Refuses to run external commands: the child is this interpreter and `child/` only.
+
+One helper process, small and with one thread, forks for each question: that costs a tenth of starting an interpreter.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import errno
 import fcntl
 import marshal
 import os
 import select
 import signal
+import socket
+import struct
 import sys
 import threading
 import time
@@ -23,35 +29,138 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from collectors.model.reading import Why
-from collectors.system.child import split
+from collectors.system.child import BOOT, MESSAGE, PACKAGE, REPLY, split
 from collectors.system.deadline import Declined
 
 if TYPE_CHECKING:
     from collectors.system.child import Frame
 
-_PACKAGE = "collectors.system"
-_HOME = Path(__file__).resolve().parents[len(_PACKAGE.split("."))]
-
-# The packages above `child` are entered without running their __init__, which would load all of the models: that
-# alone takes longer than most questions.
-_BOOT = f"""
-import sys
-path, name = sys.argv[1], ""
-for part in "{_PACKAGE}".split("."):
-    path, name = path + "/" + part, name + "." + part if name else part
-    module = sys.modules[name] = type(sys)(name)
-    module.__path__ = [path]
-from {_PACKAGE}.child.main import main
-main()
-"""
+_HOME = Path(__file__).resolve().parents[len(PACKAGE.split("."))]
 
 _REAP_S = 0.3  # how long a killed child may take to disappear before it counts as stuck
 GRACE_S = 1.0  # what a caller's own deadline allows on top, for starting and reaping
 _LONGEST_WAIT_S = 3600.0  # of one poll; who waits without an end asks again
-_LOW_FDS = 16  # descriptors are moved above those that they are copied onto in the child
+_LOW_FDS = 16  # a descriptor is moved above those that it is copied onto in the helper
+_HELPER_S = 5.0  # how long the helper may take to fork: it does nothing that hangs
 
 _stuck: dict[str, list[int]] = {}
 _stuck_lock = threading.Lock()
+
+
+class Helper:
+    """The process that forks for each question; it is started when it is first needed, or by `start` before that.
+
+    It ends when we do. One that was ended, by whomever, is started anew by the next question.
+    """
+
+    def __init__(self) -> None:
+        self.pid = 0  # 0: not started
+        self.spent_s = 0.0  # what children have taken of a processor
+        self._socket: socket.socket | None = None
+        self._lock = threading.RLock()
+        self._over = False
+
+    def start(self) -> None:
+        """Start it, unless it runs. Does not wait for it. Raises OSError."""
+        with self._lock:
+            if self._over:
+                raise OSError(errno.ESHUTDOWN, "this process ends")
+            if self._socket is None:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    self.pid = _spawn(theirs)
+                ours.settimeout(_HELPER_S)
+                self._socket = ours
+
+    def fork(self, request: dict[str, Any], answers: int, shared: tuple[int, ...]) -> int:
+        """A child for this question. Its number. Raises OSError."""
+        question = os.memfd_create("request")
+        try:
+            os.write(question, marshal.dumps(request))
+            os.lseek(question, 0, os.SEEK_SET)
+            with self._lock:
+                self.start()
+                number, _ = self._call(0, (question, answers, *shared))
+                if not number:  # it was ended by somebody since it was last asked
+                    self.start()
+                    number, _ = self._call(0, (question, answers, *shared))
+        finally:
+            os.close(question)
+        if number <= 0:
+            raise OSError(-number or errno.ESRCH, os.strerror(-number or errno.ESRCH))
+        return number
+
+    def end(self, pid: int) -> bool:
+        """Kill a child. True once it is gone; with the helper all go."""
+        with self._lock:
+            if self._socket is None:
+                return True
+            gone, spent_s = self._call(pid)
+            self.spent_s += spent_s
+            return bool(gone) or self._socket is None
+
+    def stop(self) -> None:
+        """End the helper, and with it all children."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the number cannot be another's
+                    os.waitpid(self.pid, 0)
+                self.pid = 0
+
+    def close(self) -> None:
+        """The same for good: threads that are left over ask no more."""
+        self._over = True
+        self.stop()
+
+    def forget(self) -> None:
+        """After a fork of ours: the helper is our parent's."""
+        self._lock = threading.RLock()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+            self.pid = 0
+
+    def _call(self, number: int, fds: tuple[int, ...] = ()) -> tuple[int, float]:
+        """The reply to one message; (0, 0) with the helper stopped where it does not answer."""
+        assert self._socket is not None
+        try:
+            socket.send_fds(self._socket, [MESSAGE.pack(number)], list(fds))
+            reply = self._socket.recv(REPLY.size)
+            answer: tuple[int, float] = REPLY.unpack(reply)
+        except (OSError, struct.error):
+            self.stop()
+            return 0, 0.0
+        except BaseException:  # an answer that nobody has taken would be the next one's
+            self.stop()
+            raise
+        return answer
+
+
+HELPER = Helper()
+atexit.register(HELPER.close)
+os.register_at_fork(after_in_child=HELPER.forget)
+
+
+def _spawn(control: socket.socket) -> int:
+    """Start the interpreter that reads `control`. Returns the process."""
+    high = fcntl.fcntl(control, fcntl.F_DUPFD_CLOEXEC, _LOW_FDS)
+    try:
+        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_DUP2, high, 0)]
+        actions += [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_WRONLY, 0) for fd in (1, 2)]
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, str(_HOME)],
+            # Some interpreters do not even start without it.
+            {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            file_actions=actions,
+            setpgroup=0,
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+        )
+    finally:
+        os.close(high)
 
 
 class Asking:
@@ -81,10 +190,12 @@ class Asking:
         """Start a child on `request`; `shared` become its descriptors 3 and up. Returns the number of its frames."""
         ours, theirs = os.pipe()
         try:
-            pid = _spawn(request, theirs, shared)
+            pid = HELPER.fork(request, theirs, shared)
         except BaseException:
             os.close(ours)
             raise
+        finally:
+            os.close(theirs)
         os.set_blocking(ours, False)
         self._children[ours] = pid
         self._buffers[ours] = bytearray()
@@ -132,10 +243,8 @@ class Asking:
 
     def kill(self) -> None:
         """End the children; whoever waits for their frames gets no more. May be called from another thread."""
-        # Not yet reaped, so the number cannot be another process's by now.
         for pid in tuple(self._children.values()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            HELPER.end(pid)
 
 
 def still_hangs(about: str) -> bool:
@@ -172,43 +281,6 @@ def check(frame: Frame) -> None:
             raise RuntimeError(what)
 
 
-def _spawn(request: dict[str, Any], answers: int, shared: tuple[int, ...]) -> int:
-    """Start the interpreter on `request`. Takes `answers` over. Returns the process."""
-    with contextlib.ExitStack() as opened:
-        theirs = _high(answers, opened)
-        question = _high(os.memfd_create("request"), opened)
-        with open(question, "wb", closefd=False) as file:
-            file.write(marshal.dumps({**request, "parent": os.getpid()}))
-        os.lseek(question, 0, os.SEEK_SET)
-        sources = [question, theirs, *(_high(os.dup(fd), opened) for fd in shared)]
-        targets = [0, 1, *range(3, 3 + len(shared))]
-        actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
-        actions += [(os.POSIX_SPAWN_DUP2, fd, target) for fd, target in zip(sources, targets, strict=True)]
-        return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, str(_HOME)],
-            _environment(),
-            file_actions=actions,
-            setpgroup=0,
-            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
-        )
-
-
-def _high(fd: int, opened: contextlib.ExitStack) -> int:
-    """Move `fd` above the numbers that the child uses, to be closed here when it has been handed on."""
-    try:
-        moved: int = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LOW_FDS)
-    finally:
-        os.close(fd)
-    opened.callback(os.close, moved)
-    return moved
-
-
-def _environment() -> dict[str, str]:
-    # Some interpreters do not even start without it.
-    return {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"}
-
-
 def _readable(fds: list[int], timeout_s: float) -> list[int]:
     poll = select.poll()
     for fd in fds:
@@ -221,15 +293,8 @@ def _reap(pids: list[int], timeout_s: float) -> list[int]:
     until = time.monotonic() + timeout_s
     pause_s = 0.0002
     while True:
-        pids = [pid for pid in pids if not _gone(pid)]
+        pids = [pid for pid in pids if not HELPER.end(pid)]
         if not pids or time.monotonic() >= until:
             return pids
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.01)
-
-
-def _gone(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:  # somebody else reaped it
-        return True

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from collectors.system import killable
+from collectors.system import child, killable
 from tests.adversary.api import Api, archive_of
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -241,8 +241,12 @@ def _unmount(path: Path) -> None:
 @contextmanager
 def walks_as_urgent_as_the_rest() -> Iterator[None]:
     """A walk gives way to everybody else; on a busy machine that would be most of the time of ten thousand runs."""
-    with patch.object(killable, "_BOOT", f"import os; os.nice = lambda by: by\n{killable._BOOT}"):
-        yield
+    killable.HELPER.stop()
+    with patch.object(killable, "BOOT", f"import os; os.nice = lambda by: by\n{child.BOOT}"):
+        try:
+            yield
+        finally:
+            killable.HELPER.stop()
 
 
 def settings_of(**changes: Any) -> dict[str, Any]:

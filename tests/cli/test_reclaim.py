@@ -121,6 +121,24 @@ def test_apply_without_reclaim_is_wrong_usage_and_never_passed_over(asked: tuple
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "ullage: --apply is of --reclaim\n")
 
 
+@pytest.mark.parametrize(
+    ("asked", "form", "of"),
+    [
+        (("--reclaim",), "openmetrics", "--preflight"),
+        (("--reclaim", "--apply"), "openmetrics", "--preflight"),
+        (("--plan",), "openmetrics", "--preflight"),
+        (("--history",), "openmetrics", "--preflight"),
+        (("--changes",), "openmetrics", "--preflight"),
+        (("--plan",), "json", "--history, --changes, --reclaim and --preflight"),
+    ],
+)
+def test_a_form_that_is_not_written_is_wrong_usage_and_never_text_instead(
+    asked: tuple[str, ...], form: str, of: str
+) -> None:
+    ended = run(*asked, "--format", form)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", f"ullage: --format {form} is of {of}\n")
+
+
 @pytest.mark.parametrize("age", ["-1", "soon", "3", "0h", "24"])
 def test_a_minimum_age_is_a_span_or_0(folder: Path, age: str) -> None:
     ended = run("--plan", f"--min-age={age}")

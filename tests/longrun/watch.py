@@ -9,6 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.system.child import BOOT
+
+_HELPER = BOOT.encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -47,12 +51,27 @@ def held(pid: int, *, temporary: Path, state: Path, journal: Path, mounts: int, 
 
 
 def children(pid: int) -> list[int]:
-    """Of any of its threads, those that have ended and were not waited for included."""
+    """Of any of its threads and of its helper, those that have ended and were not waited for included.
+
+    One helper waits for the next question and is none of them.
+    """
+    direct = _children_of(pid)
+    helpers = [one for one in direct if _HELPER in _command_line(one)]
+    return [*(one for one in direct if one not in helpers[:1]), *(one for of in helpers for one in _children_of(of))]
+
+
+def _children_of(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    for task in Path(f"/proc/{pid}/task").glob("*"):
         with suppress(OSError):
             found += map(int, (task / "children").read_text().split())
     return found
+
+
+def _command_line(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def sizes(folder: Path) -> list[int]:

@@ -15,6 +15,7 @@ import pytest
 from collectors.model.filesystem import FsSpace
 from collectors.model.report import LiveFigures, Writer
 from collectors.pipeline.live import LiveTargets, LiveWatch, RescanPace
+from tests.system.walking import children
 
 MIB = 1 << 20
 SPACE = FsSpace(1, 4096, 10_000 * MIB, 5_000 * MIB, 5_000 * MIB, 0, 0, 0, False)
@@ -29,7 +30,7 @@ def test_the_child_looks_every_second_and_is_gone_when_it_is_stopped(tmp_path: P
     log.write_bytes(b"")
     watch = LiveWatch(LiveTargets(str(tmp_path), "/proc", {"c" * 64: (str(log),)}, {"c" * 64: "web-1"}))
     seen: list[LiveFigures] = []
-    before = _children()
+    before = children()
     thread = threading.Thread(target=watch.run, args=(seen.append,))
     began = time.monotonic()
     thread.start()
@@ -40,7 +41,7 @@ def test_the_child_looks_every_second_and_is_gone_when_it_is_stopped(tmp_path: P
     watch.stop()
     thread.join(5)
     assert not thread.is_alive()
-    assert _children() == before
+    assert children() == before
     room = os.statvfs(tmp_path)
     assert seen[-1].space.total_bytes == room.f_blocks * room.f_frsize
     (written,) = [one for one in seen[-1].writers if one.kind == "log"]
@@ -80,11 +81,6 @@ def test_a_process_of_the_host_is_named_with_the_directory_that_it_fills(tmp_pat
     assert len(found) == 4
     writer, directory = found[-1]
     assert directory.bytes_per_s == pytest.approx(writer.bytes_per_s, rel=0.2)
-
-
-def _children() -> set[str]:
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {pid for task in tasks for pid in (task / "children").read_text().split()}
 
 
 def test_where_the_filesystem_cannot_be_asked_it_ends(tmp_path: Path) -> None:

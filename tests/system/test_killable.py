@@ -64,33 +64,119 @@ def test_twenty_questions_that_hang_end_in_time_and_leave_nothing(hangs: dict[st
 def test_a_child_dies_with_its_parent(hangs: dict[str, object]) -> None:
     script = f"from collectors.system import killable; killable.ask({hangs!r}, 'pipe', 60)"
     parent = subprocess.Popen([sys.executable, "-c", script])
-    tasks = Path(f"/proc/{parent.pid}/task")
     try:
-        while not (found := "".join((task / "children").read_text() for task in tasks.iterdir()).split()):
-            time.sleep(0.01)
-        child = Path("/proc", found[0])
-        while (child / "fd").exists() and len(list((child / "fd").iterdir())) > 3:
-            time.sleep(0.01)  # until it has settled
+        helper = the_child_of(parent.pid)
+        child = the_child_of(helper)
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    until = time.monotonic() + 5
-    while child.exists() and (child / "stat").read_text().split()[2] != "Z":
-        assert time.monotonic() < until, "the child outlived its parent"
+    for pid in (child, helper):
+        until = time.monotonic() + 5
+        while alive(pid):
+            assert time.monotonic() < until, "it outlived its parent"
+            time.sleep(0.01)
+
+
+def the_child_of(parent: int) -> int:
+    """As soon as there is one; of the helper's, once it has settled."""
+    tasks = Path(f"/proc/{parent}/task")
+    while not (found := "".join((task / "children").read_text() for task in tasks.iterdir()).split()):
         time.sleep(0.01)
+    child = Path("/proc", found[0], "fd")
+    while child.exists() and len(list(child.iterdir())) > 3:
+        time.sleep(0.01)
+    return int(found[0])
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_process_that_ends_has_reaped_its_helper(tmp_path: Path) -> None:
+    """In a container whose first process waits for nobody, one would be left behind each time."""
+    script = "import sys; from collectors.system import killable, mount_table; from pathlib import Path\n"
+    script += "mount_table.space(Path(sys.argv[1]), timeout_s=5); print(killable.HELPER.pid)"
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, check=True, text=True)
+    assert not Path("/proc", ended.stdout.strip()).exists()
+
+
+def test_a_helper_that_was_killed_takes_its_question_along_and_the_next_one_is_answered(
+    hangs: dict[str, object], tmp_path: Path
+) -> None:
+    killable.HELPER.start()
+    killed = killable.HELPER.pid
+    threading.Timer(0.2, os.kill, (killed, signal.SIGKILL)).start()
+    with pytest.raises(Declined, match="ended without an answer"):
+        killable.ask(hangs, "pipe", 20)
+    assert isinstance(space(tmp_path, timeout_s=5), Exact)
+    assert killable.HELPER.pid not in (0, killed)
+    assert children() == set()
+
+
+def test_a_helper_that_does_not_answer_is_ended_and_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killable.HELPER.stop()
+    monkeypatch.setattr(killable, "_HELPER_S", 0.5)
+    assert isinstance(space(tmp_path, timeout_s=5), Exact)
+    os.kill(killable.HELPER.pid, signal.SIGSTOP)
+    stopped, before = killable.HELPER.pid, descriptors()
+    assert isinstance(space(tmp_path, timeout_s=5), Exact)
+    assert not Path(f"/proc/{stopped}").exists()
+    assert descriptors() == before
+    killable.HELPER.stop()
+
+
+def test_a_fork_of_ours_asks_by_a_helper_of_its_own(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from collectors.system import killable, mount_table
+def ask():
+    return type(mount_table.space(Path(sys.argv[1]), timeout_s=5)).__name__, killable.HELPER.pid
+print(ask(), flush=True)
+if os.fork() == 0:
+    print(ask(), flush=True)
+    os._exit(0)
+os.wait()
+print(ask(), flush=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, check=True, text=True)
+    first, forked, again = ended.stdout.splitlines()
+    assert first == again != forked
+    assert all(line.startswith("('Exact'") for line in (first, forked))
+
+
+def test_what_children_have_taken_of_a_processor_is_known(tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(3000):
+        (tmp_path / "many" / str(number)).touch()
+    before = killable.HELPER.spent_s
+    listing = {"task": "list", "path": os.fsencode(tmp_path), "inside": [b"many"], "alone": False}
+    killable.ask(listing, "list", 10)
+    assert killable.HELPER.spent_s > before
 
 
 def test_a_child_holds_none_of_its_parents_descriptors(hangs: dict[str, object]) -> None:
-    others = children()
+    killable.HELPER.stop()
     kept, other = os.pipe()
     os.set_inheritable(other, True)  # as a shell leaves them to us
+    others = children()
     with killable.Asking("pipe", time.monotonic() + 5) as asking:
         asking.start(hangs)
         (pid,) = children() - others
-        until = time.monotonic() + 5
         target = os.readlink(f"/proc/self/fd/{other}")
-        while target in (held := held_by(pid)):
-            assert time.monotonic() < until, held
+        for process in (pid, killable.HELPER.pid):
+            until = time.monotonic() + 5
+            while target in (held := held_by(process)):
+                assert time.monotonic() < until, held
+                time.sleep(0.01)
+        until = time.monotonic() + 5
+        while len(list(Path(f"/proc/{pid}/fd").iterdir())) > 3:
+            assert time.monotonic() < until, held_by(pid)
             time.sleep(0.01)
     os.close(kept)
     os.close(other)

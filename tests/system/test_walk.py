@@ -270,10 +270,9 @@ def test_a_walker_that_is_killed_leaves_what_it_had_sent_and_a_reason(tmp_path: 
         until = time.monotonic() + 5
         while time.monotonic() < until:
             for pid in children():
-                if b"sys.modules" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    time.sleep(0.05)
-                    os.kill(pid, signal.SIGKILL)
-                    return
+                time.sleep(0.05)
+                os.kill(pid, signal.SIGKILL)
+                return
 
     killer = threading.Thread(target=kill_one)
     killer.start()

@@ -14,6 +14,7 @@ from collectors.model.filesystem import Mount, Occupancy, Usage
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
 from collectors.system import mountinfo
+from collectors.system.killable import HELPER
 from collectors.system.mount_table import Places
 from collectors.system.walk import walk as system_walk
 
@@ -78,15 +79,21 @@ def du(*paths: Path) -> int:
 
 
 def children() -> set[int]:
-    """Processes that this one has started and not yet reaped."""
+    """Processes that this one and its helper have started and not yet reaped; the helper itself is none of them."""
+    HELPER.start()
+    return (_children_of(os.getpid()) | _children_of(HELPER.pid)) - {HELPER.pid}
+
+
+def _children_of(pid: int) -> set[int]:
     found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
+    for task in Path(f"/proc/{pid}/task").iterdir():
         with suppress(FileNotFoundError):  # a thread that has just ended
-            found.update(int(pid) for pid in (task / "children").read_text().split())
+            found.update(int(child) for child in (task / "children").read_text().split())
     return found
 
 
 def descriptors() -> set[str]:
+    HELPER.start()
     return set(os.listdir("/proc/self/fd"))
 
 

@@ -21,6 +21,7 @@ import marshal
 import mmap
 import os
 import select
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to load than most questions take
@@ -30,6 +31,21 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     Frame: TypeAlias = tuple[Any, ...]
+
+PACKAGE = "collectors.system"
+# How the helper begins, given the folder that `collectors` lies in. The packages above `child` are entered without
+# running their __init__, which would load all of the models: that alone takes longer than most questions.
+BOOT = f"""
+import sys
+path, name = sys.argv[1], ""
+for part in "{PACKAGE}".split("."):
+    path, name = path + "/" + part, name + "." + part if name else part
+    module = sys.modules[name] = type(sys)(name)
+    module.__path__ = [path]
+from {PACKAGE}.child.main import serve
+serve()
+"""
+MESSAGE, REPLY = struct.Struct("<i"), struct.Struct("<id")  # to the helper and back: see `main.serve`
 
 HEAD_BYTES = 4
 ANSWER = 1  # the descriptor that frames are written to

@@ -1,4 +1,4 @@
-"""The child's own start, and the short questions that it answers itself.
+"""The helper that forks for each question, the child's own start, and the short questions that it answers itself.
 
 Short questions to a filesystem or a device that may hang: its room, names, bytes, and how an XFS is laid out.
 
@@ -7,13 +7,15 @@ The child's own start: lower its priority, die with its parent, do one task, say
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import fcntl
+import gc
 import marshal
 import os
 import struct
 
-from collectors.system.child import send, space
+from collectors.system.child import MESSAGE, REPLY, send, space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longer to load than most questions take
@@ -97,28 +99,98 @@ def _ask(fd: int, number: int, argument: bytes) -> bytes:
     return fcntl.ioctl(fd, number, argument)
 
 
-REQUEST = 0  # a memory file that holds the marshalled request
-LAST_FD = 5  # 0 request, 1 answers, 2 nothing, 3 to 5 what walkers share
+CONTROL = 0  # of the helper: a socket, where questions come in
+REQUEST = 0  # of a child: a memory file that holds the marshalled request
+ANSWERS = 1
+LAST_FD = 5  # 3 to 5: what walkers share
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9  # the signal module would build its enumerations first: 5 ms
 _NICENESS = 10  # the kernel derives a low I/O priority from it as well
+_libc = ctypes.CDLL(None)
 
 
-def main() -> None:
-    """Run the task that the request names. Never returns."""
+def serve() -> None:
+    """Fork for each question, until nobody is left to ask. Never returns, and never does what could hang.
+
+    A message is a number: 0, with descriptors, for a question (its request, where its answers go, what walkers share);
+    else that of a child which is to end now. The reply to a question is the child's number, or an errno below zero; to
+    an end 1 with the processor time that the child took, in seconds, or 0 while it is still there.
+    """
+    _close_from(3)
+    os.chdir("/")
+    control = _socket.socket(fileno=CONTROL)
+    living: set[int] = set()
+    _load_ahead(control)
+    gc.freeze()  # what is shared with the children is not written to
     try:
-        request = _request()
-        _settle(request["parent"])
-        _task(request)
+        while True:
+            message, fds = _received(control)
+            if not message:
+                break
+            (number,) = MESSAGE.unpack(message)
+            control.send(REPLY.pack(*(_end(number, living) if number else _fork(fds, living))))
+    except OSError:
+        pass  # who asks has gone
+    os._exit(0)
+
+
+def _load_ahead(control: _socket.socket) -> None:
+    """Load what nearly every run asks for, while nobody waits."""
+    for name in ("open_files", "walker"):
+        try:
+            control.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            __import__(f"{__package__}.{name}")
+
+
+def _received(control: _socket.socket) -> tuple[bytes, list[int]]:
+    """The next message, b"" where there will be none, and the descriptors that came with it."""
+    message, around, _, _ = control.recvmsg(MESSAGE.size, _socket.CMSG_SPACE(8 * MESSAGE.size))
+    return message, [fd for _, _, data in around for (fd,) in struct.iter_unpack("i", data)]
+
+
+def _fork(fds: list[int], living: set[int]) -> tuple[int, float]:
+    helper = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        pid = -(error.errno or 1)
+    if pid == 0:
+        _answer(fds, helper)
+    for fd in fds:
+        os.close(fd)
+    if pid > 0:
+        living.add(pid)
+    return pid, 0.0
+
+
+def _end(pid: int, living: set[int]) -> tuple[int, float]:
+    """Kill a child that was not reaped yet, so that its number cannot be another process's by now."""
+    if pid not in living:
+        return 1, 0.0
+    os.kill(pid, _SIGKILL)
+    gone, _, used = os.wait4(pid, os.WNOHANG)
+    if not gone:
+        return 0, 0.0
+    living.discard(pid)
+    return 1, used.ru_utime + used.ru_stime
+
+
+def _answer(fds: list[int], helper: int) -> None:
+    """Run the task that the request names. Never returns: what is left of the helper in a child ends with it."""
+    try:
+        _settle(fds, helper)
+        _task(_request())
         send(("done",))
     except BrokenPipeError:
-        os._exit(1)  # nobody is left to tell
+        pass  # nobody is left to tell
     except OSError as error:
         send(("failed", error.errno or 0, os.fsencode(error.filename or "")))
     except BaseException as error:  # noqa: BLE001 - the parent calls it a defect
         send(("defect", repr(error)))
-    os._exit(0)
+    finally:
+        os._exit(0)
 
 
 def _request() -> dict[str, Any]:
@@ -127,14 +199,21 @@ def _request() -> dict[str, Any]:
     return request
 
 
-def _settle(parent: int) -> None:
-    # A descriptor that a caller's shell left open, held by a child that hangs, would keep its reader waiting.
-    os.closerange(LAST_FD + 1, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL)
-    if os.getppid() != parent:  # it died before we asked to be told
+def _settle(fds: list[int], helper: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    if os.getppid() != helper:  # it died before we asked to be told
         os._exit(1)
+    targets = [REQUEST, ANSWERS, *range(3, 1 + len(fds))]
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, LAST_FD + 1) for fd in fds]  # none is overwritten before it is copied
+    for fd, target in zip(high, targets, strict=True):
+        os.dup2(fd, target)
+    _close_from(max(3, targets[-1] + 1))
     os.nice(_NICENESS)
-    os.chdir("/")  # a child that hangs holds no other folder
+
+
+def _close_from(lowest: int) -> None:
+    # A descriptor that a caller's shell left open, held by a child that hangs, would keep its reader waiting.
+    os.closerange(lowest, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
 
 
 def _task(request: dict[str, Any]) -> None:
