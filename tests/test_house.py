@@ -28,7 +28,7 @@ _TOOLKITS = re.compile(
     r"|virtual_size|border_title|border_subtitle"
 )
 # What requests, Textual and textual-serve read or call.
-_LIBRARIES = {"trust_env", "current", "handle_websocket"}
+_LIBRARIES = {"trust_env", "current", "driver_class", "handle_websocket"}
 # Whoever removes one of these from the program removes it here.
 UNUSED_STILL = {
     "NOTE",

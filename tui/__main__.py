@@ -7,16 +7,18 @@ import atexit
 import contextlib
 import os
 import re
+import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.cli import headless
+from collectors.cli import headless, start_helper
 from collectors.cli.command_line import UNKNOWN, parser
 from collectors.cli.signals import guarded
+from tui import BEFORE_A_REPORT, READING, TO_SECOND_SCREEN, VIEWS, give_back
 
 if TYPE_CHECKING:
     from tui.feed.live import LiveFeed
@@ -93,7 +95,81 @@ def _serve(arguments: argparse.Namespace) -> int:
     return UNKNOWN
 
 
+def first_frame(columns: int, theme: str, environ: Mapping[str, str]) -> str:
+    """What the dashboard shows before anything is known, as it will draw it itself, without Textual.
+
+    On the ground of its theme where the terminal can show that.
+    """
+    from tui.drawing.palette import DARK, PALETTES
+
+    palette = PALETTES.get(theme, DARK)
+    coloured = environ.get("COLORTERM") in ("truecolor", "24bit") and not (palette.ansi or environ.get("NO_COLOR"))
+    ground, bar = (_colour(palette.ground, 48), _colour(palette.panel, 48)) if coloured else ("", "")
+    ink = _colour(palette.roles["muted"], 38) if coloured else ""
+    names = " ullage  " + "".join(f" {number} {title} " for number, (_, title) in enumerate(VIEWS, 1))
+    room = max(0, columns - len(READING))
+    top = (names[:room].ljust(room) + READING)[:columns]
+    return f"{TO_SECOND_SCREEN}\x1b[H{ink}{ground}\x1b[2J{bar}{top}\r\n{ground}{BEFORE_A_REPORT[:columns]}\x1b[m"
+
+
+def _colour(hexadecimal: str, kind: int) -> str:
+    red, green, blue = bytes.fromhex(hexadecimal[1:])
+    return f"\x1b[{kind};2;{red};{green};{blue}m"
+
+
+@contextlib.contextmanager
+def _first_frame_shown(arguments: argparse.Namespace) -> Iterator[bool]:
+    """The first frame, while what draws the others is still being loaded. Is it on screen?
+
+    Where nothing comes of the others, the terminal is as it was.
+    """
+    screen = sys.__stderr__  # where Textual draws
+    utf8 = screen is not None and (screen.encoding or "").lower().replace("-", "") == "utf8"
+    if screen is None or not utf8 or os.environ.get("TERM") == "linux" or not screen.isatty():
+        yield False
+        return
+
+    def ended(number: int, frame: object) -> None:
+        give_back()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    columns = os.get_terminal_size(screen.fileno()).columns
+    theme = f"ullage-{arguments.theme}" if arguments.theme else _kept_theme(_choices_file(arguments))
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        screen.write(first_frame(columns, theme, os.environ))
+        screen.flush()
+        yield True
+    except BaseException:
+        give_back()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _kept_theme(choices: Path | None) -> str:
+    """The one that was chosen the last time, "" for none; the rest of the choices is read by `tui.export`."""
+    import json
+
+    try:
+        return str(json.loads(choices.read_bytes())["theme"]) if choices is not None else ""
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+
+
 def _dashboard(arguments: argparse.Namespace) -> int:
+    from tui.serve import in_browser
+
+    if in_browser() or arguments.replay or arguments.demo:
+        return _shown(arguments)
+    start_helper()
+    with _first_frame_shown(arguments) as drawn:
+        return _shown(arguments, drawn=drawn)
+
+
+def _shown(arguments: argparse.Namespace, *, drawn: bool = False) -> int:
+    """`drawn`: the first frame stands already."""
     from tui.feed import ReplayError
     from tui.launch import feed_of, run
 
@@ -113,6 +189,7 @@ def _dashboard(arguments: argparse.Namespace) -> int:
             choices=choices,
             hosts=hosts,
             rings=arguments.bell,
+            drawn=drawn,
         )
     return leave(status)
 

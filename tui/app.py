@@ -10,13 +10,14 @@ from textual import events
 from textual.app import ComposeResult
 from textual.widgets import ContentSwitcher, Input
 
+from tui import VIEWS
 from tui.actions.hosts import HostsActions, HostsView, HostTabs
 from tui.drawing import appearance_of
 from tui.drawing.palette import DARK
 from tui.drawing.terminal import Charset
 from tui.feed import Feed, ReplayFeed, Timeline
 from tui.feed.live import LiveFeed
-from tui.pages import VIEWS, applies_in
+from tui.pages import applies_in
 from tui.screens import DashboardView, OverviewView
 from tui.view_models import space_of
 from tui.view_models.categories import CategoryOrder, Units

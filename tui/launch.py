@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from collectors.model.plan import MarkedSet, Plan, Risk
 from collectors.model.settings import Settings
+from tui import give_back
 from tui.app import UllageApp
-from tui.drawing.terminal import Charset, charset_of
+from tui.drawing.terminal import Charset, SecondScreenDriver, charset_of
 from tui.export import choices_of, default_theme, keep_choices, kept_choices
 from tui.feed import Feed, ReplayError, ReplayFeed, of_folder, of_recording
 from tui.feed.live import LiveFeed, OnReport
@@ -111,12 +112,14 @@ def run(
     choices: Path | None = None,
     hosts: Sequence[tuple[str, LiveFeed]] = (),
     rings: bool = False,
+    drawn: bool = False,
 ) -> int:
     """Show the dashboard until it is left; the exit status.
 
     `theme` "dark", "light", "colour-blind", "ansi" or None: the last one chosen, else what the terminal can do.
     `choices`: the file that they are kept in; None: they are not. `hosts`: of several the name and feed of each;
     `feed` is then the first. `rings`: the terminal does when one becomes critical.
+    `drawn`: the first frame stands on the second screen.
     """
     web = in_browser()
     charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
@@ -133,7 +136,11 @@ def run(
         rings=rings,
         orders=(kept.order, kept.item_order, kept.churn_order),
     )
+    if drawn:
+        app.driver_class = SecondScreenDriver
     status = asyncio.run(_shown(app))
+    if drawn and not SecondScreenDriver.took_over:  # it was told to leave before it had begun
+        give_back()
     if choices is not None:
         keep_choices(choices, choices_of(app.begun, app.state, kept, units_were_told=si))
     if status is not None:
@@ -160,9 +167,10 @@ class HostSource:
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> tuple[str, ...] | None:
         """Scan once. What did not go as asked with the journal; None where this scan was not written to it."""
         from collectors.pipeline import Progress, survey
+        from collectors.pipeline.live import spent_s
 
         chosen = self._options()
-        begun_s = _spent_s()
+        begun_s = spent_s()
         finished: list[Progress] = []
 
         def tell(progress: Progress) -> None:
@@ -172,7 +180,7 @@ class HostSource:
                 on_report(progress.report, False, progress.waiting)
 
         self._last = survey(chosen, tell)
-        self._look_on(chosen, _spent_s() - begun_s)
+        self._look_on(chosen, spent_s() - begun_s)
         on_report(finished[-1].report, True, ())
         return self._journal(chosen)
 
@@ -290,8 +298,3 @@ class HostSource:
         if self._age_lifted:
             arguments.min_age = 0.0
         return preflight.options(arguments, command_line.load(arguments.config))
-
-
-def _spent_s() -> float:
-    """What this process and its ended children have taken of a processor, in seconds."""
-    return sum(os.times()[:4])

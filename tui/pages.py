@@ -14,6 +14,7 @@ from collectors.model.plan import Finding, Severity
 from collectors.model.report import Report
 from collectors.model.snapshot import Outcome
 from collectors.report.formatting import doubt, safe, size
+from tui import VIEWS
 from tui.drawing import SOLID, THIN, Line, Span, shorten
 from tui.view_models.categories import ALL
 from tui.view_models.verdict import chip
@@ -82,14 +83,6 @@ KEYS: tuple[Key, ...] = (
     Key("question_mark", "?", "help", "Help", "this page", rank=2),
     Key("ctrl+p", "^p", "palette", "Commands", "every command by name", rank=17),
     Key("q", "q", "quit", "Quit", "quit at once", rank=1),
-)
-VIEWS = (
-    ("overview", "Overview"),
-    ("explore", "Explore"),
-    ("history", "History"),
-    ("plan", "Plan"),
-    ("churn", "Churn"),
-    ("changes", "Changes"),
 )
 VIEW_KEYS = tuple(
     Key(str(number), str(number), f"view('{view}')", title, f"view {title}")

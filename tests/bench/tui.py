@@ -21,20 +21,32 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fakes.engine import engine
+
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"down": b"\x1b[B", "page down": b"\x1b[6~", "up": b"\x1b[A", "page up": b"\x1b[5~"}
-LIMITS_MS = {"verdict": 1000.0, "key p95": 50.0, "quit": 1000.0, "cancel": 250.0, "open": 1000.0}
+LIMITS_MS = {
+    "version": 50.0,
+    "first frame": 300.0,
+    "verdict": 600.0,
+    "key p95": 50.0,
+    "quit": 1000.0,
+    "cancel": 250.0,
+    "open": 1000.0,
+}
+# As the installed command begins; run elsewhere than here, so that what is installed is what is measured.
+COMMAND = ("-c", "import sys; from tui.__main__ import main; sys.exit(main())")
 FILES = 100_000
 
 
 class Terminal:
     """A child in a pseudo-terminal of 120x36; `seen` is all it has written."""
 
-    def __init__(self, *command: str, **environ: str) -> None:
+    def __init__(self, *command: str, where: Path = ROOT, **environ: str) -> None:
         self.began = time.perf_counter()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.chdir(ROOT)
+            os.chdir(where)
             names = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
             kept = {name: os.environ[name] for name in names if name in os.environ}
             kept |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
@@ -66,6 +78,14 @@ class Terminal:
                 raise TimeoutError(f"{text!r} did not appear in {timeout_s:g} s")
             self.read(0.05)
         return 1000 * (time.perf_counter() - began)
+
+    def since_exec(self, text: bytes, timeout_s: float = 60.0) -> float:
+        """Milliseconds from exec until `text` was there; TimeoutError."""
+        while text not in self.seen:
+            if time.perf_counter() - self.began > timeout_s:
+                raise TimeoutError(f"{text!r} did not appear in {timeout_s:g} s")
+            self.read(0.05)
+        return 1000 * (time.perf_counter() - self.began)
 
     def quiet(self, silence_s: float = 0.15) -> None:
         """Wait until nothing was written for `silence_s`."""
@@ -107,6 +127,8 @@ class ManyFiles:
 class Figures:
     """Milliseconds; `loaded` are the slow modules that were imported when the first screen was drawn."""
 
+    version: tuple[float, ...]
+    frame: tuple[float, ...]
     verdict: tuple[float, ...]
     verdict_cpu: tuple[float, ...]
     keys: dict[str, tuple[float, ...]]
@@ -120,18 +142,49 @@ def child(mode: str, facts: Path) -> Terminal:
     return Terminal("-m", "tests.bench.tui_child", mode, str(facts))
 
 
-def start_and_quit(facts: Path) -> tuple[float, float, float]:
-    """Exec to verdict, the processor time of that, and `q` to the end of the process while a scan hangs."""
+def quit_while_it_hangs(facts: Path) -> float:
+    """`q` to the end of the process while a scan hangs."""
     terminal = child("slow", facts)
     terminal.until(b"99%")
-    verdict = 1000 * (time.perf_counter() - terminal.began)
-    cpu = terminal.cpu_ms()
     terminal.quiet()
     terminal.write(b"q")
     gone, status = terminal.end()
     if status != 0:
         raise RuntimeError(f"exit status {status}")
-    return verdict, cpu, gone
+    return gone
+
+
+def version() -> float:
+    """Exec to the end of `ullage --version`."""
+    terminal = Terminal(*COMMAND, "--version", where=Path("/"))
+    terminal.until(b"ullage ")
+    while terminal.read(1.0):
+        pass
+    took = 1000 * (time.perf_counter() - terminal.began)
+    terminal.end()
+    return took
+
+
+def start(root: Path, url: str) -> tuple[float, float, float]:
+    """The dashboard of a host whose engine answers at `url`, with a Docker root in `root`: exec to the first frame, to
+    how full the disk is, and the processor time until then."""
+    words = ("--host", url, "--docker-root", str(root), "--no-journal", "--no-state")
+    terminal = Terminal(*COMMAND, *words, where=Path("/"))
+    frame = terminal.since_exec(b"Reading the filesystem")
+    verdict = terminal.since_exec(b" full")
+    cpu = terminal.cpu_ms()
+    terminal.quiet()
+    terminal.write(b"q")
+    terminal.end()
+    return frame, verdict, cpu
+
+
+def starts(runs: int) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Of each run the figures of `start`, by figure."""
+    with tempfile.TemporaryDirectory() as root, engine("26.1.5-overlay2") as server:
+        found = [start(Path(root), server.url) for _ in range(runs)]
+    frames, verdicts, cpus = zip(*found, strict=True)
+    return frames, verdicts, cpus
 
 
 def cancel(facts: Path) -> float:
@@ -210,13 +263,13 @@ def measure(runs: int = 7) -> Figures:
     """All of it, serially."""
     with tempfile.TemporaryDirectory() as folder:
         facts = Path(folder) / "facts.json"
-        starts = [start_and_quit(facts) for _ in range(runs)]
+        quits = tuple(quit_while_it_hangs(facts) for _ in range(runs))
         loaded = tuple(json.loads(facts.read_text()))
         cancels = tuple(cancel(facts) for _ in range(runs))
         keys = key_latency(facts, 40)
         files = many_files(Path(folder), 40)
-    verdicts, cpus, quits = zip(*starts, strict=True)
-    return Figures(verdicts, cpus, keys, quits, cancels, loaded, files)
+    versions = tuple(version() for _ in range(runs))
+    return Figures(versions, *starts(runs), keys, quits, cancels, loaded, files)
 
 
 def p95(times: tuple[float, ...]) -> float:
@@ -228,6 +281,13 @@ def main(runs: int = 7) -> int:
     every = tuple(time for times in figures.keys.values() for time in times)
     in_files = tuple(time for times in figures.files.keys.values() for time in times)
     rows = [
+        (
+            "ullage --version",
+            statistics.median(figures.version),
+            max(figures.version),
+            LIMITS_MS["version"],
+        ),
+        ("exec to first frame", statistics.median(figures.frame), max(figures.frame), LIMITS_MS["first frame"]),
         ("exec to verdict", statistics.median(figures.verdict), max(figures.verdict), LIMITS_MS["verdict"]),
         ("quit while a scan hangs", statistics.median(figures.quit), max(figures.quit), LIMITS_MS["quit"]),
         ("cancel a scan that hangs", statistics.median(figures.cancel), max(figures.cancel), LIMITS_MS["cancel"]),

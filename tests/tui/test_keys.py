@@ -10,9 +10,10 @@ from tests.tui.incident import frames, incident
 from tests.tui.screen import lines, live, replay, settle, shown, text
 from tests.tui.shapes import not_root
 from tests.tui.source import FakeSource
+from tui import VIEWS
 from tui.app import UllageApp
 from tui.feed import ReplayFeed
-from tui.pages import KEYS, VIEW_KEYS, VIEWS, action_name, applies_in
+from tui.pages import KEYS, VIEW_KEYS, action_name, applies_in
 from tui.screens.modals import FoundTable
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.header import DiskBar

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
+from textual.drivers.linux_driver import LinuxDriver
 from textual.filter import LineFilter
 from textual.theme import Theme
 
@@ -69,6 +71,17 @@ class CharsetFilter(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [Segment(plain(text, self._charset), style, control) for text, style, control in segments]
+
+
+class SecondScreenDriver(LinuxDriver):
+    """Where the terminal's second screen is shown already: some would clear it, and what stands there."""
+
+    took_over: ClassVar[bool] = False  # from then on this gives the first screen back
+
+    def write(self, data: str) -> None:
+        if self.took_over or data != "\x1b[?1049h":  # after a stop (Ctrl-Z) it is entered anew
+            super().write(data)
+        type(self).took_over = True
 
 
 def charset_of(encoding: str | None, term: str) -> Charset:

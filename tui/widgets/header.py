@@ -10,8 +10,8 @@ from textual.message import Message
 
 from collectors.model.plan import CALM, Severity
 from collectors.report.formatting import bytes_, safe
+from tui import BEFORE_A_REPORT, READING, VIEWS
 from tui.drawing import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
-from tui.pages import VIEWS
 from tui.view_models import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.state import DashboardState, Mode
@@ -100,7 +100,7 @@ def _of_live(state: DashboardState, width: int) -> tuple[Span, ...]:
         spans.append(Span(f"{age_words(frame, state.live) or _scan_words(frame)}  ", "muted"))
     busy = state.scanning or (frame is None and not state.failure)
     stale = "◌ NO ANSWER" if state.live_stopped else ""
-    spans.append(Span(stale or ("◌ READING" if busy else "● LIVE"), "warn" if busy or stale else "live"))
+    spans.append(Span(stale or (READING if busy else "● LIVE"), "warn" if busy or stale else "live"))
     if state.read_only and width >= 78:
         spans.append(Span(" read-only", "muted"))
     return tuple(spans)
@@ -122,7 +122,7 @@ class Verdict(LineWidget):
         frame = state.frame
         if frame is None:
             broke = Span(f" ? {_failure_words(state)}", "warn", 1, shrinks=True)
-            yield fit((broke,), available) if state.failure else (Span(" Reading the filesystem …", "muted"),)
+            yield fit((broke,), available) if state.failure else (Span(BEFORE_A_REPORT, "muted"),)
             return
         report, si = frame.report, state.scale.si
         gap = (Span(" "),)
