@@ -116,22 +116,23 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def rows(text: str, cells: int) -> list[str]:
     """`text` in rows of at most `cells` of a terminal, broken at blanks, and inside a word where it has to be."""
-    done, row = [], ""
+    done, row, taken = [], "", 0
     for word in text.split(" "):
-        joined = f"{row} {word}" if row else word
-        if _cells(joined) > cells and row:
+        more = _cells(word)
+        if row and taken + 1 + more > cells:
             done.append(row)
-            joined = word
-        while _cells(joined) > cells:
-            done.append(joined[: cells // 2])
-            joined = joined[cells // 2 :]
-        row = joined
+            row = ""
+        row, taken = (f"{row} {word}", taken + 1 + more) if row else (word, more)
+        while taken > cells:
+            done.append(row[: cells // 2])
+            row = row[cells // 2 :]
+            taken = _cells(row)
     return [*done, row]
 
 
 def _cells(text: str) -> int:
     """How many cells a terminal takes for it, at most."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    return len(text) if text.isascii() else sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
 
 
 def safe(foreign: str, limit: int | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from random import Random
 
 import pytest
@@ -81,8 +82,11 @@ def a_host(seed: int, *, exactly: bool) -> Made:
 
 
 HOSTS = 2000
-SURE = [a_host(seed, exactly=True) for seed in range(HOSTS)]
-UNSURE = [a_host(seed, exactly=False) for seed in range(HOSTS)]
+
+
+@cache  # made when the first test of them runs, not by everybody who only collects
+def hosts(*, exactly: bool) -> list[Made]:
+    return [a_host(seed, exactly=exactly) for seed in range(HOSTS)]
 
 
 def true_size(one: Holder, truths: dict[str, int], found: tuple[Holder, ...]) -> int:
@@ -108,7 +112,7 @@ def answered(found: tuple[Holder, ...], names: tuple[Holder, ...]) -> set[str]:
 
 
 def test_nothing_is_named_while_a_holder_twice_its_size_is_not() -> None:
-    for host in SURE:
+    for host in hosts(exactly=True):
         names = most_of_it(ranked(host.found, host.resource, exact(host.used)))
         told = answered(host.found, names)
         # A class that was taken apart is told by its members.
@@ -121,14 +125,14 @@ def test_nothing_is_named_while_a_holder_twice_its_size_is_not() -> None:
 
 
 def test_a_class_is_named_only_where_no_member_holds_most_of_it() -> None:
-    for host in SURE:
+    for host in hosts(exactly=True):
         for one in ranked(host.found, host.resource, exact(host.used)).holders:
             assert all(weight(member) < DOMINANT_SHARE * weight(one) for member in one.members), host
 
 
 def test_the_largest_is_certain_only_where_it_is_whatever_was_not_read() -> None:
     sure = 0
-    for host in UNSURE:
+    for host in hosts(exactly=False):
         ranking = ranked(host.found, Resource.BYTES, exact(host.used))
         if ranking.certain:
             sure += 1
@@ -140,12 +144,12 @@ def test_the_largest_is_certain_only_where_it_is_whatever_was_not_read() -> None
 
 
 def test_what_is_ranked_adds_up_to_what_is_held() -> None:
-    for host in SURE:
+    for host in hosts(exactly=True):
         assert sum(weight(one) for one in ranked(host.found, host.resource, exact(host.used)).holders) == host.used
 
 
 def test_who_causes_the_growth_is_the_thing_that_grows_most() -> None:
-    for seed, host in enumerate(SURE):
+    for seed, host in enumerate(hosts(exactly=True)):
         grown = Random(seed).randint(1, 200)
         ranking = ranked(host.found, Resource.BYTES, exact(host.used), grown)
         most = max((m.growth_bytes_per_day or 0 for each in host.found for m in each.members), default=0)
