@@ -15,7 +15,7 @@ from collectors.model.reading import AtLeast, Exact, Size
 from collectors.pipeline.clauses import Case, CutShort
 from collectors.pipeline.verdict import BETWEEN, ROW_CELLS, ROWS, short_of, verdict
 from collectors.report import formatting
-from tests.ledger.test_ranking import SURE, UNSURE, Made
+from tests.ledger.test_ranking import Made, hosts
 from tests.planning.build import GIB, HERE, MIB, UNREAD, exact, finding
 from tui.view_models.categories import label_of
 
@@ -175,7 +175,7 @@ def test_an_alarm_that_is_not_about_room_is_told_beside_who_holds_it() -> None:
 
 
 def test_it_is_whole_in_two_rows_and_names_who_is_ranked_first() -> None:
-    for host in (*SURE[:600], *UNSURE[:600]):
+    for host in (*hosts(exactly=True)[:600], *hosts(exactly=False)[:600]):
         case = _with_long_names(host)
         told = verdict(case)
         assert len(formatting.rows(told, ROW_CELLS)) <= ROWS
