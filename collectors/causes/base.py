@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collectors.model import Owner, OwnerKind, dataclass
@@ -68,6 +69,14 @@ class Draft:
     young_s: float = 0.0  # how long until its youngest target has the age that the rules ask for; 0: it has
     metadata: MetadataNeed | None = None
     causes: tuple[str, ...] = ()  # ids of the causes that proposed it: set by the plan
+
+    def only_for(self, left: tuple[Owner, ...]) -> Draft:
+        """The same for these of its targets alone: what those require, and the command for them."""
+        requires = self.requires
+        if self.requires_for is not None:
+            requires = frozenset[str]().union(*(self.requires_for[target] for target in left))
+        command = self.command_for(left) if self.command_for else self.command
+        return replace(self, targets=left, requires=requires, command=command)
 
 
 @dataclass(frozen=True, slots=True)

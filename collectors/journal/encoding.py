@@ -1,15 +1,11 @@
-"""A record as the machine line of a run, and any text as one harmless line of Markdown. Pure.
-
-Makes a string harmless in a line of Markdown that a machine will read back. The last gate, not the escaper.
-
-Callers escape foreign strings for people (`report.words`); what slips through must still not start a line, a header, a
-comment or an escape sequence.
-
-A record as the machine line of a run, `<!-- ullage {"v":1,…,"crc":"…"} -->`, and back.
+"""A record as the machine line of a run, `<!-- ullage {"v":1,…,"crc":"…"} -->`; any text as one safe line. Pure.
 
 ASCII JSON in which no `<`, `>`, `&` nor a run of `-` survives, so that no foreign string can close the comment. The
 checksum tells a line that was torn or edited from one that was written. A day of 72 runs on a host with 500 images
 stays below 1 MB: maps are stored as changes, names are clipped, and a line has a budget.
+
+Callers escape foreign strings for people (`report.formatting`); `markdown_line` is the last gate: what slips through
+still starts no line, header, comment or escape sequence.
 """
 
 from __future__ import annotations
@@ -17,12 +13,12 @@ from __future__ import annotations
 import json
 import unicodedata
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from collectors.journal import NotedFilesystem, Record, fields
+from collectors.journal import Action, NotedFilesystem, Record, fields
 from collectors.model import Owner, OwnerKind
 
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
@@ -69,29 +65,49 @@ def budget_bytes(lines: int, spent_bytes: int) -> int:
 
 def bounded(record: Record) -> Record:
     """The record as a journal can keep it: short ids, clipped names, the largest owners only."""
-    orphans = None if record.orphans is None else frozenset(sorted(map(clip, record.orphans))[:ORPHANS_KEPT])
-    actions = sorted(record.actions, key=lambda did: -(did.measured_bytes or did.predicted_bytes or 0))[:ACTIONS_KEPT]
-    things = None if record.things is None else _largest(record.things, THINGS_KEPT)
-    labels = {key: clip(label) for key, label in (record.labels or {}).items() if key in (things or {})}
-    cut = {
-        "orphans": len(orphans or ()) < len(record.orphans or ()),
-        "actions": len(actions) < len(record.actions),
-        "others": len(record.others) > OTHERS_KEPT,
-    }
-    return replace(
+    things = _largest(record.things, THINGS_KEPT)
+    kept = replace(
         record,
         categories={clip(name): size for name, size in record.categories.items()},
-        owners=None if record.owners is None else _largest(record.owners, OWNERS_KEPT),
-        dangling=None if record.dangling is None else _largest(record.dangling, OWNERS_KEPT),
-        tags=None if record.tags is None else {clip(tag): short_id(id_) for tag, id_ in sorted(record.tags.items())},
-        orphans=orphans,
+        owners=_largest(record.owners, OWNERS_KEPT),
+        dangling=_largest(record.dangling, OWNERS_KEPT),
+        tags=_short_tags(record.tags),
+        orphans=_clipped(record.orphans, ORPHANS_KEPT),
         in_use=None if record.in_use is None else frozenset(map(short_id, record.in_use)),
         things=things,
-        labels=None if record.labels is None else labels,
-        actions=tuple(replace(did, target=clip(did.target)) for did in actions),
+        labels=_labels(record.labels, things or {}),
+        actions=_heaviest(record.actions),
         others=_fullest(record.others),
-        trimmed=(*record.trimmed, *(name for name, is_cut in cut.items() if is_cut)),
     )
+    return replace(kept, trimmed=(*record.trimmed, *_shortened(record, kept)))
+
+
+def _shortened(record: Record, kept: Record) -> list[str]:
+    """The lists of which `kept` has not all."""
+    pairs = {
+        "orphans": (record.orphans or (), kept.orphans or ()),
+        "actions": (record.actions, kept.actions),
+        "others": (record.others, kept.others),
+    }
+    return [name for name, (whole, left) in pairs.items() if len(left) < len(whole)]
+
+
+def _short_tags(tags: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    return None if tags is None else {clip(tag): short_id(id_) for tag, id_ in sorted(tags.items())}
+
+
+def _clipped(names: frozenset[str] | None, count: int) -> frozenset[str] | None:
+    return None if names is None else frozenset(sorted(map(clip, names))[:count])
+
+
+def _labels(labels: Mapping[str, str] | None, things: Mapping[str, int]) -> Mapping[str, str] | None:
+    """Of these things only."""
+    return None if labels is None else {key: clip(label) for key, label in labels.items() if key in things}
+
+
+def _heaviest(actions: Sequence[Action]) -> tuple[Action, ...]:
+    kept = sorted(actions, key=lambda did: -(did.measured_bytes or did.predicted_bytes or 0))[:ACTIONS_KEPT]
+    return tuple(replace(did, target=clip(did.target)) for did in kept)
 
 
 def encode(record: Record, base: Record | None, *, room_bytes: int = WHOLE_LINE_BYTES) -> str:
@@ -115,21 +131,32 @@ def decode(line: str, bases: Mapping[Name, Record]) -> Record:
 
     Raises ValueError where the line is torn, edited, of another version or not ours.
     """
+    wire = _object(_written(line))
+    base = wire.get("base")
+    named = (fields.text_or_none(wire, "fs"), base) if isinstance(base, str) else None
+    return fields.record(wire, bases.get(named) if named else None)
+
+
+def _written(line: str) -> str:
+    """The JSON in a machine line, without the checksum, which fits. Raises ValueError."""
     if not line.startswith(PREFIX) or not line.endswith(SUFFIX):
         raise ValueError("not a whole machine line")
     text = line[len(PREFIX) : -len(SUFFIX)]
     body, mark, sum_ = text.rpartition(',"crc":"')
     if not mark or sum_ != _crc(body) + '"}':
         raise ValueError("the checksum does not fit")
+    return body + "}"
+
+
+def _object(text: str) -> fields.Wire:
+    """What this JSON holds, an object of our version. Raises ValueError."""
     try:
-        wire = json.loads(body + "}")
+        wire = json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     if not isinstance(wire, dict) or wire.get("v") != fields.VERSION:
         raise ValueError("another version")
-    base = wire.get("base")
-    named = (fields.text_or_none(wire, "fs"), base) if isinstance(base, str) else None
-    return fields.record(wire, bases.get(named) if named else None)
+    return wire
 
 
 def name_of(record: Record) -> Name:
@@ -178,6 +205,8 @@ def _crc(body: str) -> str:
     return f"{zlib.crc32(body.encode('utf-8', 'surrogatepass')):08x}"
 
 
-def _largest(sizes: Mapping[str, int], count: int) -> dict[str, int]:
+def _largest(sizes: Mapping[str, int] | None, count: int) -> dict[str, int] | None:
+    if sizes is None:
+        return None
     kept = sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))[:count]
     return {clip(name): size for name, size in sorted(kept)}

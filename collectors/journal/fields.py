@@ -1,11 +1,8 @@
-"""Each field of a record as it stands in a machine line; maps that hardly change as changes. Pure.
+"""A record as the JSON object of a machine line, and back, field by field. Pure; a wrong type is ValueError.
 
-Mappings that hardly change from run to run, stored as changes. Pure; refuses anything that is not such a change.
-
-On the wire a map is `{"=": {…}}` (all of it), `{"+": {…}, "-": […]}` (against the map of the record that the line
-names as its base), absent (as in the base) or null (unknown). A reader without the base knows nothing of a change.
-
-Each field of a record on the wire, by name. Pure; a field of the wrong type makes the whole line ValueError.
+Maps that hardly change from run to run are written as changes: `{"=": {…}}` (all of it), `{"+": {…}, "-": […]}`
+(against the map of the record that the line names as its base), absent (as in the base) or null (unknown). A reader
+without the base knows nothing of a change.
 """
 
 from __future__ import annotations
@@ -52,15 +49,17 @@ class MapKind(Generic[V]):
             raise ValueError("a map is an object")
         if wire.keys() == {"="}:
             return self._checked(wire["="])
+        changed, gone = self._change(wire)
+        return None if base is None else {key: value for key, value in base.items() if key not in gone} | changed
+
+    def _change(self, wire: Mapping[str, Any]) -> tuple[dict[str, V], set[str]]:
+        """What is new or has another value, and the names that are gone."""
         if not {"+"} <= wire.keys() <= {"+", "-"}:
             raise ValueError("a change has + and perhaps -")
-        changed, gone = self._checked(wire["+"]), wire.get("-", [])
+        gone = wire.get("-", [])
         if not isinstance(gone, list) or not all(isinstance(key, str) for key in gone):
             raise ValueError("what is gone is a list of names")
-        if base is None:
-            return None
-        kept = {key: value for key, value in base.items() if key not in set(gone)}
-        return kept | changed
+        return self._checked(wire["+"]), set(gone)
 
     def _checked(self, wire: Any) -> dict[str, V]:
         if not isinstance(wire, dict) or not all(type(value) is self._type for value in wire.values()):
@@ -70,7 +69,16 @@ class MapKind(Generic[V]):
 
 BYTES = MapKind(int)
 IDS = MapKind(str)
-
+# The maps of a record by their names on the wire; a set of names is a map of these to nothing.
+_KINDS: Mapping[str, MapKind[Any]] = {
+    "owners": BYTES,
+    "tags": IDS,
+    "dangling": BYTES,
+    "orphans": IDS,
+    "in_use": IDS,
+    "things": BYTES,
+    "labels": IDS,
+}
 
 Wire = Mapping[str, Any]
 VERSION = 1
@@ -111,22 +119,15 @@ def wire(record: Record, base: Record | None) -> dict[str, Any]:
         out["also"] = [_pack_other(other) for other in record.others]
     if base is not None:
         out["base"] = stamp(base.at)
-    packed = {
-        "owners": BYTES.pack(record.owners, base.owners if base else None),
-        "tags": IDS.pack(record.tags, base.tags if base else None),
-        "dangling": BYTES.pack(record.dangling, base.dangling if base else None),
-        "orphans": IDS.pack(_as_map(record.orphans), _as_map(base.orphans if base else None)),
-        "in_use": IDS.pack(_as_map(record.in_use), _as_map(base.in_use if base else None)),
-        "things": BYTES.pack(record.things, base.things if base else None),
-        "labels": IDS.pack(record.labels, base.labels if base else None),
-    }
+    now, before = _maps(record), _maps(base)
+    packed = {name: kind.pack(now[name], before.get(name)) for name, kind in _KINDS.items()}
     return out | {name: value for name, value in packed.items() if value is not SAME}
 
 
 def record(wire: Wire, base: Record | None) -> Record:
     """The record of a JSON object; maps whose base was not read are unknown. Raises ValueError."""
-    orphans = IDS.unpack(wire.get("orphans", SAME), _as_map(base.orphans if base else None))
-    in_use = IDS.unpack(wire.get("in_use", SAME), _as_map(base.in_use if base else None))
+    before = _maps(base)
+    maps = {name: kind.unpack(wire.get(name, SAME), before.get(name)) for name, kind in _KINDS.items()}
     return Record(
         at=_moment(wire),
         boot_id=text_or_none(wire, "boot"),
@@ -138,16 +139,16 @@ def record(wire: Wire, base: Record | None) -> Record:
         severity=None if wire.get("sev") is None else _severity(wire["sev"]),
         categories={_text(name): _integer(value) for name, value in _object(wire.get("cat")).items()},
         allocation=_allocation(wire.get("btrfs")),
-        owners=BYTES.unpack(wire.get("owners", SAME), base.owners if base else None),
-        tags=IDS.unpack(wire.get("tags", SAME), base.tags if base else None),
-        dangling=BYTES.unpack(wire.get("dangling", SAME), base.dangling if base else None),
-        orphans=None if orphans is None else frozenset(orphans),
+        owners=maps["owners"],
+        tags=maps["tags"],
+        dangling=maps["dangling"],
+        orphans=_as_names(maps["orphans"]),
         findings=tuple(_noted(row) for row in _list(wire.get("found"))),
         actions=tuple(_action(row) for row in _list(wire.get("did"))),
         trimmed=tuple(_text(name) for name in _list(wire.get("cut", []))),
-        in_use=None if in_use is None else frozenset(in_use),
-        things=BYTES.unpack(wire.get("things", SAME), base.things if base else None),
-        labels=IDS.unpack(wire.get("labels", SAME), base.labels if base else None),
+        in_use=_as_names(maps["in_use"]),
+        things=maps["things"],
+        labels=maps["labels"],
         others=tuple(_other(row) for row in _list(wire.get("also", []))),
     )
 
@@ -158,8 +159,20 @@ def text_or_none(wire: Wire, name: str) -> str | None:
     return None if value is None else _text(value)
 
 
+def _maps(record: Record | None) -> Mapping[str, Mapping[str, int] | Mapping[str, str] | None]:
+    """What `_KINDS` names, of this record; {} without one."""
+    if record is None:
+        return {}
+    sets = {"orphans": _as_map(record.orphans), "in_use": _as_map(record.in_use)}
+    return {name: sets[name] if name in sets else getattr(record, name) for name in _KINDS}
+
+
 def _as_map(names: frozenset[str] | None) -> Mapping[str, str] | None:
     return None if names is None else dict.fromkeys(sorted(names), "")
+
+
+def _as_names(names: Mapping[str, str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
 
 
 def _pack_allocation(value: Allocation | None) -> list[int | None] | None:
@@ -181,10 +194,10 @@ def _allocation(value: Any) -> Allocation | None:
         return None
     # Five in a journal from before allocatable was told.
     row = value if isinstance(value, list) and len(value) != 5 else [*_row(value, 5), None, None]
-    data_total, data_used, metadata_total, metadata_used, *more = map(_count, _row(row, 7))
-    if data_total is None or data_used is None or metadata_total is None or metadata_used is None:
-        raise ValueError("an allocation has its four figures")
-    return Allocation(data_total, data_used, metadata_total, metadata_used, *more)
+    *four, unallocated, data, metadata = _row(row, 7)
+    data_total, data_used, metadata_total, metadata_used = map(_known_count, four)
+    may_come = map(_count, (unallocated, data, metadata))
+    return Allocation(data_total, data_used, metadata_total, metadata_used, *may_come)
 
 
 def _pack_noted(findings: Iterable[Noted]) -> list[list[str | int | None]]:
@@ -269,6 +282,13 @@ def _count(value: Any) -> int | None:
     size = _integer(value)
     if size is not None and size < 0:
         raise ValueError("a negative size")
+    return size
+
+
+def _known_count(value: Any) -> int:
+    size = _count(value)
+    if size is None:
+        raise ValueError("a size that is never unknown")
     return size
 
 

@@ -170,13 +170,17 @@ def _here(context: PlanContext, proposed: Proposed) -> Proposed:
     needed = closures(proposed.drafts)
     mine = [draft for draft in proposed.drafts if not draft.targets or not elsewhere.issuperset(draft.targets)]
     kept = frozenset[str]().union(*(needed[draft.id] for draft in mine))
-    told = {finding.rule for finding in context.findings}.union(*(draft.causes for draft in mine))
-    said = (text for cause, its in proposed.by_cause.items() if cause in told for text in its.left_out)
     return replace(
         proposed,
         drafts=tuple(draft for draft in proposed.drafts if draft.id in kept),
-        left_out=proposed.left_out if context.of_root else tuple(said),
+        left_out=proposed.left_out if context.of_root else _said_here(context, mine, proposed.by_cause),
     )
+
+
+def _said_here(context: PlanContext, mine: Iterable[Draft], by_cause: Mapping[str, Proposal]) -> tuple[str, ...]:
+    """The sentences of causes with a finding on this filesystem, or with one of its drafts."""
+    told = {finding.rule for finding in context.findings}.union(*(draft.causes for draft in mine))
+    return tuple(text for cause, its in by_cause.items() if cause in told for text in its.left_out)
 
 
 def _useful(context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, preparation: Preparation) -> Useful:
@@ -190,16 +194,19 @@ def _useful(context: PlanContext, drafts: tuple[Draft, ...], aliases: Aliases, p
     useful = reduced.useful | preparation.useful
     trimmed = tuple(_trim(draft, useful) for draft in drafts)
     reduced = reduce(context.books.releases, trimmed, aliases)
-    helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
-    kept = [d for d in trimmed if d.id in helps or d.frees_elsewhere or d.estimate is not None]
-    freeing = {draft.id for draft in kept}
-    helps = preparation.helps - freeing
-    kept += [for_metadata(d, preparation, context) for d in trimmed if d.id in helps]
+    kept = _freeing(context, trimmed, reduced, preparation)
     left = {draft.id for draft in kept}
     said, useless = _useless([draft for draft in trimmed if draft.id not in left], reduced)
-    return Useful(
-        tuple(d if d.requires <= left else replace(d, requires=d.requires & left) for d in kept), reduced, said, useless
-    )
+    there = tuple(d if d.requires <= left else replace(d, requires=d.requires & left) for d in kept)
+    return Useful(there, reduced, said, useless)
+
+
+def _freeing(context: PlanContext, drafts: Sequence[Draft], reduced: Reduced, preparation: Preparation) -> list[Draft]:
+    """Those that free bytes, or whose point is another; and, while metadata is lacking, those that free some of it."""
+    helps = frozenset[str]().union(*(unlock.steps for unlock in reduced.unlocks))
+    kept = [d for d in drafts if d.id in helps or d.frees_elsewhere or d.estimate is not None]
+    only_metadata = preparation.helps.difference(draft.id for draft in kept)
+    return [*kept, *(for_metadata(d, preparation, context) for d in drafts if d.id in only_metadata)]
 
 
 def _useless(drafts: Iterable[Draft], reduced: Reduced) -> tuple[tuple[str, ...], Mapping[str, str]]:
@@ -220,13 +227,7 @@ def _trim(draft: Draft, useful: frozenset[Owner]) -> Draft:
         return draft
     wanted = reached((target for target in draft.targets if target in useful), draft.trim)
     left = tuple(target for target in draft.targets if target in wanted)
-    if left == draft.targets or not left:
-        return draft
-    requires = draft.requires
-    if draft.requires_for is not None:
-        requires = frozenset[str]().union(*(draft.requires_for[target] for target in left))
-    command = draft.command_for(left) if draft.command_for else draft.command
-    return replace(draft, targets=left, requires=requires, command=command)
+    return draft if left == draft.targets or not left else draft.only_for(left)
 
 
 def _steps(

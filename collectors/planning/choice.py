@@ -81,18 +81,26 @@ def choose(steps: Sequence[Candidate], needed_bytes: int, tally: Tally) -> Chose
     kept: set[str] = set()
     exact = True
     for harm in sorted(by_harm):
-        mine = by_harm[harm]
-        if tally.freed_bytes >= needed_bytes:
-            mine = [step for step in mine if step.id in always]
-            tally.add_all(mine)
-        else:
-            tally.add_all(mine)
-            if tally.freed_bytes >= needed_bytes:
-                tally.drop_all(mine)
-                mine, exact = _cover(mine, always, needed_bytes, tally)
+        mine, compared = _of_one_harm(by_harm[harm], always, needed_bytes, tally)
         kept.update(step.id for step in mine)
+        exact &= compared
     reaches = tally.freed_bytes >= needed_bytes
     return Chosen(tuple(step for step in steps if step.id in kept), tally.freed_bytes, reaches, exact)
+
+
+def _of_one_harm(
+    steps: list[Candidate], always: frozenset[str], needed_bytes: int, tally: Tally
+) -> tuple[list[Candidate], bool]:
+    """What of these is taken; added to `tally`. And whether all choices were compared where there was one."""
+    if tally.freed_bytes >= needed_bytes:
+        mine = [step for step in steps if step.id in always]
+        tally.add_all(mine)
+        return mine, True
+    tally.add_all(steps)
+    if tally.freed_bytes < needed_bytes:
+        return steps, True
+    tally.drop_all(steps)
+    return _cover(steps, always, needed_bytes, tally)
 
 
 def _cover(
@@ -176,10 +184,7 @@ def _spare(
     kept: dict[str, Candidate], always: frozenset[str], needed_bytes: int, tally: Tally, share: Mapping[str, float]
 ) -> None:
     """Take out of `kept` what is not needed: those that wait for somebody first, then the smallest."""
-    requiring: defaultdict[str, list[str]] = defaultdict(list)
-    for step in kept.values():
-        for before in step.requires:
-            requiring[before].append(step.id)
+    requiring = _requiring(kept.values())
     for step in sorted(kept.values(), key=lambda d: (not d.asks, share.get(d.id, 0.0))):
         gone = [kept[one] for one in reached((step.id,), requiring) if one in kept]
         if step.id not in kept or always.intersection(one.id for one in gone):
@@ -190,3 +195,12 @@ def _spare(
                 del kept[one.id]
         else:
             tally.add_all(gone)
+
+
+def _requiring(steps: Iterable[Candidate]) -> Mapping[str, list[str]]:
+    """By step, those that require it."""
+    table: defaultdict[str, list[str]] = defaultdict(list)
+    for step in steps:
+        for before in step.requires:
+            table[before].append(step.id)
+    return table

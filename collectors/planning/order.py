@@ -24,9 +24,9 @@ balance that must fail: it stands where enough has been freed for it, or not in 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
+from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
 from collectors.causes.base import Draft
@@ -113,26 +113,24 @@ def ordered(
             draft.id,
         )
 
-    wanted = sorted(drafts, key=key)
+    return _required_first(sorted(drafts, key=key))
+
+
+def _required_first(wanted: Sequence[Draft]) -> tuple[Draft, ...]:
+    """These as near to their order as what they require allows. Raises ValueError where steps require each other."""
     place_of = {draft.id: index for index, draft in enumerate(wanted)}
-    blocks: defaultdict[str, list[int]] = defaultdict(list)
-    lacking = [0] * len(wanted)
+    graph = TopologicalSorter[int]()
     for index, draft in enumerate(wanted):
-        for before in draft.requires & place_of.keys():
-            blocks[before].append(index)
-            lacking[index] += 1
-    ready = [index for index, count in enumerate(lacking) if not count]  # in order: a heap already
+        graph.add(index, *(place_of[before] for before in draft.requires & place_of.keys()))
+    graph.prepare()
+    ready: list[int] = []
     result: list[Draft] = []
-    while ready:
-        draft = wanted[heappop(ready)]
-        result.append(draft)
-        for index in blocks[draft.id]:
-            lacking[index] -= 1
-            if not lacking[index]:
-                heappush(ready, index)
-    if len(result) < len(wanted):
-        stuck = (draft.id for draft, count in zip(wanted, lacking, strict=True) if count)
-        raise ValueError(f"steps require each other: {', '.join(stuck)}")
+    while graph.is_active():
+        for index in graph.get_ready():
+            heappush(ready, index)
+        first = heappop(ready)
+        result.append(wanted[first])
+        graph.done(first)
     return tuple(result)
 
 
@@ -204,6 +202,11 @@ def order_with_balance(drafts: Sequence[Draft], preparation: Preparation, last: 
         return Order(ordered(drafts, last=last), "")
     if not preparation.lacking_bytes:
         return Order(ordered((*drafts, balance), last=last), "")
+    return _after_metadata(drafts, balance, preparation, last)
+
+
+def _after_metadata(drafts: Sequence[Draft], balance: Draft, preparation: Preparation, last: frozenset[str]) -> Order:
+    """The balance where enough metadata has been freed for it; refused where the steps never free as much."""
     order = ordered(drafts, {step: -count for step, count in preparation.alone.items()}, last)
     frees = in_turn(preparation.unlocks, [draft.id for draft in order])
     index = _place_for(order, [frees[draft.id] for draft in order], preparation.lacking_bytes)

@@ -85,13 +85,17 @@ def trim_to_target(space: FsSpace | None, percent: float, order: Sequence[Draft]
     leads = short.target(percent, space, found)
     if found.reaches:
         return TrimmedPlan(kept, (), leads, (*_guessed(words, leads), *_asked(words, kept)))
+    return _missed(kept, persons, leads, short)
+
+
+def _missed(kept: tuple[Draft, ...], persons: tuple[Draft, ...], leads: PlanTarget, short: Shortage) -> TrimmedPlan:
+    """All the steps together do not lead there; what a person could add that would is named."""
     closing = choose(_candidates(persons), short.count, short.sure)
     added = closing.ids if closing.reaches else frozenset[str]()
-    closes = tuple(draft for draft in persons if draft.id in added)
+    closes = [draft for draft in persons if draft.id in added]
     target = replace(leads, exact=True, closes=tuple(draft.id for draft in closes))
-    titles = tuple(draft.title for draft in closes)
-    said = (target_missed(words, _leads(target), titles),)
-    return TrimmedPlan(kept, persons, target, said)
+    said = target_missed(f"{leads.percent:g}", _leads(target), tuple(draft.title for draft in closes))
+    return TrimmedPlan(kept, persons, target, (said,))
 
 
 def _leads(target: PlanTarget) -> str:

@@ -1,16 +1,13 @@
-"""What steps free: the release table in terms of steps, and a size for each.
+"""What steps free: the release table in terms of steps (which of them, all done, free which bytes), and a size for each.
 
-The release table in terms of steps: which steps, all of them done, free which bytes. Sets, never sums.
-
-Bytes that something holds which no step removes are never unlocked, however many of their other holders go.
-
-What a step frees, as a size: measured where the books know its targets, the engine's claim where nobody measured.
+Sets, never sums. Bytes that something holds which no step removes are never unlocked, however many of their other
+holders go. A step's size is measured where the books know its targets, the engine's claim where nobody measured.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol, TypeVar
 
@@ -49,16 +46,13 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
     """`aliases` maps an owner that goes by itself to the owners that all have to go for that."""
     step_of = {target: draft.id for draft in drafts for target in draft.targets}
     before = closures(drafts)
-    # A log that is cut stays a file.
-    cuts = {draft.id for draft in drafts if all(target.kind is OwnerKind.LOG for target in draft.targets)}
+    cuts = {draft.id for draft in drafts if _only_cuts(draft)}
     table: dict[frozenset[str], Unlock] = {}
     useful: set[Owner] = set()
     blockers: defaultdict[str, set[OwnerKind]] = defaultdict(set)
     for release in releases:
         owners = _expand(release.owners, aliases)
-        steps = {step_of[who] for who in owners if who in step_of}
-        # Kinds, not owners: a layer of a thousand images, half of which stay, would else be noted half a million times.
-        stays = {who.kind for who in owners if who not in step_of}
+        steps, stays = _parted(owners, step_of)
         if not steps or not release.bytes:
             continue
         if stays:
@@ -71,6 +65,19 @@ def reduce(releases: Iterable[Release], drafts: Sequence[Draft], aliases: Aliase
         table[together] = _more(table.get(together), Unlock(together, release.bytes, inodes))
     unlocks = tuple(sorted(table.values(), key=lambda unlock: (-unlock.bytes, sorted(unlock.steps))))
     return Reduced(unlocks, frozenset(useful), {step: frozenset(kinds) for step, kinds in blockers.items()})
+
+
+def _only_cuts(draft: Draft) -> bool:
+    """Does it free no inode? A log that is cut stays a file."""
+    return all(target.kind is OwnerKind.LOG for target in draft.targets)
+
+
+def _parted(owners: frozenset[Owner], step_of: Mapping[Owner, str]) -> tuple[set[str], set[OwnerKind]]:
+    """The steps that remove some of these, and the kinds of those that stay.
+
+    Kinds, not owners: a layer of a thousand images, half of which stay, would else be noted half a million times.
+    """
+    return {step_of[who] for who in owners if who in step_of}, {who.kind for who in owners if who not in step_of}
 
 
 def _more(before: Unlock | None, more: Unlock) -> Unlock:
@@ -150,25 +157,28 @@ def alone(unlocks: Iterable[Unlock]) -> Mapping[str, int]:
 
 def in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int]:
     """What each step frees after those before it: the bytes of the unlocks that it completes."""
-    place = {step: index for index, step in enumerate(order)}
     frees = dict.fromkeys(order, 0)
-    for unlock in unlocks:
-        if unlock.steps <= place.keys():
-            frees[max(unlock.steps, key=place.__getitem__)] += unlock.bytes
+    for step, unlock in _completed(unlocks, order):
+        frees[step] += unlock.bytes
     return frees
 
 
 def inodes_in_turn(unlocks: Iterable[Unlock], order: Sequence[str]) -> Mapping[str, int]:
     """As `in_turn`, inodes; a step of which they are not known is left out."""
-    place = {step: index for index, step in enumerate(order)}
     frees: dict[str, int] = {}
     unknown: set[str] = set()
+    for step, unlock in _completed(unlocks, order):
+        frees[step] = frees.get(step, 0) + (unlock.inodes or 0)
+        unknown |= {step} if unlock.inodes is None else set()
+    return {step: count for step, count in frees.items() if step not in unknown}
+
+
+def _completed(unlocks: Iterable[Unlock], order: Sequence[str]) -> Iterator[tuple[str, Unlock]]:
+    """The unlocks whose steps are all among these, each with the last of its steps."""
+    place = {step: index for index, step in enumerate(order)}
     for unlock in unlocks:
         if unlock.steps and unlock.steps <= place.keys():
-            last = max(unlock.steps, key=place.__getitem__)
-            frees[last] = frees.get(last, 0) + (unlock.inodes or 0)
-            unknown |= {last} if unlock.inodes is None else set()
-    return {step: count for step, count in frees.items() if step not in unknown}
+            yield max(unlock.steps, key=place.__getitem__), unlock
 
 
 def _expand(owners: frozenset[Owner], aliases: Aliases) -> frozenset[Owner]:

@@ -109,10 +109,7 @@ def _cut(draft: Draft, gone: frozenset[Owner]) -> Draft | None:
     left = tuple(target for target in draft.targets if target not in staying)
     if not left or draft.command_for is None:
         return None
-    requires = draft.requires
-    if draft.requires_for is not None:
-        requires = frozenset[str]().union(*(draft.requires_for[target] for target in left))
-    return replace(draft, targets=left, requires=requires, command=draft.command_for(left))
+    return draft.only_for(left)
 
 
 def _turned(edges: Mapping[Owner, Iterable[Owner]]) -> Mapping[Owner, Sequence[Owner]]:
