@@ -159,33 +159,33 @@ def split(points: Sequence[Point]) -> Split:
     scatter = 1.4826 * median(abs(rise - pace * span) for rise, span in zip(rises, spans, strict=True))
     jump = max(_JUMP_SCATTERS * scatter, _JUMP_SHARE * max(point.value for point in points), _JUMP_BYTES)
     gap_s = max(_GAP_INTERVALS * median(spans), _GAP_S)
-    breaks = {
-        index
-        for index, (earlier, later) in enumerate(pairwise(points))
-        if later.at_s - earlier.at_s > gap_s or _rebooted(earlier, later)
-    }
+    breaks = {index for index, (one, next_) in enumerate(pairwise(points)) if _is_break(one, next_, gap_s)}
     # Against the usual pace: what shrinks all the time does not fall.
     falls = _falls([rise - min(pace, 0.0) * span for rise, span in zip(rises, spans, strict=True)], jump)
     cuts = breaks | {index for begin, end in falls for index in range(begin, end)}
     steps = _steps(rises, spans, pace, jump, cuts)
-    lift = [0.0] * len(points)  # what was stepped over by then
-    for begin, end in steps:
-        for index in range(begin, end):
-            lift[index + 1] = rises[index] - pace * spans[index]
-    total_lift = sum(lift)
+    lift = [0.0] * len(points)  # by how much each point is stepped up to
+    for index in (index for begin, end in steps for index in range(begin, end)):
+        lift[index + 1] = rises[index] - pace * spans[index]
+    return Split(
+        tuple(_level_runs(points, lift, cuts)),
+        tuple(Drop(points[end].at_s, float(points[begin].value), float(points[end].value)) for begin, end in falls),
+        tuple(Rise(points[end].at_s, round(sum(lift[begin + 1 : end + 1]))) for begin, end in steps),
+        len(breaks),
+    )
+
+
+def _level_runs(points: Sequence[Point], lift: Sequence[float], cuts: set[int]) -> list[Run]:
+    """The points between cuts, with all steps that come after them put below them."""
+    ahead = sum(lift)
     runs: list[list[tuple[float, float]]] = [[]]
     lifted = 0.0
     for index, point in enumerate(points):
         lifted += lift[index]
         if index - 1 in cuts:
             runs.append([])
-        runs[-1].append((point.at_s, point.value + total_lift - lifted))
-    return Split(
-        tuple(runs),
-        tuple(Drop(points[end].at_s, float(points[begin].value), float(points[end].value)) for begin, end in falls),
-        tuple(Rise(points[end].at_s, round(sum(lift[begin + 1 : end + 1]))) for begin, end in steps),
-        len(breaks),
-    )
+        runs[-1].append((point.at_s, point.value + ahead - lifted))
+    return [*runs]
 
 
 def recent(runs: Sequence[Run], since_s: float, until_s: float = inf) -> list[Run]:
@@ -196,6 +196,11 @@ def recent(runs: Sequence[Run], since_s: float, until_s: float = inf) -> list[Ru
         if run[-1][0] >= since_s and run[0][0] <= until_s
     )
     return [run for run in kept if len(run) >= 2]
+
+
+def _is_break(earlier: Point, later: Point, gap_s: float) -> bool:
+    """Is it not known how it went on from one to the other?"""
+    return later.at_s - earlier.at_s > gap_s or _rebooted(earlier, later)
 
 
 def _rebooted(earlier: Point, later: Point) -> bool:

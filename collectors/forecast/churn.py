@@ -1,11 +1,7 @@
-"""Repositories that are rebuilt again and again, and which of them an untagged image came from. Pure.
+"""Repositories that are rebuilt again and again, what that leaves behind, and whose each untagged image is. Pure.
 
-Which repository an untagged image came from. Pure.
-
-By, in this order: the digest that the engine kept, the tag that an earlier run saw on it, an event of the engine, and
-last the layers that it shares with one repository's images and with no other's.
-
-Tags that are rebuilt again and again, and what that leaves behind. Pure.
+An untagged image is told, in this order, by the digest that the engine kept, the tag that an earlier run saw on it, an
+event of the engine, and last the layers that it shares with one repository's images and with no other's.
 
 A build is an image id that came under a tag: seen as a tag that moved between two runs, as an event of the engine, or
 by its creation time. The same id is counted once, whatever showed it; builds that nothing shows are not guessed at.
@@ -56,13 +52,17 @@ def attribute(
         if record.tags is not None and record.tags is not last:
             last = record.tags
             found.update({id_: Attribution(repository_of(tag), By.JOURNAL) for tag, id_ in last.items()})
-    for image in images:
-        name = next(iter(image.digests), None)
-        if image.tags:
-            found[short_id(image.id)] = Attribution(repository_of(image.tags[0]), By.TAG)
-        elif name is not None and not name.startswith("<none>"):
-            found[short_id(image.id)] = Attribution(repository_of(name), By.DIGEST)
+    named = {short_id(image.id): by_name for image in images if (by_name := _by_name(image)) is not None}
+    found |= named
     return found | _by_layers(images, found)
+
+
+def _by_name(image: Image) -> Attribution | None:
+    """What the engine itself says."""
+    if image.tags:
+        return Attribution(repository_of(image.tags[0]), By.TAG)
+    name = next(iter(image.digests), "<none>")
+    return None if name.startswith("<none>") else Attribution(repository_of(name), By.DIGEST)
 
 
 def _by_layers(images: Sequence[Image], known: Mapping[str, Attribution]) -> dict[str, Attribution]:
@@ -131,10 +131,7 @@ def churn(
     """
     known, begin = tuple(images), since or now - DAY
     owners, built = _seen(journal, known, events, begin, now)
-    dangling: dict[str, list[Image]] = defaultdict(list)
-    for image in known:
-        if not image.tags:
-            dangling[_repository(owners, image)].append(image)
+    dangling = _untagged(known, owners)
     found = []
     for repository in sorted(built.keys() | dangling.keys()):
         left = dangling.get(repository, [])
@@ -153,6 +150,15 @@ def churn(
             )
         )
     return tuple(sorted(found, key=lambda one: (-one.rebuilds, -one.dangling_images, one.repository)))
+
+
+def _untagged(images: Iterable[Image], owners: Mapping[str, Attribution]) -> Mapping[str, list[Image]]:
+    """By the repository that they came from, "" for those that nothing tells of."""
+    found: dict[str, list[Image]] = defaultdict(list)
+    for image in images:
+        if not image.tags:
+            found[_repository(owners, image)].append(image)
+    return found
 
 
 def rebuilt(

@@ -1,10 +1,4 @@
-"""How one figure grows, and when it will cross each threshold. Pure.
-
-How one figure grows: a robust slope with its interval, what was cut and what was taken out. Pure.
-
-None from fewer than 6 samples or 2 hours: nothing is known then, and nothing is said.
-
-When will it be full? Times to each threshold with a 90 % interval, from what is known up to now. Pure.
+"""How one figure grows, and when it will cross each threshold, with 90 % intervals, from what is known up to now. Pure.
 
 Three shapes are told apart: a ramp, a sawtooth that prunes keep, and growth that follows the day and the week. Nothing
 is said from fewer than 6 samples or 2 hours, and a disk that is full already is not "resolved" because it cannot grow.
@@ -151,12 +145,11 @@ def forecast(points: Sequence[Point], *, total: int, thresholds: Thresholds, now
         return Forecast(now, (), passed, None, 0.0, "too few runs: a forecast wants 6 of them over 2 hours")
     path = path_of(found, now_s)
     watched_s = found.points[-1].at_s - found.points[0].at_s
-    crossings = []
-    for percent in walls:
-        if percent not in passed and (met := _met(path, percent, _begins(percent, total), now)) is not None:
-            crossings.append(met)
-    if crossings:
-        return Forecast(now, tuple(crossings), passed, path, watched_s, "")
+    ahead = (percent for percent in walls if percent not in passed)
+    crossings = [_met(path, percent, _begins(percent, total), now) for percent in ahead]
+    met = tuple(crossing for crossing in crossings if crossing is not None)
+    if met:
+        return Forecast(now, met, passed, path, watched_s, "")
     reason = "it is full" if 100 in passed else "it does not grow towards a threshold"
     return Forecast(now, (), passed, path, watched_s, reason)
 
@@ -168,6 +161,7 @@ def filled(points: Sequence[Point], most_bytes: int, now: datetime) -> Crossing 
 
 
 def _met(path: Path, percent: int, wall_bytes: int, now: datetime) -> Crossing | None:
+    """When a level is met; None where it is not foreseen that it ever is."""
     earliest, best, latest = path.reach(wall_bytes)
     if best is None:
         return None

@@ -1,21 +1,18 @@
 """Growth with a pattern: that of the day and the week, and the sawtooth of prunes that keep coming. Pure.
 
-The path of used bytes that follows the day and the week: people build by day and not on Sundays. Pure.
+People build by day and not on Sundays: the rate of each part of the day or week is taken from the earlier ones.
+Believed only where earlier weeks (or days) tell a part's growth clearly better than the mean does, and while the last
+hours keep to it.
 
-The rate of each part of the day or week is taken from the earlier ones. Believed only where earlier weeks (or days)
-tell a part's growth clearly better than the mean does, and while the last hours keep to it.
-
-The path of used bytes where prunes keep coming: a sawtooth, told by its peaks. Pure.
-
-What counts on such a host is not how steep the tooth is but where the next prune finds it, and whether the peaks rise.
-A prune that comes by the clock meets the tooth as it is; one that comes at a mark meets it at the mark. Where the tooth
-stands above the peaks and nothing comes, it is a ramp again.
+What counts where prunes keep coming is not how steep the tooth is but where the next prune finds it, and whether the
+peaks rise. A prune that comes by the clock meets the tooth as it is; one that comes at a mark meets it at the mark.
+Where the tooth stands above the peaks and nothing comes, it is a ramp again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate, pairwise
 from math import ceil, floor, sqrt
 from statistics import median
@@ -93,18 +90,23 @@ def _pattern(grown: dict[int, float], parts: int, ahead: Ramp, now_s: float) -> 
         seen[part % parts].append(value)
     if len(seen) < parts or min(map(len, seen.values())) < 2:
         return None
-    mean = sum(grown.values()) / len(grown)
     # Each part against the others of its place: what the pattern would have said without it.
     misses = {
         part: value - (sum(seen[part % parts]) - value) / (len(seen[part % parts]) - 1) for part, value in grown.items()
     }
-    if sum(miss * miss for miss in misses.values()) > _BETTER * sum((value - mean) ** 2 for value in grown.values()):
+    if not _tells_better(misses.values(), grown.values()):
         return None
     growth = tuple(sum(seen[index]) / len(seen[index]) for index in range(parts))
     rounds = len(grown) / parts
     walk, freedom = _walk({part: miss * sqrt((rounds - 1) / rounds) for part, miss in misses.items()})
     found = Season(now_s, ahead.level, growth, walk, len(grown) * PART_S, freedom)
     return found if _keeps(found, grown) else None
+
+
+def _tells_better(misses: Collection[float], values: Collection[float]) -> bool:
+    """Does a pattern that misses by so much tell these values clearly better than their mean does?"""
+    mean = sum(values) / len(values)
+    return sum(miss * miss for miss in misses) <= _BETTER * sum((value - mean) ** 2 for value in values)
 
 
 def _parts(runs: Sequence[Run]) -> dict[int, float]:
@@ -232,10 +234,7 @@ class Sawtooth:
 
 def sawtooth(drops: Sequence[Drop], tooth: Ramp, now_s: float) -> Sawtooth | None:
     """The pattern of these drops, oldest first, if they make one and it still holds; None otherwise."""
-    if not drops:
-        return None
-    largest = max(drop.before - drop.after for drop in drops)
-    prunes = [drop for drop in drops if drop.before - drop.after >= _PRUNE_SHARE * largest]
+    prunes = _prunes(drops)
     if len(prunes) < _FEWEST:
         return None
     spans = [later.at_s - earlier.at_s for earlier, later in pairwise(prunes)]
@@ -243,13 +242,10 @@ def sawtooth(drops: Sequence[Drop], tooth: Ramp, now_s: float) -> Sawtooth | Non
     if climb <= 0:
         return None
     peaks = [drop.before for drop in prunes]
-    rise = _rise(peaks)
-    base = median(peak - rise * index for index, peak in enumerate(peaks))
-    strayed = sqrt(sum((peak - base - rise * index) ** 2 for index, peak in enumerate(peaks)) / max(1, len(peaks) - 2))
+    peak, rise, strayed = _next_peak(peaks)
     taken = median(drop.before - drop.after for drop in prunes)
     period_s = median(spans)
     period_error_s = sqrt(sum((span - period_s) ** 2 for span in spans) / max(1, len(spans) - 1))
-    peak = base + rise * len(peaks)
     at_a_mark = strayed / taken < period_error_s / period_s
     if at_a_mark:
         due_s = (peak - tooth.level) / max(tooth.line.slope, climb / 4)
@@ -259,9 +255,22 @@ def sawtooth(drops: Sequence[Drop], tooth: Ramp, now_s: float) -> Sawtooth | Non
     found = Sawtooth(tooth, max(0.0, due_s), period_s, period_error_s, peak, rise, scatter, len(peaks), climb)
     since = (now_s - prunes[-1].at_s) / max(spans)
     above = tooth.level - max(peak + found.unsure, *peaks)
-    if since > _GONE or (at_a_mark and above > taken / 2) or (since > _LATE and above > 0):
-        return None
-    return found
+    is_over = since > _GONE or (at_a_mark and above > taken / 2) or (since > _LATE and above > 0)
+    return None if is_over else found
+
+
+def _prunes(drops: Sequence[Drop]) -> list[Drop]:
+    """Those that are not small beside the largest."""
+    least = _PRUNE_SHARE * max((drop.before - drop.after for drop in drops), default=0.0)
+    return [drop for drop in drops if drop.before - drop.after >= least]
+
+
+def _next_peak(peaks: Sequence[float]) -> tuple[float, float, float]:
+    """Where a line through these leads next, by how much it rises a cycle, and how far they stray from it."""
+    rise = _rise(peaks)
+    base = median(peak - rise * index for index, peak in enumerate(peaks))
+    strayed = sqrt(sum((peak - base - rise * index) ** 2 for index, peak in enumerate(peaks)) / max(1, len(peaks) - 2))
+    return base + rise * len(peaks), rise, strayed
 
 
 def _rise(peaks: Sequence[float]) -> float:

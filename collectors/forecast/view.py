@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 
 from collectors.forecast import OWNER, TREES_LEFT, TREES_USED, USED, USED_PERCENT, Point, figure, keys, series
@@ -22,7 +23,7 @@ from collectors.journal import Journal
 from collectors.journal.reading import read, sample
 from collectors.model import ImageId, dataclass
 from collectors.model.engine import HistoryStep, Image
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import Crossing, Growth, Sample, TrendView
 from collectors.model.settings import Thresholds
 from collectors.system.folders import Folder
@@ -92,8 +93,13 @@ def growth(journal: Journal, *, now: datetime) -> tuple[Growth, ...]:
     studied = [key for key in known if not key.startswith(OWNER)] + _movers(journal, known)
     found = [one for key in studied if (one := _growth(key, series(journal, key), now)) is not None]
     used = [one for one in found if one.key == USED]
-    parts = [one for one in found if one.key != USED and (one.low_bytes_per_day > 0 or one.high_bytes_per_day < 0)]
+    parts = [one for one in found if one.key != USED and _is_sure(one)]
     return (*used, *sorted(parts, key=lambda one: -abs(one.bytes_per_day))[:_GROWTH_SHOWN])
+
+
+def _is_sure(growth: Growth) -> bool:
+    """Does it grow, or shrink, for certain?"""
+    return growth.low_bytes_per_day > 0 or growth.high_bytes_per_day < 0
 
 
 def _growth(key: str, points: Sequence[Point], now: datetime) -> Growth | None:
@@ -203,20 +209,9 @@ def busting_step(builds: Sequence[Image], histories: Mapping[ImageId, Sequence[B
     `histories`: the steps of an image that made a layer, base first; images without, or where they do not match the
     layers, are left out.
     """
-    told = sorted(
-        (
-            (image.created_at.value, image.diff_ids.value, tuple(histories[image.id]))
-            for image in builds
-            if image.id in histories
-            and isinstance(image.created_at, Exact)
-            and isinstance(image.diff_ids, Exact)
-            and len(image.diff_ids.value) == len(histories[image.id])
-        ),
-        key=lambda build: build[0],
-    )
     cost: Counter[str] = Counter()
     first: dict[str, Counter[str]] = {}
-    for (_, old, _), (_, new, steps) in pairwise(told):
+    for (_, old, _), (_, new, steps) in pairwise(_told_builds(builds, histories)):
         changed = next((i for i, layer in enumerate(new) if i >= len(old) or old[i] != layer), len(new))
         for step in steps[changed:]:
             cost[step.instruction] += step.bytes
@@ -226,3 +221,17 @@ def busting_step(builds: Sequence[Image], histories: Mapping[ImageId, Sequence[B
     costly = cost.most_common(1)[0][0]
     forced_by = first[costly].most_common(1)[0][0]
     return costly if forced_by == costly else f"{costly} (again after {forced_by})"
+
+
+def _told_builds(
+    images: Sequence[Image], histories: Mapping[ImageId, Sequence[BuildStep]]
+) -> list[tuple[datetime, Sequence[str], Sequence[BuildStep]]]:
+    """When each was built, its layers and the step that made each of them; the oldest first."""
+    told = []
+    for image in images:
+        created, layers, steps = image.created_at, image.diff_ids, histories.get(image.id)
+        if steps is None or isinstance(created, Unavailable) or isinstance(layers, Unavailable):
+            continue
+        if len(layers.value) == len(steps):
+            told.append((created.value, layers.value, steps))
+    return sorted(told, key=itemgetter(0))

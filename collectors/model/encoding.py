@@ -1,17 +1,13 @@
-"""The model as plain JSON values and back, and whether what came back has the types that it declares. Pure.
+"""The model as plain JSON values that load back to equal objects, and whether these have the types it declares. Pure.
 
-Whether a value has the type that the model declares for it, all the way down. Pure.
+What recordings and the probe's answer are made of. Every dataclass and enum is written with its type's name and its
+fields in order, an owner as its text; what is not of the model is refused. Whoever writes for another version of the
+program also writes the order (`fields_by_type`), and reads it back by names (`object_named`); `fingerprint` says
+whether both sides mean the same model.
 
-Python checks no annotation: what comes from outside (a recording, another image's answer) could hold a text where a
-count belongs and break something far away. Reads the annotations of the dataclasses, so that a new field needs nothing
-here; refuses an annotation that the model does not use, loudly.
-
-The model as plain JSON values that load back to equal objects: what recordings and the probe's answer are made of.
-
-Every dataclass and enum is written with its type's name and its fields in order, an owner as its text. Whoever writes
-for another version of the program also writes the order (`fields_by_type`), and reads it back by names
-(`object_named`). Refuses what is not of the model. `conforms.py` says whether something loaded has the types that the
-model declares; a fingerprint, whether both sides mean the same model.
+Python checks no annotation: what comes from outside could hold a text where a count belongs and break something far
+away. `conforms` goes by the annotations of the dataclasses, so that a new field needs nothing here; it refuses one that
+the model does not use, loudly.
 """
 
 from __future__ import annotations
@@ -64,24 +60,33 @@ def _check(kind: Any, bound: Bound) -> Check:
         return _check(kind.__supertype__, bound)
     origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin in (Union, types.UnionType):
-        each = [_check(one, bound) for one in arguments]
-        return lambda value: any(check(value) for check in each)
+        return _of_any([_check(one, bound) for one in arguments])
     if dataclasses.is_dataclass(origin):
-        names = getattr(origin, "__parameters__", ())
-        given = arguments or (object,) * len(names)
-        inside = tuple((name, dict(bound).get(one, one)) for name, one in zip(names, given, strict=True))
-        return _of_dataclass(origin, inside)
-    if origin is typing.Literal:
-        return lambda value: value in arguments
-    if origin is Owner:
-        return lambda value: isinstance(value, Owner) and type(value.kind) is OwnerKind and type(value.id) is str
+        return _of_dataclass(origin, _inside(origin, arguments, bound))
     if origin in (tuple, frozenset, Mapping):
         return _of_many(origin, [one if one is ... else _check(one, bound) for one in arguments])
+    if origin is typing.Literal:
+        return lambda value: value in arguments
     if origin in _PLAIN:
         return _PLAIN[origin]
-    if isinstance(origin, type) and (issubclass(origin, enum.Enum) or origin in (str, bool, types.NoneType)):
-        return lambda value: type(value) is origin
+    if isinstance(origin, type) and issubclass(origin, enum.Enum):
+        return _exactly(origin)
     raise TypeError(f"the model declares no {kind}")
+
+
+def _inside(kind: Any, arguments: tuple[Any, ...], bound: Bound) -> Bound:
+    """What the type variables of a dataclass stand for; anything where nobody says."""
+    names = getattr(kind, "__parameters__", ())
+    given = arguments or (object,) * len(names)
+    return tuple((name, dict(bound).get(one, one)) for name, one in zip(names, given, strict=True))
+
+
+def _exactly(kind: type) -> Check:
+    return lambda value: type(value) is kind
+
+
+def _of_any(each: list[Check]) -> Check:
+    return lambda value: any(check(value) for check in each)
 
 
 def _of_dataclass(kind: Any, bound: Bound) -> Check:
@@ -99,11 +104,19 @@ def _of_dataclass(kind: Any, bound: Bound) -> Check:
 
 def _of_many(kind: Any, inside: list[Any]) -> Check:
     if kind is Mapping:
-        key, item = inside
-        return lambda value: isinstance(value, Mapping) and all(key(k) and item(i) for k, i in value.items())
+        return _of_mapping(*inside)
     if kind is frozenset or inside[-1] is ...:
         each = inside[0]
         return lambda value: isinstance(value, kind) and all(each(one) for one in value)
+    return _of_places(inside)
+
+
+def _of_mapping(key: Check, item: Check) -> Check:
+    return lambda value: isinstance(value, Mapping) and all(key(k) and item(i) for k, i in value.items())
+
+
+def _of_places(inside: list[Check]) -> Check:
+    """A tuple with a check for each of its places."""
     return lambda value: (
         isinstance(value, tuple)
         and len(value) == len(inside)
@@ -114,6 +127,10 @@ def _of_many(kind: Any, inside: list[Any]) -> Check:
 _PLAIN: dict[Any, Check] = {
     Any: lambda value: True,
     object: lambda value: True,
+    str: _exactly(str),
+    bool: _exactly(bool),
+    types.NoneType: _exactly(types.NoneType),
+    Owner: lambda value: isinstance(value, Owner) and type(value.kind) is OwnerKind and type(value.id) is str,
     int: lambda value: type(value) is int and -_MOST < value < _MOST,
     float: lambda value: type(value) in (int, float) and -_MOST < value < _MOST and math.isfinite(value),  # type: ignore[operator,arg-type]
     datetime: lambda value: isinstance(value, datetime) and value.tzinfo is not None and 1 < value.year < 9999,
@@ -140,6 +157,7 @@ _TYPES: dict[str, type] = {
     for name, thing in vars(module).items()
     if isinstance(thing, type) and (dataclasses.is_dataclass(thing) or issubclass(thing, enum.Enum))
 }
+_AS_IT_IS = frozenset({str, int, float, bool, types.NoneType})
 # What `decode` raises for values that `encode` never gave, Unreadable aside.
 FOREIGN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -150,6 +168,15 @@ class Unreadable(ValueError):
 
 def encode(value: object) -> object:
     """Lists, dicts and plain values. Raises TypeError for what is not of the model."""
+    if type(value) in _AS_IT_IS:
+        return value
+    if type(value) in (tuple, list):
+        return [encode(item) for item in typing.cast("tuple[object, ...]", value)]
+    return _marked(value)
+
+
+def _marked(value: object) -> dict[str, object]:
+    """What JSON has no type for: an object whose first key says what it is."""
     if isinstance(value, enum.Enum):
         return {"e": type(value).__name__, "v": value.value}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -162,10 +189,6 @@ def encode(value: object) -> object:
         return {"m": [[encode(key), encode(item)] for key, item in value.items()]}
     if isinstance(value, frozenset):
         return {"s": sorted((encode(item) for item in value), key=repr)}
-    if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     raise TypeError(f"the model holds no {type(value).__name__}")
 
 
@@ -188,6 +211,11 @@ def decode(value: object, builders: Builders | None = None) -> object:
         return builders.enums[value["e"]](value["v"])
     if "t" in value:
         return builders.objects[value["t"]](value["f"], builders)
+    return _unmarked(value, builders)
+
+
+def _unmarked(value: dict[str, Any], builders: Builders) -> object:
+    """What is neither of a class of the model nor in JSON."""
     if "d" in value:
         return datetime.fromisoformat(value["d"])
     if "o" in value:

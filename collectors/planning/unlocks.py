@@ -1,4 +1,4 @@
-"""What steps free: the release table in terms of steps (which of them, all done, free which bytes), and a size for each.
+"""What steps free: the release table in terms of steps (which of them, all done, free which bytes), and their sizes.
 
 Sets, never sums. Bytes that something holds which no step removes are never unlocked, however many of their other
 holders go. A step's size is measured where the books know its targets, the engine's claim where nobody measured.
