@@ -177,13 +177,13 @@ def holders(context: PlanContext) -> Holders:
 
 def large_logs(context: PlanContext) -> Mapping[str, ContainerLog]:
     """By id of a container that the engine knows, the logs that are worth cutting and that can be."""
-    store, listed = context.snapshot.store, context.containers()
-    if not isinstance(store, Exact) or not isinstance(store.value.logs, Exact) or listed is None:
+    logs, listed = context.snapshot.logs, context.containers()
+    if not isinstance(logs, Exact) or listed is None:
         return {}
     known = {container.id for container in listed}
     return {
         log.container_id: log
-        for log in store.value.logs.value
+        for log in logs.value
         if log.allocated_bytes >= context.rules.log_bytes
         and log.driver in TRUNCATABLE
         and log.paths

@@ -12,7 +12,7 @@ from collectors.model.engine import DaemonConfig, EngineView
 from collectors.model.filesystem import Allocation, Filesystem, FsSpace, Occupancy, OpenFiles, ProjectQuota
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import AtLeast, Exact, Origin, Reading, Size, Unavailable, Why, charged, floor
-from collectors.model.store import Store, Unit
+from collectors.model.store import ContainerLog, OrphanProof, Store, StoredImage, Unit
 
 _kept: list[tuple[Btrfs, tuple[Item, ...]]] = []
 
@@ -206,6 +206,21 @@ class Snapshot:
     studies: tuple[FilesystemStudy, ...]
     reports: tuple[SourceReport, ...]
     assumed: bool
+
+    @property
+    def stored_images(self) -> Reading[tuple[StoredImage, ...]]:
+        """Those that the store knows."""
+        return self.store.value.images if isinstance(self.store, Exact) else self.store
+
+    @property
+    def logs(self) -> Reading[tuple[ContainerLog, ...]]:
+        """Of containers, as they lie in the store."""
+        return self.store.value.logs if isinstance(self.store, Exact) else self.store
+
+    @property
+    def proofs(self) -> Reading[tuple[OrphanProof, ...]]:
+        """Of directories of the store that no owner knows."""
+        return self.store.value.orphans if isinstance(self.store, Exact) else self.store
 
     @property
     def alone(self) -> bool:

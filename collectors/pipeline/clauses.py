@@ -90,11 +90,16 @@ def held(case: Case, form: Form) -> str:
         told = f"{word}: {', '.join(_amount(one, ranking, form) for one in _alike(most, ranking))}"
         return f"{told}; growing: {name_of(growing, form)} {_rate(growing, form)}{_cut_note(case.cut, form)}"
     told = ", ".join(_amount(one, ranking, form, again=one is not most[0]) for one in most)
-    if growing is not None:
-        told += f", growing{'' if len(most) == 1 else f' {name_of(growing, form)}'} {_rate(growing, form)}"
-    elif len(most) == 1 and form.notes:
-        told += _others_are_small(most[0], ranking)
+    told += _more_of(most, ranking, form)
     return f"so far {told}{_cut_note(case.cut, form)}" if case.cut else told
+
+
+def _more_of(named: Sequence[Holder], ranking: Ranking, form: Form) -> str:
+    """That one of those named grows; else that, beside a single one, its like are small."""
+    if ranking.growing is not None:
+        which = "" if len(named) == 1 else f" {name_of(ranking.growing, form)}"
+        return f", growing{which} {_rate(ranking.growing, form)}"
+    return _others_are_small(named[0], ranking) if len(named) == 1 and form.notes else ""
 
 
 def _alike(named: Sequence[Holder], ranking: Ranking) -> Sequence[Holder]:
@@ -250,6 +255,11 @@ def comes_back(case: Case, way: Way, form: Form) -> str:
         return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
     if case.ranking.resource is Resource.CHUNKS:
         return _metadata_back(way, form)
+    return _room_back(case, way, form)
+
+
+def _room_back(case: Case, way: Way, form: Form) -> str:
+    """Of bytes or inodes, with the fill to which it leads."""
     inodes, about = case.ranking.resource is Resource.INODES, "~" if way.guessed else ""
     freed = f"{way.freed:,}" if inodes else f"{about}{formatting.bytes_(way.freed, si=form.si)}"
     leads = f"({_PRICES[way.harm]}) → {about}{formatting.whole_percent(way.used_percent)}"

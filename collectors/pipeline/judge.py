@@ -5,7 +5,7 @@ The exit status: 0 well, 1 warning, 2 critical, 3 not known. A known critical be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -45,6 +45,14 @@ def _undecided(snapshot: Snapshot) -> str:
     """Why what was not read could have changed the severity; "" where it could not."""
     if not snapshot.studies:
         return "no filesystem was found"
+    if (missing := next(_missing(snapshot), None)) is not None:
+        return f"{missing.origin.source}: {reason(missing)}"
+    broken = next((row for row in snapshot.reports if "defect" in row.reason or _broken_probe(row)), None)
+    return "" if broken is None else f"{broken.source}: {broken.reason}"
+
+
+def _missing(snapshot: Snapshot) -> Iterator[Unavailable]:
+    """What is needed and was not read, then what broke while it was read."""
     study, view = snapshot.studies[0], snapshot.engine
     needed: tuple[Reading[object], ...] = (study.filesystem.space, *(() if snapshot.alone else (view.engine,)))
     others: tuple[Reading[object], ...] = (
@@ -57,12 +65,8 @@ def _undecided(snapshot: Snapshot) -> str:
         view.build_cache,
     )
     others += tuple(other.filesystem.space for other in snapshot.studies[1:])
-    missing = [one for one in needed if isinstance(one, Unavailable)]
-    missing += [one for one in others if isinstance(one, Unavailable) and one.why in _BROKEN]
-    if missing:
-        return f"{missing[0].origin.source}: {reason(missing[0])}"
-    broken = next((row for row in snapshot.reports if "defect" in row.reason or _broken_probe(row)), None)
-    return "" if broken is None else f"{broken.source}: {broken.reason}"
+    yield from (one for one in needed if isinstance(one, Unavailable))
+    yield from (one for one in others if isinstance(one, Unavailable) and one.why in _BROKEN)
 
 
 def _broken_probe(row: SourceReport) -> bool:

@@ -50,7 +50,7 @@ def targets(snapshot: Snapshot, proc: Path) -> LiveTargets | None:
     if not snapshot.studies:
         return None
     store, listed = snapshot.store, snapshot.engine.containers
-    logs = store.value.logs.value if isinstance(store, Exact) and isinstance(store.value.logs, Exact) else ()
+    logs = snapshot.logs.value if isinstance(snapshot.logs, Exact) else ()
     names: dict[str, str] = {one.id: one.name for one in listed.value} if isinstance(listed, Exact) else {}
     path = store.value.root if isinstance(store, Exact) else snapshot.studies[0].filesystem.mount.mountpoint
     return LiveTargets(path, str(proc), {log.container_id: log.paths for log in logs}, names)

@@ -1,11 +1,7 @@
-"""The journal's part in a run: what was, which alarms stand over several runs, what this run adds.
-
-When an alarm goes up and when it comes down, over several runs. Pure; the numbers are handed in.
+"""The journal's part in a run: what was, which alarms stand over several runs, how a filesystem grows.
 
 P0 is raised by one run, everything else by two that agree. A severity comes down when the runs in a row that say so are
 enough, and for a fill level only `clear_points` below where it began. A run that could not tell moves nothing.
-
-The journal's part in a run: what was, which alarms stand, and how this run is told to the next ones.
 """
 
 from __future__ import annotations
@@ -49,21 +45,21 @@ def level(used_percent: int, thresholds: Thresholds) -> Said:
 def settled_severity(said: Sequence[Said | None], thresholds: Thresholds) -> Severity:
     """The severity that stands after these runs, oldest first; None for a run that could not tell."""
     standing = Severity.OK
-    told: list[Said] = []
-    for one in said:
-        if one is None:
-            continue
-        told.append(one)
-        if one.raises is Severity.P0:
-            standing = Severity.P0
-            continue
-        agreed = min(known.raises for known in told[-thresholds.raise_runs :])
-        held = max(known.holds for known in told[-thresholds.clear_runs :])
-        if agreed > standing and len(told) >= thresholds.raise_runs:
-            standing = agreed
-        elif held < standing and len(told) >= thresholds.clear_runs:
-            standing = held
+    told = [one for one in said if one is not None]
+    for count in range(1, len(told) + 1):
+        standing = _after(standing, told[:count], thresholds)
     return standing
+
+
+def _after(standing: Severity, told: Sequence[Said], thresholds: Thresholds) -> Severity:
+    """What stands after the last of these runs, `standing` having stood before it."""
+    if told[-1].raises is Severity.P0:
+        return Severity.P0
+    agreed = min(known.raises for known in told[-thresholds.raise_runs :])
+    if agreed > standing and len(told) >= thresholds.raise_runs:
+        return agreed
+    held = max(known.holds for known in told[-thresholds.clear_runs :])
+    return held if held < standing and len(told) >= thresholds.clear_runs else standing
 
 
 def fill_severity(used_percents: Sequence[int | None], thresholds: Thresholds) -> Severity:
@@ -227,20 +223,21 @@ def settle(
     earlier = tuple(r for r in journal.records if now - _FRESH <= r.at <= now)[-_RUNS:]
     if not earlier:
         return findings
-    recent = replace(journal, records=earlier)
-    settled: list[Finding] = []
-    for finding in findings:
-        if finding.severity < Severity.P2:
-            settled.append(finding)
-        elif finding.rule == disk_full.ID:
-            stands = fill_severity([*(record.used_percent for record in earlier), used_percent], thresholds)
-            settled.append(_as(_lingering(finding, stands, thresholds), stands))
-        else:
-            stands = rule_severity([*raws(recent, finding.rule), finding.severity], thresholds)
-            settled.append(_as(finding, stands))
+    recent, fills = replace(journal, records=earlier), [*(record.used_percent for record in earlier), used_percent]
+    settled = [_settled(finding, recent, fills, thresholds) for finding in findings]
     if not any(finding.rule == disk_full.ID for finding in findings):
-        settled += _still_full([*(record.used_percent for record in earlier), used_percent], thresholds, mount)
+        settled += _still_full(fills, thresholds, mount)
     return tuple(sorted(settled, key=lambda finding: -int(finding.severity)))
+
+
+def _settled(finding: Finding, recent: Journal, fills: list[int | None], thresholds: Thresholds) -> Finding:
+    """The finding as it stands after the recent runs, whose used % `fills` has, this run's last."""
+    if finding.severity < Severity.P2:
+        return finding
+    if finding.rule == disk_full.ID:
+        stands = fill_severity(fills, thresholds)
+        return _as(_lingering(finding, stands, thresholds), stands)
+    return _as(finding, rule_severity([*raws(recent, finding.rule), finding.severity], thresholds))
 
 
 def _lingering(finding: Finding, stands: Severity, thresholds: Thresholds) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from collectors import causes
 from collectors.causes import disk_full
@@ -13,9 +14,10 @@ from collectors.journal.vault import Task
 from collectors.ledger.item_builder import uses
 from collectors.model import Owner, OwnerKind
 from collectors.model.engine import repository_of
+from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category, Item, Ledger
 from collectors.model.plan import Finding, Plan, Risk, Severity, Step
-from collectors.model.reading import Exact, Size, Unavailable, charged, charged_or_none
+from collectors.model.reading import Exact, Reading, Size, Unavailable, charged, charged_or_none
 from collectors.model.report import Report
 from collectors.model.snapshot import Snapshot, allocation_of, shown_total
 from collectors.planning.target import LIFTS_AGE
@@ -31,49 +33,58 @@ def record_of(
     actions: tuple[Action, ...] = (),
 ) -> Record:
     """`raw` are the findings of each filesystem as this run alone sees them; the report's are what stands."""
-    ledger = report.ledger
-    space = ledger.filesystem.space if ledger else None
-    figures = space.value if isinstance(space, Exact) else None
-    things = ledger.things if ledger else None
-    return Record(
+    total, used, available = _room(report.ledger.filesystem.space if report.ledger else None)
+    record = Record(
         at=report.taken_at,
         boot_id=boot[0],
         uptime_s=boot[1],
         filesystem=report.filesystem_identity,
-        total_bytes=figures.total_bytes if figures else None,
-        used_bytes=figures.used_bytes if figures else None,
-        available_bytes=figures.available_bytes if figures else None,
+        total_bytes=total,
+        used_bytes=used,
+        available_bytes=available,
         severity=report.severity,
-        categories={row.category.value: charged_or_none(row.charged) for row in ledger.rows} if ledger else {},
+        categories={},
         allocation=allocation_of(report.filesystem_facts),
-        owners=_owners(ledger) if ledger else None,
+        owners=None,
         tags=_tags(snapshot),
         dangling=_dangling(report),
-        orphans=frozenset(item.name for item in ledger.items.get(Category.ORPHANS, ())) if ledger else None,
+        orphans=None,
         findings=_noted(report.findings, raw[0] if raw else ()),
         actions=actions,
         in_use=_in_use(snapshot),
-        things=None if things is None else {thing_key(one.owner): one.bytes for one in things},
-        labels=None if things is None else {thing_key(one.owner): f"{one.category} {one.name}" for one in things},
         others=tuple(_others(report, raw, snapshot)),
     )
+    return record if report.ledger is None else _with_books(record, report.ledger)
+
+
+def _with_books(record: Record, ledger: Ledger) -> Record:
+    """What the books of the Docker root's filesystem add."""
+    things = ledger.things
+    return replace(
+        record,
+        categories={row.category.value: charged_or_none(row.charged) for row in ledger.rows},
+        owners=_owners(ledger),
+        orphans=frozenset(item.name for item in ledger.items.get(Category.ORPHANS, ())),
+        things=None if things is None else {thing_key(one.owner): one.bytes for one in things},
+        labels=None if things is None else {thing_key(one.owner): f"{one.category} {one.name}" for one in things},
+    )
+
+
+def _room(space: Reading[FsSpace] | None) -> tuple[int | None, int | None, int | None]:
+    """Total, used and available bytes."""
+    known = space.value if isinstance(space, Exact) else None
+    return (None, None, None) if known is None else (known.total_bytes, known.used_bytes, known.available_bytes)
 
 
 def _others(report: Report, raw: tuple[tuple[Finding, ...], ...], snapshot: Snapshot) -> Iterator[NotedFilesystem]:
     """The filesystems beside the Docker root's, with their warnings and worse: what their next run goes by."""
     for study, its in zip(snapshot.studies[1:], raw[1:], strict=True):
-        space, mount = study.filesystem.space, study.filesystem.mount.mountpoint
-        figures = space.value if isinstance(space, Exact) else None
+        mount = study.filesystem.mount.mountpoint
         noted = _noted(tuple(finding for finding in report.findings if finding.mount == mount), its)
+        urgent = tuple(one for one in noted if max(one.raw, one.severity) >= Severity.P2)
         if study.identity is not None:
-            yield NotedFilesystem(
-                study.identity,
-                figures.total_bytes if figures else None,
-                figures.used_bytes if figures else None,
-                figures.available_bytes if figures else None,
-                tuple(one for one in noted if max(one.raw, one.severity) >= Severity.P2),
-                allocation_of(study.filesystem_facts),
-            )
+            room, allocation = _room(study.filesystem.space), allocation_of(study.filesystem_facts)
+            yield NotedFilesystem(study.identity, *room, urgent, allocation)
 
 
 def _owners(ledger: Ledger) -> Mapping[str, int]:
@@ -142,14 +153,12 @@ _NEWS_BYTES = 16 << 20
 
 def bullets(report: Report, record: Record, before: Record | None, actions: tuple[Action, ...] = ()) -> list[str]:
     """A few lines; one where nothing changed."""
-    told = [_state(report)]
-    changed = _changed(record, before, si=report.settings.si)
-    told += changed
-    told += [_action(action, si=report.settings.si) for action in actions]
+    si = report.settings.si
+    changed = _changed(record, before, si=si)
+    told = [_state(report), *changed, *(_action(action, si=si) for action in actions)]
     if before is None or changed or _rules(record) != _rules(before):
-        for finding in report.findings:
-            if finding.severity >= Severity.P2:
-                told.append(line(finding, si=report.settings.si))
+        urgent = (finding for finding in report.findings if finding.severity >= Severity.P2)
+        told += [line(finding, si=si) for finding in urgent]
     gone = _rules(before) - _rules(record) if before else set()
     told += [f"Resolved: {rule}" for rule in sorted(gone)]
     return told
@@ -157,9 +166,12 @@ def bullets(report: Report, record: Record, before: Record | None, actions: tupl
 
 def line(finding: Finding, *, si: bool = False) -> str:
     """`[P2] claim, 1.2 GiB — remedy`."""
+    return f"[{finding.severity.name}] {_claim(finding, si=si)} — {formatting.quoted(finding.remedy, 200)}"
+
+
+def _claim(finding: Finding, *, si: bool) -> str:
     amount = f", {formatting.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
-    claim, remedy = formatting.quoted(finding.claim, 200), formatting.quoted(finding.remedy, 200)
-    return f"[{finding.severity.name}] {claim}{amount} — {remedy}"
+    return f"{formatting.quoted(finding.claim, 200)}{amount}"
 
 
 def tasks(report: Report, journal: Journal | None) -> tuple[Task, ...]:
@@ -179,7 +191,7 @@ def _task(findings: Sequence[Finding], report: Report, journal: Journal | None) 
     return Task(
         rule=worst.rule,
         severity=worst.severity,
-        needed=_needed(worst, report),
+        needed=f"{_claim(worst, si=report.settings.si)} on {formatting.quoted(report.host)}",
         what=[text for finding in findings for text in _what(finding, report)],
         why=[_state(report), f"Host: {formatting.quoted(report.host)}"],
         unblocks=[
@@ -201,13 +213,6 @@ def _what(finding: Finding, report: Report) -> Iterator[str]:
 _MOST_STEPS = 10  # of a task
 
 
-def _needed(finding: Finding, report: Report) -> str:
-    """The one line that a list of tasks shows: what it is, how much, and where."""
-    si = report.settings.si
-    amount = f", {formatting.size(finding.bytes, si=si)}" if finding.bytes is not None else ""
-    return f"{formatting.quoted(finding.claim, 200)}{amount} on {formatting.quoted(report.host)}"
-
-
 def _why_a_person(finding: Finding, report: Report) -> str:
     plan, steps = _plan_of(finding, report), _steps_of(finding, report)
     if not steps:
@@ -225,18 +230,16 @@ def _why_a_person(finding: Finding, report: Report) -> str:
     return "it can do a part: ullage --reclaim --apply; the rest is below"
 
 
-def _steps(finding: Finding, report: Report) -> list[str]:
+def _steps(finding: Finding, report: Report) -> Iterator[str]:
     """The plan's own, each with its command."""
-    told: list[str] = []
     steps = _steps_of(finding, report)
     for step in steps[:_MOST_STEPS]:
         frees = formatting.size(step.frees, si=report.settings.si)
-        told.append(f"- {formatting.quoted(step.title, 200)}, frees {frees}")
+        yield f"- {formatting.quoted(step.title, 200)}, frees {frees}"
         # As in the plan's text: a command that is cut short, or that Markdown's escapes stand in, is no command.
-        told.append(f"  Command: {formatting.safe(step.command)}")
+        yield f"  Command: {formatting.safe(step.command)}"
     if len(steps) > _MOST_STEPS:
-        told.append(f"- and {formatting.count(len(steps) - _MOST_STEPS, 'more step', 'more steps')}: ullage --plan")
-    return told
+        yield f"- and {formatting.count(len(steps) - _MOST_STEPS, 'more step', 'more steps')}: ullage --plan"
 
 
 def _steps_of(finding: Finding, report: Report) -> tuple[Step, ...]:
@@ -260,13 +263,11 @@ def _tried(rule: str, journal: Journal | None) -> Iterable[Action]:
 
 
 def _state(report: Report) -> str:
-    ledger = report.ledger
-    space = ledger.filesystem.space if ledger else None
+    space = report.ledger.filesystem.space if report.ledger else None
     if not isinstance(space, Exact):
         return f"{report.severity.name}: {report.verdict}"
-    figures = space.value
+    figures, si = space.value, report.settings.si
     total = shown_total(figures, report.filesystem_facts)
-    si = report.settings.si
     room = f"{formatting.bytes_(figures.used_bytes, si=si)} of {formatting.bytes_(total, si=si)}"
     return f"{formatting.whole_percent(figures.used_percent)} used ({room}), {report.severity.name}: {report.verdict}"
 

@@ -175,11 +175,11 @@ def detect_containerd(context: FindingContext) -> Iterable[Finding]:
 
 def propose_containerd(context: PlanContext) -> Proposal:
     """One step a namespace. None is done from here: no engine says again, right before, that nothing uses them."""
-    store = context.snapshot.store
-    if not context.snapshot.alone or not isinstance(store, Exact) or not isinstance(store.value.images, Exact):
+    stored = context.snapshot.stored_images
+    if not context.snapshot.alone or not isinstance(stored, Exact):
         return Proposal()
     unused: dict[str, list[StoredImage]] = {}
-    for image in store.value.images.value:
+    for image in stored.value:
         if image.users == () and image.tags:
             unused.setdefault(image.tags[0].partition("/")[0], []).append(image)
     drafts = (_of_namespace(space, images, _address(context.snapshot)) for space, images in sorted(unused.items()))
