@@ -118,27 +118,18 @@ def _sizes(
     used: Size,
     origin: Origin,
 ) -> tuple[dict[Category, Size], str]:
-    absent = Exact(0, origin)
-    sizes: dict[Category, Size] = {}
-    if occupancy is not None:
-        sizes.update(charges.charged)
-        gap = _store_gap(snapshot)
-        for category in Category:
-            if gap is not None and category is not Category.OTHER_FILES:
-                sizes[category] = total([sizes.get(category, absent), gap], origin)
-            sizes.setdefault(category, absent)
-        if gap is not None:
-            sizes.update(behind_a_closed_root(snapshot, study, gap, used, origin))
-        sizes.update(either_way(study, occupancy, sizes, origin))
-        elsewhere = beyond_the_bind(study)
-        if elsewhere is not None:
-            sizes[Category.OTHER_FILES] = total([sizes[Category.OTHER_FILES], elsewhere], origin)
-        return sizes, occupancy.method
-    sizes.update(without_a_walk(snapshot, study, used, origin))
-    unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
-    for category in Category:
-        sizes.setdefault(category, unread)
-    return sizes, CLAIMED
+    if occupancy is None:
+        unread = study.occupancy if isinstance(study.occupancy, Unavailable) else Unavailable(Why.DEFECT, "", origin)
+        return {**dict.fromkeys(Category, unread), **without_a_walk(snapshot, study, used, origin)}, CLAIMED
+    sizes: dict[Category, Size] = {**dict.fromkeys(Category, Exact(0, origin)), **charges.charged}
+    if (gap := _store_gap(snapshot)) is not None:
+        of_store = [category for category in Category if category is not Category.OTHER_FILES]
+        sizes.update((category, total([sizes[category], gap], origin)) for category in of_store)
+        sizes.update(behind_a_closed_root(snapshot, study, gap, used, origin))
+    sizes.update(either_way(study, occupancy, sizes, origin))
+    if (elsewhere := beyond_the_bind(study)) is not None:
+        sizes[Category.OTHER_FILES] = total([sizes[Category.OTHER_FILES], elsewhere], origin)
+    return sizes, occupancy.method
 
 
 def _store_gap(snapshot: Snapshot) -> Unavailable | None:

@@ -1,15 +1,10 @@
-"""Which category each share of a filesystem is charged to, and who stands for images that nobody lists. Pure.
+"""Each share of a filesystem charged to one category; what could not be read stays visible beside it. Pure.
 
-Which category a unit, and then a shared extent, is charged to.
+An image that the engine does not list (each step of a build by the old builder is one) is removed with its last child.
+So it is no holder of its own: whoever asks what removing images frees means the images that can be named, and their
+unnamed parents with them.
 
-Images that the engine does not list: each step of a build by the old builder is one. Pure.
-
-The engine removes such a parent with its last child. So it is no holder of its own: whoever asks what removing images
-frees means the images that can be named, and their unnamed parents with them.
-
-Each share of a filesystem charged to one category; what could not be read stays visible beside it.
-
-The inode books: thirteen figures that sum to statfs's used inodes. An inode is charged by the same order as bytes,
+The inode books are thirteen figures that sum to statfs's used inodes. An inode is charged by the same order as bytes,
 once, whoever links to it. Where the bytes of a category are only a floor, so are its inodes; engines claim bytes, never
 inodes. A filesystem that makes inodes as it goes has no such books.
 """
@@ -17,11 +12,11 @@ inodes. A filesystem that makes inodes as it goes has no such books.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from collectors.model import HOST_UNIT, ImageId, Owner, OwnerKind, UnitId, dataclass
-from collectors.model.filesystem import FsSpace, Occupancy, Usage
+from collectors.model.filesystem import FsSpace, Occupancy, Share, Usage
 from collectors.model.ledger import Category
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Reading, Size, Unavailable, Why, charged, total
 from collectors.model.snapshot import FilesystemStudy, Snapshot
@@ -74,13 +69,20 @@ def category_of(unit: Unit) -> Category:
         return Category.ORPHANS if OwnerKind.ORPHAN in owners else Category.DOCKER_OTHER
     if unit.kind is UnitKind.NESTED_ROOT:
         return Category.VOLUMES if OwnerKind.VOLUME in owners else Category.CONTAINERS
-    if unit.kind in _LAYERS:
-        if OwnerKind.IMAGE in owners:
-            return Category.IMAGES
-        if OwnerKind.BUILD in owners or unit.kind is UnitKind.BUILD_SNAPSHOT:
-            return Category.BUILD_CACHE
-        return Category.CONTAINERS if OwnerKind.CONTAINER in owners else Category.DOCKER_OTHER
-    return Category.DOCKER_OTHER
+    return _of_layer(unit.kind, owners) if unit.kind in _LAYERS else Category.DOCKER_OTHER
+
+
+def _of_layer(kind: UnitKind, owners: Set[OwnerKind]) -> Category:
+    if OwnerKind.IMAGE in owners:
+        return Category.IMAGES
+    if OwnerKind.BUILD in owners or kind is UnitKind.BUILD_SNAPSHOT:
+        return Category.BUILD_CACHE
+    return Category.CONTAINERS if OwnerKind.CONTAINER in owners else Category.DOCKER_OTHER
+
+
+def charged_to(share: Share, category_of: Mapping[UnitId, Category]) -> Category:
+    """The category that is charged for a share, by those of the units."""
+    return first(category_of.get(holder, Category.OTHER_FILES) for holder in share.holders)
 
 
 def first(categories: Iterable[Category]) -> Category:
@@ -99,10 +101,13 @@ def hidden_parents(snapshot: Snapshot) -> Mapping[Owner, frozenset[Owner]]:
     Where the parent is not recorded, all listed images that start with its layers stand for it: they hold the same
     layers anyway. A parent that nothing listed is built on is left out: what it holds stays its own.
     """
-    store, listing = snapshot.store, snapshot.engine.images
-    if not isinstance(store, Exact) or not isinstance(listing, Exact) or not isinstance(store.value.images, Exact):
+    stored, listing = snapshot.stored_images, snapshot.engine.images
+    if isinstance(stored, Unavailable) or isinstance(listing, Unavailable):
         return {}
-    stored, listed = store.value.images.value, frozenset(image.id for image in listing.value)
+    return _stood_for(stored.value, frozenset(image.id for image in listing.value))
+
+
+def _stood_for(stored: Sequence[StoredImage], listed: frozenset[ImageId]) -> Mapping[Owner, frozenset[Owner]]:
     unlisted = [image for image in stored if image.id not in listed and not image.tags and image.chain]
     if not unlisted:
         return {}
@@ -164,28 +169,39 @@ def charge(units: tuple[Unit, ...], occupancy: Occupancy, origin: Origin) -> Cha
     bytes_of: defaultdict[Category, int] = defaultdict(int)
     inodes_of: defaultdict[Category, int] = defaultdict(int)
     for share in occupancy.shares:
-        its = first(category.get(holder, Category.OTHER_FILES) for holder in share.holders)
+        its = charged_to(share, category)
         bytes_of[its] += share.bytes
         inodes_of[its] += share.inodes or 0
 
-    missing: defaultdict[Category, set[Unavailable]] = defaultdict(set)
-    apparent: defaultdict[Category, list[Size]] = defaultdict(list)
-    for unit_id, its in category.items():
-        usage = occupancy.usages.get(unit_id)
-        if usage is None:
-            if unit_id != HOST_UNIT and occupancy.unread:
-                missing[its].add(occupancy.unread[0])
-            continue
-        missing[its].update(_missing(usage))
-        apparent[its].append(usage.apparent)
-    missing[Category.OTHER_FILES].update(occupancy.unread)
-
+    missing, apparent = _gaps(category, occupancy), _apparent(category, occupancy)
     charged: dict[Category, Size] = {}
     for its in set(category.values()) | set(bytes_of) | {Category.OTHER_FILES}:
         count = bytes_of.get(its, 0)
-        gaps = tuple(sorted(missing[its], key=lambda u: (u.origin.source, u.detail)))
+        gaps = tuple(sorted(missing.get(its, ()), key=lambda u: (u.origin.source, u.detail)))
         charged[its] = AtLeast(count, gaps, origin) if gaps else Exact(count, origin)
     return Charges(charged, {its: total(parts, origin) for its, parts in apparent.items()}, inodes_of)
+
+
+def _gaps(category: Mapping[UnitId, Category], occupancy: Occupancy) -> Mapping[Category, set[Unavailable]]:
+    """What was not read of the units of each category."""
+    missing: defaultdict[Category, set[Unavailable]] = defaultdict(set)
+    for unit_id, its in category.items():
+        usage = occupancy.usages.get(unit_id)
+        if usage is not None:
+            missing[its].update(_missing(usage))
+        elif unit_id != HOST_UNIT:
+            missing[its].update(occupancy.unread[:1])
+    missing[Category.OTHER_FILES].update(occupancy.unread)
+    return missing
+
+
+def _apparent(category: Mapping[UnitId, Category], occupancy: Occupancy) -> Mapping[Category, list[Size]]:
+    """The apparent sizes of the units of each category, of those that were met."""
+    found: defaultdict[Category, list[Size]] = defaultdict(list)
+    for unit_id, its in category.items():
+        if unit_id in occupancy.usages:
+            found[its].append(occupancy.usages[unit_id].apparent)
+    return found
 
 
 def _missing(usage: Usage) -> tuple[Unavailable, ...]:

@@ -1,9 +1,4 @@
-"""What items are made from: one snapshot, one filesystem, its figures, and what is in use. Pure.
-
-What is in use right now, and what could be let go without anybody missing it: facts for items, no plan.
-
-The desk on which items are made: one snapshot, one filesystem, its figures.
-"""
+"""What items are made from: one snapshot, one filesystem, its figures, and what is in use now: facts, no plan. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot
-from collectors.model.store import LIES_INSIDE, Unit
+from collectors.model.store import LIES_INSIDE, Store, Unit
 
 CLAIMED = "size as the engine reports it"  # the note of an item that nobody measured
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
@@ -53,24 +48,32 @@ def removable(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
     """Per kind of owner, those that nothing uses now. A kind whose use is not known has no key."""
     view, use = snapshot.engine, uses(snapshot.engine)
     answer: dict[OwnerKind, frozenset[Owner]] = {}
-    if use.known and isinstance(view.containers, Exact):
-        stopped = [c for c in view.containers.value if c.id not in use.running]
-        answer[OwnerKind.CONTAINER] = _owners(OwnerKind.CONTAINER, (c.id for c in stopped))
-        if isinstance(view.images, Exact):
-            free = (i.id for i in view.images.value if i.id not in use.containers_of_image)
-            answer[OwnerKind.IMAGE] = _owners(OwnerKind.IMAGE, free)
-        if isinstance(view.volumes, Exact):
-            answer[OwnerKind.VOLUME] = _owners(OwnerKind.VOLUME, (v.name for v in view.volumes.value if _free(v, use)))
+    if isinstance(view.containers, Exact):
+        stopped = (c.id for c in view.containers.value if c.id not in use.running)
+        answer[OwnerKind.CONTAINER] = _owners(OwnerKind.CONTAINER, stopped)
+        answer |= _unheld(view, use)
     if isinstance(view.build_cache, Exact):
         answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, (r.id for r in view.build_cache.value if not r.in_use))
     return {**answer, **_removable_of_containerd(snapshot)}
 
 
+def _unheld(view: EngineView, use: Use) -> Mapping[OwnerKind, frozenset[Owner]]:
+    """Images and volumes that no container has, of one whose containers are known."""
+    answer: dict[OwnerKind, frozenset[Owner]] = {}
+    if isinstance(view.images, Exact):
+        free = (i.id for i in view.images.value if i.id not in use.containers_of_image)
+        answer[OwnerKind.IMAGE] = _owners(OwnerKind.IMAGE, free)
+    if isinstance(view.volumes, Exact):
+        answer[OwnerKind.VOLUME] = _owners(OwnerKind.VOLUME, (v.name for v in view.volumes.value if _free(v, use)))
+    return answer
+
+
 def _removable_of_containerd(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
     """Of one without an engine, by its own database: it knows of no volumes and no builds."""
-    if not (snapshot.alone and isinstance(snapshot.store, Exact) and isinstance(snapshot.store.value.images, Exact)):
+    stored = snapshot.stored_images
+    if not snapshot.alone or isinstance(stored, Unavailable):
         return {}
-    free = _owners(OwnerKind.IMAGE, (image.id for image in snapshot.store.value.images.value if image.users == ()))
+    free = _owners(OwnerKind.IMAGE, (image.id for image in stored.value if image.users == ()))
     return {OwnerKind.IMAGE: free, OwnerKind.VOLUME: frozenset(), OwnerKind.BUILD: frozenset()}
 
 
@@ -150,14 +153,11 @@ class Desk:
 
     def name_on_disk(self, owner: Owner) -> str:
         """What the store itself calls an image or container that no engine names; "" where it has no name for it."""
-        store = self.snapshot.store
-        if not isinstance(store, Exact):
-            return ""
-        if owner.kind is OwnerKind.IMAGE and isinstance(store.value.images, Exact):
-            return next((" ".join(i.tags) for i in store.value.images.value if i.id == owner.id), "")
-        rows = store.value.container_layers
-        if owner.kind in (OwnerKind.CONTAINER, OwnerKind.LOG) and isinstance(rows, Exact):
-            return next((row.name for row in rows.value if row.container_id == owner.id), "")
+        stored, store = self.snapshot.stored_images, self.snapshot.store
+        if owner.kind is OwnerKind.IMAGE and isinstance(stored, Exact):
+            return next((" ".join(i.tags) for i in stored.value if i.id == owner.id), "")
+        if owner.kind in (OwnerKind.CONTAINER, OwnerKind.LOG) and isinstance(store, Exact):
+            return _container_on_disk(store.value, owner.id)
         return ""
 
     def place(self, unit: Unit, owner: Owner) -> str:
@@ -188,6 +188,13 @@ class Desk:
         if key.kind is OwnerKind.LOG:  # a log can be cut whoever writes it
             return exclusive
         return Unavailable(Why.NOT_REACHABLE, "it is not known whether anything uses it", self.origin)
+
+
+def _container_on_disk(store: Store, container: str) -> str:
+    rows = store.container_layers
+    return (
+        next((row.name for row in rows.value if row.container_id == container), "") if isinstance(rows, Exact) else ""
+    )
 
 
 def desk(snapshot: Snapshot, study: FilesystemStudy, figures: Figures, origin: Origin) -> Desk:

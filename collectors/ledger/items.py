@@ -19,38 +19,42 @@ from collectors.model.engine import BuildRecord, Container, Image, Volume
 from collectors.model.filesystem import OpenDeleted, Usage
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Reading, Unavailable, Why, charged
-from collectors.model.store import LIES_INSIDE, ContainerLog, Orphanhood, Unit, UnitKind
+from collectors.model.store import LIES_INSIDE, ContainerLog, Unit, UnitKind
+
+_ALONE = (Category.ORPHANS, Category.DOCKER_OTHER, Category.SNAPSHOTS, Category.DELETED_PENDING)
 
 
 def units(desk: Desk) -> Iterable[Item]:
     """Directories that are items by themselves: orphans, leftovers, snapshots, what waits for the cleaner."""
-    proofs = {}
-    store = desk.snapshot.store
-    if isinstance(store, Exact) and isinstance(store.value.orphans, Exact):
-        proofs = {proof.unit: proof for proof in store.value.orphans.value}
-    alone = (Category.ORPHANS, Category.DOCKER_OTHER, Category.SNAPSHOTS, Category.DELETED_PENDING)
+    known = desk.snapshot.proofs
+    proofs = {proof.unit: proof for proof in known.value} if isinstance(known, Exact) else {}
     for unit in desk.study.units:
         category = category_of(unit)
-        if any(owner.kind in IN_GROUPS for owner in unit.owners):
-            continue
-        if category not in alone and unit.kind not in LIES_INSIDE:
+        if not _is_alone(unit, category):
             continue
         proof = proofs.get(unit.id)
         free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
         owner = next(iter(sorted(unit.owners)), Owner(OwnerKind.UNIT, unit.id))
         item = _unit_item(desk, unit, owner, category, free or owner.kind is OwnerKind.LEFTOVER)
         if proof is not None:
-            item = _with_proof(item, proof.verdict, proof.checked, proof.note)
+            item = replace(item, state=proof.verdict.value, proof=proof.checked, note=proof.note)
         yield item
+
+
+def _is_alone(unit: Unit, category: Category) -> bool:
+    if any(owner.kind in IN_GROUPS for owner in unit.owners):
+        return False
+    return category in _ALONE or unit.kind in LIES_INSIDE
 
 
 def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: bool) -> Item:
     usages = desk.study.occupancy.value.usages if isinstance(desk.study.occupancy, Exact) else {}
     usage = usages.get(unit.id)
-    shared_owner = len(desk.figures.units.get(owner, ())) > 1 or not unit.owners
     gone = desk.figures.absent
-    referenced = (usage.allocated if usage else gone) if shared_owner else desk.figures.referenced(owner)
-    exclusive = (usage.allocated if usage else gone) if shared_owner else desk.figures.exclusive(owner)
+    if len(desk.figures.units.get(owner, ())) > 1 or not unit.owners:
+        referenced = exclusive = usage.allocated if usage else gone
+    else:
+        referenced, exclusive = desk.figures.referenced(owner), desk.figures.exclusive(owner)
     return Item(
         id=unit.id,
         owner_id=owner,
@@ -112,13 +116,14 @@ def others(desk: Desk) -> Iterable[Item]:
             yield _plain(desk, path, whole, UnitKind.HOST.value)
         for unit in desk.study.units:
             usage = occupancy.value.usages.get(unit.id)
-            if category_of(unit) is not Category.OTHER_FILES or unit.kind is UnitKind.OTHER_ENGINE:
-                continue
-            if usage is None or not charged(usage.allocated):
-                continue
-            users = unit.name if unit.kind is UnitKind.BIND else ""
-            usage = replace(usage, inside=under(unit.path, desk.inside_units((unit,))))
-            yield _plain(desk, unit.path or unit.name, usage, unit.kind.value, users)
+            if usage is not None and charged(usage.allocated) and _is_other(unit):
+                users = unit.name if unit.kind is UnitKind.BIND else ""
+                usage = replace(usage, inside=under(unit.path, desk.inside_units((unit,))))
+                yield _plain(desk, unit.path or unit.name, usage, unit.kind.value, users)
+
+
+def _is_other(unit: Unit) -> bool:
+    return category_of(unit) is Category.OTHER_FILES and unit.kind is not UnitKind.OTHER_ENGINE
 
 
 def _plain(desk: Desk, path: str, usage: Usage, state: str, owner: str = "") -> Item:
@@ -140,10 +145,6 @@ def _plain(desk: Desk, path: str, usage: Usage, state: str, owner: str = "") -> 
         note="",
         inside=usage.inside,
     )
-
-
-def _with_proof(item: Item, verdict: Orphanhood, checked: tuple[str, ...], note: str) -> Item:
-    return replace(item, state=verdict.value, proof=checked, note=note)
 
 
 def images(desk: Desk) -> Iterable[Item]:
@@ -193,10 +194,8 @@ def _stands_on(container: Container) -> str:
 
 
 def logs(desk: Desk) -> Iterable[Item]:
-    store = desk.snapshot.store
-    if not (isinstance(store, Exact) and isinstance(store.value.logs, Exact)):
-        return
-    for log in store.value.logs.value:
+    known = desk.snapshot.logs
+    for log in known.value if isinstance(known, Exact) else ():
         yield _log(desk, log)
 
 

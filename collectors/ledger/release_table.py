@@ -1,12 +1,8 @@
-"""The release table: who must go for which bytes to come free; and the figures of each owner. Pure.
-
-Who must go for which bytes to come free: shares of units turned into releases of owners.
+"""The release table: who must go for which bytes to come free; and each owner's referenced, exclusive, apparent. Pure.
 
 A unit goes when its last owner goes; an extent goes when its last unit goes. So an extent is freed by exactly those
 sets of owners that contain every owner of every unit that holds it. One table answers every question of the kind
 "what would removing these free": sets, never sums of exclusive sizes.
-
-Figures per owner, looked up many times: referenced, exclusive, apparent.
 """
 
 from __future__ import annotations
@@ -14,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from collectors.ledger.charge import by_unit, first
+from collectors.ledger.charge import by_unit, charged_to
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.filesystem import Occupancy, Share
 from collectors.model.ledger import Books, Category, Release
@@ -58,12 +54,17 @@ def keep_books(
     for share in shares:
         owners = _last_owners(share.holders - leaving or share.holders, owners_of)
         if owners is not None:
-            before = table.get(owners, Release(owners, 0, 0, None))
-            inodes = before.inodes if share.inodes is None else (before.inodes or 0) + share.inodes
-            table[owners] = Release(owners, before.bytes + share.bytes, before.tree_bytes + share.tree_bytes, inodes)
+            table[owners] = _more(table.get(owners), owners, share)
     whole: Reading[None] = unread[0] if unread else Exact(None, origin)
     releases = (release for release in table.values() if release.bytes or release.inodes)
     return Books(tuple(sorted(releases, key=lambda r: (-r.bytes, sorted(r.owners)))), whole)
+
+
+def _more(before: Release | None, owners: frozenset[Owner], share: Share) -> Release:
+    if before is None:
+        return Release(owners, share.bytes, share.tree_bytes, share.inodes)
+    inodes = before.inodes if share.inodes is None else (before.inodes or 0) + share.inodes
+    return Release(owners, before.bytes + share.bytes, before.tree_bytes + share.tree_bytes, inodes)
 
 
 def freed_bytes(books: Books, removed: Iterable[Owner]) -> int:
@@ -99,18 +100,19 @@ def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     referenced: defaultdict[Owner, Amount] = defaultdict(Amount)
     beyond: defaultdict[Owner, Amount] = defaultdict(Amount)
     for share in shares:
-        owners: set[Owner] = set()
-        for holder in share.holders:
-            owners |= owners_of.get(holder, frozenset())
+        owners = set[Owner]().union(*[owners_of[holder] for holder in share.holders if holder in owners_of])
         for owner in owners:
             referenced[owner].add(share.bytes, share.inodes)
         containers = [owner for owner in owners if owner.kind is OwnerKind.CONTAINER]
-        if containers and first(category_of.get(h, Category.OTHER_FILES) for h in share.holders) is Category.CONTAINERS:
+        if containers and charged_to(share, category_of) is Category.CONTAINERS:
             for owner in containers:
                 beyond[owner].add(share.bytes, share.inodes)
+    return Held(dict(referenced), _exclusive(books), dict(beyond))
+
+
+def _exclusive(books: Books) -> Mapping[Owner, Amount]:
     alone = (release for release in books.releases if len(release.owners) == 1)
-    exclusive = {next(iter(r.owners)): Amount(r.bytes, r.inodes or 0) for r in alone}
-    return Held(dict(referenced), exclusive, dict(beyond))
+    return {next(iter(r.owners)): Amount(r.bytes, r.inodes or 0) for r in alone}
 
 
 def _last_owners(holders: frozenset[UnitId], owners_of: Mapping[UnitId, frozenset[Owner]]) -> frozenset[Owner] | None:

@@ -68,9 +68,8 @@ def without_a_walk(snapshot: Snapshot, study: FilesystemStudy, used: Size, origi
     local = not (isinstance(snapshot.engine.local, Exact) and not snapshot.engine.local.value)
     if local and charged(used):
         sizes.update(claims(snapshot.engine, charged(used), origin))
-    store = snapshot.store
-    if isinstance(store, Exact) and isinstance(store.value.logs, Exact):
-        sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in store.value.logs.value), origin)
+    if isinstance(snapshot.logs, Exact):
+        sizes[Category.LOGS] = Exact(sum(log.allocated_bytes for log in snapshot.logs.value), origin)
     if isinstance(study.snapshots, Exact) and not study.snapshots.value:
         sizes[Category.SNAPSHOTS] = sizes[Category.DELETED_PENDING] = Exact(0, origin)
     return sizes
@@ -161,10 +160,8 @@ class Coverage:
 
 def stored_images(desk: Desk) -> Iterator[Item]:
     """The images of the store, where no engine lists any: whether one is used only some stores know themselves."""
-    store = desk.snapshot.store
-    for stored in (
-        store.value.images.value if isinstance(store, Exact) and isinstance(store.value.images, Exact) else ()
-    ):
+    known = desk.snapshot.stored_images
+    for stored in known.value if isinstance(known, Exact) else ():
         name = stored.tags[0] if stored.tags else stored.id.removeprefix("sha256:")[:12]
         free = None if stored.users is None else not stored.users
         state = NOT_LISTED if free is None else "unused" if free else "in use"
@@ -178,19 +175,25 @@ def unlisted(desk: Desk, items: Mapping[Category, Iterable[Item]]) -> Iterator[I
     if not isinstance(occupancy, Exact):
         return
     coverage = Coverage(desk.study.units, items)
+    units, rest = _uncovered(occupancy.value.shares, coverage)
+    for category, found in units.items():
+        yield from _items(desk, category, [coverage.units[one] for one in found])
+    if rest and not occupancy.value.largest_others:
+        yield _rest(desk, rest)
+
+
+def _uncovered(shares: Iterable[Share], coverage: Coverage) -> tuple[Mapping[Category, Iterable[UnitId]], int]:
+    """The units that hold what no item holds, by category, each once; and the bytes that no unit holds either."""
     holders: defaultdict[Category, dict[UnitId, None]] = defaultdict(dict)
     rest = 0
-    for share in occupancy.value.shares:
+    for share in shares:
         if not share.bytes or coverage.holds(share):
             continue
         category = coverage.category(share)
         mine = [h for h in sorted(share.holders) if (u := coverage.units.get(h)) and category_of(u) is category]
         holders[category].update(dict.fromkeys(mine))
         rest += 0 if mine else share.bytes
-    for category, found in holders.items():
-        yield from _items(desk, category, [coverage.units[one] for one in found])
-    if rest and not occupancy.value.largest_others:
-        yield _rest(desk, rest)
+    return holders, rest
 
 
 def _items(desk: Desk, category: Category, units: Iterable[Unit]) -> Iterator[Item]:
@@ -262,15 +265,19 @@ _STATES = {OwnerKind.CONTAINERD: ANOTHER_CLIENT, OwnerKind.LEASE: "held by a con
 
 def grouped(desk: Desk) -> Iterable[Item]:
     """Things in the stores of others, and in containerd's other namespaces."""
-    first: dict[Owner, Unit] = {}
     store = desk.snapshot.store
     ends = store.value.leases if isinstance(store, Exact) else {}
-    for unit in desk.study.units:
-        if category_of(unit) in (Category.DOCKER_OTHER, Category.OTHER_FILES):
-            for owner in unit.owners:
-                if owner.kind in IN_GROUPS:
-                    first.setdefault(owner, unit)
-    for owner, unit in first.items():
+    for owner, unit in _groups(desk.study.units).items():
         place, _, name = owner.id.rpartition(": ") if owner.kind is OwnerKind.STORE else ("", "", owner.id)
         state = LEASED if owner.id in ends else _STATES.get(owner.kind, unit.kind.value)
         yield desk.item(owner, category_of(unit), name, state=state, free=None, owner=place or unit.path)
+
+
+def _groups(units: Iterable[Unit]) -> Mapping[Owner, Unit]:
+    """The owners that stand for many directories, each with the first of them."""
+    found: dict[Owner, Unit] = {}
+    for unit in units:
+        if category_of(unit) in (Category.DOCKER_OTHER, Category.OTHER_FILES):
+            for owner in (one for one in unit.owners if one.kind in IN_GROUPS):
+                found.setdefault(owner, unit)
+    return found
