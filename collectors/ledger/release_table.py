@@ -100,7 +100,9 @@ def held(units: Iterable[Unit], shares: Iterable[Share], books: Books) -> Held:
     referenced: defaultdict[Owner, Amount] = defaultdict(Amount)
     beyond: defaultdict[Owner, Amount] = defaultdict(Amount)
     for share in shares:
-        owners = set[Owner]().union(*[owners_of[holder] for holder in share.holders if holder in owners_of])
+        owners: set[Owner] = set()
+        for holder in share.holders:
+            owners |= owners_of.get(holder, frozenset())
         for owner in owners:
             referenced[owner].add(share.bytes, share.inodes)
         containers = [owner for owner in owners if owner.kind is OwnerKind.CONTAINER]

@@ -112,9 +112,7 @@ def _name(item: Item, category: Category) -> str:
 
 def _tags(snapshot: Snapshot) -> Mapping[str, str] | None:
     images = snapshot.engine.images
-    if isinstance(images, Unavailable):
-        return None
-    return {tag: image.id for image in images.value for tag in image.tags}
+    return {tag: image.id for image in images.value for tag in image.tags} if isinstance(images, Exact) else None
 
 
 def _in_use(snapshot: Snapshot) -> frozenset[str] | None:

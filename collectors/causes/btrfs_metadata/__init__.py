@@ -11,14 +11,22 @@ from collections.abc import Iterable
 
 from collectors.causes import base
 from collectors.causes.base import Alert, Cause, Draft, MetadataNeed, Proposal, unread
-from collectors.causes.btrfs_metadata.balance import Pressure, Squeeze, metadata_room, pressure, refused, squeeze
+from collectors.causes.btrfs_metadata.balance import (
+    MetadataRoom,
+    Pressure,
+    Squeeze,
+    metadata_room,
+    pressure,
+    refused,
+    squeeze,
+)
 from collectors.causes.finding_context import FindingContext, at_path, interval
 from collectors.causes.plan_context import PlanContext
-from collectors.model.btrfs import Btrfs
+from collectors.model.btrfs import Btrfs, Space
 from collectors.model.filesystem import used_percent
 from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Harm, Resource, Risk, Severity
-from collectors.model.reading import Exact, Unavailable, charged
+from collectors.model.reading import Exact, Size, Unavailable, charged
 from collectors.model.snapshot import data_left_bytes
 
 ID = "btrfs-metadata"
@@ -40,21 +48,25 @@ def detect(context: FindingContext) -> Iterable[Finding]:
     room = metadata_room(facts) if facts is not None else None
     if facts is None or room is None or not room.presses(limits.metadata_high_share):
         return
-    severity = Severity.P0 if room.presses(limits.metadata_full_share) else Severity.P1
+    full = room.presses(limits.metadata_full_share)
+    severity = Severity.P0 if full else Severity.P1
+    claim = f"writes fail {'next' if full else 'soon'}: btrfs metadata is {'' if full else 'nearly '}full"
+    then = "add a device for as long as it takes" if refused(facts) else "then balance by chunk fill with a limit"
+    remedy = f"free metadata first (delete many small files, snapshots), {then}"
+    yield Finding(ID, severity, claim, None, _evidence(context, facts, room), remedy, (), True)
+
+
+def _evidence(context: FindingContext, facts: Btrfs, room: MetadataRoom) -> tuple[tuple[str, Size | str], ...]:
+    """Who holds most of it, and what is left."""
     holders = context.ranking(Resource.CHUNKS)
     most = holders.holders[:_MOST_NAMED] if holders.resource is Resource.CHUNKS else ()
-    evidence = (
+    return (
         *((f"metadata of {at_path(one)}", one.bytes) for one in most),
         ("can still be allocated", room.allocatable),
         ("unallocated on all devices", facts.unallocated_bytes),
         ("metadata fill, the reserve included", f"{100 * room.fill:.1f}%"),
         ("df says", f"{context.space.used_percent}% used" if context.space else "not read"),
     )
-    full = severity is Severity.P0
-    claim = f"writes fail {'next' if full else 'soon'}: btrfs metadata is {'' if full else 'nearly '}full"
-    then = "add a device for as long as it takes" if refused(facts) else "then balance by chunk fill with a limit"
-    remedy = f"free metadata first (delete many small files, snapshots), {then}"
-    yield Finding(ID, severity, claim, None, evidence, remedy, (), True)
 
 
 def propose(context: PlanContext) -> Proposal:
@@ -186,8 +198,7 @@ def detect_data(context: FindingContext) -> Iterable[Finding]:
     severity = limits.level(percent)
     if severity <= limits.level(space.used_percent) or percent - space.used_percent < limits.clear_points:
         return
-    usable = facts.usable("data")
-    stranded = [one for one in facts.known_spaces if one.kind == "data" and one not in usable]
+    stranded = _stranded(facts)
     evidence = (
         ("data that can still be written", context.exact(left)),
         ("df calls free", context.exact(space.available_bytes)),
@@ -199,6 +210,12 @@ def detect_data(context: FindingContext) -> Iterable[Finding]:
     claim = f"df calls room free that no data can be written to: {percent}% of what can be used is used"
     remedy = "finish or undo the conversion" if stranded else "free data, or add a device: df counts parity as free"
     yield Finding(DATA_ID, severity, claim, context.exact(left), evidence, remedy, (), True)
+
+
+def _stranded(facts: Btrfs) -> list[Space]:
+    """Chunks of data into which nothing new is written."""
+    usable = facts.usable("data")
+    return [one for one in facts.known_spaces if one.kind == "data" and one not in usable]
 
 
 DATA_LINE = "room that df calls free lies where no data can be written: in chunks of another profile, or in parity"

@@ -79,8 +79,7 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
     if facts is None or isinstance(facts.subvolumes, Unavailable) or isinstance(root, Unavailable):
         return
     there = [s for s in facts.subvolumes.value if not s.deleted]
-    home = _home(there, context.study.filesystem.mount, root.value)
-    copies = [s for s in there if home is not None and s.parent_uuid and s.parent_uuid == home.uuid]
+    copies = _copies(_home(there, context.study.filesystem.mount, root.value), there)
     if copies:
         copied = count(len(copies), "snapshot")
         claim = f"the Docker root lies in a subvolume that has {copied}: each pins its volumes and logs"
@@ -88,6 +87,11 @@ def detect_of_root(context: FindingContext) -> Iterable[Finding]:
         yield Finding(
             OF_ROOT_ID, Severity.P3, claim, None, evidence, "put the Docker root on a subvolume of its own", (), True
         )
+
+
+def _copies(home: Subvolume | None, subvolumes: Iterable[Subvolume]) -> list[Subvolume]:
+    """Those that are snapshots of it."""
+    return [s for s in subvolumes if home is not None and s.parent_uuid and s.parent_uuid == home.uuid]
 
 
 def _home(subvolumes: Iterable[Subvolume], mount: Mount, root: str) -> Subvolume | None:

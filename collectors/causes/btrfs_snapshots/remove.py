@@ -38,8 +38,11 @@ class Snapshots(Remover):
         path = reachable(mount, name) if mount else ""
         if not btrfs_changes.is_subvolume(Path(path)):
             return skipped("it lies outside what is mounted here")
-        engine = self._tools.engine
-        if reason := mounted_inside(context.host, path) or given_to_container(engine, context.host, path):
+        return self._destroy(path)
+
+    def _destroy(self, path: str) -> Act:
+        engine, host = self._tools.engine, self._tools.context.host
+        if reason := mounted_inside(host, path) or given_to_container(engine, host, path):
             return skipped(reason)
         try:
             btrfs_changes.destroy(Path(path))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from collectors.causes import base
 from collectors.causes.base import KEPT, Cause, Draft, Proposal, because, unread
@@ -212,9 +212,7 @@ def propose_builder(context: PlanContext) -> Proposal:
     drafts, keeps = [], 0
     for volume in context.engine.volumes.value:
         users = use.of_volume(volume.name)
-        if not _BUILDER_VOLUME.fullmatch(volume.name) or not users:
-            continue
-        if not all(user.name.startswith(_BUILDER_CONTAINER) for user in users):
+        if not _is_builder(volume, users):
             continue
         if _kept_builder(context, volume, users):
             keeps += 1
@@ -223,6 +221,13 @@ def propose_builder(context: PlanContext) -> Proposal:
     said = (kept_by_rule(keeps, "container builders", "label or pattern"),) if keeps else ()
     stay = {KEPT: keeps}
     return Proposal(tuple(drafts), said, reason=because(stay, "something that is no builder mounts their volumes too"))
+
+
+def _is_builder(volume: Volume, users: Sequence[Container]) -> bool:
+    """Do builders, and nobody else, have it mounted?"""
+    if not _BUILDER_VOLUME.fullmatch(volume.name) or not users:
+        return False
+    return all(user.name.startswith(_BUILDER_CONTAINER) for user in users)
 
 
 def _kept_builder(context: PlanContext, volume: Volume, users: tuple[Container, ...]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from collectors.causes import base
@@ -12,7 +12,7 @@ from collectors.causes.finding_context import FindingContext, count
 from collectors.causes.plan_context import PlanContext
 from collectors.model import Owner, OwnerKind
 from collectors.model.filesystem import OpenDeleted
-from collectors.model.ledger import Books, Category, Release
+from collectors.model.ledger import Books, Category, Item, Release
 from collectors.model.plan import Finding, Harm, Risk
 from collectors.model.reading import AtLeast, Exact, Unavailable, Why, charged
 from collectors.model.snapshot import FilesystemStudy
@@ -34,10 +34,14 @@ def detect(context: FindingContext) -> Iterable[Finding]:
             f"{count(len(items), 'deleted file')} still held open{'' if one else ', the largest'} by {items[0].owner}"
         )
         evidence = tuple((f"{item.owner}: {item.name}", item.referenced) for item in items[:5])
-        loop = items[0].owner.startswith(_LOOP)
-        restart = f"restart the process{'' if one else 'es'} that {'holds it' if one else 'hold them'}"
-        remedy = f"losetup -d {items[0].owner.removeprefix(_LOOP)}" if loop else restart
-        yield Finding(ID, context.severity(amount), claim, amount, evidence, remedy, (), True)
+        yield Finding(ID, context.severity(amount), claim, amount, evidence, _remedy(items), (), True)
+
+
+def _remedy(items: Sequence[Item]) -> str:
+    """For the first of them, if a loop device holds it; else for all."""
+    if items[0].owner.startswith(_LOOP):
+        return f"losetup -d {items[0].owner.removeprefix(_LOOP)}"
+    return "restart the process that holds it" if len(items) == 1 else "restart the processes that hold them"
 
 
 def with_open_files(books: Books, study: FilesystemStudy | None) -> Books:
@@ -60,24 +64,50 @@ def propose(context: PlanContext) -> Proposal:
     files = _files(context.study)
     if not files:
         return Proposal()
-    holders: defaultdict[str, list[OpenDeleted]] = defaultdict(list)
-    for file in files:
-        holders[file.container or (str(file.pid) if file.pid else file.command)].append(file)
     least = sum(f.allocated_bytes for f in files) // _NOTABLE_SHARE
     asked = context.found(ID) is not None
     drafts = tuple(
         _draft(context, who, held)
-        for who, held in holders.items()
+        for who, held in _by_holder(files).items()
         if asked and sum(f.allocated_bytes for f in held) >= max(1, least)
     )
     small = len(files) - sum(len(draft.targets) for draft in drafts)
     return Proposal(drafts, (_too_small(small),) if small else ())
 
 
+def _by_holder(files: Iterable[OpenDeleted]) -> Mapping[str, list[OpenDeleted]]:
+    """By the container, else the process, else the loop device that keeps them open."""
+    holders: defaultdict[str, list[OpenDeleted]] = defaultdict(list)
+    for file in files:
+        holders[file.container or (str(file.pid) if file.pid else file.command)].append(file)
+    return holders
+
+
 def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
-    first, size = held[0], sum(file.allocated_bytes for file in held)
-    names = {str(c.id): c.name for c in context.containers() or ()}
+    size = sum(file.allocated_bytes for file in held)
+    title, command, needs = _ending(context, held[0])
+    return Draft(
+        id=f"holder:{who}",
+        action="holder.restart",
+        title=title,
+        command=command,
+        targets=tuple(dict.fromkeys(_target(file) for file in held)),
+        rank=160,
+        within=(-size, who),
+        harm=Harm.DATA,
+        risk=Risk.DESTRUCTIVE,
+        needs=needs,
+        costs="its work is interrupted, and the content of the deleted files is lost permanently",
+        undo="none; before that /proc/PID/fd still gives the content",
+        automatic=False,
+        estimate=None if _known(context, held) else _at_least_nothing(context, who),
+    )
+
+
+def _ending(context: PlanContext, first: OpenDeleted) -> tuple[str, str, str]:
+    """How the holder of a file is made to let go of it: what to do, the command, what that needs."""
     if first.container:
+        names = {str(c.id): c.name for c in context.containers() or ()}
         name = names.get(first.container) or first.container[:12]
         title = f"Restart the container {name}, which holds deleted files open"
         command = base.command(context.tool, "restart", name)
@@ -95,22 +125,7 @@ def _draft(context: PlanContext, who: str, held: list[OpenDeleted]) -> Draft:
         # Where its start is not known it had ended already: what has its number now is not what is meant.
         command = "" if first.started_ticks is None else base.end_process(first.pid, first.started_ticks)
         needs = f"a person who knows how it is started again; systemctl status {first.pid} names its service"
-    return Draft(
-        id=f"holder:{who}",
-        action="holder.restart",
-        title=title,
-        command=command,
-        targets=tuple(dict.fromkeys(_target(file) for file in held)),
-        rank=160,
-        within=(-size, who),
-        harm=Harm.DATA,
-        risk=Risk.DESTRUCTIVE,
-        needs=needs,
-        costs="its work is interrupted, and the content of the deleted files is lost permanently",
-        undo="none; before that /proc/PID/fd still gives the content",
-        automatic=False,
-        estimate=None if _known(context, held) else _at_least_nothing(context, who),
-    )
+    return title, command, needs
 
 
 def _known(context: PlanContext, held: list[OpenDeleted]) -> bool:

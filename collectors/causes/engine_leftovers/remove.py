@@ -61,9 +61,8 @@ def remove(path: Path, folder: Path, *, oldest_s: float, planned_s: float) -> Ac
         else:
             path.unlink()
     except OSError as error:
-        if error.errno == errno.EXDEV:
-            return skipped(f"{error.strerror}: {error.filename or path}")
-        return failed(f"{error.strerror or error}: {error.filename or path}")
+        told = skipped if error.errno == errno.EXDEV else failed
+        return told(f"{error.strerror or error}: {error.filename or path}")
     return REMOVED
 
 

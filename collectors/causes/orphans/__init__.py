@@ -61,12 +61,10 @@ def propose(context: PlanContext) -> Proposal:
 
 def proved(context: PlanContext) -> Proved:
     """What the proofs say of each layer that nobody knows."""
-    store = context.snapshot.store
-    proofs = store.value.orphans if isinstance(store, Exact) else store
+    proofs, certain = context.snapshot.proofs, _certain(context)
     if not isinstance(proofs, Exact):
         return Proved({}, {}, {})
     proof_of = {proof.unit: proof for proof in proofs.value}
-    certain = {who for finding in context.findings if finding.certain for who in finding.owners}
     found: dict[Owner, Unit] = {}
     unproved: Counter[str] = Counter()
     for unit in context.units:
@@ -74,11 +72,20 @@ def proved(context: PlanContext) -> Proved:
         proof = proof_of.get(unit.id)
         if not mine and proof is None:
             continue
-        if len(mine) == 1 and proof is not None and proof.verdict is Orphanhood.ORPHAN and mine[0] in certain:
+        if _holds(proof) and len(mine) == 1 and mine[0] in certain:
             found[mine[0]] = unit
         else:
             unproved[_doubt(proof)] += 1
     return Proved(found, _nested(context, found.values()), unproved)
+
+
+def _certain(context: PlanContext) -> frozenset[Owner]:
+    """Whom a certain finding is about."""
+    return frozenset(who for finding in context.findings if finding.certain for who in finding.owners)
+
+
+def _holds(proof: OrphanProof | None) -> bool:
+    return proof is not None and proof.verdict is Orphanhood.ORPHAN
 
 
 def _doubt(proof: OrphanProof | None) -> str:

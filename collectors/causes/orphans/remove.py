@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from collectors.engine.reply import Reply
 from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact, Reading
@@ -60,11 +61,8 @@ class Prover:
         root = self._context.docker_root
         if root is None:
             return "the Docker root is not known"
-        if time.monotonic() - self._proved_at > _PROOF_GOOD_S:
-            if reason := busy(self._engine, Path(root), self._context.grace_s):
-                return reason
-            self._store = read_again(self._context, self._engine, Path(root))
-            self._proved_at = time.monotonic()
+        if reason := self._read_again(Path(root)):
+            return reason
         store = self._store
         if not isinstance(store, Exact) or not isinstance(store.value.orphans, Exact):
             return "its owners could not be read again"
@@ -75,6 +73,16 @@ class Prover:
             return f"the proof no longer holds: {proof.note}"
         host = self._context.host
         return mounted_inside(host, path) or given_to_container(self._engine, host, path)
+
+    def _read_again(self, root: Path) -> str:
+        """Read the store, unless that was only just done; why it makes no sense now, "" where it does."""
+        if time.monotonic() - self._proved_at <= _PROOF_GOOD_S:
+            return ""
+        if reason := busy(self._engine, root, self._context.grace_s):
+            return reason
+        self._store = read_again(self._context, self._engine, root)
+        self._proved_at = time.monotonic()
+        return ""
 
     @property
     def driver(self) -> str:
@@ -100,13 +108,18 @@ def busy(engine: EngineSession, root: Path, grace_s: float) -> str:
         listed = engine.get("/containers/json", {"all": "1"})
     except NoAnswer:
         return "" if stopped(engine) else "the engine does not answer, and it is not known to be stopped"
+    return _in_motion(listed) or _building(engine)
+
+
+def _in_motion(listed: Reply) -> str:
+    """A container that is neither running nor at rest, "" where the engine lists none."""
     if not listed.ok or not isinstance(listed.body, list):
         return "the engine does not list its containers"
     for container in listed.body:
         state = container.get("State") if isinstance(container, dict) else None
         if state not in _QUIET_STATES:
             return f"a container is {state or 'in an unknown state'}"
-    return _building(engine)
+    return ""
 
 
 def _building(engine: EngineSession) -> str:

@@ -178,13 +178,16 @@ def _detect_beside(
     if not items or not context.notable(charged(amount)):
         return
     items.sort(key=lambda item: -charged(item.referenced))
-    # Those of the largest things first.
-    stores = {other.path: _told(other) for other in others}
-    named = dict.fromkeys(stores.get(item.owner) or _namespace(item) for item in items)
-    claim = ", ".join((kind.value, "; ".join(tuple(named)[:_MOST_STORES])))
+    claim = ", ".join((kind.value, "; ".join(_whose(items, others)[:_MOST_STORES])))
     severity = context.severity(amount) if kind is UnitKind.FORMER_ROOT else Severity.P4
     evidence = tuple((f"{item.name} in {item.owner}", item.referenced) for item in items[:_MOST_NAMED])
     yield Finding(cause, severity, claim, amount, evidence, remedy, (), True, items[0].category)
+
+
+def _whose(items: Iterable[Item], others: Iterable[OtherStore]) -> tuple[str, ...]:
+    """The stores and namespaces that these lie in, in the order of the things."""
+    stores = {other.path: _told(other) for other in others}
+    return tuple(dict.fromkeys(stores.get(item.owner) or _namespace(item) for item in items))
 
 
 def _told(other: OtherStore) -> str:

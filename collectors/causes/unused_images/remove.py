@@ -124,10 +124,13 @@ def why_not(
     tagged_at = moment(mapping(detail, "Metadata").get("LastTagTime"))
     if tagged_at is not None and (now - tagged_at).total_seconds() < least_s:
         return "it was tagged, pulled or loaded recently"
-    known = {normal(tag) for tag in tags} | set(digests)
     ids = {text(detail, "Id"), *(digest.rpartition("@")[2] for digest in digests)}
+    return _used_by(containers, ids, {normal(tag) for tag in tags}.union(digests))
+
+
+def _used_by(containers: Iterable[Mapping[str, Any]], ids: set[str], names: set[str]) -> str:
     for container in containers:
-        if text(container, "ImageID") in ids or normal(text(container, "Image")) in known:
+        if text(container, "ImageID") in ids or normal(text(container, "Image")) in names:
             return f"the container {name_of(container)} uses it"
     return ""
 
