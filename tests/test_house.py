@@ -16,7 +16,7 @@ from tests.house import PACKAGES, ROOT, circles, importers, modules
 MOST_MODULES = 240
 MOST_LINES = 300
 SHORT_LINES = 60
-MOST_COMPLEXITY = 3.65  # the mean over functions, methods and classes
+MOST_COMPLEXITY = 3.6  # the mean over functions, methods and classes
 
 # Short, imported by one other, and better off alone all the same: the reason.
 ALONE_FOR_A_REASON: dict[str, str] = {}
