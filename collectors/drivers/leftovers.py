@@ -30,7 +30,7 @@ from collectors.drivers.files import (
     names_if_there,
     read_json,
 )
-from collectors.drivers.listing import Entry, entries, entries_if_there, unit, unit_at
+from collectors.drivers.listing import Entry, entries, entries_if_there, keys_and_kinds, unit, unit_at
 from collectors.model import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
 from collectors.system.deadline import Malformed
@@ -141,6 +141,7 @@ _KINDS = {
     "tmp": UnitKind.TEMPORARY,
 }
 # What lies beside the volumes and containers of an engine, and is no such thing.
+_LAYER_FILES = frozenset({"backingFsBlockDev", "lost+found"})
 _VOLUME_FILES = frozenset({"metadata.db", "backingFsBlockDev", "lost+found"})
 
 
@@ -151,6 +152,7 @@ def rest(layout: Layout) -> tuple[Unit, ...]:
         *(unit(one, _kind(layout, one)) for one in entries(root)),
         *_behind_links(layout),
         *_beside_volumes(root),
+        *_beside_layers(layout),
         *_outside(layout),
         *(one for path in layout.others for one in unit_at(path, UnitKind.OTHER_DRIVER, name=_below(root, path))),
         *_containers(layout),
@@ -178,6 +180,18 @@ def _beside_volumes(root: Path) -> Iterator[Unit]:
         for one in entries_if_there(followed(root / shelf)):
             if not one.is_folder and one.name not in _VOLUME_FILES:
                 yield unit(one, UnitKind.FOREIGN, name=f"{shelf}/{one.name}")
+
+
+def _beside_layers(layout: Layout) -> Iterator[Unit]:
+    """Files among the directories of layers, where the driver keeps none but its own."""
+    if (base := layout.base) is None:
+        return
+    for shelf in layout.driver.layer_folders(layout):
+        for key, is_folder in keys_and_kinds(base, shelf):
+            name = key.rpartition("/")[2]
+            if is_folder or name in _LAYER_FILES or name.startswith(".") or layout.driver.layer_name.fullmatch(name):
+                continue
+            yield from unit_at(base / key, UnitKind.FOREIGN, name=f"{base.name}/{key}")
 
 
 def records_of(store: Store, container: ContainerId) -> tuple[Unit, ...]:

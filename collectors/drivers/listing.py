@@ -145,16 +145,17 @@ class Entry:
 
 def entries(folder: Path, shelf: str = "") -> tuple[Entry, ...]:
     """Everything in `folder/shelf`, sorted; what vanishes meanwhile is left out. OSError when it cannot be listed."""
-    listed = (entry(folder, key, is_folder) for key, is_folder in _keys(folder, shelf))
+    listed = (entry(folder, key, is_folder) for key, is_folder in keys_and_kinds(folder, shelf))
     return tuple(one for one in listed if one is not None)
 
 
 def keys(folder: Path, shelf: str = "") -> frozenset[str]:
     """The keys that `entries` would give, without a look at each."""
-    return frozenset(key for key, _ in _keys(folder, shelf))
+    return frozenset(key for key, _ in keys_and_kinds(folder, shelf))
 
 
-def _keys(folder: Path, shelf: str) -> list[tuple[str, bool]]:
+def keys_and_kinds(folder: Path, shelf: str) -> list[tuple[str, bool]]:
+    """The keys in order, each with whether it is a folder. OSError when it cannot be listed."""
     prefix = f"{shelf}/" if shelf else ""
     with os.scandir(folder / shelf) as found:
         return sorted((prefix + one.name, one.is_dir(follow_symlinks=False)) for one in found)

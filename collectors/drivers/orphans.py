@@ -122,6 +122,7 @@ def _pairs(path: bytes) -> Iterator[Pair]:
     return pairwise(parts)
 
 
+NOT_ITS_NAME = "not a name that the engine gives: somebody else put it there"
 # A directory is made moments before the record of its write begins: how many, on a busy disk.
 _SLACK_S = 2.0
 
@@ -164,7 +165,7 @@ def _verdict(
     if one.key in evidence.stood_on:
         return Orphanhood.UNKNOWN, f"no database lists it, but {evidence.stood_on[one.key]} is stacked on it"
     if not driver.layer_name.fullmatch(name):
-        return Orphanhood.UNKNOWN, "not a name that the engine gives: somebody else put it there"
+        return Orphanhood.UNKNOWN, NOT_ITS_NAME
     if name.endswith("-init") and name.removesuffix("-init") in evidence.known_names:
         return Orphanhood.UNKNOWN, "its container is known"
     if one.since_s is None or age_s is None:

@@ -74,12 +74,13 @@ def other_stores(
     not: it may be on a mount that hangs.
     """
     engines = tuple(engine_processes(host))
-    mine = frozenset({root, *own})
+    mine, inside = frozenset({root, *own}), frozenset(_inside(root))
     found: list[OtherStore] = []
     units: list[Unit] = []
     unread: list[str] = []
     for path in _candidates(root, host, engines, here)[:_MOST]:
-        inside_another = any(within(path, other) for other in (*mine, *(one.path for one in found)))
+        others = (*(() if path in inside else mine), *(one.path for one in found))
+        inside_another = any(within(path, other) for other in others)
         if inside_another or not here(path):
             continue
         try:
@@ -114,7 +115,13 @@ def _near(root: str, here: Callable[[str], bool]) -> Iterator[str]:
     if _REMAPPED.fullmatch(Path(root).name):
         yield above
     yield from (path for name in _names(above) if here(path := f"{above}/{name}") and _looks_like_a_root(path))
-    yield from (f"{root}/{name}" for name in _names(root) if _REMAPPED.fullmatch(name))
+    yield from _inside(root)
+
+
+def _inside(root: str) -> Iterator[str]:
+    """What was the root in a user namespace, and a root that somebody moved into the one of now."""
+    below = ((name, f"{root}/{name}") for name in _names(root))
+    yield from (path for name, path in below if _REMAPPED.fullmatch(name) or _looks_like_a_root(path))
 
 
 def _usual(host: Host, here: Callable[[str], bool]) -> tuple[str, ...]:
@@ -205,7 +212,8 @@ def _units(store: Store, path: str, root: str, kind: UnitKind) -> Iterator[Unit]
     yield Unit(UnitId(path), kind, path, _REST, whole, False, None)
     assert isinstance(store.units, Exact)
     for unit in store.units.value:
-        if within(root, unit.path) or within(unit.path, root) or unit.path == path:
+        ours = within(unit.path, root) and not within(path, root)
+        if ours or within(root, unit.path) or unit.path == path:
             continue
         owners = frozenset(Owner(OwnerKind.STORE, f"{path}: {_what(who, names)}") for who in _owners(unit)) or whole
         yield replace(unit, kind=kind, owners=owners)

@@ -12,6 +12,7 @@ from collectors.drivers.layerdb import REMOVING
 from collectors.drivers.leftovers import rest
 from collectors.drivers.listing import Asker, Entry, Known, derived, entries, keys, unit, value
 from collectors.drivers.orphans import Evidence, Pair, prove
+from collectors.model import UnitId
 from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.store import OrphanProof, Store, Unit, UnitKind
 from collectors.system.deadline import Host
@@ -48,7 +49,9 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
         now_s=now_s,
         grace_s=grace_s,
     )
-    layers = derived(after, lambda found: _layer_units(found, known, now_s=now_s, grace_s=grace_s))
+    proofs = prove(candidates, layout.driver, evidence)
+    foreign = frozenset(proof.unit for proof in proofs if proof.note == orphans.NOT_ITS_NAME)
+    layers = derived(after, lambda found: _layer_units(found, known, foreign, oldest_s=now_s - grace_s))
     others = ask.part("other files", layout.root, lambda: rest(layout))
     return Store(
         root=str(layout.root),
@@ -60,7 +63,7 @@ def read_store(layout: Layout, host: Host, ask: Asker, grace_s: float, *, freshl
         build_snapshots=parts.build_snapshots,
         logs=ask.rows("logs", layout.root, lambda: layout.driver.logs(layout)),
         units=_units(parts, layers, others),
-        orphans=_orphans(layout, parts, after, prove(candidates, layout.driver, evidence)),
+        orphans=_orphans(layout, parts, after, tuple(proof for proof in proofs if proof.unit not in foreign)),
         leases=parts.leases,
         notes=(*layout.notes, *ask.notes, *_notes(parts, value(layers, ()), links)),
     )
@@ -166,10 +169,13 @@ def _half_done(one: Entry) -> bool:
 
 
 def _layer_units(
-    found: Iterable[Entry], known: Mapping[str, Known], *, now_s: float, grace_s: float
+    found: Iterable[Entry], known: Mapping[str, Known], foreign: frozenset[UnitId], *, oldest_s: float
 ) -> tuple[Unit, ...]:
-    """One unit for each entry; what no database knows has no owner."""
-    return tuple(_layer_unit(one, known.get(one.key), now_s - grace_s) for one in found)
+    """One unit for each entry; what no database knows has no owner. `foreign`: what somebody put among the layers."""
+    return tuple(
+        unit(one, UnitKind.FOREIGN) if one.path in foreign else _layer_unit(one, known.get(one.key), oldest_s)
+        for one in found
+    )
 
 
 def _layer_unit(one: Entry, known: Known | None, oldest_s: float) -> Unit:

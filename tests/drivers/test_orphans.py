@@ -99,11 +99,22 @@ def test_an_init_layer_of_a_known_container_is_not(tmp_path: Path, made: GraphRo
     assert proof.note == "its container is known"
 
 
-def test_a_foreign_name_is_reported_without_a_verdict(tmp_path: Path, made: GraphRoot) -> None:
+def test_a_foreign_name_is_somebody_elses_and_no_candidate(tmp_path: Path, made: GraphRoot) -> None:
     made.directory("backup-of-layers")
-    proof = proofs(read(tmp_path, made))["backup-of-layers"]
-    assert proof.verdict is Orphanhood.UNKNOWN
-    assert proof.note.startswith("not a name that the engine gives")
+    found = read(tmp_path, made)
+    assert "backup-of-layers" not in proofs(found)
+    assert isinstance(found.units, Exact)
+    (unit,) = [unit for unit in found.units.value if unit.name == "backup-of-layers"]
+    assert unit.kind is UnitKind.FOREIGN
+
+
+def test_a_file_among_the_directories_of_layers_is_somebody_elses(tmp_path: Path, made: GraphRoot) -> None:
+    for name in ("backup.tar", "backingFsBlockDev", ".hidden"):
+        (made.root / "overlay2" / name).write_text("x")
+    found = read(tmp_path, made)
+    assert isinstance(found.units, Exact)
+    foreign = [unit.name for unit in found.units.value if unit.kind is UnitKind.FOREIGN]
+    assert foreign == ["overlay2/backup.tar"]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_a_root_that_no_engine_runs_on_is_a_former_one_and_is_never_removed(crow
 
 
 def test_what_a_root_was_before_user_namespaces_is_a_former_one(crowd: Crowd) -> None:
-    """With `--userns-remap` the engine's root becomes a folder of the old one."""
+    """With `--userns-remap` the engine's root becomes a folder of the old one; without it that folder stays."""
     lab = crowd.lab
     lab.stop_engine()
     inner = an_engine(lab, "inner", lab.docker_root / "100000.100000")
@@ -173,6 +173,10 @@ def test_what_a_root_was_before_user_namespaces_is_a_former_one(crowd: Crowd) ->
     assert f"Docker root {lab.docker_root}, with 1 image" in finding(document, other_stores.FORMER_ID)["title"]
     assert about(item(document, "image ours:1", "docker_other")["bytes"], 3)
     assert [one["name"] for one in document["items"]["images"]] == ["new:1"]
+    back = preflight(lab)
+    former = lab.docker_root / "100000.100000"
+    assert f"Docker root {former}, with 1 image" in finding(back, other_stores.FORMER_ID)["title"]
+    assert about(item(back, "image new:1", "docker_other")["bytes"], 2)
 
 
 def test_the_items_hold_every_byte_of_each_row_whoevers_it_is(crowd: Crowd) -> None:

@@ -20,25 +20,57 @@ from collectors.system.deadline import this_host
 from collectors.system.mount_table import filesystem_of
 from collectors.system.mountinfo import mounts, with_loop_devices
 from tests.bench.explain import preflight
-from tests.lab import Lab, disk
+from tests.lab import Lab, disk, messes
 from tests.lab.commands import run
-from tests.lab.messes._write import MIB, random_file
+from tests.lab.messes._write import MIB, age, random_file
 from tests.lab.require import require_machine
 from tests.ledger.coverage import of_engine
 from tests.machine.btrfs_matrix import look
 
 pytestmark = pytest.mark.machine
 
+LOST = {"lost-host": 12, "lost-folder": 14}  # MiB in the layer of containers without this part of theirs
+
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
     require_machine()
-    with (
-        Lab.up(driver="overlay2", mess="strangers", size_mib=1024) as lab,
-        deleted_below_a_loop_device(lab.mount / "image.raw"),
-        deleted_below_a_mount(lab.mount / "mounted.raw", lab.base / "inside"),
-    ):
-        yield lab, preflight(lab)
+    with Lab.up(driver="overlay2", mess="empty", size_mib=1024) as lab:
+        lab.client.base_image()
+        more_of_the_kind(lab)
+        lab._planted += messes.module("strangers").make(
+            lab
+        )  # after it: an engine that starts takes a volume for its own
+        export = random_file(lab.docker_root / "tmp/docker-export-123456/layer", 3 * MIB)
+        age(export.parent)  # likewise: it empties tmp
+        lab.measure()
+        with (
+            deleted_below_a_loop_device(lab.mount / "image.raw"),
+            deleted_below_a_mount(lab.mount / "mounted.raw", lab.base / "inside"),
+        ):
+            yield lab, preflight(lab)
+
+
+def more_of_the_kind(lab: Lab) -> None:
+    """What else a full disk, a hand or a half done move leaves: each is one more way to be unknown to the engine."""
+    root, made = lab.docker_root, {name: a_container(lab, name, mib) for name, mib in LOST.items()}
+    torn = lab.import_image("torn:1", {"data": 16 * MIB})
+    lab.stop_engine()
+    (root / "containers" / made["lost-host"] / "hostconfig.json").write_bytes(b"")
+    run("rm", "-r", root / "containers" / made["lost-folder"])
+    (root / "image/overlay2/imagedb/content" / torn.replace(":", "/")).write_bytes(b"")
+    random_file(root / "overlay2/backup.tar", 8 * MIB)
+    random_file(root / "overlay2/mine/dump", 6 * MIB)
+    random_file(root / "containers/notes.tar", 4 * MIB)
+    for part in ("image/overlay2/layerdb/sha256", "containers", "overlay2"):
+        (root / "before" / part).mkdir(parents=True)
+    random_file(root / "before/volumes/old-db/_data/db", 10 * MIB)
+    lab.start_engine()
+
+
+def a_container(lab: Lab, name: str, mib: int) -> str:
+    lab.docker("run", "--name", name, "base:1", "sh", "-c", f"dd if=/dev/urandom of=/big bs=1M count={mib} 2>/dev/null")
+    return lab.docker("inspect", "-f", "{{.Id}}", name).strip()
 
 
 @contextmanager
@@ -88,6 +120,11 @@ def test_a_container_that_the_engine_did_not_load_is_an_item_with_its_layer(told
         ("docker_other", "volumes.bak", "not the engine's", 13),
         ("docker_other", "oops.tar", "not the engine's", 9),
         ("docker_other", "volumes/loose.tar", "not the engine's", 5),
+        ("docker_other", "overlay2/backup.tar", "not the engine's", 8),
+        ("docker_other", "mine", "not the engine's", 6),
+        ("docker_other", "containers/notes.tar", "not the engine's", 4),
+        ("docker_other", "docker-export-123456", "temporary", 3),
+        ("docker_other", "volume old-db", "a former Docker root", 10),
     ],
 )
 def test_what_was_made_by_hand_is_named_with_its_bytes(
@@ -96,6 +133,26 @@ def test_what_was_made_by_hand_is_named_with_its_bytes(
     found = item(told[1], category, name)
     assert found["state"] == state
     assert mib * MIB <= found["bytes"] <= (mib + 1) * MIB
+
+
+@pytest.mark.parametrize("mib", LOST.values(), ids=LOST)
+def test_a_container_that_lost_another_part_is_one_too(told: tuple[Lab, dict[str, Any]], mib: int) -> None:
+    """Without its host's part, or without its folder: the layer and its row are there, and the engine has none."""
+    found = [one for one in told[1]["items"]["containers"] if mib * MIB <= one["bytes"] <= (mib + 1) * MIB]
+    assert [one["state"] for one in found] == [NOT_KNOWN]
+
+
+def test_the_layer_of_an_image_whose_configuration_is_torn_is_named(told: tuple[Lab, dict[str, Any]]) -> None:
+    _, document = told
+    (layer,) = [one for one in document["items"]["docker_other"] if one["state"] == "image layer"]
+    assert 16 * MIB <= layer["bytes"] <= 17 * MIB
+    (found,) = [one for one in document["findings"] if one["rule"] == other_stores.UNKNOWN_ID]
+    assert f"image layer {layer['name']}" in str(found["evidence"])
+
+
+def test_what_a_hand_put_among_the_layers_is_no_candidate_that_waits(told: tuple[Lab, dict[str, Any]]) -> None:
+    rules = {one["rule"] for one in told[1]["findings"]}
+    assert rules.isdisjoint({"orphans", "orphan-candidates"})
 
 
 def test_one_finding_names_the_largest_and_no_step_touches_any_of_it(told: tuple[Lab, dict[str, Any]]) -> None:

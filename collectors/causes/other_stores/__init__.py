@@ -246,6 +246,7 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
     ),
 }
 _EXTERNAL = "left by a build that was ended: podman ps --external shows it, podman rm --storage NAME removes it"
+_IMAGELESS = "no image that the engine lists has this layer: pull or load what it was of again, then remove that"
 _NOBODYS = "no container stands behind it: who made it knows its name, ctr --namespace moby snapshots ls shows it"
 
 
@@ -258,19 +259,25 @@ def detect_unknown(context: FindingContext) -> Iterable[Finding]:
         return
     first = found[0]
     more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-    claim = f"{_THINGS[first.category][0]} {first.name}{more} on disk that the engine does not know"
-    evidence = tuple((f"{_THINGS[item.category][0]} {item.name}", item.referenced) for item in found[:_MOST_NAMED])
+    claim = f"{_thing(first)} {first.name}{more} on disk that the engine does not know"
+    evidence = tuple((f"{_thing(item)} {item.name}", item.referenced) for item in found[:_MOST_NAMED])
     remedy = f"for a person: {_remedy_of(context, first)}"
     yield Finding(UNKNOWN_ID, context.severity(amount), claim, amount, evidence, remedy, (), True, first.category)
 
 
 def _of_nobody(context: FindingContext, category: Category) -> tuple[Item, ...]:
-    state = UnitKind.FOREIGN.value if category is Category.DOCKER_OTHER else NOT_KNOWN
-    return context.in_state(category, state)
+    nobodys = (UnitKind.FOREIGN.value, UnitKind.IMAGE_LAYER.value)
+    return context.in_state(category, *(nobodys if category is Category.DOCKER_OTHER else (NOT_KNOWN,)))
+
+
+def _thing(item: Item) -> str:
+    return item.state if item.state == UnitKind.IMAGE_LAYER.value else _THINGS[item.category][0]
 
 
 def _remedy_of(context: FindingContext, item: Item) -> str:
-    if item.owner_id.kind is OwnerKind.UNIT:
+    if item.state == UnitKind.IMAGE_LAYER.value:
+        return _IMAGELESS
+    if item.owner_id.kind is OwnerKind.UNIT and item.category is Category.CONTAINERS:
         return _NOBODYS
     engine = context.snapshot.engine.engine
     podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
