@@ -94,6 +94,7 @@ class LinkSplit:
     shared: dict[frozenset[int], SharedCount] = field(default_factory=lambda: defaultdict(SharedCount))
     unplaced: dict[int, int] = field(default_factory=dict)  # inode → links, where some link was met nowhere
     unplaced_in: dict[int, frozenset[int]] = field(default_factory=dict)  # where the others were met
+    sets: dict[tuple[int, ...], list[int]] = field(default_factory=dict)  # the inodes, by their holders
 
     def give_back(self, units: tuple[int, ...], counted: list[tuple[int, int]], inodes: int) -> None:
         """All but one of several units, in order, return what they have counted of the same inodes.
@@ -161,18 +162,21 @@ def split(counts: Iterable[tuple[int, Count]], links: Links) -> LinkSplit:
     for inode, number in links.unplaced():
         result.unplaced[inode] = number
         result.unplaced_in[inode] = frozenset(links.units(entry[0] for entry in links.inodes[inode]))
-    for holders, members in links.sets().items():
+    result.sets = links.sets()
+    for holders, members in result.sets.items():
         result.give_back(links.units(holders), links.sums(holders, members), len(members))
     for one in links.standing:
         result.give_back(links.units(one.holders), one.counted, one.found.inodes)
     return result
 
 
-def keep_links(links: Links, names: Mapping[int, UnitId], layers: dict[UnitId, LayerFigure]) -> tuple[LinkSet, ...]:
+def keep_links(
+    links: Links, split: LinkSplit, names: Mapping[int, UnitId], layers: dict[UnitId, LayerFigure]
+) -> tuple[LinkSet, ...]:
     """The sets with a holder whose figure is kept, in `layers`; if they are too many, nobody who has links is kept."""
     sets = {
         holders: members
-        for holders, members in links.sets().items()
+        for holders, members in split.sets.items()
         if any(names[holder] in layers for holder in holders)
     }
     standing = [one.found for one in links.standing]
@@ -181,13 +185,12 @@ def keep_links(links: Links, names: Mapping[int, UnitId], layers: dict[UnitId, L
         for holder in chain.from_iterable((*sets, *(one.holders for one in links.standing))):
             layers.pop(names[holder], None)
         return ()
-    unplaced = {inode for inode, _ in links.unplaced()}
     joined = (
         LinkSet(
             tuple(names[holder] for holder in holders),
             tuple(links.sums(holders, members)),
             len(members),
-            unplaced.isdisjoint(members),
+            split.unplaced.keys().isdisjoint(members),
             _packed(links.inodes, members),
         )
         for holders, members in sets.items()

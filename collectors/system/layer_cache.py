@@ -24,6 +24,7 @@ _MAX_BYTES = 256 << 20
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
 Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
 Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes: of a directory or a file
+Settled = tuple[int, int]  # Unix seconds, and those at which the machine was started, by the clock of then
 Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)
 
 
@@ -62,9 +63,10 @@ class LayerCache:
     layers: Mapping[UnitId, LayerFigure]
     unplaced: Mapping[int, int]  # inode → links, where some link was found nowhere when everything was read
     link_sets: tuple[LinkSet, ...]
+    settled: Settled  # since when the inode tables tell all of what has not changed
 
 
-EMPTY = LayerCache(0, {}, {}, ())
+EMPTY = LayerCache(0, {}, {}, (), (0, 0))
 
 
 def part_id(path: bytes) -> UnitId:
@@ -88,6 +90,7 @@ def load(path: Path) -> LayerCache:
             {UnitId(unit): _figure(row) for unit, row in document["layers"].items()},
             {int(inode): links for inode, links in document["unplaced"].items()},
             tuple(_link_set(row) for row in document["links"]),
+            _settled(document["settled"]),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
         return EMPTY
@@ -101,6 +104,7 @@ def save(path: Path, cache: LayerCache) -> bool:
             "fsid": cache.fsid,
             "layers": {unit: _row(figure) for unit, figure in cache.layers.items()},
             "unplaced": {str(inode): links for inode, links in cache.unplaced.items()},
+            "settled": cache.settled,
             "links": [(one.holders, one.counted, one.inodes, one.placed, one.packed) for one in cache.link_sets],
         },
         separators=(",", ":"),
@@ -163,6 +167,13 @@ def _link_set(row: object) -> LinkSet:
             sums = tuple((int(blocks), int(apparent)) for blocks, apparent in counted)
             return LinkSet(tuple(UnitId(str(name)) for name in holders), sums, inodes, placed, packed)
     raise ValueError(f"not a set of hard links: {row!r}")
+
+
+def _settled(row: object) -> Settled:
+    match row:
+        case [int(moment), int(clock)]:
+            return moment, clock
+    raise ValueError(f"not a moment: {row!r}")
 
 
 def _proof(row: object) -> Proof:

@@ -90,8 +90,8 @@ def remember(found: Joined, inside: Inside, aims: Targets, before: LayerCache) -
     unplaced = dict(before.unplaced) if counted.fsid == before.fsid else {}
     if counted.complete:
         unplaced = {inode: links for inode, links in found.split.unplaced.items() if inode < _PLAIN_KEYS}
-    sets = keep_links(found.links, names, layers)
-    return LayerCache(counted.fsid, layers, unplaced, sets)
+    sets = keep_links(found.links, found.split, names, layers)
+    return LayerCache(counted.fsid, layers, unplaced, sets, counted.settled)
 
 
 def _figure(count: Count, now: float) -> LayerFigure:
@@ -168,7 +168,7 @@ def _walk(
     device = _device(aims.mount) if file is not None and traits.tables_prove else None
 
     def joined(kept: Kept) -> Joined:
-        return join(_counted(mountpoint, aims, kept, (before.fsid, device, traits), deadline), units, before)
+        return join(_counted(mountpoint, aims, kept, (before, device, traits), deadline), units, before)
 
     try:
         found = joined((candidates(aims, units, before), candidate_parts(before)))
@@ -181,7 +181,7 @@ def _walk(
     inside = _inside(aims, found.counted)
     if file is not None:
         after = remember(found, inside, aims, before)
-        if after != before:
+        if replace(after, settled=before.settled) != before:
             layer_cache.save(file, after)
     return occupancy(mountpoint, units, aims, found.counted, found.split, inside, top)
 
@@ -200,7 +200,7 @@ def _counted(
     mountpoint: str,
     aims: Targets,
     kept: Kept,
-    filesystem: tuple[int, _Device | None, WalkTraits],
+    filesystem: tuple[LayerCache, _Device | None, WalkTraits],
     deadline: float,
 ) -> WalkResult:
     """One pass.
@@ -209,7 +209,7 @@ def _counted(
     one that they are of, and the device that shall prove it.
     """
     spare_s = min(_SPARE_MOST_S, _SPARE_SHARE * (deadline - time.monotonic()))
-    fsid, device, traits = filesystem
+    before, device, traits = filesystem
     counted = WalkResult(len(aims.units), *kept)
     request: dict[str, Any] = {
         "task": "walk",
@@ -225,7 +225,8 @@ def _counted(
         "rotated": list(aims.rotated),
         "covered": [os.fsencode(path) for path in aims.covered],
         "subvolumes": traits.subvolumes,
-        "fsid": fsid,
+        "fsid": before.fsid,
+        "settled": before.settled,
         "kept": {index: (figure.evidence, list(figure.proofs)) for index, figure in kept[0].items()},
         "kept_parts": {path: (figure.evidence, list(figure.proofs)) for path, figure in kept[1].items()},
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 from collectors.model.filesystem import PathUsage
 from collectors.system.deadline import Malformed
-from collectors.system.layer_cache import Evidence, LayerFigure, Link, Proof, Row
+from collectors.system.layer_cache import Evidence, LayerFigure, Link, Proof, Row, Settled
 
 
 class WalkResult:
@@ -29,6 +29,7 @@ class WalkResult:
         self.whole_view = False  # nothing was hidden below mountpoints
         self.surveyed = False
         self.fsid = 0
+        self.settled: Settled = (0, 0)
         self.room: Room = (0, 0)
         self.gone: frozenset[int] = frozenset()
         self.same: dict[int, int] = {}  # unit → the earlier one that is the same directory
@@ -53,6 +54,7 @@ class WalkResult:
                 "found",
                 bool(whole),
                 int(fsid),
+                (int(), int()) as settled,
                 (int(), int()) as room,
                 list(kept),
                 list(gone),
@@ -60,7 +62,7 @@ class WalkResult:
                 list(parts),
             ):
                 self.surveyed, self.whole_view, self.fsid, self.part_paths = True, whole, fsid, parts
-                self.room = room
+                self.room, self.settled = room, settled
                 self._kept = {index: self._figure(index) for index in kept}
                 self.gone = frozenset(gone)
                 self.same = {index: holder for index, holder in same if holder >= 0}

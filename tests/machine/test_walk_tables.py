@@ -14,7 +14,7 @@ import pytest
 
 from collectors.model.filesystem import Occupancy
 from collectors.system import mountinfo
-from collectors.system.child.inode_figures import InodeFigures, open_figures
+from collectors.system.child.inode_figures import InodeFigures, open_figures, settled_before
 from collectors.system.child.inodes import open_tables
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk
@@ -39,7 +39,7 @@ def figures_of(root: Path) -> Iterator[InodeFigures]:
     node = mountinfo.node(f"{device[0]}:{device[1]}", Path("/sys"), Path("/dev"))
     tables = open_tables(os.fsencode(node), device)
     assert tables is not None
-    found = open_figures(tables, device, LARGE)
+    found = open_figures(tables, settled_before(device, (0, 0))[0], LARGE)
     assert found is not None
     try:
         yield found
@@ -103,6 +103,19 @@ def test_the_tables_of_a_quiet_tree_tell_of_all_its_plain_files(root: Path) -> N
     told, rest = asked(root)
     assert told == 600 + 6
     assert rest == 4 + 23, "the large, the linked, and directories"
+
+
+def test_the_moment_when_no_data_was_waiting_is_believed_as_long_as_nobody_sets_the_clock(root: Path) -> None:
+    number = os.stat(root).st_dev
+    device = os.major(number), os.minor(number)
+    run("sync", "-f", root)
+    moment, kept = settled_before(device, (0, 0))
+    assert moment == kept[0]
+    assert time.time() - 10 < moment < time.time()
+    fill(root / "waiting", 100_000)
+    assert settled_before(device, kept) == (moment, kept)
+    for earlier in ((0, 0), (moment, kept[1] - 60), (moment, kept[1] + 60)):
+        assert settled_before(device, earlier)[0] < time.time() - 3000
 
 
 def test_what_is_not_yet_on_the_disk_is_counted_all_the_same(root: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_either_lock_keeps_a_second_run_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_figures_that_may_be_another_s_are_not_believed(tmp_path: Path, kind: str) -> None:
     path = layer_cache.file_for(tmp_path / "state", "/")
-    kept = LayerCache(7, {}, {1: 2}, ())
+    kept = LayerCache(7, {}, {1: 2}, (), (0, 0))
     assert layer_cache.save(path, kept)
     assert layer_cache.load(path) == kept
     content = path.read_bytes()

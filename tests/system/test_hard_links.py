@@ -107,7 +107,7 @@ class Tree:
             held = [*figures, *(HOST + 1 + at for at, path in enumerate(PARTS) if path in parts)]
             held = [index for index in held if index not in self.changed]
             counted.started(0)
-            counted.take(0, ("found", True, FSID, (1 << 20, 1 << 20), held, [], [], list(PARTS)))
+            counted.take(0, ("found", True, FSID, (0, 0), (1 << 20, 1 << 20), held, [], [], list(PARTS)))
             walked = [self.row(index) for index in HOLDERS if index not in held and index != HOST]
             counted.take(0, ("part", walked, [], [], []))
             counted.take(0, ("end", True, [self.row(HOST)], []))
@@ -201,8 +201,6 @@ def test_sets_that_cannot_be_unpacked_are_said_to_be_so(tmp_path: Path) -> None:
     assert load(tmp_path / "kept") == cache
     tree.changed.add(VOLUMES[0])
     for packed in ("AAAA", "", cache.link_sets[0].packed[:-8], "\u1234", cache.link_sets[-1].packed):
-        torn = LayerCache(
-            cache.fsid, cache.layers, cache.unplaced, tuple(replace(one, packed=packed) for one in cache.link_sets)
-        )
+        torn = replace(cache, link_sets=tuple(replace(one, packed=packed) for one in cache.link_sets))
         with pytest.raises(Malformed):
             tree.walk(torn)

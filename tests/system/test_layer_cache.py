@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_cache_that_cannot_be_trusted_costs_time_and_no_truth(
             file.write_bytes(b"")
         case "foreign":
             cache = load(file)
-            save(file, LayerCache(cache.fsid + 1, cache.layers, cache.unplaced, cache.link_sets))
+            save(file, replace(cache, fsid=cache.fsid + 1))
         case "another version":
             body = json.loads(raw.partition(b"\n")[2])
             text = json.dumps({**body, "version": 99}).encode()
@@ -189,7 +190,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
         10.0,
     )
     sets = (LinkSet((unit, HOST_UNIT), ((16, 9), (17, 10)), 2, True, "eJw="),)
-    cache = LayerCache(1 << 63, {unit: figure}, {8: 2}, sets)
+    cache = LayerCache(1 << 63, {unit: figure}, {8: 2}, sets, (1_700_000_000, 1_600_000_000))
     assert save(tmp_path / "a" / "b" / "layers.json", cache)
     assert load(tmp_path / "a" / "b" / "layers.json") == cache
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["layers.json"]

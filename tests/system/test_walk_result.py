@@ -11,7 +11,7 @@ from collectors.system.hard_links import links_of, split
 from collectors.system.walk_result import Count, WalkResult
 
 NO_UNITS = 3  # the host's index
-FOUND: tuple[object, ...] = ("found", True, 7, (1000, 100), [], [], [], [])
+FOUND: tuple[object, ...] = ("found", True, 7, (0, 0), (1000, 100), [], [], [], [])
 
 
 def row(index: int, blocks: int, inodes: int = 1) -> tuple[object, ...]:

@@ -2,9 +2,9 @@
 
 A piece of a table read in one go tells of 512 inodes what else takes 512 questions. A mounted ext4 keeps its tables in
 the page cache of its device, so they are read as they are now, but for one thing: data that has no place on the disk
-yet counts in what a question answers and not in the table. While the kernel says that there is such data, files that
-were changed in the last hour are asked; while there is none, those that changed since a moment before it said so. Asked
-is also about whatever has several links, is large, or is kept in an unusual way; and of each piece about one inode, or
+yet counts in what a question answers and not in the table. Once the kernel has said that there is none, the tables are
+right about all files that were not changed since; before that, about those not changed in the last hour. Others are
+asked, and so is whatever has several links, is large, or is kept in an unusual way; and of each piece one inode, or
 these are not the tables that we take them for. Layout: fs/ext4/ext4.h.
 """
 
@@ -14,7 +14,7 @@ import os
 import struct
 import sys
 from array import array
-from time import time
+from time import CLOCK_BOOTTIME, clock_gettime, time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from collectors.system.child.inodes import InodeTables
 
+    # Unix seconds, and those at which the machine was started, by the clock of then
+    Settled: TypeAlias = tuple[int, int]
     # first inode, how many, and of each: 1 where it is told of, blocks of 512 bytes, bytes
     Piece: TypeAlias = tuple[int, int, bytes, array[int], array[int]]
     # offset of a byte in the inode, and for each of its values 1 where it holds
@@ -45,25 +47,33 @@ _NO, _YES = bytes(256), b"\1" * 256
 _NO_FILE = _MODE + 1, bytes(value & 0xF0 not in _FILES for value in range(256))
 
 
-def open_figures(tables: InodeTables, device: tuple[int, int], large: int) -> InodeFigures | None:
-    """Of the device (major, minor) with these tables: files with fewer than `large` blocks of 512 bytes.
+def open_figures(tables: InodeTables, settled: int, large: int) -> InodeFigures | None:
+    """Of files with fewer than `large` blocks of 512 bytes that were changed before `settled` (Unix seconds).
 
     None where an inode is too short for all that is asked of it, or this machine reads numbers the other way round.
     """
     if tables.layout.inode_bytes <= 128 or sys.byteorder != "little":
         return None
-    return InodeFigures(tables, _settled_before(device, time()), large)
+    return InodeFigures(tables, settled, large)
 
 
-def _settled_before(device: tuple[int, int], now: float) -> int:
-    """The tables tell all of what was changed before this (Unix seconds)."""
+def settled_before(device: tuple[int, int], earlier: Settled) -> tuple[int, Settled]:
+    """The tables of a device (major, minor) tell all of what was changed before this; and what holds later on.
+
+    `earlier`: what held of the same filesystem. It is believed as long as nobody has set the clock.
+    """
+    now = time()
+    clock = int(now - clock_gettime(CLOCK_BOOTTIME))
     try:
         name = os.path.basename(os.readlink(f"/sys/dev/block/{device[0]}:{device[1]}"))
         with open(f"/sys/fs/ext4/{name}/delayed_allocation_blocks", "rb") as file:
             unplaced = int(file.read())
     except (OSError, ValueError):
         unplaced = 1
-    return int(now) - (_UNPLACED_S if unplaced else _QUIET_S)
+    if not unplaced:
+        return int(now) - _QUIET_S, (int(now) - _QUIET_S, clock)
+    known = earlier[0] if abs(earlier[1] - clock) <= 1 else 0
+    return max(known, int(now) - _UNPLACED_S), earlier
 
 
 class InodeFigures:

@@ -148,16 +148,16 @@ class InodeTables:
         return _Reader(self.device, self.layout.inode_bytes)
 
     def _runs(self, inodes: Iterable[int]) -> Iterator[tuple[int, int]]:
-        begin = end = -1
-        size = self.layout.inode_bytes
+        size, per_group = self.layout.inode_bytes, self.layout.inodes_per_group
+        begin = after = -1  # the first inode of a run, and what would come next
         for inode in inodes:
-            offset = self.layout.offset_of(inode)
-            if offset != end:
-                if begin >= 0:
-                    yield begin, end - begin
-                begin = offset
-            end = offset + size
-        yield begin, end - begin
+            if inode == after and after % per_group != 1:  # else the table of another group begins
+                after += 1
+                continue
+            if begin >= 0:
+                yield self.layout.offset_of(begin), (after - begin) * size
+            begin, after = inode, inode + 1
+        yield self.layout.offset_of(begin), (after - begin) * size
 
 
 class _Reader:

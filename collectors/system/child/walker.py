@@ -7,7 +7,7 @@ from time import monotonic
 
 from collectors.system.child import TimeUp, open_below, open_root, send
 from collectors.system.child.descent import Descent
-from collectors.system.child.inode_figures import open_figures
+from collectors.system.child.inode_figures import open_figures, settled_before
 from collectors.system.child.inodes import open_tables
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import Scale, WalkerTotals, under_way
@@ -58,8 +58,11 @@ class Walker:
         used_inodes = room.f_files - room.f_ffree
         scale = Scale(max(_LARGE_LEAST_BLOCKS, used_blocks // _LARGE_SHARE), -(-used_inodes // _LARGE_SHARE))
         self._books = WalkerTotals(self._known.host, scale, frozenset(request["tracked"]), self._tables)
+        self._same = request["fsid"] == self._fsid
+        self._settled = request["settled"] if self._same else (0, 0)
         if device is not None and self._tables is not None:
-            self._books.figures = open_figures(self._tables, device[1], scale.blocks)
+            settled, self._settled = settled_before(device[1], self._settled)
+            self._books.figures = open_figures(self._tables, settled, scale.blocks)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
@@ -89,8 +92,7 @@ class Walker:
 
     def _look_around(self) -> None:
         survey = Survey(self._root, self._known, self._tables)
-        same = self._request["fsid"] == self._fsid
-        kept, kept_parts = (self._request["kept"], self._request["kept_parts"]) if same else ({}, {})
+        kept, kept_parts = (self._request["kept"], self._request["kept_parts"]) if self._same else ({}, {})
         for path in self._request["covered"]:
             survey.mountpoint(os.fsdecode(path), self._whole)
         for index, place in enumerate(self._request["units"]):
@@ -108,7 +110,7 @@ class Walker:
             self._todo.insert(0, ("", self._known.host, True))
         self._books.finished += survey.failed
         found = survey.kept, survey.gone, survey.same, [os.fsencode(path) for path in parts]
-        send(("found", self._whole, self._fsid, self._room, *found))
+        send(("found", self._whole, self._fsid, self._settled, self._room, *found))
 
     def _parts(self) -> list[str]:
         """Of the host's own files, where they can be remembered, and where it is known by path what lies in units."""

@@ -46,7 +46,7 @@ _FIGURE = LayerFigure(
     measured_at=10.0,
 )
 _LINKS = LinkSet((UnitId("overlay2/a"), UnitId("overlay2/b")), ((16, 9), (16, 9)), 1, True, "eJzjYIAAAAAoAAE=")
-_LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2}, (_LINKS,))
+_LAYERS = LayerCache(1 << 63, {UnitId("overlay2/a"): _FIGURE, UnitId("overlay2/b"): _FIGURE}, {8: 2}, (_LINKS,), (7, 8))
 _UNITS = tuple(UnitId(name) for name in ("a", "b", "<chunk tree>"))
 _TABLE = Table(_UNITS, (0b001, 0b101), (60, 2**60), (0, 16384), (2**70, 0), (3, 4), (60, 2**61), (0, 32768))
 _MEASURED = Measured(
