@@ -74,8 +74,6 @@ def read_only_here(feed: Feed, *, asked: bool) -> bool:
 
 # Not 1 or 2: those are a warning and a critical to whoever calls this; also where it did not end by a key.
 _DEFECT = 3
-
-
 # A terminal that is gone takes no farewell, and a scan may be waiting for the kernel.
 _GRACE_S = 2.0
 
@@ -118,8 +116,7 @@ def run(
 
     `theme` "dark", "light", "colour-blind", "ansi" or None: the last one chosen, else what the terminal can do.
     `choices`: the file that they are kept in; None: they are not. `hosts`: of several the name and feed of each;
-    `feed` is then the first. `rings`: the terminal does when one becomes critical.
-    `drawn`: the first frame stands on the second screen.
+    `feed` is then the first. `rings`: the terminal does when one becomes critical. `drawn`: the first frame stands.
     """
     web = in_browser()
     charset = Charset.FULL if web else charset_of(getattr(sys.__stderr__, "encoding", None), os.environ.get("TERM", ""))
@@ -157,7 +154,12 @@ class HostSource:
     """What `tui.feed.live.LiveSource` asks for, from the command line's arguments."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
+        from collectors.cli import command_line, preflight
+        from collectors.pipeline import load
+
+        load()  # its methods run in several threads
         self._arguments = arguments
+        self._preflight, self._configured = preflight, command_line.load
         self._last: Survey | None = None
         self._age_lifted = False
         self._live: LiveMachine | None = None
@@ -292,9 +294,7 @@ class HostSource:
         return outcome
 
     def _options(self) -> Options:
-        from collectors.cli import command_line, preflight
-
         arguments = copy(self._arguments)
         if self._age_lifted:
             arguments.min_age = 0.0
-        return preflight.options(arguments, command_line.load(arguments.config))
+        return self._preflight.options(arguments, self._configured(arguments.config))

@@ -21,7 +21,7 @@ from collectors.cli.signals import complain, discard_stdout
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request
 from collectors.model.settings import Settings
-from collectors.pipeline import FinishedRun, Options, begin, remember, survey
+from collectors.pipeline import FinishedRun, Options, begin, load, remember, survey
 from collectors.system import folders
 from collectors.system.deadline import Host, this_host
 from collectors.system.folders import is_special, journal_folder, replace_whole
@@ -160,6 +160,7 @@ def _each_finished(begun: Sequence[Callable[[], FinishedRun]]) -> list[FinishedR
         return [begun[0]()]
     from concurrent.futures import ThreadPoolExecutor
 
+    load()
     with ThreadPoolExecutor(len(begun), thread_name_prefix="host") as pool:
         return list(pool.map(lambda finish: finish(), begun))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collectors.planning.what_if import WhatIf
     from collectors.probe import Wish
 
-__all__ = ["FinishedRun", "Options", "Progress", "begin", "judged_again", "remember", "survey", "what_if"]
+__all__ = ["FinishedRun", "Options", "Progress", "begin", "judged_again", "load", "remember", "survey", "what_if"]
 
 # For judging and printing.
 _KEEP_S = 0.5
@@ -74,7 +74,7 @@ def survey(options: Options, on_progress: Callable[[Progress], None] | None = No
 def begin(options: Options, on_progress: Callable[[Progress], None] | None = None) -> Callable[[], FinishedRun]:
     """Begin to look. What is returned loads what judges, waits for what was seen, and judges it.
 
-    Two threads must not load it: of a package and a module inside it, each would wait for what the other has begun.
+    One thread may do so at a time, or `load` comes first.
     """
     recalled: Future[tuple[Memory, Ruling]] = Future()
 
@@ -84,6 +84,17 @@ def begin(options: Options, on_progress: Callable[[Progress], None] | None = Non
 
     looked = soon("look", lambda: _look(options, part if on_progress else None))
     return lambda: _finish(options, looked, recalled, on_progress)
+
+
+def load() -> None:
+    """Load what judges and remembers, before several threads would at once.
+
+    Of a package and a module inside it each would wait for what another has begun, until Python lets both go on with
+    half of it.
+    """
+    from collectors.journal import appending, reading, vault  # noqa: F401
+    from collectors.ledger import bills  # noqa: F401
+    from collectors.pipeline import image_history, judge, live, memory, run_record  # noqa: F401
 
 
 def _finish(
@@ -173,7 +184,7 @@ def remember(outcome: FinishedRun, options: Options, actions: tuple[Action, ...]
     """Write the run to the journal and its open tasks to the vault. What did not go as asked, one sentence each."""
     from collectors.journal.appending import Place, append
     from collectors.journal.vault import keep
-    from collectors.pipeline.remember import bullets, record_of, tasks
+    from collectors.pipeline.run_record import bullets, record_of, tasks
     from collectors.report import formatting
 
     notes: list[str] = []

@@ -35,3 +35,28 @@ def test_a_run_loads_only_what_it_needs(tmp_path: Path) -> None:
     loaded = loaded_by_a_run(tmp_path)
     assert sorted(name for name in NOT_NEEDED if name in loaded) == []
     assert len(loaded) <= MOST_MODULES, f"{len(loaded)} modules: what is new, and can it be loaded when it is needed?"
+
+
+_DASHBOARD = """
+import sys
+from collectors.cli.command_line import parser
+from tui.launch import HostSource
+source = HostSource(parser("ullage").parse_args(sys.argv[1:]))
+before = set(sys.modules)
+for turn in range(2):
+    source.journal_runs()
+    source.survey(lambda *report: None, lambda: False)
+    source._journaled_s = None  # as if that had been ten minutes ago
+print(*(name for name in sys.modules if name.startswith("collectors.") and name not in before))
+"""
+
+
+def test_what_scans_and_what_reads_the_journal_load_nothing_of_one_another_in_their_threads(tmp_path: Path) -> None:
+    """Two threads that load a package and a module of it stand in each other's way: one of them got half of it."""
+    (tmp_path / "root").mkdir()
+    with engine("26.1.5-overlay2") as server:
+        words = ["--host", server.url, "--docker-root", f"{tmp_path}/root", "--journal", f"{tmp_path}", "--no-state"]
+        code = [sys.executable, "-c", _DASHBOARD, *words, "--deadline", "5"]
+        ended = subprocess.run(code, capture_output=True, text=True, check=True)
+    looks = ("collectors.engine.", "collectors.drivers.", "collectors.filesystems.")
+    assert [name for name in ended.stdout.split() if not name.startswith(looks)] == []

@@ -13,7 +13,7 @@ from collectors.model.report import TrendView
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline.judge import Ruling, judge, report
 from collectors.pipeline.memory import Memory
-from collectors.pipeline.remember import record_of
+from collectors.pipeline.run_record import record_of
 from tests.judgement.draw import SHAPES, draw
 from tests.judgement.host import Host
 from tests.judgement.key import labels

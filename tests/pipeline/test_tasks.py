@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from collectors.model.plan import Severity
-from collectors.pipeline.remember import tasks
+from collectors.pipeline.run_record import tasks
 from collectors.report import formatting
 from tests.tui.incident import incident
 

@@ -16,7 +16,7 @@ from collectors.journal.appending import compose
 from collectors.journal.vault import keep
 from collectors.model.plan import Finding, Severity
 from collectors.model.report import Report
-from collectors.pipeline.remember import bullets, tasks
+from collectors.pipeline.run_record import bullets, tasks
 from collectors.report import document, text
 from tests.hostile import NAME, check_journal, check_page, check_task, hidden_in
 from tests.tui.shapes import HOSTILE, hostile

@@ -21,7 +21,7 @@ from collectors.model.reading import Exact
 from collectors.model.settings import Rules, Settings, Thresholds
 from collectors.pipeline import survey
 from collectors.pipeline.judge import close_books, judge, report
-from collectors.pipeline.remember import bullets, record_of
+from collectors.pipeline.run_record import bullets, record_of
 from collectors.report import document, text
 from collectors.report.recording import dump
 from tui.view_models import NO_HISTORY, Frame
