@@ -98,14 +98,15 @@ class _Trees:
 
 
 def _by_owner(books: Books, occupancy: Occupancy) -> Mapping[Owner, int]:
-    """A unit that nobody owns is a thing by itself."""
+    """A unit that nobody owns is a thing by itself, and of the host a path."""
     found = Counter[Owner]()
     for release in books.releases:
         for owner in filter(None, [charged_alone(release.owners)]):
             found[owner] += release.tree_bytes
     for share in occupancy.shares:
         for holder in share.holders if len(share.holders) == 1 else ():
-            found[Owner(OwnerKind.UNIT, holder)] += share.tree_bytes
+            for kind in (OwnerKind.UNIT, OwnerKind.PATH):
+                found[Owner(kind, holder)] += share.tree_bytes
     return found
 
 

@@ -88,6 +88,17 @@ def test_files_outside_subvolumes_are_a_holder_of_their_own_and_no_part_of_the_f
     assert first.owner is None
 
 
+def test_a_directory_of_the_host_whose_leaves_are_its_own_is_named_by_its_path() -> None:
+    thumbs = replace(unit("/srv/thumbs", UnitKind.HOST), path="/srv/thumbs")
+    shares = (Share(frozenset({thumbs.id}), 900 * MIB, 900 * MIB, None), Share(frozenset({MAILS.id}), GIB, 5, None))
+    facts = btrfs(data=(), metadata=(GIB, GIB), rows=((20 * MIB, ("",)),), copies=2)
+    one = study((thumbs, MAILS), Exact(occupancy(shares), HERE), used=50 * GIB, total=100 * GIB, own=60 * MIB)
+    one = replace(one, filesystem_facts=Exact(facts, HERE))
+    made = account(snapshot(one), one)
+    ranking = rank(one, made.ledger, made.books, TrendView(0, None, (), (), (), (), "", 0), Resource.CHUNKS)
+    assert [(first.name, charged(first.bytes)) for first in ranking.holders[:1]] == [("/srv/thumbs", 900 * MIB)]
+
+
 def test_where_tree_blocks_were_not_seen_the_verdict_is_about_bytes() -> None:
     ranking = holders(seen=False)
     assert ranking.resource is Resource.BYTES
