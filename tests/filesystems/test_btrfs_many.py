@@ -22,13 +22,16 @@ CEILING_BYTES = 4 * 32  # for each extent: what extents.py promises
         trees.Shape(subvolumes=3, extents=3_000, runs=6, widest=2),
         trees.Shape(subvolumes=600, extents=20_000, runs=300, widest=1),
         trees.Shape(subvolumes=1_000, extents=100_000, runs=1_900, widest=700),
+        trees.Shape(subvolumes=300, extents=0, runs=0, widest=0, form="chain"),
+        trees.Shape(subvolumes=400, extents=2_000, runs=0, widest=0, form="star"),
+        trees.Shape(subvolumes=400, extents=0, runs=0, widest=30, form="forest"),
     ],
 )
 def test_every_set_of_subvolumes_holds_what_was_made(shape: trees.Shape, tmp_path: Path) -> None:
     trees.make(tmp_path / "image", shape)
     found = walk.walked_image(tmp_path / "image")
     walk.check(shape, found, table.holdings(found.table))
-    if shape.subvolumes == 1_000:
+    if shape.runs == 1_900:
         assert walk.memberships(found.table) > table._LARGE, "this was to be summed as a matrix of bits"
 
 

@@ -42,6 +42,17 @@ def test_an_extent_is_held_by_all_who_refer_to_it(pairs: list[tuple[int, int]], 
     assert found.tolist() == sorted(held)
 
 
+@given(st.lists(st.sets(st.integers(0, 6), min_size=1), min_size=1, max_size=20))
+def test_sets_that_differ_in_the_highest_bits_of_words_are_told_apart(held: list[set[int]]) -> None:
+    """Hundreds of holders: one hash of all words, whatever its factor, once took each of these for the others."""
+    sets = RootSets()
+    rows = [(place, sets.number(1 << 64 * word + 63)) for place, words in enumerate(held) for word in words]
+    places, numbers = np.array(rows, I64).T
+    _, unions = sets.united([(places.astype(U64), places.astype(U64), numbers)])
+    expected = [sum(1 << 64 * word + 63 for word in words) for words in held]
+    assert [sets.masks[number] for number in unions.tolist()] == expected
+
+
 @given(references, st.lists(st.integers(0, 60), max_size=4))
 def test_extents_count_once_however_they_arrive(pairs: list[tuple[int, int]], cuts: list[int]) -> None:
     sets = RootSets()

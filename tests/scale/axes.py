@@ -217,4 +217,26 @@ AXES = (
         "Made trees, a million extents, four runs of leaves for each subvolume, each run held by up to 200.",
         _walks(lambda n: trees.Shape(max(1, n), 1_000_000, max(1, 4 * n), 200)),
     ),
+    Axis(
+        "btrfs snapshots in a chain",
+        _halves(4_000),
+        "walk and table",
+        "Made trees; each snapshot has a leaf more than its source, so the n-th leaf is held by all from the n-th on:\n"
+        "holders of all sets grow with the square, 8 million for 4,000, and their rows with them.",
+        _walks(lambda n: trees.Shape(max(1, n), 0, 0, 0, "chain")),
+    ),
+    Axis(
+        "btrfs subvolumes in a star",
+        _halves(10_000),
+        "walk and table",
+        "Made trees; all hold one run of leaves, and each a leaf of its own.",
+        _walks(lambda n: trees.Shape(max(1, n), 3_000, 0, 0, "star")),
+    ),
+    Axis(
+        "btrfs subvolumes in a forest",
+        _halves(10_000),
+        "walk and table",
+        "Made trees; chains of fifty snapshots each.",
+        _walks(lambda n: trees.Shape(max(1, n), 0, 0, 50, "forest")),
+    ),
 )

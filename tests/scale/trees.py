@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from crc32c import crc32c
@@ -44,12 +45,17 @@ Item = tuple[tuple[int, int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`runs` of leaves; each is held by up to `widest` neighbouring subvolumes."""
+    """`runs` of leaves; each is held by up to `widest` neighbouring subvolumes: which of them, `form` says.
+
+    By chance; as a chain of snapshots, each with a leaf more than its source; as a star, of which all have one run and
+    each a leaf of its own; as a forest of chains, each `widest` long.
+    """
 
     subvolumes: int
     extents: int
     runs: int
     widest: int
+    form: Literal["chance", "chain", "star", "forest"] = "chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ class Run:
 
 def runs(shape: Shape) -> list[Run]:
     """The same for the same shape."""
+    if shape.form == "chance":
+        return _by_chance(shape)
+    last = shape.subvolumes - 1
+    if shape.form == "star":
+        common = Run(0, last, max(1, shape.extents // FILES_PER_LEAF), 0)
+        return [common, *(Run(number, number, 1, 0) for number in range(shape.subvolumes))]
+    length = shape.widest if shape.form == "forest" else shape.subvolumes
+    return [Run(at, min(last, at - at % length + length - 1), 1, 0) for at in range(shape.subvolumes)]
+
+
+def _by_chance(shape: Shape) -> list[Run]:
     rng = random.Random(1)
     leaves = max(shape.runs, shape.extents // FILES_PER_LEAF)
     found: list[Run] = []

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from collectors.filesystems.btrfs import ioctl
@@ -55,12 +55,22 @@ def check(made: trees.Shape, found: Measured, holdings: Sequence[Holding]) -> No
     sets: dict[int, int] = {}
     for mask, held in zip(found.table.masks, found.table.data, strict=True):
         if held:
-            sets[sum(1 << place[unit] for n, unit in enumerate(found.table.units) if mask >> n & 1)] = held
+            sets[sum(1 << place[found.table.units[bit]] for bit in _bits(mask))] = held
     expected = trees.truth(made)
     assert sets == expected
-    referenced = {one.unit: one.referenced_data_bytes for one in holdings}
-    for name, number in place.items():
-        assert referenced[UnitId(name)] == sum(held for mask, held in expected.items() if mask >> number & 1), name
+    referenced = [0] * made.subvolumes
+    for mask, held in expected.items():
+        for number in _bits(mask):
+            referenced[number] += held
+    told = {one.unit: one.referenced_data_bytes for one in holdings}
+    assert {name: told[UnitId(name)] for name in names} == dict(zip(names, referenced, strict=True))
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ _AT_ONCE = 1 << 16  # of addresses
 _LENGTH_BITS = 16
 _MOST_WORDS = 1 << 22  # of unions, at a time
 _WORD_BITS = 64
+_HALF_WORD = np.uint64(32)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -100,7 +101,8 @@ def _distinct(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.i
     while True:
         mixed = words[0]
         for word in words[1:]:
-            mixed = mixed * factor + word
+            # Without the shift, the highest bit of each word would count the same, whatever the factor.
+            mixed = (mixed ^ mixed >> _HALF_WORD) * factor + word
         _, first, back = np.unique(mixed, return_index=True, return_inverse=True)
         if all((word[first][back] == word).all() for word in words):
             return first, back
