@@ -114,22 +114,61 @@ def drawn_trees(draw: st.DrawFn) -> tuple[dict[int, int], dict[int, int]]:
     return parents, rules
 
 
-@settings(max_examples=200)
+def splitter_of(parents: dict[int, int], rules: dict[int, int], sets: RootSets) -> Splitter:
+    """Of one subvolume, that has the bit 0, with all its names entered; the bit 5 is for inode 999, which has none."""
+    splitter, links = Splitter((PathSplit(0, rules, {999: 5}),), sets), list(parents.items())
+    splitter.add_links(
+        np.full(len(links), sets.number(1), I64),
+        np.array([inode for inode, _ in links], U64),
+        np.array([parent for _, parent in links], U64),
+        np.zeros(len(links), np.uint8),
+    )
+    return splitter
+
+
+def rule_above(inode: int, parents: dict[int, int], rules: dict[int, int]) -> int:
+    """The bit of the deepest rule above an inode; 0 where there is none."""
+    while inode not in rules and inode in parents and inode != 256:
+        inode = parents[inode]
+    return rules.get(inode, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn_trees(), st.data())
+def test_a_leaf_goes_with_the_rule_that_all_of_its_inodes_lie_below(
+    tree: tuple[dict[int, int], dict[int, int]], data: st.DataObject
+) -> None:
+    parents, rules = tree
+    sets = RootSets()
+    splitter = splitter_of(parents, rules, sets)
+    mine, shared = sets.number(1), sets.number(1 | 1 << 9)
+    known = sorted(parents)
+    ends = data.draw(st.lists(st.tuples(st.sampled_from(known), st.sampled_from(known), st.booleans()), max_size=20))
+    leaves = [(min(a, b), max(a, b), both) for a, b, both in ends]
+    counted, found, expected = SetCounts(), ExtentTable(sets), dict[int, int]()
+    for first, last, both in leaves:
+        holders, copies = np.array([shared if both else mine], I64), np.array([2], U64)
+        counted.add_blocks(holders, copies)
+        splitter.add_leaves(holders, np.array([first], U64), np.array([last], U64), copies)
+        bits = {rule_above(inode, parents, rules) for inode in known if first <= inode <= last}
+        mask = 1 << (bits.pop() if len(bits) == 1 else 0) | (1 << 9 if both else 0)
+        expected[mask] = expected.get(mask, 0) + 1
+    splitter.settle(found, counted)
+    assert {sets.masks[number]: count for number, count in counted.blocks.items() if count} == expected
+    assert {sets.masks[n]: count for n, count in counted.copies.items() if count} == {
+        m: 2 * n for m, n in expected.items()
+    }
+
+
+@settings(max_examples=200, deadline=None)
 @given(drawn_trees(), st.data())
 def test_the_deepest_rule_above_an_inode_holds_its_extents(
     tree: tuple[dict[int, int], dict[int, int]], data: st.DataObject
 ) -> None:
     parents, rules = tree
     sets = RootSets()
-    splitter = Splitter((PathSplit(0, rules, {999: 5}),), sets)
+    splitter = splitter_of(parents, rules, sets)
     mine, shared = sets.number(1), sets.number(1 | 1 << 9)
-    links = list(parents.items())
-    splitter.add_links(
-        np.full(len(links), mine, I64),
-        np.array([inode for inode, _ in links], U64),
-        np.array([parent for _, parent in links], U64),
-        np.zeros(len(links), np.uint8),
-    )
     extents = data.draw(st.lists(st.tuples(st.sampled_from([*parents, 999]), st.booleans()), max_size=20))
     places = np.arange(1, len(extents) + 1, dtype=U64) * U64(4096)
     splitter.add_extents(
@@ -143,10 +182,7 @@ def test_the_deepest_rule_above_an_inode_holds_its_extents(
     splitter.settle(found, SetCounts())
     expected: dict[int, int] = {}
     for inode, both in extents:
-        at = inode
-        while at not in rules and at in parents and at != 256:
-            at = parents[at]
-        mask = 1 << (5 if inode == 999 else rules.get(at, 0)) | (1 << 9 if both else 0)
+        mask = 1 << (5 if inode == 999 else rule_above(inode, parents, rules)) | (1 << 9 if both else 0)
         expected[mask] = expected.get(mask, 0) + 4096
     assert {
         sets.masks[number]: size for number, size in enumerate(found.bytes_by_set(Copies([]))[0]) if size

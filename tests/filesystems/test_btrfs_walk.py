@@ -54,6 +54,8 @@ def test_the_books_of_the_walked_commit_close(shape: str, tmp_path: Path) -> Non
 def test_splitting_moves_bytes_and_makes_none(shape: str, tmp_path: Path) -> None:
     whole, split = (replay.walk(tmp_path, replay.blocks(shape), rules) for rules in ((), replay.RULES))
     assert sum(split.table.data) == sum(whole.table.data)
+    for column in ("metadata", "metadata_disk"):
+        assert sum(getattr(split.table, column)) == sum(getattr(whole.table, column))
     assert sum(split.table.apparent) == sum(whole.table.apparent)
     assert sum(split.table.inodes) == sum(whole.table.inodes)
     assert split.bookend_bytes == whole.bookend_bytes

@@ -101,7 +101,8 @@ class Splitter:
         while self._inodes:
             sets, inodes, apparent = self._inodes.pop()
             tally.add_inodes(self._renamed(sets, inodes, maps), _wide(apparent))
-        for leaves, first, last, copies in self._leaves:
+        if self._leaves:  # all at once: the inodes are gone through for each time
+            leaves, first, last, copies = (np.concatenate(column) for column in zip(*self._leaves, strict=True))
             tally.move_blocks(leaves, self._of_leaves(leaves, first, last, maps), copies)
 
     def _of_leaves(self, sets: I64, first: U64, last: U64, maps: list[tuple[int, tuple[U64, I64]]]) -> I64:
