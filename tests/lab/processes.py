@@ -117,6 +117,9 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
+_ENGINES = (b"dockerd", b"containerd", b"podman", b"conmon")
+
+
 def _is_a_users(pid: int) -> bool:
     """Does it run as the labs' own user, or as one of the ids in that user's namespaces?"""
     try:
@@ -138,7 +141,7 @@ def of_lab(base: Path, cgroup: str) -> set[Process]:
     mine = set[int]()
     for pid in parents:
         arguments = _read(pid, "cmdline").split(b"\0")
-        is_engine = b"dockerd" in arguments[0] or b"containerd" in arguments[0] or b"podman" in arguments[0]
+        is_engine = any(name in arguments[0] for name in _ENGINES)
         is_mine = is_engine and any(below in argument for argument in arguments)
         if is_mine or group in _read(pid, "cgroup") or (_is_a_users(pid) and below in _read(pid, "mountinfo")):
             mine.add(pid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,9 @@ from collectors.model.ledger import Category
 from collectors.model.plan import Risk
 from collectors.model.reading import Exact, Unavailable, charged
 from collectors.reclaim import Ended
-from tests.lab import Lab
-from tests.lab.messes._write import random_file
+from tests.lab import Lab, engines, processes
+from tests.lab.commands import run
+from tests.lab.measure import used_bytes
 from tests.lab.require import require_machine
 from tests.ledger.coverage import of_engine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds
@@ -35,7 +36,7 @@ def lab() -> Iterator[Lab]:
 
 def test_a_build_that_was_ended_is_named_and_the_build_cache_is_not_called_empty(lab: Lab, tmp_path: Path) -> None:
     """The working container of a build lies in the store, and Podman does not list it."""
-    made = external_container(lab, 13 * MIB)
+    made = a_killed_build(lab, 13 * MIB)
     report = Reclaiming(lab, tmp_path).look().report
     assert report.ledger is not None
     cache = report.ledger.row(Category.BUILD_CACHE)
@@ -44,30 +45,37 @@ def test_a_build_that_was_ended_is_named_and_the_build_cache_is_not_called_empty
     (left,) = [item for item in report.ledger.items[Category.CONTAINERS] if item.state == NOT_KNOWN]
     assert left.name == made
     assert charged(left.referenced) >= 13 * MIB
-    (found,) = [finding for finding in report.findings if finding.rule == other_stores.UNKNOWN_ID]
-    assert "podman rm --storage" in found.remedy
     assert all("docker " not in one.remedy for one in report.findings)
+    (found,) = [finding for finding in report.findings if finding.rule == other_stores.UNKNOWN_ID]
+    assert "podman rm --storage --force NAME" in found.remedy
+    before = used_bytes(lab.mount)
+    run(*podman(lab), "rm", "--storage", "--force", made)
+    assert before - used_bytes(lab.mount) == pytest.approx(charged(left.referenced), abs=64 << 10)
 
 
-def external_container(lab: Lab, size_bytes: int) -> str:
-    """As `podman build` leaves its working container when it is killed: a row of the store's own, and a layer."""
-    root, name = lab.docker_root, "base-working-container"
-    lab.stop_engine()
-    layer, container = ("7a" * 32, "7b" * 32)
-    for part, stem, row in (
-        ("layers", "layers", {"id": layer, "created": "2026-01-01T00:00:00Z", "flags": {}}),
-        ("containers", "containers", {"id": container, "names": [name], "layer": layer, "metadata": "{}",
-                                      "created": "2026-01-01T00:00:00Z", "flags": {}}),
-    ):  # fmt: skip
-        path = root / f"overlay-{part}" / f"{stem}.json"
-        path.write_text(json.dumps([*json.loads(path.read_text()), row]))
-    for folder in ("diff", "work", "merged"):
-        (root / "overlay" / layer / folder).mkdir(parents=True)
-    (root / "overlay" / layer / "link").write_text("EXTERNALEXTERNALEXTERNALEX")
-    (root / "overlay/l/EXTERNALEXTERNALEXTERNALEX").symlink_to(f"../{layer}/diff")
-    random_file(root / "overlay" / layer / "diff/big", size_bytes)
-    lab.start_engine()
-    return name
+def podman(lab: Lab) -> tuple[str, ...]:
+    """The words that start the client in the very place where the lab's service lives."""
+    words = engines.command("podman", lab.driver, lab._engine.place, "none")
+    return ("nsenter", "--mount", "--target", str(lab.pid), *words[words.index("podman") : words.index("system")])
+
+
+def a_killed_build(lab: Lab, size_bytes: int) -> str:
+    """`podman build`, ended outright while it writes: its working container stays. Gives back that one's name."""
+    context = lab.base / "context"
+    context.mkdir()
+    script = f"head -c {size_bytes} /dev/urandom > /big; sleep 1000"
+    (context / "Dockerfile").write_text(f"FROM base:1\nRUN {script}\n")
+    limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+    lab.spawn(*podman(lab), "build", "--network", "host", "--isolation", "chroot", *limits, str(context))
+    end = time.monotonic() + 60
+    while not any(big.stat().st_size == size_bytes for big in lab.docker_root.glob("overlay/*/diff/big")):
+        assert time.monotonic() < end, (lab.base / "spawned.log").read_text()
+        time.sleep(0.05)
+    building = {
+        one for one in processes.of_lab(lab.base, "none") if b"build" in Path(f"/proc/{one.pid}/cmdline").read_bytes()
+    }
+    assert processes.end(building) == set()
+    return "base-working-container"
 
 
 def test_unused_images_go_and_everything_held_or_named_stays(lab: Lab, tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
         "no engine makes a thing of this name under its root: move it to another disk, or remove it",
     ),
 }
-_EXTERNAL = "left by a build that was ended: podman ps --external shows it, podman rm --storage NAME removes it"
+_EXTERNAL = (
+    "of a build that runs, or was ended: podman ps --external shows it, podman rm --storage --force NAME removes it"
+)
 _IMAGELESS = "no image that the engine lists has this layer: pull or load what it was of again, then remove that"
 _NOBODYS = "no container stands behind it: who made it knows its name, ctr --namespace moby snapshots ls shows it"
 
