@@ -132,6 +132,8 @@ _END_LABEL = "containerd.io/gc.expire"
 # BuildKit names a record's auxiliary leases and snapshots after the record.
 _BUILD_SUFFIXES = ("-variants", "-view")
 
+# What else than an image another client may have: such an owner is called by it, and then by its own name.
+ANOTHERS_CONTAINER, ANOTHERS_SNAPSHOT = "container", "snapshot"
 Node = tuple[str, str]  # ("content", digest) or (snapshotter, key)
 _CONTENT = "content/"  # no snapshotter is called that: a name holds no slash
 
@@ -162,10 +164,22 @@ def holders(
                 seen.add(node)
                 found[node].add(owner)
                 queue.extend(_edges(namespace, node, flat))
+    if not own and namespace.name != DOCKER_NAMESPACE:
+        _of_another_client(namespace, found)
     return NamespaceHolders(
         content={key: frozenset(owners) for (kind, key), owners in found.items() if kind == _CONTENT},
         snapshots={node: frozenset(owners) for node, owners in found.items() if node[0] != _CONTENT},
     )
+
+
+def _of_another_client(namespace: Namespace, found: defaultdict[Node, set[Owner]]) -> None:
+    """Put right in place: what an image has is that image's, whatever stands on it; the rest has at least a name."""
+    label = Owner(OwnerKind.LEASE, f"{namespace.name}/{_ROOT_LABEL}")
+    for node in namespace.snapshots:
+        held = found[node] - {label}
+        alone = Owner(OwnerKind.CONTAINERD, f"{namespace.name}/{ANOTHERS_SNAPSHOT} {node[1]}")
+        images = {owner for owner in held if f"/{ANOTHERS_CONTAINER} " not in owner.id}
+        found[node] = images or held or {alone}
 
 
 def ends(namespaces: Iterable[Namespace]) -> Mapping[str, datetime]:
@@ -213,11 +227,9 @@ def _roots(
         yield owner, [(_CONTENT, image.digest)], False
     for name, container in namespace.containers.items():
         if container.snapshotter and container.key:
-            yield (
-                Owner(OwnerKind.CONTAINER, container_id(namespace, name)),
-                [(container.snapshotter, container.key)],
-                False,
-            )
+            another = Owner(OwnerKind.CONTAINERD, f"{namespace.name}/{ANOTHERS_CONTAINER} {name}")
+            owner = Owner(OwnerKind.CONTAINER, container_id(namespace, name)) if ours else another
+            yield owner, [(container.snapshotter, container.key)], False
     # A container's snapshots are named after it; a lease of the same name holds them as well.
     for node in namespace.snapshots:
         name = node[1].removesuffix("-init")

@@ -248,6 +248,8 @@ def _directories(
 
 
 def _kind(key: str, row: SnapshotDirectory, owners: frozenset[Owner], building: frozenset[str]) -> UnitKind:
+    if any(owner.kind is OwnerKind.CONTAINERD for owner in owners):
+        return UnitKind.IMAGE_LAYER  # another client's, a container's too: none of ours writes to it
     if any(owner.kind is OwnerKind.CONTAINER and key.startswith(owner.id.rpartition("/")[2]) for owner in owners):
         return UnitKind.INIT_LAYER if key.endswith(_INIT) else UnitKind.WRITABLE_LAYER
     if any(owner.kind is OwnerKind.IMAGE for owner in owners):

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from collectors.ledger.charge import PRECEDENCE
 from collectors.ledger.item_builder import CLAIMED
-from collectors.ledger.unlisted import LEASED
+from collectors.ledger.unlisted import ANOTHER_CLIENTS, LEASED
 from collectors.model import Owner, OwnerKind, dataclass
 from collectors.model.engine import repository_of
 from collectors.model.ledger import Books, Category, Item, Ledger, Row
@@ -226,7 +226,8 @@ def _path(item: Item) -> tuple[str, str]:
 
 def _of_containerd(item: Item) -> tuple[str, str]:
     space, _, name = item.name.partition("/")
-    return f"image {name}", f"in containerd's namespace {space}"
+    what = "" if name.partition(" ")[0] in ANOTHER_CLIENTS else "image "
+    return f"{what}{name}", f"in containerd's namespace {space}"
 
 
 def _leased(item: Item) -> tuple[str, str]:

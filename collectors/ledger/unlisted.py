@@ -259,8 +259,9 @@ def _rest(desk: Desk, count: int) -> Item:
 
 # What is told of by owner, not by directory: an image of another client is many of them.
 IN_GROUPS = frozenset({OwnerKind.STORE, OwnerKind.CONTAINERD, OwnerKind.LEASE})
-ANOTHER_CLIENT, LEASED = "another client's image", "held by a containerd lease that ends"
-_STATES = {OwnerKind.CONTAINERD: ANOTHER_CLIENT, OwnerKind.LEASE: "held by a containerd lease"}
+LEASED = "held by a containerd lease that ends"
+ANOTHER_CLIENTS = {thing: f"another client's {thing}" for thing in ("image", "container", "snapshot")}
+_STATES = {OwnerKind.LEASE: "held by a containerd lease"}
 
 
 def grouped(desk: Desk) -> Iterable[Item]:
@@ -270,6 +271,8 @@ def grouped(desk: Desk) -> Iterable[Item]:
     for owner, unit in _groups(desk.study.units).items():
         place, _, name = owner.id.rpartition(": ") if owner.kind is OwnerKind.STORE else ("", "", owner.id)
         state = LEASED if owner.id in ends else _STATES.get(owner.kind, unit.kind.value)
+        if owner.kind is OwnerKind.CONTAINERD:
+            state = ANOTHER_CLIENTS.get(name.partition("/")[2].partition(" ")[0], ANOTHER_CLIENTS["image"])
         yield desk.item(owner, category_of(unit), name, state=state, free=None, owner=place or unit.path)
 
 

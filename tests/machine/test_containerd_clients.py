@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collectors.causes import engine_leftovers, other_stores
-from collectors.ledger.unlisted import ANOTHER_CLIENT, NOT_KNOWN
+from collectors.ledger.unlisted import ANOTHER_CLIENTS, NOT_KNOWN
 from tests.bench.explain import preflight
 from tests.lab import Lab
 from tests.lab.commands import run
@@ -22,11 +23,11 @@ pytestmark = pytest.mark.machine
 FOREIGN = "registry.example/foreign:1"
 
 
-@pytest.fixture(scope="module")
-def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
+@pytest.fixture(scope="module", params=["26.1", "28.5"])
+def told(request: pytest.FixtureRequest) -> Iterator[tuple[Lab, dict[str, Any]]]:
     require_machine()
     try:
-        lab = Lab.up(driver="containerd", engine="26.1", mess="empty", size_mib=1024)
+        lab = Lab.up(driver="containerd", engine=request.param, mess="empty", size_mib=1024)
     except NoSuchEngine as error:
         pytest.skip(str(error))
     with lab:
@@ -36,7 +37,10 @@ def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
         lab.docker("save", "--output", str(image), FOREIGN)
         lab.docker("rmi", FOREIGN)
         ctr(lab, "default", "images", "import", "--all-platforms", str(image))
-        an_active_snapshot(lab, 17 * MIB)
+        a_snapshot(lab, "default", 11 * MIB)
+        ctr(lab, "default", "containers", "create", "--snapshotter", "overlayfs", FOREIGN, "theirs")
+        random_file(layers(lab)[-1] / "fs/own", 7 * MIB)
+        a_snapshot(lab, "moby", 17 * MIB)
         an_ingest(lab, 9 * MIB)
         yield lab, preflight(lab)
 
@@ -46,11 +50,16 @@ def ctr(lab: Lab, namespace: str, *words: str) -> str:
     return run("ctr", "--address", socket, "--namespace", namespace, *words)
 
 
-def an_active_snapshot(lab: Lab, size_bytes: int) -> None:
-    """No container stands behind it: as a builder that was ended leaves one."""
-    mounted = ctr(lab, "moby", "snapshots", "--snapshotter", "overlayfs", "prepare", "--target", "/nowhere", "left")
-    folder = next(word for word in mounted.replace(",", " ").split() if word.endswith("/fs"))
-    random_file(lab.docker_root / folder.partition("/docker/")[2].removeprefix("upperdir=") / "big", size_bytes)
+def layers(lab: Lab) -> list[Path]:
+    """The directories of all snapshots, the youngest last."""
+    folder = lab.docker_root / "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots"
+    return sorted(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def a_snapshot(lab: Lab, namespace: str, size_bytes: int) -> None:
+    """Active, and no container stands behind it: as a builder that was ended leaves one."""
+    ctr(lab, namespace, "snapshots", "--snapshotter", "overlayfs", "prepare", "--target", "/nowhere", "left")
+    random_file(layers(lab)[-1] / "fs/big", size_bytes)
 
 
 def an_ingest(lab: Lab, size_bytes: int) -> None:
@@ -61,12 +70,26 @@ def an_ingest(lab: Lab, size_bytes: int) -> None:
 
 def test_an_image_of_another_namespace_is_an_item_and_a_finding_by_its_name(told: tuple[Lab, dict[str, Any]]) -> None:
     _, document = told
-    (found,) = [item for item in document["items"]["docker_other"] if item["state"] == ANOTHER_CLIENT]
+    (found,) = [item for item in document["items"]["docker_other"] if item["state"] == ANOTHER_CLIENTS["image"]]
     assert found["name"] == f"default/{FOREIGN}"
     assert found["bytes"] >= 40 * MIB
     (finding,) = [one for one in document["findings"] if one["rule"] == other_stores.ENGINE_ID]
     assert "containerd namespace default" in finding["title"]
     assert "ctr --namespace default images ls" in finding["remedy"]
+
+
+@pytest.mark.parametrize(("thing", "name", "mib"), [("container", "theirs", 7), ("snapshot", "left", 11)])
+def test_what_else_another_client_has_is_called_so_and_is_not_an_unloaded_container_of_ours(
+    told: tuple[Lab, dict[str, Any]], thing: str, name: str, mib: int
+) -> None:
+    _, document = told
+    (found,) = [item for item in document["items"]["docker_other"] if item["state"] == ANOTHER_CLIENTS[thing]]
+    assert found["name"] == f"default/{thing} {name}"
+    assert mib * MIB <= found["bytes"] <= (mib + 1) * MIB
+    (finding,) = [one for one in document["findings"] if one["rule"] == other_stores.ENGINE_ID]
+    assert f"ctr --namespace default {thing}s ls" in finding["remedy"]
+    row = next(row["bytes"] for row in document["ledger"] if row["category"] == "docker_other")
+    assert sum(item["bytes"] for item in document["items"]["docker_other"]) == row
 
 
 def test_an_active_snapshot_without_a_container_is_an_item_of_the_containers(told: tuple[Lab, dict[str, Any]]) -> None:
@@ -86,6 +109,8 @@ def test_a_write_that_was_not_finished_has_one_remedy(told: tuple[Lab, dict[str,
     assert not any("ingest" in step["command"] for step in document["plan"])
 
 
-def test_the_items_hold_every_byte_of_each_row(told: tuple[Lab, dict[str, Any]]) -> None:
-    lab, _ = told
+def test_all_is_explained_and_the_items_hold_every_byte_of_each_row(told: tuple[Lab, dict[str, Any]]) -> None:
+    lab, document = told
+    left = next(row["bytes"] for row in document["ledger"] if row["category"] == "unattributed")
+    assert abs(left) <= document["filesystem"]["used_bytes"] / 1000
     assert of_engine(lab.host) == {}

@@ -21,7 +21,7 @@ from collectors.causes.containers_and_volumes import ENDED
 from collectors.causes.engine_leftovers import ENGINE_STOPPED, detect_leftovers, leftover_targets, leftovers
 from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
-from collectors.ledger.unlisted import ANOTHER_CLIENT, NOT_KNOWN
+from collectors.ledger.unlisted import ANOTHER_CLIENTS, NOT_KNOWN
 from collectors.model import OwnerKind
 from collectors.model.engine import Flavour
 from collectors.model.ledger import Category, Item
@@ -172,7 +172,7 @@ def _detect_beside(
     context: FindingContext, cause: str, others: tuple[OtherStore, ...], kind: UnitKind, remedy: str
 ) -> Iterable[Finding]:
     mine = (Category.DOCKER_OTHER, Category.OTHER_FILES)
-    clients = (ANOTHER_CLIENT,) if kind is UnitKind.OTHER_ENGINE else ()
+    clients = tuple(ANOTHER_CLIENTS.values()) if kind is UnitKind.OTHER_ENGINE else ()
     items = [item for category in mine for item in context.in_state(category, kind.value, *clients)]
     amount = context.freed(item.owner_id for item in items)
     if not items or not context.notable(charged(amount)):
@@ -201,10 +201,10 @@ def _namespace(item: Item) -> str:
 
 
 def _ask_containerd(context: FindingContext) -> str:
-    items = context.in_state(Category.DOCKER_OTHER, ANOTHER_CLIENT)
-    spaces = sorted({item.name.partition("/")[0] for item in items})
-    asked = [f"ctr --namespace {space} images ls" for space in spaces]
-    return " && ".join([*asked, *([_KUBERNETES] if "k8s.io" in spaces else [])])
+    things = {(item.name.partition("/")[0], thing) for thing, state in ANOTHER_CLIENTS.items()
+              for item in context.in_state(Category.DOCKER_OTHER, state)}  # fmt: skip
+    asked = [f"ctr --namespace {space} {thing}s ls" for space, thing in sorted(things)]
+    return " && ".join([*asked, *([_KUBERNETES] if "k8s.io" in dict(things) else [])])
 
 
 def propose_beside(context: PlanContext) -> Proposal:
@@ -281,8 +281,7 @@ def _remedy_of(context: FindingContext, item: Item) -> str:
         return _IMAGELESS
     if item.owner_id.kind is OwnerKind.UNIT and item.category is Category.CONTAINERS:
         return _NOBODYS
-    engine = context.snapshot.engine.engine
-    podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
+    podman = context.tool == Flavour.PODMAN
     return _EXTERNAL if podman and item.category is Category.CONTAINERS else _THINGS[item.category][1]
 
 
