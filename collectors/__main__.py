@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from collectors.cli import main
+from collectors.cli.signals import end
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

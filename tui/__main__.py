@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import contextlib
 import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from collectors.cli import headless, start_helper
 from collectors.cli.command_line import UNKNOWN, parser
-from collectors.cli.signals import guarded
+from collectors.cli.signals import end, guarded
 from tui import BEFORE_A_REPORT, READING, TO_SECOND_SCREEN, VIEWS, give_back
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # this is loaded for --version too
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import NoReturn
+
     from tui.feed.live import LiveFeed
 
 # Terminals that place no cursor, or have no second screen to give back the first one from. Any other name is a terminal
@@ -31,8 +30,13 @@ _TEXT_ONLY = re.compile(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The entry point of the `ullage` command. Textual is imported only for the dashboard."""
+    """The exit status. Textual is imported only for the dashboard."""
     return guarded(lambda: _run(argv))
+
+
+def program() -> NoReturn:
+    """The entry point of the `ullage` command."""
+    end(main())
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -123,6 +127,8 @@ def _first_frame_shown(arguments: argparse.Namespace) -> Iterator[bool]:
 
     Where nothing comes of the others, the terminal is as it was.
     """
+    import signal
+
     screen = sys.__stderr__  # where Textual draws
     utf8 = screen is not None and (screen.encoding or "").lower().replace("-", "") == "utf8"
     if screen is None or not utf8 or os.environ.get("TERM") == "linux" or not screen.isatty():
@@ -181,7 +187,7 @@ def _shown(arguments: argparse.Namespace, *, drawn: bool = False) -> int:
         return UNKNOWN
     with _probes_ended(arguments):
         choices = _choices_file(arguments)
-        status = run(
+        return run(
             feed,
             read_only=arguments.read_only,
             theme=arguments.theme,
@@ -191,7 +197,6 @@ def _shown(arguments: argparse.Namespace, *, drawn: bool = False) -> int:
             rings=arguments.bell,
             drawn=drawn,
         )
-    return leave(status)
 
 
 def _hosts_of(arguments: argparse.Namespace) -> list[tuple[str, LiveFeed]]:
@@ -214,6 +219,8 @@ def _choices_file(arguments: argparse.Namespace) -> Path | None:
 
     A visitor of --serve neither finds nor leaves anything where the server runs.
     """
+    from pathlib import Path
+
     import platformdirs
 
     from tui.serve import in_browser
@@ -227,28 +234,14 @@ def _choices_file(arguments: argparse.Namespace) -> Path | None:
     return folder / "dashboard.json"
 
 
-def leave(status: int) -> int:
-    """The exit status; where a scan still waits for the kernel or an engine, the process ends here and now with it.
-
-    Python waits for the threads of pools when it exits, however long these sit in a call.
-    """
-    if any(thread.name.startswith("ullage ") for thread in threading.enumerate()):
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        atexit._run_exitfuncs()
-        os._exit(status)
-    return status
-
-
 def _probes_ended(arguments: argparse.Namespace) -> AbstractContextManager[None]:
     """A dashboard that may start probes ends them with itself."""
     if arguments.probe_container is None:
-        return nullcontext()
+        return contextlib.nullcontext()
     from collectors.probe import watched
 
     return watched()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, NoReturn
 
-from collectors.model import dataclass
-from collectors.model.settings import DEFAULTS, MOST, Settings, Thresholds, from_table
-from collectors.system.folders import config_files
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # this is loaded for --version too
+    from pathlib import Path
+    from typing import NoReturn
+
+    from collectors.model.settings import Settings
 
 PRINTABLE = ("schema", "supervisor", "systemd", "alerts", "man", "completion")
 SHELLS = ("bash", "zsh", "fish")  # after "completion"
@@ -246,16 +245,20 @@ class BadConfig(ValueError):
     """A file that cannot be used, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
 class Config:
     """`source` is the file it came from, "" for the defaults."""
 
-    source: str
-    settings: Settings
+    def __init__(self, source: str, settings: Settings) -> None:
+        self.source, self.settings = source, settings
 
 
 def load(flag: str | None) -> Config:
     """The first configuration that exists; a file that was named and is missing is an error."""
+    from pathlib import Path
+
+    from collectors.model.settings import DEFAULTS
+    from collectors.system.folders import config_files
+
     named = flag or os.environ.get("ULLAGE_CONFIG")
     candidates = (Path(named),) if named else config_files()
     for path in candidates:
@@ -275,6 +278,8 @@ def _read(path: Path) -> Config:
     text = path.read_bytes()
     import tomllib  # here, because most hosts have no configuration
 
+    from collectors.model.settings import Settings, from_table, thresholds_of
+
     try:
         table = tomllib.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number too long, nested too deep
@@ -283,18 +288,7 @@ def _read(path: Path) -> Config:
     if unknown:
         raise BadConfig(f"{path}: no such section: {', '.join(unknown)}")
     try:
-        settings = Settings(_thresholds(table.get("thresholds", {})), from_table(table.get("keep", {})))
+        settings = Settings(thresholds_of(table.get("thresholds", {})), from_table(table.get("keep", {})))
     except ValueError as error:
         raise BadConfig(f"{path}: {error}") from None
     return Config(str(path), settings)
-
-
-def _thresholds(table: Mapping[str, Any]) -> Thresholds:
-    known = {field.name for field in fields(Thresholds)}
-    defaults = DEFAULTS.thresholds
-    for key, value in table.items():
-        if key not in known:
-            raise ValueError(f"thresholds.{key}: no such threshold; there are {', '.join(sorted(known))}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
-            raise ValueError(f"thresholds.{key}: a number from 0, not {value!r}")
-    return Thresholds(**{key: type(getattr(defaults, key))(value) for key, value in table.items()})

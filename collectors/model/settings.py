@@ -161,3 +161,15 @@ class Settings:
 
 # Where nothing is configured, and for recordings from before reports carried their settings.
 DEFAULTS = Settings(Thresholds(), Rules())
+
+
+def thresholds_of(table: Mapping[str, Any]) -> Thresholds:
+    """From `[thresholds]` of a configuration. Raises ValueError, naming the key."""
+    known = {field.name for field in fields(Thresholds)}
+    defaults = DEFAULTS.thresholds
+    for key, value in table.items():
+        if key not in known:
+            raise ValueError(f"thresholds.{key}: no such threshold; there are {', '.join(sorted(known))}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST:
+            raise ValueError(f"thresholds.{key}: a number from 0, not {value!r}")
+    return Thresholds(**{key: type(getattr(defaults, key))(value) for key, value in table.items()})

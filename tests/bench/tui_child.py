@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 
-def main(mode: str, facts: str) -> int:
+def main(mode: str, facts: str) -> NoReturn:
+    from collectors.cli.signals import end
     from collectors.model import Owner
     from collectors.pipeline.browse import FilePlace
-    from tui.__main__ import leave
     from tui.app import UllageApp
     from tui.feed.live import LiveFeed, OnReport
     from tui.view_models.history import RunSummary
@@ -61,8 +62,8 @@ def main(mode: str, facts: str) -> int:
             Path(facts).write_text(json.dumps(loaded))
             super().start_live()
 
-    return leave(Watched(LiveFeed(Hanging())).run() or 0)  # type: ignore[arg-type]
+    end(Watched(LiveFeed(Hanging())).run() or 0)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    main(sys.argv[1], sys.argv[2])

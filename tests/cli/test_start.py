@@ -60,3 +60,25 @@ def test_what_scans_and_what_reads_the_journal_load_nothing_of_one_another_in_th
         ended = subprocess.run(code, capture_output=True, text=True, check=True)
     looks = ("collectors.engine.", "collectors.drivers.", "collectors.filesystems.")
     assert [name for name in ended.stdout.split() if not name.startswith(looks)] == []
+
+
+def test_to_say_its_version_it_loads_next_to_nothing() -> None:
+    code = "import sys, tui.__main__ as it\nit.main(['--version'])\nprint(*sys.modules)"
+    said, loaded = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    slow = {"pathlib", "dataclasses", "typing", "threading", "signal", "traceback", "tempfile", "collectors.model"}
+    assert said.startswith("ullage ")
+    assert slow & set(loaded.split()) == set()
+
+
+def test_who_ends_writes_what_was_said_and_waits_for_no_thread() -> None:
+    code = """
+import sys, threading, time
+from collectors.cli.signals import end
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("said")
+end(2)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "said\n", "")
