@@ -92,8 +92,6 @@ def cold(lab: Lab) -> None:
             time.sleep(0.2)
     known = Path("/sys/fs/ext4") / Path(lab.device).name
     while known.exists():  # another mount namespace may hold a copy of the mount, and with it all that is cached
-        known.exists()
-    ):  # somebody else's mount namespace may hold a copy of the mount, and with it all that is cached
         if time.monotonic() > until:
             raise TimeoutError(f"{lab.device} is still mounted somewhere")
         time.sleep(0.2)
