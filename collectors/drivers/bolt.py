@@ -1,13 +1,9 @@
 """bbolt files: their buckets as pure decoding, and reading one that its owner writes to meanwhile.
 
-A read-only view of a bbolt file's buckets: pure decoding over pages that somebody else fetches.
-
 Format: go.etcd.io/bbolt, version 2. Little-endian as on every machine that Docker runs on. Each page says its own
 number, kind and extent; everything is held against that. Refuses (Malformed) a page that is not what its parent took
 it for, an element outside its page, keys out of order, a page reached twice in one bucket, and work beyond a budget:
 no input makes it loop.
-
-Reads a bbolt file that its owner keeps open and writes to, without its lock and without a copy on disk.
 
 bbolt never writes over a page that the newest committed state N refers to: what N+1 gives up is used again by N+2 at
 the earliest, and that begins when N+1's meta page is out. So what was read under meta page N is whole if N is still

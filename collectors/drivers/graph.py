@@ -1,12 +1,8 @@
-"""A store of Docker's graph drivers, and whose each of its directories is.
+"""A store of Docker's graph drivers (overlay2, btrfs, vfs, fuse-overlayfs …), and whose each of its directories is.
 
-Whose each directory of a graph driver is: image, container and build chains pushed down the layer database. Pure.
-
-A layer belongs to every image whose chain contains it, to every container that stands on it (also when its image was
-removed) and to every build record that stands on it. Refuses to give a layer to nobody's chain by name alone.
-
-A store of Docker's graph drivers (overlay2, btrfs, vfs, fuse-overlayfs …): layer database, images, mounts,
-BuildKit.
+Image, container and build chains are pushed down the layer database: a layer belongs to every image whose chain
+contains it, to every container that stands on it (also when its image was removed) and to every build record that
+stands on it. Refuses to give a layer to nobody's chain by name alone.
 """
 
 from __future__ import annotations

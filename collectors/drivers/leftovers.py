@@ -1,15 +1,12 @@
-"""Everything under the Docker root that is no layer: logs, volumes, plugins, temporary and former drivers' files.
+"""Everything under the Docker root that is neither a layer nor its database, so that no byte there is without a name.
 
-Container logs on disk: current file, rotated and compressed siblings, of every driver that keeps a file.
+Containers' files and logs, volumes, plugins, temporary files, other drivers, the engine's own files. Refuses to look
+inside any of it.
 
-json-file, `local`, the cache that Docker keeps beside remote drivers (`container-cached.log`), and Podman's
-`ctr.log`. Bytes are allocated blocks as well as apparent sizes, because logs are sparse after a truncation. Refuses
-to take a container without a readable configuration for one that rotates.
-
-Everything under the Docker root that is neither a layer nor its database: containers' files and logs, volumes,
-plugins, temporary files, other drivers, and the engine's own files. So that no byte under the root is without a name.
-
-Refuses to look inside any of it.
+A log is its current file with rotated and compressed siblings, of every driver that keeps one: json-file, `local`, the
+cache that Docker keeps beside remote drivers (`container-cached.log`), Podman's `ctr.log`. Bytes are allocated blocks
+as well as apparent sizes, because logs are sparse after a truncation. Refuses to take a container without a readable
+configuration for one that rotates.
 """
 
 from __future__ import annotations

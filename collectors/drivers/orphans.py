@@ -1,17 +1,12 @@
-"""Proof of orphanhood, and the live mounts that speak against it.
+"""Proof of orphanhood: a directory that was listed before and after its possible owners were read, and that none names.
 
-Which layer directories are mounted right now, in any mount namespace of the host.
+Refuses the verdict "orphan" while one witness is unread, within the grace period, for a name that no engine gives, and
+for anything that is mounted or that a known layer stands on. A caller confirms by a second run.
 
 dockerd often has a mount namespace of its own, so each namespace that some process lives in is read once. Matching is
 by neighbouring components (`overlay2/<id>`, `snapshots/24`, `l/<link>`), whatever the prefix: the same tree has
 another path inside a container, and taking too much for live is the safe side. Refuses to answer from inside a
 container that sees only its own processes: the engine's mounts are not among theirs.
-
-Proof of orphanhood: a directory that was listed before and after its possible owners were read, and that none
-names.
-
-Pure. Refuses the verdict "orphan" while one witness is unread, within the grace period, for a name that no engine
-gives, and for anything that is mounted or that a known layer stands on. A caller confirms by a second run.
 """
 
 from __future__ import annotations

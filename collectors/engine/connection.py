@@ -1,4 +1,4 @@
-"""What went wrong on the way to an engine, as a reason and one sentence; and the way itself, over a unix socket.
+"""The way to an engine over a unix socket; and what went wrong on any way, as a reason and one sentence.
 
 What is raised on the way wraps one another: the SDK's, requests', urllib3's, the error of the system call. So the whole
 chain is searched, for what the system said first, and for a library's class by its name last: none is imported here.

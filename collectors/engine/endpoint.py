@@ -1,15 +1,9 @@
 """Which engine is meant, and how it is reached: addresses, contexts, TLS files. Connects to nothing.
 
-Engine addresses as people write them, made uniform, and the TLS files of one. Connects to nothing.
-
-Refuses schemes the SDK cannot speak here. Names the paths of TLS files; opens none, and never holds key material.
-
-The docker client's own configuration: the current context and a context's files. Reads; refuses to write.
-
-Which engine is meant: the flag, the environment, the current context, or the first default socket that exists.
-
 The order is that of the docker client: `--host`, DOCKER_HOST, DOCKER_CONTEXT, the current context of DOCKER_CONFIG, the
-default socket. Looks at configuration files and at whether sockets exist; connects to nothing.
+default socket. Looks at configuration files and at whether sockets exist, and writes none. Addresses as people write
+them are made uniform; schemes that the SDK cannot speak here are refused. Names the paths of TLS files; opens none, and
+never holds key material.
 """
 
 from __future__ import annotations

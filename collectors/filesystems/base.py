@@ -1,10 +1,7 @@
 """What the program asks of one kind of filesystem, and the kind of which nothing special is known.
 
-What the program asks of one kind of filesystem; `FILESYSTEMS` holds those that it knows.
-
-A kind that needs nothing special is `Plain`, and any other may start from it.
-
-A filesystem of which nothing special is known: it is walked by name, and does not tell what it takes for itself.
+`FILESYSTEMS` holds those that it knows. A kind that needs nothing special is `Plain`, and any other may start from it:
+it is walked by name, and does not tell what it takes for itself.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
 """The slope of a history, robust, with the error that follows from how it strays from its line. Pure.
 
-How a history strays from its own straight line: white noise and a random walk. Pure.
-
-White noise is files that come and go; a random walk is growth that comes unevenly (bursts, builds): its error grows
-with the horizon. Both are measured by second differences, which do not see the slope (the idea of the Allan variance).
-
-A robust slope through the runs of a history, with its standard error. Pure.
-
 Theil–Sen: the median of the slopes of all pairs inside a run, weighted by their distance in time, so that a minority of
 odd values moves nothing. The window adapts: it reaches back as long as the longer slope agrees with every shorter one.
+
+A history strays by white noise, files that come and go, and by a random walk, growth that comes unevenly (bursts,
+builds): its error grows with the horizon. Both are measured by second differences, which do not see the slope (the idea
+of the Allan variance).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Where Docker keeps its data, and what can be said of a disk that this process cannot open.
+"""Where Docker keeps its data, as this process can open it; and what can be said of a disk that it cannot open.
 
-Where Docker keeps its data, as this process can open it.
-
-What can be said of a disk that this process cannot open: from inside a container, or of a remote engine.
+That is so inside a container, and of a remote engine.
 """
 
 from __future__ import annotations

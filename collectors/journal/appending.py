@@ -1,13 +1,8 @@
-"""Putting one run into the journal: under a lock that is waited for, in one write, synced.
+"""Putting one run into the journal: a header, bullets for people, one machine line; one write under a lock, synced.
 
-One file opened for appending, under an advisory lock that is waited for, but not for ever.
-
-Those who write without a lock are met by O_APPEND: the kernel puts each single write at the end, whoever comes first.
-
-Puts one run into the journal: a header, bullets for people, one machine line; one write, synced.
-
-Never rewrites a byte that is there. What the journal's folder cannot take goes to the fallback folder, and what that
-cannot take is handed back to be printed: a run is not lost in silence.
+The lock is waited for, but not for ever. Those who write without one are met by O_APPEND: the kernel puts each single
+write at the end, whoever comes first. Never rewrites a byte that is there. What the journal's folder cannot take goes
+to the fallback folder, and what that cannot take is handed back to be printed: a run is not lost in silence.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """One day's file, `YYYY-MM-DD.md`: our records in it, and the used % in sections of other programs. Pure.
 
-Sections of the journal that other programs wrote: used % of `## Supervisor run — HH:MM UTC`. Pure.
-
-Takes the first `- Disk: <X>%` of such a section and nothing else; a line that looks like one and cannot be read is
-counted.
-
-One day's file, `YYYY-MM-DD.md`: its lines told apart. Pure: bytes in, records and foreign points out.
+Of a section `## Supervisor run — HH:MM UTC` that another program wrote the first `- Disk: <X>%` is taken and nothing
+else; a line that looks like one and cannot be read is counted.
 
 Lines that are torn, edited, binary or CRLF are counted, never guessed at. The records of one file build on each other
 (their maps are changes), so a file is read whole, or a record without its maps.

@@ -1,10 +1,7 @@
 """Reading a folder of journals from the end, with the runs of one boot on one clock.
 
-Puts the records of one boot on one clock: a clock that was set, ahead or back, moves no run. Pure.
-
-Reads journals from the end: no more days than the view needs, and for a chart only samples of each day.
-
-A file or line that cannot be read is skipped and counted; nothing here raises for what a folder holds.
+No more days than the view needs, and for a chart only samples of each day. A clock that was set, ahead or back, moves
+no run. A file or line that cannot be read is skipped and counted; nothing here raises for what a folder holds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Readings: what a source answered, in types that cannot be mistaken for numbers; and sums of them.
 
-Readings: what a source answered, in types that cannot be mistaken for numbers.
-
 A size is one of four things, and a caller has to say what it does in each case (`match` with `assert_never`):
 
 - `Exact`: measured, and this is the value.
@@ -12,10 +10,8 @@ A size is one of four things, and a caller has to say what it does in each case 
 No reading defines `__bool__` or `__len__`, so that `if size` and `size or 0` are type errors: a measured zero is not an
 unknown. Readings hold integers (bytes, counts) or models; they never format themselves.
 
-Arithmetic over sizes that keeps the unknown.
-
-Integers only: no float ever touches a byte count. The laws, held by property tests: an unknown part never yields an
-`Exact`; the truth lies within the bounds of the result; the order of the parts does not matter.
+Sums keep the unknown, and no float ever touches a byte count. The laws, held by property tests: an unknown part never
+yields an `Exact`; the truth lies within the bounds of the result; the order of the parts does not matter.
 """
 
 from __future__ import annotations

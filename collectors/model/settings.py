@@ -1,12 +1,9 @@
-"""What the configuration says: the numbers that judge, and what must stay whatever the disk says.
+"""What the configuration says: the numbers that judge, each with its reason, and what must stay whatever the disk says.
 
-What must stay whatever the disk says: labels, name patterns and minimum ages. Refuses to guess an age.
+The settings travel in the report, so that whoever shows, replays or carries it out goes by what it was judged by.
 
-A thing that a rule keeps never stands in a plan, at no tier, not even as a proposal.
-
-What the program is told by its configuration: the numbers that judge, each with its reason, and what must stay.
-
-They travel in the report, so that whoever shows, replays or carries it out goes by what it was judged by.
+What stays is said by labels, name patterns and minimum ages. A thing that a rule keeps never stands in a plan, at no
+tier, not even as a proposal. Refuses to guess an age.
 """
 
 from __future__ import annotations

@@ -16,10 +16,8 @@ Within these by the `rank` that each cause gives its drafts, for these reasons:
 A step that only frees something together with a worse one takes that one's harm and place, and what frees nothing by
 itself stands behind what does.
 
-The way out of full btrfs metadata: first what frees metadata, then the balance, then everything else.
-
-How much metadata a step frees comes from the sharing table's metadata column, by the same sets as data. Refuses a
-balance that must fail: it stands where enough has been freed for it, or not in the plan at all.
+While btrfs metadata is full, what frees metadata comes first, by the same sets as data: then the balance, then
+everything else. A balance that must fail is refused: it stands where enough was freed for it, or not at all.
 """
 
 from __future__ import annotations

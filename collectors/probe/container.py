@@ -1,15 +1,11 @@
 """The only code that starts a container: one, attached to, heard to its end, and removed whatever happens.
 
-What an attached container says, taken apart: an engine sends both of its streams as one, in frames. Pure.
-
-Refuses to hold more than it was told to.
-
-The only code that starts a container: one, attached to, waited for, and removed whatever happens.
-
 It creates one container under a name of its own (`ullage-probe-…`, label `ullage.probe=true`, see `creation.py` for
 all that it may do), starts it, reads what it says until it ends, and removes it: by id, by force, with any anonymous
 volume. Nothing else is ever created, started or removed; no image is pulled. The engine removes it too as soon as it
 ends, which it does by its own deadline: so one whose parent was killed outright leaves nothing behind.
+
+An engine sends both streams of an attached container as one, in frames. Refuses to hold more of it than it was told to.
 """
 
 from __future__ import annotations

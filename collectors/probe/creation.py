@@ -1,6 +1,4 @@
-"""What a probe container is allowed, and which image it is made of. Pulls nothing.
-
-What a probe container is allowed: the whole body of POST /containers/create. Pure.
+"""What a probe container is allowed, the whole body of POST /containers/create, and which image holds this program.
 
 Read-only, without network, without a log, every capability dropped but DAC_READ_SEARCH, no new privileges, bounded in
 memory and processes, removed by the engine as soon as it ends. The Docker root is bound read-only at its own path, so
@@ -10,7 +8,7 @@ mounts. Engines before 25 do not make such inner mounts read-only: nothing insid
 write is closed to it too. No socket, no device, no other path of the host but that of a containerd which keeps
 the images.
 
-Which image holds this program, and how it is started there. Asks the engine for one image; never pulls one.
+Asks the engine for one image; never pulls one.
 """
 
 from __future__ import annotations

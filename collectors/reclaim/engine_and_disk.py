@@ -1,12 +1,10 @@
 """The engine and the disk during a run: requests that are never repeated, and what really came free.
 
-The engine during a run: one request, one answer, never repeated, on a client that is opened again after a failure.
-
 A request without an answer raises `NoAnswer`: its outcome is unknown, and whoever asked has to read the state again.
+The client is opened again after a failure.
 
-What really came free: statvfs before and after, on btrfs once the cleaner is done, and there the data bytes too.
-
-Everything else that writes to the filesystem meanwhile shows in the same figures; nothing here pretends otherwise.
+What came free is statvfs before and after, on btrfs once the cleaner is done, and there the data bytes too. Everything
+else that writes to the filesystem meanwhile shows in the same figures; nothing here pretends otherwise.
 """
 
 from __future__ import annotations

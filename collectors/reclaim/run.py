@@ -1,13 +1,9 @@
-"""One run: the chosen steps in the plan's order, verified, removed, measured; what an earlier one left, put right.
-
-What an interrupted run left behind: said in words, and its one half-done thing put right.
-
-Only one thing can be half done: an image whose tags were being taken away one by one. Its lost tags are put back; the
-new plan then decides about the whole image again.
-
-One run: the chosen steps in the plan's order, each target verified, removed, measured; stopped at the target.
+"""One run: the chosen steps in the plan's order, each target verified, removed, measured; stopped at the target.
 
 A lost answer is never asked again: the state is read once the engine is back. Nothing that the machine does raises.
+
+What an interrupted run left behind is said in words. Only one thing can be half done: an image whose tags were being
+taken away one by one. Its lost tags are put back; the new plan then decides about the whole image again.
 """
 
 from __future__ import annotations

@@ -1,16 +1,13 @@
-"""A report as one line of JSON that loads back to an equal report, with its names or under pseudonyms.
-
-A report as one line of JSON that loads back to an equal report: what `--record` writes and `--replay` reads.
+"""A report as one line of JSON that loads back to an equal report: what `--record` writes and `--replay` reads.
 
 The public document (`document.py`) is a contract for other programs and leaves things out; a recording leaves nothing
 out and is only promised to this program. Each line names the fields of every type once and then writes values in that
 order, so that a line is read by names whatever order the model has today. What is written with another model is
 translated (`recording_v1.py`) or refused, never half understood.
 
-A report without names: for showing an incident to people who must not see whose it is.
-
-Each name becomes the same pseudonym everywhere in the report (`container-3`), so that what belongs together still does.
-Sizes, times, states, rules and the program's own words stay.
+To show an incident to people who must not see whose it is, each name becomes the same pseudonym everywhere in the
+report (`container-3`), so that what belongs together still does. Sizes, times, states, rules and the program's own
+words stay.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The `--preflight` page: structured text that a person reads and a script greps.
 
 Fixed sections in a fixed order, always all of them; `Field: value` at column 0; tables with fixed headers. No foreign
-string stands at the start of a line, and every one goes through `words.quoted`.
+string stands at the start of a line, and every one is escaped by `formatting`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""The trend in words: the section of the report, and the page of `--history`.
+"""The trend in words: the section `## Docker Storage Trend`, and the pages of `--history` and `--changes`.
 
-The section `## Docker Storage Trend`.
-
-`--changes`: what changed between two moments, as text or as JSON.
-
-`--history`: each figure of the journal over a window, as text with sparklines or as JSON.
+`--history` shows each figure of the journal over a window, as text with sparklines or as JSON; `--changes` what changed
+between two moments.
 """
 
 from __future__ import annotations

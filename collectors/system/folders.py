@@ -1,13 +1,10 @@
-"""Folders of the program's own, and files in them that are there whole or not at all.
+"""Folders of the program's own (configuration, journal, vault, figures), and files in them that are whole or not there.
 
-Where the program keeps and looks for things of its own: configuration, journal, vault, measured figures.
+The user's folders are those of the XDG specification, as platformdirs knows them.
 
-The user's folders are those of the XDG specification, as platformdirs knows them. Touches no file.
-
-Files that are there whole or not at all, and files that only this program reads: guarded, or with a checksum.
-
-Written beside and renamed: who reads sees the old or the new one. Torn or altered, a sealed file counts as not there.
-A state folder may be one that others can write to: a file in it that leads elsewhere, or is another's, is refused.
+A file is written beside and renamed: who reads sees the old or the new one. Torn or altered, a sealed one counts as not
+there. A state folder may be one that others can write to: a file in it that leads elsewhere, or is another's, is
+refused.
 """
 
 from __future__ import annotations

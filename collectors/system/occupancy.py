@@ -1,8 +1,6 @@
-"""A walk's question and its answer: where units lie in the tree, and what each holds.
+"""A walk's question and its answer: where units lie in the tree, what other mounts cover, and what each unit holds.
 
-What a walk has to be told: where in the tree each unit lies, and which directories other mounts cover. Pure.
-
-A counted in the words of the model: readings with their reasons. Pure but for the clock.
+The answer is in the words of the model: readings with their reasons. Pure but for the clock.
 """
 
 from __future__ import annotations

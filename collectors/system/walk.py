@@ -1,11 +1,8 @@
-"""Who holds the bytes of one filesystem, by one pass over its directories; what is remembered is not walked.
+"""Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
 
-What a walk may take from the cache, and what it leaves there. Pure.
-
-Who holds the bytes of one filesystem, by one pass over its directories in child processes that can be killed.
-
-Allocated bytes as lstat gives them: exact where no extents are shared; where they are,
-each file is counted as if it were alone. What a time-out or a refused directory leaves out is said, never guessed.
+What the cache still holds true is not walked. Allocated bytes as lstat gives them: exact where no extents are shared;
+where they are, each file is counted as if it were alone. What a time-out or a refused directory leaves out is said,
+never guessed.
 """
 
 from __future__ import annotations

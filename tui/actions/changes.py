@@ -1,6 +1,6 @@
 """What moves each second between two scans, and what changed over longer.
 
-Which two moments are compared: the one on screen, and an earlier run of the journal, or of a recording.
+The moment on screen is compared with an earlier run of the journal, or of a recording.
 """
 
 from __future__ import annotations

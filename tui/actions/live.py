@@ -1,10 +1,7 @@
-"""The application's core and what a live host adds: one state for every widget, scans, the way to run a plan.
+"""The application's core, and what a live machine adds: scans that stream in, the journal, the one way to run a plan.
 
-The application's core: it keeps the one state of the dashboard and gives it to every visible widget.
-
-Refuses to read anything: what is new comes as a message, and becomes a new state.
-
-What a live machine adds: scans that stream in, the journal, and the one way to run a plan.
+The core keeps the one state of the dashboard and gives it to every visible widget. Refuses to read anything: what is
+new comes as a message, and becomes a new state.
 """
 
 from __future__ import annotations

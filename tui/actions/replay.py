@@ -1,10 +1,7 @@
-"""Moving through time, and what lies over the screen: help, palette, copies, exports.
+"""Moving through time, and what leaves the screen or lies over it: help, the command palette, copies, exports.
 
-What a recording adds: moving through time. Nothing here can change a machine.
-
-A live dashboard with a journal can show earlier runs too: they are marked as a replay, until `End`.
-
-What leaves the screen or lies over it: help, the command palette, copies, exports.
+Nothing here can change a machine. A live dashboard with a journal can show earlier runs too: they are marked as a
+replay, until `End`.
 """
 
 from __future__ import annotations

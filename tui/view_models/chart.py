@@ -1,8 +1,7 @@
 """What the history and churn views show: curves in hours and percent of the disk; what rebuilding costs. Pure.
 
-Refuses to draw a forecast that the report does not have, and anything the frame could not have known.
-
-What rebuilding costs: one row a repository, from the trend's churn and the images that are still there. Pure.
+Refuses to draw a forecast that the report does not have, and anything the frame could not have known. Rebuilding is one
+row a repository, from the trend's churn and the images that are still there.
 """
 
 from __future__ import annotations

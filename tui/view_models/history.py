@@ -1,10 +1,7 @@
-"""Runs in the few figures that a history needs, and the curves and events between them. Pure.
+"""Runs in the few figures that a history needs, from a report or the journal; curves and events between them. Pure.
 
-One run in the few figures that a history needs, from a report or from the journal. Pure.
-
-The history that a screen may draw, never beyond the frame shown: curves, and what happened between two runs. Pure.
-
-Refuses to tell an event from a single run: crossing, finding and resolving need a run before.
+Never beyond the frame shown. Refuses to tell an event from a single run: crossing, finding and resolving need a run
+before.
 """
 
 from __future__ import annotations

@@ -1,12 +1,7 @@
-"""The verdict before any key is pressed, and the findings behind it. Pure.
+"""The answer before any key is pressed (how full, until when, and who took it), and the findings behind it. Pure.
 
-The findings of a report as a screen shows them: which may be claimed, about which category, in which order. Pure.
-
-Refuses a claim about bytes of a category that was not read, whoever makes it.
-
-The answer before any key is pressed: how full, until when, and who took it. Pure.
-
-Refuses to forecast where the journal has nothing to say.
+Says which findings may be claimed, about which category, in which order. Refuses a claim about bytes of a category that
+was not read, whoever makes it, and to forecast where the journal has nothing to say.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The lists beside a category: its items with their sizes, and what is wrong, worst first.
 
-The items behind one category: apparent, referenced, exclusive, a dual bar, age and state.
-
-What is wrong, worst first: chip, bytes, claim, and one line that says why.
+Of an item: apparent, referenced, exclusive, a dual bar, age and state. Of a finding: chip, bytes, claim, and one line
+that says why.
 """
 
 from __future__ import annotations

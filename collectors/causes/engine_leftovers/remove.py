@@ -1,9 +1,8 @@
-"""Removing the engine's temporary files: what nobody has open, nothing touched for long and the plan has seen.
+"""Removing the engine's temporary files, and layer writes and removals that a crash cut short.
 
-Whether a file is open is asked of the kernel, not of /proc, which may hide processes: a write lease is only given where
-nobody else has the file open or mapped. Refuses names that are not the engine's, and what cannot be asked about.
-
-Layer writes and removals that a crash cut short; each must still be one, and the engine stopped.
+A temporary file must be open nowhere and untouched for long. The kernel is asked, not /proc, which may hide processes:
+a write lease is only given where nobody else has the file open or mapped. Refuses names that are not the engine's, and
+what cannot be asked about. What was cut short must still be so, and the engine stopped.
 """
 
 from __future__ import annotations

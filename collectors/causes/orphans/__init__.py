@@ -1,8 +1,6 @@
-"""Layers on disk that no image, container, build or mount knows, with proof.
+"""Layers on disk that no image, container, build or mount knows: with proof, or without and why.
 
-Directories that nobody knows and that are not proven to be orphans: too young, or a source could not be read.
-
-The admission that proof was not possible.
+It is missing where one is too young, or where a source could not be read: that is a cause of its own.
 """
 
 from __future__ import annotations

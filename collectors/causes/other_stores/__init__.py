@@ -1,13 +1,8 @@
-"""What a switch of storage driver or image store left behind. Only proposed: it may be the way back.
+"""Stores that the engine does not use, and things in its own that it does not know. Only a person can judge them.
 
-Engines inside containers that keep a whole Docker root of their own.
-
-A plugin that logs into its own root filesystem.
-
-Stores beside the engine's own: a Docker root from before, and what other engines keep on the same filesystem.
-
-What the engine does not know in its own store: containers it could not load, volumes made by hand, other files. Only a
-person can tell whether it is needed.
+What a switch of storage driver or image store left behind (it may be the way back); Docker roots inside containers;
+plugins that log into their own root filesystem; a Docker root from before, and what other engines keep on the same
+filesystem; containers that could not be loaded, volumes made by hand, other files.
 """
 
 from __future__ import annotations

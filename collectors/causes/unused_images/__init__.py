@@ -1,8 +1,7 @@
-"""Tagged images that no container uses: each a step by itself, longest unused first.
+"""Images that no container uses: tagged ones, untagged ones, those of a containerd with no engine above it.
 
-Images without a tag that no container uses: what rebuilding the same tag leaves behind. One step for all.
-
-Images of a containerd with no engine above it: one step a namespace, by the client that names them, for a person.
+A tagged one is a step by itself, longest unused first; what rebuilding the same tag leaves behind is one step for all.
+A containerd's are one step a namespace, by the client that names them, for a person.
 """
 
 from __future__ import annotations

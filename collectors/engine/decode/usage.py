@@ -1,13 +1,8 @@
 """Sizes as the engine measured them, and the lists that come with them: build cache and volumes. Pure.
 
-GET /system/df: what the engine measured, whichever of its two shapes it came in. Pure.
-
-The old shape has the lists `Images`, `Containers`, `Volumes` and `BuildCache`; the new one (API ≥ 1.52) objects
-`ImageUsage` … with `Items`, in which a zero and an empty list are left out. An answer may hold both.
-
-The build cache in GET /system/df → BuildRecord. Pure.
-
-GET /volumes → Volume. Pure.
+GET /system/df has two shapes: the old one the lists `Images`, `Containers`, `Volumes` and `BuildCache`; the new one
+(API ≥ 1.52) objects `ImageUsage` … with `Items`, in which a zero and an empty list are left out. An answer may hold
+both. What GET /volumes lists becomes a `Volume` too.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""Bytes of btrfs to records: replies of ioctls, items of the small trees. Pure.
+"""Bytes of btrfs to records: replies of ioctls, and items of the small trees, from a search or a leaf. Pure.
 
-Replies of ioctls to models. Pure; trusts the counts that the kernel returned and refuses short buffers.
-
-Items of the small trees, as the kernel's search or a leaf of the device gives them: bytes to records. Pure.
-
-Each function refuses an item that is shorter than its struct; fields that newer kernels appended stay unread.
+Trusts the counts that the kernel returned and refuses buffers and items that are shorter than their struct; fields that
+newer kernels appended stay unread.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
-"""Proof from an ext4's inode tables that nothing in a tree has changed.
-
-Where an ext4 keeps its inode tables. Layout: fs/ext4/ext4.h. Refuses kinds whose descriptors lie elsewhere.
-
-Proof that nothing in a tree has changed: the inodes of a mounted ext4 as they stand in its tables on the device.
+"""Proof that nothing in a tree has changed: the inodes of a mounted ext4 as they stand in its tables on the device.
 
 Whatever changes what a file or a directory takes sets its time of change to the present, and no call sets it to
 anything else. So a tree whose inodes all bear the times that they bore when it was measured takes what it took then,
 and reading tables in one go costs a hundredth of asking for each file. A mounted ext4 keeps its tables in the page
-cache of its device, so they are read as they are now. Refuses whatever it does not fully understand, and trees that
-were changing when they were measured: those are walked again.
+cache of its device, so they are read as they are now. Layout: fs/ext4/ext4.h. Refuses whatever it does not fully
+understand, kinds whose descriptors lie elsewhere too, and trees that were changing when they were measured: those are
+walked again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """One directory as a person opens it: its entries at once, then what each folder in it holds.
 
-And the layers of an image one over the other: what of each is hidden by those above it.
-
-The way to it is opened component by component without following a link, so that a name that somebody swaps for a link
-meanwhile leads nowhere. Never enters another filesystem, and reads names and sizes only.
+And what of each layer of an image is hidden by those above it. The way there is opened component by component without
+following a link, so that a name that somebody swaps for a link meanwhile leads nowhere. Never enters another
+filesystem, and reads names and sizes only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The helper that forks for each question, the child's own start, and the short questions that it answers itself.
 
-Short questions to a filesystem or a device that may hang: its room, names, bytes, and how an XFS is laid out.
-
-The child's own start: lower its priority, die with its parent, do one task, say how it ended.
+A child lowers its priority, dies with its parent, does one task and says how it ended. Short questions are those to a
+filesystem or device that may hang: its room, names, bytes, and how an XFS is laid out.
 """
 
 from __future__ import annotations

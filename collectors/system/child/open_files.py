@@ -1,11 +1,8 @@
-"""Unlinked files that processes hold, found without asking a filesystem that might not answer.
+"""Unlinked files that processes hold: by descriptor, then by mapping. Asks no filesystem that might not answer.
 
-What the kernel knows of an inode without asking the filesystem's server: a dead one would not answer.
-
-Unlinked files that processes hold: by descriptor, then by mapping. Asks filesystems nothing that could wait.
-
-Every process gets a first share of descriptors looked at before any gets a second, so that one with a million does not
-hide the others. Sends raw figures: which filesystem an overlay's file really lies on is the parent's to say.
+What the kernel knows of an inode it tells without asking the filesystem's server. Every process gets a first share of
+descriptors looked at before any gets a second, so that one with a million does not hide the others. Sends raw figures:
+which filesystem an overlay's file really lies on is the parent's to say.
 """
 
 from __future__ import annotations

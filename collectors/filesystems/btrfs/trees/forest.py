@@ -1,12 +1,8 @@
-"""The trees of one committed generation, and items of small trees found by key.
+"""The trees of one committed generation, what holds them, and items of small trees found by key.
 
-Single items of the committed trees, found by key: for the small trees and for looking up names. Blocks are kept.
-
-Yields items as Python values, so it is not meant for whole subvolumes; what it skips it does not even decode.
-
-Which trees there are in one committed generation, what holds them, and what the block groups say is used.
-
-Read from the root tree and the chunk tree alone, so that names, roots and counters belong to the same moment.
+Which trees there are, and what the block groups say is used, is read from the root tree and the chunk tree alone, so
+that names, roots and counters belong to the same moment. Blocks are kept. Items come as Python values, so this is not
+meant for whole subvolumes; what is skipped is not even decoded.
 """
 
 from __future__ import annotations

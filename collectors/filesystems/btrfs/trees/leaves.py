@@ -1,11 +1,7 @@
-"""Leaves of subvolumes as arrays: where items are, and the extents, inodes and names in them.
-
-Items of subvolumes to arrays: file extents, inodes, and which directory an inode stands in. Whole batches at once.
+"""Leaves of subvolumes as arrays, whole batches at once: file extents, inodes, and which directory an inode stands in.
 
 Where the items come from (leaves of a device, answers of the kernel) is known to the caller: `Heads` says where each
 item's data starts in one flat array of bytes. Which block it comes from is its `row`.
-
-A batch of checked leaves: what their items are.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""One exact measurement: from the devices, or by the kernel's tree search where they cannot be read.
+"""One exact measurement: from the devices, again where a block was stale; by the kernel's tree search where they cannot
+be read.
 
-The other way to walk: the kernel's tree search, one subvolume after the other. For layouts that cannot be read raw.
-
-Shared leaves come once for each subvolume, and with them every item, for the kernel cannot pick types: about twenty
-times the work. It shows the running transaction, no tree blocks, and no subvolume that is already deleted.
-
-One exact measurement: from the devices, again where a block was stale; by tree search where they cannot be read.
+That search goes through one subvolume after the other. Shared leaves come once for each, and with them every item, for
+the kernel cannot pick types: about twenty times the work. It shows the running transaction, no tree blocks, and no
+subvolume that is already deleted.
 """
 
 from __future__ import annotations
