@@ -9,7 +9,7 @@ asked to read; each source of it gets a row of coverage.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -124,9 +124,8 @@ def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, 
     """
     users: dict[str, set[str]] = {}
     for container in containers:
-        for attached in container.attachments:
-            source = os.path.normpath(attached.source) if attached.source.startswith("/") else ""
-            if attached.kind != "bind" or not source or within(docker_root, source) or within(source, docker_root):
+        for source in _bound(container):
+            if within(docker_root, source) or within(source, docker_root):
                 continue
             if source != mount.mountpoint and places.on(source, mount):
                 users.setdefault(source, set()).add(container.name)
@@ -135,6 +134,13 @@ def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, 
         Unit(UnitId(path), UnitKind.BIND, path, ", ".join(sorted(users[path])), frozenset(), False, None)
         for path in outer
     )
+
+
+def _bound(container: Container) -> Iterator[str]:
+    """The directories of the host that it mounts."""
+    for attached in container.attachments:
+        if attached.kind == "bind" and attached.source.startswith("/"):
+            yield os.path.normpath(attached.source)
 
 
 @dataclass(frozen=True, slots=True)

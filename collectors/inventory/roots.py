@@ -28,6 +28,7 @@ from collectors.system.deadline import Clock
 from collectors.system.mount_table import Places, host_view_from_container, must_answer
 from collectors.system.mount_table import space as statvfs
 
+_BY_CUSTOM = "the usual places"
 _USUAL = ("/var/lib/docker", "/var/lib/containers/storage")
 
 
@@ -37,20 +38,10 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     A remote engine has none here. Where a silent engine's root is known and cannot be seen, no other place stands in.
     """
     origin = Origin("docker.root", "which directory", datetime.now(UTC), 0.0)
-    asked, others = request.host.docker_root, tuple[str, ...]()
     if (where := elsewhere(request, engine, local)) is not None:
         return Unavailable(Why.NOT_REACHABLE, where, origin)
-    if asked is not None:
-        named, source = [str(asked)], "--docker-root"
-    elif isinstance(engine, Exact) and engine.value.root:
-        named, source = [str(request.host.here(engine.value.root))], "the engine"
-    elif (known := last_known(request.host, request.endpoint)) is not None:
-        named, source = [str(request.host.here(known[0]))], known[1]
-    else:
-        named, source = [str(request.host.here(path)) for path in _USUAL], "the usual places"
-        if request.endpoint.source == DEFAULT and isinstance(engine, Unavailable) and engine.why is Why.NOT_REACHABLE:
-            others = tuple(str(request.host.here(path)) for path in containerd_roots(request.host))
-
+    named, source = _named(request, engine)
+    others = _beside(request, engine) if source == _BY_CUSTOM else ()
     timeout_s = clock.left(at_most=5.0)
 
     def find() -> str:
@@ -64,6 +55,26 @@ def docker_root(request: Request, engine: Reading[Engine], local: Reading[bool],
     if isinstance(engine, Exact) and engine.value.root and isinstance(found, Exact):
         keep_root(request.host, request.endpoint, engine.value.root)
     return found
+
+
+def _named(request: Request, engine: Reading[Engine]) -> tuple[list[str], str]:
+    """The directories that it may be, and who says so."""
+    host = request.host
+    if host.docker_root is not None:
+        return [str(host.docker_root)], "--docker-root"
+    if isinstance(engine, Exact) and engine.value.root:
+        return [str(host.here(engine.value.root))], "the engine"
+    if (known := last_known(host, request.endpoint)) is not None:
+        return [str(host.here(known[0]))], known[1]
+    return [str(host.here(path)) for path in _USUAL], _BY_CUSTOM
+
+
+def _beside(request: Request, engine: Reading[Engine]) -> list[str]:
+    """Where there is no engine, nobody asked for one and none was here: the roots of a containerd."""
+    gone = isinstance(engine, Unavailable) and engine.why is Why.NOT_REACHABLE
+    if request.endpoint.source != DEFAULT or not gone:
+        return []
+    return [str(request.host.here(path)) for path in containerd_roots(request.host)]
 
 
 def as_it_applies(snapshot: Snapshot) -> EngineView:

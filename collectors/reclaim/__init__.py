@@ -6,13 +6,14 @@ to call a prediction a result. What removes is loaded by `run` alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from collectors.ledger.release_table import closure
 from collectors.model import Owner, dataclass
 from collectors.model.ledger import Release
-from collectors.model.plan import Plan
+from collectors.model.plan import Plan, Step
 from collectors.model.reading import AtLeast, Exact, Origin, Size, Unavailable, Why
 
 
@@ -176,22 +177,21 @@ def predicted(
     gone: dict[str, set[Owner]] = {}
     for result in results:
         gone.setdefault(result.step, set()).update(result.removed)
-    done: set[str] = set()
-    gaps: list[Unavailable] = []
-    for step in plan.every_step:
-        removed = gone.get(step.id)
-        if removed is None:
-            continue
-        if removed.issuperset(step.targets):
-            done.add(step.id)
-            if not isinstance(step.frees, Exact):
-                gaps.append(Unavailable(Why.NOT_REPORTED, f"{step.title}: it was not measured before", origin))
-        elif removed and releases is None:
-            words = f"{step.title}: {len(removed)} of {len(step.targets)} were removed"
-            gaps.append(Unavailable(Why.NOT_APPLICABLE, words, origin))
+    tried = [step for step in plan.every_step if step.id in gone]
+    gaps = [gap for step in tried for gap in _gaps(step, gone[step.id], origin, counts_parts=releases is not None)]
     if releases is None:
-        count = plan.frees_bytes(frozenset(done))
+        count = plan.frees_bytes(frozenset(step.id for step in tried if gone[step.id].issuperset(step.targets)))
     else:
         owners = closure(frozenset[Owner]().union(*gone.values()))
         count = sum(release.bytes for release in releases if release.owners <= owners)
     return AtLeast(count, tuple(gaps), origin) if gaps else Exact(count, origin)
+
+
+def _gaps(step: Step, removed: set[Owner], origin: Origin, *, counts_parts: bool) -> Iterator[Unavailable]:
+    """Why it is not known what the removed targets of a step were to free, where it is not."""
+    if removed.issuperset(step.targets):
+        if not isinstance(step.frees, Exact):
+            yield Unavailable(Why.NOT_REPORTED, f"{step.title}: it was not measured before", origin)
+    elif removed and not counts_parts:
+        words = f"{step.title}: {len(removed)} of {len(step.targets)} were removed"
+        yield Unavailable(Why.NOT_APPLICABLE, words, origin)

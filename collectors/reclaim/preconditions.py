@@ -87,11 +87,17 @@ def given_to_container(engine: EngineSession, host: Host, path: str) -> str:
     if not listed.ok or not isinstance(listed.body, list):
         return "the engine does not list its containers"
     for container in listed.body:
-        for mount in container.get("Mounts") or () if isinstance(container, dict) else ():
-            source = text(mount, "Source") if isinstance(mount, dict) else ""
-            if source and f"{host.here(source)}/".startswith(f"{path}/"):
+        for source in _sources(container):
+            if f"{host.here(source)}/".startswith(f"{path}/"):
                 return f"the container {name_of(container)} uses {source}"
     return ""
+
+
+def _sources(container: object) -> Iterator[str]:
+    """What is mounted into a listed container, by the host's paths."""
+    for mount in container.get("Mounts") or () if isinstance(container, dict) else ():
+        if isinstance(mount, dict) and (source := text(mount, "Source")):
+            yield source
 
 
 def stopped(engine: EngineSession) -> bool:

@@ -151,22 +151,14 @@ def refused(step: Step, context: RunContext) -> str:
 def _run(
     plan: Plan, steps: tuple[Step, ...], tools: Tools, before: Reading[SpaceReading], notes: list[str]
 ) -> ReclaimOutcome:
-    if isinstance(before, Unavailable):
-        reason = f"the filesystem cannot be measured: {before.detail}"
-        return _outcome(plan, tools.context, (), Ended.REFUSED, reason, before, before, notes)
-    if before.value.read_only:
-        reason = "the filesystem is mounted read-only: find out why first, and remove nothing"
+    if reason := _unfit(before):
         return _outcome(plan, tools.context, (), Ended.REFUSED, reason, before, before, notes)
     notes += [f"{step.title}: not run, {why}." for step in steps if (why := refused(step, tools.context))]
     allowed = tuple(step for step in steps if not refused(step, tools.context))
     tools.log.begin(((step.id, step.title) for step in allowed), tools.context.target_percent)
     tools.tell(EventKind.RUN_STARTED, total=len(allowed))
     results: list[StepResult] = []
-    ended, reason, after = _pass(tools, allowed, results, before)
-    again = _once_more(allowed, results) if ended is Ended.ALL_DONE else ()
-    if again:
-        # The engine writes records of its own when it removes something; by now there is room for them.
-        ended, reason, after = _pass(tools, again, results, after)
+    ended, reason, after = _passes(tools, allowed, results, before)
     if any(_ENOSPC in target.reason for result in results for target in result.targets):
         way_out = "" if any(r.removed for r in results) else ": free a few MiB by hand, then run this again"
         notes.append(f"The engine could not write its own records on the full disk{way_out}.")
@@ -182,6 +174,24 @@ def _run(
         freed=outcome.measured.value if isinstance(outcome.measured, Exact) else None,
     )
     return outcome
+
+
+def _unfit(space: Reading[SpaceReading]) -> str:
+    """Why nothing is removed from such a filesystem; "" where it may be."""
+    if isinstance(space, Unavailable):
+        return f"the filesystem cannot be measured: {space.detail}"
+    read_only = "the filesystem is mounted read-only: find out why first, and remove nothing"
+    return read_only if space.value.read_only else ""
+
+
+def _passes(
+    tools: Tools, steps: tuple[Step, ...], results: list[StepResult], before: Reading[SpaceReading]
+) -> tuple[Ended, str, Reading[SpaceReading]]:
+    """Run these steps, and what failed for lack of space once more."""
+    ended, reason, after = _pass(tools, steps, results, before)
+    again = _once_more(steps, results) if ended is Ended.ALL_DONE else ()
+    # The engine writes records of its own when it removes something; by now there is room for them.
+    return _pass(tools, again, results, after) if again else (ended, reason, after)
 
 
 def _pass(

@@ -85,33 +85,38 @@ def unfinished(state: Path) -> Unfinished | None:
 
     A log that may be another's is not read: what it names is put back.
     """
+    last, meant, removed = _left_open(_facts(state / NAME))
+    if last is None:
+        return None
+    target = meant.get("target")
+    return Unfinished(
+        began_at=str(last.get("at", "")),
+        step_title=str(meant.get("title", "")),
+        target=_owner(target) if isinstance(target, str) else None,
+        tags=_names(meant.get("tags")),
+        removed_count=removed,
+    )
+
+
+def _left_open(facts: Iterable[dict[str, Any]]) -> tuple[dict[str, Any] | None, dict[str, Any], int]:
+    """The beginning of the last run, None if it ended; what it meant to do and had not done; how much it removed."""
     last: dict[str, Any] | None = None
-    meant: dict[str, Any] | None = None
+    meant: dict[str, Any] = {}
     removed = 0
-    for fact in _facts(state / NAME):
+    for fact in facts:
         match fact.get("what"):
             case "begin":
-                last, meant, removed = fact, None, 0
+                last, meant, removed = fact, {}, 0
             case "means":
                 meant = fact
             case "did":
                 removed += fact.get("removed") is True
-                meant = None
+                meant = {}
             case "end":
                 last = None
             case _:
                 pass
-    if last is None:
-        return None
-    target = meant.get("target") if meant else None
-    tags = meant.get("tags") if meant else None
-    return Unfinished(
-        began_at=str(last.get("at", "")),
-        step_title=str(meant.get("title", "")) if meant else "",
-        target=_owner(target) if isinstance(target, str) else None,
-        tags=_names(tags),
-        removed_count=removed,
-    )
+    return last, meant, removed
 
 
 def unsettled(state: Path) -> Mapping[Owner, tuple[str, ...]]:

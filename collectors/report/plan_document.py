@@ -155,13 +155,21 @@ def reclaim_document(told: Told) -> Json:
         "tier": told.tier.value,
         "target_percent": target.percent if target else None,
         "exit_status": told.exit_status,
-        "ended": outcome.ended.value if outcome else None,
-        "used_percent_before": outcome.used_percent_before if outcome else None,
-        "used_percent_after": outcome.used_percent_after if outcome else None,
+        **_ending(outcome),
         **_figures(outcome, told.reason or _NOTHING_RAN),
         **({} if outcome or told.reason else {"predicted_bytes": _of_chosen(told)}),
         "steps": [_done(r) for r in outcome.steps] if outcome else [_promised(step) for step in told.chosen],
         "notes": list(outcome.notes) if outcome else [],
+    }
+
+
+def _ending(outcome: ReclaimOutcome | None) -> Json:
+    if outcome is None:
+        return dict.fromkeys(("ended", "used_percent_before", "used_percent_after"))
+    return {
+        "ended": outcome.ended.value,
+        "used_percent_before": outcome.used_percent_before,
+        "used_percent_after": outcome.used_percent_after,
     }
 
 

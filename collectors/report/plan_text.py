@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from collectors.model import Owner, called
 from collectors.model.filesystem import FsSpace
-from collectors.model.plan import Harm, HarmTotal, Plan, Risk, Severity, Step
+from collectors.model.plan import Harm, HarmTotal, Plan, PlanTarget, Risk, Severity, Step
 from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import Report
 from collectors.model.snapshot import shown_total
@@ -112,14 +112,19 @@ def target_words(plan: Plan, si: bool) -> str:
     steps, lead = formatting.count(len(plan.steps), "step"), "leads" if len(plan.steps) == 1 else "lead"
     leads = f"{leads} of the inodes" if target.inodes else leads
     if target.short_bytes or target.short_inodes:
-        short = f"{target.short_inodes:,} inodes" if target.inodes else formatting.bytes_(target.short_bytes, si=si)
-        if target.likely_percent is not None:
-            likely = f"{formatting.whole_percent(target.likely_percent)} if estimates hold, to {leads} for certain"
-            how = "reached by estimate alone" if target.likely_reached else f"out of reach by {short} for certain"
-            return f"{wanted}, {how}: {steps} ({worst}) {lead} to {likely}"
-        return f"{wanted}, out of reach by {short}: {steps} ({worst}) {lead} to {leads}"
+        how, leads = _short_words(target, leads, si)
+        return f"{wanted}, {how}: {steps} ({worst}) {lead} to {leads}"
     how = "the fewest that do" if target.exact else "found by size, too many to compare every choice"
     return f"{wanted}, reached by {steps} ({worst}) at {leads}; {how}"
+
+
+def _short_words(target: PlanTarget, leads: str, si: bool) -> tuple[str, str]:
+    """By how much a target is missed, and where the steps lead, for certain and by estimate."""
+    short = f"{target.short_inodes:,} inodes" if target.inodes else formatting.bytes_(target.short_bytes, si=si)
+    if target.likely_percent is None:
+        return f"out of reach by {short}", leads
+    how = "reached by estimate alone" if target.likely_reached else f"out of reach by {short} for certain"
+    return how, f"{formatting.whole_percent(target.likely_percent)} if estimates hold, to {leads} for certain"
 
 
 def step_lines(plan: Plan, steps: tuple[Step, ...], si: bool) -> list[str]:
@@ -250,11 +255,10 @@ def _names(planned: Report) -> Mapping[Owner, str]:
 
 
 def _result(result: StepResult, names: Mapping[Owner, str], si: bool) -> list[str]:
-    removed = len(result.removed)
     sizes = f"predicted {formatting.size(result.predicted, si=si)}, measured {formatting.size(result.measured, si=si)}"
     engine = "" if isinstance(result.engine_reported, Unavailable) else formatting.size(result.engine_reported, si=si)
     told = f", engine reported {engine}" if engine else ""
-    done = f"{removed} of {len(result.targets)} removed in {result.took_s:.1f} s"
+    done = f"{len(result.removed)} of {len(result.targets)} removed in {result.took_s:.1f} s"
     lines = [f"- {formatting.quoted(result.title, 200)}: {done}, {sizes}{told}"]
     for target in result.targets:
         if not target.removed:

@@ -34,7 +34,7 @@ from collectors.model.encoding import (
     fields_by_type,
     object_named,
 )
-from collectors.model.ledger import Category
+from collectors.model.ledger import Category, Ledger
 from collectors.model.reading import Exact
 from collectors.model.report import Report
 from collectors.model.settings import Settings
@@ -196,21 +196,23 @@ def _names(report: Report) -> Iterator[tuple[str, str]]:
         yield "host", report.engine.value.name
     if isinstance(report.docker_root, Exact):
         yield "root", report.docker_root.value
-    ledgers = [report.ledger, *report.other_ledgers]
-    for one in ledgers:
-        if one is None:
-            continue
-        mount = one.filesystem.mount
-        yield from (("mount", mount.mountpoint), ("device", mount.source)) if mount.mountpoint != "/" else ()
-        for category, items in one.items.items():
-            kind = _SINGULAR.get(category, "item")
-            for item in items:
-                yield kind, item.name
-                yield from ((kind, part) for part in item.name.split("/") if "/" in item.name)
-                yield from ((kind, part.strip()) for part in item.owner.split(","))
-                yield from (("path", place.path) for place in item.inside)
+    for one in (report.ledger, *report.other_ledgers):
+        if one is not None:
+            yield from _names_in(one)
     yield from ((bill.by.partition(":")[0], bill.name) for bill in report.bills)
     yield from (("image", churn.repository) for churn in report.trend.churn)
+
+
+def _names_in(books: Ledger) -> Iterator[tuple[str, str]]:
+    mount = books.filesystem.mount
+    yield from (("mount", mount.mountpoint), ("device", mount.source)) if mount.mountpoint != "/" else ()
+    for category, items in books.items.items():
+        kind = _SINGULAR.get(category, "item")
+        for item in items:
+            yield kind, item.name
+            yield from ((kind, part) for part in item.name.split("/") if "/" in item.name)
+            yield from ((kind, part.strip()) for part in item.owner.split(","))
+            yield from (("path", place.path) for place in item.inside)
 
 
 def _replace(value: Any, pattern: re.Pattern[str], names: dict[str, str]) -> Any:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from collectors.forecast import USED, Point
 from collectors.forecast.changes import CategoryChange, Change, ChangeKind, Changes
 from collectors.model import key_words
-from collectors.model.report import Crossing, Growth, Report, TrendView
+from collectors.model.report import Crossing, Growth, Report, RepositoryChurn, TrendView
 from collectors.report import formatting
 
 _LEVELS = "▁▂▃▄▅▆▇█"
@@ -37,17 +37,20 @@ def trend_section(trend: TrendView, si: bool) -> list[str]:
         lines.append(f"- Crosses {formatting.whole_percent(crossing.percent)}: {_span(crossing)}")
     if trend.trees_full is not None:
         lines.append(f"- Metadata is full: {_span(trend.trees_full)}")
-    for churn in trend.churn:
-        images = formatting.count(churn.dangling_images, "image")
-        left = f"{formatting.size(churn.dangling_bytes, si=si)} now dangling in {images}"
-        step = f"; new bytes come from {formatting.quoted(churn.busting_step)}" if churn.busting_step else ""
-        if not churn.rebuilds:
-            lines.append(f"- Dangling: {left}, from {formatting.quoted(churn.repository) or 'an unknown repository'}")
-            continue
-        name, times = formatting.quoted(churn.repository), formatting.count(churn.rebuilds, "time")
-        lines.append(f"- Churn: {name} rebuilt {times} since {formatting.moment(churn.since)}, {left}{step}")
+    lines += [_churn(one, si) for one in trend.churn]
     lines.append(f"Forecast: {trend.reason or formatting.count(len(trend.crossings), 'threshold') + ' ahead'}")
     return lines
+
+
+def _churn(churn: RepositoryChurn, si: bool) -> str:
+    """How often a repository was rebuilt, and what that left; what else it left where it was not."""
+    images = formatting.count(churn.dangling_images, "image")
+    left = f"{formatting.size(churn.dangling_bytes, si=si)} now dangling in {images}"
+    if not churn.rebuilds:
+        return f"- Dangling: {left}, from {formatting.quoted(churn.repository) or 'an unknown repository'}"
+    step = f"; new bytes come from {formatting.quoted(churn.busting_step)}" if churn.busting_step else ""
+    name, times = formatting.quoted(churn.repository), formatting.count(churn.rebuilds, "time")
+    return f"- Churn: {name} rebuilt {times} since {formatting.moment(churn.since)}, {left}{step}"
 
 
 def _span(crossing: Crossing) -> str:
