@@ -28,38 +28,25 @@ _TOOLKITS = re.compile(
     r"|virtual_size|border_title|border_subtitle"
 )
 # What requests, Textual and textual-serve read or call.
-_LIBRARIES = {"trust_env", "current", "driver_class", "handle_websocket"}
+_LIBRARIES = {"trust_env", "background", "current", "driver_class", "handle_websocket"}
 # Whoever removes one of these from the program removes it here.
 UNUSED_STILL = {
-    "NOTE",
     "NOT_ENABLED",
     "SECTIONS",
     "VIEW",
-    "background",
     "bytes_read",
     "crosses",
     "drift_data_bytes",
     "drift_metadata_bytes",
     "driver_status",
-    "dropped_bytes",
-    "exclusive_bytes",
     "filesystem_of",
-    "growing",
     "hidden_by",
-    "high_bytes_per_s",
-    "interruptions",
     "layer_path",
     "log_driver",
     "log_options",
     "log_path",
-    "metadata_fill",
-    "metadata_uuid",
-    "modified_at",
-    "newest_api",
     "owner_kind",
-    "parameters",
     "referenced_bytes",
-    "slope_bytes_per_s",
     "usage_count",
 }
 

@@ -148,7 +148,6 @@ class Split:
     runs: tuple[Run, ...]
     drops: tuple[Drop, ...]
     steps: tuple[Rise, ...]
-    interruptions: int  # reboots and gaps
 
 
 def split(points: Sequence[Point]) -> Split:
@@ -171,7 +170,6 @@ def split(points: Sequence[Point]) -> Split:
         tuple(_level_runs(points, lift, cuts)),
         tuple(Drop(points[end].at_s, float(points[begin].value), float(points[end].value)) for begin, end in falls),
         tuple(Rise(points[end].at_s, round(sum(lift[begin + 1 : end + 1]))) for begin, end in steps),
-        len(breaks),
     )
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.forecast import Point
-from collectors.forecast.crossings import forecast, path_of, study, trend
+from collectors.forecast.crossings import forecast, path_of, study
 from collectors.model.settings import Thresholds
+from tests.forecast.trend import trend
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

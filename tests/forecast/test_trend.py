@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.forecast import Point, split
-from collectors.forecast.crossings import Trend, trend
 from collectors.forecast.slope import measure, quantile
 from collectors.model.settings import Thresholds
+from tests.forecast.trend import Trend, trend
 from tests.journal.build import GIB, HOUR, points
 
 RUN_S = 1200.0

@@ -30,7 +30,6 @@ class HistoryEventKind(StrEnum):
     FREED = "freed"
     ACTION = "action"
     DEPLOYED = "deployed"
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from collectors.engine.decode import JsonObject, document, printable, records, top
 from collectors.engine.decode.usage import ContainerUsage, ImageUsage, container, image_id
-from collectors.engine.reply import Api, Dialect, negotiate, parse
+from collectors.engine.reply import Dialect, negotiate, parse
 from collectors.model import ContainerId, DiffId, ImageId, dataclass
 from collectors.model.engine import Attachment, Container, Engine, Flavour, Image, ImageStore
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
@@ -26,7 +26,6 @@ class Greeting:
     """What /version tells before anything else can be asked."""
 
     version: str
-    newest_api: Api
     dialect: Dialect
 
 
@@ -39,7 +38,7 @@ def greeting(body: bytes, origin: Origin) -> Greeting:
     names = [part.text_or_empty("Name") for part in record.records("Components", "/version Components")]
     flavour = Flavour.PODMAN if any("podman" in name.lower() for name in names) else Flavour.DOCKER
     api = negotiate(newest, parse(record.text_or_empty("MinAPIVersion")))
-    return Greeting(record.text_or_empty("Version"), newest, Dialect(api, flavour))
+    return Greeting(record.text_or_empty("Version"), Dialect(api, flavour))
 
 
 def decode_engine(body: bytes, hello: Greeting, origin: Origin) -> Engine:

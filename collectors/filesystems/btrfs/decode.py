@@ -31,7 +31,6 @@ class FsInfo:
     """FS_INFO. `generation` is that of the running transaction, or of the last one where none runs."""
 
     uuid: str
-    metadata_uuid: str  # "" before Linux 5.10
     device_count: int
     highest_devid: int
     node_bytes: int
@@ -54,12 +53,11 @@ class DevInfo:
 def fs_info(reply: bytes) -> FsInfo:
     """struct btrfs_ioctl_fs_info_args; kernels that know no flags leave them 0."""
     _long_enough(reply, _FS_INFO.size, "FS_INFO")
-    highest, count, fsid, node, sector, _, checksum, _, flags, generation, metadata = _FS_INFO.unpack_from(reply)
+    highest, count, fsid, node, sector, _, checksum, _, flags, generation, _ = _FS_INFO.unpack_from(reply)
     if not node or not sector:
         raise Malformed(f"FS_INFO: node size {node}, sector size {sector}")
     return FsInfo(
         uuid=str(uuid.UUID(bytes=fsid)),
-        metadata_uuid=str(uuid.UUID(bytes=metadata)) if flags & 4 else "",
         device_count=count,
         highest_devid=highest,
         node_bytes=node,
