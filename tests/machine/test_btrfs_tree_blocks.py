@@ -41,7 +41,8 @@ _RECORD_BYTES = 128 * _FILES
 def contents() -> dict[str, bytes]:
     """Small files, and one that lies in extents."""
     chance = random.Random(secrets.randbits(32))
-    small = {f"{n % 80}/{n}": chance.randbytes(chance.randint(700, 1900)) for n in range(_FILES)}
+    # A first letter of their own: the lab's archives take what begins with an arrow for a link.
+    small = {f"{n % 80}/{n}": b"=" + chance.randbytes(chance.randint(700, 1900)) for n in range(_FILES)}
     return {**small, "large": chance.randbytes(MIB + 4096)}
 
 
