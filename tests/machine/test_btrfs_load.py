@@ -22,13 +22,14 @@ from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.btrfs_lab import Lab, assert_books_close, figures, freed_by, lab, sharing, wait_until
 
+NODE = 4096
 pytestmark = pytest.mark.machine
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Lab]:
     require_machine()
-    with lab(tmp_path / "lab", size_mib=2048, mkfs=("-n", "4096")) as one:
+    with lab(tmp_path / "lab", size_mib=2048, mkfs=("-n", f"{NODE}")) as one:
         yield one
 
 
@@ -106,7 +107,7 @@ def test_walks_during_a_balance_are_right(made: Lab) -> None:
 def tight(tmp_path: Path) -> Iterator[Lab]:
     """So small that freed blocks are soon used again."""
     require_machine()
-    with lab(tmp_path / "lab", size_mib=160, mkfs=("-n", "4096", "-m", "single")) as one:
+    with lab(tmp_path / "lab", size_mib=160, mkfs=("-n", f"{NODE}", "-m", "single")) as one:
         yield one
 
 
@@ -131,7 +132,7 @@ def test_a_block_that_is_overwritten_during_the_walk_makes_it_start_again(
     def interrupted(self: Devices, devid: int, offset: int, into: Sequence[memoryview]) -> None:
         nonlocal interruptions
         with lock:
-            if len(into[0]) > 4096 and not interruptions:  # many blocks at a time: the walk is on its way
+            if sum(map(len, into)) > NODE and not interruptions:  # many blocks at a time: the walk is on its way
                 interruptions += 1
                 rewrite()
             read(self, devid, offset, into)
@@ -196,13 +197,15 @@ def test_a_block_that_is_damaged_in_one_copy_is_taken_from_the_other(
     def damaging(self: Devices, devid: int, offset: int, into: Sequence[memoryview]) -> None:
         nonlocal damaged
         read(self, devid, offset, into)
-        if len(into[0]) > 4096:  # single blocks are second copies
-            into[0][3000] ^= 1
-            damaged += 1
+        if sum(map(len, into)) > NODE:  # single blocks are second copies
+            for part in into:
+                for at in range(3000, len(part), NODE):
+                    part[at] ^= 1
+                    damaged += 1
 
     monkeypatch.setattr(Devices, "read", damaging)
     found = sharing(made.at)
-    assert damaged > 5
+    assert damaged > 50
     assert (found.method, found.restarts) == ("device trees", 0)
     assert_books_close(found)
 
