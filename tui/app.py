@@ -202,6 +202,7 @@ class UllageApp(HostsActions):
     async def go_to(self, match: Match | None) -> None:
         if match is None:
             return
+        self.show_filesystem(match.mount)
         self.change(selected=match.label.key)
         await self.action_view("explore")
         table = self.screen_stack[0].query_one("#items", ItemTable)
@@ -262,6 +263,8 @@ class UllageApp(HostsActions):
         match action:
             case "host" | "view" if action == "host" or parameters == ("hosts",):
                 return bool(self._names)
+            case "filesystem":
+                return len(state.mounts) > 1 and not state.applying
             case "apply":
                 return self.live is not None and not state.read_only and state.mode is Mode.LIVE and not state.applying
             case "stop":

@@ -31,9 +31,9 @@ from tui.view_models.verdict import word
 _FONT_FACE = re.compile(r"\s*@font-face \{[^}]*\}")
 
 
-def markdown(report: Report, history: RunHistory) -> str:
+def markdown(report: Report, history: RunHistory, *, si: bool = False) -> str:
     """The whole report as a page: verdict, books, findings, plan, events, what could not be read."""
-    return "\n".join(_page(report, history)) + "\n"
+    return "\n".join(_page(report, history, si=si)) + "\n"
 
 
 def local(svg: str) -> str:
@@ -61,39 +61,45 @@ def _new(folder: Path, stem: str, suffix: str, text: str) -> Path:
     raise FileExistsError(f"{folder / stem}{suffix}: a hundred of them are there already")
 
 
-def _page(report: Report, history: RunHistory) -> Iterator[str]:
+def _page(report: Report, history: RunHistory, *, si: bool) -> Iterator[str]:
     space = space_of(report)
     yield f"# Docker storage on {quoted(report.host)}, {moment(report.taken_at)}"
     yield ""
     yield f"- Severity: {report.severity.name} ({word(report.severity)})"
-    yield f"- Verdict: {report.verdict}"
+    yield f"- Verdict: {report.verdict_in(si=si)}"
     if space is not None:
-        left = f"{bytes_(space.available_bytes)} left of {bytes_(space.total_bytes)}"
+        left = f"{bytes_(space.available_bytes, si=si)} left of {bytes_(space.total_bytes, si=si)}"
         yield f"- Disk: {whole_percent(space.used_percent)} used, {left}"
     if isinstance(report.explained_percent, Exact):
         yield f"- Explained: {percent(report.explained_percent.value)} of the used bytes"
     yield from ("", "## Where it is", "", "| Category | Size | Bytes | Reclaimable | |", "|---|--:|--:|--:|---|")
     for row in report.ledger.rows if report.ledger is not None else ():
         exact = f"{row.charged.value:,}" if isinstance(row.charged, Exact) else ""
-        cells = (label_of(row.category).title, size(row.charged), exact, size(row.reclaimable), row.reason)
+        cells = (
+            label_of(row.category).title,
+            size(row.charged, si=si),
+            exact,
+            size(row.reclaimable, si=si),
+            row.reason,
+        )
         yield f"| {' | '.join(quoted(text) for text in cells)} |"
     yield from ("", "## Findings", "")
     for finding in report.findings:
-        amount = f", {quoted(size(finding.bytes))}" if finding.bytes is not None else ""
+        amount = f", {quoted(size(finding.bytes, si=si))}" if finding.bytes is not None else ""
         doubt = "" if finding.certain else " (not certain)"
         yield f"- [{finding.severity.name}] {quoted(finding.claim, 400)}{amount}{doubt} — {quoted(finding.remedy, 400)}"
         for label, value in finding.evidence:
-            yield f"  - {quoted(label)}: {quoted(evidence(value), 400)}"
+            yield f"  - {quoted(label)}: {quoted(evidence(value, si=si), 400)}"
     yield from ("", "## Plan", "")
     for number, step in enumerate(report.plan.steps, 1):
-        promise = f"{quoted(size(step.frees))}, {step.risk.value}; undo: {quoted(step.undo)}"
+        promise = f"{quoted(size(step.frees, si=si))}, {step.risk.value}; undo: {quoted(step.undo)}"
         yield f"{number}. {quoted(step.title, 400)}: {promise}"
         yield f"   {quoted(step.command, 400)}"
     for step in report.plan.for_person:
-        yield f"- for a person: {quoted(step.title, 400)}: {quoted(size(step.frees))}; undo: {quoted(step.undo)}"
+        yield f"- for a person: {quoted(step.title, 400)}: {quoted(size(step.frees, si=si))}; undo: {quoted(step.undo)}"
         yield f"   {quoted(step.command, 400)}"
     yield from (f"- left out: {quoted(text, 400)}" for text in report.plan.left_out)
-    yield from _events(history)
+    yield from _events(history, si=si)
     yield from ("", "## What could not be read", "")
     yield from _coverage(report)
 
@@ -103,12 +109,12 @@ def evidence(value: Size | str, *, si: bool = False) -> str:
     return value if isinstance(value, str) else size(value, si=si)
 
 
-def _events(history: RunHistory) -> Iterator[str]:
+def _events(history: RunHistory, *, si: bool) -> Iterator[str]:
     if history.events:
         yield from ("", "## What happened", "", "| When | Used | |", "|---|--:|---|")
         for event in history.events:
             used = "" if event.used_percent is None else whole_percent(event.used_percent)
-            yield f"| {moment(event.at)} | {used} | {quoted(event.text, 400)} |"
+            yield f"| {moment(event.at)} | {used} | {quoted(event.words(si=si), 400)} |"
 
 
 def _coverage(report: Report) -> Iterator[str]:

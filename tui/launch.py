@@ -164,7 +164,7 @@ class HostSource:
         self._age_lifted = False
         self._live: LiveMachine | None = None
         self._journaled_s: float | None = None
-        self._what_if: tuple[Survey, WhatIf] | None = None  # of that run
+        self._what_if: tuple[Survey, str, WhatIf] | None = None  # of that run and that mount
 
     def survey(self, on_report: OnReport, cancelled: Callable[[], bool]) -> tuple[str, ...] | None:
         """Scan once. What did not go as asked with the journal; None where this scan was not written to it."""
@@ -244,16 +244,16 @@ class HostSource:
         folder = self._options().journal
         return first_hint(None if folder is None else folder.path)
 
-    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
-        """What it would be if these things went, as the last scan saw them; None before the first."""
+    def what_if(self, marked: frozenset[Owner], mount: str) -> MarkedSet | None:
+        """What it would be on this filesystem if these things went, by the last scan; None before the first."""
         from collectors.pipeline import what_if
 
         run = self._last
         if run is None or not run.judged.accounts:
             return None
-        if self._what_if is None or self._what_if[0] is not run:
-            self._what_if = (run, what_if(run))
-        return self._what_if[1](marked)
+        if self._what_if is None or self._what_if[0] is not run or self._what_if[1] != mount:
+            self._what_if = (run, mount, what_if(run, mount))
+        return self._what_if[2](marked)
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan with or without the minimum ages of the keep rules; None before the first."""

@@ -165,7 +165,7 @@ class WriteRates:
         self._sums: dict[_Key, int] = {}
         self._before: dict[int, tuple[int, int]] = {}  # process → parent, bytes
         self._logs: dict[str, int] = {}
-        self._where: dict[int, str] = {}  # process → the directory in which its files grew most when they last did
+        self._where: dict[_Key, str] = {}  # writer → the directory in which its files grew most when they last did
 
     def look(
         self,
@@ -176,7 +176,8 @@ class WriteRates:
     ) -> None:
         """One more look. What grew since the last one is added up for whoever it belongs to.
 
-        `grown` comes with `rows`: by process the directories in which its files grew, and by how much.
+        `grown` comes with `rows`: by process the directories in which its files grew, and by how much. A container's
+        are told as `web-1:/var/lib/data`.
         """
         logged = 0
         for container, size in logs.items():
@@ -186,16 +187,17 @@ class WriteRates:
         self._logs = dict(logs)
         if rows is not None:
             self._processes(at_s, rows, logged)
-            self._directories(at_s, grown)
+            self._directories(at_s, grown, {row[0]: _key_of(row) for row in rows})
 
-    def _directories(self, at_s: float, grown: Sequence[tuple[Any, ...]]) -> None:
-        most: dict[int, tuple[int, str]] = {}
+    def _directories(self, at_s: float, grown: Sequence[tuple[Any, ...]], whose: Mapping[int, _Key]) -> None:
+        most: dict[_Key, tuple[int, str]] = {}
         sums: Counter[_Key] = Counter()
         for pid, directory, more in grown:
-            path = os.fsdecode(directory)
-            sums[("directory", path, None)] += more
-            most[pid] = max(most.get(pid, (0, "")), (more, path))
-        self._where |= {pid: path for pid, (_, path) in most.items()}
+            path, writer = os.fsdecode(directory), whose[pid]
+            inside = f"{self._name(writer[1])}:" if writer[0] == "container" else ""
+            sums[("directory", f"{inside}{path}", None)] += more
+            most[writer] = max(most.get(writer, (0, "")), (more, path))
+        self._where |= {writer: path for writer, (_, path) in most.items()}
         for key in {key for key in self._counters if key[0] == "directory"} | sums.keys():
             self._count(key, sums[key], at_s)
 
@@ -205,16 +207,15 @@ class WriteRates:
         grown: dict[_Key, int] = {}
         for pid, container, command, _, count, here in rows:
             more = max(0, count - self._before.get(pid, (0, 0 if self._before else count))[1] - inherited[pid])
-            name = os.fsdecode(command)
-            key = ("container", os.fsdecode(container), None) if container else ("process", name, pid)
-            if name in _ENGINES:
+            key = _key_of((pid, container, command))
+            if key[0] == "process" and key[1] in _ENGINES:
                 more = max(0, more - logged)
             grown[key] = grown.get(key, 0) + (more if here else 0)
         for key in self._counters.keys() | grown.keys():
             if key[0] not in ("log", "directory"):
                 self._count(key, grown.get(key, 0), at_s)
         self._before = now
-        self._where = {pid: path for pid, path in self._where.items() if pid in now}
+        self._where = {key: path for key, path in self._where.items() if key in grown}
 
     def _inherited(self, now: Mapping[int, tuple[int, int]]) -> Counter[int]:
         """By process what children that have ended wrote: their parent is given it, all at once."""
@@ -243,8 +244,17 @@ class WriteRates:
         return tuple(sorted(quick, key=lambda one: (one.kind == "directory", -one.bytes_per_s, one.name)))[:_WRITERS]
 
     def _writer(self, kind: str, name: str, pid: int | None, rate: int) -> Writer:
-        shown = name if kind in ("process", "directory") else self._names.get(name, name[:12])
-        return Writer(kind, shown, pid, rate, self._where.get(pid, "") if pid is not None else "")
+        shown = name if kind in ("process", "directory") else self._name(name)
+        return Writer(kind, shown, pid, rate, self._where.get((kind, name, pid), ""))
+
+    def _name(self, container: str) -> str:
+        return self._names.get(container, container[:12])
+
+
+def _key_of(row: Sequence[Any]) -> _Key:
+    """Whose bytes a row's are: its container's, else its own."""
+    pid, container, command = row[:3]
+    return ("container", os.fsdecode(container), None) if container else ("process", os.fsdecode(command), pid)
 
 
 class FillRate:

@@ -82,10 +82,10 @@ class Writer:
     """A container, its log, a process of the host, or a directory that such processes write to, and how fast."""
 
     kind: str  # "container", "log", "process", "directory"
-    name: str  # of the container; of a process its command; the path of a directory
+    name: str  # of the container; of a process its command; the path of a directory, `web-1:/data` in a container
     pid: int | None  # of a process
     bytes_per_s: int
-    where: str = ""  # of a process, the directory in which its files grew most; "" where none was seen to grow
+    where: str = ""  # the directory in which its files grew most, as it calls it; "" where none was seen to grow
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,11 @@ class Report:
     bills: tuple[Bill, ...]  # by project, stack and repository, and by what else was asked for
     other_trends: tuple[TrendView, ...] = ()  # one a ledger of `other_ledgers`, in their order; () in older recordings
     other_plans: tuple[Plan, ...] = ()  # of each filesystem that `plan` is not for; () in older recordings
+    verdict_otherwise: str = ""  # `verdict` in SI where the settings say IEC, and the other way; "" in older recordings
+
+    def verdict_in(self, *, si: bool) -> str:
+        """The verdict with its sizes in these units; as it was told where a recording knows it in no other."""
+        return self.verdict if si == self.settings.si else self.verdict_otherwise or self.verdict
 
     @property
     def filesystem_identity(self) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from collectors.engine.questions import soon
 from collectors.inventory import Request, assemble
 from collectors.inventory.filesystem import OnPart
-from collectors.model import dataclass
+from collectors.model import Owner, dataclass
 from collectors.model.report import Report
 from collectors.model.settings import Settings
 from collectors.model.snapshot import Snapshot
@@ -22,6 +22,7 @@ from collectors.system.folders import Folder
 # What judges is loaded while the machine answers: it takes as long as that.
 if TYPE_CHECKING:
     from collectors.journal import Action
+    from collectors.model.plan import MarkedSet
     from collectors.pipeline.judge import Judged, Ruling
     from collectors.pipeline.memory import Memory
     from collectors.planning.what_if import WhatIf
@@ -149,14 +150,19 @@ def judged_again(run: FinishedRun, settings: Settings) -> FinishedRun:
     return replace(run, report=final, judged=judged, ruling=ruling)
 
 
-def what_if(run: FinishedRun) -> WhatIf:
-    """What if things of the Docker root's filesystem went, as this run saw them; there is one in its judgement."""
+def what_if(run: FinishedRun, mount: str = "") -> WhatIf:
+    """What if things went, as this run saw them: what that frees on the filesystem which is mounted there, on the
+    Docker root's where none is. There is one in the run's judgement."""
     from collectors.causes.plan_context import PlanContext
-    from collectors.planning.what_if import what_if as make  # asked by a screen alone
+    from collectors.planning.what_if import owners_of  # asked by a screen alone
+    from collectors.planning.what_if import what_if as make
 
-    its = run.judged.accounts[0]
-    mine = tuple(finding for finding in run.judged.findings if not finding.mount)
-    return make(
+    judged = run.judged
+    places = [its.ledger.filesystem.mount.mountpoint for its in judged.accounts]
+    at = places.index(mount) if mount in places else 0
+    its, planned = judged.accounts[at], judged.plans[at].mount
+    mine = tuple(finding for finding in judged.findings if finding.mount == planned)
+    ask = make(
         PlanContext(
             run.snapshot,
             its.ledger,
@@ -167,6 +173,14 @@ def what_if(run: FinishedRun) -> WhatIf:
             run.snapshot.ended_at,
         )
     )
+
+    def of_filesystem(marked: frozenset[Owner]) -> MarkedSet:
+        answer = ask(marked)
+        here = owners_of(its.ledger) if len(judged.accounts) > 1 else marked
+        without = {owner: why for owner, why in answer.without.items() if owner in here}
+        return replace(answer, plan=replace(answer.plan, mount=planned), without=without)
+
+    return of_filesystem
 
 
 def _look(options: Options, on_part: OnPart | None) -> Snapshot:

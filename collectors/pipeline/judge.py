@@ -202,6 +202,7 @@ def report(
 ) -> Report:
     """The run, finished."""
     main = judged.accounts[0].ledger if judged.accounts else None
+    told = _verdicts(snapshot, judged, settings)
     return Report(
         tool_version=tool_version(),
         host=snapshot.host,
@@ -209,7 +210,7 @@ def report(
         took_s=(snapshot.ended_at - snapshot.began_at).total_seconds(),
         severity=judged.severity,
         exit_status=exit_status(snapshot, judged.severity),
-        verdict=_verdict(snapshot, judged, settings),
+        verdict=told[0],
         docker_root=snapshot.docker_root,
         engine=snapshot.engine.engine,
         explained_percent=_explained(judged.accounts, snapshot.ended_at),
@@ -224,13 +225,16 @@ def report(
         bills=bills,
         other_trends=judged.trends[1:],
         other_plans=tuple(plan for plan in judged.plans if plan is not judged.plan),
+        verdict_otherwise=told[1],
     )
 
 
-def _verdict(snapshot: Snapshot, judged: Judged, settings: Settings) -> str:
-    """Of the filesystem that leads: its ledger, and the findings that are about it."""
+def _verdicts(snapshot: Snapshot, judged: Judged, settings: Settings) -> tuple[str, str]:
+    """Of the filesystem that leads: its ledger, and the findings that are about it. In the units of the settings, then
+    in the other ones: where one is a letter longer, fewer words may fit."""
     if not judged.accounts:
-        return "The disk could not be read; see Coverage"
+        unread = "The disk could not be read; see Coverage"
+        return unread, unread
     study, leading, limits = snapshot.studies[judged.worst], judged.accounts[judged.worst], settings.thresholds
     said_once = f" (on {judged.plan.mount})"
     mine = tuple(
@@ -253,7 +257,7 @@ def _verdict(snapshot: Snapshot, judged: Judged, settings: Settings) -> str:
         undecided=_undecided(snapshot),
         si=settings.si,
     )
-    return verdict(case)
+    return verdict(case), verdict(replace(case, si=not case.si))
 
 
 def _calm_percent(plan: Plan, resource: Resource, limits: Thresholds) -> int:

@@ -49,7 +49,7 @@ def what_if_recorded(ledger: Ledger, plan: Plan, at: datetime) -> WhatIf:
         mine = Plan(steps, tuple(one for one in plan.unlocks if one.steps <= ids), (), plan.mount, persons)
         removed = closure(target for step in mine.every_step for target in step.targets)
         freed = _exactly(mine, at) if marked <= removed else None
-        without = _without(ledger, marked - removed, {})
+        without = _without(ledger, (marked - removed) & owners_of(ledger), {})
         return MarkedSet(marked, freed or _together(ledger, marked, None, at), mine, without)
 
     return of
@@ -155,6 +155,11 @@ def _items(ledger: Ledger, wanted: frozenset[Owner]) -> list[Item]:
     return [item for owner, item in found.items() if owner not in logs and not _lies_in(owner.id, folders)]
 
 
+def owners_of(ledger: Ledger) -> frozenset[Owner]:
+    """What a filesystem lists: of several, each has its own things."""
+    return frozenset(item.owner_id for items in ledger.items.values() for item in items)
+
+
 def _is_empty(item: Item) -> bool:
     return isinstance(item.referenced, Exact) and not item.referenced.value
 
@@ -166,7 +171,8 @@ def _lies_in(path: str, folders: set[str]) -> bool:
 
 def _without(ledger: Ledger, left: frozenset[Owner], first: Mapping[Owner, str]) -> Mapping[Owner, str]:
     """Why no step removes each of these: what has to go with it, else the state it is in."""
-    states = {item.owner_id: item.state for items in ledger.items.values() for item in items}
+    items = (item for its in ledger.items.values() for item in its)
+    states = {item.owner_id: item.note if item.note and _is_empty(item) else item.state for item in items}
     first = dict.fromkeys((owner for owner in left if owner.kind is OwnerKind.LOG), _SMALL_LOG) | dict(first)
     return {owner: first.get(owner) or states.get(owner) or "nothing here removes it" for owner in sorted(left)}
 

@@ -110,6 +110,20 @@ def test_a_directory_grows_by_what_the_files_of_all_its_writers_do_and_stands_be
     ]
 
 
+def test_a_container_s_directories_are_told_as_its_own_and_the_one_that_grows_most_beside_its_name() -> None:
+    counted = WriteRates({ID: "web-1"})
+    for at in range(4):
+        rows = [row(7, at * 30 * MIB, container=ID), row(8, at * 10 * MIB, container=ID)]
+        grown = [(7, b"/tmp", 20 * MIB), (7, b"/data", 10 * MIB), (8, b"/data", 10 * MIB)] if at else []
+        counted.look(float(at), {}, rows, grown)
+    told = [(one.kind, one.name, one.pid, one.bytes_per_s / MIB, one.where) for one in counted.writers()]
+    assert told == [
+        ("container", "web-1", None, 40.0, "/tmp"),
+        ("directory", "web-1:/data", None, 20.0, ""),
+        ("directory", "web-1:/tmp", None, 20.0, ""),
+    ]
+
+
 def test_a_directory_that_has_stopped_growing_is_gone_after_a_few_looks() -> None:
     counted = WriteRates({})
     for at in range(10):

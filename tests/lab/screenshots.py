@@ -55,6 +55,9 @@ OF_THE_DEMO: dict[str, tuple[tuple[int, int], str, Sequence[str]]] = {
     "ansi": (WIDE, "ansi", ()),
     "200x50": ((200, 50), "dark", ()),
     "after-reclaim": (WIDE, "dark", ("end",)),
+    "find": (WIDE, "dark", ("slash", *"web")),
+    "marks": (WIDE, "dark", ("down", "space", "down", "space", "p")),
+    "bills": (WIDE, "light", ("2", "b")),
 }
 
 

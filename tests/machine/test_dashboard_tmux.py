@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.lab import Lab
 from tests.lab.commands import run
 from tests.lab.messes.leak import plant
 from tests.lab.require import require_machine
+from tests.longrun.watch import children
 
 pytestmark = pytest.mark.machine
 
@@ -68,6 +70,17 @@ class Tmux:
             time.sleep(0.3)
         raise AssertionError(f"{wanted} is not reached with {key}\n{self.screen()}")
 
+    def resize(self, width: int, height: int) -> None:
+        subprocess.run((*self._server, "resize-window", "-x", str(width), "-y", str(height)), check=True)
+
+    @property
+    def pid(self) -> int:
+        """Of the program in the window."""
+        shown = subprocess.run(
+            (*self._server, "display", "-p", "#{pane_pid}"), capture_output=True, text=True, check=True
+        )
+        return int(shown.stdout)
+
     def close(self) -> None:
         subprocess.run((*self._server, "kill-server"), check=False, capture_output=True)
 
@@ -78,6 +91,19 @@ def lab() -> Iterator[Lab]:
     if shutil.which("tmux") is None:
         pytest.fail("package: tmux")
     with Lab.up(driver="btrfs", mess="everyday", size_mib=1024) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def busy() -> Iterator[Lab]:
+    """With a file of 300 MiB beside Docker, and 200 MiB deep in a volume."""
+    require_machine()
+    with Lab.up(driver="overlay2", mess="everyday", size_mib=1536) as lab:
+        (lab.mount / "backup").write_bytes(os.urandom(300 * MIB))
+        culprit = lab.docker_root / "volumes" / "shop-data" / "_data" / "var" / "lib" / "queue" / "stuck.bin"
+        culprit.parent.mkdir(parents=True)
+        culprit.write_bytes(os.urandom(330 * MIB))
+        run("sync", "-f", lab.mount)
         yield lab
 
 
@@ -148,7 +174,7 @@ def test_from_the_orphans_through_the_plan_to_a_disk_that_is_freed(lab: Lab, tmp
         tmux.close()
 
 
-_WRITES = "i=0; while [ $i -lt 20 ]; do head -c 20971520 /dev/zero > /tmp/f$i; i=$((i+1)); sleep 0.97; done"
+_WRITES = "exec > /tmp/f; i=0; while [ $i -lt 200 ]; do head -c 2097152 /dev/zero; i=$((i+1)); sleep 0.097; done"
 
 
 def within(seconds: float) -> float:
@@ -162,36 +188,136 @@ def left_mib(screen: str) -> float:
     return float("nan") if found is None else float(found[1]) * (1024 if found[2] == "GiB" else 1)
 
 
-def test_what_goes_on_between_scans_is_seen_as_it_happens(tmp_path: Path) -> None:
-    """Who writes within 3 s and how fast; a disk that somebody frees within 3 s, and what was freed within 10 s."""
-    require_machine()
-    with Lab.up(driver="overlay2", mess="everyday", size_mib=1536) as lab:
-        (lab.mount / "backup").write_bytes(os.urandom(300 * MIB))
-        run("sync", "-f", lab.mount)
-        words = (sys.executable, "-m", "tui", "--host", lab.host, "--journal", str(tmp_path / "j"), "--no-state")
-        tmux = Tmux(tmp_path, *words)
-        try:
-            tmux.until(lambda screen: "● LIVE" in screen and "backup" not in screen.split("\n")[0])
-            time.sleep(4)
-            lab.docker("exec", "-d", "web-1", "sh", "-c", _WRITES)
-            screen = tmux.until("web-1 writes", within(3.5))
-            pace = re.search(r"web-1 writes ([\d.]+) MiB/s", tmux.until(_has_pace, within(2.0)))
-            assert pace is not None, screen
-            assert 16 <= float(pace[1]) <= 24
-            tmux.press("6")
-            tmux.until("Who writes now", within(5))
-            tmux.press("1")
-            tmux.until(lambda screen: "writes" not in screen, within(40))
+# Key, and what is on screen once it has done its work: every view, and all that lies over one.
+VIEWS = (
+    ("2", "by exclusive"),
+    ("3", "Space plays"),
+    ("4", "to be freed"),
+    ("5", "What rebuilding costs"),
+    ("6", "compared with"),
+)
+OVER = (("?", "keys and signs"), ("c", " Sources "), ("/", " Find "), ("C-p", "Search for commands"))
+FIRST = "Where is it?"
 
-            (lab.mount / "backup").unlink()
-            room = os.statvfs(lab.mount)
-            free_mib = room.f_bavail * room.f_frsize / MIB
-            tmux.until(lambda screen: abs(left_mib(screen) - free_mib) < 4, within(3.5))
-            used_mib = (room.f_blocks - room.f_bfree) * room.f_frsize / MIB
-            tmux.until(lambda screen: abs(used_on_screen(screen) - used_mib) < 4, within(10))
-            assert len(list((tmp_path / "j").iterdir())) == 1, "its own scans are in the journal"
-        finally:
-            tmux.close()
+
+def walk(tmux: Tmux) -> None:
+    """Open every view by its key, and leave it with Esc; the same with what lies over a view."""
+    for key, seen in VIEWS:
+        tmux.press(key)
+        tmux.until(seen, within(5))
+        tmux.press("Escape")
+        tmux.until(_at_first, within(5))
+    for key, seen in OVER:
+        tmux.press(key)
+        tmux.until(seen, within(5))
+        tmux.press("Escape")
+        tmux.until(partial(_is_closed, seen), within(5))
+
+
+def _at_first(screen: str) -> bool:
+    return FIRST in screen or "Category" in screen
+
+
+def _is_closed(what: str, screen: str) -> bool:
+    return what not in screen and _at_first(screen)
+
+
+def open_files(tmux: Tmux) -> None:
+    """Into the largest thing of the largest category, and out again, one at a time."""
+    tmux.press("Enter")
+    tmux.until("by exclusive", within(5))
+    tmux.press("Enter")
+    tmux.until(" entr", within(5))  # entry, entries
+    tmux.press("Escape")
+    tmux.until("by exclusive", within(5))
+    tmux.press("Escape")
+    tmux.until(_at_first, within(5))
+
+
+def test_every_view_opens_by_its_key_and_esc_closes_one_thing_at_every_size(busy: Lab, tmp_path: Path) -> None:
+    """And the culprit's file is on screen after one key, in its folder after three."""
+    words = (sys.executable, "-m", "tui", "--host", busy.host, "--no-journal", "--no-state", "--read-only")
+    tmux = Tmux(tmp_path, *words)
+    try:
+        tmux.until(lambda screen: "● LIVE" in screen and "shop-data" in screen)
+        for width, height in ((80, 24), (200, 50), (120, 36)):
+            tmux.resize(width, height)
+            tmux.until(_at_first)
+            walk(tmux)
+            tmux.press("Enter")
+            tmux.until("var/lib/queue/stuck.bin", within(5))
+            tmux.press("Escape")
+            tmux.until(_at_first, within(5))
+            open_files(tmux)
+        held = _held(tmux.pid)
+        for _ in range(12):
+            walk(tmux)
+            open_files(tmux)
+            tmux.press("r")
+            tmux.until("● LIVE", within(10))
+        _settled(tmux.pid, held)
+        began, spent = time.monotonic(), _cpu_s(tmux.pid)
+        time.sleep(20)
+        assert (_cpu_s(tmux.pid) - spent) / (time.monotonic() - began) < 0.02
+        tmux.press("q")
+        tmux.until(lambda screen: not screen.strip(), 10)
+    finally:
+        tmux.close()
+
+
+def _held(pid: int) -> tuple[int, int, int]:
+    """Threads, children, descriptors."""
+    return (
+        len(os.listdir(f"/proc/{pid}/task")),
+        len(children(pid)),
+        len(os.listdir(f"/proc/{pid}/fd")),
+    )
+
+
+def _settled(pid: int, before: tuple[int, int, int]) -> None:
+    """No thread, child or descriptor more than before, once what is on its way out is gone."""
+    ends, now = time.monotonic() + 15, _held(pid)
+    while time.monotonic() < ends and any(more > had for more, had in zip(now, before, strict=True)):
+        time.sleep(0.2)
+        now = _held(pid)
+    assert all(more <= had for more, had in zip(now, before, strict=True)), (before, now)
+
+
+def _cpu_s(pid: int) -> float:
+    """Of the program and of its children, those that are gone too."""
+    spent = 0
+    for one in (pid, *children(pid)):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        spent += sum(int(field) for field in fields[11:15])
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
+def test_what_goes_on_between_scans_is_seen_as_it_happens(busy: Lab, tmp_path: Path) -> None:
+    """Who writes within 3 s and how fast; a disk that somebody frees within 3 s, and what was freed within 10 s."""
+    words = (sys.executable, "-m", "tui", "--host", busy.host, "--journal", str(tmp_path / "j"), "--no-state")
+    tmux = Tmux(tmp_path, *words)
+    try:
+        tmux.until(lambda screen: "● LIVE" in screen and "backup" not in screen.split("\n")[0])
+        time.sleep(4)
+        busy.docker("exec", "-d", "web-1", "sh", "-c", _WRITES)
+        screen = tmux.until("web-1 writes", within(3.5))
+        pace = re.search(r"web-1 writes ([\d.]+) MiB/s", tmux.until(_has_pace, within(2.0)))
+        assert pace is not None, screen
+        assert 16 <= float(pace[1]) <= 24
+        tmux.press("6")
+        tmux.until("web-1:/tmp", within(5))
+        tmux.press("1")
+        tmux.until(lambda screen: "writes" not in screen, within(40))
+
+        (busy.mount / "backup").unlink()
+        room = os.statvfs(busy.mount)
+        free_mib = room.f_bavail * room.f_frsize / MIB
+        tmux.until(lambda screen: abs(left_mib(screen) - free_mib) < 4, within(3.5))
+        used_mib = (room.f_blocks - room.f_bfree) * room.f_frsize / MIB
+        tmux.until(lambda screen: abs(used_on_screen(screen) - used_mib) < 4, within(10))
+        assert len(list((tmp_path / "j").iterdir())) == 1, "its own scans are in the journal"
+    finally:
+        tmux.close()
 
 
 def _has_pace(screen: str) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from collectors.cli.reclaim import aim
+from collectors.model import Owner, OwnerKind
 from collectors.model.ledger import Category
 from collectors.model.plan import Severity
 from collectors.model.reading import Exact, Why, charged
@@ -17,6 +18,7 @@ from collectors.model.report import Report
 from collectors.model.settings import DEFAULTS
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.model.store import UnitKind
+from collectors.pipeline import FinishedRun, what_if
 from collectors.pipeline.judge import Ruling, close_books, judge, report
 from collectors.pipeline.memory import recall
 from collectors.report.document import encode
@@ -63,6 +65,16 @@ def test_a_disk_of_the_volumes_that_is_full_is_critical_and_leads_the_verdict() 
     assert "Severity: P0" in render(told)
 
 
+def test_the_verdict_is_known_in_both_units() -> None:
+    told = judged(a_disk(*ROOT, "work", 1), a_disk(*DISK, "data", 2))
+    assert "GiB in volume data" in told.verdict
+    assert told.verdict_in(si=False) == told.verdict
+    assert "10.7 GB in volume data" in told.verdict_in(si=True)
+    assert "GiB" not in told.verdict_in(si=True)
+    older = replace(told, verdict_otherwise="")
+    assert older.verdict_in(si=True) == told.verdict
+
+
 def test_only_steps_that_free_bytes_on_the_short_one_are_planned() -> None:
     told = judged(a_disk(*ROOT, "work", 1), a_disk(*DISK, "data", 2))
     steps = (*told.plan.steps, *getattr(told.plan, "for_person", ()))
@@ -106,6 +118,23 @@ def test_the_document_says_of_which_filesystem_a_finding_is() -> None:
 def a_short_host() -> Report:
     """Both disks are short, the volumes' most."""
     return judged(a_disk("/d", 92, "work", 1), a_disk("/mnt/volumes", 97, "data", 2))
+
+
+def test_what_if_is_asked_of_one_filesystem() -> None:
+    host = a_host(a_disk("/d", 92, "work", 1), a_disk("/mnt/volumes", 97, "data", 2))
+    accounts, memory = close_books(host), recall(None, datetime.now(UTC), DEFAULTS.thresholds)
+    ruling = Ruling(DEFAULTS, {}, None)
+    made = judge(host, accounts, memory, ruling)
+    run = FinishedRun(report(host, made, memory.trend, DEFAULTS), host, made, memory, ruling)
+    both = frozenset(Owner(OwnerKind.VOLUME, name) for name in ("data", "work"))
+    for mount, name, used, planned in (("/d", "work", 92, ""), ("/mnt/volumes", "data", 97, "/mnt/volumes")):
+        answer = what_if(run, mount)(both)
+        assert answer.things == both
+        assert charged(answer.frees) == 10 * GIB * used // 100
+        assert [target.id for step in answer.plan.every_step for target in step.targets] == [name]
+        assert answer.plan.mount == planned
+    assert what_if(run, "/d")(both).without == {Owner(OwnerKind.VOLUME, "data"): "its bytes lie on /mnt/volumes"}
+    assert what_if(run, "/mnt/volumes")(both).without == {}
 
 
 def test_each_filesystem_has_a_plan_of_what_frees_bytes_on_it() -> None:

@@ -18,6 +18,9 @@ import aiohttp
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
+_CODES = {"Enter": 13, "Escape": 27}
+
+
 def chromium() -> str:
     """The path of a Chromium; "" where there is none."""
     return next((found for name in NAMES if (found := shutil.which(name))), "")
@@ -73,10 +76,12 @@ class Browser:
         return str(found["result"]["value"])
 
     async def press(self, key: str) -> None:
-        """One printable key; what was drawn before it is forgotten."""
+        """One printable key, `Enter` or `Escape`; what was drawn before it is forgotten."""
         self.terminal = b""
-        await self.do("Input.dispatchKeyEvent", type="keyDown", text=key, key=key)
-        await self.do("Input.dispatchKeyEvent", type="keyUp", key=key)
+        text = {"Enter": "\r", "Escape": ""}.get(key, key)
+        about = {"key": key, "windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {"key": key}
+        await self.do("Input.dispatchKeyEvent", type="keyDown", **({"text": text} if text else {}), **about)
+        await self.do("Input.dispatchKeyEvent", type="keyUp", **about)
 
     async def click(self, x: int, y: int) -> None:
         for kind in ("mousePressed", "mouseReleased"):

@@ -154,6 +154,7 @@ def a_report(
     host: str = "docker-prod-07",
     coverage: Sequence[SourceReport] | None = None,
     verdict: str = "fabricated for a test",
+    verdict_otherwise: str = "",
 ) -> Report:
     return Report(
         bills=(),
@@ -175,6 +176,7 @@ def a_report(
         plan=plan,
         coverage=tuple(coverage) if coverage is not None else read_sources(12),
         settings=DEFAULTS,
+        verdict_otherwise=verdict_otherwise,
     )
 
 

@@ -76,15 +76,16 @@ def incident(hours: float = 0.0) -> Report:
         plan=plan_of(freed_now, [item.owner_id for item in orphans]),
         trend=_trend(hours),
         at=at_hours(hours),
-        verdict=_verdict(charged_bytes(C.ORPHANS, hours), charged_bytes(C.IMAGES, hours)),
+        verdict=_verdict(charged_bytes(C.ORPHANS, hours), charged_bytes(C.IMAGES, hours), si=False),
+        verdict_otherwise=_verdict(charged_bytes(C.ORPHANS, hours), charged_bytes(C.IMAGES, hours), si=True),
     )
 
 
-def _verdict(orphans: int, images: int) -> str:
+def _verdict(orphans: int, images: int, *, si: bool) -> str:
     """As long as one may be: two rows at 80 columns."""
     return (
-        f"{bytes_(orphans)} in 41 orphaned layers, {bytes_(images)} in 63 images"
-        f" · build cache and images give back 124.2 GiB (rebuild) → 86% · a person decides on them"
+        f"{bytes_(orphans, si=si)} in 41 orphaned layers, {bytes_(images, si=si)} in 63 images"
+        f" · build cache and images give back {bytes_(gib(124.2), si=si)} (rebuild) → 86% · a person decides on them"
     )
 
 

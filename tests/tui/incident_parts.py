@@ -101,7 +101,7 @@ def findings(freed: dict[Category, int], orphans: Sequence[Owner]) -> list[Findi
             "metadata-full",
             Severity.P1,
             "btrfs metadata is 97.9% used: writes can fail before the disk is full",
-            evidence=(("unallocated", "1.0 MiB"),),
+            evidence=(("unallocated", exact(1 << 20)),),
             remedy="free data first, then balance by chunk fill",
         ),
         a_finding(
@@ -109,7 +109,7 @@ def findings(freed: dict[Category, int], orphans: Sequence[Owner]) -> list[Findi
             Severity.P2,
             "4 container logs without max-size",
             freed[C.LOGS],
-            evidence=(("growth", "+6.4 GiB a day"),),
+            evidence=(("growth a day", exact(gib(6.4))),),
             remedy="set max-size and max-file, recreate the containers",
         ),
         a_finding(
@@ -229,4 +229,4 @@ def plan_of(freed: dict[Category, int], orphans: Sequence[Owner]) -> Plan:
         for key, action, title, frees, risk, command, costs, undo, rule, targets in rows
     )
     unlocks = tuple(Unlock(frozenset({step.id}), step.frees.value) for step in steps)  # type: ignore[union-attr]
-    return Plan(steps, unlocks, ("balance -dusage=10: would fail, 1.0 MiB unallocated",))
+    return Plan(steps, unlocks, ("balance -dusage=10: would fail, next to nothing is unallocated",))

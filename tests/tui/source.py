@@ -34,6 +34,7 @@ class FakeSource:
         self.looks_into: dict[str, LayerLook] = {}
         self.ticks: list[tuple[LiveFigures, bool]] = []
         self.applied: list[frozenset[str]] = []
+        self.plans: list[Plan] = []  # that were applied
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
@@ -70,9 +71,10 @@ class FakeSource:
     def journal_runs(self) -> Sequence[RunSummary]:
         return self.runs
 
-    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
+    def what_if(self, marked: frozenset[Owner], mount: str) -> MarkedSet | None:
         report = self.looks[min(self.asked, len(self.looks)) - 1][-1][0]
-        return None if report.ledger is None else what_if_recorded(report.ledger, report.plan, NOW)(marked)
+        ledger, plan = report.ledger_at(mount), report.plan_at(mount)
+        return None if ledger is None or plan is None else what_if_recorded(ledger, plan, NOW)(marked)
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last look, as the machine would plan it by then."""
@@ -85,6 +87,7 @@ class FakeSource:
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]
     ) -> ReclaimOutcome:
         self.applied.append(chosen)
+        self.plans.append(plan)
         on_event(_event(EventKind.RUN_STARTED, "", "apply", 0, len(chosen)))
         ended = Ended.ALL_DONE
         for step in plan.every_step:

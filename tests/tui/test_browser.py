@@ -10,9 +10,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.tui.browser import Browser
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ROOT = Path(__file__).parents[2]
@@ -61,8 +65,7 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
             await browser.press("a")
             await asyncio.sleep(0.5)
             assert b"Apply the plan" not in browser.terminal
-            await browser.press("1")
-            await browser.until("Where is it?")
+            await walk(browser)
             await asyncio.sleep(0.5)
             await browser.picture(Path(os.environ.get("ULLAGE_BROWSER_PICTURE", str(tmp_path / "browser.png"))))
             assert browser.requests
@@ -72,6 +75,29 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
     finally:
         server.terminate()
         server.wait(20)
+
+
+# Key, and what is drawn once it has done its work: every view, and all that lies over one.
+VIEWS = (("2", "by exclusive"), ("3", "Space plays"), ("4", "to be freed"), ("5", "rebuilding"), ("6", "compared with"))
+OVER = (("?", "keys and signs"), ("c", "Sources"), ("/", "any part of a name"))
+
+
+async def walk(browser: Browser) -> None:
+    """Every view by its key and back with Esc; a page and a search over the first view; into a thing and out."""
+    await browser.press("1")
+    await browser.until("Where is it?")
+    for key, seen in VIEWS:
+        await browser.press(key)
+        await browser.until(seen)
+        await browser.press("Escape")
+        await browser.until("Where is it?")
+    for key, seen in OVER:
+        await browser.press(key)
+        await browser.until(seen)
+        await browser.press("Escape")
+    for key, seen in (("Enter", "by exclusive"), ("Enter", "exclusive"), ("Escape", ""), ("Escape", "Where is it?")):
+        await browser.press(key)
+        await browser.until(seen)
 
 
 async def test_a_link_opens_at_its_moment_and_the_address_follows_what_is_shown(tmp_path: Path) -> None:

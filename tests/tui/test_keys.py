@@ -1,5 +1,6 @@
 """Every key of the help does what the help says; the foot names only keys that work here and now."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from tui.app import UllageApp
 from tui.feed import ReplayFeed
 from tui.pages import KEYS, VIEW_KEYS, action_name, applies_in
 from tui.screens.modals import FoundTable
+from tui.view_models.history import run_of_report
 from tui.widgets.category_table import CategoryTable
 from tui.widgets.header import DiskBar
 from tui.widgets.item_table import ItemTable
 from tui.widgets.plan import StepTable
+
+EVERY_4_H = frames(4.0)
 
 
 def foot(app: UllageApp) -> str:
@@ -105,10 +109,39 @@ async def test_u_changes_the_unit_of_every_column_at_once() -> None:
     app = replay(incident())
     async with shown(app, (120, 36), ["u"]) as pilot:
         assert "335.0" in text(app)
-        assert "312.0" not in text(app).replace("312.0 GiB in", "")
+        assert "335.0 GB in 41 orphaned layers" in text(app)
+        assert "312.0" not in text(app)
         await pilot.press("u")
         await settle(pilot)
         assert "335,007,449,088" in text(app)
+
+
+_OPENED = ("", "2", "3", "4", "4 d", "5", "6", "6 enter", "2 enter", "tab tab enter", "c", "slash", "2 b", "space p")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("keys", _OPENED)
+async def test_u_leaves_no_size_in_other_units_on_any_screen(keys: str, when: str) -> None:
+    """Pressed before a view or page is opened, and on it; a search takes `u` as a letter."""
+    app = live(FakeSource.showing(incident(), runs=[run_of_report(one) for one in EVERY_4_H[:-1]]))
+    opened = keys.split()
+    async with shown(app, (120, 36), ["u", *opened] if when == "before" or "slash" in opened else [*opened, "u"]):
+        seen = text(app)
+        assert not re.search(r"\b[KMGT]iB\b", seen), seen
+        assert re.search(r"\b[kMGT]?B\b", seen) or "c" in opened
+
+
+async def test_u_turns_the_log_of_a_plan_that_ran() -> None:
+    app = live(FakeSource.showing(incident()))
+    async with shown(app, (120, 36), ["4", "a", *incident().host, "enter"]) as pilot:
+        await settle(pilot)
+        assert app.state.plan_run is not None
+        assert app.state.plan_run.ended
+        assert "GiB measured" in text(app)
+        await pilot.press("u")
+        await settle(pilot)
+        assert "GB measured" in text(app)
+        assert "GiB" not in text(app)
 
 
 async def test_y_copies_the_id_under_the_cursor() -> None:

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from collectors.model import Owner, OwnerKind
-from collectors.model.ledger import Item
+from collectors.model.ledger import Item, Ledger
 from collectors.model.plan import MarkedSet, Step
+from collectors.model.reading import charged
 from tui.actions.changes import ChangesActions
 from tui.feed.live import WhatIfTold
+from tui.view_models import seen_at
 from tui.view_models.items import ItemRow, items_of
-from tui.view_models.state import Mode
+from tui.view_models.state import Mode, preselected
 from tui.widgets.category_table import CategoryList, CategoryTable
 from tui.widgets.item_table import ItemTable
 from tui.widgets.plan import StepTable
@@ -38,7 +40,7 @@ class MarkActions(ChangesActions):
         super().change(**changes)
         if self.screen_stack:
             self._set_classes()
-        if "frame" in changes and self.state.marked:
+        if changes.keys() & {"frame", "mount"} and self.state.marked:
             self.mark(self.state.marked)
 
     def _set_classes(self) -> None:
@@ -76,14 +78,15 @@ class MarkActions(ChangesActions):
         """What the marked things free: of the machine now, or of a run of the past as far as its report tells."""
         report, marked = self.state.report, self.state.marked
         if self.live is not None and self.state.mode is Mode.LIVE:
-            self.live.what_if(marked, self.deliver)
+            self.live.what_if(marked, self.state.mounted_at, self.deliver)
         elif report is not None and report.ledger is not None:
             from collectors.planning.what_if import what_if_recorded
 
             self.show_what_if(what_if_recorded(report.ledger, report.plan, report.taken_at)(marked))
 
     def on_what_if_told(self, message: WhatIfTold) -> None:
-        if message.answer.things == self.state.marked:
+        report, answer = self.state.report, message.answer
+        if report is not None and (answer.things, answer.plan.mount) == (self.state.marked, report.plan.mount):
             self.show_what_if(message.answer)
 
     def show_what_if(self, answer: MarkedSet) -> None:
@@ -99,11 +102,44 @@ class MarkActions(ChangesActions):
         if state.plan is not None or state.plan_run is not None:  # one runs, or has run: its log is on screen
             return
         if view == "plan" and state.marked and not state.of_marked:
+            self._go_home()
+            state = self.state
             self._chosen_before = state.chosen
             steps = state.marked_set.plan.every_step if state.marked_set is not None else ()
             self.change(of_marked=True, chosen=frozenset(step.id for step in steps), dry_run_lines=())
         else:
             self._leave_marked()
+
+    def _go_home(self) -> None:
+        """Put the filesystem on screen that the marked things hold most on."""
+        report = self.state.report
+        ledgers = [one for one in (report.ledger, *report.other_ledgers) if one is not None] if report else []
+
+        def held_bytes(ledger: Ledger) -> int:
+            mine = (item for items in ledger.items.values() for item in items if item.owner_id in self.state.marked)
+            return sum(charged(item.referenced) for item in mine)
+
+        if len(ledgers) > 1:
+            home = max(ledgers, key=held_bytes)  # of equal ones the first: it is on screen
+            self.show_filesystem(home.filesystem.mount.mountpoint)
+
+    # Of several filesystems.
+
+    def action_filesystem(self) -> None:
+        """The next of the filesystems that were judged, with its books, its plan and what is marked on it."""
+        mounts = self.state.mounts
+        if len(mounts) > 1:
+            self.show_filesystem(mounts[(mounts.index(self.state.mounted_at) + 1) % len(mounts)])
+
+    def show_filesystem(self, mount: str) -> None:
+        """Put one filesystem in front; what was chosen and done of another's plan leaves the screen."""
+        frame = self.state.whole
+        if mount == self.state.mounted_at or frame is None or self.state.applying:
+            return
+        first = preselected(seen_at(frame, mount).report.plan)
+        chosen = frozenset[str]() if self.state.of_marked else first
+        self._chosen_before = first
+        self.change(mount=mount, chosen=chosen, marked_set=None, dry_run_lines=(), plan=None, plan_run=None)
 
     def _leave_marked(self) -> None:
         if self.state.of_marked:

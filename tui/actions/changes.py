@@ -6,7 +6,7 @@ The moment on screen is compared with an earlier run of the journal, or of a rec
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -103,8 +103,11 @@ class ChangesActions(OutputActions):
         elif self.live is not None and places:
             self.push_screen(Browser(item.name, places, self.live, self.state))
         elif report is not None:
-            lines = facts(item, report.taken_at, si=self.state.scale.si)
-            self.push_screen(Page(safe(item.name, 80), list(lines), self.state.appearance))
+
+            def known(si: bool) -> Iterable[Line]:
+                return facts(item, report.taken_at, si=si)
+
+            self.push_screen(Page(safe(item.name, 80), known, self.state))
 
     # Two moments.
 
@@ -148,7 +151,7 @@ class ChangesActions(OutputActions):
         def none(reason: str) -> dict[str, object]:
             return {"changes": None, "changes_reason": reason}
 
-        frame = state.frame
+        frame = state.whole or state.frame  # runs keep the things of the Docker root's filesystem alone
         if frame is None or not frame.done:
             return none("still reading")
         times, moment_at = self._moments()
@@ -207,13 +210,15 @@ class ChangesActions(OutputActions):
     def show_course(self, row: ChangeRow) -> None:
         """How the thing or category at the cursor went over the runs that are known."""
         times, moment_at = self._moments()
-        shown = self._moment_of(self.state.report) if self.state.report is not None else None
+        frame = self.state.whole or self.state.frame
+        shown = self._moment_of(frame.report) if frame is not None else None
         here = bisect_left(times, shown.at) if shown is not None else 0
         every = range(max(0, here - _COURSE_RUNS), here)
         points = [(times[index], _bytes_of(row, moment_at(index))) for index in every]
         if shown is not None:
             points.append((shown.at, _bytes_of(row, shown)))
-        self.push_screen(Page(safe(row.name or row.text, 80), list(_course(points, self.state)), self.state.appearance))
+        name = safe(row.name or row.text, 80)
+        self.push_screen(Page(name, lambda si: _course(points, si=si), self.state))
 
 
 def _names(report: Report) -> Mapping[Owner, str]:
@@ -254,12 +259,12 @@ def _bytes_of(row: ChangeRow, at: Moment | None) -> int | None:
     return sum(held.bytes for held in at.things.values() if held.name == row.name and held.category == row.category)
 
 
-def _course(points: Sequence[tuple[datetime, int | None]], state: DashboardState) -> Sequence[Line]:
+def _course(points: Sequence[tuple[datetime, int | None]], *, si: bool) -> Sequence[Line]:
     if not points:
         return [(Span(" no run is known", "muted"),)]
     largest = max((count for _, count in points if count is not None), default=0)
     last = points[-1][0]
-    return [_course_line(at, last, count, largest, si=state.scale.si) for at, count in reversed(points)]
+    return [_course_line(at, last, count, largest, si=si) for at, count in reversed(points)]
 
 
 def _course_line(at: datetime, last: datetime, count: int | None, largest: int, *, si: bool) -> Line:

@@ -181,7 +181,7 @@ def host_line(name: str, state: DashboardState) -> HostLine:
     space = space_of(report)
     full = whole_percent(space.used_percent) if space is not None else "?"
     left = bytes_(space.available_bytes, si=state.scale.si) if space is not None else "?"
-    said = state.failure or (sentence(report) if state.frame.done else "reading …")
+    said = state.failure or (sentence(report, si=state.scale.si) if state.frame.done else "reading …")
     # Of an engine that does not answer the report knows only the machine that asked.
     called = report.host if report.host and isinstance(report.engine, Exact) else name
     return HostLine(called, report.severity if state.frame.done else None, full, left, said)
@@ -248,9 +248,10 @@ class HostTable(Listing[HostLine]):
             )
         ]
 
-    @staticmethod
-    def _name_cells(width: int) -> int:
-        return 16 if width < 100 else 28
+    def _name_cells(self, width: int) -> int:
+        """As many as the longest name takes, and no more than leave room for the verdicts."""
+        longest = max((cell_len(safe(row.name)) for row in self.rows), default=0)
+        return min(max(4, longest), 16 if width < 100 else 40)
 
 
 def _mark(severity: Severity) -> Span:

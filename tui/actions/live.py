@@ -23,16 +23,16 @@ from collectors.model.plan import Finding, Severity
 from collectors.model.reading import Unavailable
 from collectors.model.report import Report
 from collectors.report.formatting import safe
-from tui.drawing import Span, appearance_of
+from tui.drawing import appearance_of
 from tui.drawing.palette import ANSI, PALETTES
 from tui.drawing.terminal import Charset, CharsetFilter, textual_theme
 from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFailed, Scanned
 from tui.pages import bindings
 from tui.screens import DashboardView
 from tui.screens.modals import Confirm
-from tui.view_models import NO_HISTORY, Frame, LastGood, RunHistory
+from tui.view_models import NO_HISTORY, Frame, LastGood, RunHistory, seen_at
 from tui.view_models.history import RunSummary, forecast_came_true, history_of, run_of_report, worst_by_rule
-from tui.view_models.plan_run import PlanRun, outcome_lines
+from tui.view_models.plan_run import PlanRun
 from tui.view_models.state import DashboardState, Mode, preselected
 from tui.widgets import LineWidget
 
@@ -146,13 +146,8 @@ class LiveActions(StateApp):
         frame = Frame(message.report, history, message.done, message.waiting, good, resolved)
         self._latest = frame
         chosen = self.state.chosen
-        if (
-            self.state.plan is None
-            and not self.state.of_marked
-            and (before is None or not before.done or _planned_by(before.report) != _planned_by(message.report))
-        ):
-            kept = chosen & _choices(message.report) if before is not None and before.done else frozenset()
-            chosen = preselected(message.report.plan) | kept
+        if self.state.plan is None and not self.state.of_marked:
+            chosen = self._chosen_of(frame, before)
         if self.state.mode is Mode.REPLAY:
             self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
             return
@@ -160,12 +155,22 @@ class LiveActions(StateApp):
         if message.done and self.live is not None:
             self.live.watch(self.deliver)
 
+    def _chosen_of(self, frame: Frame, before: Frame | None) -> frozenset[str]:
+        """What is chosen of the plan on screen: as before while it is the same, else what may go, and what is still
+        there of what was chosen."""
+        mount, chosen = self.state.mount, self.state.chosen
+        now = seen_at(frame, mount).report
+        if before is None or not before.done:
+            return preselected(now.plan)
+        same = _planned_by(seen_at(before, mount).report) == _planned_by(now)
+        return chosen if same else preselected(now.plan) | chosen & _choices(now)
+
     def on_scan_failed(self, message: ScanFailed) -> None:
         if message.scan == self._run_number:
             self._stopped(message.reason)
 
     def _stopped(self, reason: str) -> None:
-        frame = self.state.frame
+        frame = self.state.whole
         kept = replace(frame, done=True, waiting=()) if frame is not None else None
         self.change(scanning=False, failure=reason, frame=kept)
 
@@ -233,11 +238,8 @@ class LiveActions(StateApp):
 
     def on_plan_ended(self, message: PlanEnded) -> None:
         run = self.state.plan_run or PlanRun()
-        if message.outcome is not None:
-            lines = (*run.lines, *outcome_lines(message.outcome, si=self.state.scale.si))
-        else:
-            lines = (*run.lines, (Span(f" ✖ {message.reason}", "bad", 1, shrinks=True),))
-        self.change(plan_run=PlanRun(run.steps, lines, "", True), applying=False)
+        broke = "" if message.outcome is not None else message.reason or "it broke"
+        self.change(plan_run=replace(run, waiting="", outcome=message.outcome, broke=broke), applying=False)
         if self.live is not None:
             self.live.stop_scan()
             self.change(scanning=False)

@@ -6,7 +6,7 @@ replay, until `End`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from tui.drawing import Line, shorten_middle
 from tui.feed import Timeline, report_of
 from tui.pages import KEYS, VIEW_KEYS, finding, keys_and_signs, sources
 from tui.screens.modals import Page
+from tui.view_models import Frame, seen_at
 from tui.view_models.history import run_of_report
 from tui.view_models.state import Mode, preselected
 from tui.widgets.history import Slider
@@ -54,7 +55,7 @@ class ReplayActions(LiveActions):
             self.change(
                 mode=Mode.LIVE,
                 frame=self._latest,
-                chosen=preselected(self._latest.report.plan),
+                chosen=self._preselected(self._latest),
                 position=(0, 0),
                 dry_run_lines=(),
                 **self._slider(self._latest.history),
@@ -64,7 +65,7 @@ class ReplayActions(LiveActions):
         self.change(
             mode=Mode.REPLAY,
             frame=frame,
-            chosen=preselected(frame.report.plan),
+            chosen=self._preselected(frame),
             position=(index + 1, len(timeline)),
             period=(timeline.times[0], timeline.times[-1]),
             period_events=timeline.history.events,
@@ -72,6 +73,9 @@ class ReplayActions(LiveActions):
             plan_run=None,
             plan=None,
         )
+
+    def _preselected(self, frame: Frame) -> frozenset[str]:
+        return preselected(seen_at(frame, self.state.mount).report.plan)
 
     def _open_timeline(self) -> Timeline | None:
         """The timeline to move on: a recording's, or one of the journal's runs where this is a live dashboard."""
@@ -159,8 +163,11 @@ class ReplayActions(LiveActions):
 class OutputActions(ReplayActions):
     _export_to = Path()
 
-    def action_units(self) -> None:
+    async def action_units(self) -> None:
+        """Everything on screen in other units, what a dry run said too."""
         self.change(units=self.state.units.next_one())
+        if self.state.dry_run_lines:
+            await self.run_action("dry_run")
 
     async def action_quit(self) -> None:
         self.exit(0)
@@ -171,19 +178,19 @@ class OutputActions(ReplayActions):
             focused.action_choose()
 
     def action_help(self) -> None:
-        self._page("ullage: keys and signs", keys_and_signs())
+        self._page("ullage: keys and signs", lambda si: keys_and_signs())
 
     def action_coverage(self) -> None:
         frame = self.state.frame
         if frame is not None:
-            self._page("Sources", sources(frame.report, frame.waiting))
+            self._page("Sources", lambda si: sources(frame.report, frame.waiting))
 
     def explain(self, of: Finding) -> None:
         """Everything that is known of one finding."""
-        self._page("Finding", finding(of, si=self.state.scale.si))
+        self._page("Finding", lambda si: finding(of, si=si))
 
-    def _page(self, title: str, lines: Iterable[Line]) -> None:
-        self.push_screen(Page(title, list(lines), self.state.appearance))
+    def _page(self, title: str, make: Callable[[bool], Iterable[Line]]) -> None:
+        self.push_screen(Page(title, make, self.state))
 
     def action_palette(self) -> None:
         self.action_command_palette()
@@ -204,7 +211,8 @@ class OutputActions(ReplayActions):
         if report is None or frame is None:
             return
         stem = f"ullage-{report.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{self.state.view}"
-        page, drawing = markdown(report, frame.history), local(self.export_screenshot(title="ullage"))
+        page = markdown(report, frame.history, si=self.state.scale.si)
+        drawing = local(self.export_screenshot(title="ullage"))
         if self.is_web:  # the browser saves it: a visitor writes nothing where the server runs
             self.deliver_text(StringIO(page), save_filename=f"{stem}.md", mime_type="text/markdown")
             self.deliver_text(StringIO(drawing), save_filename=f"{stem}.svg", mime_type="image/svg+xml")

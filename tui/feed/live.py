@@ -115,8 +115,8 @@ class LiveSource(Protocol):
     def layers(self, owner: Owner) -> LayerLook | None:
         """A look at the layers of an image; None for anything else, and where they are not known."""
 
-    def what_if(self, marked: frozenset[Owner]) -> MarkedSet | None:
-        """What it would be if these things went, as the last scan saw them; None before the first."""
+    def what_if(self, marked: frozenset[Owner], mount: str) -> MarkedSet | None:
+        """What it would be on this filesystem if these things went, by the last scan; None before the first."""
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan's report with or without minimum ages, with which scans go on; None before the first."""
@@ -253,11 +253,11 @@ class LiveFeed(Listings):
 
         _start("plan", work, lambda reason: deliver(ScanFailed(scan, reason)))
 
-    def what_if(self, marked: frozenset[Owner], deliver: Deliver) -> None:
-        """Work out in the background what it would be if these things went."""
+    def what_if(self, marked: frozenset[Owner], mount: str, deliver: Deliver) -> None:
+        """Work out in the background what it would be on this filesystem if these things went."""
 
         def work() -> None:
-            if (answer := self._source.what_if(marked)) is not None:
+            if (answer := self._source.what_if(marked, mount)) is not None:
                 deliver(WhatIfTold(answer))
 
         _start("what if", work, lambda _: None)

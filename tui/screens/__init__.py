@@ -72,7 +72,9 @@ class HistoryView(DashboardView):
         panel.set_title(f"% used{drawn}")
         panel.set_note(forecast_words(frame.report, state.marks))
         events = [
-            event for event in reversed(frame.history.events) if state.filter_text.casefold() in event.text.casefold()
+            event
+            for event in reversed(frame.history.events)
+            if state.filter_text.casefold() in event.words(si=state.scale.si).casefold()
         ]
         self.query_one(EventTable).fill(events, state)
         self.query_one("#history-events", Panel).set_title(count(len(events), "event"))

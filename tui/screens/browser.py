@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 
 from collectors.report.formatting import age, count, safe
 from tui.drawing import Span, shorten_middle, two_part_bar
+from tui.screens.modals import KEYS_OVER_ALL, after
 from tui.view_models.categories import number
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel
@@ -93,6 +94,7 @@ class Browser(ModalScreen[None]):
         Binding("left,backspace,h", "up", "Up"),
         Binding("right,l", "open", "Open"),
         Binding("s", "sort", "Sort"),
+        *KEYS_OVER_ALL,
     ]
 
     def __init__(self, title: str, places: Sequence[FilePlace], files: Listings, state: DashboardState) -> None:
@@ -102,7 +104,7 @@ class Browser(ModalScreen[None]):
         self._inside: tuple[str, ...] = ()
         self._by_age = False
         self._moved = False
-        self._entries: tuple[FileEntry, ...] = ()
+        self._found: DirectoryListing | None = None
 
     def compose(self) -> ComposeResult:
         with Panel(id="browser"):
@@ -134,15 +136,21 @@ class Browser(ModalScreen[None]):
         """As much as is known of the directory that is open."""
         if not self.is_attached:
             return
-        table, panel = self.query_one(FilesTable), self.query_one(Panel)
-        self._entries = found.entries
+        table = self.query_one(FilesTable)
+        self._found = found
         table.reason = found.reason or ("Empty." if found.whole else "Reading …")
         table.fill(self._sorted(), self._state)
         if not self._moved:
             table.action_edge(0)  # the largest, until somebody has chosen
+        self._note()
+
+    def _note(self) -> None:
+        found = self._found
+        if found is None:
+            return
         doing = "" if found.whole else f"{safe(found.reason)} · " if found.reason else "counting … · "
         many = count(len(found.entries), "entry", "entries")
-        panel.set_note(
+        self.query_one(Panel).set_note(
             f"{doing}{many} · {self._state.scale.label} · Enter opens · ← up · s by {self._order} · Esc closes"
         )
 
@@ -151,13 +159,20 @@ class Browser(ModalScreen[None]):
         return "size" if self._by_age else "age"
 
     def _sorted(self) -> list[FileEntry]:
+        entries = self._found.entries if self._found is not None else ()
         if self._by_age:
-            return sorted(self._entries, key=lambda one: (-one.modified_at, one.name))
-        return sorted(self._entries, key=lambda one: (-(one.allocated_bytes or 0), one.name))
+            return sorted(entries, key=lambda one: (-one.modified_at, one.name))
+        return sorted(entries, key=lambda one: (-(one.allocated_bytes or 0), one.name))
 
     def action_sort(self) -> None:
         self._by_age = not self._by_age
         self.query_one(FilesTable).fill(self._sorted(), self._state)
+        self._note()
+
+    async def action_anew(self, action: str) -> None:
+        self._state = await after(self, action, self._state)
+        self.query_one(FilesTable).fill(self._sorted(), self._state)
+        self._note()
 
     def on_listing_moved(self, message: Listing.Moved) -> None:
         message.stop()

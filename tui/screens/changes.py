@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 
 from collectors.forecast.changes import CategoryChange, Change, Changes
@@ -21,7 +21,7 @@ from tui.widgets.history import Slider
 from tui.widgets.listing import Listing
 
 _KIND = 9
-_BAR = 24
+_BAR, _LONGEST_BAR = 24, 72
 
 
 # Of one category, so that the next one is not below the fold.
@@ -150,11 +150,16 @@ class ChangesTable(Listing[ChangeRow]):
         return super().same(before, after) and before.changes is after.changes
 
     def columns(self, width: int, figures: int) -> tuple[int, int, int]:
-        """Cells of (name, bar, before and after each); kind and change are always there."""
+        """Cells of (name, bar, before and after each); kind and change are always there.
+
+        What the names leave of a wide screen is the bar's: the eye finds from one to the other.
+        """
         available = width - 4 - _KIND - (figures + 3)
         sides = figures + 2 if available - 2 * (figures + 2) >= 30 else 0
         available -= 2 * sides
-        bar = min(_BAR, available - 40) if available >= 50 else 0
+        longest = max((cell_len(row.text) for row in self.rows), default=0) + 4
+        bar = min(_LONGEST_BAR, max(_BAR, available - longest), available - 40) if available >= 50 else 0
+        bar -= bar % 2  # two sides
         return available - bar, bar, sides
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:

@@ -25,6 +25,7 @@ from collectors.report.formatting import bytes_, count, doubt, safe, unread
 from tui.drawing import Line, Span, shorten, shorten_middle
 from tui.screens import DashboardView
 from tui.screens.browser import Browser
+from tui.screens.modals import KEYS_OVER_ALL, after
 from tui.view_models.categories import CategoryRow, label_by_key
 from tui.view_models.items import ItemRow, bill_facts, bill_rows, facts, item_rows, items_of
 from tui.view_models.state import DashboardState
@@ -218,26 +219,31 @@ class LayersTable(Listing["ImageLayer"]):
             return f"{shorten_middle(names[0], cells - len(more))}{more}"
         return shorten_middle(names[0], cells) if names else "nobody"
 
-    @staticmethod
-    def _shared_cells(width: int) -> int:
-        return 20 if width < 100 else 30
+    def _shared_cells(self, width: int) -> int:
+        """As many as the longest takes, and no more than leave room for the instructions."""
+        most = 20 if width < 100 else 40
+        return min(most, max([len("Shared with"), *(cell_len(self._sharers(row, most)) for row in self.rows)]))
 
 
 class Layers(ModalScreen[None]):
     """The layers of one image. Enter opens the files of one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,left", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,left", "close", "Close"),
+        *KEYS_OVER_ALL,
+    ]
 
     def __init__(
         self, title: str, look: LayerLook, files: Listings, state: DashboardState, names: Mapping[Owner, str]
     ) -> None:
         super().__init__()
         self._heading, self._look, self._files, self._state, self._names = title, look, files, state, names
+        self._found: ImageLayers | None = None
 
     def compose(self) -> ComposeResult:
         with Panel(id="browser"):
             yield LayersTable(id="layers")
-            yield TextLines(id="layers-text")
+            yield TextLines(id="layers-text", wrap=True)
 
     def on_mount(self) -> None:
         self.query_one(LayersTable).names = self._names
@@ -249,14 +255,24 @@ class Layers(ModalScreen[None]):
         """As much as is known of the layers."""
         if not self.is_attached:
             return
+        self._found = found
         table, text = self.query_one(LayersTable), self.query_one("#layers-text", TextLines)
         table.fill(found.layers, self._state)
-        text.set_lines(list(layer_words(found, si=self._state.scale.si)), self._state.appearance)
+        step = safe(table.row.step) if table.row is not None else ""  # of one layer the whole, however long
+        whole: list[Line] = [(Span(" $ ", "muted"), Span(step, "text", 1, shrinks=True))] if step else []
+        text.set_lines([*layer_words(found, si=self._state.scale.si), *whole], self._state.appearance)
         many = count(len(found.layers), "layer")
         self.query_one(Panel).set_note(f"{many} · Enter opens its files · Esc closes")
 
+    async def action_anew(self, action: str) -> None:
+        self._state = await after(self, action, self._state)
+        if self._found is not None:
+            self.told(self._found)
+
     def on_listing_moved(self, message: Listing.Moved) -> None:
         message.stop()
+        if self._found is not None:
+            self.told(self._found)
 
     def on_listing_chosen(self, message: Listing.Chosen) -> None:
         message.stop()
@@ -275,7 +291,7 @@ def layer_words(found: ImageLayers, *, si: bool) -> Iterator[Line]:
     wasted = [layer.wasted_bytes for layer in found.layers]
     if found.layers and None not in wasted:
         whole = sum(one or 0 for one in wasted)
-        said = f" {bytes_(whole, si=si)} of this image are in no container: later layers overwrite or delete them"
+        said = f" {bytes_(whole, si=si)} are wasted: later layers overwrite or delete them"
         quiet = " No layer wastes what an earlier one brought."
         yield (Span(said if whole else quiet, "rise" if whole else "muted", 1, shrinks=True),)
     for what, reason in (("Wasted bytes", found.wasted_reason), ("Instructions", found.steps_reason)):

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import Hit, Hits, Provider
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from collectors.model.ledger import Item
 from collectors.model.reading import charged
 from collectors.model.report import Report
 from collectors.report.formatting import bytes_, safe, size, whole_percent
-from tui.drawing import Appearance, Line, Span, shorten_middle
+from tui.drawing import Line, Span, shorten_middle
 from tui.view_models.categories import CategoryLabel, cell, label_of
 from tui.view_models.state import DashboardState
 from tui.widgets import Panel, TextLines
 from tui.widgets.listing import Listing
+
+# They do the same on what lies over a view, which then draws itself anew.
+KEYS_OVER_ALL: tuple[BindingType, ...] = (
+    Binding("u", "anew('units')", "Units", show=False),
+    Binding("T", "anew('theme')", "Theme", show=False),
+)
 
 
 class Page(ModalScreen[None]):
@@ -35,11 +41,13 @@ class Page(ModalScreen[None]):
         Binding("pageup", "roll(-10)", show=False),
         Binding("g,home", "roll(-100000)", show=False),
         Binding("G,shift+g,end", "roll(100000)", show=False),
+        *KEYS_OVER_ALL,
     ]
 
-    def __init__(self, title: str, lines: Sequence[Line], appearance: Appearance) -> None:
+    def __init__(self, title: str, make: Callable[[bool], Iterable[Line]], state: DashboardState) -> None:
+        """`make`: whether in SI → the lines."""
         super().__init__()
-        self._heading, self._lines, self._appearance = title, lines, appearance
+        self._heading, self._make, self._state = title, make, state
 
     def compose(self) -> ComposeResult:
         with Panel(id="page"):
@@ -49,11 +57,22 @@ class Page(ModalScreen[None]):
         panel = self.query_one(Panel)
         panel.set_title(self._heading)
         panel.set_note("j k scroll · Esc closes")
-        panel.styles.height = min(max(12, len(self._lines) + 7), round(self.app.size.height * 0.9))
-        self.query_one(TextLines).set_lines(self._lines, self._appearance)
+        lines = list(self._make(self._state.scale.si))
+        panel.styles.height = min(max(12, len(lines) + 7), round(self.app.size.height * 0.9))
+        self.query_one(TextLines).set_lines(lines, self._state.appearance)
+
+    async def action_anew(self, action: str) -> None:
+        self._state = await after(self, action, self._state)
+        self.query_one(TextLines).set_lines(list(self._make(self._state.scale.si)), self._state.appearance)
 
     def action_roll(self, by: int) -> None:
         self.query_one(TextLines).scroll_relative(y=by, animate=False)
+
+
+async def after(over: Screen[Any], action: str, state: DashboardState) -> DashboardState:
+    """The state once an action has changed how everything is shown: what lies over the screen and what lies below."""
+    await over.app.run_action(action)
+    return over.app.state if isinstance(over.app, Goes) else state
 
 
 class Confirm(ModalScreen[bool]):
@@ -128,11 +147,15 @@ _STATE = 16
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """`where`: the path inside the item that matched, "" where its own name, owner, state or id did."""
+    """`where`: the path inside the item that matched, "" where its own name, owner, state or id did.
+
+    `mount`: of the filesystem whose books have it.
+    """
 
     label: CategoryLabel
     item: Item
     where: str
+    mount: str
 
 
 def matches(report: Report, text: str) -> Iterator[Match]:
@@ -145,7 +168,7 @@ def matches(report: Report, text: str) -> Iterator[Match]:
             for item in items:
                 where = _where(item, wanted)
                 if where is not None:
-                    yield Match(label, item, where)
+                    yield Match(label, item, where, ledger.filesystem.mount.mountpoint)
 
 
 def _where(item: Item, wanted: str) -> str | None:
@@ -202,7 +225,8 @@ class Things(Provider):
         for found in islice(matches(app.state.report, query), _SHOWN):
             name = safe(found.item.name, 120)
             if score := matcher.match(name):
-                about = f"{found.label.title}, {size(found.item.referenced)}, {safe(found.item.state, 40)}"
+                held = size(found.item.referenced, si=app.state.scale.si)
+                about = f"{found.label.title}, {held}, {safe(found.item.state, 40)}"
                 yield Hit(score, matcher.highlight(name), partial(app.go_to, found), help=about)
 
 

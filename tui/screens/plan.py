@@ -61,6 +61,7 @@ class PlanView(DashboardView):
         panel = self.query_one("#plan-steps", Panel)
         ended = state.plan_run is not None and state.plan_run.ended
         name = "Plan of what is marked" if state.of_marked else "Plan"
+        name += f" for {safe(state.mounted_at, 60)}" if len(state.mounts) > 1 else ""
         panel.set_title(f"{name}, running" if state.applying else f"{name}, done" if ended else name)
         panel.set_note(_note(state))
         self.query_one(WayLines).show(state)
@@ -105,7 +106,7 @@ class PlanView(DashboardView):
         panel, prose = self.query_one("#plan-log", Panel), self.query_one("#log", TextLines)
         if state.plan_run is not None:
             panel.set_title("Log")
-            prose.set_lines(state.plan_run.lines, state.appearance)
+            prose.set_lines(list(state.plan_run.lines(si=state.scale.si)), state.appearance)
             prose.scroll_end(animate=False)
         elif state.dry_run_lines:
             panel.set_title("Dry run: nothing has run")
@@ -137,6 +138,7 @@ def _about_harm(row: HarmRow, state: DashboardState) -> list[Line]:
     si = state.scale.si
     return [
         (Span(" frees     ", "muted"), Span(bytes_(row.frees_bytes, si=si), "goodstrong"),
+         Span(f", ~{bytes_(row.likely_bytes, si=si)} more by estimate," if row.likely_bytes else "", "warn"),
          Span(f" by {count(len(row.steps), 'step')}, all milder ones done before", "text", 1, shrinks=True)),
         (Span(" so far    ", "muted"), Span(bytes_(row.so_far_bytes, si=si), "strong"), Span(" with those", "text", 1)),
         (Span(" Space includes all of them, or leaves all out.", "muted", 1, shrinks=True),),

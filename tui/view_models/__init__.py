@@ -8,13 +8,13 @@ screen shows the same instant: the next scan, the next frame of a replay and the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category
-from collectors.model.plan import Finding, Severity
+from collectors.model.plan import Finding, Plan, Severity
 from collectors.model.reading import Exact, Size
 from collectors.model.report import LiveFigures, Report, Sample, Writer
 from collectors.report.formatting import age, bytes_, safe
@@ -34,13 +34,23 @@ class HistoryEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """One thing that happened. `text` is not yet escaped where it quotes names."""
+    """One thing that happened. `text` is not yet escaped where it quotes names; `words` tell `bytes` too."""
 
     at: datetime
     kind: HistoryEventKind
     text: str
     used_percent: int | None
     severity: Severity
+    bytes: int | None = None  # freed, found, or measured of an action; None: the text says all
+
+    def words(self, *, si: bool) -> str:
+        """All of it, as `1.2 GiB freed: Build cache`."""
+        if self.bytes is None:
+            return self.text
+        amount = bytes_(self.bytes, si=si)
+        if self.kind is HistoryEventKind.FREED:
+            return f"{amount} {self.text}"
+        return f"{self.text}, {amount}" if self.kind is HistoryEventKind.FOUND else f"{self.text}: {amount} measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,42 @@ def space_of(report: Report) -> FsSpace | None:
         return None
     space = report.ledger.filesystem.space
     return space.value if isinstance(space, Exact) else None
+
+
+def filesystems(report: Report) -> tuple[str, ...]:
+    """Where each filesystem with data of the engine is mounted, the Docker root's first; () where none was found."""
+    ledgers = (report.ledger, *report.other_ledgers)
+    return tuple(one.filesystem.mount.mountpoint for one in ledgers if one is not None)
+
+
+def seen_at(frame: Frame, mount: str | None) -> Frame:
+    """The frame with the books, the plan and the course of the filesystem that is mounted there in front.
+
+    None: of the one which leads the verdict. What is not known of it, as its history, is left out and never another's.
+    """
+    report = frame.report
+    if not report.other_ledgers:
+        return frame
+    wanted = (report.plan.mount or None) if mount is None else mount
+    at = next((at for at, its in enumerate(report.other_ledgers) if its.filesystem.mount.mountpoint == wanted), None)
+    if at is None:
+        root = report.plan_at("")
+        return frame if root is None or root is report.plan else replace(frame, report=report.aimed_at(root))
+    ledger = report.other_ledgers[at]
+    rest = tuple(one for one in (report.ledger, *report.other_ledgers) if one is not None and one is not ledger)
+    known = report.other_trends[at] if at < len(report.other_trends) else None
+    seen = replace(
+        report,
+        ledger=ledger,
+        other_ledgers=rest,
+        filesystem_facts=None,
+        trend=known or replace(report.trend, growth=(), crossings=(), used_percent=(), reason="it was not recorded"),
+        plan=report.plan_at(ledger.filesystem.mount.mountpoint) or _NO_PLAN,
+    )
+    return replace(frame, report=seen, history=NO_HISTORY, last_good={})
+
+
+_NO_PLAN = Plan((), (), ("this recording has no plan for this filesystem",))
 
 
 def height_of(held_bytes: int, usable_bytes: int) -> float:

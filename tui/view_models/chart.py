@@ -120,7 +120,7 @@ def forecast_words(report: Report, marks: Sequence[int]) -> str:
     said = [f"{mark}% passed" for mark in marks if now >= mark]
     for crossing in sorted(report.trend.crossings, key=lambda crossing: crossing.percent):
         left = (crossing.at - report.taken_at).total_seconds()
-        if left > 0:
+        if left > 0 and crossing.percent > now:  # as it is judged, it is passed
             said.append(f"{'full' if crossing.percent >= 100 else f'{crossing.percent}%'} in {age(left)}")
     if report.trend.reason:
         said.append(f"no forecast: {report.trend.reason}")

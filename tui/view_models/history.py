@@ -20,7 +20,7 @@ from collectors.model.plan import Severity
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
-from collectors.report.formatting import bytes_, safe, whole_percent
+from collectors.report.formatting import safe, whole_percent
 from tui.view_models import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 from tui.view_models.categories import label_by_key
 
@@ -34,7 +34,8 @@ class RunFinding:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions` as sentences.
+    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions`: what
+    was done, and the bytes that were measured then, None where none were.
 
     `record` is the journal's own, where the run comes from one. `tags`: tag → the image's short id; None: not known.
     """
@@ -46,7 +47,7 @@ class RunSummary:
     total_bytes: int | None
     categories: Mapping[str, int]
     findings: Mapping[str, RunFinding]
-    actions: tuple[str, ...]
+    actions: tuple[tuple[str, int | None], ...]
     record: Record | None = None
     tags: Mapping[str, str] | None = None
 
@@ -113,11 +114,7 @@ def run_of_record(record: Record) -> RunSummary:
             for noted in record.findings
             if noted.severity is not Severity.OK
         },
-        actions=tuple(
-            f"{action.action} {action.target}".strip()
-            + ("" if action.measured_bytes is None else f": {bytes_(action.measured_bytes)} measured")
-            for action in record.actions
-        ),
+        actions=tuple((f"{one.action} {one.target}".strip(), one.measured_bytes) for one in record.actions),
         record=record,
         tags=None if record.tags is None else {tag: short_id(image) for tag, image in record.tags.items()},
     )
@@ -184,7 +181,8 @@ def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryE
             found += _deploys(deployed, run) if deployed is not None else []
             deployed = run
         found += [
-            HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.used_percent, Severity.P4) for text in run.actions
+            HistoryEvent(run.at, HistoryEventKind.ACTION, text, run.used_percent, Severity.P4, measured)
+            for text, measured in run.actions
         ]
         if run.used_percent is not None:
             before = run
@@ -206,10 +204,10 @@ def _levels(before: RunSummary, run: RunSummary, thresholds: Thresholds) -> list
             )
     fall = (before.height or 0.0) - (run.height or 0.0)
     if fall >= _FALL_PERCENT:
-        text = f"used space fell from {whole_percent(before.used_percent)} to {whole_percent(run.used_percent)}"
+        text, freed = f"used space fell from {whole_percent(before.used_percent)} to {whole_percent(used)}", None
         if before.used_bytes is not None and run.used_bytes is not None:
-            text = f"{bytes_(before.used_bytes - run.used_bytes)} freed{_from(before, run)}"
-        found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, run.used_percent, Severity.P4))
+            text, freed = f"freed{_from(before, run)}", before.used_bytes - run.used_bytes
+        found.append(HistoryEvent(run.at, HistoryEventKind.FREED, text, used, Severity.P4, freed))
     return found
 
 
@@ -250,9 +248,8 @@ def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
             continue
         old = before.findings.get(rule)
         if old is None or finding.severity > old.severity:
-            amount = "" if finding.bytes is None else f", {bytes_(finding.bytes)}"
             found.append(
-                HistoryEvent(run.at, HistoryEventKind.FOUND, f"{finding.claim}{amount}", used, finding.severity)
+                HistoryEvent(run.at, HistoryEventKind.FOUND, finding.claim, used, finding.severity, finding.bytes)
             )
     for rule, finding in before.findings.items():
         gone = rule not in run.findings and rule not in _SHOWN_AS_CROSSINGS

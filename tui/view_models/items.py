@@ -132,6 +132,7 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
         "freed if only this is removed",
     )
     yield _fact("total", _size(item.referenced, si=si), "text", "shared bytes counted too")
+    yield from _inside(item, si=si)
     yield _fact("apparent", _size(item.apparent, si=si), "muted", "sum of file lengths")
     yield _fact("reclaimable", _size(item.reclaimable, si=si), "text", "freed by removing it now")
     if item.category is Category.ORPHANS:
@@ -150,6 +151,10 @@ def facts(item: Item, now: datetime, *, si: bool) -> Iterator[Line]:
         )
     if item.note:
         yield _fact("note", safe(item.note), "muted")
+
+
+def _inside(item: Item, *, si: bool) -> Iterator[Line]:
+    """Its largest directories and files: often the file that somebody looks for is one of them."""
     for at, place in enumerate(item.inside):
         folder = "/" if place.is_directory and place.path != "/" else ""
         label = "inside" if at == 0 else ""

@@ -7,7 +7,7 @@ step done before its event says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HarmRow:
-    """The head of all steps that cost this much at worst; each figure in bytes, milder steps done before."""
+    """The head of all steps that cost this much at worst; each figure in bytes, milder steps done before.
+
+    Estimates count by the least that they may be; `likely` is what their best guesses add.
+    """
 
     harm: Harm
     steps: tuple[Step, ...]
     frees_bytes: int
     so_far_bytes: int  # by these and the milder ones together
+    likely_bytes: int
+    likely_so_far_bytes: int
 
     @property
     def id(self) -> str:
@@ -47,16 +52,26 @@ def plan_rows(plan: Plan, filter_text: str = "") -> tuple[HarmRow | Step, ...]:
     With a filter the heads of those steps that match it.
     """
     wanted, later = filter_text.casefold(), plan.later_bytes()
-    groups = [HarmRow(one.harm, one.steps, one.frees_bytes, one.so_far_bytes) for one in plan.harms()]
+    groups = [
+        HarmRow(one.harm, one.steps, one.frees_bytes, one.so_far_bytes, one.likely_bytes, one.likely_so_far_bytes)
+        for one in plan.harms()
+    ]
     if plan.for_person:
-        whole, before = plan.frees_bytes(frozenset(s.id for s in plan.every_step)), plan.frees_bytes(plan.ids)
-        groups.append(HarmRow(Harm.DATA, plan.for_person, whole - before, whole))
+        groups.append(_for_person(plan))
     rows: list[HarmRow | Step] = []
     for group in groups:
         mine = [step for step in group.steps if wanted in f"{step.title} {step.command}".casefold()]
         mine.sort(key=lambda step: -(charged(step.frees) or later.get(step.id, 0)))
         rows += [group, *mine] if mine else []
     return tuple(rows)
+
+
+def _for_person(plan: Plan) -> HarmRow:
+    """Everything that only a person may let go, after all the steps."""
+    every, mine = frozenset(step.id for step in plan.every_step), plan.for_person
+    whole, likely = plan.frees_bytes(every), plan.likely_bytes(every)
+    before, guessed = plan.frees_bytes(plan.ids), plan.likely_bytes(plan.ids)
+    return HarmRow(Harm.DATA, mine, whole - before, whole, likely - guessed, likely)
 
 
 class StepState(StrEnum):
@@ -83,21 +98,33 @@ _FRESH = StepRun(StepState.RUNNING, 0, 0, 0, 0, 0, None)
 
 @dataclass(frozen=True, slots=True)
 class PlanRun:
-    """One application of a plan. `lines` is the log, oldest first."""
+    """One application of a plan. `events` oldest first; `outcome` None: it runs, or `broke` says why there is none."""
 
     steps: Mapping[str, StepRun] = field(default_factory=dict)
-    lines: tuple[Line, ...] = ()
+    events: tuple[Event, ...] = ()
     waiting: str = ""
-    ended: bool = False
+    outcome: ReclaimOutcome | None = None
+    broke: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.outcome is not None or bool(self.broke)
 
     def with_event(self, event: Event) -> PlanRun:
         """The run once `event` has happened."""
         steps = dict(self.steps)
         if event.step:
             steps[event.step] = _step(steps.get(event.step, _FRESH), event)
-        line = _line(event)
         waiting = safe(event.text) if event.kind.value == "waiting" else ""
-        return replace(self, steps=steps, lines=(*self.lines, line) if line else self.lines, waiting=waiting)
+        return replace(self, steps=steps, events=(*self.events, event), waiting=waiting)
+
+    def lines(self, *, si: bool) -> Iterator[Line]:
+        """The log, oldest first."""
+        yield from (_line(event, si=si) for event in self.events)
+        if self.outcome is not None:
+            yield from outcome_lines(self.outcome, si=si)
+        if self.broke:
+            yield (Span(f" ✖ {self.broke}", "bad", 1, shrinks=True),)
 
     @property
     def finished(self) -> frozenset[str]:
@@ -128,7 +155,7 @@ _ROLES = {
 }  # fmt: skip
 
 
-def _line(event: Event) -> Line:
+def _line(event: Event, *, si: bool) -> Line:
     glyph, role = _ROLES.get(event.kind.value, ("·", "text"))
     count = f" {event.done}/{event.total}" if event.total else ""
     what = safe(event.text or (event.target.text() if event.target else ""))
@@ -140,7 +167,7 @@ def _line(event: Event) -> Line:
     if what != event.kind.value:
         spans.append(Span(what, "text", 1, shrinks=True))
     if event.freed_bytes is not None:
-        spans.append(Span(f"  {bytes_(event.freed_bytes)} measured", "goodstrong"))
+        spans.append(Span(f"  {bytes_(event.freed_bytes, si=si)} measured", "goodstrong"))
     return tuple(spans)
 
 

@@ -6,7 +6,7 @@ changed: a key press, a scan and a freed byte each make a new state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -14,10 +14,11 @@ from functools import cached_property
 
 from collectors.forecast.changes import Changes
 from collectors.model import Owner
+from collectors.model.ledger import Item
 from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk, Severity
 from collectors.model.report import LiveFigures, Report
 from tui.drawing import Appearance, Line
-from tui.view_models import Frame, HistoryEvent, height_of, space_of
+from tui.view_models import Frame, HistoryEvent, filesystems, height_of, seen_at, space_of
 from tui.view_models.categories import CategoryOrder, CategoryRow, Scale, Units, category_rows, extra_rows, scale_for
 from tui.view_models.chart import ChurnOrder
 from tui.view_models.items import ItemOrder
@@ -83,6 +84,8 @@ class AfterPlan:
     used_bytes: int
     used_percent: int
     height: float  # of its bar, see height_of
+    likely_bytes: int  # what the best guesses of estimates add to what is freed for certain
+    likely_percent: int | None  # used if these hold; None: nothing chosen is an estimate
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ class DashboardState:
 
     appearance: Appearance
     mode: Mode
-    frame: Frame | None = None
+    frame: Frame | None = None  # with the books of `mount` in front, see seen_at
+    whole: Frame | None = None  # as it came, where some of it was put in front
+    mount: str | None = None  # of the filesystem that somebody chose to see; None: the one which leads
     units: Units = Units.IEC
     order: CategoryOrder = CategoryOrder.SIZE
     item_order: ItemOrder = ItemOrder.EXCLUSIVE
@@ -125,7 +130,13 @@ class DashboardState:
     period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider
 
     def with_changes(self, **changes: object) -> DashboardState:
-        """The same state with some fields changed."""
+        """The same state with some fields changed. A new frame is seen with the chosen filesystem in front."""
+        if "frame" in changes or "mount" in changes:
+            changes.setdefault("frame", self.whole or self.frame)
+            changes["whole"] = whole = changes["frame"]
+            if isinstance(whole, Frame):
+                mount = changes.get("mount", self.mount)
+                changes["frame"] = seen_at(whole, mount if isinstance(mount, str) else None)
         new = replace(self, **changes)  # type: ignore[arg-type]
         # What was worked out from fields that did not change is carried over: moving a cursor must cost nothing.
         for name, inputs in _DERIVED.items():
@@ -137,6 +148,23 @@ class DashboardState:
     def marks(self) -> tuple[int, ...]:
         """The used % that judge, as the report was told."""
         return self.report.settings.thresholds.marks if self.report is not None else ()
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """Of the filesystems that were judged, the Docker root's first."""
+        whole = self.whole or self.frame
+        return filesystems(whole.report) if whole is not None else ()
+
+    @property
+    def mounted_at(self) -> str:
+        """The filesystem on screen; "" where none was found."""
+        ledger = self.report.ledger if self.report is not None else None
+        return ledger.filesystem.mount.mountpoint if ledger is not None else ""
+
+    @property
+    def live_here(self) -> LiveFigures | None:
+        """The last second of the filesystem on screen; only the Docker root's is looked at each second."""
+        return self.live if self.mounted_at in self.mounts[:1] or not self.mounts else None
 
     @property
     def report(self) -> Report | None:
@@ -205,20 +233,24 @@ class DashboardState:
         freed = min(space.used_bytes, plan.frees_bytes(self.chosen) - plan.frees_bytes(gone))
         used = space.used_bytes - freed
         height = height_of(used, space.usable_bytes)
-        return AfterPlan(len(ahead), freed, used, space.used_percent_after(freed), height)
+        more = plan.likely_bytes(self.chosen) - plan.likely_bytes(gone)
+        likely = space.used_percent_after(freed + more) if more else None
+        return AfterPlan(len(ahead), freed, used, space.used_percent_after(freed), height, more, likely)
 
     def name_of(self, owner: Owner) -> str:
         """What the report calls a thing; its id where it has none. Not yet escaped."""
-        ledger = self.report.ledger if self.report is not None else None
-        every = (item for items in ledger.items.values() for item in items) if ledger is not None else ()
-        return next((item.name for item in every if item.owner_id == owner), "") or owner.id
+        return next((item.name for item in self._items() if item.owner_id == owner), "") or owner.id
+
+    def _items(self) -> Iterator[Item]:
+        """Of every filesystem."""
+        report = self.report
+        for ledger in (report.ledger, *report.other_ledgers) if report is not None else ():
+            yield from (item for items in ledger.items.values() for item in items) if ledger is not None else ()
 
     @cached_property
     def owners(self) -> frozenset[Owner]:
-        """Of every item of the report."""
-        ledger = self.report.ledger if self.report is not None else None
-        items = ledger.items.values() if ledger is not None else ()
-        return frozenset(item.owner_id for its in items for item in its)
+        """Of every item of the report, on whatever filesystem."""
+        return frozenset(item.owner_id for item in self._items())
 
     @cached_property
     def marked_keys(self) -> frozenset[str]:

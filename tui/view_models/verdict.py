@@ -147,7 +147,7 @@ def explained_by_engine(report: Report) -> tuple[int, int] | None:
     return seen, space.used_bytes
 
 
-def unread_words(frame: Frame) -> str:
+def unread_words(frame: Frame, *, si: bool) -> str:
     """One sentence on what this report cannot tell, "" where everything was read."""
     report = frame.report
     unread = _unread(report)
@@ -160,7 +160,7 @@ def unread_words(frame: Frame) -> str:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
         reasons = sorted({row.why.value for row in unread})
         missing = count(len(unread), "category", "categories")
-        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden)} cannot be attributed")
+        said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden, si=si)} cannot be attributed")
     return ". ".join(said)
 
 
@@ -176,13 +176,13 @@ def _unread(report: Report) -> list[Unavailable]:
     return [one for one in missing if one.origin.source != JOURNAL]
 
 
-def sentence(report: Report) -> str:
+def sentence(report: Report, *, si: bool) -> str:
     """The verdict of the preflight page; of a run that only the journal knows, the category that held most of it."""
     if report.verdict or report.ledger is None:
-        return report.verdict
+        return report.verdict_in(si=si)
     read = [row for row in report.ledger.rows if not isinstance(row.charged, Unavailable) and charged(row.charged) > 0]
     read = [row for row in read if row.category is not Category.UNATTRIBUTED] or read
     if not read:
         return ""
     most = max(read, key=lambda row: charged(row.charged))
-    return f"{bytes_(charged(most.charged))} in {most.category.words}"
+    return f"{bytes_(charged(most.charged), si=si)} in {most.category.words}"

@@ -23,7 +23,7 @@ from textual.widget import Widget
 from collectors.model.reading import Size as Bytes
 from collectors.model.reading import Unavailable, floor
 from collectors.report.formatting import count, doubt, safe, size, whole_percent
-from tui.drawing import Appearance, Line, Span, fit, wrapped
+from tui.drawing import Appearance, Line, Span, fit, shorten_middle, wrapped
 from tui.pages import KEYS, Key, action_name, footer_keys
 from tui.view_models import space_of
 from tui.view_models.state import DashboardState, Mode
@@ -205,6 +205,8 @@ def _freed(frees: Bytes, state: DashboardState) -> Iterator[Span]:
         return
     yield Span(size(frees, si=state.scale.si), "goodstrong")
     yield Span(f" come free{' together' if len(state.marked) > 1 else ''}", "text", 3)
+    if len(state.mounts) > 1:
+        yield Span(f" on {shorten_middle(safe(state.mounted_at), 28)}", "text", 5)
     if space is not None:
         yield Span(f" → {whole_percent(space.used_percent_after(floor(frees)))}", "good")
 

@@ -55,7 +55,7 @@ class CategoryTable(Listing[CategoryRow]):
         return super().same(before, after) and before.marked == after.marked
 
     def copy_text(self, row: CategoryRow) -> str:
-        return f"{row.label.title}: {size(row.size)}"
+        return f"{row.label.title}: {size(row.size, si=self.state is not None and self.state.scale.si)}"
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         c = columns(width, state.scale.width)

@@ -23,7 +23,10 @@ VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole ve
 
 # What gives way for the host's name: the day at the right, the end of the name, then of those of the other views.
 # (letters of a view's name, the least of the host's, the width that the right is drawn for)
-_GIVE_WAY = ((99, 99, 999), (99, 8, 999), (99, 99, 99), (99, 8, 99), (4, 99, 999), (0, 99, 999), (0, 8, 999))
+_GIVE_WAY = (
+    (99, 99, 999), (99, 8, 999), (99, 99, 99), (99, 8, 99), (4, 99, 999), (3, 99, 999), (3, 8, 999), (0, 99, 999),
+    (0, 8, 999),
+)  # fmt: skip
 
 
 class Tabs(LineWidget):
@@ -135,13 +138,13 @@ class Verdict(LineWidget):
         how_full = (
             (Span("how full the disk is …", "muted", 1, shrinks=True),)
             if unknown
-            else fullness(report, state.live, si=si)
+            else fullness(report, state.live_here, si=si)
         )
-        until = pace_spans(state.live, si=si) or forecast_spans(report, state.live, si=si)
-        yield fit((*gap, *mark, Span("  "), *how_full, *until, *_writer(state)), available)
+        until = pace_spans(state.live_here, si=si) or forecast_spans(report, state.live_here, si=si)
+        yield fit((*gap, *mark, Span("  "), *_mount(state), *how_full, *until, *_writer(state)), available)
         loud = report.severity >= Severity.P2
-        said = sentence(report) if frame.done else ""  # of a part it would be premature
-        if fills_soon(state.live):
+        said = _about_which(state, sentence(report, si=si)) if frame.done else ""  # of a part it would be premature
+        if fills_soon(state.live_here):
             said = " · ".join(part for part in said.split(" · ") if part.casefold() != CALM)
         rows = list(_sentence_rows(said, width - 2, "bad" if loud else "strong")) if said else []
         beside = tuple(self._beside(state))
@@ -157,7 +160,7 @@ class Verdict(LineWidget):
         frame = state.frame
         if frame is None:
             return
-        trouble = _failure_words(state) or unread_words(frame)
+        trouble = _failure_words(state) or unread_words(frame, si=state.scale.si)
         if not frame.done:
             names = ", ".join(frame.waiting)
             yield Span("◌ still reading", "muted", 2)
@@ -172,9 +175,23 @@ class Verdict(LineWidget):
             yield Span(said, "muted", 5, shrinks=True, least=20)
 
 
+def _mount(state: DashboardState) -> Iterable[Span]:
+    """Which of several filesystems it is that is so full."""
+    if len(state.mounts) > 1:
+        yield Span(f"{shorten_middle(safe(state.mounted_at), 28)} ", "text", 5)
+
+
+def _about_which(state: DashboardState, said: str) -> str:
+    """The verdict names a filesystem only where that is not the Docker root's: here, where another one is shown."""
+    whole, mounts = state.whole, state.mounts
+    leads_root = whole is not None and not whole.report.plan.mount
+    other = leads_root and len(mounts) > 1 and state.mounted_at != mounts[0]
+    return f"{safe(mounts[0], 40)}: {said}" if other and said else said
+
+
 def _writer(state: DashboardState) -> Iterable[Span]:
     """Who writes most while the disk fills."""
-    live = state.live
+    live = state.live_here
     if live is not None and live.writers and is_filling(live):
         yield Span(" · ", "muted", 1)
         yield Span(writer_words(live.writers[0], si=state.scale.si), "rise", 1, shrinks=True, least=24)

@@ -137,7 +137,7 @@ class EventTable(Listing[HistoryEvent]):
         return f"{row.at.isoformat()} {row.kind} {row.text}"
 
     def copy_text(self, row: HistoryEvent) -> str:
-        return f"{moment(row.at)} {row.text}"
+        return f"{moment(row.at)} {row.words(si=self.state is not None and self.state.scale.si)}"
 
     def empty(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         return (Span(" No event in the known runs.", "muted"),)
@@ -154,4 +154,4 @@ class EventTable(Listing[HistoryEvent]):
             else Span(chip(row.severity, word=False), f"sev:{int(row.severity)}"),
         ]
         used = sum(len(piece.text) for piece in spans)
-        return [(*spans, Span(f" {shorten(safe(row.text), max(0, width - used - 2))}", "text"))]
+        return [(*spans, Span(f" {shorten(safe(row.words(si=state.scale.si)), max(0, width - used - 2))}", "text"))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 
 from collectors.model import OwnerKind
 from collectors.model.ledger import Bill
@@ -25,6 +25,7 @@ from tui.widgets.listing import Listing
 _NAME = 22
 _AGE = 11
 _STATE = 13
+_LEAST_BAR, _MEASURED = 6, 200  # cells of a bar; rows whose names are measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class ItemTable(Listing[ItemRow]):
         if self.brief:
             bar = 10 if available >= 26 else 6 if available >= 22 else 0
             return ItemColumns(available - (bar + 1 if bar else 0), 0, whole, bar, 0, 0)
-        # What is dropped first stands last; the name keeps enough to be told from its neighbours.
+        # What is dropped first stands last; the name keeps enough to be told from its neighbours, and what is left of
+        # the bar's room where it is longer.
         wished = (_STATE + 1, _AGE + 1, min(41, max(13, available // 5)), number + 3)
         state, old, bar, apparent = 0, 0, 0, 0
         if available - wished[0] >= _NAME:
@@ -86,6 +88,9 @@ class ItemTable(Listing[ItemRow]):
                 if available - sum(wished[:3]) >= _NAME:
                     bar = wished[2] - 1
                     apparent = wished[3] if available - sum(wished) >= _NAME else 0
+        longest = max((cell_len(row.item.name) for row in self.rows[:_MEASURED]), default=0) + 1
+        missing = longest - (available - apparent - old - state - (bar + 1 if bar else 0))
+        bar = max(min(bar, _LEAST_BAR), bar - max(0, missing))
         return ItemColumns(
             available - apparent - old - state - (bar + 1 if bar else 0), apparent, whole, bar, old, state
         )

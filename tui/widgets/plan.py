@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import set_cell_size
 
@@ -13,7 +13,7 @@ from tui.drawing import SOLID, THIN, Span, fit, shorten, two_part_bar
 from tui.view_models import height_of, space_of
 from tui.view_models.categories import cell, number
 from tui.view_models.plan_run import HarmRow, StepRun, StepState
-from tui.view_models.state import DashboardState
+from tui.view_models.state import AfterPlan, DashboardState
 from tui.widgets import LineWidget, marked_spans
 from tui.widgets.listing import Listing
 
@@ -118,8 +118,10 @@ class StepTable(Listing[HarmRow | Step]):
         space = space_of(state.report) if state.report is not None else None
         name, about = f" {glyph} {row.harm.word} ", f"· {_MEANS[row.harm]} "
         line = "─" * (title + 5 - len(name))
-        figure = number(row.frees_bytes, state.scale.divisor)
-        after = whole_percent(space.used_percent_after(row.so_far_bytes)) if space is not None else "?"
+        about_bytes, about_so_far = ("~" if likely else "" for likely in (row.likely_bytes, row.likely_so_far_bytes))
+        figure = about_bytes + number(row.frees_bytes + row.likely_bytes, state.scale.divisor)
+        freed = row.so_far_bytes + row.likely_so_far_bytes
+        after = about_so_far + whole_percent(space.used_percent_after(freed)) if space is not None else "?"
         told = about if len(about) + 4 <= len(line) else ""
         return (
             Span(name, ink),
@@ -198,8 +200,13 @@ def _these(steps: Sequence[Step]) -> str:
 
 
 def _short(target: PlanTarget, si: bool) -> Span:
+    """Not reached for certain: by how much, or where it leads if estimates hold."""
+    leads = whole_percent(target.leads_to_percent)
+    if target.likely_percent is not None and target.likely_percent != target.leads_to_percent:
+        likely = f" → ~{whole_percent(target.likely_percent)} if estimates hold, {leads} for certain"
+        return Span(likely, "warn" if target.likely_reached else "bad", 1, shrinks=True)
     missing = f"{target.short_inodes:,} inodes" if target.inodes else bytes_(target.short_bytes, si=si)
-    return Span(f" to {whole_percent(target.leads_to_percent)}, {missing} short", "bad", 1, shrinks=True)
+    return Span(f" to {leads}, {missing} short", "bad", 1, shrinks=True)
 
 
 def _leads(target: PlanTarget, steps: Sequence[Step]) -> list[Span]:
@@ -230,15 +237,16 @@ class Gauge(LineWidget):
             Span((" " if state.appearance.mono else THIN) * (available - used), "track"),
             Span(f" → {whole_percent(after.used_percent):<6}", "goodstrong" if used > stays else "strong"),
         )
-        yield fit(_sentence(state, after.freed_bytes), width)
+        yield fit(_sentence(state, after), width)
 
 
-def _sentence(state: DashboardState, ahead_bytes: int) -> list[Span]:
+def _sentence(state: DashboardState, after: AfterPlan) -> list[Span]:
     """What is promised, what is measured, what is waited for: three figures that are never mixed."""
-    si = state.scale.si
+    si, ahead_bytes = state.scale.si, after.freed_bytes
     run = state.plan_run
     if run is None:
-        return [Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("to be freed", "text")]
+        sure = (Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("to be freed", "text"))
+        return [*sure, *_by_estimate(after, si)]
     spans: list[Span] = []
     if not run.ended:
         spans += [Span(f" {bytes_(ahead_bytes, si=si)} ", "goodstrong"), Span("still promised ·", "text")]
@@ -250,6 +258,12 @@ def _sentence(state: DashboardState, ahead_bytes: int) -> list[Span]:
     elif run.waiting:
         spans.append(Span(f" · {run.waiting}", "warn", 1, shrinks=True))
     return spans
+
+
+def _by_estimate(after: AfterPlan, si: bool) -> Iterator[Span]:
+    if after.likely_percent is not None:
+        more = f", ~{bytes_(after.likely_bytes, si=si)} more by estimate: ~{whole_percent(after.likely_percent)}"
+        yield Span(more, "warn", 2)
 
 
 def _measured(state: DashboardState) -> int | None:

@@ -36,7 +36,7 @@ class Processes:
         self._whose: dict[int, tuple[bytes, bytes, int]] = {}  # process → container or b"", command, parent
         self._before: dict[int, int] = {}
         self._sizes: dict[tuple[int, int], int] = {}  # device and inode of a file that was written → its length
-        self.grown: list[tuple[int, bytes, int]] = []  # process, directory, bytes: what its files grew by since before
+        self.grown: list[tuple[int, bytes, int]] = []  # process, directory as it calls it, bytes: its files' growth
         self._here: set[int] = set()  # processes that had a file of the filesystem open for writing
 
     def written(self) -> list[tuple[int, bytes, bytes, int, int, bool]]:
@@ -62,15 +62,17 @@ class Processes:
         return None if parent == _KERNEL or (container and command == _BY_ITSELF) else (pid, *whose, count)
 
     def _find(self, rows: list[tuple[int, bytes, bytes, int, int]]) -> None:
-        """Look where the fastest of the other processes write."""
+        """Look where the fastest write, of the known containers and of the other processes as many each."""
         self._here &= {row[0] for row in rows}
-        grown = [(row[4] - self._before.get(row[0], row[4]), *row[:2]) for row in rows if row[1] not in self._known]
+        grown = sorted(((row[4] - self._before.get(row[0], row[4]), *row[:2]) for row in rows), reverse=True)
+        known = [one for one in grown if one[2] in self._known]
+        others = [one for one in grown if one[2] not in self._known]
         sizes: dict[tuple[int, int], int] = {}
         self.grown = []
-        for more, pid, container in sorted(grown, reverse=True)[:_LOOKED_INTO]:
+        for more, pid, container in (*known[:_LOOKED_INTO], *others[:_LOOKED_INTO]):
             if more > 0 and (files := self._files(pid)):
                 self._here.add(pid)
-                if not container:  # whose paths are its own
+                if not container or container in self._known:  # of another engine's nobody knows whose paths these are
                     self._compare(pid, more, files, sizes)
         self._sizes = sizes
 
