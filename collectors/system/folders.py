@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,6 +104,8 @@ def replace_whole(path: Path, *content: bytes | memoryview, mode: int = 0o644, d
     Refused: to put a file in the place of a device, a pipe or a socket. `durable`: on disk when this returns, which
     what can be measured again need not be.
     """
+    import tempfile  # a run that found nothing new writes nothing
+
     try:
         fd, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:  # names a file that nobody asked for

@@ -61,14 +61,15 @@ def statx(path: bytes) -> InodeStatus:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any, TypeAlias
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO, TypeAlias
 
     # process, path or b"", how many files, device, inode or 0, blocks of 512 bytes, apparent bytes, mount
     Record: TypeAlias = tuple[int, bytes, int, str, int, int, int, int]
 
 _DELETED = b" (deleted)"
-_SHARE = 4096  # descriptors of one process, or its mappings, looked at in one turn
+_SHARE = 4096  # descriptors of one process, looked at in one turn
+_MAPS_BYTES = 1 << 18  # of its mappings likewise
 # Memory that only looks like a file.
 _NO_FILES = (b"/memfd:", b"/SYSV", b"/dev/zero", b"/anon_hugepage", b"/[aio]", b"/drm ", b"/i915")
 _GONE = (errno.ENOENT, errno.ESRCH)  # the process ended, the descriptor was closed
@@ -124,19 +125,22 @@ class _Search:
                 self._fail(pid, error)
         self.tell()
 
-    def _mapped(self, pid: int, maps: Iterable[bytes]) -> None:
+    def _mapped(self, pid: int, maps: BinaryIO) -> None:
         seen = set()
-        for number, line in enumerate(maps, 1):
-            if number % _SHARE == 0:
-                self._in_time()  # some programs map a file a million times
+        while lines := maps.readlines(_MAPS_BYTES):  # some programs map a file a million times
+            self._in_time()
+            text = b"".join(lines)
             if self._watched is not None:
-                self.opened.update(self._watched(line))
-            if not line.endswith(_DELETED + b"\n"):
+                self.opened.update(self._watched(text))
+            if _DELETED + b"\n" not in text:  # nearly always
                 continue
-            area, _, _, device, inode, path = line.split(None, 5)
-            if (device, inode) not in seen:
-                seen.add((device, inode))
-                self._look(pid, path.removesuffix(b"\n"), self._of(pid, "map_files/") + area)
+            for line in lines:
+                if not line.endswith(_DELETED + b"\n"):
+                    continue
+                area, _, _, device, inode, path = line.split(None, 5)
+                if (device, inode) not in seen:
+                    seen.add((device, inode))
+                    self._look(pid, path.removesuffix(b"\n"), self._of(pid, "map_files/") + area)
 
     def tell(self) -> None:
         """Send what was found since the last time."""
