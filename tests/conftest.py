@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import shared
+from tests.lab import Lab, shared
 from tests.spread import Spread, in_order
 
 
@@ -18,6 +18,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spread | 
         return None
     config.option.loadscopereorder = False  # by the number of tests: the longest are few
     return Spread(config, log)
+
+
+def pytest_configure() -> None:
+    Lab.in_memory = True
 
 
 @pytest.hookimpl(trylast=True)

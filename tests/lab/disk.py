@@ -6,6 +6,8 @@ earlier: that stays true when the process that made it died between two steps. R
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +18,8 @@ from tests.lab.commands import CommandFailed, run
 
 FILESYSTEMS = ("ext4", "xfs", "btrfs")
 
+_MEMORY = Path("/dev/shm")
+_SPARE_MIB = 4096  # of memory, for all else
 # Formatting in the background would keep the disk busy under a test's stopwatch.
 _MKFS = {
     "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
@@ -41,8 +45,11 @@ def create(
     devices: int = 1,
     mkfs_options: Sequence[str] = (),
     mount_options: Sequence[str] = (),
+    in_memory: bool = False,
 ) -> Disk:
     """Make and mount the filesystem at `base/mnt`; each device is a sparse file of `size_mib`.
+
+    `in_memory`: where there is room for it. An engine flushes at every step; a disk would make all labs wait in turn.
 
     The mount is shared, as systemd makes `/` on a real host: an engine then adds no bind mount of its own root.
     """
@@ -51,8 +58,10 @@ def create(
     if devices > 1 and fs != "btrfs":
         raise ValueError(f"{fs} lives on one device")
     nodes = []
+    folder = in_memory_of(base) if in_memory and _memory_has_room(devices * size_mib) else base
+    folder.mkdir(exist_ok=True)
     for number in range(devices):
-        image = base / f"disk{number}.img"
+        image = folder / f"disk{number}.img"
         with image.open("wb") as file:
             file.truncate(size_mib * 1024 * 1024)
         nodes.append(attach(image))
@@ -66,6 +75,22 @@ def create(
     run("mount", "-t", fs, *options, nodes[0], mount)
     run("mount", "--make-shared", mount)
     return Disk(fs, mount, tuple(nodes))
+
+
+def in_memory_of(base: Path) -> Path:
+    """Where the images of a lab in memory lie: told by the lab's folder alone."""
+    return _MEMORY / f"ullage-disk{str(base).replace('/', '-')}"
+
+
+def _memory_has_room(size_mib: int) -> bool:
+    try:
+        figures = os.statvfs(_MEMORY)
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return False
+    available_kib = next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), 0)
+    room_mib = min(figures.f_bavail * figures.f_frsize >> 20, available_kib >> 10)
+    return room_mib >= size_mib + _SPARE_MIB
 
 
 def attach(image: Path) -> str:
@@ -92,11 +117,11 @@ def _unescape(path: str) -> str:
 
 
 def loop_devices_below(base: Path) -> list[str]:
-    """Loop devices whose backing file lies below a folder, deleted or not."""
-    found = []
+    """Loop devices whose backing file lies below a folder, or in memory for it, deleted or not."""
+    found, folders = [], (f"{base}/", f"{in_memory_of(base)}/")
     for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
         with suppress(OSError):
-            if backing.read_text(errors="surrogateescape").startswith(f"{base}/"):
+            if backing.read_text(errors="surrogateescape").startswith(folders):
                 found.append(f"/dev/{backing.parent.parent.name}")
     return sorted(found)
 
@@ -125,4 +150,6 @@ def destroy(base: Path, timeout_s: float = 20) -> list[str]:
             break
         if loop_devices_below(base):
             time.sleep(0.05)
+    else:
+        shutil.rmtree(in_memory_of(base), ignore_errors=True)
     return mounts_below(base) + loop_devices_below(base)

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 from tests.lab import books, disk, engines, messes, state, teardown
 from tests.lab.client import Client
@@ -27,6 +28,7 @@ from tests.lab.truth import Planted, Truth
 class Lab:
     """See `Lab.up`. Usable as a context manager; `down` may be called any number of times."""
 
+    in_memory: ClassVar[bool] = False  # its disk; a test run says so, what is measured by hand has a disk's own speed
     id: str
     base: Path
     fs: str
@@ -86,7 +88,13 @@ class Lab:
         try:
             base.mkdir(mode=0o755)  # so that a test may also look at it without privileges
             made = disk.create(
-                base, fs, size_mib=size_mib, devices=devices, mkfs_options=mkfs_options, mount_options=mount_options
+                base,
+                fs,
+                size_mib=size_mib,
+                devices=devices,
+                mkfs_options=mkfs_options,
+                mount_options=mount_options,
+                in_memory=cls.in_memory,
             )
             lab = cls(record, made, engine, driver)
             lab.start_engine()

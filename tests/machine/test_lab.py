@@ -40,7 +40,7 @@ def traces(lab: Lab) -> list[str]:
     left = disk.mounts_below(lab.base) + disk.loop_devices_below(lab.base)
     left += [f"pid {process.pid}" for process in processes.of_lab(lab.base, teardown.cgroup_name(lab.id))]
     left += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{teardown.cgroup_name(lab.id)}")]
-    left += [str(lab.base)] if lab.base.exists() else []
+    left += [str(path) for path in (lab.base, disk.in_memory_of(lab.base)) if path.exists()]
     return left + [record.id for record in state.records() if record.id == lab.id]
 
 
