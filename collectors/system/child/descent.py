@@ -147,7 +147,7 @@ def scan(
     special = known.special.get(key)
     names = level.names
     tally, large = level.tally, books.scale.blocks
-    links, met, figures = tally.links, tally.inodes_met, books.figures
+    links, met, figures = tally.links, tally.inodes_met, known.figures
     try:
         with os.scandir(fd) as entries:
             while True:
@@ -159,7 +159,7 @@ def scan(
                     batch = _set_apart(batch, special, known, books)
                 blocks = apparent = inodes = 0
                 if figures is not None:
-                    batch, blocks, apparent, inodes = figures.count(batch, met)
+                    batch, blocks, apparent, inodes = figures.count(batch, tally)
                 for entry in batch:
                     try:
                         if entry.is_dir(follow_symlinks=False):
@@ -169,7 +169,7 @@ def scan(
                     except OSError as error:
                         books.failed(level, tally, entry.name, error)
                         continue
-                    if status.st_nlink > 1 and not first_met(links, known.key(status), status):
+                    if status.st_nlink > 1 and not first_met(links, known.key(status), _linked(status)):
                         continue
                     if met is not None:
                         met.append(status.st_ino)
@@ -208,10 +208,14 @@ def _set_apart(
         except OSError as error:
             books.failed(None, tally, entry.name, error)
             continue
-        if status.st_nlink > 1 and not first_met(tally.links, known.key(status), status):
+        if status.st_nlink > 1 and not first_met(tally.links, known.key(status), _linked(status)):
             continue
         tally.blocks += status.st_blocks
         tally.apparent += status.st_size
         tally.inodes += 1
         tally.newest = max(tally.newest, status.st_mtime)
     return rest
+
+
+def _linked(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_nlink, status.st_blocks, status.st_size

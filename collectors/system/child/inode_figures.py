@@ -4,7 +4,7 @@ A piece of a table read in one go tells of 512 inodes what else takes 512 questi
 the page cache of its device, so they are read as they are now, but for one thing: data that has no place on the disk
 yet counts in what a question answers and not in the table. Once the kernel has said that there is none, the tables are
 right about all files that were not changed since; before that, about those not changed in the last hour. Others are
-asked, and so is whatever has several links, is large, or is kept in an unusual way; and of each piece one inode, or
+asked, and so is whatever is large, has hundreds of links, or is kept in an unusual way; and of each piece one inode, or
 these are not the tables that we take them for. Layout: fs/ext4/ext4.h.
 """
 
@@ -16,17 +16,20 @@ import sys
 from array import array
 from time import CLOCK_BOOTTIME, clock_gettime, time
 
+from collectors.system.child.tally import first_met
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from collectors.system.child.inodes import InodeTables
+    from collectors.system.child.tally import UnitTally
 
     # Unix seconds, and those at which the machine was started, by the clock of then
     Settled: TypeAlias = tuple[int, int]
-    # first inode, how many, and of each: 1 where it is told of, blocks of 512 bytes, bytes
+    # first inode, how many, and of each: links (0: it has to be asked), blocks of 512 bytes, bytes
     Piece: TypeAlias = tuple[int, int, bytes, array[int], array[int]]
-    # offset of a byte in the inode, and for each of its values 1 where it holds
+    # offset of a byte in the inode, and what is made of each of its values: mostly 1 where something holds
     ByteTest: TypeAlias = tuple[int, bytes]
 
 _PIECE_BYTES = 128 << 10  # as much as the kernel reads ahead for one inode
@@ -43,7 +46,7 @@ _FILES = (0x10, 0x20, 0x60, 0x80, 0xA0, 0xC0)  # the high bits of a mode: of wha
 _UNUSUAL = 0x800 | 0x40000 | 0x200000 | 0x10000000
 _BEYOND_2038 = 0b11
 
-_NO, _YES = bytes(256), b"\1" * 256
+_NO, _YES, _AS_IT_IS = bytes(256), b"\1" * 256, bytes(range(256))
 _NO_FILE = _MODE + 1, bytes(value & 0xF0 not in _FILES for value in range(256))
 
 
@@ -87,7 +90,7 @@ class InodeFigures:
         self._buffer = bytearray(_PIECE_BYTES)
         self._unlike = [
             _NO_FILE,
-            *_differs(_LINKS, 2, 1),
+            *_differs(_LINKS + 1, 1, 0),
             *_differs(_SIZE_HIGH, 4, 0),
             *_differs(_BLOCKS_HIGH, 2, 0),
             *_has_any(_FLAGS, _UNUSUAL),
@@ -95,30 +98,34 @@ class InodeFigures:
         ]
         self._too_much = _reaches(_BLOCKS, large), _reaches(_CTIME, settled)
 
-    def count(
-        self, entries: list[os.DirEntry[str]], met: array[int] | None
-    ) -> tuple[list[os.DirEntry[str]], int, int, int]:
-        """The entries that have to be asked, and of the others the blocks of 512 bytes, the bytes and how many.
+    def count(self, entries: list[os.DirEntry[str]], tally: UnitTally) -> tuple[list[os.DirEntry[str]], int, int, int]:
+        """The entries that have to be asked, and of the others the blocks of 512 bytes, the bytes and how many inodes.
 
-        The inodes of the others are added to `met`.
+        Those inodes, and links to them, are entered in `tally`.
         """
         rest: list[os.DirEntry[str]] = []
-        first, held, told, blocks_of, bytes_of = _NOTHING
-        blocks = apparent = 0
+        links, met = tally.links, tally.inodes_met
+        first, held, links_of, blocks_of, bytes_of = _NOTHING
+        blocks = apparent = inodes = 0
         for entry in entries:
             inode = entry.inode()
             place = inode - first
             if not 0 <= place < held:
-                first, held, told, blocks_of, bytes_of = self._piece(entry, inode)
+                first, held, links_of, blocks_of, bytes_of = self._piece(entry, inode)
                 place = inode - first
-            if held and told[place]:
-                blocks += blocks_of[place]
-                apparent += bytes_of[place]
-                if met is not None:
-                    met.append(inode)
-            else:
+            number = links_of[place] if held else 0
+            if not number:
                 rest.append(entry)
-        return rest, blocks, apparent, len(entries) - len(rest)
+                continue
+            taken, size = blocks_of[place], bytes_of[place]
+            if number > 1 and not first_met(links, inode, (number, taken, size)):
+                continue
+            blocks += taken
+            apparent += size
+            inodes += 1
+            if met is not None:
+                met.append(inode)
+        return rest, blocks, apparent, inodes
 
     def _piece(self, entry: os.DirEntry[str], inode: int) -> Piece:
         """The one that tells of an inode, once it was wanted often enough."""
@@ -160,7 +167,8 @@ class InodeFigures:
             for above, same in tests:
                 reached = self._where(above, held) | self._where(same, held) & reached
             asked |= reached
-        return first, held, (every ^ asked).to_bytes(held), self._words(_BLOCKS, held), self._words(_SIZE, held)
+        links = self._where((_LINKS, _AS_IT_IS), held) & (every ^ asked) * 0xFF
+        return first, held, links.to_bytes(held), self._words(_BLOCKS, held), self._words(_SIZE, held)
 
     def _where(self, test: ByteTest, held: int) -> int:
         offset, values = test

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # typing takes longer to load than most questions take
     from typing import Any, TypeAlias
 
     from collectors.system.child import Item
+    from collectors.system.child.inode_figures import InodeFigures
     from collectors.system.child.inodes import InodeTables, Proof
     from collectors.system.child.tally import Evidence
 
@@ -36,6 +37,7 @@ class KnownInodes:
         self.immutable = immutable
         self.rotated = rotated  # units that are a file together with those that it was rotated to
         self.subvolumes = subvolumes
+        self.figures: InodeFigures | None = None  # of files that need not be asked for theirs
         self.listed: dict[int, int] = {}  # roots of units that are walked by themselves: not entered from above
         self.met: dict[int, int] = {}  # roots of units that no plain path leads to: walked where they are met
         self.special: dict[int, Special] = {}  # directories that hold units that are files, or covered names

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Evidence: TypeAlias = tuple[tuple[str, int, int], ...]
     # path, blocks, apparent bytes, inodes: of a directory or a file
     Row: TypeAlias = tuple[bytes, int, int, int]
-    from collectors.system.child.inode_figures import InodeFigures
     from collectors.system.child.inodes import InodeTables
 
 
@@ -145,11 +144,15 @@ class Level(Sums):
         return "/".join(part for part in reversed(parts) if part)
 
 
-def first_met(links: Links, key: int, status: os.stat_result) -> bool:
-    """Whether this is the first link to an inode that has several. Forgets the inode with its last link."""
+def first_met(links: Links, key: int, found: tuple[int, int, int]) -> bool:
+    """Whether this is the first link to an inode that has several. Forgets the inode with its last link.
+
+    `found`: how many links it has, its blocks and its bytes.
+    """
     known = links.get(key)
     if known is None:
-        links[key] = [status.st_nlink - 1, status.st_blocks, status.st_size, status.st_nlink]
+        number, blocks, apparent = found
+        links[key] = [number - 1, blocks, apparent, number]
         return True
     known[0] -= 1
     if not known[0]:
@@ -195,7 +198,6 @@ class WalkerTotals:
         self.open: dict[int, UnitTally] = {}  # begun and not finished
         self.finished: list[UnitTally] = []
         self.scale = scale
-        self.figures: InodeFigures | None = None  # of files that need not be asked for theirs
         self._tracked = tracked
         self._tables = tables
         self._began_at = time()

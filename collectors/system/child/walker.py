@@ -62,7 +62,7 @@ class Walker:
         self._settled = request["settled"] if self._same else (0, 0)
         if device is not None and self._tables is not None:
             settled, self._settled = settled_before(device[1], self._settled)
-            self._books.figures = open_figures(self._tables, settled, scale.blocks)
+            self._known.figures = open_figures(self._tables, settled, scale.blocks)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
