@@ -16,6 +16,16 @@ while read -r _ _ _ _ point _; do
     esac
 done </proc/self/mountinfo
 
+podman=
+case " $* " in *" podman "*) podman=yes ;; esac
+# The tree of the second version of control groups: the only one, or beside those of the first.
+for groups in ${podman:+/sys/fs/cgroup /sys/fs/cgroup/unified}; do
+    if [ -e "$groups/cgroup.controllers" ]; then
+        mkdir -p "$groups/${base##*/}"
+        echo $$ >"$groups/${base##*/}/cgroup.procs"
+    fi
+done
+
 mount -t tmpfs -o mode=755 tmpfs "$stage"
 cd "$stage"
 mkdir -p usr var/lib var/tmp proc sys dev run tmp root old ".$base"
@@ -26,10 +36,6 @@ mount --bind "$root/usr" usr
 mount -o remount,bind,ro usr
 mount -t proc proc proc
 mount --rbind /sys sys
-# Podman wants the second version of control groups alone; with both on this machine, they are one folder further down.
-case " $* " in
-*" podman "*) [ ! -d sys/fs/cgroup/unified ] || mount --bind sys/fs/cgroup/unified sys/fs/cgroup ;;
-esac
 mount --rbind /dev dev
 mount --rbind "$base" ".$base"
 pivot_root . old
@@ -39,4 +45,7 @@ umount -l /old
 mount --make-shared /
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+# Podman wants the second version alone, and moves whoever shares its group into one below it: the lab's own group is the
+# root of all that it sees.
+[ -z "$podman" ] || exec unshare --cgroup bash -c 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"' bash "$@"
 exec "$@"

@@ -155,6 +155,11 @@ def test_root_sees_all_of_it_and_each_thing_with_its_owner(users: Users, kind: s
     assert (mail["state"], mail["owner"], VOLUME <= mail["bytes"] <= VOLUME + MIB) == ("in use", "web", True)
 
 
+def test_podmans_build_cache_is_unknown_and_dockers_is_read(users: Users) -> None:
+    found = {kind: rows(preflight(users.lab, users.host(kind)))["build_cache"] for kind in KINDS}
+    assert found == {"rootless-docker": 0, "rootless-podman": None}
+
+
 def test_to_the_machines_own_engine_they_are_other_engines_with_whom_to_ask(users: Users) -> None:
     document = preflight(users.lab)
     assert unexplained(document) <= 0.001

@@ -29,6 +29,11 @@ from tests.machine.btrfs_matrix import look
 
 pytestmark = pytest.mark.machine
 
+UNUSED = {
+    "buildx_buildkit_gone0_state": (),
+    "ab" * 32: ("overlay2", "image", "containers", "volumes", "buildkit"),
+    "storage-of-podman": ("overlay", "overlay-layers", "overlay-images", "overlay-containers"),
+}
 LOST = {"lost-host": 12, "lost-folder": 14}  # MiB in the layer of containers without this part of theirs
 
 
@@ -43,6 +48,7 @@ def told() -> Iterator[tuple[Lab, dict[str, Any]]]:
         )  # after it: an engine that starts takes a volume for its own
         export = random_file(lab.docker_root / "tmp/docker-export-123456/layer", 3 * MIB)
         age(export.parent)  # likewise: it empties tmp
+        unused_volumes(lab)
         lab.measure()
         with (
             deleted_below_a_loop_device(lab.mount / "image.raw"),
@@ -66,6 +72,16 @@ def more_of_the_kind(lab: Lab) -> None:
         (root / "before" / part).mkdir(parents=True)
     random_file(root / "before/volumes/old-db/_data/db", 10 * MIB)
     lab.start_engine()
+
+
+def unused_volumes(lab: Lab) -> None:
+    """Each could be told as something else besides: a builder's cache, and roots of engines that are gone."""
+    for name, folders in UNUSED.items():
+        lab.docker("volume", "create", name)
+        data = lab.docker_root / "volumes" / name / "_data"
+        for folder in folders:
+            (data / folder).mkdir(parents=True)
+        random_file(data / "file", 7 * MIB)
 
 
 def a_container(lab: Lab, name: str, mib: int) -> str:
@@ -153,6 +169,17 @@ def test_the_layer_of_an_image_whose_configuration_is_torn_is_named(told: tuple[
 def test_what_a_hand_put_among_the_layers_is_no_candidate_that_waits(told: tuple[Lab, dict[str, Any]]) -> None:
     rules = {one["rule"] for one in told[1]["findings"]}
     assert rules.isdisjoint({"orphans", "orphan-candidates"})
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_a_volume_that_nothing_uses_has_one_remedy_whatever_is_in_it(
+    told: tuple[Lab, dict[str, Any]], name: str
+) -> None:
+    _, document = told
+    rules = {one["rule"] for one in document["findings"]}
+    assert rules.isdisjoint({"nested-root", "builder-volumes"})
+    steps = [*document["plan"], *document["plan_for_person"]]
+    assert [step["command"] for step in steps if name in step["command"]] == [f"docker volume rm {name}"]
 
 
 def test_one_finding_names_the_largest_and_no_step_touches_any_of_it(told: tuple[Lab, dict[str, Any]]) -> None:
