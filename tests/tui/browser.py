@@ -18,7 +18,7 @@ import aiohttp
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-_CODES = {"Enter": 13, "Escape": 27}
+_NAMED = {"Enter": ("\r", 13), "Escape": ("", 27)}  # what each types, and its code
 
 
 def chromium() -> str:
@@ -78,9 +78,10 @@ class Browser:
     async def press(self, key: str) -> None:
         """One printable key, `Enter` or `Escape`; what was drawn before it is forgotten."""
         self.terminal = b""
-        text = {"Enter": "\r", "Escape": ""}.get(key, key)
-        about = {"key": key, "windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {"key": key}
-        await self.do("Input.dispatchKeyEvent", type="keyDown", **({"text": text} if text else {}), **about)
+        text, code = _NAMED.get(key, (key, 0))
+        about: dict[str, object] = {"key": key, "windowsVirtualKeyCode": code} if code else {"key": key}
+        down: dict[str, object] = {"type": "keyDown", "text": text} if text else {"type": "rawKeyDown"}
+        await self.do("Input.dispatchKeyEvent", **down, **about)
         await self.do("Input.dispatchKeyEvent", type="keyUp", **about)
 
     async def click(self, x: int, y: int) -> None:

@@ -65,6 +65,8 @@ async def test_the_demo_in_a_browser_asks_no_other_host_for_anything(tmp_path: P
             await browser.press("a")
             await asyncio.sleep(0.5)
             assert b"Apply the plan" not in browser.terminal
+            await browser.press("Escape")  # the dry run
+            await asyncio.sleep(0.5)
             await walk(browser)
             await asyncio.sleep(0.5)
             await browser.picture(Path(os.environ.get("ULLAGE_BROWSER_PICTURE", str(tmp_path / "browser.png"))))
@@ -83,7 +85,7 @@ OVER = (("?", "keys and signs"), ("c", "Sources"), ("/", "any part of a name"))
 
 
 async def walk(browser: Browser) -> None:
-    """Every view by its key and back with Esc; a page and a search over the first view; into a thing and out."""
+    """Every view by its key and back with Esc; what lies over the first view; into a category and one of its things."""
     await browser.press("1")
     await browser.until("Where is it?")
     for key, seen in VIEWS:
@@ -95,9 +97,11 @@ async def walk(browser: Browser) -> None:
         await browser.press(key)
         await browser.until(seen)
         await browser.press("Escape")
-    for key, seen in (("Enter", "by exclusive"), ("Enter", "exclusive"), ("Escape", ""), ("Escape", "Where is it?")):
+        await browser.until("Where is it?")
+    for key, seen in (("Enter", "by exclusive"), ("Enter", "reclaimable"), ("Escape", ""), ("1", "Where is it?")):
         await browser.press(key)
         await browser.until(seen)
+        await asyncio.sleep(0.2)  # a key right behind Esc would be one with it
 
 
 async def test_a_link_opens_at_its_moment_and_the_address_follows_what_is_shown(tmp_path: Path) -> None:
