@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from collectors.model import Owner, OwnerKind, dataclass
+from collectors.model.engine import Flavour
 from collectors.model.filesystem import Mount
 from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Harm, Resource, Risk, Severity
-from collectors.model.reading import Reading, Size, Unavailable, Why
+from collectors.model.reading import Exact, Reading, Size, Unavailable, Why
 from collectors.model.store import UnitKind
 
 if TYPE_CHECKING:
@@ -160,24 +161,36 @@ def command(*words: str) -> str:
     return " ".join(quote(word) for word in words)
 
 
+def client(context: PlanContext) -> str:
+    """The client of this engine as a person types it: with its address, unless it is where a client looks anyway."""
+    engine = context.engine.engine
+    address = engine.value.address if isinstance(engine, Exact) else ""
+    option = "--url" if context.tool == Flavour.PODMAN else "--host"
+    return command(context.tool, *((option, address) if address else ()))
+
+
+def ask_engine(context: PlanContext, *words: str) -> str:
+    """A command line for this engine, and for no other that runs beside it."""
+    return f"{client(context)} {command(*words)}"
+
+
 def remove_trees(*paths: str) -> str:
     """Directories with all that is in them; to be shown with NOTHING_MOUNTED."""
     return command("rm", "-rf", "--one-file-system", "--", *paths)
 
 
-def each_record(tool: str, ids: Iterable[str], *, all_: bool) -> str:
+def each_record(client: str, ids: Iterable[str], *, all_: bool) -> str:
     """Build-cache records one by one: the engine takes one id a call, and the youngest of a chain goes first."""
     names = " ".join(quote(one) for one in ids)
     more = " --all" if all_ else ""
-    return f"for id in {names}; do {tool} builder prune --force{more} --filter id=$id; done"
+    return f"for id in {names}; do {client} builder prune --force{more} --filter id=$id; done"
 
 
-def old_cache(tool: str, kinds: Iterable[str], age_s: float) -> str:
+def old_cache(client: str, kinds: Iterable[str], age_s: float) -> str:
     """Unused, unshared records of these kinds that nobody used for so long."""
     until = ("--filter", f"until={max(1, round(age_s / 3600))}h") if age_s else ()
-    parts = (command(tool, "builder", "prune", "--force", *until, "--filter", f"type={kind}")
-             for kind in kinds)  # fmt: skip
-    return " && ".join(parts)
+    words = ("builder", "prune", "--force", *until, "--filter")
+    return " && ".join(f"{client} {command(*words, f'type={kind}')}" for kind in kinds)
 
 
 def reachable(mount: Mount, below_top: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from collectors.model import dataclass
 
+USUAL_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
 _PORT = 2375
 _PORT_TLS = 2376
 _NETWORK = ("tcp", "http", "https", "ssh")
@@ -182,6 +183,11 @@ class Endpoint:
     def socket(self) -> str | None:
         """The path of a unix socket, None for the others."""
         return self.url.removeprefix("unix://") if self.url.startswith("unix://") else None
+
+    @property
+    def told(self) -> str:
+        """What a client has to be told: "" where it looks by itself, and under TLS, which takes keys too."""
+        return "" if self.tls is not None or self.socket in USUAL_SOCKETS else self.url
 
 
 def endpoint(

@@ -60,9 +60,11 @@ class Questions:
         self._usage: dict[UsageKind | None, Reading[JsonObject]] = {}
 
     def engine(self) -> Reading[Engine]:
-        return self._ask(
-            "engine.info", "/info", (), lambda answer: objects.decode_engine(answer.body, self._hello, answer.origin)
-        )
+        def decoded(answer: Answer) -> Engine:
+            engine = objects.decode_engine(answer.body, self._hello, answer.origin)
+            return replace(engine, address=self.session.endpoint.told)
+
+        return self._ask("engine.info", "/info", (), decoded)
 
     def images(self) -> Reading[tuple[Image, ...]]:
         return self._ask("engine.images", "/images/json", (), lambda answer: objects.images(answer.body, answer.origin))

@@ -40,6 +40,7 @@ class Engine:
     logging_driver: str  # "" where not reported
     warnings: tuple[str, ...]
     containerd: str = ""  # the socket of its containerd, from version 27 on; "" where not reported
+    address: str = ""  # what its client has to be told; "" where it looks by itself, and where more than that is needed
 
 
 @dataclass(frozen=True, slots=True)

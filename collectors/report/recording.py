@@ -194,6 +194,7 @@ def _names(report: Report) -> Iterator[tuple[str, str]]:
     yield "host", report.host
     if isinstance(report.engine, Exact):
         yield "host", report.engine.value.name
+        yield "engine", report.engine.value.address
     if isinstance(report.docker_root, Exact):
         yield "root", report.docker_root.value
     for one in (report.ledger, *report.other_ledgers):

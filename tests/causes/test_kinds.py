@@ -177,6 +177,36 @@ def test_an_image_with_several_tags_names_each_in_its_command() -> None:
     assert step(scene.plan(), "image:sha256:x").command == "docker image rm app:1 app:stable"
 
 
+@pytest.mark.parametrize(
+    ("flavour", "address", "client"),
+    [
+        (Flavour.DOCKER, "", "docker"),
+        (Flavour.DOCKER, "unix:///run/user/1000/docker.sock", "docker --host unix:///run/user/1000/docker.sock"),
+        (Flavour.DOCKER, "ssh://root@db-1", "docker --host ssh://root@db-1"),
+        (Flavour.PODMAN, "unix:///srv/a b.sock", "podman --url 'unix:///srv/a b.sock'"),
+    ],
+)
+def test_a_command_speaks_with_the_engine_that_was_looked_at(flavour: Flavour, address: str, client: str) -> None:
+    """Typed as it stands beside another engine, `docker image rm app:1` would take that one's image."""
+    scene = Scene(
+        images=(image("x", "app:1"), image("y")),
+        containers=(container("c", "z", state="exited", ended=OLD),),
+        volumes=(volume("v"),),
+        build_cache=(record("a"), record("b", kind="exec.cachemount")),
+        releases=(release(9, "image:sha256:x"), release(9, "image:sha256:y"), release(9, "container:c"),
+                  release(9, "volume:v"), release(9, "build:a"), release(9, "build:b")),
+        last_used={Owner(OwnerKind.IMAGE, f"sha256:{name}"): OLD for name in "xy"},
+    )  # fmt: skip
+    scene.flavour, scene.address = flavour, address
+    steps = scene.plan().every_step
+    assert {step.action for step in steps} >= {"image.remove", "container.remove", "volume.remove"}
+    verbs = ("image rm", "container rm", "volume rm", "builder prune")
+    for line in (one.command for one in steps):
+        asked = sum(line.count(verb) for verb in verbs)
+        assert asked >= 1
+        assert sum(line.count(f"{client} {verb}") for verb in verbs) == asked
+
+
 def test_an_untagged_image_that_was_pulled_by_digest_is_not_dangling() -> None:
     scene = Scene(
         images=(image("x", digests=("app@sha256:d",)),),

@@ -224,6 +224,7 @@ class Scene:
         self.driver = "overlay2"
         self.fstype = "ext4"
         self.flavour = Flavour.DOCKER
+        self.address = ""
         self.local: Reading[bool] = Exact(True, HERE)
         self.containers_unread: Unavailable | None = None
         self.engine_unread: Unavailable | None = None
@@ -275,7 +276,7 @@ class Scene:
 
     def snapshot(self) -> Snapshot:
         engine = Engine("id", "host", self.flavour, "28", "1.51", self.driver, (), ImageStore.GRAPH_DRIVER, "/docker",
-                        "json-file", ())  # fmt: skip
+                        "json-file", (), address=self.address)  # fmt: skip
         view = a_view(UNREAD, engine=engine, images=self.images, volumes=self.volumes, build_cache=self.build_cache,
                       layers_size=0)  # fmt: skip
         if self.engine_unread is not None:

@@ -78,7 +78,7 @@ def _draft(
         id=name,
         action="build-cache.prune",
         title=title,
-        command=_command(context.tool, name, records, context.rules),
+        command=_command(base.client(context), name, records, context.rules),
         targets=tuple(Owner(OwnerKind.BUILD, record.id) for record in records),
         rank=rank,
         within=(),
@@ -92,7 +92,7 @@ def _draft(
         claimed=total(own, context.origin("sizes as the engine counts them")),
         trim=before(children) if any_record else None,
         requires_for=steps if any_record else None,
-        command_for=lambda left: base.each_record(context.tool, (t.id for t in left), all_=True),
+        command_for=lambda left: base.each_record(base.client(context), (t.id for t in left), all_=True),
         young_s=young_s(context, records) if name == YOUNG else 0.0,
     )
 
@@ -141,13 +141,13 @@ _WORDS: Mapping[str, tuple[str, str, str, Harm, Risk, int]] = {
 }
 
 
-def _command(tool: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:
+def _command(client: str, name: str, records: tuple[BuildRecord, ...], rules: Rules) -> str:
     if name in (SHARED, RECENT, YOUNG):
-        return base.each_record(tool, (record.id for record in records), all_=True)
+        return base.each_record(client, (record.id for record in records), all_=True)
     if rules.build_cache:  # a prune by age would not respect the patterns
-        return base.each_record(tool, (record.id for record in records), all_=False)
+        return base.each_record(client, (record.id for record in records), all_=False)
     least = rules.cache_mount_age_s if name == MOUNTS else rules.build_cache_age_s
-    return base.old_cache(tool, sorted({record.kind for record in records}), max(least, rules.least_s(least)))
+    return base.old_cache(client, sorted({record.kind for record in records}), max(least, rules.least_s(least)))
 
 
 def _in_use(count: int) -> str:

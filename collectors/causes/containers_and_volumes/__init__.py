@@ -90,7 +90,7 @@ def _draft(context: PlanContext, container: Container, idle_s: float) -> Draft:
         id=me.text(),
         action="container.remove",
         title=f"Remove the stopped container {container.name}",
-        command=base.command(context.tool, "container", "rm", container.name or container.id[:12]),
+        command=base.ask_engine(context, "container", "rm", container.name or container.id[:12]),
         targets=(me,) if cut_first else (me, log),
         rank=50 if small else 170,
         within=(-idle_s, container.id),
@@ -155,7 +155,7 @@ def _volume_draft(context: PlanContext, volume: Volume) -> Draft:
         id=Owner(OwnerKind.VOLUME, volume.name).text(),
         action="volume.remove",
         title=f"Remove the {'anonymous ' if volume.anonymous else ''}volume {volume.name}",
-        command=base.command(context.tool, "volume", "rm", volume.name),
+        command=base.ask_engine(context, "volume", "rm", volume.name),
         targets=(Owner(OwnerKind.VOLUME, volume.name),),
         rank=180 if volume.anonymous else 190,
         within=(-(made or 0.0), volume.name),
@@ -240,12 +240,12 @@ def _draft_builder(context: PlanContext, volume: Volume, users: tuple[Container,
     both = [(Owner(OwnerKind.CONTAINER, user.id), Owner(OwnerKind.LOG, user.id)) for user in users]
     earlier = frozenset(container.text() for container, _ in both if container in gone)
     mine = [who for pair in both if pair[0] not in gone for who in pair]
-    remove = base.command(context.tool, "container", "rm", "--force", *(user.name for user in users))
+    remove = base.ask_engine(context, "container", "rm", "--force", *(user.name for user in users))
     return Draft(
         id=f"builder:{node}",
         action="builder.remove",
         title=f"Remove the container builder {node} with its build cache",
-        command=f"{remove} && {base.command(context.tool, 'volume', 'rm', volume.name)}",
+        command=f"{remove} && {base.ask_engine(context, 'volume', 'rm', volume.name)}",
         targets=(*mine, Owner(OwnerKind.VOLUME, volume.name)),
         rank=150,
         within=(node,),

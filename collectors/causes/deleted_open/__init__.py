@@ -110,7 +110,7 @@ def _ending(context: PlanContext, first: OpenDeleted) -> tuple[str, str, str]:
         names = {str(c.id): c.name for c in context.containers() or ()}
         name = names.get(first.container) or first.container[:12]
         title = f"Restart the container {name}, which holds deleted files open"
-        command = base.command(context.tool, "restart", name)
+        command = base.ask_engine(context, "restart", name)
         needs = "a person who knows whether it may be restarted now"
     elif not first.pid:
         title = f"Detach {first.command}, which holds a deleted file"

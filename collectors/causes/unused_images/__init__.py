@@ -57,7 +57,7 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
         id=Owner(OwnerKind.IMAGE, image.id).text(),
         action="image.remove",
         title=f"Remove the unused image {name}",
-        command=base.command(context.tool, "image", "rm", *refs),
+        command=base.ask_engine(context, "image", "rm", *refs),
         targets=(Owner(OwnerKind.IMAGE, image.id),),
         rank=70 if known else 90,
         within=(-(idle_s or 0.0), image.id),
@@ -65,7 +65,7 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
         risk=Risk.CAREFUL,
         needs=needs if known else f"{needs}; a person who knows how long it has been here",
         costs="pulled or built again when it is needed",
-        undo=_again(context.tool, image),
+        undo=_again(context, image),
         automatic=known,
         requires=unused.after,
         young_s=unused.young_s,
@@ -73,9 +73,9 @@ def _draft(context: PlanContext, unused: Unused) -> Draft:
     )
 
 
-def _again(tool: str, image: Image) -> str:
+def _again(context: PlanContext, image: Image) -> str:
     if image.digests:
-        return base.command(tool, "pull", image.digests[0])
+        return base.ask_engine(context, "pull", image.digests[0])
     return "build it again; it was never pulled from or pushed to a registry"
 
 
@@ -117,7 +117,7 @@ def _draft_dangling(context: PlanContext, unused: list[Unused]) -> Draft:
     found, young_s = [one.image for one in unused], max(one.young_s for one in unused)
 
     def command(left: tuple[Owner, ...]) -> str:
-        return base.command(context.tool, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
+        return base.ask_engine(context, "image", "rm", *(t.id.rpartition(":")[2][:12] for t in left))
 
     targets = tuple(Owner(OwnerKind.IMAGE, image.id) for image in found)
     unique = total([own_bytes(context, image) for image in found], context.origin("sizes as the engine counts them"))
