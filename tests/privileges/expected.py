@@ -33,7 +33,7 @@ BTRFS = {
     "hardened": "~~?~~??????=",
     "probe": "~~=~~????>?=",
     "bind": "~~=~~????>?=",
-    "sys-admin": ">>==>==>==>=",  # the tree search sees no tree blocks, which subvolumes hold
+    "sys-admin": ">>>>>=>>==>=",  # the tree search sees no tree blocks, which subvolumes and small files hold
     "device": "=======~==~=",
 }
 BY_FILESYSTEM = {"ext4": EXT4, "btrfs": BTRFS}

@@ -106,6 +106,7 @@ def test_a_process_that_ends_has_reaped_its_helper(tmp_path: Path) -> None:
 def test_a_helper_that_was_killed_takes_its_question_along_and_the_next_one_is_answered(
     hangs: dict[str, object], tmp_path: Path
 ) -> None:
+    others = children()
     killable.HELPER.start()
     killed = killable.HELPER.pid
     threading.Timer(0.2, os.kill, (killed, signal.SIGKILL)).start()
@@ -113,7 +114,7 @@ def test_a_helper_that_was_killed_takes_its_question_along_and_the_next_one_is_a
         killable.ask(hangs, "pipe", 20)
     assert isinstance(space(tmp_path, timeout_s=5), Exact)
     assert killable.HELPER.pid not in (0, killed)
-    assert children() == set()
+    assert children() <= others
 
 
 def test_a_helper_that_does_not_answer_is_ended_and_started_anew(

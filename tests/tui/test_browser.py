@@ -84,6 +84,12 @@ VIEWS = (("2", "by exclusive"), ("3", "Space plays"), ("4", "to be freed"), ("5"
 OVER = (("?", "keys and signs"), ("c", "Sources"), ("/", "any part of a name"))
 
 
+async def _left(browser: Browser) -> None:
+    await browser.press("Escape")
+    await browser.until("Where is it?")
+    await asyncio.sleep(0.3)  # a key right behind Esc would be one with it
+
+
 async def walk(browser: Browser) -> None:
     """Every view by its key and back with Esc; what lies over the first view; into a category and one of its things."""
     await browser.press("1")
@@ -91,13 +97,11 @@ async def walk(browser: Browser) -> None:
     for key, seen in VIEWS:
         await browser.press(key)
         await browser.until(seen)
-        await browser.press("Escape")
-        await browser.until("Where is it?")
+        await _left(browser)
     for key, seen in OVER:
         await browser.press(key)
         await browser.until(seen)
-        await browser.press("Escape")
-        await browser.until("Where is it?")
+        await _left(browser)
     for key, seen in (("Enter", "by exclusive"), ("Enter", "reclaimable"), ("Escape", ""), ("1", "Where is it?")):
         await browser.press(key)
         await browser.until(seen)
