@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collectors.system.child import Frame
 
 _HOME = Path(__file__).resolve().parents[len(PACKAGE.split("."))]
-_BYTECODE = ("-B",) if sys.dont_write_bytecode else ()  # isolated, it does not look at the environment
 
 _REAP_S = 0.3  # how long a killed child may take to disappear before it counts as stuck
 GRACE_S = 1.0  # what a caller's own deadline allows on top, for starting and reaping
@@ -153,7 +152,7 @@ def _spawn(control: socket.socket) -> int:
         actions += [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_WRONLY, 0) for fd in (1, 2)]
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", *_BYTECODE, "-X", "utf8", "-c", BOOT, str(_HOME)],
+            [sys.executable, "-ISB" if sys.dont_write_bytecode else "-IS", "-X", "utf8", "-c", BOOT, str(_HOME)],
             # Some interpreters do not even start without it.
             {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
             file_actions=actions,

@@ -193,14 +193,15 @@ class FoundTable(Listing[Match]):
 
     def draw(self, row: Match, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         number = state.scale.width + 1
-        room = width - 3 - number - _STATE - 5
+        told = max(_STATE, width // 4)
+        room = width - 3 - number - told - 5
         name = f"{row.item.name}: {row.where}" if row.where else row.item.name
         return [
             (
                 Span(f" {row.label.letter} ", f"on:{row.label.letter}"),
                 Span(f"{cell(row.item.referenced, state.scale):>{number}}  ", "strong"),
                 Span(set_cell_size(shorten_middle(safe(name, 4 * width), room), room), "text"),
-                Span(f"  {safe(row.item.state)[:_STATE]}", "muted"),
+                Span(f"  {shorten_middle(safe(row.item.state), told)}", "muted"),
             )
         ]
 
