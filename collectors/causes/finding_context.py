@@ -61,8 +61,7 @@ class FindingContext:
     @property
     def tool(self) -> str:
         """What a person types to speak with this engine."""
-        engine = self.snapshot.engine.engine
-        return "podman" if isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN else "docker"
+        return self.snapshot.engine.tool
 
     def facts(self, kind: type[Facts]) -> Facts | None:
         """What this kind of filesystem tells of itself; None on another, and where it could not be asked."""

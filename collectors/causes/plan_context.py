@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from collectors.model import Owner, dataclass
-from collectors.model.engine import Container, EngineView, Flavour, Image
+from collectors.model.engine import Container, EngineView, Image
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Books, Ledger
 from collectors.model.plan import Finding
@@ -89,9 +89,7 @@ class PlanContext:
     @property
     def tool(self) -> str:
         """What a person types to speak with this engine."""
-        engine = self.engine.engine
-        podman = isinstance(engine, Exact) and engine.value.flavour is Flavour.PODMAN
-        return "podman" if podman else "docker"
+        return self.engine.tool
 
     def containers(self) -> tuple[Container, ...] | None:
         """None: they could not be listed, so nothing may be called unused."""

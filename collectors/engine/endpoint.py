@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from collectors.model import dataclass
 
-USUAL_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock")
+DEFAULT_SOCKET, PODMAN_SOCKET = "/var/run/docker.sock", "/run/podman/podman.sock"
+DOCKER_SOCKETS = (DEFAULT_SOCKET, "/run/docker.sock")
 _PORT = 2375
 _PORT_TLS = 2376
 _NETWORK = ("tcp", "http", "https", "ssh")
@@ -160,7 +161,6 @@ def _text(record: Mapping[str, object], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT = "the default socket"
 
 
@@ -187,7 +187,7 @@ class Endpoint:
     @property
     def told(self) -> str:
         """What a client has to be told: "" where it looks by itself, and under TLS, which takes keys too."""
-        return "" if self.tls is not None or self.socket in USUAL_SOCKETS else self.url
+        return "" if self.tls is not None or self.socket in (*DOCKER_SOCKETS, PODMAN_SOCKET) else self.url
 
 
 def endpoint(
@@ -233,7 +233,7 @@ def _default(environ: Mapping[str, str], home: Path, root: Path, uid: int) -> En
         (f"{home}/.docker/run/docker.sock", "the rootless socket"),
         (f"{home}/.docker/desktop/docker.sock", "Docker Desktop's socket"),
         (f"{runtime}/podman/podman.sock", "Podman's socket"),
-        ("/run/podman/podman.sock", "Podman's socket"),
+        (PODMAN_SOCKET, "Podman's socket"),
     ):
         there = root / path.lstrip("/")
         if _is_socket(there):

@@ -24,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from collectors.engine.endpoint import Endpoint
+from collectors.engine.endpoint import DOCKER_SOCKETS, Endpoint
 from collectors.model import ContainerId
 from collectors.model.engine import DaemonConfig, Engine
 from collectors.model.reading import Reading, Why
@@ -143,7 +143,7 @@ def daemon_config(host: Host, endpoint: Endpoint, *, timeout_s: float) -> Readin
 
 def _file_of(host: Host, endpoint: Endpoint) -> str:
     """That of the daemon behind a socket of its own, a user's engine for one; the usual one where none is seen."""
-    if endpoint.socket is None or endpoint.socket in _SOCKETS:
+    if endpoint.socket is None or endpoint.socket in DOCKER_SOCKETS:
         return OF_THE_MACHINE.config
     process = host.proc / str(_process_behind(endpoint.socket))
     words = _words(process)
@@ -184,7 +184,6 @@ def _read(path: Path, host: Host) -> bytes:
         return b""
 
 
-_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _MOST_BYTES = 1 << 20
 _KEPT = "docker-roots.json"
 _NOTHING = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -194,8 +193,8 @@ def last_known(host: Host, endpoint: Endpoint) -> tuple[str, str] | None:
     """(the root as the host names it, who said so); None where nobody ever did. Never raises."""
     if endpoint.socket is None:
         return None
-    default = endpoint.socket in _SOCKETS
-    sockets = frozenset(_SOCKETS) if default else frozenset({endpoint.socket})
+    default = endpoint.socket in DOCKER_SOCKETS
+    sockets = frozenset(DOCKER_SOCKETS) if default else frozenset({endpoint.socket})
     for words, usual in _daemons(host):
         if _listens_at(sockets, words, usual):
             return _of_daemon(host, words, usual)

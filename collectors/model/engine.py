@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from collectors.model import ContainerId, DiffId, ImageId, dataclass
-from collectors.model.reading import Reading, Size, Unavailable
+from collectors.model.reading import Exact, Reading, Size, Unavailable
 
 
 class Flavour(StrEnum):
@@ -136,6 +136,12 @@ class EngineView:
     volumes: Reading[tuple[Volume, ...]]
     build_cache: Reading[tuple[BuildRecord, ...]]
     layers_size: Size  # /system/df LayersSize: logical bytes, by the engine's rules
+
+    @property
+    def tool(self) -> str:
+        """What a person types to speak with it."""
+        podman = isinstance(self.engine, Exact) and self.engine.value.flavour is Flavour.PODMAN
+        return "podman" if podman else "docker"
 
 
 def all_unread(why: Unavailable) -> EngineView:

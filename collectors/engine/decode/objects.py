@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from collectors.engine.decode import JsonObject, document, printable, records, top
-from collectors.engine.decode.usage import ContainerUsage, ImageUsage, container, image_id
+from collectors.engine.decode.usage import ContainerUsage, ImageUsage, completed, container, image_id
 from collectors.engine.reply import Dialect, negotiate, parse
 from collectors.model import ContainerId, DiffId, ImageId, dataclass
 from collectors.model.engine import Attachment, Container, Engine, Flavour, Image, ImageStore
@@ -100,17 +100,14 @@ def images_with_usage(
     listed: tuple[Image, ...], usage: Reading[Mapping[ImageId, ImageUsage]], origin: Origin
 ) -> tuple[Image, ...]:
     """The same images with what /system/df measured, or with the reason why it did not."""
-    if isinstance(usage, Unavailable):
-        return tuple(replace(image, shared=usage, containers=usage) for image in listed)
     absent = Unavailable(Why.NOT_REPORTED, "the engine's disk usage does not list this image", origin)
-    found = []
-    for image in listed:
-        measured = usage.value.get(image.id)
-        if measured is None:
-            found.append(replace(image, shared=absent, containers=absent))
-        else:
-            found.append(replace(image, shared=measured.shared, containers=measured.containers))
-    return tuple(found)
+    return completed(listed, usage, lambda image: image.id, absent, _image_measured)
+
+
+def _image_measured(image: Image, got: ImageUsage | Unavailable) -> Image:
+    if isinstance(got, Unavailable):
+        return replace(image, shared=got, containers=got)
+    return replace(image, shared=got.shared, containers=got.containers)
 
 
 def with_layers(listed: tuple[Image, ...], layers: Mapping[ImageId, Reading[tuple[DiffId, ...]]]) -> tuple[Image, ...]:
@@ -156,17 +153,14 @@ def containers_with_usage(
     listed: tuple[Container, ...], usage: Reading[Mapping[ContainerId, ContainerUsage]], origin: Origin
 ) -> tuple[Container, ...]:
     """The same containers with their sizes, or with the reason why there are none."""
-    if isinstance(usage, Unavailable):
-        return tuple(replace(item, writable=usage, rootfs=usage) for item in listed)
     absent = Unavailable(Why.NOT_REPORTED, "the engine's disk usage does not list this container", origin)
-    found = []
-    for item in listed:
-        measured = usage.value.get(item.id)
-        if measured is None:
-            found.append(replace(item, writable=absent, rootfs=absent))
-        else:
-            found.append(replace(item, writable=measured.writable, rootfs=measured.rootfs))
-    return tuple(found)
+    return completed(listed, usage, lambda item: item.id, absent, _container_measured)
+
+
+def _container_measured(item: Container, got: ContainerUsage | Unavailable) -> Container:
+    if isinstance(got, Unavailable):
+        return replace(item, writable=got, rootfs=got)
+    return replace(item, writable=got.writable, rootfs=got.rootfs)
 
 
 def attachments(item: JsonObject) -> tuple[Attachment, ...]:

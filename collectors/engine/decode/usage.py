@@ -8,14 +8,19 @@ both. What GET /volumes lists becomes a `Volume` too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from collectors.engine.decode import JsonObject, top
 from collectors.model import ContainerId, ImageId, dataclass
 from collectors.model.engine import BuildRecord, Volume
 from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
 from collectors.system.deadline import Declined, Malformed
+
+T = TypeVar("T")
+U = TypeVar("U")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +178,24 @@ def with_usage(
     listed: tuple[Volume, ...], usage: Reading[Mapping[str, VolumeUsage]], origin: Origin
 ) -> tuple[Volume, ...]:
     """The same volumes with what /system/df measured, or with the reason why it did not."""
-    if isinstance(usage, Unavailable):
-        return tuple(replace(item, size=usage, references=usage) for item in listed)
     absent = Unavailable(Why.NOT_REPORTED, "the engine measures no volume of another driver or with options", origin)
-    found = []
-    for item in listed:
-        measured = usage.value.get(item.name)
-        if measured is None:
-            found.append(replace(item, size=absent, references=absent))
-        else:
-            found.append(replace(item, size=measured.size, references=measured.references))
-    return tuple(found)
+    return completed(listed, usage, lambda item: item.name, absent, _measured)
+
+
+def _measured(item: Volume, got: VolumeUsage | Unavailable) -> Volume:
+    if isinstance(got, Unavailable):
+        return replace(item, size=got, references=got)
+    return replace(item, size=got.size, references=got.references)
+
+
+def completed(
+    listed: tuple[T, ...],
+    usage: Reading[Mapping[K, U]],
+    key: Callable[[T], K],
+    absent: Unavailable,
+    fill: Callable[[T, U | Unavailable], T],
+) -> tuple[T, ...]:
+    """Each thing filled with what was measured of it, or with why not; `absent`: the engine measured others alone."""
+    if isinstance(usage, Unavailable):
+        return tuple(fill(item, usage) for item in listed)
+    return tuple(fill(item, usage.value.get(key(item), absent)) for item in listed)
