@@ -109,6 +109,8 @@ def _out_of_place(arguments: argparse.Namespace) -> str:
         return "--when is of --reclaim --apply"
     if arguments.mount is not None and not (arguments.plan or arguments.reclaim):
         return "--mount is of --plan and --reclaim"
+    if len(set(arguments.host or ())) > 1 and (arguments.apply or arguments.changes):
+        return f"{'--apply' if arguments.apply else '--changes'} takes one --host"
     return _not_in_this_form(arguments)
 
 

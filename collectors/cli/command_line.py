@@ -152,7 +152,7 @@ def _where(p: argparse.ArgumentParser) -> None:
         metavar="URL",
         action="append",
         help="the engine: unix:///path, tcp://host:port, ssh://user@host (else DOCKER_HOST); several with"
-        " --preflight and in the dashboard",
+        " --preflight, --plan, the dry run of --reclaim, and in the dashboard",
     )
     group.add_argument("--docker-root", metavar="DIR", help="where the Docker root is (else what the engine says)")
     group.add_argument(

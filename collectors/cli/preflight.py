@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from collectors.model.settings import Settings
 from collectors.pipeline import FinishedRun, Options, begin, load, remember, survey
 from collectors.system import folders
 from collectors.system.deadline import Host, this_host
-from collectors.system.folders import is_special, journal_folder, replace_whole
+from collectors.system.folders import journal_folder
 
 # What writes, and what compares, is loaded when it is needed: a look begins before that.
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
     """All reports, in the order in which the hosts were named."""
     rendered = _render(arguments, looked)
     if arguments.output:
-        put(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
+        folders.put(Path(arguments.output), rendered.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(rendered)
         sys.stdout.flush()
@@ -79,20 +79,11 @@ def write(arguments: argparse.Namespace, looked: Looked) -> None:
                 file.write(recording.dump(report) + "\n")
 
 
-def put(place: Path, content: bytes) -> None:
-    """A file is replaced, whole or not at all; a device or a pipe, /dev/null say, is written to. Raises OSError."""
-    if is_special(place):
-        with place.open("wb") as out:
-            out.write(content)
-    else:
-        replace_whole(place, content)
-
-
 def _render(arguments: argparse.Namespace, looked: Looked) -> str:
     if arguments.format == "json":
         from collectors.report import document
 
-        documents = [document.encode(outcome.report) for _, outcome in looked]
+        documents = [document.encode(outcome.report, host) for host, outcome in looked]
         if len(documents) == 1:
             return json.dumps(documents[0], indent=2) + "\n"
         # One document a line, as many tools read them.
@@ -100,16 +91,21 @@ def _render(arguments: argparse.Namespace, looked: Looked) -> str:
     if arguments.format == "openmetrics":
         from collectors.report.metrics import openmetrics
 
-        return openmetrics(looked[0][1].report, arguments.by or ())
-    pages = [_page(host, outcome, arguments, len(looked) > 1) for host, outcome in looked]
-    return "\n".join(pages)
+        return openmetrics([(host, outcome.report) for host, outcome in looked], arguments.by or ())
+    from collectors.report import text
+
+    rendered = (text.render(outcome.report, si=arguments.si, by=arguments.by or ()) for _, outcome in looked)
+    return pages(looked, rendered)
 
 
-def _page(host: str | None, outcome: FinishedRun, arguments: argparse.Namespace, several: bool) -> str:
-    from collectors.report import formatting, text
+def pages(looked: Looked, rendered: Iterable[str]) -> str:
+    """A page for each host; where there are several, each under its name."""
+    if len(looked) == 1:
+        return "".join(rendered)
+    from collectors.report import formatting
 
-    page = text.render(outcome.report, si=arguments.si, by=arguments.by or ())
-    return f"# Host: {formatting.quoted(host or outcome.report.host)}\n\n{page}" if several else page
+    named = zip(looked, rendered, strict=True)
+    return "\n".join(f"# Host: {formatting.quoted(host or '')}\n\n{page}" for (host, _), page in named)
 
 
 def options(arguments: argparse.Namespace, config: Config, *, host: str | None = None) -> Options:
@@ -137,7 +133,18 @@ def _wish(image: str) -> Wish:
 
 def run(arguments: argparse.Namespace, config: Config) -> int:
     """Print the reports. The worst status counts: critical, then not known, then warning."""
-    hosts: Sequence[str | None] = arguments.host or [None]
+    chosen, looked = survey_hosts(arguments, config)
+    undelivered = deliver(arguments, looked)
+    for one, (_, outcome) in zip(chosen, looked, strict=True):
+        for note in remember(outcome, one):
+            complain(note)
+    statuses = [outcome.report.exit_status for _, outcome in looked]
+    return worst([*statuses, UNKNOWN] if undelivered else statuses)
+
+
+def survey_hosts(arguments: argparse.Namespace, config: Config) -> tuple[list[Options], Looked]:
+    """Each host once, side by side: how it was asked, and what was found."""
+    hosts: Sequence[str | None] = list(dict.fromkeys(arguments.host or [None]))
     chosen = [options(arguments, config, host=host) for host in hosts]
     if len(chosen) > 1:
         # One journal and one vault tell of one machine: over several, nothing is remembered.
@@ -145,13 +152,7 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
     begun = [begin(one) for one in chosen]
     from collectors.report import text  # noqa: F401 - what writes is loaded while the machines answer
 
-    outcomes = _each_finished(begun)
-    undelivered = deliver(arguments, list(zip(hosts, outcomes, strict=True)))
-    for one, outcome in zip(chosen, outcomes, strict=True):
-        for note in remember(outcome, one):
-            complain(note)
-    statuses = [outcome.report.exit_status for outcome in outcomes]
-    return worst([*statuses, UNKNOWN] if undelivered else statuses)
+    return chosen, list(zip(hosts, _each_finished(begun), strict=True))
 
 
 def _each_finished(begun: Sequence[Callable[[], FinishedRun]]) -> list[FinishedRun]:

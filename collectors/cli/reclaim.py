@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from collectors import reclaim
 from collectors.cli.command_line import UNKNOWN, Config
-from collectors.cli.preflight import options
+from collectors.cli.preflight import Looked, pages, survey_hosts, worst
 from collectors.cli.signals import complain
 from collectors.journal import Action
 from collectors.model import dataclass
@@ -33,13 +33,17 @@ from collectors.system.folders import state_folder
 
 
 def show_plan(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the plan; the exit status is that of the report it came from."""
-    report = survey(options(arguments, config)).report
-    aimed = aim(report, arguments.mount)
+    """Print the plan of each host; the exit status is that of the report it came from, the worst of several."""
+    _, looked = survey_hosts(arguments, config)
+    aimed = [aim(outcome.report, arguments.mount) for _, outcome in looked]
+    sys.stdout.write(pages(looked, [_plan_page(one, arguments) for one in aimed]))
+    return worst([UNKNOWN if one is None else one.exit_status for one in aimed])
+
+
+def _plan_page(aimed: Report | None, arguments: argparse.Namespace) -> str:
     if aimed is None:
-        return UNKNOWN
-    sys.stdout.write(plan_text.plan_page(aimed, arguments.until, alone=bool(arguments.mount), si=arguments.si))
-    return report.exit_status
+        return ""
+    return plan_text.plan_page(aimed, arguments.until, alone=bool(arguments.mount), si=arguments.si)
 
 
 def aim(report: Report, mount: str | None) -> Report | None:
@@ -62,6 +66,7 @@ class _Asked:
     """What `--reclaim` was asked, and what was found."""
 
     arguments: argparse.Namespace
+    host: str | None  # as it was named
     chosen: Options
     looked: FinishedRun
     report: Report  # of before, with the plan that was asked for in the lead
@@ -70,11 +75,17 @@ class _Asked:
 
     def tell(self, status: int, page: str, done: ReclaimOutcome | None = None, why_not: str = "") -> int:
         """On stdout: the page, or the document. Gives back the status."""
-        if self.arguments.format == "json":
-            told = Told(self.report, self.tier, status, self.steps, done, why_not)
-            page = json.dumps(reclaim_document(told)) + "\n"
-        sys.stdout.write(page)
+        sys.stdout.write(self.document(status, done, why_not) if self.arguments.format == "json" else page)
         return status
+
+    def document(self, status: int, done: ReclaimOutcome | None = None, why_not: str = "") -> str:
+        """One line."""
+        told = Told(self.report, self.tier, status, self.steps, done, why_not, self.host)
+        return json.dumps(reclaim_document(told)) + "\n"
+
+    def dry_run(self) -> str:
+        """The page of what would be done."""
+        return plan_text.dry_run(self.report, self.steps, self.tier, si=self.arguments.si)
 
     def refuse(self, status: ApplyStatus, why: str) -> int:
         """Nothing was begun."""
@@ -87,25 +98,37 @@ def run(arguments: argparse.Namespace, config: Config) -> int:
 
     The dry run exits as the report does, --apply with what came of it.
     """
-    chosen, tier = options(arguments, config), Risk(arguments.tier)
-    looked = survey(chosen)
-    planned = aim(looked.report, arguments.mount)
-    if planned is None:
-        return ApplyStatus.UNKNOWN
-    asked = _Asked(arguments, chosen, looked, planned, tier, at_tier(planned.plan, tier))
+    chosen, looked = survey_hosts(arguments, config)
+    every = [_asked(arguments, one, *found) for one, found in zip(chosen, looked, strict=True)]
     if not arguments.apply:
-        return _dry_run(asked)
-    if arguments.when is not None and not _full_enough(planned, arguments.when):
+        return _dry_run(arguments, looked, every)
+    asked = every[0]  # `--apply` takes one host
+    if asked is None:
+        return ApplyStatus.UNKNOWN
+    if arguments.when is not None and not _full_enough(asked.report, arguments.when):
         return _not_run(asked)
-    refusal = _refusal(arguments, planned.host, tier)
+    refusal = _refusal(arguments, asked.report.host, asked.tier)
     return asked.refuse(ApplyStatus.REFUSED, refusal) if refusal else _run(asked)
 
 
-def _dry_run(asked: _Asked) -> int:
-    if earlier := earlier_run(state_of(asked.chosen)):
+def _asked(arguments: argparse.Namespace, chosen: Options, host: str | None, looked: FinishedRun) -> _Asked | None:
+    """None, and said, where it has no such filesystem as was asked for."""
+    planned = aim(looked.report, arguments.mount)
+    if planned is None:
+        return None
+    tier = Risk(arguments.tier)
+    return _Asked(arguments, host, chosen, looked, planned, tier, at_tier(planned.plan, tier))
+
+
+def _dry_run(arguments: argparse.Namespace, looked: Looked, every: Sequence[_Asked | None]) -> int:
+    known = [one for one in every if one is not None]
+    if known and (earlier := earlier_run(state_of(known[0].chosen))):
         print(f"ullage: {formatting.safe(earlier, None)}", file=sys.stderr)
-    page = plan_text.dry_run(asked.report, asked.steps, asked.tier, si=asked.arguments.si)
-    return asked.tell(asked.report.exit_status, page)
+    if arguments.format == "json":
+        sys.stdout.write("".join(one.document(one.report.exit_status) for one in known))
+    else:
+        sys.stdout.write(pages(looked, [one.dry_run() if one else "" for one in every]))
+    return worst([one.report.exit_status if one else UNKNOWN for one in every])
 
 
 def _full_enough(report: Report, when_percent: float) -> bool:

@@ -24,13 +24,14 @@ from collectors.report.plan_document import SCHEMA, gaps, no_step, other_plan, p
 Json = dict[str, object]
 
 
-def encode(report: Report) -> Json:
-    """The whole document, ready for `json.dumps`."""
+def encode(report: Report, asked_host: str | None = None) -> Json:
+    """The whole document, ready for `json.dumps`. `asked_host`: the engine as it was named; None: it was not."""
     ledger = report.ledger
     return {
         "schema": SCHEMA,
         "tool_version": report.tool_version,
         "host": report.host,
+        "asked_host": asked_host,
         "taken_at": formatting.moment(report.taken_at),
         "took_s": round(report.took_s, 3),
         "severity": report.severity.name,

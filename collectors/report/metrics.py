@@ -28,38 +28,48 @@ from collectors.model.snapshot import Outcome
 _PREFIX = "ullage"
 
 
-def openmetrics(report: Report, by: Sequence[str] = ()) -> str:
-    """The whole exposition, ending in `# EOF`; `by`: the kinds of bills that are told, each a series a group."""
+def openmetrics(reports: Sequence[tuple[str | None, Report]], by: Sequence[str] = ()) -> str:
+    """The whole exposition, ending in `# EOF`. Where there are several, each sample is labelled with its host as named.
+
+    `by`: the kinds of bills that are told, each a series a group.
+    """
     registry = CollectorRegistry()
-    registry.register(_Once(report, by))
+    registry.register(_Once(reports, by))
     text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
     return text.decode("utf-8")
 
 
 class _Once:
-    """A collector of one report."""
+    """A collector of reports that are made. A family stands once, with the samples of every host that has any."""
 
-    def __init__(self, report: Report, by: Sequence[str]) -> None:
-        self._report, self._by = report, by
+    def __init__(self, reports: Sequence[tuple[str | None, Report]], by: Sequence[str]) -> None:
+        self._reports, self._by = reports, by
 
     def collect(self) -> Iterator[Metric]:
-        report = self._report
-        yield _gauge("severity", "The worst finding: 0 OK, 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", int(report.severity))
-        yield _labelled(
-            "verdict", "1; the label is the report's verdict, in one line", "verdict", {report.verdict: 1.0}
-        )
-        yield _gauge("exit_status", "0 well, 1 warning, 2 critical, 3 not known", report.exit_status)
-        yield _gauge("last_success_timestamp_seconds", "When this report was made", report.taken_at.timestamp())
-        yield _gauge("duration_seconds", "How long the run took", report.took_s)
-        if report.ledger is not None:
-            yield from _filesystem(report.ledger)
-            yield from _categories(report.ledger)
-        for part in report_parts():
-            yield from part.metrics(report.filesystem_facts)
-        yield from _findings(report)
-        yield from _forecast(report)
-        yield from _bills(report, self._by)
-        yield _sources(report)
+        families: dict[str, Metric] = {}
+        for host, report in self._reports:
+            own = {"host": host or ""} if len(self._reports) > 1 else {}
+            for family in _families(report, self._by):
+                one = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                one.samples += (sample._replace(labels={**own, **sample.labels}) for sample in family.samples)
+        return iter(families.values())
+
+
+def _families(report: Report, by: Sequence[str]) -> Iterator[Metric]:
+    yield _gauge("severity", "The worst finding: 0 OK, 1 P4, 2 P3, 3 P2, 4 P1, 5 P0", int(report.severity))
+    yield _labelled("verdict", "1; the label is the report's verdict, in one line", "verdict", {report.verdict: 1.0})
+    yield _gauge("exit_status", "0 well, 1 warning, 2 critical, 3 not known", report.exit_status)
+    yield _gauge("last_success_timestamp_seconds", "When this report was made", report.taken_at.timestamp())
+    yield _gauge("duration_seconds", "How long the run took", report.took_s)
+    if report.ledger is not None:
+        yield from _filesystem(report.ledger)
+        yield from _categories(report.ledger)
+    for part in report_parts():
+        yield from part.metrics(report.filesystem_facts)
+    yield from _findings(report)
+    yield from _forecast(report)
+    yield from _bills(report, by)
+    yield _sources(report)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
@@ -141,6 +151,8 @@ def _known(values: dict[str, int | None]) -> dict[str, float]:
     return {key: float(value) for key, value in values.items() if value is not None}
 
 
+# Who it is about: the machine that was scraped, and the host that it asked where it asked several.
+_WHERE = "{{ $labels.instance }}{{ with $labels.host }} {{ . }}{{ end }}"
 _FIRST = """\
 groups:
   - name: ullage
@@ -150,22 +162,22 @@ groups:
         for: 5m
         labels: {severity: critical}
         annotations:
-          summary: "{{ $labels.instance }}: Docker's disk is critical"
+          summary: "%(where)s: Docker's disk is critical"
           description: "ullage --preflight on the host names the culprit and the plan."
       - alert: DockerDiskWarning
         expr: ullage_severity == 3
         for: 40m
         labels: {severity: warning}
         annotations:
-          summary: "{{ $labels.instance }}: Docker's disk wants attention"
+          summary: "%(where)s: Docker's disk wants attention"
 """
 _AHEAD = """\
       - alert: DockerDiskFillsIn%(hours)gHours
-        expr: %(ahead)s < %(hours)g * 3600 and on(instance) ullage_filesystem_used_ratio > %(least).2g
+        expr: %(ahead)s < %(hours)g * 3600 and on(instance, host) ullage_filesystem_used_ratio > %(least).2g
         for: 30m
         labels: {severity: critical}
         annotations:
-          summary: "{{ $labels.instance }}: %(percent)d%% will be crossed in {{ $value | humanizeDuration }}"
+          summary: "%(where)s: %(percent)d%% will be crossed in {{ $value | humanizeDuration }}"
 """
 # How much below the threshold the level that stands beside a forecast begins.
 _POINTS_BELOW = 30
@@ -175,7 +187,7 @@ _LAST = """\
         for: 20m
         labels: {severity: warning}
         annotations:
-          summary: "{{ $labels.instance }}: ullage has not reported for an hour, or could not tell"
+          summary: "%(where)s: ullage has not reported for an hour, or could not tell"
 """
 
 
@@ -188,7 +200,8 @@ def alerts(thresholds: Thresholds) -> str:
         ((cause.id, cause.alert) for cause in causes.CAUSES if cause.alert is not None),
         key=lambda pair: (pair[1].at_least, pair[1].name),
     )
-    return "".join((_FIRST, _ahead(thresholds), *(_rule(cause, alert) for cause, alert in own), _LAST))
+    first, last = (text % {"where": _WHERE} for text in (_FIRST, _LAST))
+    return "".join((first, _ahead(thresholds), *(_rule(cause, alert) for cause, alert in own), last))
 
 
 def _ahead(thresholds: Thresholds) -> str:
@@ -198,6 +211,7 @@ def _ahead(thresholds: Thresholds) -> str:
         "ahead": f'ullage_crossing_seconds{{percent="{percent}"}}',
         "least": max(0, percent - _POINTS_BELOW) / 100,
         "percent": percent,
+        "where": _WHERE,
     }
 
 
@@ -210,7 +224,7 @@ def _rule(cause: str, alert: Alert) -> str:
             f"        for: {alert.lasts}\n" if alert.lasts else "",
             f"        labels: {{severity: {alert.severity}}}\n",
             "        annotations:\n",
-            f'          summary: "{{{{ $labels.instance }}}}: {alert.summary}"\n',
+            f'          summary: "{_WHERE}: {alert.summary}"\n',
         )
     )
 

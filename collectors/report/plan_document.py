@@ -137,6 +137,7 @@ class Told:
     chosen: tuple[Step, ...]
     outcome: ReclaimOutcome | None = None
     reason: str = ""
+    asked_host: str | None = None  # the engine as it was named
 
 
 def reclaim_document(told: Told) -> Json:
@@ -150,6 +151,7 @@ def reclaim_document(told: Told) -> Json:
         "schema": SCHEMA,
         "tool_version": report.tool_version,
         "host": report.host,
+        "asked_host": told.asked_host,
         "taken_at": formatting.moment(report.taken_at),
         "mode": "applied" if outcome else "not run" if told.reason else "dry run",
         "tier": told.tier.value,
@@ -232,6 +234,7 @@ def reclaim_schema() -> Json:
             "schema": {"const": SCHEMA},
             "tool_version": text,
             "host": text,
+            "asked_host": {"type": ["string", "null"]},
             "taken_at": text,
             "mode": {"enum": ["applied", "not run", "dry run"]},
             "tier": {"enum": [risk.value for risk in Risk]},

@@ -10,6 +10,7 @@ from collectors.report.plan_document import reclaim_schema
 Json = dict[str, object]
 
 _TEXT: Json = {"type": "string"}
+_MAYBE_TEXT: Json = {"type": ["string", "null"]}
 _MOMENT: Json = {"type": "string", "format": "date-time", "pattern": "Z$"}
 _MAYBE_MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
 _BYTES: Json = {"type": ["integer", "null"], "description": "bytes; null is unknown, see reason"}
@@ -24,6 +25,7 @@ def schema() -> Json:
     """The schema as a document of its own."""
     severities = [severity.name for severity in Severity]
     outcomes: Json = {"enum": [outcome.value for outcome in Outcome]}
+    of_engine = dict.fromkeys(("version", "api_version", "driver", "root"), _MAYBE_TEXT)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ullage preflight, schema 1",
@@ -32,13 +34,14 @@ def schema() -> Json:
                 "schema": {"const": 1},
                 "tool_version": _TEXT,
                 "host": _TEXT,
+                "asked_host": {**_MAYBE_TEXT, "description": "the engine, as --host named it; null: it did not"},
                 "taken_at": _MOMENT,
                 "took_s": _NUMBER,
                 "severity": {"enum": severities},
                 "exit_status": {"enum": [0, 1, 2, 3]},
                 "verdict": _TEXT,
                 "filesystem": {"anyOf": [{"$ref": "#/$defs/filesystem"}, {"type": "null"}]},
-                "engine": _engine(),
+                "engine": _object({"reachable": _FLAG, **of_engine, "reason": _TEXT}),
                 "ledger": _list("#/$defs/row"),
                 "items": {"$ref": "#/$defs/items"},
                 "btrfs": {"type": ["object", "null"], "required": ["reason"]},
@@ -53,9 +56,8 @@ def schema() -> Json:
                 "filesystem_plan": _maybe("#/$defs/plan"),
                 "bills": _list("#/$defs/bill"),
                 "coverage": _list("#/$defs/coverage"),
-                "other_filesystems": {
-                    "type": "array",
-                    "items": _object(
+                "other_filesystems": _array(
+                    _object(
                         {
                             "filesystem": {"$ref": "#/$defs/filesystem"},
                             "ledger": _list("#/$defs/row"),
@@ -64,7 +66,8 @@ def schema() -> Json:
                             "plan": _maybe("#/$defs/plan"),
                         }
                     ),
-                },
+                    "what else the engine's data lies on",
+                ),
             }
         ),
         "$defs": {
@@ -121,7 +124,7 @@ def _plan() -> Json:
 
 def _bill() -> Json:
     sizes = dict.fromkeys(("exclusive_bytes", "shared_bytes", "logs_bytes", "volumes_bytes"), _BYTES)
-    by: Json = {"type": "string", "pattern": "^(project|stack|repository|label:.+)$"}
+    by: Json = {"type": "string", "pattern": "^(project|stack|service|repository|label:.+)$"}
     return _object({"by": by, "name": _TEXT, "things": {"type": "integer"}, **sizes, "reason": _TEXT})
 
 
@@ -140,12 +143,6 @@ def _filesystem() -> Json:
             "reason": _TEXT,
         }
     )
-
-
-def _engine() -> Json:
-    maybe: Json = {"type": ["string", "null"]}
-    told = dict.fromkeys(("version", "api_version", "driver", "root"), maybe)
-    return _object({"reachable": _FLAG, **told, "reason": _TEXT})
 
 
 def _row() -> Json:
@@ -187,8 +184,8 @@ def _item() -> Json:
 
 
 def _inside() -> Json:
-    place = _object({"path": _TEXT, "directory": _FLAG, "bytes": _COUNT, "apparent_bytes": _COUNT, "inodes": _COUNT})
-    return _array(place, "its largest directories and files, as paths in it")
+    place: Json = {"path": _TEXT, "directory": _FLAG, "bytes": _COUNT, "apparent_bytes": _COUNT, "inodes": _COUNT}
+    return _array(_object(place), "its largest directories and files, as paths in it")
 
 
 def _finding(severities: list[str]) -> Json:

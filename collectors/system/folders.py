@@ -128,6 +128,15 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
+def put(place: Path, content: bytes) -> None:
+    """A file is replaced, whole or not at all; a device or a pipe, /dev/null say, is written to. Raises OSError."""
+    if is_special(place):
+        with place.open("wb") as out:
+            out.write(content)
+    else:
+        replace_whole(place, content)
+
+
 @contextmanager
 def own_file(path: Path, flags: int) -> Iterator[int]:
     """A descriptor of a file that only this program reads, made if `flags` say so. Raises OSError.

@@ -151,7 +151,7 @@ def test_text_json_metrics_and_alerts_have_it(told: Report) -> None:
     reasons = {finding["id"]: finding["no_step"] for finding in document["findings"]}
     assert reasons["sticky-notes"] == ""
     assert reasons["sealed-letters"].startswith("letters under seal: no step, because")
-    assert 'finding_severity{rule="sticky-notes"} 3.0' in openmetrics(told)
+    assert 'finding_severity{rule="sticky-notes"} 3.0' in openmetrics([(None, told)])
     assert "alert: DockerDiskNotes" in alerts(DEFAULTS.thresholds)
 
 

@@ -69,4 +69,4 @@ def test_it_is_measured_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (metadata.charged.value, metadata.inodes.value) == (OWN_BYTES, OWN_INODES)
     assert "## Docker Storage Toy\nToy: wound up" in render(report)
     assert encode(report)["toy"] == {"wound_up": True}
-    assert "ullage_toy_wound_up 1.0" in openmetrics(report)
+    assert "ullage_toy_wound_up 1.0" in openmetrics([(None, report)])

@@ -86,6 +86,27 @@ def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     assert "7 rules found" in promtool("check", "rules", str(rules))
 
 
+def test_a_forecast_of_one_host_is_not_paged_by_the_level_of_another(tmp_path: Path) -> None:
+    """Several hosts asked by one machine are one instance: the rules tell them apart by their label, and name it."""
+    (tmp_path / "alerts.yml").write_text(ullage("--print", "alerts").stdout)
+    soon = [f'ullage_crossing_seconds{{instance="node",host="{host}",percent="90"}}' for host in ("a", "b")]
+    level = [f'ullage_filesystem_used_ratio{{instance="node",host="{host}"}}' for host in ("a", "b")]
+    series = zip((*soon, *level), (600, 999_999, 0.1, 0.89), strict=True)
+    severity = 'ullage_severity{instance="node",host="b"}'
+    given = "".join(f"      - {{series: '{name}', values: '{value}x60'}}\n" for name, value in (*series, (severity, 5)))
+    summary = "node b: Docker's disk is critical"
+    said = (
+        f'{{exp_labels: {{severity: critical, instance: node, host: b}}, exp_annotations: {{summary: "{summary}", '
+        'description: "ullage --preflight on the host names the culprit and the plan."}}'
+    )
+    (tmp_path / "test.yml").write_text(
+        "rule_files: [alerts.yml]\ntests:\n  - interval: 1m\n    input_series:\n" + given + "    alert_rule_test:\n"
+        f"      - {{eval_time: 50m, alertname: DockerDiskCritical, exp_alerts: [{said}]}}\n"
+        "      - {eval_time: 50m, alertname: DockerDiskFillsIn4Hours, exp_alerts: []}\n"
+    )
+    promtool("test", "rules", str(tmp_path / "test.yml"))
+
+
 def test_the_alert_fires_in_a_real_server_that_scrapes_a_real_exporter(metrics: Path, tmp_path: Path) -> None:
     exporter, server = free_port(), free_port()
     rules = tmp_path / "alerts.yml"

@@ -75,7 +75,7 @@ def figures(report: Report) -> list[float]:
         *_of(r"(\d\S*)▾", next(span.text for span in scale_line(state, 100) if span.role in ("good", "bad"))),
     ]
     assert len(found) == 6
-    ratio = re.search(r"^ullage_filesystem_used_ratio (\S+)$", openmetrics(report), re.MULTILINE)
+    ratio = re.search(r"^ullage_filesystem_used_ratio (\S+)$", openmetrics([(None, report)]), re.MULTILINE)
     assert ratio is not None
     filesystem = encode(report)["filesystem"]
     assert isinstance(filesystem, dict)

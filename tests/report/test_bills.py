@@ -59,8 +59,8 @@ def test_json_has_them_all_and_fits_its_schema(report: Report) -> None:
 
 
 def test_metrics_tell_only_the_kinds_that_are_asked_for(report: Report) -> None:
-    assert "ullage_bill" not in openmetrics(report)
-    found = openmetrics(report, ("repository",))
+    assert "ullage_bill" not in openmetrics([(None, report)])
+    found = openmetrics([(None, report)], ("repository",))
     assert 'ullage_bill_exclusive_bytes{by="repository",name="shop/app"} 5.24288e+06' in found
     assert 'by="project"' not in found
 

@@ -58,7 +58,7 @@ def test_the_page_has_a_line_of_who_holds_them() -> None:
 def test_a_filesystem_without_a_limit_says_so_and_has_no_sample() -> None:
     report = not_btrfs()
     assert "\nInodes: not limited: this filesystem makes them as it goes\n" in render(report)
-    assert "ullage_category_inodes" not in openmetrics(report)
+    assert "ullage_category_inodes" not in openmetrics([(None, report)])
     assert {row["inodes"] for row in _list(encode(report)["ledger"])} == {None}
 
 
@@ -76,7 +76,7 @@ def test_the_document_counts_them_in_rows_and_items() -> None:
 
 
 def test_each_known_category_is_a_sample() -> None:
-    text = openmetrics(counted())
+    text = openmetrics([(None, counted())])
     assert 'ullage_category_inodes{category="volumes"} 14003.0' in text
     assert 'ullage_category_inodes{category="logs"}' not in text
 

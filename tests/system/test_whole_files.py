@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.cli import preflight
 from collectors.system import folders
 
 
@@ -74,7 +73,7 @@ def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path, through_a_link:
         place = tmp_path / "link"
     reader = os.open(place, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        preflight.put(place, b"the report")
+        folders.put(place, b"the report")
         assert os.read(reader, 100) == b"the report"
     finally:
         os.close(reader)
