@@ -26,7 +26,7 @@ from tests.machine.journaling import Supervisor
 
 pytestmark = pytest.mark.machine
 
-STORES = (("overlay2", "20.10"), ("btrfs", "20.10"), ("vfs", "20.10"), ("containerd", "28.5"))
+STORES = (("overlay2", "20.10"), ("btrfs", "20.10"), ("vfs", "20.10"), ("containerd", "28.5"), ("overlay2", "podman"))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Compared:
 def compared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compared]:
     require_machine()
     driver, engine = request.param
-    with Lab.up(driver=driver, engine=engine, mess="everyday", size_mib=1024) as lab:
+    mess = "podman" if engine == "podman" else "everyday"
+    with Lab.up(driver=driver, engine=engine, mess=mess, size_mib=1024) as lab:
         _before(lab)
         supervisor = Supervisor(lab, tmp_path_factory.mktemp("memory"))
         supervisor.run()

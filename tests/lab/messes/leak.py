@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab import describe, graph_layout, measure
+from tests.lab import describe, graph_layout, measure, podman_layout
 from tests.lab.commands import run
 from tests.lab.engines import NoSuchEngine
 from tests.lab.messes._write import MIB, age, random_file
@@ -97,7 +97,8 @@ def _old_names() -> list[tuple[str, int]]:
 
 def plant(lab: Lab, name: str, size_bytes: int) -> Path:
     """A layer as the driver would have made it, of known size, long unmodified."""
-    path = graph_layout.folder(lab.docker_root, lab.driver) / name
+    its = podman_layout if lab.engine == "podman" else graph_layout
+    path = its.folder(lab.docker_root, lab.driver) / name
     inside = graph_layout.content(path, lab.driver)
     if lab.driver == "btrfs":
         run("btrfs", "subvolume", "create", path)
