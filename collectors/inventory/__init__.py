@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -65,7 +65,8 @@ class _Assembly:
         self.lock = threading.Lock()
         self.root: Reading[str] | None = None
         self.root_lock = threading.Lock()
-        self.engine_known, self.containers_known = threading.Event(), threading.Event()
+        self.engine_known, self.paths_known = threading.Event(), threading.Event()
+        self.paths_told_by = {Part.CONTAINERS, Part.VOLUMES}  # of these lists, those still to come
         now = datetime.now(UTC)
         pending = Unavailable(Why.NOT_ASKED, "still being read", Origin("assemble", "not yet", now, 0.0))
         view = all_unread(pending)
@@ -101,7 +102,7 @@ class _Assembly:
         )
         self._update(engine=view)
         self.engine_known.set()
-        self.containers_known.set()
+        self.paths_known.set()
 
     def _engine_measures(self, engine: Reading[Engine], local: Reading[bool]) -> bool:
         """Whether the engine shall walk through all volumes to measure them: where we cannot do that ourselves."""
@@ -122,8 +123,9 @@ class _Assembly:
             self.snapshot = replace(self.snapshot, engine=replace(self.snapshot.engine, **changed))
         if part is Part.LOCAL or (part is Part.ENGINE and isinstance(reading, Unavailable)):
             self.engine_known.set()
-        if part is Part.CONTAINERS:
-            self.containers_known.set()
+        self.paths_told_by.discard(part)
+        if not self.paths_told_by:
+            self.paths_known.set()
         self._tell()
 
     def _daemon_config(self, root: Reading[str]) -> None:
@@ -150,14 +152,14 @@ class _Assembly:
         (fill := threading.Thread(target=self._early, args=(home,), name="fill", daemon=True)).start()
         search = self._open_files()
         store = self._store(root.value, places)
-        self.containers_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
-        containers = listed(self.snapshot.engine.containers)
-        studied = self._mounts(root.value, store, places)
+        self.paths_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
+        containers, mounted = listed(self.snapshot.engine.containers), self._volumes()
+        studied = roots.filesystems(root.value, store, mounted.values(), places)
         if isinstance(store, Exact):
             store = Exact(self._with_others(store.value, root.value, studied, places), store.origin)
             self._update(store=store)
         fill.join()  # it has a deadline of its own
-        context = StudyContext(self.request, self.clock, places, root.value, store, containers, search, home)
+        context = StudyContext(self.request, self.clock, places, root.value, store, containers, mounted, search, home)
         for one in studied:
             self._add(*study(context, one))
 
@@ -172,7 +174,7 @@ class _Assembly:
             self._update(assumed=True)
             self._early(mount)
             self._report(filesystem.line("docker root", root))
-            context = StudyContext(request, self.clock, places, path, root, (), self._open_files(), mount)
+            context = StudyContext(request, self.clock, places, path, root, (), {}, self._open_files(), mount)
             found = study(context, mount)
         self._add(*(found or remote_study(root)))
 
@@ -236,17 +238,11 @@ class _Assembly:
             self._report(filesystem.line("other engines' stores", why_not))
         return with_them
 
-    def _mounts(self, root: str, store: Reading[Store], places: Places) -> list[Mount]:
-        """The filesystems that hold Docker's data, that of the root first."""
-        paths = [root]
-        if isinstance(store, Exact) and isinstance(store.value.units, Exact):
-            paths += [unit.path for unit in store.value.units.value]
-        paths += places.disks_below(root)
-        found: dict[str, Mount] = {}
-        for mount in map(places.home_of, paths):
-            if mount is not None and mount.device not in found:
-                found[mount.device] = mount
-        return list(found.values())
+    def _volumes(self) -> Mapping[str, str]:
+        """By name the volumes that are a directory or disk of the host, and which."""
+        found = listed(self.snapshot.engine.volumes)
+        places = ((volume.name, roots.mounted_by(volume, self.request.host, self.clock)) for volume in found)
+        return {name: path for name, path in places if path is not None}
 
     def _early(self, mount: Mount | None) -> None:
         """The filesystem's fill at once, before anybody knows who holds it."""

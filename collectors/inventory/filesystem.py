@@ -9,7 +9,7 @@ asked to read; each source of it gets a row of coverage.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -116,19 +116,20 @@ def _owned(unit: Unit, orphans: frozenset[UnitId], stays: bool) -> Unit:
     return unit
 
 
-def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, places: Places) -> tuple[Unit, ...]:
-    """Host directories that containers mount, each once, named after their containers.
+def bind_units(
+    containers: Iterable[Container], volumes: Mapping[str, str], docker_root: str, mount: Mount, places: Places
+) -> tuple[Unit, ...]:
+    """Host directories that containers mount, or volumes by `volumes`, each once, named after who does.
 
-    They have no owners: removing the container does not remove them. A directory that holds the Docker root, or the
-    root of the filesystem, would swallow everything else and is left out.
+    They have no owners: removing the container or volume does not remove them. A directory that holds the Docker root,
+    or the root of the filesystem, would swallow everything else and is left out.
     """
     users: dict[str, set[str]] = {}
-    for container in containers:
-        for source in _bound(container):
-            if within(docker_root, source) or within(source, docker_root):
-                continue
-            if source != mount.mountpoint and places.on(source, mount):
-                users.setdefault(source, set()).add(container.name)
+    for source, user in (*_bound(containers), *((path, f"volume {name}") for name, path in volumes.items())):
+        if within(docker_root, source) or within(source, docker_root):
+            continue
+        if source != mount.mountpoint and places.on(source, mount):
+            users.setdefault(source, set()).add(user)
     outer = [path for path in sorted(users) if not any(path != other and within(path, other) for other in users)]
     return tuple(
         Unit(UnitId(path), UnitKind.BIND, path, ", ".join(sorted(users[path])), frozenset(), False, None)
@@ -136,11 +137,12 @@ def bind_units(containers: Iterable[Container], docker_root: str, mount: Mount, 
     )
 
 
-def _bound(container: Container) -> Iterator[str]:
-    """The directories of the host that it mounts."""
-    for attached in container.attachments:
-        if attached.kind == "bind" and attached.source.startswith("/"):
-            yield os.path.normpath(attached.source)
+def _bound(containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
+    """The directories of the host that containers mount, each with the container's name."""
+    for container in containers:
+        for attached in container.attachments:
+            if attached.kind == "bind" and attached.source.startswith("/"):
+                yield os.path.normpath(attached.source), container.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,7 @@ class StudyContext:
     docker_root: str
     store: Reading[Store]
     containers: tuple[Container, ...]
+    volumes: Mapping[str, str]  # those that are a directory or disk of the host → that
     open_files: Callable[[], Reading[OpenFileSearch]]  # waits until the one search of the run is done
     asked: Mount | None  # whose fill was asked for at the beginning, and stands where it cannot be asked for again
 
@@ -214,7 +217,7 @@ def _units(context: StudyContext, mount: Mount) -> tuple[Unit, ...]:
         units = docker_units(context.store.value, mount, context.places)
         if (bound := context.request.bound) is not None and bound.container is not None:
             units = (*units, *drivers.records_of(context.store.value, bound.container))
-    return (*units, *bind_units(context.containers, context.docker_root, mount, context.places))
+    return (*units, *bind_units(context.containers, context.volumes, context.docker_root, mount, context.places))
 
 
 def _reports(study: FilesystemStudy) -> tuple[SourceReport, ...]:

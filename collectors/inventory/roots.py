@@ -6,6 +6,7 @@ That is so inside a container, and of a remote engine.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +20,14 @@ from collectors.engine.locality import keep_root, last_known
 from collectors.filesystems import kind_of
 from collectors.inventory import filesystem
 from collectors.inventory.filesystem import Request, facts_line
-from collectors.model.engine import Engine, EngineView, all_unread
+from collectors.model.engine import Engine, EngineView, Volume, all_unread
 from collectors.model.filesystem import Filesystem, Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
+from collectors.model.store import Store
 from collectors.system import deadline
-from collectors.system.deadline import Clock
-from collectors.system.mount_table import Places, host_view_from_container, must_answer
+from collectors.system.deadline import Clock, Host
+from collectors.system.mount_table import Places, host_view_from_container, must_answer, within
 from collectors.system.mount_table import space as statvfs
 
 _BY_CUSTOM = "the usual places"
@@ -141,6 +143,35 @@ def containerd_root(request: Request, clock: Clock, engine: Reading[Engine]) -> 
 
     found = deadline.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
     return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None
+
+
+def mounted_by(volume: Volume, host: Host, clock: Clock) -> str | None:
+    """The directory or disk of the host that an engine mounts where a container uses the volume; None: its own folder.
+
+    `docker volume create -o type=none -o o=bind -o device=/srv/db`, or `-o type=ext4 -o device=/dev/sdc1`.
+    """
+    device = volume.options.get("device", "")
+    if not device.startswith("/"):
+        return None  # it has none, or it lies on another machine
+    path, timeout_s = str(host.here(device)), clock.left(at_most=1.0)
+    if within(path, "/dev"):
+        return os.path.realpath(path)
+    found = deadline.read("volume", f"stat {path}", lambda: _directory(path, timeout_s), timeout_s=timeout_s)
+    return found.value if isinstance(found, Exact) else None
+
+
+def filesystems(root: str, store: Reading[Store], mounted: Iterable[str], places: Places) -> list[Mount]:
+    """The filesystems that hold the engine's data, that of the root first; `mounted`: what its volumes are made of."""
+    homes = [places.home_of(root)]
+    if isinstance(store, Exact) and isinstance(store.value.units, Exact):
+        homes += [places.home_of(unit.path) for unit in store.value.units.value]
+    homes += [places.home_of(path) for path in places.disks_below(root)]
+    homes += [mount for path in mounted if (mount := places.disk_of(path)) is not None]
+    found: dict[str, Mount] = {}
+    for mount in homes:
+        if mount is not None:
+            found.setdefault(mount.device, mount)
+    return list(found.values())
 
 
 Found = tuple[FilesystemStudy, tuple[SourceReport, ...]]

@@ -97,6 +97,12 @@ class Places:
         whole = (m for m in self.mounts if m.root == "/" and m.source.startswith("/dev/"))
         return [m.mountpoint for m in whole if within(m.mountpoint, folder) and self.mount_of(m.mountpoint) is m]
 
+    def disk_of(self, path: str) -> Mount | None:
+        """The filesystem of a directory, or on a disk by its own path, where it is on a disk and mounted here."""
+        on = next((m.mountpoint for m in self.mounts if m.source == path and self.mount_of(m.mountpoint) is m), path)
+        home = self.home_of(on)
+        return home if home is not None and home.source.startswith("/dev/") else None
+
     def covered(self, mount: Mount) -> tuple[str, ...]:
         """Directories of `mount` that are mountpoints of another filesystem."""
         seen = (m for m in self.mounts if self.mount_of(m.mountpoint) is m)

@@ -64,3 +64,16 @@ def test_a_disk_below_a_root_that_was_bound_over_itself_later_is_covered() -> No
     assert places.disks_below("/var/lib/docker") == []
     assert on_top.disks_below("/var/lib/docker") == ["/var/lib/docker/volumes"]
     assert on_top.disks_below("/srv") == []
+
+
+@pytest.mark.parametrize("path", ["/srv/db", "/dev/sdb", "/srv/db/deeper"], ids=["its mountpoint", "its name", "below"])
+def test_the_disk_of_a_volume_is_found_by_directory_and_by_name(path: str) -> None:
+    disk = Mount(2, 1, "8:16", "/", "/srv/db", ("rw",), "ext4", "/dev/sdb", ("rw",))
+    assert Places((HOST, disk)).disk_of(path) is disk
+
+
+@pytest.mark.parametrize("path", ["/dev/sdc", "/srv/share"], ids=["not mounted", "another machine's"])
+def test_what_is_on_no_disk_here_is_none(path: str) -> None:
+    devices = Mount(2, 1, "0:5", "/", "/dev", ("rw",), "devtmpfs", "udev", ("rw",))
+    share = Mount(3, 1, "0:60", "/", "/srv/share", ("rw",), "nfs4", "nas:/export", ("rw",))
+    assert Places((HOST, devices, share)).disk_of(path) is None

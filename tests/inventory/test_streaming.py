@@ -15,7 +15,7 @@ import pytest
 from collectors import inventory
 from collectors.drivers.inner import WATCHED
 from collectors.engine.endpoint import endpoint
-from collectors.inventory import Request, assemble
+from collectors.inventory import Request, assemble, roots
 from collectors.model.filesystem import Mount
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import Snapshot
@@ -87,7 +87,7 @@ def test_processes_are_searched_once_for_all_filesystems(room: Room, monkeypatch
         return real(host, watched=watched, deadline_s=deadline_s)
 
     monkeypatch.setattr(inventory, "search_open_files", counted)
-    monkeypatch.setattr(inventory._Assembly, "_mounts", twice(inventory._Assembly._mounts))
+    monkeypatch.setattr(roots, "filesystems", twice(roots.filesystems))
     with room.engine() as server:
         host = replace(this_host(), docker_root=room.root)
         last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))

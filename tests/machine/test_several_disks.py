@@ -287,3 +287,57 @@ def test_a_volume_that_is_a_disk_of_its_own_is_told_and_removing_it_frees_nothin
         steps = [*one["plan"], *one.get("plan_for_person", [])]
         promised = [step["frees_bytes"] for step in steps if step["command"].split()[-1] == "disk"]
         assert sum(promised) < 64 << 10, "its empty directory on the first disk"
+
+
+def test_so_is_one_that_a_volume_is_a_directory_of(lab: tuple[Lab, disk.Disk]) -> None:
+    """`docker volume create -o type=none -o o=bind -o device=…`: judged whether or not a container uses it."""
+    made, other = lab
+    folder = other.mount / VOLUME / "_data"
+    made.start_engine()
+    try:
+        made.client.base_image()
+        made.docker("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={folder}", "bound")
+        unused = preflight(made)
+        made.docker("run", "-d", "-v", "bound:/data", "--name", "keeper", "base:1", "sleep", "100000")
+        document = preflight(made)
+        made.docker("rm", "-f", "keeper")
+        before = [os.statvfs(one).f_bfree for one in (made.mount, other.mount)]
+        made.docker("volume", "rm", "bound")
+        freed = [os.statvfs(one).f_bfree - was for one, was in zip((made.mount, other.mount), before, strict=True)]
+    finally:
+        made.stop_engine()
+    for one in (unused, document):
+        assert the_full_one(one)["mount"] == one["plan_mount"] == str(other.mount)
+        (elsewhere,) = one["other_filesystems"]
+        (found,) = [item for item in elsewhere["items"]["other_files"] if item["name"] == str(folder)]
+        assert (found["owner"].endswith("volume bound"), found["bytes"] >= 50 * MIB) == (True, True)
+        assert {row["category"]: row["bytes"] for row in elsewhere["ledger"]}["unattributed"] == 0
+        assert "/dump" in one["verdict"]
+    (step,) = [one for one in removals(unused) if one["command"].split()[-1] == "bound"]
+    assert step["frees_bytes"] == freed[0] * os.statvfs(made.mount).f_frsize, "its empty directory below the root"
+    assert freed[1] == 0, "what is in the directory stays"
+
+
+def test_so_is_one_whose_volume_nobody_uses_where_it_is_mounted_elsewhere(lab: tuple[Lab, disk.Disk]) -> None:
+    """`docker volume create -o type=ext4 -o device=/dev/…`: the engine mounts it only while a container uses it."""
+    made, other = lab
+    made.start_engine()
+    try:
+        made.docker("volume", "create", "-o", "type=ext4", "-o", f"device={other.devices[0]}", "disk")
+        document = preflight(made)
+        made.docker("volume", "rm", "disk")
+    finally:
+        made.stop_engine()
+    assert the_full_one(document)["mount"] == document["plan_mount"] == str(other.mount)
+
+
+def removals(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of the plan of the root's filesystem that remove a volume."""
+    plan = document.get("filesystem_plan") or {}
+    steps = [
+        *document["plan"],
+        *document.get("plan_for_person", []),
+        *plan.get("steps", []),
+        *plan.get("for_person", []),
+    ]
+    return [step for step in steps if step["action"] == "volume.remove"]
