@@ -21,6 +21,7 @@ from collectors.model.filesystem import Mount, OwnUse
 from collectors.model.reading import AtLeast, Between, Exact, Origin, Size, Unavailable, Why
 from collectors.system import deadline, killable, mount_table, mountinfo
 from collectors.system.deadline import Declined, Host, Malformed
+from collectors.system.walk import WalkTraits
 
 _V5, _FINOBT, _RMAPBT, _REFLINK = 1 << 15, 1 << 17, 1 << 19, 1 << 20  # geometry flags
 _CHUNK_INODES = 64
@@ -43,6 +44,7 @@ class Xfs(Plain):
     """XFS: between bounds; and files may share extents (reflinks)."""
 
     fstypes = frozenset({"xfs"})
+    traits = WalkTraits(bulk_proves=True)
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By a walk, and what files share counted once."""

@@ -22,7 +22,7 @@ _VERSION = 3
 _MAX_BYTES = 256 << 20
 
 Evidence = tuple[tuple[str, int, int], ...]  # (name, inode, change time in ns)
-Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of (offset, bytes) in the inode tables, and their checksum
+Proof = tuple[tuple[tuple[int, int], ...], int]  # runs of inodes as child/inodes.py names them, and their checksum
 Row = tuple[bytes, int, int, int]  # path below the root, blocks, apparent bytes, inodes: of a directory or a file
 Settled = tuple[int, int]  # Unix seconds, and those at which the machine was started, by the clock of then
 Link = tuple[int, int, int, int, int]  # (inode, links not met in this unit, blocks, apparent bytes, links)

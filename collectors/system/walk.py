@@ -127,7 +127,9 @@ class WalkTraits:
 
     subvolumes: bool = False  # directories of the same filesystem may have another device number
     tells_alone: bool = False  # of one file can be asked what it alone holds
-    tables_prove: bool = False  # the inode tables on its device prove what has not changed (the layout of ext4)
+    # What proves that something has not changed:
+    tables_prove: bool = False  # the inode tables on its device (the layout of ext4)
+    bulk_proves: bool = False  # inodes as the kernel lists them in bulk (XFS)
 
 
 def walk(
@@ -162,7 +164,9 @@ def _walk(
         raise Declined(Why.NOT_REACHABLE, f"{mountpoint} is on no mount of this process")
     file = layer_cache.file_for(cache, mountpoint) if cache is not None else None
     before = layer_cache.load(file) if file is not None else layer_cache.EMPTY
-    device = _device(aims.mount) if file is not None and traits.tables_prove else None
+    if file is None:
+        traits = replace(traits, tables_prove=False, bulk_proves=False)  # for whom?
+    device = _device(aims.mount) if traits.tables_prove else None
 
     def joined(kept: Kept) -> Joined:
         return join(_counted(mountpoint, aims, kept, (before, device, traits), deadline), units, before)
@@ -217,8 +221,9 @@ def _counted(
             for unit in aims.units
         ],
         "immutable": list(aims.immutable),
-        "tracked": list(aims.tracked) if device is not None else [],
+        "tracked": list(aims.tracked) if device is not None or traits.bulk_proves else [],
         "device": device,
+        "bulk": traits.bulk_proves,
         "rotated": list(aims.rotated),
         "covered": [os.fsencode(path) for path in aims.covered],
         "subvolumes": traits.subvolumes,

@@ -2,9 +2,10 @@
 
 `python -m tests.bench.walk` installs the package into an environment of its own (`--program` names one that is there),
 fills an ext4 with 600,000 files under the Docker root of a real engine, lets all tools look at it in turn, and writes
-their table to walk.md, next to this file. First: with an empty state folder. Second: the same again. Warm: everything
-is in the kernel's caches, each figure is the best of several rounds. Cold: the filesystem was mounted anew and its disk
-dropped from the page cache. Memory: of all processes of a tool together (proportional set size), in a run of its own.
+their table to walk.md, next to this file; with `--fs xfs` an XFS, to walk_xfs.md. First: with an empty state folder.
+Second: the same again. Warm: everything is in the kernel's caches, each figure is the best of several rounds. Cold: the
+filesystem was mounted anew and its disk dropped from the page cache. Memory: of all processes of a tool together
+(proportional set size), in a run of its own.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Tools:
     def __init__(self, lab: Lab, program: Path, folder: Path) -> None:
         self.state = folder / "state"
         self._lab, self._folder = lab, folder
+        # What an XFS keeps for itself it tells within bounds only.
+        self._explained = "Explained: 99." if lab.fs == "xfs" else "Explained: 100.0%"
         least = folder / "least_walk"
         subprocess.run(["cc", "-O2", "-pthread", "-o", least, HERE / "least_walk.c"], check=True)
         at = str(lab.mount)
@@ -71,7 +74,7 @@ class Tools:
         before, began = _children_s(), time.perf_counter()
         done = subprocess.run(self.words[name], capture_output=True, text=True, check=False)
         took = Time(time.perf_counter() - began, _children_s() - before)
-        assert not name.startswith("ullage") or "Explained: 100.0%" in done.stdout, done.stdout + done.stderr
+        assert not name.startswith("ullage") or self._explained in done.stdout, done.stdout + done.stderr
         assert done.returncode in (0, 1, 2), done.stderr
         return took
 
@@ -207,7 +210,7 @@ def installed(folder: Path) -> Path:
 def measured(given: argparse.Namespace, folder: Path) -> str:
     """The page."""
     program = given.program or installed(folder)
-    with walk_host.made(given.files + given.links) as lab:
+    with walk_host.made(given.files + given.links, given.fs) as lab:
         walk_host.fill(lab, given.files)
         walk_host.settle()
         room = os.statvfs(lab.mount)
@@ -237,6 +240,7 @@ def measured(given: argparse.Namespace, folder: Path) -> str:
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--program", type=Path, help="an installed ullage; else the package is installed for the bench")
+    words.add_argument("--fs", default="ext4", choices=("ext4", "xfs"))
     words.add_argument("--files", type=int, default=600_000)
     words.add_argument("--links", type=int, default=200_000, help="hard links between volumes, in a table of their own")
     words.add_argument("--rounds", type=int, default=ROUNDS)
@@ -247,7 +251,7 @@ def main() -> None:
         text = measured(given, Path(folder))
     print(text)
     if not given.print:
-        Path(__file__).with_suffix(".md").write_text(text)
+        HERE.joinpath("walk.md" if given.fs == "ext4" else f"walk_{given.fs}.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ import pytest
 
 from collectors.model.filesystem import Occupancy
 from collectors.system import mountinfo
-from collectors.system.child.inode_figures import InodeFigures, open_figures, settled_before
-from collectors.system.child.inodes import open_tables
+from collectors.system.child.ext4_tables import InodeFigures, open_figures, open_tables, settled_before
 from collectors.system.child.tally import UnitTally
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk

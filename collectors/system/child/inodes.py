@@ -1,108 +1,192 @@
-"""Proof that nothing in a tree has changed: the inodes of a mounted ext4 as they stand in its tables on the device.
+"""Proof that nothing in a tree has changed: its inodes, as an ext4's tables hold them or the kernel lists an XFS's.
 
 Whatever changes what a file or a directory takes sets its time of change to the present, and no call sets it to
 anything else. So a tree whose inodes all bear the times that they bore when it was measured takes what it took then,
-and reading tables in one go costs a hundredth of asking for each file. A mounted ext4 keeps its tables in the page
-cache of its device, so they are read as they are now. Layout: fs/ext4/ext4.h. Refuses whatever it does not fully
-understand, kinds whose descriptors lie elsewhere too, and trees that were changing when they were measured: those are
-walked again.
+and reading inodes in one go costs a tenth of asking for each file, or less. Refuses trees that were changing when they
+were measured, and whatever does not read as it was counted: those are walked again.
+
+A mounted ext4 keeps its tables in the page cache of its device. An XFS does not: its kernel is asked for many inodes at
+once (Linux ≥ 5.5, CAP_SYS_ADMIN), and tells them as they are in memory. What it counts only by asking, blocks of the
+attributes of a short link or directory, it leaves out there, and so a tree with some is never proved.
 """
 
 from __future__ import annotations
 
-import _thread
+import _thread  # not threading, which takes longer to load than the second thread saves
+import ctypes
 import errno
 import os
 import struct
+import sys
 import zlib
-from array import array
+from bisect import bisect_left
 
 TYPE_CHECKING = False
-
-_SUPERBLOCK, _SUPERBLOCK_BYTES = 1024, 1024
-_MAGIC = 0xEF53
-_BITS_64, _META_BG, _JOURNAL_DEVICE = 0x80, 0x10, 0x8  # incompat
-
-
-class InodeTableLayout:
-    """Offsets in bytes of each group's table."""
-
-    __slots__ = ("inode_bytes", "inodes_per_group", "tables")
-
-    def __init__(self, inode_bytes: int, inodes_per_group: int, tables: list[int]) -> None:
-        self.inode_bytes = inode_bytes
-        self.inodes_per_group = inodes_per_group
-        self.tables = tables
-
-    def offset_of(self, inode: int) -> int:
-        """Where an inode stands on the device."""
-        group, place = divmod(inode - 1, self.inodes_per_group)
-        return self.tables[group] + place * self.inode_bytes
-
-
-def ext_layout(device: int) -> InodeTableLayout | None:
-    """Read it from the device; None for anything but a plain ext4 whose pages hold whole inodes."""
-    try:
-        block = os.pread(device, _SUPERBLOCK_BYTES, _SUPERBLOCK)
-        if len(block) < _SUPERBLOCK_BYTES or struct.unpack_from("<H", block, 0x38)[0] != _MAGIC:
-            return None
-        incompat = _word(block, 0x60)
-        block_bytes = 1024 << _word(block, 0x18)
-        inode_bytes = struct.unpack_from("<H", block, 0x58)[0] if _word(block, 0x4C) else 128
-        per_group = _word(block, 0x28)
-        descriptor_bytes = struct.unpack_from("<H", block, 0xFE)[0] if incompat & _BITS_64 else 32
-        blocks = _word(block, 0x04) | (_word(block, 0x150) << 32 if incompat & _BITS_64 else 0)
-        groups = -(-(blocks - _word(block, 0x14)) // _word(block, 0x20))
-        odd = incompat & (_META_BG | _JOURNAL_DEVICE) or 4096 % inode_bytes or per_group * inode_bytes % 4096
-        if odd or block_bytes < 4096 or descriptor_bytes not in (32, 64):
-            return None
-        descriptors = os.pread(device, groups * descriptor_bytes, (_word(block, 0x14) + 1) * block_bytes)
-    except (OSError, struct.error, ZeroDivisionError):
-        return None
-    if len(descriptors) != groups * descriptor_bytes:
-        return None
-    tables = []
-    for at in range(0, len(descriptors), descriptor_bytes):
-        table = _word(descriptors, at + 0x08)
-        if descriptor_bytes == 64:
-            table |= _word(descriptors, at + 0x28) << 32
-        tables.append(table * block_bytes)
-    return InodeTableLayout(inode_bytes, per_group, tables)
-
-
-def _word(data: bytes, offset: int) -> int:
-    return int(struct.unpack_from("<I", data, offset)[0])
-
-
-# not threading, which takes longer to load than the second thread saves
-
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from array import array
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
-    # where inodes stand on the device, adjoining ones together: (offset, bytes)
+    # adjoining inodes together: (offset, bytes) on the device of an ext4, (first inode, how many) of an XFS
     Runs: TypeAlias = tuple[tuple[int, int], ...]
     # and a checksum of what they read as
     Proof: TypeAlias = tuple[Runs, int]
 
-_PAGE = 4096
-_WINDOW = 1 << 17  # read at once; fits into the processor's cache
-# Words of 32 bits in an inode. The time of access is not among them: reading changes nothing. Blocks are beside the
-# time of change for the day on which somebody sets the clock back.
-_CTIME, _BLOCKS, _CTIME_EXTRA = 3, 7, 33
 _SHORT = 1 << 14
+_GATHERED = 1 << 17  # bytes; fit into the processor's cache
 _LEAST_INODES = 64  # fewer are walked as quickly
 _QUIET_S = 3  # changes have to lie this far back: the kernel's clock is coarse, and two may bear one time
-_ALONE = 4 << 20  # bytes of tables that are worth a second thread
 
 
-class InodeTables:
-    """Reads through the descriptor `device`; `layout` says where the tables are."""
+class InodeReader:
+    """Reads runs of inodes. Which words of 32 bits of each tell what:
 
-    def __init__(self, device: int, layout: InodeTableLayout) -> None:
-        self.device = device
-        self.layout = layout
+    The time of access is not among them: reading changes nothing. Blocks are beside the time of change for the day on
+    which somebody sets the clock back, and for what the kernel gives to a file, or takes from it, by itself.
+    """
+
+    words: int  # of an inode
+    ctime: int
+    ctime_extra: int | None
+    blocks: int
+    block_sectors = 1
+
+    def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
+        """The inodes of these runs in words, some at a time. Raises OSError."""
+        raise NotImplementedError
+
+    def blocks_and_newest(self, runs: Runs) -> tuple[int, int]:
+        """Blocks of 512 bytes of all of them, and the latest time of change in Unix seconds. Raises OSError."""
+        total = newest = 0
+        for part in self._parts(runs):
+            total += sum(part[self.blocks :: self.words].tolist())
+            newest = max(newest, *part[self.ctime :: self.words].tolist(), 0)
+        return total * self.block_sectors, newest
+
+    def checksum(self, runs: Runs) -> int:
+        """Of times of change in the upper half, of the rest in the lower. Raises OSError."""
+        low = high = 0
+        for part in self._gathered(runs):
+            # One other word among them cannot go unseen.
+            high = zlib.crc32(part[self.ctime :: self.words].tobytes(), high)
+            low = zlib.crc32(part[self.blocks :: self.words].tobytes(), low)
+            if self.ctime_extra is not None:
+                low = zlib.crc32(part[self.ctime_extra :: self.words].tobytes(), low)
+        return high << 32 | low
+
+    def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
+        """As `parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
+        short: list[bytes] = []
+        room = _GATHERED
+        for part in self._parts(runs):
+            if part.nbytes < _SHORT:
+                short.append(part.tobytes())
+                room -= part.nbytes
+                if room > 0:
+                    continue
+            if short:
+                yield memoryview(b"".join(short)).cast("I")
+                short, room = [], _GATHERED
+            if part.nbytes >= _SHORT:
+                yield part
+        if short:
+            yield memoryview(b"".join(short)).cast("I")
+
+
+_PAGE = 4096
+_WINDOW = 1 << 17  # read at once; fits into the processor's cache
+
+
+class TableReader(InodeReader):
+    """Of the tables of an ext4, through a window of its own."""
+
+    ctime, blocks = 3, 7
+
+    def __init__(self, device: int, inode_bytes: int) -> None:
+        self._device = device
+        self.words = inode_bytes // 4
+        self.ctime_extra = 33 if inode_bytes > 128 else None
+        self._bytes = memoryview(bytearray(_WINDOW))
+        self._view = self._bytes.cast("I")
+
+    def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
+        """A window or less at a time."""
+        begin = have = 0  # what is in the window: nothing from an earlier look
+        for offset, count in runs:
+            end = offset + count
+            while offset < end:
+                if not begin <= offset < have:
+                    begin = offset - offset % _PAGE
+                    have = begin + self._read(begin)
+                    if have <= offset:
+                        raise OSError(errno.EIO, os.strerror(errno.EIO))
+                upto = min(end, have)
+                yield self._view[(offset - begin) // 4 : (upto - begin) // 4]
+                offset = upto
+
+    def _read(self, begin: int) -> int:
+        got = os.preadv(self._device, [self._bytes], begin)
+        return got - got % _PAGE
+
+
+# XFS_IOC_BULKSTAT. struct xfs_bulk_ireq: first inode, flags, how many may come, how many came.
+_BULKSTAT = 2 << 30 | 64 << 16 | ord("X") << 8 | 127
+_HEAD, _HEAD_BYTES = struct.Struct("<QIII"), 64
+_RECORD_BYTES, _AT_ONCE = 192, 512  # of struct xfs_bulkstat
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class BulkReader(InodeReader):
+    """Of an XFS by what its kernel lists: inodes in use from one on, in order."""
+
+    words, blocks, ctime, ctime_extra = _RECORD_BYTES // 4, 4, 12, 22
+
+    def __init__(self, root: int, block_bytes: int) -> None:
+        self._root = root
+        self.block_sectors = block_bytes // 512
+        self._reply = ctypes.create_string_buffer(_HEAD_BYTES + _AT_ONCE * _RECORD_BYTES)
+        records = memoryview(self._reply).cast("B")[_HEAD_BYTES:]
+        self._view, self._numbers = records.cast("I"), records.cast("Q")[:: _RECORD_BYTES // 8]
+
+    def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
+        """As much of a run at a time as one answer has."""
+        found: list[int] = []  # the inodes of the last answer
+        place = wanted = 0  # where the next one is sought there, and how many were of use
+        for first, count in runs:
+            end = first + count
+            while first < end:
+                place = bisect_left(found, first, place)
+                if place == len(found):
+                    # As many as this run has, or more where most of the last answer was of use.
+                    found = self._listed(first, min(_AT_ONCE, max(end - first, 2 * wanted)))
+                    place = wanted = 0
+                these = found[place : place + end - first]
+                if not these or (these[0], these[-1]) != (first, first + len(these) - 1):
+                    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+                yield self._view[place * self.words : (place + len(these)) * self.words]
+                wanted += len(these)
+                first += len(these)
+
+    def _listed(self, first: int, count: int) -> list[int]:
+        _HEAD.pack_into(self._reply, 0, first, 0, count, 0)
+        # Through ctypes, which lets the other thread go on.
+        if _libc.ioctl(self._root, ctypes.c_ulong(_BULKSTAT), self._reply) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        *_, came = _HEAD.unpack_from(self._reply)
+        return self._numbers[:came].tolist()
+
+
+class InodeProofs:
+    """Made and checked with what the inodes of a filesystem read as; `alone`: more is worth a second thread."""
+
+    alone: int
+
+    def _reader(self) -> InodeReader:
+        raise NotImplementedError
+
+    def _runs(self, inodes: list[int]) -> Iterator[tuple[int, int]]:
+        raise NotImplementedError
 
     def prove(self, inodes: array[int], blocks: int, measured_from: float) -> Proof | None:
         """What holds as long as none of `inodes` changes; None where that cannot be promised.
@@ -114,7 +198,7 @@ class InodeTables:
         runs = tuple(self._runs(sorted(inodes)))
         reader = self._reader()
         total, newest = reader.blocks_and_newest(runs)
-        # They have to agree with what was counted, or these are not the tables that we take them for.
+        # They have to agree with what was counted, or these are not the inodes that we take them for.
         if total != blocks or newest >= int(measured_from) - _QUIET_S:
             return None
         return runs, reader.checksum(runs)
@@ -135,93 +219,66 @@ class InodeTables:
                 except OSError:
                     continue
 
-        if sum(weights) < _ALONE or len(os.sched_getaffinity(0)) < 2:
+        if sum(weights) < self.alone or len(os.sched_getaffinity(0)) < 2:
             check()
         else:
             _beside(check)
         return found
 
-    def _reader(self) -> _Reader:
-        return _Reader(self.device, self.layout.inode_bytes)
 
-    def _runs(self, inodes: Iterable[int]) -> Iterator[tuple[int, int]]:
-        size, per_group = self.layout.inode_bytes, self.layout.inodes_per_group
-        begin = after = -1  # the first inode of a run, and what would come next
-        for inode in inodes:
-            if inode == after and after % per_group != 1:  # else the table of another group begins
-                after += 1
-                continue
-            if begin >= 0:
-                yield self.layout.offset_of(begin), (after - begin) * size
-            begin, after = inode, inode + 1
-        yield self.layout.offset_of(begin), (after - begin) * size
+class TableProofs(InodeProofs):
+    """Of an ext4, by a descriptor of its device; `offset_of` an inode, and so many in the table of a group."""
+
+    alone = 4 << 20  # bytes of tables
+
+    def __init__(self, device: int, inode_bytes: int, per_group: int, offset_of: Callable[[int], int]) -> None:
+        self._device, self._inode_bytes = device, inode_bytes
+        self._per_group, self._offset_of = per_group, offset_of
+
+    def _reader(self) -> TableReader:
+        return TableReader(self._device, self._inode_bytes)
+
+    def _runs(self, inodes: list[int]) -> Iterator[tuple[int, int]]:
+        for first, count in _adjoining(inodes, self._per_group):
+            yield self._offset_of(first), count * self._inode_bytes
 
 
-class _Reader:
-    """Reads runs of inodes, through a window of its own."""
+class BulkProofs(InodeProofs):
+    """Of an XFS, by a descriptor of its root directory."""
 
-    def __init__(self, device: int, inode_bytes: int) -> None:
-        self._device = device
-        self._words = inode_bytes // 4
-        self._more = (_BLOCKS, _CTIME_EXTRA) if inode_bytes > 128 else (_BLOCKS,)
-        self._bytes = memoryview(bytearray(_WINDOW))
-        self._view = self._bytes.cast("I")
-        self._begin = self._end = 0  # of what is in the window
+    alone = 8192  # inodes
 
-    def blocks_and_newest(self, runs: Runs) -> tuple[int, int]:
-        """Blocks of 512 bytes of all of them, and the latest time of change in Unix seconds. Raises OSError."""
-        total = newest = 0
-        for part in self._parts(runs):
-            total += sum(part[_BLOCKS :: self._words].tolist())
-            newest = max(newest, *part[_CTIME :: self._words].tolist(), 0)
-        return total, newest
+    def __init__(self, root: int, block_bytes: int) -> None:
+        self._root, self._block_bytes = root, block_bytes
 
-    def checksum(self, runs: Runs) -> int:
-        """Of times of change in the upper half, of the rest in the lower. Raises OSError."""
-        self._begin = self._end = 0  # nothing from an earlier look
-        low = high = 0
-        words = self._words
-        for part in self._gathered(runs):
-            high = zlib.crc32(part[_CTIME::words].tobytes(), high)  # one other word among them cannot go unseen
-            for word in self._more:
-                low = zlib.crc32(part[word::words].tobytes(), low)
-        return high << 32 | low
+    def _reader(self) -> BulkReader:
+        return BulkReader(self._root, self._block_bytes)
 
-    def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
-        """As `_parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
-        short: list[bytes] = []
-        room = _WINDOW
-        for part in self._parts(runs):
-            if part.nbytes < _SHORT:
-                short.append(part.tobytes())
-                room -= part.nbytes
-                if room > 0:
-                    continue
-            if short:
-                yield memoryview(b"".join(short)).cast("I")
-                short, room = [], _WINDOW
-            if part.nbytes >= _SHORT:
-                yield part
-        if short:
-            yield memoryview(b"".join(short)).cast("I")
+    def _runs(self, inodes: list[int]) -> Iterator[tuple[int, int]]:
+        return _adjoining(inodes, 1 << 64)
 
-    def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
-        """The inodes of these runs, a window or less at a time."""
-        for offset, count in runs:
-            end = offset + count
-            while offset < end:
-                if not self._begin <= offset < self._end:
-                    self._read(offset)
-                upto = min(end, self._end)
-                yield self._view[(offset - self._begin) // 4 : (upto - self._begin) // 4]
-                offset = upto
 
-    def _read(self, offset: int) -> None:
-        self._begin = offset - offset % _PAGE
-        got = os.preadv(self._device, [self._bytes], self._begin)
-        self._end = self._begin + got - got % _PAGE
-        if self._end <= offset:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+def open_bulk(root: int) -> BulkProofs | None:
+    """Of the XFS whose directory `root` is open; None where its kernel does not list it to this process."""
+    proofs, status = BulkProofs(root, os.fstatvfs(root).f_frsize), os.fstat(root)
+    try:
+        _, changed = proofs._reader().blocks_and_newest(((status.st_ino, 1),))
+    except OSError:
+        return None
+    return proofs if sys.byteorder == "little" and changed == int(status.st_ctime) else None
+
+
+def _adjoining(inodes: list[int], group: int) -> Iterator[tuple[int, int]]:
+    """First of each run of consecutive numbers, and how many; none goes beyond a `group` of so many."""
+    begin = after = -1  # what would come next
+    for inode in inodes:
+        if inode == after and after % group != 1:
+            after += 1
+            continue
+        if begin >= 0:
+            yield begin, after - begin
+        begin, after = inode, inode + 1
+    yield begin, after - begin
 
 
 def _beside(work: Callable[[], None]) -> None:
@@ -238,16 +295,3 @@ def _beside(work: Callable[[], None]) -> None:
     _thread.start_new_thread(helper, ())
     work()
     ended.acquire()
-
-
-def open_tables(path: bytes, number: tuple[int, int]) -> InodeTables | None:
-    """The tables of the ext4 on device `number` (major, minor) with the node `path`; None if they cannot be used."""
-    try:
-        device = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    layout = ext_layout(device) if os.fstat(device).st_rdev == os.makedev(*number) else None
-    if layout is None:
-        os.close(device)
-        return None
-    return InodeTables(device, layout)

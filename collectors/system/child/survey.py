@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # typing takes longer to load than most questions take
     from typing import Any, TypeAlias
 
     from collectors.system.child import Item
-    from collectors.system.child.inode_figures import InodeFigures
-    from collectors.system.child.inodes import InodeTables, Proof
+    from collectors.system.child.ext4_tables import InodeFigures
+    from collectors.system.child.inodes import InodeProofs, Proof
     from collectors.system.child.tally import Evidence
 
     Before: TypeAlias = tuple[Evidence, list[Proof]]
@@ -77,7 +77,7 @@ class Survey:
     After that `items` are to be walked, and the others are answered.
     """
 
-    def __init__(self, root: int, known: KnownInodes, tables: InodeTables | None) -> None:
+    def __init__(self, root: int, known: KnownInodes, proofs: InodeProofs | None) -> None:
         self.items: list[Item] = []
         self.kept: list[int] = []  # the cache's figures still hold
         self.gone: list[int] = []  # nothing is there any more
@@ -87,7 +87,7 @@ class Survey:
         self._unproved: list[tuple[Item, list[Proof]]] = []
         self._root = root
         self._known = known
-        self._tables = tables
+        self._proofs = proofs
         self._folder = (root, "")  # the parent of the unit before: mostly the next one's too
 
     def unit(self, index: int, path: bytes, below: bytes | None, before: Before | None) -> None:
@@ -152,9 +152,9 @@ class Survey:
 
     def settle(self) -> None:
         """Read the proofs of all that were looked up: together, since that is most of the work of a quiet run."""
-        tables, unproved = self._tables, self._unproved
-        proofs = [proof for _, several in unproved for proof in several]
-        holding = iter([] if tables is None else tables.holding(proofs))
+        unproved = self._unproved
+        before = [proof for _, several in unproved for proof in several]
+        holding = iter([] if self._proofs is None else self._proofs.holding(before))
         for item, several in unproved:
             if all([next(holding, False) for _ in several]):  # each takes its own, whatever the others say
                 self.kept.append(item[1])

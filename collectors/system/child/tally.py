@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from array import array
     from typing import TypeAlias
 
-    from collectors.system.child.inodes import Proof
-
     # key of the inode → [links not met yet, blocks, apparent bytes, links]
     Links: TypeAlias = dict[int, list[int]]
     # errno → (how often, where first)
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     Evidence: TypeAlias = tuple[tuple[str, int, int], ...]
     # path, blocks, apparent bytes, inodes: of a directory or a file
     Row: TypeAlias = tuple[bytes, int, int, int]
-    from collectors.system.child.inodes import InodeTables
+    from collectors.system.child.inodes import InodeProofs, Proof
 
 
 # So many are kept, and thrice as many before the smaller ones go.
@@ -189,17 +187,17 @@ _VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
 class WalkerTotals:
     """Units are indexes below `host`; that one is what lies in no unit, and those above it are parts of it."""
 
-    def __init__(self, host: int, scale: Scale, tracked: frozenset[int], tables: InodeTables | None) -> None:
+    def __init__(self, host: int, scale: Scale, tracked: frozenset[int], proofs: InodeProofs | None) -> None:
         """Directories and files that are large by `scale` keep their own name.
 
-        `tracked`: the units for which `tables` shall prove next time that nothing has changed, as for the host's parts.
+        `tracked`: the units for which `proofs` shall show next time that nothing has changed, as for the host's parts.
         """
         self.host = UnitTally(host, folds=True)
         self.open: dict[int, UnitTally] = {}  # begun and not finished
         self.finished: list[UnitTally] = []
         self.scale = scale
         self._tracked = tracked
-        self._tables = tables
+        self._proofs = proofs
         self._began_at = time()
 
     def tally(self, index: int) -> UnitTally:
@@ -209,7 +207,7 @@ class WalkerTotals:
         tally = self.open.get(index)
         if tally is None:
             tally = self.open[index] = UnitTally(index, folds=index > self.host.index)
-            if self._tables is not None and (tally.folds or index in self._tracked):
+            if self._proofs is not None and (tally.folds or index in self._tracked):
                 tally.inodes_met = array("Q")
         return tally
 
@@ -244,10 +242,10 @@ class WalkerTotals:
 
     def prove(self, tally: UnitTally) -> None:
         """Note how the inodes read that this walker has met in a unit or part."""
-        if self._tables is None or tally.inodes_met is None or tally.errors:
+        if self._proofs is None or tally.inodes_met is None or tally.errors:
             return
         try:
-            tally.proof = self._tables.prove(tally.inodes_met, tally.blocks, self._began_at)
+            tally.proof = self._proofs.prove(tally.inodes_met, tally.blocks, self._began_at)
         except (OSError, IndexError):
             tally.proof = None  # walked again next time
         tally.inodes_met = None

@@ -7,8 +7,8 @@ from time import monotonic
 
 from collectors.system.child import TimeUp, open_below, open_root, send
 from collectors.system.child.descent import Descent
-from collectors.system.child.inode_figures import open_figures, settled_before
-from collectors.system.child.inodes import open_tables
+from collectors.system.child.ext4_tables import open_figures, open_tables, settled_before
+from collectors.system.child.inodes import InodeProofs, open_bulk
 from collectors.system.child.survey import KnownInodes, Survey
 from collectors.system.child.tally import Scale, WalkerTotals, under_way
 
@@ -52,17 +52,20 @@ class Walker:
         used_blocks = (room.f_blocks - room.f_bfree) * room.f_frsize // 512
         # Only with a whole view: else a mount may hide a part of what was counted, or show more.
         device = request["device"] if self._whole else None
-        self._tables = None if device is None else open_tables(*device)
+        tables = None if device is None else open_tables(*device)
+        self._proofs: InodeProofs | None = None if tables is None else tables.proofs()
+        if request["bulk"] and self._whole:
+            self._proofs = open_bulk(self._root)
         # How much there is of either: whoever names the largest weighs them by it.
         self._room = room.f_blocks * room.f_frsize // 512, room.f_files
         used_inodes = room.f_files - room.f_ffree
         scale = Scale(max(_LARGE_LEAST_BLOCKS, used_blocks // _LARGE_SHARE), -(-used_inodes // _LARGE_SHARE))
-        self._books = WalkerTotals(self._known.host, scale, frozenset(request["tracked"]), self._tables)
+        self._books = WalkerTotals(self._known.host, scale, frozenset(request["tracked"]), self._proofs)
         self._same = request["fsid"] == self._fsid
         self._settled = request["settled"] if self._same else (0, 0)
-        if device is not None and self._tables is not None:
+        if device is not None and tables is not None:
             settled, self._settled = settled_before(device[1], self._settled)
-            self._known.figures = open_figures(self._tables, settled, scale.blocks)
+            self._known.figures = open_figures(tables, settled, scale.blocks)
         self._descent = Descent(self._root, self._whole, self._known, self._books)
         self._descent.wake = self._wake
         self._todo: list[Item] = []
@@ -91,7 +94,7 @@ class Walker:
         send(("end", clean, rest, under_way(self._descent.bottom)))
 
     def _look_around(self) -> None:
-        survey = Survey(self._root, self._known, self._tables)
+        survey = Survey(self._root, self._known, self._proofs)
         kept, kept_parts = (self._request["kept"], self._request["kept_parts"]) if self._same else ({}, {})
         for path in self._request["covered"]:
             survey.mountpoint(os.fsdecode(path), self._whole)
@@ -114,7 +117,7 @@ class Walker:
 
     def _parts(self) -> list[str]:
         """Of the host's own files, where they can be remembered, and where it is known by path what lies in units."""
-        if self._tables is None or self._root_key in self._known.listed:
+        if self._proofs is None or self._root_key in self._known.listed:
             return []
         places = [place[1] for place in self._request["units"] if place is not None and place[1] is not None]
         return find_parts(self._root, map(os.fsdecode, (*places, *self._request["covered"])))

@@ -1,11 +1,12 @@
-"""Blocks and bytes of files by their inodes, from an ext4's tables on its device: the kernel is asked for names only.
+"""The inode tables of an ext4 on its device, and what they tell of files: the kernel is asked for names only.
 
 A piece of a table read in one go tells of 512 inodes what else takes 512 questions. A mounted ext4 keeps its tables in
 the page cache of its device, so they are read as they are now, but for one thing: data that has no place on the disk
 yet counts in what a question answers and not in the table. Once the kernel has said that there is none, the tables are
 right about all files that were not changed since; before that, about those not changed in the last hour. Others are
 asked, and so is whatever is large, has hundreds of links, or is kept in an unusual way; and of each piece one inode, or
-these are not the tables that we take them for. Layout: fs/ext4/ext4.h.
+these are not the tables that we take them for. Layout: fs/ext4/ext4.h. Refuses whatever it does not fully understand,
+kinds whose descriptors lie elsewhere too.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import sys
 from array import array
 from time import CLOCK_BOOTTIME, clock_gettime, time
 
+from collectors.system.child.inodes import TableProofs
 from collectors.system.child.tally import first_met
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from collectors.system.child.inodes import InodeTables
     from collectors.system.child.tally import UnitTally
 
     # Unix seconds, and those at which the machine was started, by the clock of then
@@ -31,6 +32,89 @@ if TYPE_CHECKING:
     Piece: TypeAlias = tuple[int, int, bytes, array[int], array[int]]
     # offset of a byte in the inode, and what is made of each of its values: mostly 1 where something holds
     ByteTest: TypeAlias = tuple[int, bytes]
+
+_SUPERBLOCK, _SUPERBLOCK_BYTES = 1024, 1024
+_MAGIC = 0xEF53
+_BITS_64, _META_BG, _JOURNAL_DEVICE = 0x80, 0x10, 0x8  # incompat
+
+
+class InodeTableLayout:
+    """Offsets in bytes of each group's table."""
+
+    __slots__ = ("inode_bytes", "inodes_per_group", "tables")
+
+    def __init__(self, inode_bytes: int, inodes_per_group: int, tables: list[int]) -> None:
+        self.inode_bytes = inode_bytes
+        self.inodes_per_group = inodes_per_group
+        self.tables = tables
+
+    def offset_of(self, inode: int) -> int:
+        """Where an inode stands on the device."""
+        group, place = divmod(inode - 1, self.inodes_per_group)
+        return self.tables[group] + place * self.inode_bytes
+
+
+def ext_layout(device: int) -> InodeTableLayout | None:
+    """Read it from the device; None for anything but a plain ext4 whose pages hold whole inodes."""
+    try:
+        block = os.pread(device, _SUPERBLOCK_BYTES, _SUPERBLOCK)
+        if len(block) < _SUPERBLOCK_BYTES or struct.unpack_from("<H", block, 0x38)[0] != _MAGIC:
+            return None
+        incompat = _word(block, 0x60)
+        block_bytes = 1024 << _word(block, 0x18)
+        inode_bytes = struct.unpack_from("<H", block, 0x58)[0] if _word(block, 0x4C) else 128
+        per_group = _word(block, 0x28)
+        descriptor_bytes = struct.unpack_from("<H", block, 0xFE)[0] if incompat & _BITS_64 else 32
+        blocks = _word(block, 0x04) | (_word(block, 0x150) << 32 if incompat & _BITS_64 else 0)
+        groups = -(-(blocks - _word(block, 0x14)) // _word(block, 0x20))
+        odd = incompat & (_META_BG | _JOURNAL_DEVICE) or 4096 % inode_bytes or per_group * inode_bytes % 4096
+        if odd or block_bytes < 4096 or descriptor_bytes not in (32, 64):
+            return None
+        descriptors = os.pread(device, groups * descriptor_bytes, (_word(block, 0x14) + 1) * block_bytes)
+    except (OSError, struct.error, ZeroDivisionError):
+        return None
+    if len(descriptors) != groups * descriptor_bytes:
+        return None
+    tables = []
+    for at in range(0, len(descriptors), descriptor_bytes):
+        table = _word(descriptors, at + 0x08)
+        if descriptor_bytes == 64:
+            table |= _word(descriptors, at + 0x28) << 32
+        tables.append(table * block_bytes)
+    return InodeTableLayout(inode_bytes, per_group, tables)
+
+
+def _word(data: bytes, offset: int) -> int:
+    return int(struct.unpack_from("<I", data, offset)[0])
+
+
+class InodeTables:
+    """They are read through the descriptor `device`; `layout` says where they are."""
+
+    __slots__ = ("device", "layout")
+
+    def __init__(self, device: int, layout: InodeTableLayout) -> None:
+        self.device = device
+        self.layout = layout
+
+    def proofs(self) -> TableProofs:
+        """What they prove."""
+        layout = self.layout
+        return TableProofs(self.device, layout.inode_bytes, layout.inodes_per_group, layout.offset_of)
+
+
+def open_tables(path: bytes, number: tuple[int, int]) -> InodeTables | None:
+    """The tables of the ext4 on device `number` (major, minor) with the node `path`; None if they cannot be used."""
+    try:
+        device = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    layout = ext_layout(device) if os.fstat(device).st_rdev == os.makedev(*number) else None
+    if layout is None:
+        os.close(device)
+        return None
+    return InodeTables(device, layout)
+
 
 _PIECE_BYTES = 128 << 10  # as much as the kernel reads ahead for one inode
 _KEPT_MAX = 4096  # pieces that are remembered: 20 MB

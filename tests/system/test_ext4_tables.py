@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.system.child.inode_figures import InodeFigures
-from collectors.system.child.inodes import InodeTableLayout, InodeTables
+from collectors.system.child.ext4_tables import InodeFigures, InodeTableLayout, InodeTables
 from collectors.system.child.tally import UnitTally
 
 SIZE, PER_GROUP, TABLES = 256, 768, (4096, 1 << 20)  # a group is a piece and a half
