@@ -42,6 +42,7 @@ CAUSES: tuple[Cause, ...] = (
     btrfs_metadata.UNALLOCATED,
     btrfs_metadata.DATA,
     build_cache.CAUSE,
+    build_cache.CACHE_MOUNTS,
     containers_and_volumes.CONTAINERS,
     unused_images.DANGLING,
     unused_images.CAUSE,

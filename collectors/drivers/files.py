@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -167,3 +168,29 @@ def collect(paths: Iterable[Path], read: Callable[[Path], T]) -> Rows[T]:
             if path.exists():
                 broken.append(str(error))
     return Rows(tuple(good), tuple(broken))
+
+
+_AT_MOST_ENTRIES = 200_000  # a context with more than that is not looked through, and stays
+
+
+def last_touched_s(path: str) -> float | None:
+    """The latest modification in the tree, seconds since the epoch; None where it cannot be told."""
+    try:
+        return max(status.st_mtime for _, status in tree(path))
+    except OSError:
+        return None
+
+
+def tree(path: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything from `path` down, links not followed. OSError where something vanishes, or for too many entries."""
+    left, count = [path], 0
+    while left:
+        one = left.pop()
+        status = os.lstat(one)
+        yield one, status
+        count += 1
+        if count > _AT_MOST_ENTRIES:
+            raise OSError(f"more than {_AT_MOST_ENTRIES} entries")
+        if stat.S_ISDIR(status.st_mode):
+            with os.scandir(one) as entries:
+                left += [entry.path for entry in entries]

@@ -19,15 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors.drivers.containerd import METADATA
+from collectors.drivers.files import last_touched_s
+from collectors.drivers.leftovers import TEMPORARY
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import Host, docker_places
 from collectors.system.unlinked_files import OpenFileSearch
-
-WATCHED = r"(?:GetImageBlob|docker-builder|docker-import-|docker-export-)\d+"
-NAMES = re.compile(WATCHED)
-_AT_MOST_ENTRIES = 200_000  # a context with more than that is not looked through, and stays
 
 
 def without_opened(units: tuple[Unit, ...], search: Reading[OpenFileSearch]) -> tuple[Unit, ...]:
@@ -50,33 +48,10 @@ def _untouched(folder: Path, oldest_s: float) -> frozenset[str]:
     return frozenset(p for p in named if (touched := last_touched_s(p)) is not None and touched <= oldest_s)
 
 
-def last_touched_s(path: str) -> float | None:
-    """The latest modification in the tree, seconds since the epoch; None where it cannot be told."""
-    try:
-        return max(status.st_mtime for _, status in tree(path))
-    except OSError:
-        return None
-
-
-def tree(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything from `path` down, links not followed. OSError where something vanishes, or for too many entries."""
-    left, count = [path], 0
-    while left:
-        one = left.pop()
-        status = os.lstat(one)
-        yield one, status
-        count += 1
-        if count > _AT_MOST_ENTRIES:
-            raise OSError(f"more than {_AT_MOST_ENTRIES} entries")
-        if stat.S_ISDIR(status.st_mode):
-            with os.scandir(one) as entries:
-                left += [entry.path for entry in entries]
-
-
 def _named(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if NAMES.fullmatch(entry.name))
+            return sorted(entry.path for entry in entries if TEMPORARY.fullmatch(entry.name))
     except OSError:
         return []
 
@@ -165,12 +140,13 @@ _ROOTS = ("/var/lib/containerd", "/var/lib/rancher/k3s/agent/containerd", "/var/
 
 @dataclass(frozen=True, slots=True)
 class EngineProcess:
-    """A running dockerd, containerd or buildkitd, or what watches a container of Podman's. `root` "": not told."""
+    """A running dockerd, containerd, buildkitd or Podman, or what watches a container of Podman's. "": not told."""
 
     name: str
     pid: int
     root: str
     socket: str
+    tmp: str = ""  # the folder for temporary files that it was given
 
     @property
     def label(self) -> str:
@@ -218,8 +194,38 @@ def _conmon(pid: int, words: list[str], folder: Path) -> EngineProcess:
     return EngineProcess("conmon", pid, str(above[2]) if len(above) > 3 else "", "")
 
 
+def _podman(pid: int, words: list[str], folder: Path) -> EngineProcess:
+    """A service works on its root for long; any other command ends soon, and tells its temporary folder alone."""
+    lasts = "service" in words
+    socket = next((word for word in words if word.startswith("unix://")), "") if lasts else ""
+    tmp = next((word[7:] for word in _environment(folder) if word.startswith("TMPDIR=/")), "")
+    return EngineProcess("podman", pid, _option(words, "--root") if lasts else "", socket, tmp)
+
+
+def _environment(folder: Path) -> list[str]:
+    """Nothing of one that has ended and is not waited for yet."""
+    try:
+        return (folder / "environ").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return []
+
+
 # By the name of the process: those that say where their root is.
-_READ = {"dockerd": _dockerd, "containerd": _containerd, "buildkitd": _buildkitd, "conmon": _conmon}
+_READ = {"dockerd": _dockerd, "containerd": _containerd, "buildkitd": _buildkitd, "conmon": _conmon,
+         "podman": _podman, "buildah": _podman}  # fmt: skip
+
+
+_TOLD = re.compile(r'^\s*image_copy_tmp_dir\s*=\s*"(/[^"]+)"', re.MULTILINE)
+
+
+def temporary_folders(host: Host, engines: Iterable[EngineProcess]) -> tuple[str, ...]:
+    """Where Podman and Buildah keep temporary files: by custom, by their configuration, as running ones were told."""
+    try:
+        told = _TOLD.findall(host.here("/etc/containers/containers.conf").read_text("utf-8", "replace"))
+    except OSError:
+        told = []
+    every = ("/var/tmp", "/tmp", *told, *(engine.tmp for engine in engines if engine.tmp))
+    return tuple(dict.fromkeys(str(host.here(path)) for path in every))
 
 
 def _grpc(config: dict[str, object]) -> dict[str, object]:

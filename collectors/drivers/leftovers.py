@@ -12,6 +12,7 @@ configuration for one that rotates.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,14 @@ from collectors.drivers.listing import Entry, entries, entries_if_there, keys_an
 from collectors.model import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
 from collectors.system.deadline import Malformed
+
+# What an engine calls its downloads and contexts: Docker, then containers/image (the older ones without its first two
+# words) and the service of Podman.
+TEMPORARY = re.compile(
+    r"(?:GetImageBlob|docker-(?:builder|import-|export-|tar)|container_images_[a-z-]*|storage"
+    r"|libpod_builder|libpod-images-load\.tar|api(?:_load)?\.tar)\d+"
+)
+WATCHED = f"/({TEMPORARY.pattern})"  # their names, as a search of open files finds them
 
 _LOCAL_FOLDER = "local-logs"
 _CACHE_FILE = "container-cached.log"

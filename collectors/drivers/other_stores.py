@@ -16,7 +16,8 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
-from collectors.drivers.inner import EngineProcess, engine_processes, running_on
+from collectors.drivers.inner import EngineProcess, engine_processes, running_on, temporary_folders
+from collectors.drivers.podman import temporary_units
 from collectors.model import Owner, OwnerKind, UnitId
 from collectors.model.reading import Exact, Unavailable, Why, listed
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
@@ -44,9 +45,13 @@ _MOST = 20  # stores on one host; and seconds are short
 
 
 def with_others(
-    store: Store, root: str, host: Host, here: Callable[[str], bool], clock: Clock
+    store: Store, root: str, host: Host, here: Callable[[str], bool], clock: Clock, oldest_s: float
 ) -> tuple[Store, Unavailable | None]:
-    """`store` with what others keep where `here` says; as it was, and why, where that could not be read in time."""
+    """`store` with what lies outside its root and others keep, where `here` says.
+
+    As it was, and why, where that could not be read in time. A temporary file that nothing touched since `oldest_s`
+    (seconds since the epoch) is a leftover.
+    """
     units = store.units
     if isinstance(units, Unavailable):
         return store, None
@@ -54,13 +59,13 @@ def with_others(
     found = deadline.read(
         "docker_root.others",
         "other stores",
-        lambda: other_stores(root, own, host, here, clock),
+        lambda: (*other_stores(root, own, host, here, clock), _among_temporary(store, root, host, here, oldest_s)),
         timeout_s=clock.left(at_most=10.0),
     )
     if isinstance(found, Unavailable):
         return store, found
-    others, theirs, unread = found.value
-    known = {unit.id: unit for unit in (*units.value, *theirs)}
+    others, theirs, unread, mine = found.value
+    known = {unit.id: unit for unit in (*units.value, *theirs, *mine)}
     why = Unavailable(Why.NOT_PERMITTED, f"not to be opened: {', '.join(unread)}", found.origin) if unread else None
     return replace(store, others=others, units=Exact(tuple(known.values()), units.origin)), why
 
@@ -103,6 +108,17 @@ def _candidates(
     )
     real = {os.path.realpath(path) for path in (*_near(root, here), *named) if here(path)}
     return tuple(sorted(real - {root}, key=_outer_first))
+
+
+def _among_temporary(
+    store: Store, root: str, host: Host, here: Callable[[str], bool], oldest_s: float
+) -> tuple[Unit, ...]:
+    """What Podman has outside its root; other engines keep all in theirs."""
+    if _kind(root, store) != _PODMAN:
+        return ()
+    named = (*temporary_folders(host, engine_processes(host)), f"{root}/tmp")
+    real = dict.fromkeys(os.path.realpath(path) for path in named if here(path))
+    return tuple(temporary_units(Path(root), [Path(path) for path in real if here(path)], oldest_s))
 
 
 def _outer_first(path: str) -> tuple[int, str]:

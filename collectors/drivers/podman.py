@@ -12,12 +12,20 @@ from typing import Any
 
 from collectors.drivers import layered, leftovers
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
-from collectors.drivers.files import Rows, followed, mapping, read_json, sequence
+from collectors.drivers.files import (
+    Rows,
+    followed,
+    last_touched_s,
+    mapping,
+    names_if_there,
+    read_json,
+    sequence,
+)
 from collectors.drivers.graph import opened_s
 from collectors.drivers.layered import REMOVE_SUBVOLUMES
-from collectors.drivers.listing import NOBODY, Asker, Entry, Known, born_s, derived, needs, unit_at, value
+from collectors.drivers.listing import NOBODY, Asker, Entry, Known, born_s, derived, entry, needs, unit, unit_at, value
 from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind, dataclass
-from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, UnitKind
+from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit, UnitKind
 from collectors.system.deadline import Malformed
 
 _WORK = ("staging", "tempdirs")
@@ -107,6 +115,38 @@ class PodmanDriver(StorageDriver):
         return leftovers.podman_logs(self.containers(layout))
 
 
+_CACHE_MOUNTS = re.compile(r"buildah-cache(-\d+)?")
+
+
+def temporary_units(root: Path, folders: Iterable[Path], oldest_s: float) -> Iterator[Unit]:
+    """What the user whose store `root` is has among temporary files: cache mounts of builds, pulls that were ended.
+
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
+    """
+    user = root.stat().st_uid
+    for path in (folder / name for folder in folders for name in _names(folder)):
+        its = entry(path.parent, path.name, True)
+        if its is None or path.lstat().st_uid != user:
+            continue
+        if _CACHE_MOUNTS.fullmatch(path.name):
+            mine = frozenset({Owner(OwnerKind.BUILD, its.path)})
+            yield unit(its, UnitKind.CACHE_MOUNTS, name=its.path, owners=mine)
+            continue
+        touched = last_touched_s(its.path)
+        over = touched is not None and touched <= oldest_s
+        left = frozenset({Owner(OwnerKind.LEFTOVER, its.path)}) if over else NOBODY
+        yield unit(its, UnitKind.TEMPORARY, name=its.path, owners=left)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Those in a folder for temporary files that may be Podman's or Buildah's."""
+    try:
+        found = names_if_there(folder)
+    except OSError:  # another user's own
+        return iter(())
+    return (name for name in found if _CACHE_MOUNTS.fullmatch(name) or leftovers.TEMPORARY.fullmatch(name))
+
+
 PODMAN = (
     PodmanDriver("overlay", "overlay", stacks=True),
     PodmanDriver("vfs", "vfs/dir"),
@@ -123,17 +163,36 @@ def _owners(layout: Layout, ask: Asker) -> Parts:
         "containers.json", places["containers"], lambda: _holders(places["containers"], "containers")
     )
     rows = {layer.id: layer for layer in value(layers, ())}
+    known = _known(rows, value(images, ()), value(containers, ()))
     return Parts(
         images=derived(images, lambda found: tuple(_image(image, rows) for image in found)),
         layers=derived(layers, lambda found: tuple(_model(found))),
         container_layers=derived(containers, lambda found: tuple(_container(one, rows) for one in found if one.tops)),
         build_snapshots=derived(layers, lambda _: ()),  # Podman's build cache is made of images
-        known=needs(_known(rows, value(images, ()), value(containers, ())), layers, containers),
+        known=needs(known, layers, containers),
         names=frozenset(),
         writes=(),
         born_s=born_s(places["layers"]),  # the document itself is replaced at each change
-        units=tuple(unit for part in ("layers", "images") for unit in unit_at(places[part], UnitKind.LAYER_DATABASE)),
+        units=(
+            *(unit for part in ("layers", "images") for unit in unit_at(places[part], UnitKind.LAYER_DATABASE)),
+            *_archives(places["layers"], known),
+            *_manifests(places["images"], value(images, ())),
+        ),
     )
+
+
+def _archives(folder: Path, known: Mapping[str, Known]) -> Iterator[Unit]:
+    """How the files of an image's layer lay in the archive that it came in: goes with the layer."""
+    for layer, its in known.items():
+        if its.kind is UnitKind.IMAGE_LAYER and its.owners:
+            yield from unit_at(folder / f"{layer}.tar-split.gz", UnitKind.CONTENT, owners=its.owners)
+
+
+def _manifests(folder: Path, images: Iterable[_Holder]) -> Iterator[Unit]:
+    """The folder of an image's manifest and configuration."""
+    for image in images:
+        owner = frozenset({Owner(OwnerKind.IMAGE, f"sha256:{image.id}")})
+        yield from unit_at(folder / image.id, UnitKind.CONTENT, owners=owner)
 
 
 def _documents(folder: Path, stem: str) -> Iterator[dict[str, Any]]:

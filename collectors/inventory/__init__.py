@@ -13,7 +13,8 @@ from typing import Any
 
 from collectors import drivers
 from collectors import engine as engine_source
-from collectors.drivers.inner import WATCHED, containerd_address, inner_units
+from collectors.drivers.inner import containerd_address, inner_units
+from collectors.drivers.leftovers import WATCHED
 from collectors.drivers.other_stores import with_others
 from collectors.engine import Part
 from collectors.engine.locality import daemon_config
@@ -233,7 +234,8 @@ class _Assembly:
         def here(path: str) -> bool:
             return (mount := places.mount_of(path)) is not None and mount.device in devices
 
-        with_them, why_not = with_others(store, root, self.request.host, here, self.clock)
+        oldest_s = time.time() - self.request.grace_s
+        with_them, why_not = with_others(store, root, self.request.host, here, self.clock, oldest_s)
         if why_not is not None:
             self._report(filesystem.line("other engines' stores", why_not))
         return with_them

@@ -46,6 +46,7 @@ _FIXED = {
     UnitKind.CORE_DUMP: Category.CONTAINERS,
     UnitKind.LOG: Category.LOGS,
     UnitKind.VOLUME: Category.VOLUMES,
+    UnitKind.CACHE_MOUNTS: Category.BUILD_CACHE,
     UnitKind.SNAPSHOT: Category.SNAPSHOTS,
     UnitKind.DELETED: Category.DELETED_PENDING,
     UnitKind.UNLINKED: Category.DELETED_OPEN,

@@ -11,9 +11,9 @@ from collectors.model import ContainerId, Owner, OwnerKind, dataclass
 from collectors.model.engine import Container, EngineView, Volume
 from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
-from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, listed
 from collectors.model.snapshot import FilesystemStudy, Snapshot
-from collectors.model.store import LIES_INSIDE, Store, Unit
+from collectors.model.store import LIES_INSIDE, Store, Unit, UnitKind
 
 CLAIMED = "size as the engine reports it"  # the note of an item that nobody measured
 RUNNING = frozenset({"running", "paused", "restarting", "removing"})
@@ -52,9 +52,16 @@ def removable(snapshot: Snapshot) -> Mapping[OwnerKind, frozenset[Owner]]:
         stopped = (c.id for c in view.containers.value if c.id not in use.running)
         answer[OwnerKind.CONTAINER] = _owners(OwnerKind.CONTAINER, stopped)
         answer |= _unheld(view, use)
-    if isinstance(view.build_cache, Exact):
-        answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, (r.id for r in view.build_cache.value if not r.in_use))
+    mounts = _cache_mounts(snapshot)
+    if isinstance(view.build_cache, Exact) or mounts:
+        records = (record.id for record in listed(view.build_cache) if not record.in_use)
+        answer[OwnerKind.BUILD] = _owners(OwnerKind.BUILD, records) | mounts
     return {**answer, **_removable_of_containerd(snapshot)}
+
+
+def _cache_mounts(snapshot: Snapshot) -> frozenset[Owner]:
+    units = listed(snapshot.store.value.units) if isinstance(snapshot.store, Exact) else ()
+    return frozenset(owner for unit in units if unit.kind is UnitKind.CACHE_MOUNTS for owner in unit.owners)
 
 
 def _unheld(view: EngineView, use: Use) -> Mapping[OwnerKind, frozenset[Owner]]:

@@ -33,7 +33,7 @@ def units(desk: Desk) -> Iterable[Item]:
         if not _is_alone(unit, category):
             continue
         proof = proofs.get(unit.id)
-        free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING)
+        free = category in (Category.ORPHANS, Category.SNAPSHOTS, Category.DELETED_PENDING, Category.BUILD_CACHE)
         owner = next(iter(sorted(unit.owners)), Owner(OwnerKind.UNIT, unit.id))
         item = _unit_item(desk, unit, owner, category, free or owner.kind is OwnerKind.LEFTOVER)
         if proof is not None:
@@ -44,7 +44,7 @@ def units(desk: Desk) -> Iterable[Item]:
 def _is_alone(unit: Unit, category: Category) -> bool:
     if any(owner.kind in IN_GROUPS for owner in unit.owners):
         return False
-    return category in _ALONE or unit.kind in LIES_INSIDE
+    return category in _ALONE or unit.kind in (*LIES_INSIDE, UnitKind.CACHE_MOUNTS)
 
 
 def _unit_item(desk: Desk, unit: Unit, owner: Owner, category: Category, free: bool) -> Item:

@@ -20,6 +20,7 @@ class UnitKind(StrEnum):
     WRITABLE_LAYER = "writable layer"
     INIT_LAYER = "init layer"
     BUILD_SNAPSHOT = "build snapshot"  # BuildKit's, also local sources and cache mounts
+    CACHE_MOUNTS = "cache mounts of builds"  # of all builds together, in a folder outside the root (Podman, Buildah)
     BUILD_DATABASE = "build database"
     VOLUME = "volume"
     LOG = "container log"  # the log files of one container, rotated siblings included

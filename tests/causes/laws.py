@@ -48,6 +48,7 @@ NO_MESS = {
     "former-root": "a second engine, stopped: tests/machine/test_other_engines.py",
     "other-engine": "a second engine and a containerd: tests/machine/test_other_engines.py",
     "containerd-images": "a containerd without an engine: tests/machine/test_containerd_alone.py",
+    "cache-mounts": "a build of Podman's with a cache mount: tests/machine/test_reclaim_podman.py",
     "build-blobs": "blobs that no record names: tests/judgement/reports.py",
     "leased-content": "a pull that is given up: tests/judgement/reports.py",
     "project-quota": "a quota of xfs or ext4: tests/filesystems/test_quotas.py",

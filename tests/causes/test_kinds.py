@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.causes.other_stores import propose_unknown
+from collectors.ledger.unlisted import NOT_KNOWN
 from collectors.model import Owner, OwnerKind, SubvolumeId
 from collectors.model.btrfs import Subvolume
 from collectors.model.engine import Flavour
+from collectors.model.ledger import Category, Item
 from collectors.model.plan import Harm, Risk
-from collectors.model.reading import AtLeast, Between, Exact
+from collectors.model.reading import AtLeast, Between, Exact, charged
 from collectors.model.store import Orphanhood, UnitKind
 from tests.owners import owner
 from tests.planning.build import (
@@ -21,6 +24,7 @@ from tests.planning.build import (
     ago,
     btrfs,
     container,
+    exact,
     finding,
     ids,
     image,
@@ -473,3 +477,47 @@ def test_a_keep_label_with_another_value_keeps_nothing() -> None:
         last_used={Owner(OwnerKind.IMAGE, "sha256:x"): OLD},
     )
     assert ids(scene.plan()) == ["image:sha256:x"]
+
+
+def test_cache_mounts_of_podmans_builds_are_one_step_of_rebuildable_harm() -> None:
+    path = "/var/tmp/buildah-cache-0"
+    scene = Scene(
+        flavour=Flavour.PODMAN,
+        units=(unit(path, UnitKind.CACHE_MOUNTS, f"build:{path}"),),
+        releases=(release(9 * MIB, f"build:{path}"),),
+        findings=(finding("cache-mounts", f"build:{path}", count=9 * MIB),),
+    )
+    (made,) = scene.plan().every_step
+    assert (made.command, made.harm, made.automatic) == (f"rm -rf --one-file-system -- {path}", Harm.TIME, False)
+    assert charged(made.frees) == 9 * MIB
+
+
+@pytest.mark.parametrize(
+    ("category", "name", "command", "harm"),
+    [
+        (Category.IMAGES, "image:sha256:abcdef123456789", "podman image rm abcdef123456", Harm.TIME),
+        (Category.CONTAINERS, "container:fedcba987654321", "podman container rm --force fedcba987654", Harm.STATE),
+    ],
+)
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_what_podman_does_not_list_and_yet_removes_has_a_step_for_a_person(
+    category: Category, name: str, command: str, harm: Harm, flavour: Flavour
+) -> None:
+    scene = Scene(flavour=flavour, releases=(release(MIB, name),), findings=(finding("unknown-to-engine", count=MIB),))
+    context = scene.context()
+    context = replace(context, ledger=replace(context.ledger, items={category: (not_known(category, name),)}))
+    proposal = propose_unknown(context)
+    if flavour is Flavour.DOCKER:
+        assert (proposal.drafts, proposal.answered) == ((), True)
+        return
+    (draft,) = proposal.drafts
+    assert (draft.command, draft.harm, draft.automatic) == (command, harm, False)
+
+
+def not_known(category: Category, name: str) -> Item:
+    mine, nothing = owner(name), exact(MIB)
+    return Item(
+        id=mine.id, owner_id=mine, category=category, name="n", referenced=nothing, exclusive=nothing,
+        inodes=nothing, apparent=nothing, reclaimable=nothing, owner="", state=NOT_KNOWN, created_at=None,
+        last_used_at=None, proof=(), note="", inside=(),
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collectors import inventory
-from collectors.drivers.inner import WATCHED
+from collectors.drivers.leftovers import WATCHED
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble, roots
 from collectors.model.filesystem import Mount

@@ -52,7 +52,9 @@ def command(version: str, driver: str, place: Place, cgroup: str) -> tuple[str, 
     if version in _OF_USERS:
         return (*_inside("rootless", place), *_as_user(place), *_OF_USERS[version](place, driver))
     if version == "podman":
-        return (*_inside(version, place), "podman", *_podman_options(driver, place))
+        temporary = place.data_root.with_name("tmp")  # where a host has it: on the disk of its root
+        temporary.mkdir(exist_ok=True)
+        return (*_inside(version, place), "env", f"TMPDIR={temporary}", "podman", *_podman_options(driver, place))
     if driver == "containerd" and _major(version) < 24:
         raise NoSuchEngine(f"engine {version} has no containerd image store (24 and later have)")
     options = _dockerd_options(version, driver, place, cgroup)

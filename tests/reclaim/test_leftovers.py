@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from collectors.causes.engine_leftovers import remove as temporary
-from collectors.drivers.inner import WATCHED, inner_units, without_opened
+from collectors.drivers.inner import inner_units, without_opened
+from collectors.drivers.leftovers import WATCHED
 from collectors.model import UnitId
 from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
@@ -42,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 def remove(path: Path, folder: Path, *, planned_s: float | None = None) -> Act:
     planned = time.time() + 1 if planned_s is None else planned_s
-    return temporary.remove(path, folder, oldest_s=time.time() - HOUR_S, planned_s=planned)
+    return temporary.remove(path, (str(folder),), oldest_s=time.time() - HOUR_S, planned_s=planned)
 
 
 @pytest.mark.parametrize("name", ["GetImageBlob11", "docker-builder22"])

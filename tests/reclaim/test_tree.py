@@ -160,7 +160,7 @@ def test_a_temporary_folder_with_a_mount_in_it_is_left_alone(tmp_path: Path, out
     context = tmp_path / "docker/tmp/docker-builder1234"
     (context / "inner").mkdir(parents=True)
     with bound(outside, context / "inner"):
-        act = remove_temporary(context, context.parent, oldest_s=2**40, planned_s=2**40)
+        act = remove_temporary(context, (str(context.parent),), oldest_s=2**40, planned_s=2**40)
     assert not act.removed
     assert (outside / "precious").read_text() == "x"
 

@@ -34,6 +34,7 @@ from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged, total
 from collectors.model.settings import Rules
+from collectors.model.store import UnitKind
 
 ID = "build-cache"
 
@@ -41,7 +42,7 @@ ID = "build-cache"
 def detect(context: FindingContext) -> Iterable[Finding]:
     """All records together, as far as they are notable."""
     row = context.ledger.row(Category.BUILD_CACHE)
-    free = [i for i in context.items(Category.BUILD_CACHE) if i.state != "in use"]
+    free = [i for i in context.items(Category.BUILD_CACHE) if i.state not in ("in use", UnitKind.CACHE_MOUNTS.value)]
     if free and context.notable(charged(row.reclaimable)):
         claim = f"build cache in {count(len(free), 'record')} that no build is using"
         remedy = "docker builder prune, then set builder.gc in daemon.json so that it stays bounded"
@@ -158,6 +159,53 @@ def _in_use(count: int) -> str:
 LINE = "build cache that no build is using"
 REMOVER = "collectors.causes.build_cache.remove:Records"
 CAUSE = Cause(ID, Category.BUILD_CACHE, OwnerKind.BUILD, Harm.NONE, LINE, detect, propose, REMOVER)
+
+
+MOUNTS_ID = "cache-mounts"
+
+
+def detect_mounts(context: FindingContext) -> Iterable[Finding]:
+    """Those of Podman and Buildah: BuildKit's are records like others."""
+    items = context.in_state(Category.BUILD_CACHE, UnitKind.CACHE_MOUNTS.value)
+    amount = context.freed(owners(items))
+    if items and context.notable(charged(amount)):
+        claim = f"cache mounts of builds (RUN --mount=type=cache) in {', '.join(item.name for item in items)}"
+        remedy = "podman image prune --force --build-cache empties them, and removes dangling images too"
+        yield Finding(MOUNTS_ID, context.severity(amount), claim, amount, largest(items), remedy, owners(items), True)
+
+
+def propose_mounts(context: PlanContext) -> Proposal:
+    """One step for all: their names do not tell what is in them."""
+    units = sorted((unit for unit in context.units if unit.kind is UnitKind.CACHE_MOUNTS), key=lambda unit: unit.path)
+    draft = Draft(
+        id=MOUNTS_ID,
+        action="cache-mounts.remove",
+        title="Remove the cache mounts of builds",
+        command=base.remove_trees(*(unit.path for unit in units)),
+        targets=tuple(owner for unit in units for owner in sorted(unit.owners)),
+        rank=86,
+        within=(),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs=f"no build that runs: what it has mounted is seen in its own namespace alone; {base.NOTHING_MOUNTED}",
+        costs="the next builds start without them: package caches are downloaded again",
+        undo="none needed: the next build makes them again",
+        automatic=False,
+    )
+    return Proposal((draft,) if units else ())
+
+
+MOUNTS_LINE = "what builds of Podman or Buildah keep for one another, in a folder that no listing counts"
+CACHE_MOUNTS = Cause(
+    MOUNTS_ID,
+    Category.BUILD_CACHE,
+    OwnerKind.BUILD,
+    Harm.TIME,
+    MOUNTS_LINE,
+    detect_mounts,
+    propose_mounts,
+    no_step="they were gone when the plan was made",
+)
 
 
 CHURN_ID = "churn"

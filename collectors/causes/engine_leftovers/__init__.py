@@ -9,9 +9,10 @@ from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.finding_context import FindingContext, count, largest, owners
 from collectors.causes.plan_context import PlanContext
-from collectors.ledger.unlisted import LEASED
+from collectors.ledger.unlisted import LEASED, NOT_KNOWN
 from collectors.model import Owner, OwnerKind
-from collectors.model.ledger import Category
+from collectors.model.engine import Flavour
+from collectors.model.ledger import Category, Item
 from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged
 from collectors.model.snapshot import Snapshot
@@ -166,6 +167,41 @@ INTERRUPTED = Cause(
     INTERRUPTED_REMOVER,
     no_step="none of them is proved to be left behind: something may still write them",
 )
+
+
+def unlisted_by_podman(context: PlanContext) -> tuple[Draft, ...]:
+    """Images that a pull or load did not finish, and containers in which builds worked: Podman removes them by name."""
+    if context.tool != Flavour.PODMAN:
+        return ()
+    found = (item for its in _UNLISTED for item in context.ledger.items.get(its, ()))
+    return tuple(_draft_unlisted(context, item) for item in found if item.state == NOT_KNOWN)
+
+
+# What they are called; the words of the command; which harm.
+_UNLISTED: Mapping[Category, tuple[str, tuple[str, ...], Harm]] = {
+    Category.IMAGES: ("image that was not finished", ("image", "rm"), Harm.TIME),
+    Category.CONTAINERS: ("working container of a build", ("container", "rm", "--force"), Harm.STATE),
+}
+
+
+def _draft_unlisted(context: PlanContext, item: Item) -> Draft:
+    what, words, harm = _UNLISTED[item.category]
+    log = (Owner(OwnerKind.LOG, item.id),) if item.category is Category.CONTAINERS else ()
+    return Draft(
+        id=item.owner_id.text(),
+        action="unlisted.remove",
+        title=f"Remove the {what}, {item.name}",
+        command=base.ask_engine(context, *words, item.id.removeprefix("sha256:")[:12]),
+        targets=(item.owner_id, *log),
+        rank=125,
+        within=(item.id,),
+        harm=harm,
+        risk=Risk.DESTRUCTIVE,
+        needs="no pull, load or build that is still going on, and nobody who works with buildah",
+        costs="none, unless it goes on after all: it then has to start over",
+        undo="none needed: the pull, load or build makes it again",
+        automatic=False,
+    )
 
 
 LEASED_ID = "leased-content"

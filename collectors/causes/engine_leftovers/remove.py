@@ -15,7 +15,9 @@ import stat
 import time
 from pathlib import Path
 
-from collectors.drivers.inner import NAMES, tree
+from collectors.drivers.files import tree
+from collectors.drivers.inner import engine_processes, temporary_folders
+from collectors.drivers.leftovers import TEMPORARY
 from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -31,8 +33,17 @@ _UNTOLD = "whether a process has it open cannot be told"
 class Temporary(Remover):
     """Forgotten downloads and build contexts; the engine may run."""
 
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
+        self._folders: tuple[str, ...] = ()
+
     def before(self, step: Step) -> str:
-        return "" if self._tools.context.docker_root else "the Docker root is not known"
+        context = self._tools.context
+        if context.docker_root is None:
+            return "the Docker root is not known"
+        beside = temporary_folders(context.host, engine_processes(context.host))
+        self._folders = (f"{context.docker_root}/tmp", *map(os.path.realpath, beside))
+        return ""
 
     def act(self, step: Step, target: Owner) -> Act:
         context, path = self._tools.context, target.id
@@ -40,15 +51,15 @@ class Temporary(Remover):
             return skipped(reason)
         return remove(
             Path(path),
-            Path(context.docker_root or "", "tmp"),
+            self._folders,
             oldest_s=time.time() - context.grace_s,
             planned_s=context.planned_at.timestamp(),
         )
 
 
-def remove(path: Path, folder: Path, *, oldest_s: float, planned_s: float) -> Act:
-    """One entry of `folder`. Untouched since `oldest_s`, unchanged since `planned_s` (seconds since the epoch)."""
-    if path.parent != folder or not NAMES.fullmatch(path.name):
+def remove(path: Path, folders: tuple[str, ...], *, oldest_s: float, planned_s: float) -> Act:
+    """One entry of `folders`. Untouched since `oldest_s`, unchanged since `planned_s` (seconds since the epoch)."""
+    if str(path.parent) not in folders or not TEMPORARY.fullmatch(path.name):
         return skipped("it is not a temporary file of the engine's")
     if not os.path.lexists(path):
         return GONE

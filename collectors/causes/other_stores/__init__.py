@@ -13,7 +13,13 @@ from collections.abc import Iterable, Mapping
 from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal
 from collectors.causes.containers_and_volumes import ENDED
-from collectors.causes.engine_leftovers import ENGINE_STOPPED, detect_leftovers, leftover_targets, leftovers
+from collectors.causes.engine_leftovers import (
+    ENGINE_STOPPED,
+    detect_leftovers,
+    leftover_targets,
+    leftovers,
+    unlisted_by_podman,
+)
 from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
 from collectors.ledger.unlisted import ANOTHER_CLIENTS, NOT_KNOWN
@@ -110,14 +116,7 @@ def _inner_engines(context: FindingContext) -> bool:
 NESTED_LINE = "a whole Docker root inside a container or volume"
 NESTED_NO_STEP = "only the engine inside knows what of it is in use"
 NESTED = Cause(
-    NESTED_ID,
-    None,
-    None,
-    None,
-    NESTED_LINE,
-    detect_nested,
-    inside=UnitKind.NESTED_ROOT,
-    no_step=NESTED_NO_STEP,
+    NESTED_ID, None, None, None, NESTED_LINE, detect_nested, inside=UnitKind.NESTED_ROOT, no_step=NESTED_NO_STEP
 )
 
 
@@ -220,6 +219,10 @@ ENGINE = Cause(
 
 
 UNKNOWN_ID = "unknown-to-engine"
+_UNDECIDED = (
+    "What is on disk and the engine does not know: no step, because nobody can tell from here whether it is needed; "
+    "a person decides."
+)
 
 # What a thing of a category is called, and what a person can do about it.
 _THINGS: Mapping[Category, tuple[str, str]] = {
@@ -240,16 +243,18 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
         "no engine makes a thing of this name under its root: move it to another disk, or remove it",
     ),
 }
-_EXTERNAL = (
-    "of a build that runs, or was ended: podman ps --external shows it, podman rm --storage --force NAME removes it"
-)
+_OF_PODMAN = {
+    Category.CONTAINERS: "of a build that runs, or was ended: podman ps --external shows it, "
+    "podman rm --storage --force NAME removes it",
+    Category.IMAGES: "of a pull or load that was ended: podman image rm ID; until then podman images may fail",
+}
 _IMAGELESS = "no image that the engine lists has this layer: pull or load what it was of again, then remove that"
 _NOBODYS = "no container stands behind it: who made it knows its name, ctr --namespace moby snapshots ls shows it"
 
 
 def detect_unknown(context: FindingContext) -> Iterable[Finding]:
     """All of them together, as far as they are notable; the remedy is that of the largest."""
-    found = [item for category in _THINGS for item in _of_nobody(context, category)]
+    found = [item for category in _THINGS for item in _of_nobody(context, category) if charged(item.referenced)]
     found.sort(key=lambda item: -charged(item.referenced))
     amount = context.sum(item.referenced for item in found)
     if not found or not context.notable(charged(amount)):
@@ -276,20 +281,17 @@ def _remedy_of(context: FindingContext, item: Item) -> str:
         return _IMAGELESS
     if item.owner_id.kind is OwnerKind.UNIT and item.category is Category.CONTAINERS:
         return _NOBODYS
-    podman = context.tool == Flavour.PODMAN
-    return _EXTERNAL if podman and item.category is Category.CONTAINERS else _THINGS[item.category][1]
+    theirs = _OF_PODMAN if context.tool == Flavour.PODMAN else {}
+    return theirs.get(item.category) or _THINGS[item.category][1]
 
 
 def propose_unknown(context: PlanContext) -> Proposal:
-    """Nothing: the sentence says who can."""
+    """What Podman removes though it does not list it; of all else nothing: the sentence says who can."""
     if context.found(UNKNOWN_ID) is None:
         return Proposal()
-    why = (
-        "What is on disk and the engine does not know: no step, because nobody can tell from here whether it is "
-        "needed; a person decides."
-    )
-    return Proposal((), (why,), answered=True)
+    drafts = unlisted_by_podman(context)
+    return Proposal(drafts) if drafts else Proposal((), (_UNDECIDED,), answered=True)
 
 
 UNKNOWN_LINE = "containers, images, volumes and files on disk that the engine does not know"
-UNKNOWN = Cause(UNKNOWN_ID, None, None, None, UNKNOWN_LINE, detect_unknown, propose_unknown)
+UNKNOWN = Cause(UNKNOWN_ID, None, OwnerKind.IMAGE, Harm.TIME, UNKNOWN_LINE, detect_unknown, propose_unknown)

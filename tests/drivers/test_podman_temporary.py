@@ -1,0 +1,143 @@
+"""What Podman and Buildah keep outside the root: cache mounts of builds, and what was ended half way."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from collectors import drivers
+from collectors.drivers.inner import engine_processes, temporary_folders
+from collectors.drivers.leftovers import TEMPORARY
+from collectors.drivers.other_stores import with_others
+from collectors.model import Owner, OwnerKind
+from collectors.model.reading import Exact, listed
+from collectors.model.store import Store, Unit, UnitKind
+from collectors.system.deadline import Clock, Host
+from tests.drivers.docker_root_trees import write
+from tests.drivers.test_other_stores import a_host, a_process, a_root
+
+HOUR_S = 3600.0
+
+
+def a_storage(root: Path) -> Path:
+    """The least that is taken for a store of Podman's."""
+    for part in ("layers", "images", "containers"):
+        write(root / f"overlay-{part}" / f"{part}.json", "[]")
+    (root / "overlay").mkdir()
+    return root
+
+
+def of(root: Path, host: Host, *, away: str = "") -> dict[str, Unit]:
+    """The units outside the root, by path; `away`: a folder on a filesystem that is not studied."""
+    store = drivers.store(root, host, driver_hint=None, deadline_s=20.0)
+    assert isinstance(store, Exact)
+
+    def here(path: str) -> bool:
+        return not away or not f"{path}/".startswith(f"{away}/")
+
+    found, why_not = with_others(store.value, str(root), host, here, Clock(20.0), time.time() - HOUR_S)
+    assert why_not is None
+    return {unit.path: unit for unit in listed(found.units) if not unit.path.startswith(f"{root}/overlay")}
+
+
+def test_cache_mounts_are_build_cache_and_downloads_are_leftovers_once_they_are_old(tmp_path: Path) -> None:
+    root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
+    folder = tmp_path / "host/var/tmp"
+    cache, old, young = (folder / name for name in ("buildah-cache-0", "container_images_storage17", "api.tar4"))
+    write(cache / "d23ea00874c48053/go", "x")
+    write(old / "1", "x")
+    write(young, "x")
+    write(folder / "somebody-elses/storage17x", "x")
+    for path in (old / "1", old):
+        os.utime(path, (0, time.time() - 2 * HOUR_S))
+    found = of(root, host)
+    assert {path: unit.kind for path, unit in found.items()} == {
+        str(cache): UnitKind.CACHE_MOUNTS,
+        str(old): UnitKind.TEMPORARY,
+        str(young): UnitKind.TEMPORARY,
+    }
+    assert found[str(cache)].owners == {Owner(OwnerKind.BUILD, str(cache))}
+    assert found[str(old)].owners == {Owner(OwnerKind.LEFTOVER, str(old))}
+    assert found[str(young)].owners == frozenset()
+
+
+def test_those_in_the_roots_own_folder_and_where_running_ones_were_told_are_found_too(tmp_path: Path) -> None:
+    root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
+    told, configured = tmp_path / "host/told", tmp_path / "host/configured"
+    places = [folder / "buildah-cache-0" for folder in (root / "tmp", told, configured)]
+    for place in places:
+        write(place / "a/b", "x")
+    a_process(host.proc, 7, "podman", "build", ".")
+    write(host.proc / "7/environ", "HOME=/root\0TMPDIR=/told\0")
+    a_process(host.proc, 8, "buildah", "bud")  # has ended and is not waited for: nobody reads its environment
+    write(host.here("/etc/containers/containers.conf"), '[engine]\n  image_copy_tmp_dir = "/configured"\n')
+    assert set(of(root, host)) >= {str(place) for place in places}
+
+
+def test_what_is_on_another_filesystem_or_another_users_is_not(tmp_path: Path) -> None:
+    root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
+    away = tmp_path / "host/var/tmp/buildah-cache-0"
+    theirs = tmp_path / "host/tmp/buildah-cache-1000"
+    write(away / "a/b", "x")
+    write(theirs / "a/b", "x")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    os.chown(theirs, 1000, 1000)
+    assert of(root, host, away=str(away.parent)) == {}
+
+
+def test_dockers_store_has_nothing_there(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    write(tmp_path / "host/var/tmp/buildah-cache-0/a/b", "x")
+    assert not {path for path in of(tmp_path / "docker", a_host(tmp_path)) if "buildah" in path}
+
+
+def test_only_a_service_stands_for_a_store(tmp_path: Path) -> None:
+    host = a_host(tmp_path)
+    a_process(host.proc, 7, "podman", "--root", "/r", "system", "service", "-t", "0", "unix:///run/p.sock")
+    a_process(host.proc, 8, "podman", "--root", "/r", "build", ".")
+    write(host.proc / "8/environ", "TMPDIR=/t\0")
+    engines = {engine.pid: engine for engine in engine_processes(host)}
+    assert [(engines[pid].root, engines[pid].socket) for pid in (7, 8)] == [("/r", "unix:///run/p.sock"), ("", "")]
+    assert temporary_folders(host, engines.values())[-1] == str(host.here("/t"))
+
+
+@pytest.mark.parametrize(
+    ("name", "its"),
+    [
+        ("container_images_storage3683159321", True),
+        ("container_images_docker-tar12", True),
+        ("container_images_7", True),
+        ("storage845132", True),
+        ("libpod_builder99", True),
+        ("api_load.tar1929830805", True),
+        ("GetImageBlob11", True),
+        ("storage", False),
+        ("my-storage1", False),
+        ("buildah1173897146", False),
+    ],
+)
+def test_the_names_of_temporary_files(name: str, its: bool) -> None:
+    """A build's own folder is none of them: what is mounted in it is seen in the namespace of the build alone."""
+    assert (TEMPORARY.fullmatch(name) is not None) is its
+
+
+def test_what_lies_apart_from_an_image_goes_with_it(tmp_path: Path) -> None:
+    root, layer, image = a_storage(tmp_path / "storage"), "ab" * 32, "cd" * 32
+    row = f'[{{"id": "{layer}", "diff-digest": "sha256:{layer}", "diff-size": 1}}]'
+    write(root / "overlay-layers/layers.json", row)
+    write(root / "overlay-images/images.json", f'[{{"id": "{image}", "layer": "{layer}"}}]')
+    apart = (root / f"overlay-layers/{layer}.tar-split.gz", root / "overlay-images" / image)
+    write(apart[0], "x")
+    write(apart[1] / "manifest", "x")
+    store = drivers.store(root, a_host(tmp_path), driver_hint=None, deadline_s=20.0)
+    assert isinstance(store, Exact)
+    assert owners_at(store.value, apart) == [{Owner(OwnerKind.IMAGE, f"sha256:{image}")}] * 2
+
+
+def owners_at(store: Store, paths: tuple[Path, ...]) -> list[set[Owner]]:
+    units = {unit.path: unit for unit in listed(store.units)}
+    return [set(units[str(path)].owners) for path in paths]
