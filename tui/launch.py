@@ -22,11 +22,11 @@ from tui import give_back
 from tui.app import UllageApp
 from tui.drawing.terminal import Charset, SecondScreenDriver, charset_of
 from tui.export import choices_of, default_theme, keep_choices, kept_choices
-from tui.feed import Feed, ReplayError, ReplayFeed, of_folder, of_recording
+from tui.feed import Feed, ReplayError, ReplayFeed, first_hint, of_folder, of_recording
 from tui.feed.live import LiveFeed, OnReport
 from tui.serve import in_browser, leave_with_server, moment_of
 from tui.view_models.categories import Units
-from tui.view_models.history import RunSummary, first_hint, runs_of_journal
+from tui.view_models.history import RunSummary, runs_of_journal
 
 if TYPE_CHECKING:
     from collectors.model import Owner
@@ -140,14 +140,11 @@ def run(
         give_back()
     if choices is not None:
         keep_choices(choices, choices_of(app.begun, app.state, kept, units_were_told=si))
-    if status is not None:
-        return status
-    return _DEFECT if app.return_code else 0
+    return status if status is not None else _DEFECT if app.return_code else 0
 
 
-_PAST = timedelta(days=35)
-_SAMPLES = 1200
-_JOURNAL_EVERY_S = 600.0
+_NEAR, _PAST = timedelta(days=3), timedelta(days=35)
+_SAMPLES, _JOURNAL_EVERY_S = 1200, 600.0
 
 
 class HostSource:
@@ -225,6 +222,11 @@ class HostSource:
         if self._live is not None:
             self._live.run(on_figures)
 
+    def look_at(self, mount: str) -> None:
+        """Watch this filesystem from now on."""
+        if self._live is not None:
+            self._live.look_at(mount)
+
     def journal_runs(self) -> Sequence[RunSummary]:
         """The runs of the journal, oldest first: the last days whole, the weeks before in samples."""
         from collectors.journal.reading import read, sample
@@ -233,8 +235,7 @@ class HostSource:
         if folder is None:
             return ()
         now = datetime.now(UTC)
-        near = read(folder, since=now - timedelta(days=3), now=now)
-        far = sample(folder, since=now - _PAST, count=_SAMPLES, now=now)
+        near, far = read(folder, since=now - _NEAR, now=now), sample(folder, since=now - _PAST, count=_SAMPLES, now=now)
         first = near.records[0].at if near.records else now
         older = tuple(record for record in far.records if record.at < first)
         return runs_of_journal(replace(near, records=(*older, *near.records)))
@@ -248,22 +249,21 @@ class HostSource:
         """What it would be on this filesystem if these things went, by the last scan; None before the first."""
         from collectors.pipeline import what_if
 
-        run = self._last
+        run, known = self._last, self._what_if
         if run is None or not run.judged.accounts:
             return None
-        if self._what_if is None or self._what_if[0] is not run or self._what_if[1] != mount:
-            self._what_if = (run, mount, what_if(run, mount))
-        return self._what_if[2](marked)
+        if known is None or known[0] is not run or known[1] != mount:
+            known = self._what_if = (run, mount, what_if(run, mount))
+        return known[2](marked)
 
     def lift_age(self, lifted: bool) -> Report | None:
         """The last scan with or without the minimum ages of the keep rules; None before the first."""
         from collectors.pipeline import judged_again
 
         self._age_lifted = lifted
-        if self._last is None:
-            return None
-        self._last = judged_again(self._last, self._options().settings)
-        return self._last.report
+        if self._last is not None:
+            self._last = judged_again(self._last, self._options().settings)
+        return self._last.report if self._last is not None else None
 
     def apply(
         self, plan: Plan, chosen: frozenset[str], on_event: Callable[[Event], None], cancelled: Callable[[], bool]

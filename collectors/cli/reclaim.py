@@ -53,8 +53,7 @@ def aim(report: Report, mount: str | None) -> Report | None:
     plan = report.plan_at(os.path.normpath(mount))
     if plan is not None:
         return report.aimed_at(plan)
-    there = (report.ledger, *report.other_ledgers)
-    mounts = ", ".join(formatting.safe(one.filesystem.mount.mountpoint) for one in there if one is not None)
+    mounts = ", ".join(formatting.safe(one.filesystem.mount.mountpoint) for one in report.ledgers)
     complain(
         f"--mount: nothing of the engine's is known to lie on {formatting.safe(mount)}; there is {mounts or 'none'}"
     )

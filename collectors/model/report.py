@@ -90,8 +90,10 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """One second. `bytes_per_s` None: too few looks yet; below 0 it empties. `writers` fastest first."""
+    """One second of the filesystem at `mount`. `bytes_per_s` None: too few looks yet; below 0 it empties. `writers`
+    fastest first."""
 
+    mount: str
     at: datetime
     space: FsSpace
     bytes_per_s: int | None
@@ -128,6 +130,9 @@ class Report:
     bills: tuple[Bill, ...]  # by project, stack and repository, and by what else was asked for
     other_trends: tuple[TrendView, ...] = ()  # one a ledger of `other_ledgers`, in their order; () in older recordings
     other_plans: tuple[Plan, ...] = ()  # of each filesystem that `plan` is not for; () in older recordings
+    other_identities: tuple[
+        str | None, ...
+    ] = ()  # of `other_ledgers`, as `filesystem_identity`; () in older recordings
     verdict_otherwise: str = ""  # `verdict` in SI where the settings say IEC, and the other way; "" in older recordings
 
     def verdict_in(self, *, si: bool) -> str:
@@ -138,6 +143,17 @@ class Report:
     def filesystem_identity(self) -> str | None:
         """What tells the ledger's filesystem from others for good: its UUID, else device and mount point."""
         return None if self.ledger is None else identity_of(self.ledger.filesystem, self.filesystem_facts)
+
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """Of every filesystem that was found, the Docker root's first."""
+        return tuple(one for one in (self.ledger, *self.other_ledgers) if one is not None)
+
+    @property
+    def identities(self) -> tuple[str | None, ...]:
+        """What tells each filesystem from others, the Docker root's first; None where that is not known."""
+        unknown = (None,) * (len(self.other_ledgers) - len(self.other_identities))
+        return (self.filesystem_identity, *self.other_identities, *unknown)
 
     @property
     def judged_ledger(self) -> Ledger | None:

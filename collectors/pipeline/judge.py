@@ -224,6 +224,7 @@ def report(
         settings=settings,
         bills=bills,
         other_trends=judged.trends[1:],
+        other_identities=tuple(study.identity for study in snapshot.studies[1:]),
         other_plans=tuple(plan for plan in judged.plans if plan is not judged.plan),
         verdict_otherwise=told[1],
     )

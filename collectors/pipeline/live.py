@@ -21,12 +21,13 @@ from collectors.engine.endpoint import Endpoint
 from collectors.forecast.rates import PERIOD_S, FillRate, WriteRates
 from collectors.model import dataclass
 from collectors.model.filesystem import FsSpace
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable
 from collectors.model.report import LiveFigures
-from collectors.model.snapshot import Snapshot
+from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.system.deadline import Declined, Malformed
 from collectors.system.killable import HELPER, Asking, check
 from collectors.system.mount_table import decode
+from collectors.system.mount_table import space as room
 
 _SHARE = 0.012  # of one processor, for scans that nobody asked for
 _SAVED_SCANS = 4
@@ -37,23 +38,36 @@ _ANSWER_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LiveTargets:
-    """What a scan found to look at: a path on the filesystem, the log files and names of containers."""
+    """What a scan found to look at: a path on the filesystem at `mount`, the log files and names of containers.
 
+    `alone`: the engine's data lies on no other filesystem, so what a container writes is written to this one.
+    """
+
+    mount: str
     path: str
     proc: str
     logs: Mapping[str, tuple[str, ...]]  # container id → its log files
     names: Mapping[str, str]  # container id → name
+    alone: bool
 
 
-def targets(snapshot: Snapshot, proc: Path) -> LiveTargets | None:
-    """What to watch after this scan; None where no filesystem was found."""
+def targets(snapshot: Snapshot, proc: Path, mount: str) -> LiveTargets | None:
+    """What to watch of the filesystem that is mounted there, of the Docker root's where none is; None: none at all."""
     if not snapshot.studies:
         return None
-    store, listed = snapshot.store, snapshot.engine.containers
-    logs = snapshot.logs.value if isinstance(snapshot.logs, Exact) else ()
+    study, listed = study_at(snapshot, mount), snapshot.engine.containers
     names: dict[str, str] = {one.id: one.name for one in listed.value} if isinstance(listed, Exact) else {}
-    path = store.value.root if isinstance(store, Exact) else snapshot.studies[0].filesystem.mount.mountpoint
-    return LiveTargets(path, str(proc), {log.container_id: log.paths for log in logs}, names)
+    here = study.filesystem.mount.mountpoint
+    of_root, alone = study is snapshot.studies[0], len(snapshot.studies) == 1
+    path = snapshot.store.value.root if of_root and isinstance(snapshot.store, Exact) else here
+    logs = snapshot.logs.value if of_root and isinstance(snapshot.logs, Exact) else ()
+    return LiveTargets(here, path, str(proc), {log.container_id: log.paths for log in logs}, names, alone)
+
+
+def study_at(snapshot: Snapshot, mount: str) -> FilesystemStudy:
+    """That of the filesystem which is mounted there, else the Docker root's."""
+    here = (study for study in snapshot.studies if study.filesystem.mount.mountpoint == mount)
+    return next(here, snapshot.studies[0])
 
 
 class RescanPace:
@@ -78,13 +92,17 @@ class RescanPace:
         self._saved_s = _SAVED_SCANS * cost_s if first else self._saved_s - cost_s
         self._used = self._last = used_bytes
 
+    def aim(self, used_bytes: int) -> None:
+        """Another filesystem is looked at: what was used of it at the last scan."""
+        self._used = self._last = used_bytes
+
     def due(self, at_s: float, space: FsSpace, *, told: bool) -> bool:
         """Is it time? `told`: the engine says that something happened. A fall goes before growth that goes on."""
         self._save(at_s)
         if self._used is None:
             return False
         before, self._last = self._last, space.used_bytes
-        least = max(_LEAST_MOVED_BYTES, space.total_bytes // 2000)
+        least = _least_moved(space)
         moved = space.used_bytes - self._used
         settled = before is not None and abs(space.used_bytes - before) < least
         if moved <= -least and settled:
@@ -98,6 +116,11 @@ class RescanPace:
             most = _SAVED_SCANS * self._cost_s
             self._saved_s = min(most, self._saved_s + _SHARE * (at_s - self._at_s))
         self._at_s = at_s
+
+
+def _least_moved(space: FsSpace) -> int:
+    """What used has to move by for a scan, in bytes."""
+    return max(_LEAST_MOVED_BYTES, space.total_bytes // 2000)
 
 
 class LiveWatch:
@@ -116,7 +139,7 @@ class LiveWatch:
             "path": os.fsencode(what.path),
             "proc": os.fsencode(what.proc),
             "logs": {name: [os.fsencode(path) for path in paths] for name, paths in what.logs.items()},
-            "known": [name.encode() for name in what.names],
+            "known": [name.encode() for name in what.names] if what.alone else [],
             "period_s": PERIOD_S,
         }
         rates, fill = WriteRates(what.names), FillRate()
@@ -128,7 +151,7 @@ class LiveWatch:
                     if self.stopped or frame == ("ended",):
                         return
                     check(frame)
-                    figures = _figures(frame, rates, fill)
+                    figures = _figures(what.mount, frame, rates, fill)
                     if figures is not None:
                         on_figures(figures)
         except (OSError, Declined, Malformed):
@@ -141,14 +164,14 @@ class LiveWatch:
             self._asking.kill()
 
 
-def _figures(frame: tuple[Any, ...], rates: WriteRates, fill: FillRate) -> LiveFigures | None:
+def _figures(mount: str, frame: tuple[Any, ...], rates: WriteRates, fill: FillRate) -> LiveFigures | None:
     match frame:
         case ("tick", float(at_s), tuple(answer), dict(logs), rows, list(grown)):
             space = decode(("statvfs", *answer))
             rates.look(at_s, logs, rows, grown)
             writers = rates.writers()
             moves = fill.look(at_s, space.used_bytes, written=bool(writers))
-            return LiveFigures(datetime.now(UTC), space, moves, writers)
+            return LiveFigures(mount, datetime.now(UTC), space, moves, writers)
     return None
 
 
@@ -158,7 +181,10 @@ def spent_s() -> float:
 
 
 class LiveMachine:
-    """What goes on between scans, and whether a new one is due. `run` in one thread, `scanned` from any other."""
+    """What goes on between scans, and whether a new one is due. `run` in one thread, the others from any.
+
+    Of several filesystems the one that is looked at is asked each second, the others now and then.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -166,22 +192,40 @@ class LiveMachine:
         self._lock = threading.Lock()
         self._watch: LiveWatch | None = None
         self._targets: LiveTargets | None = None
+        self._seen: tuple[Snapshot, Path] | None = None  # the last scan, and where processes are listed
+        self._mount = ""
         self._changed = threading.Event()
         self._asked_at = datetime.now(UTC)
 
     def scanned(self, snapshot: Snapshot, proc: Path, cost_s: float) -> None:
         """A scan ended that took `cost_s` of a processor: look at what it found from now on."""
-        found = targets(snapshot, proc)
-        space = snapshot.studies[0].filesystem.space if snapshot.studies else None
         with self._lock:
+            self._seen = snapshot, proc
+            space = study_at(snapshot, self._mount).filesystem.space if snapshot.studies else None
             if isinstance(space, Exact):
                 self._pace.scanned(time.monotonic(), cost_s, space.value.used_bytes)
             self._changed.clear()
             self._asked_at = snapshot.began_at
-            if found is not None and found != self._targets:
-                self._targets = found
-                if self._watch is not None:
-                    self._watch.stop()
+            self._aim(snapshot, proc)
+
+    def look_at(self, mount: str) -> None:
+        """Look at this filesystem from now on."""
+        with self._lock:
+            if mount == self._mount or self._seen is None:
+                return
+            self._mount = mount
+            snapshot, proc = self._seen
+            space = study_at(snapshot, mount).filesystem.space if snapshot.studies else None
+            if isinstance(space, Exact):
+                self._pace.aim(space.value.used_bytes)
+            self._aim(snapshot, proc)
+
+    def _aim(self, snapshot: Snapshot, proc: Path) -> None:
+        found = targets(snapshot, proc, self._mount)
+        if found is not None and found != self._targets:
+            self._targets = found
+            if self._watch is not None:
+                self._watch.stop()
 
     def run(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """Give figures every second, and whether to scan again; for ever, or not at all where nothing can be seen."""
@@ -208,5 +252,20 @@ class LiveMachine:
             since = self._asked_at
             with Past(self._endpoint, deadline_s=_ANSWER_S) as past:
                 answer = past.changed(since=since)
-            if isinstance(answer, Exact) and answer.value:
+            if (isinstance(answer, Exact) and answer.value) or self.others_moved():
                 self._changed.set()
+
+    def others_moved(self) -> bool:
+        """Is one of the other filesystems fuller or emptier than the scan found it?"""
+        with self._lock:
+            seen, looked_at = self._seen, self._targets
+        studies = seen[0].studies if seen is not None and looked_at is not None else ()
+        return any(_moved(one) for one in studies if looked_at and one.filesystem.mount.mountpoint != looked_at.mount)
+
+
+def _moved(study: FilesystemStudy) -> bool:
+    before = study.filesystem.space
+    now = room(Path(study.filesystem.mount.mountpoint), timeout_s=_ANSWER_S)
+    if isinstance(before, Unavailable) or isinstance(now, Unavailable):
+        return False
+    return abs(now.value.used_bytes - before.value.used_bytes) >= _least_moved(before.value)

@@ -249,8 +249,7 @@ def _before_and_after(outcome: ReclaimOutcome) -> str:
 
 def _names(planned: Report) -> Mapping[Owner, str]:
     """What people call each thing of the ledgers."""
-    ledgers = (one for one in (planned.ledger, *planned.other_ledgers) if one is not None)
-    items = (item for ledger in ledgers for listed in ledger.items.values() for item in listed)
+    items = (item for ledger in planned.ledgers for listed in ledger.items.values() for item in listed)
     return {item.owner_id: called(item.owner_id, item.name) for item in items}
 
 

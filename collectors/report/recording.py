@@ -102,8 +102,8 @@ def _report(loaded: object) -> report.Report:
         raise Unreadable("a recording of something else")
     if not conforms(loaded, report.Report):
         raise Unreadable("a recording whose values are not of their kinds")
-    for one in (loaded.ledger, *loaded.other_ledgers):
-        if one is not None and {row.category for row in one.rows} != set(ledger.Category):
+    for one in loaded.ledgers:
+        if {row.category for row in one.rows} != set(ledger.Category):
             raise Unreadable("a ledger without a row for each category")
     return loaded
 
@@ -197,9 +197,8 @@ def _names(report: Report) -> Iterator[tuple[str, str]]:
         yield "engine", report.engine.value.address
     if isinstance(report.docker_root, Exact):
         yield "root", report.docker_root.value
-    for one in (report.ledger, *report.other_ledgers):
-        if one is not None:
-            yield from _names_in(one)
+    for one in report.ledgers:
+        yield from _names_in(one)
     yield from ((bill.by.partition(":")[0], bill.name) for bill in report.bills)
     yield from (("image", churn.repository) for churn in report.trend.churn)
 

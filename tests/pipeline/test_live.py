@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from collectors.engine.endpoint import endpoint
 from collectors.model.filesystem import FsSpace
+from collectors.model.reading import Exact
 from collectors.model.report import LiveFigures, Writer
-from collectors.pipeline.live import LiveTargets, LiveWatch, RescanPace
+from collectors.pipeline.live import LiveMachine, LiveTargets, LiveWatch, RescanPace, targets
+from tests.pipeline.test_every_filesystem import a_disk, a_host
+from tests.planning.build import HERE, container
 from tests.system.walking import children
 
 MIB = 1 << 20
@@ -28,7 +32,7 @@ def with_used(mib: int) -> FsSpace:
 def test_the_child_looks_every_second_and_is_gone_when_it_is_stopped(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"")
-    watch = LiveWatch(LiveTargets(str(tmp_path), "/proc", {"c" * 64: (str(log),)}, {"c" * 64: "web-1"}))
+    watch = LiveWatch(LiveTargets("/d", str(tmp_path), "/proc", {"c" * 64: (str(log),)}, {"c" * 64: "web-1"}, True))
     seen: list[LiveFigures] = []
     before = children()
     thread = threading.Thread(target=watch.run, args=(seen.append,))
@@ -62,7 +66,7 @@ def test_a_process_of_the_host_is_named_with_the_directory_that_it_fills(tmp_pat
     folder = tmp_path / "deep" / "down"
     folder.mkdir(parents=True)
     with subprocess.Popen([sys.executable, "-c", _APPENDS, str(folder / "big")]) as process:
-        watch = LiveWatch(LiveTargets(str(tmp_path), "/proc", {}, {}))
+        watch = LiveWatch(LiveTargets("/d", str(tmp_path), "/proc", {}, {}, True))
         found: list[tuple[Writer, Writer]] = []
 
         def look(figures: LiveFigures) -> None:
@@ -84,7 +88,48 @@ def test_a_process_of_the_host_is_named_with_the_directory_that_it_fills(tmp_pat
 
 
 def test_where_the_filesystem_cannot_be_asked_it_ends(tmp_path: Path) -> None:
-    LiveWatch(LiveTargets(str(tmp_path / "none"), "/proc", {}, {})).run(lambda figures: pytest.fail(str(figures)))
+    LiveWatch(LiveTargets("/d", str(tmp_path / "none"), "/proc", {}, {}, True)).run(
+        lambda figures: pytest.fail(str(figures))
+    )
+
+
+def test_of_several_filesystems_the_one_that_is_looked_at_is_asked(tmp_path: Path, in_memory: Path) -> None:
+    """Two real ones. What a container of the engine's writes is taken to be here only where it was seen to be."""
+    host = a_host(a_disk(str(tmp_path), 50, "work", 1), a_disk(str(in_memory), 50, "data", 2))
+    ids = {"c" * 64: "c" * 64}
+    host = replace(host, engine=replace(host.engine, containers=Exact((container("c" * 64, "web:1"),), HERE)))
+    place = str(in_memory)
+    assert targets(host, Path("/proc"), "") == targets(host, Path("/proc"), str(tmp_path))
+    assert targets(host, Path("/proc"), place) == LiveTargets(place, place, "/proc", {}, ids, False)
+    machine = LiveMachine(endpoint(f"unix://{tmp_path}/no.sock", {}, tmp_path))
+    machine.scanned(host, Path("/proc"), 0.1)
+    seen: list[LiveFigures] = []
+
+    def look(figures: LiveFigures, due: bool) -> None:
+        seen.append(figures)
+        machine.look_at(place)
+
+    threading.Thread(target=machine.run, args=(look,), daemon=True).start()
+    until = time.monotonic() + 20
+    while (not seen or seen[-1].mount != place) and time.monotonic() < until:
+        time.sleep(0.1)
+    for figures, where in ((seen[0], tmp_path), (seen[-1], in_memory)):
+        room = os.statvfs(where)
+        assert (figures.mount, figures.space.total_bytes) == (str(where), room.f_blocks * room.f_frsize)
+
+
+@pytest.mark.parametrize(("grown_mib", "told"), [(0, False), (64, True)])
+def test_another_filesystem_that_fills_while_one_is_looked_at_asks_for_a_scan(
+    tmp_path: Path, in_memory: Path, grown_mib: int, told: bool
+) -> None:
+    room = os.statvfs(in_memory)
+    total, free = room.f_blocks * room.f_frsize, room.f_bfree * room.f_frsize + grown_mib * MIB
+    then = Exact(replace(SPACE, total_bytes=total, free_bytes=free, available_bytes=free), HERE)
+    other = a_disk(str(in_memory), 50, "data", 2)
+    other = replace(other, filesystem=replace(other.filesystem, space=then))
+    machine = LiveMachine(endpoint(f"unix://{tmp_path}/no.sock", {}, tmp_path))
+    machine.scanned(a_host(a_disk(str(tmp_path), 50, "work", 1), other), Path("/proc"), 0.1)
+    assert machine.others_moved() is told
 
 
 def test_a_fall_is_scanned_as_soon_as_it_has_settled() -> None:

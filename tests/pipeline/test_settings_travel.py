@@ -63,7 +63,7 @@ def test_events_of_a_recording_and_of_a_journal_go_by_it(
     journal = read(tmp_path / "journal", since=reports[0].taken_at, now=reports[-1].taken_at)
     for feed in (recorded, ReplayFeed.of_journal(journal, host="h", settings=settings)):
         timeline = Timeline(feed.runs, feed.report_at, feed.settings.thresholds, feed.foreign)
-        crossed = [(event.text, event.severity) for event in timeline.history.events if "crossed" in event.text]
+        crossed = [(event.text, event.severity) for event in timeline.histories(4)[0].events if "crossed" in event.text]
         assert crossed == [("50% crossed", Severity.P1), ("60% crossed", Severity.P0)]
         assert [timeline.frame(index).report.settings for index in range(5)] == [settings] * 5
         assert [timeline.frame(index).report.severity for index in (3, 4)] == [Severity.P0, Severity.P0]

@@ -76,7 +76,7 @@ def main(what: str, folder: str) -> int:
         facts = {"runs": len(moments)}
         if moments:
             shown = Timeline(
-                moments, lambda index: report_of(moments, index, "scale", DEFAULTS), DEFAULTS.thresholds
+                moments, lambda index: report_of(moments, index, "scale", DEFAULTS, {}), DEFAULTS.thresholds
             ).frame(len(moments) - 1)
             facts["samples"] = len(shown.report.trend.used_percent)
     print(json.dumps({"facts": facts}))

@@ -38,6 +38,7 @@ class FakeSource:
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
+        self.looked_at: list[str] = []
         self.hint = ""
         self.step_gate = threading.Event()
         self.step_gate.set()
@@ -64,6 +65,9 @@ class FakeSource:
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         for figures, due in self.ticks:
             on_figures(figures, due)
+
+    def look_at(self, mount: str) -> None:
+        self.looked_at.append(mount)
 
     def first_hint(self) -> str:
         return self.hint

@@ -127,7 +127,7 @@ def figures(*, more_mib: int = 0, mib_per_s: int | None = 0, after_s: float = 1.
     moved = replace(space, free_bytes=space.free_bytes - taken, available_bytes=space.available_bytes - taken)
     fast = tuple(Writer("container", f"web-{at}[/]", None, (30 - 10 * at) * MIB) for at in range(writers))
     pace = None if mib_per_s is None else mib_per_s * MIB
-    return LiveFigures(NOW + timedelta(seconds=after_s), moved, pace, fast)
+    return LiveFigures("/var/lib/docker", NOW + timedelta(seconds=after_s), moved, pace, fast)
 
 
 async def test_the_fill_moves_with_each_second_and_the_fastest_writer_is_named() -> None:

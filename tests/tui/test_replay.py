@@ -115,7 +115,7 @@ def test_steps_in_time_end_at_both_ends() -> None:
     assert timeline.by_hours(0, -1) == 0
     assert timeline.by_hours(10, 1) == 11
     assert timeline.by_hours(10, -1) == 9
-    assert timeline.by_event(0, -1) == 0
+    assert timeline.by_event(0, -1, timeline.histories(last)[0].events) == 0
 
 
 def test_events_are_crossings_falls_findings_and_what_resolved() -> None:
@@ -206,7 +206,7 @@ def test_points_that_supervisors_wrote_lengthen_the_curve_and_are_no_frames() ->
     feed = ReplayFeed.of_journal(a_journal(), host="h", settings=DEFAULTS)
     timeline = Timeline(feed.runs, feed.report_at, DEFAULTS.thresholds, feed.foreign)
     assert len(timeline) == 73
-    assert timeline.history.used[0].at == at_hours(60)
+    assert timeline.histories(72)[0].used[0].at == at_hours(60)
 
 
 def test_an_empty_recording_is_refused() -> None:
@@ -229,7 +229,7 @@ async def test_until_somebody_chooses_the_cursor_follows_the_largest_category() 
 def test_a_run_of_a_long_journal_looks_back_as_far_as_a_live_one_and_no_further() -> None:
     """Else each frame would cost as much as the journal is long, and walking through it the square of that."""
     runs = runs_of_journal(Journal(tuple(a_record(run / 3) for run in range(50 * 72)), (), 0, 0))
-    looked = [report_of(runs, index, "host", DEFAULTS).trend.runs for index in (10, 3_000, 3_599)]
+    looked = [report_of(runs, index, "host", DEFAULTS, {}).trend.runs for index in (10, 3_000, 3_599)]
     assert looked == [11, 35 * 72 + 1, 35 * 72 + 1]
 
 

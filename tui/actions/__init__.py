@@ -113,7 +113,7 @@ class MarkActions(ChangesActions):
     def _go_home(self) -> None:
         """Put the filesystem on screen that the marked things hold most on."""
         report = self.state.report
-        ledgers = [one for one in (report.ledger, *report.other_ledgers) if one is not None] if report else []
+        ledgers = report.ledgers if report is not None else ()
 
         def held_bytes(ledger: Ledger) -> int:
             mine = (item for items in ledger.items.values() for item in items if item.owner_id in self.state.marked)
@@ -140,6 +140,8 @@ class MarkActions(ChangesActions):
         chosen = frozenset[str]() if self.state.of_marked else first
         self._chosen_before = first
         self.change(mount=mount, chosen=chosen, marked_set=None, dry_run_lines=(), plan=None, plan_run=None)
+        if self.live is not None:
+            self.live.look_at(mount)
 
     def _leave_marked(self) -> None:
         if self.state.of_marked:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -25,7 +26,7 @@ from tui.drawing import SOLID, Line, Span
 from tui.feed.live import Ticked
 from tui.screens.changes import ChangeRow
 from tui.screens.modals import Page
-from tui.view_models import HistoryEvent, HistoryEventKind
+from tui.view_models import Frame, HistoryEvent, HistoryEventKind, seen_at
 from tui.view_models.history import RunSummary
 from tui.view_models.items import facts
 from tui.view_models.state import DashboardState, Mode, Since
@@ -116,7 +117,7 @@ class ChangesActions(OutputActions):
 
     def action_picked(self, by: int) -> None:
         """Compare with the run before or after the one that is compared with."""
-        times, _ = self._moments()
+        times, _ = self._moments(self.state)
         found = self.state.changes
         if found is not None:
             last = bisect_left(times, found.after_at) - 1
@@ -151,13 +152,13 @@ class ChangesActions(OutputActions):
         def none(reason: str) -> dict[str, object]:
             return {"changes": None, "changes_reason": reason}
 
-        frame = state.whole or state.frame  # runs keep the things of the Docker root's filesystem alone
+        frame = state.frame
         if frame is None or not frame.done:
             return none("still reading")
-        times, moment_at = self._moments()
+        times, moment_at = self._moments(state)
         now = frame.report.taken_at
         here = bisect_left(times, now)  # runs before the one on screen
-        after = self._moment_of(frame.report)
+        after = self._moment_of(state)
         if after is None:
             return none("how much is used is not known")
         if not here:
@@ -168,50 +169,43 @@ class ChangesActions(OutputActions):
         earlier = moment_at(at)
         if earlier is None:
             return none("that run did not keep how much was used")
+        reason = "" if earlier.categories or not state.at else _NO_BOOKS
+        if reason:
+            after = replace(after, categories={}, things=None)
         try:
-            return {"changes": changes(earlier, after), "changes_reason": ""}
+            return {"changes": changes(earlier, after), "changes_reason": reason}
         except ValueError as error:
             return none(str(error))
 
-    def _moment_of(self, report: Report) -> Moment | None:
+    def _moment_of(self, state: DashboardState) -> Moment | None:
         """The books of the run on screen: what the journal kept of it says more than the report made of that."""
-        from collectors.forecast.changes import of_record, of_report
-
-        timeline = self.timeline
-        if timeline is not None:
+        timeline, report = self.timeline, state.report
+        if timeline is not None and report is not None:
             run = timeline.runs[min(bisect_left(timeline.times, report.taken_at), len(timeline) - 1)]
             if run.record is not None:
-                return of_record(run.record)
-        return of_report(report)
+                return _of_run(run, _identity(state.frame))
+        return _of_frame(state.frame)
 
-    def _moments(self) -> tuple[Sequence[datetime], Callable[[int], Moment | None]]:
-        """When there were runs that can be compared with, oldest first, and a way to one's books."""
-        from collectors.forecast.changes import of_record, of_report
-
-        timeline = self.timeline
+    def _moments(self, state: DashboardState) -> tuple[Sequence[datetime], Callable[[int], Moment | None]]:
+        """When there were runs that can be compared with, oldest first, and a way to one's books of the filesystem on
+        screen."""
+        timeline, filesystem = self.timeline, _identity(state.frame)
         if timeline is not None:
 
             def of_timeline(index: int) -> Moment | None:
-                record = timeline.runs[index].record
-                return of_record(record) if record is not None else of_report(timeline.report_at(index))
+                run = timeline.runs[index]
+                if run.record is not None:
+                    return _of_run(run, filesystem)
+                return _of_frame(seen_at(timeline.frame(index), state.mounted_at))
 
             return timeline.times, of_timeline
-        identity = self._latest.report.filesystem_identity if self._latest is not None else None
-        runs: list[RunSummary] = [
-            run for run in self._past_runs if run.record is not None and run.record.filesystem == identity
-        ]
-
-        def of_journal(index: int) -> Moment | None:
-            record = runs[index].record
-            return None if record is None else of_record(record)
-
-        return [run.at for run in runs], of_journal
+        runs = [run for run in self._past_runs if run.record is not None and run.seen_of(filesystem) is not None]
+        return [run.at for run in runs], lambda index: _of_run(runs[index], filesystem)
 
     def show_course(self, row: ChangeRow) -> None:
         """How the thing or category at the cursor went over the runs that are known."""
-        times, moment_at = self._moments()
-        frame = self.state.whole or self.state.frame
-        shown = self._moment_of(frame.report) if frame is not None else None
+        times, moment_at = self._moments(self.state)
+        shown = self._moment_of(self.state)
         here = bisect_left(times, shown.at) if shown is not None else 0
         every = range(max(0, here - _COURSE_RUNS), here)
         points = [(times[index], _bytes_of(row, moment_at(index))) for index in every]
@@ -219,6 +213,30 @@ class ChangesActions(OutputActions):
             points.append((shown.at, _bytes_of(row, shown)))
         name = safe(row.name or row.text, 80)
         self.push_screen(Page(name, lambda si: _course(points, si=si), self.state))
+
+
+_NO_BOOKS = "runs keep how full this filesystem was, and not what of"
+
+
+def _of_run(run: RunSummary, filesystem: str | None) -> Moment | None:
+    """A run of the journal as it was for one filesystem; None where it did not see that one, or tells too little."""
+    from collectors.forecast.changes import of_record
+
+    record = run.record.seen_of(filesystem) if run.record is not None else None
+    return None if record is None else of_record(record)
+
+
+def _identity(frame: Frame | None) -> str | None:
+    """What tells the filesystem in front from others for good."""
+    return frame.identities[0] if frame is not None and frame.identities else None
+
+
+def _of_frame(frame: Frame | None) -> Moment | None:
+    """The books that are in front."""
+    from collectors.forecast.changes import of_report
+
+    moment = of_report(frame.report) if frame is not None else None
+    return None if moment is None else replace(moment, filesystem=_identity(frame))
 
 
 def _names(report: Report) -> Mapping[Owner, str]:

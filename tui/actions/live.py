@@ -30,8 +30,8 @@ from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFaile
 from tui.pages import bindings
 from tui.screens import DashboardView
 from tui.screens.modals import Confirm
-from tui.view_models import NO_HISTORY, Frame, LastGood, RunHistory, seen_at
-from tui.view_models.history import RunSummary, forecast_came_true, history_of, run_of_report, worst_by_rule
+from tui.view_models import Frame, LastGood, RunHistory, seen_at
+from tui.view_models.history import RunSummary, forecast_came_true, histories_of, run_of_report, worst_by_rule
 from tui.view_models.plan_run import PlanRun
 from tui.view_models.state import DashboardState, Mode, preselected
 from tui.widgets import LineWidget
@@ -141,9 +141,10 @@ class LiveActions(StateApp):
             self.change(scanning=True)
             return
         good = last_good(before.last_good if before is not None else {}, message.report)
-        history = self._history(message.report, message.done)
+        histories = self._histories(message.report, message.done)
         resolved = _resolved(before, message.report) if message.done else before.resolved if before is not None else ()
-        frame = Frame(message.report, history, message.done, message.waiting, good, resolved)
+        first, others, every = histories[0], histories[1:], message.report.identities
+        frame = Frame(message.report, first, message.done, message.waiting, good, resolved, others, every)
         self._latest = frame
         chosen = self.state.chosen
         if self.state.plan is None and not self.state.of_marked:
@@ -151,8 +152,9 @@ class LiveActions(StateApp):
         if self.state.mode is Mode.REPLAY:
             self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
             return
-        self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(history))
+        self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(frame))
         if message.done and self.live is not None:
+            self.live.look_at(self.state.mounted_at)
             self.live.watch(self.deliver)
 
     def _chosen_of(self, frame: Frame, before: Frame | None) -> frozenset[str]:
@@ -174,18 +176,20 @@ class LiveActions(StateApp):
         kept = replace(frame, done=True, waiting=()) if frame is not None else None
         self.change(scanning=False, failure=reason, frame=kept)
 
-    def _history(self, report: Report, done: bool) -> RunHistory:
+    def _histories(self, report: Report, done: bool) -> tuple[RunHistory, ...]:
+        """Of each filesystem, the Docker root's first."""
         runs = self._past_runs
         if done:
             runs = (*[run for run in runs if run.at < report.taken_at], run_of_report(report))
-        return history_of(runs, report.settings.thresholds) if runs else NO_HISTORY
+        return histories_of(runs, report.identities, report.settings.thresholds)
 
     @staticmethod
-    def _slider(history: RunHistory) -> dict[str, object]:
+    def _slider(frame: Frame) -> dict[str, object]:
         """What the slider spans: every run that is known."""
-        if not history.used:
-            return {"period": None, "period_events": ()}
-        return {"period": (history.used[0].at, history.used[-1].at), "period_events": history.events}
+        every = (frame.history, *frame.other_histories)
+        known = [point.at for history in every for point in (*history.used[:1], *history.used[-1:])]
+        period = (min(known), max(known)) if known else None
+        return {"period": period, "period_events": tuple(history.events for history in every)}
 
     def on_journal_read(self, message: JournalRead) -> None:
         self._past_runs = message.runs
@@ -196,10 +200,10 @@ class LiveActions(StateApp):
             self.notify(safe(note, 300), title="Journal", severity="warning", markup=False)
         frame = self._latest
         if frame is not None:
-            history = self._history(frame.report, frame.done)
-            self._latest = replace(frame, history=history)
+            histories = self._histories(frame.report, frame.done)
+            self._latest = replace(frame, history=histories[0], other_histories=histories[1:])
             if self.state.mode is Mode.LIVE:
-                self.change(frame=self._latest, **self._slider(history))
+                self.change(frame=self._latest, **self._slider(self._latest))
 
     # The plan.
 

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from collectors.model.plan import Finding
+from collectors.model.report import Report
 from collectors.report.formatting import safe
 from tui.actions.live import LiveActions
 from tui.drawing import Line, shorten_middle
@@ -58,7 +59,7 @@ class ReplayActions(LiveActions):
                 chosen=self._preselected(self._latest),
                 position=(0, 0),
                 dry_run_lines=(),
-                **self._slider(self._latest.history),
+                **self._slider(self._latest),
             )
             return
         frame = timeline.frame(index)
@@ -68,7 +69,7 @@ class ReplayActions(LiveActions):
             chosen=self._preselected(frame),
             position=(index + 1, len(timeline)),
             period=(timeline.times[0], timeline.times[-1]),
-            period_events=timeline.history.events,
+            period_events=tuple(one.events for one in timeline.histories(index)),
             dry_run_lines=(),
             plan_run=None,
             plan=None,
@@ -87,11 +88,13 @@ class ReplayActions(LiveActions):
             return None
         latest = self._latest.report
         every = [*runs, run_of_report(latest)]
-        self.timeline = Timeline(
-            every,
-            lambda index: latest if index == len(runs) else report_of(runs, index, latest.host, latest.settings),
-            latest.settings.thresholds,
-        )
+        mounts = dict(zip(latest.identities, (one.filesystem.mount for one in latest.ledgers), strict=False))
+
+        def report_at(index: int) -> Report:
+            return latest if index == len(runs) else report_of(runs, index, latest.host, latest.settings, mounts)
+
+        self.timeline = Timeline(every, report_at, latest.settings.thresholds)
+        self.state = self.state.with_changes(mount=self.state.mounted_at or None)  # runs do not say which one led
         self._at = len(every) - 1
         return self.timeline
 
@@ -101,7 +104,7 @@ class ReplayActions(LiveActions):
 
     def action_event(self, direction: int) -> None:
         if (timeline := self._moved_by_hand()) is not None:
-            self._go(timeline.by_event(self._at, direction))
+            self._go(timeline.by_event(self._at, direction, self.state.events_here))
 
     def action_edge(self, end: int) -> None:
         if (timeline := self._moved_by_hand()) is not None:

@@ -7,22 +7,23 @@ and apparent sizes are `Unavailable` with that reason.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collectors.journal.reading import read
 from collectors.model.filesystem import Filesystem, FsSpace, Mount
-from collectors.model.ledger import Category, Ledger, Row
+from collectors.model.ledger import Category, Item, Ledger, Row
 from collectors.model.plan import Finding, Plan, Severity
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why
 from collectors.model.report import Report, TrendView
 from collectors.model.settings import Settings, Thresholds
+from collectors.report.formatting import safe
 from collectors.report.recording import Unreadable, reports
 from tui.feed.live import LiveFeed
-from tui.view_models import Frame
-from tui.view_models.history import RunSummary, history_of, run_of_report, runs_of_journal, until
+from tui.view_models import Frame, HistoryEvent, RunHistory
+from tui.view_models.history import RunSummary, histories_of, run_of_report, runs_of_journal, until
 from tui.view_models.verdict import JOURNAL
 
 if TYPE_CHECKING:
@@ -33,25 +34,17 @@ _NOTE = "a run of the journal: totals, categories and findings"
 _NOT_KEPT = "the journal does not keep it"
 
 
-def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Settings) -> Report:
-    """The report of run `index`, with the trend that the runs before it tell."""
+def report_of(
+    runs: Sequence[RunSummary], index: int, host: str, settings: Settings, mounts: Mapping[str | None, Mount]
+) -> Report:
+    """The report of run `index`, with the trend that the runs before it tell.
+
+    `mounts`: where filesystems are known to be mounted, by what tells them from others; that is also the name of one
+    of which it is not known, and the Docker root's has none then.
+    """
     run = runs[index]
     origin = Origin(JOURNAL, "run", run.at, 0.0)
-
-    def unknown() -> Unavailable:
-        return Unavailable(Why.NOT_REPORTED, _NOT_KEPT, origin)
-
-    def charged(category: Category) -> Size:
-        value = run.categories.get(category.value)
-        return unknown() if value is None else Exact(value, origin)
-
-    mount = Mount(
-        mount_id=0, parent_id=0, device="", root="/", mountpoint="", options=(), fstype="", source="", super_options=()
-    )
-    rows = tuple(
-        Row(category, charged(category), unknown(), unknown(), unknown(), "journal", "") for category in Category
-    )
-    ledger = Ledger(Filesystem(mount, _space(run, origin)), rows, {category: () for category in Category}, None, _NOTE)
+    unknown = Unavailable(Why.NOT_REPORTED, _NOT_KEPT, origin)
     severity = max((found.severity for found in run.findings.values()), default=Severity.OK)
     return Report(
         tool_version="",
@@ -61,19 +54,42 @@ def report_of(runs: Sequence[RunSummary], index: int, host: str, settings: Setti
         severity=severity,
         exit_status=0,
         verdict="",
-        docker_root=unknown(),
-        engine=unknown(),
-        explained_percent=unknown(),
-        ledger=ledger,
-        other_ledgers=(),
+        docker_root=unknown,
+        engine=unknown,
+        explained_percent=unknown,
+        ledger=_ledger(run, mounts.get(run.filesystem, _mount("")), unknown),
+        other_ledgers=tuple(
+            _ledger(one, mounts.get(one.filesystem, _mount(one.filesystem)), unknown) for one in run.others
+        ),
         filesystem_facts=None,
         findings=tuple(_finding(rule, run, origin) for rule in run.findings),
-        trend=_trend(runs, index, settings),
+        trend=_trend(runs, index, settings, run.filesystem),
         plan=Plan((), (), ("the journal keeps no plan: only a recording does",)),
         coverage=(),
         bills=(),
         settings=settings,
+        other_trends=tuple(_trend(runs, index, settings, one.filesystem) for one in run.others),
     )
+
+
+def _mount(name: str | None) -> Mount:
+    """Of a filesystem of which only the name is known."""
+    return Mount(
+        mount_id=0, parent_id=0, device="", root="/", mountpoint=name or "", options=(), fstype="", source="",
+        super_options=(),
+    )  # fmt: skip
+
+
+def _ledger(run: RunSummary, mount: Mount, unknown: Unavailable) -> Ledger:
+    """What the journal kept of one filesystem: of another one than the Docker root's, how full it was."""
+
+    def charged(category: Category) -> Size:
+        value = run.categories.get(category.value)
+        return unknown if value is None else Exact(value, unknown.origin)
+
+    rows = tuple(Row(category, charged(category), unknown, unknown, unknown, "journal", "") for category in Category)
+    nothing: Mapping[Category, tuple[Item, ...]] = {category: () for category in Category}
+    return Ledger(Filesystem(mount, _space(run, unknown.origin)), rows, nothing, None, _NOTE)
 
 
 def _space(run: RunSummary, origin: Origin) -> Exact[FsSpace] | Unavailable:
@@ -89,19 +105,28 @@ def _finding(rule: str, run: RunSummary, origin: Origin) -> Finding:
     return Finding(rule, found.severity, found.claim, amount, (), "see the run's own report", (), True)
 
 
-def _trend(runs: Sequence[RunSummary], index: int, settings: Settings) -> TrendView:
-    """What the journal said at this run: nothing of a later one is looked at, and no more than a live run looks at."""
+def _trend(runs: Sequence[RunSummary], index: int, settings: Settings, filesystem: str | None) -> TrendView:
+    """What the journal said of a filesystem at this run: nothing later, and no more than a live run looks at."""
     from collectors.forecast.crossings import LOOK_BACK_S
     from collectors.forecast.view import view
     from collectors.journal import Journal
 
     begin = bisect_left(runs, runs[index].at - timedelta(seconds=LOOK_BACK_S), key=lambda one: one.at)
-    records = tuple(one.record for one in runs[begin : index + 1] if one.record is not None)
-    return view(Journal(records, (), 0, 0), now=runs[index].at, thresholds=settings.thresholds)
+    records = (one.record.seen_of(filesystem) for one in runs[begin : index + 1] if one.record is not None)
+    known = tuple(record for record in records if record is not None)
+    return view(Journal(known, (), 0, 0), now=runs[index].at, thresholds=settings.thresholds)
 
 
 class ReplayError(ValueError):
     """What was given is no recording and no folder of journals."""
+
+
+def first_hint(folder: Path | None) -> str:
+    """How history comes about, for who has none yet. `folder`: of the journal; None where none is kept. Escaped."""
+    if folder is None:
+        return "No journal is kept: --journal DIR keeps one."
+    kept = f"This scan is the first one in {safe(str(folder), 100)}, and an open screen adds to it."
+    return f"{kept} A timer keeps it going: ullage --print systemd"
 
 
 def of_recording(path: Path) -> ReplayFeed:
@@ -170,7 +195,7 @@ class ReplayFeed:
         ours = [run for run in runs if run.record is not None]
         curve = [run for run in runs if run.record is None]
         return cls(
-            ours, lambda index: report_of(ours, index, host, settings), settings, origin="journal", foreign=curve
+            ours, lambda index: report_of(ours, index, host, settings, {}), settings, origin="journal", foreign=curve
         )
 
 
@@ -190,14 +215,26 @@ class Timeline:
         self.runs = tuple(runs)
         self.report_at = report_at
         self.times = tuple(run.at for run in runs)
-        self.history = history_of(sorted((*foreign, *self.runs), key=lambda run: run.at), thresholds)
+        self._every = sorted((*foreign, *self.runs), key=lambda run: run.at)
+        self._thresholds = thresholds
+        self._known: dict[tuple[str | None, ...], tuple[RunHistory, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.runs)
 
     def frame(self, index: int) -> Frame:
         """The screen's data as it stood at run `index`."""
-        return Frame(self.report_at(index), until(self.history, self.times[index]))
+        first, *others = (until(one, self.times[index]) for one in self.histories(index))
+        return Frame(
+            self.report_at(index), first, other_histories=tuple(others), identities=self.runs[index].identities
+        )
+
+    def histories(self, index: int) -> tuple[RunHistory, ...]:
+        """The whole course of each filesystem that run `index` saw, the Docker root's first."""
+        identities = self.runs[index].identities
+        if identities not in self._known:
+            self._known[identities] = histories_of(self._every, identities, self._thresholds)
+        return self._known[identities]
 
     def nearest(self, goal: datetime) -> int:
         """The run whose time is nearest to `goal`."""
@@ -211,10 +248,10 @@ class Timeline:
             return min(len(self) - 1, max(index + 1, at))
         return max(0, min(index - 1, bisect_right(self.times, goal) - 1))
 
-    def by_event(self, index: int, direction: int) -> int:
-        """The run of the next event (the one before for -1); `index` where there is none."""
+    def by_event(self, index: int, direction: int, events: Sequence[HistoryEvent]) -> int:
+        """The run of the next of these events (the one before for -1); `index` where there is none."""
         at = self.times[index]
-        stops = [event.at for event in self.history.events]
+        stops = [event.at for event in events]
         ahead = [stop for stop in stops if (stop > at if direction > 0 else stop < at)]
         if not ahead:
             return index

@@ -109,6 +109,9 @@ class LiveSource(Protocol):
     def watch(self, on_figures: Callable[[LiveFigures, bool], object]) -> None:
         """After a scan: tell every second how full the disk is and who writes, for as long as that can be seen."""
 
+    def look_at(self, mount: str) -> None:
+        """Of several filesystems, which one the seconds are of from now on."""
+
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         """Where the files of a thing lie, as the last scan saw it; () where there are none to open."""
 
@@ -231,6 +234,10 @@ class LiveFeed(Listings):
                 deliver(Ticked(figures, due))
 
         _start("watch", lambda: self._source.watch(tell), lambda _: None)
+
+    def look_at(self, mount: str) -> None:
+        """Tell the seconds of this filesystem from now on."""
+        self._source.look_at(mount)
 
     def places(self, owner: Owner) -> Sequence[FilePlace]:
         """Where the files of a thing lie; () where there are none to open."""

@@ -13,6 +13,7 @@ from textual.containers import Container, Horizontal
 
 from collectors.report.formatting import count, percent, safe
 from tui.drawing import SOLID, THIN, Span, shorten_middle, two_part_bar
+from tui.view_models import Frame
 from tui.view_models.categories import cell, label_by_key, number
 from tui.view_models.chart import ChurnRow, _about, chart_of, churn_rows, forecast_words
 from tui.view_models.items import ItemOrder, item_rows, items_of
@@ -37,6 +38,12 @@ class DashboardView(Container):
     def focus_first(self) -> None:
         """Put the focus where arrows make sense."""
         raise NotImplementedError
+
+
+def _keeps_no_categories(frame: Frame, state: DashboardState) -> bool:
+    """Is it another filesystem than the Docker root's, of which runs of the journal keep how full it was alone?"""
+    known = frame.history
+    return bool(state.at) and len(known.used) > 1 and all(len(line) < 2 for line in known.series.values())
 
 
 _WEEK_H = 168.0
@@ -69,6 +76,7 @@ class HistoryView(DashboardView):
         self.query_one("#history-chart", ChartView).show(chart, state.appearance)
         panel = self.query_one("#history-chart-panel", Panel)
         drawn = f" and {chart.second_text}" if chart.second else ""
+        drawn = " · its categories are not kept" if _keeps_no_categories(frame, state) else drawn
         panel.set_title(f"% used{drawn}")
         panel.set_note(forecast_words(frame.report, state.marks))
         events = [

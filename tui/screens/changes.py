@@ -98,10 +98,17 @@ def wanted(since: Since, found: Changes | None) -> str:
     return f"no run is of {since.value}: compared with the first"
 
 
-def title(found: Changes) -> str:
-    """`What changed since 28 Nov 11:40Z, 24 h 02 min before`."""
+def title(found: Changes | None, where: str) -> str:
+    """`What changed on /mnt/data since 28 Nov 11:40Z, 24 h 02 min before`."""
+    if found is None:
+        return f"What changed{where}"
     span = age((found.after_at - found.before_at).total_seconds())
-    return f"What changed since {found.before_at:%d %b %H:%M:%SZ}, {span} before"
+    return f"What changed{where} since {found.before_at:%d %b %H:%M:%SZ}, {span} before"
+
+
+def where(state: DashboardState) -> str:
+    """Of which filesystem it is, where there are several."""
+    return f" on {shorten_middle(safe(state.mounted_at), 28)}" if len(state.mounts) > 1 else ""
 
 
 class ChangesView(DashboardView):
@@ -118,11 +125,11 @@ class ChangesView(DashboardView):
     def show(self, state: DashboardState) -> None:
         table, panel = self.query_one(ChangesTable), self.query_one("#changes-list", Panel)
         found = state.changes
-        table.reason = state.changes_reason
-        table.fill(change_rows(found, state.filter_text) if found is not None else (), state)
-        panel.set_title(title(found) if found is not None else "What changed")
         scale = state.scale
         used = f"used {change(found.bytes, scale)} {scale.label} · " if found is not None else ""
+        table.reason = f"{used if state.changes_reason else ''}{state.changes_reason}"
+        table.fill(change_rows(found, state.filter_text) if found is not None else (), state)
+        panel.set_title(title(found, where(state)))
         panel.set_note(f"{used}{wanted(state.since, found)} · , . by name  {{ }} by run")
         self.query_one(Slider).show(state)
         self.show_second(state)
@@ -131,8 +138,10 @@ class ChangesView(DashboardView):
         """Every second: who writes now."""
         panel, lines = self.query_one("#writers-panel", Panel), self.query_one("#writers", TextLines)
         panel.display = state.mode is Mode.LIVE
-        panel.set_title("Who writes now")
-        lines.set_lines(list(writer_lines(state.live, si=state.scale.si, most=6)), state.appearance)
+        panel.set_title(f"Who writes now{where(state)}")
+        waits = state.live is not None and state.live_here is None  # the seconds are still another filesystem's
+        told = [(Span(" looking …", "muted"),)] if waits else writer_lines(state.live_here, si=state.scale.si, most=6)
+        lines.set_lines(list(told), state.appearance)
 
 
 class ChangesTable(Listing[ChangeRow]):

@@ -161,8 +161,7 @@ class Match:
 def matches(report: Report, text: str) -> Iterator[Match]:
     """Everything that contains `text` (any case), by category, largest first."""
     wanted = text.casefold()
-    ledgers = [one for one in (report.ledger, *report.other_ledgers) if one is not None]
-    for ledger in ledgers:
+    for ledger in report.ledgers:
         for category, items in ledger.items.items():
             label = label_of(category)
             for item in items:

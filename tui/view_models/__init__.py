@@ -83,7 +83,10 @@ class LastGood:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`waiting` names the sources that have not answered yet."""
+    """`waiting` names the sources that have not answered yet.
+
+    `history` and the first of `identities` are of the filesystem in front, the others in the order of the ledgers.
+    """
 
     report: Report
     history: RunHistory
@@ -91,6 +94,8 @@ class Frame:
     waiting: tuple[str, ...] = ()
     last_good: Mapping[Category, LastGood] = field(default_factory=dict)
     resolved: tuple[Finding, ...] = ()  # found earlier in this session and gone now, as P4
+    other_histories: tuple[RunHistory, ...] = ()
+    identities: tuple[str | None, ...] = ()  # what tells a filesystem from others for good; None: not known
 
 
 def space_of(report: Report) -> FsSpace | None:
@@ -103,14 +108,13 @@ def space_of(report: Report) -> FsSpace | None:
 
 def filesystems(report: Report) -> tuple[str, ...]:
     """Where each filesystem with data of the engine is mounted, the Docker root's first; () where none was found."""
-    ledgers = (report.ledger, *report.other_ledgers)
-    return tuple(one.filesystem.mount.mountpoint for one in ledgers if one is not None)
+    return tuple(one.filesystem.mount.mountpoint for one in report.ledgers)
 
 
 def seen_at(frame: Frame, mount: str | None) -> Frame:
     """The frame with the books, the plan and the course of the filesystem that is mounted there in front.
 
-    None: of the one which leads the verdict. What is not known of it, as its history, is left out and never another's.
+    None: of the one which leads the verdict. What is not known of it is left out and never another's.
     """
     report = frame.report
     if not report.other_ledgers:
@@ -121,7 +125,7 @@ def seen_at(frame: Frame, mount: str | None) -> Frame:
         root = report.plan_at("")
         return frame if root is None or root is report.plan else replace(frame, report=report.aimed_at(root))
     ledger = report.other_ledgers[at]
-    rest = tuple(one for one in (report.ledger, *report.other_ledgers) if one is not None and one is not ledger)
+    rest = tuple(one for one in report.ledgers if one is not ledger)
     known = report.other_trends[at] if at < len(report.other_trends) else None
     seen = replace(
         report,
@@ -131,7 +135,9 @@ def seen_at(frame: Frame, mount: str | None) -> Frame:
         trend=known or replace(report.trend, growth=(), crossings=(), used_percent=(), reason="it was not recorded"),
         plan=report.plan_at(ledger.filesystem.mount.mountpoint) or _NO_PLAN,
     )
-    return replace(frame, report=seen, history=NO_HISTORY, last_good={})
+    history = frame.other_histories[at] if at < len(frame.other_histories) else NO_HISTORY
+    its = frame.identities[at + 1 : at + 2]
+    return replace(frame, report=seen, history=history, last_good={}, identities=(*its, *frame.identities))
 
 
 _NO_PLAN = Plan((), (), ("this recording has no plan for this filesystem",))

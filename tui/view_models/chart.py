@@ -20,7 +20,6 @@ from tui.drawing import Line, Span, two_part_bar
 from tui.drawing.chart import XY, Chart, ForecastPoint
 from tui.view_models import CurvePoint, RunHistory, height_of, space_of
 from tui.view_models.categories import label_by_key
-from tui.view_models.history import used_curve
 from tui.view_models.verdict import clock, next_crossing
 
 
@@ -66,13 +65,20 @@ def chart_of(
     )
 
 
+def used_curve(history: RunHistory, report: Report) -> tuple[CurvePoint, ...]:
+    """The used % to draw: the journal's where it has any, else the thinned curve that the report carries."""
+    if history.used:
+        return history.used
+    return tuple(CurvePoint(sample.at, float(sample.value)) for sample in report.trend.used_percent)
+
+
 def _within(points: Sequence[CurvePoint], now: datetime, back_h: float) -> tuple[XY, ...]:
     placed = (((point.at - now).total_seconds() / 3600, point.percent) for point in points)
     return tuple((x, y) for x, y in placed if -back_h <= x <= 0)
 
 
 def _category(report: Report, samples: Sequence[Sample], key: str, back_h: float) -> tuple[tuple[XY, ...], str, str]:
-    """A category's bytes in percent of what users may use; nothing for an empty curve."""
+    """A category's bytes in percent of what users may use; nothing for what is no curve."""
     space = space_of(report)
     if space is None or not samples:
         return (), "", ""
@@ -81,7 +87,7 @@ def _category(report: Report, samples: Sequence[Sample], key: str, back_h: float
         for sample in samples
     )
     line = tuple((x, y) for x, y in placed if -back_h <= x <= 0)
-    if not line:
+    if len(line) < 2:  # a run is no course
         return (), "", ""
     label = label_by_key(key)
     return line, label.letter, f"{label.letter} {label.title} {percent(line[-1][1])}"

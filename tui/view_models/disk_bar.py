@@ -15,7 +15,8 @@ from collectors.report.formatting import bytes_, count, percent, safe, whole_per
 from tui.drawing import Appearance, Span, apportion
 from tui.view_models import Frame, height_of, space_of
 from tui.view_models.categories import CategoryRow
-from tui.view_models.state import AfterPlan, DashboardState
+from tui.view_models.plan_run import AfterPlan
+from tui.view_models.state import DashboardState
 from tui.view_models.verdict import explained_by_engine
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from collectors.causes import disk_full
 from collectors.journal import Journal, Record
@@ -20,7 +19,7 @@ from collectors.model.plan import Severity
 from collectors.model.reading import Unavailable, charged, floor
 from collectors.model.report import Report, Sample
 from collectors.model.settings import Thresholds
-from collectors.report.formatting import safe, whole_percent
+from collectors.report.formatting import whole_percent
 from tui.view_models import CurvePoint, HistoryEvent, HistoryEventKind, RunHistory, height_of, space_of
 from tui.view_models.categories import label_by_key
 
@@ -34,10 +33,10 @@ class RunFinding:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions`: what
-    was done, and the bytes that were measured then, None where none were.
+    """One run. `categories` holds charged bytes of what was read; `findings` by rule; `actions`: what was done, and
+    the bytes that were measured then, None where none were; `record` is the journal's own, where it comes from one.
 
-    `record` is the journal's own, where the run comes from one. `tags`: tag → the image's short id; None: not known.
+    `filesystem` is the Docker root's, `others` the run as it was for each other one; None: not known which it is.
     """
 
     at: datetime
@@ -49,7 +48,23 @@ class RunSummary:
     findings: Mapping[str, RunFinding]
     actions: tuple[tuple[str, int | None], ...]
     record: Record | None = None
-    tags: Mapping[str, str] | None = None
+    tags: Mapping[str, str] | None = None  # tag → the image's short id; None: not known
+    filesystem: str | None = None
+    others: tuple[RunSummary, ...] = ()
+
+    @property
+    def identities(self) -> tuple[str | None, ...]:
+        """What tells each filesystem that it saw from others, the Docker root's first."""
+        return (self.filesystem, *(one.filesystem for one in self.others))
+
+    def seen_of(self, filesystem: str | None) -> RunSummary | None:
+        """The run as it was for one filesystem; None where it did not see that one, or nobody knows which it is."""
+        return next((one for one in (self, *self.others) if one.filesystem == filesystem), None)
+
+    @property
+    def has_findings(self) -> bool:
+        """Does it tell what was found? A supervisor's own figure does not."""
+        return self.record is not None or bool(self.categories)
 
     @property
     def height(self) -> float | None:
@@ -61,8 +76,7 @@ class RunSummary:
 
 def forecast_came_true(rule: str, severity: Severity, now: Mapping[str, RunFinding]) -> bool:
     """Whether a finding that is not among those of `now` is a forecast of how full the disk is by now."""
-    full = now.get(disk_full.ID)
-    return rule == disk_full.FORECAST_ID and full is not None and full.severity > severity
+    return rule == disk_full.FORECAST_ID and disk_full.ID in now and now[disk_full.ID].severity > severity
 
 
 def run_of_report(report: Report) -> RunSummary:
@@ -80,7 +94,18 @@ def run_of_report(report: Report) -> RunSummary:
         findings=worst_by_rule(report),
         actions=(),
         tags=_tags(report),
+        filesystem=report.filesystem_identity,
+        others=tuple(_run_of_other(report, at) for at in range(len(report.other_ledgers))),
     )
+
+
+def _run_of_other(report: Report, at: int) -> RunSummary:
+    """The report as it was for one of its other filesystems, with its warnings and worse, as the journal keeps it."""
+    ledger = report.other_ledgers[at]
+    mount = ledger.filesystem.mount.mountpoint
+    mine = tuple(one for one in report.findings if one.mount == mount and one.severity >= Severity.P2)
+    its = run_of_report(replace(report, ledger=ledger, other_ledgers=(), filesystem_facts=None, findings=mine))
+    return replace(its, tags=_tags(report), filesystem=report.identities[1 + at])
 
 
 def _tags(report: Report) -> Mapping[str, str] | None:
@@ -117,7 +142,13 @@ def run_of_record(record: Record) -> RunSummary:
         actions=tuple((f"{one.action} {one.target}".strip(), one.measured_bytes) for one in record.actions),
         record=record,
         tags=None if record.tags is None else {tag: short_id(image) for tag, image in record.tags.items()},
+        filesystem=record.filesystem,
+        others=tuple(_of_other_record(record, other.filesystem) for other in record.others),
     )
+
+
+def _of_other_record(record: Record, filesystem: str) -> RunSummary:
+    return run_of_record(replace(record.seen_of(filesystem) or record, tags=record.tags))
 
 
 def runs_of_journal(journal: Journal) -> tuple[RunSummary, ...]:
@@ -125,6 +156,22 @@ def runs_of_journal(journal: Journal) -> tuple[RunSummary, ...]:
     own = [run_of_record(record) for record in journal.records]
     foreign = [RunSummary(point.at, point.used_percent, None, None, None, {}, {}, ()) for point in journal.foreign]
     return tuple(sorted((*own, *foreign), key=lambda run: run.at))
+
+
+def runs_of(runs: Sequence[RunSummary], filesystem: str | None, *, of_root: bool) -> tuple[RunSummary, ...]:
+    """The runs as they were for one filesystem. What does not say which it was of, is of the Docker root's."""
+    if filesystem is None:
+        return tuple(runs) if of_root else ()
+    seen = (run if of_root and run.filesystem is None else run.seen_of(filesystem) for run in runs)
+    return tuple(run for run in seen if run is not None)
+
+
+def histories_of(
+    runs: Sequence[RunSummary], identities: Sequence[str | None], thresholds: Thresholds
+) -> tuple[RunHistory, ...]:
+    """The course of each filesystem, the Docker root's first."""
+    every = enumerate(identities)
+    return tuple(history_of(runs_of(runs, one, of_root=not at), thresholds) for at, one in every)
 
 
 def history_of(runs: Sequence[RunSummary], thresholds: Thresholds) -> RunHistory:
@@ -151,13 +198,6 @@ def until(history: RunHistory, at: datetime) -> RunHistory:
     )
 
 
-def used_curve(history: RunHistory, report: Report) -> tuple[CurvePoint, ...]:
-    """The used % to draw: the journal's where it has any, else the thinned curve that the report carries."""
-    if history.used:
-        return history.used
-    return tuple(CurvePoint(sample.at, float(sample.value)) for sample in report.trend.used_percent)
-
-
 # A fall of this share of the disk between two runs is worth a line of its own.
 _FALL_PERCENT = 2.0
 
@@ -175,7 +215,7 @@ def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryE
     for run in runs:
         if before is not None:
             found += _levels(before, run, thresholds)
-        if before_with_findings is not None and run.categories:
+        if before_with_findings is not None and run.has_findings:
             found += _findings(before_with_findings, run)
         if run.tags is not None:
             found += _deploys(deployed, run) if deployed is not None else []
@@ -186,7 +226,7 @@ def events(runs: Sequence[RunSummary], thresholds: Thresholds) -> tuple[HistoryE
         ]
         if run.used_percent is not None:
             before = run
-        if run.categories:
+        if run.has_findings:
             before_with_findings = run
     return tuple(found)
 
@@ -258,11 +298,3 @@ def _findings(before: RunSummary, run: RunSummary) -> list[HistoryEvent]:
                 HistoryEvent(run.at, HistoryEventKind.RESOLVED, f"resolved: {finding.claim}", used, Severity.P4)
             )
     return found
-
-
-def first_hint(folder: Path | None) -> str:
-    """How history comes about, for who has none yet. `folder`: of the journal; None where none is kept. Escaped."""
-    if folder is None:
-        return "No journal is kept: --journal DIR keeps one."
-    kept = f"This scan is the first one in {safe(str(folder), 100)}, and an open screen adds to it."
-    return f"{kept} A timer keeps it going: ullage --print systemd"

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterPlan:
+    """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
+
+    step_count: int
+    freed_bytes: int
+    used_bytes: int
+    used_percent: int
+    height: float  # of its bar, see height_of
+    likely_bytes: int  # what the best guesses of estimates add to what is freed for certain
+    likely_percent: int | None  # used if these hold; None: nothing chosen is an estimate
+
+
+@dataclass(frozen=True, slots=True)
 class HarmRow:
     """The head of all steps that cost this much at worst; each figure in bytes, milder steps done before.
 

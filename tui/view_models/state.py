@@ -22,7 +22,7 @@ from tui.view_models import Frame, HistoryEvent, filesystems, height_of, seen_at
 from tui.view_models.categories import CategoryOrder, CategoryRow, Scale, Units, category_rows, extra_rows, scale_for
 from tui.view_models.chart import ChurnOrder
 from tui.view_models.items import ItemOrder
-from tui.view_models.plan_run import PlanRun
+from tui.view_models.plan_run import AfterPlan, PlanRun
 
 
 class Mode(StrEnum):
@@ -66,26 +66,13 @@ _AGO = {
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One of several hosts in a line. `severity` None: not scanned yet. Foreign text in `name` is not yet escaped."""
+    """One of several hosts in a line. `severity` None: not scanned yet. `name` is not yet escaped."""
 
     name: str
     severity: Severity | None
     full: str
     left: str
     verdict: str
-
-
-@dataclass(frozen=True, slots=True)
-class AfterPlan:
-    """What the chosen steps of the plan leave. `freed_bytes` is a promise until it is measured."""
-
-    step_count: int
-    freed_bytes: int
-    used_bytes: int
-    used_percent: int
-    height: float  # of its bar, see height_of
-    likely_bytes: int  # what the best guesses of estimates add to what is freed for certain
-    likely_percent: int | None  # used if these hold; None: nothing chosen is an estimate
 
 
 @dataclass(frozen=True)
@@ -127,7 +114,7 @@ class DashboardState:
     host_at: int = 0
     playing: bool = False  # one run after the other comes on screen by itself
     period: tuple[datetime, datetime] | None = None  # of everything that can be shown
-    period_events: tuple[HistoryEvent, ...] = ()  # every event of that span, for the slider
+    period_events: tuple[tuple[HistoryEvent, ...], ...] = ()  # every event of that span, of each filesystem
 
     def with_changes(self, **changes: object) -> DashboardState:
         """The same state with some fields changed. A new frame is seen with the chosen filesystem in front."""
@@ -162,9 +149,19 @@ class DashboardState:
         return ledger.filesystem.mount.mountpoint if ledger is not None else ""
 
     @property
+    def at(self) -> int:
+        """Which of the filesystems that were judged is on screen; 0 is the Docker root's."""
+        return self.mounts.index(self.mounted_at) if self.mounted_at in self.mounts else 0
+
+    @property
+    def events_here(self) -> tuple[HistoryEvent, ...]:
+        """Every event of the filesystem on screen, for the slider."""
+        return self.period_events[self.at] if self.at < len(self.period_events) else ()
+
+    @property
     def live_here(self) -> LiveFigures | None:
-        """The last second of the filesystem on screen; only the Docker root's is looked at each second."""
-        return self.live if self.mounted_at in self.mounts[:1] or not self.mounts else None
+        """The last second of the filesystem on screen: never another's."""
+        return self.live if self.live is not None and self.live.mount == self.mounted_at else None
 
     @property
     def report(self) -> Report | None:
@@ -243,9 +240,8 @@ class DashboardState:
 
     def _items(self) -> Iterator[Item]:
         """Of every filesystem."""
-        report = self.report
-        for ledger in (report.ledger, *report.other_ledgers) if report is not None else ():
-            yield from (item for items in ledger.items.values() for item in items) if ledger is not None else ()
+        for ledger in self.report.ledgers if self.report is not None else ():
+            yield from (item for items in ledger.items.values() for item in items)
 
     @cached_property
     def owners(self) -> frozenset[Owner]:

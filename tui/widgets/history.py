@@ -84,7 +84,7 @@ class Slider(LineWidget):
         available = max(2, width - 2)
         here = _column(state, state.report.taken_at, available)
         cells = [("━", "accent")] * (here + 1) + [("─", "muted")] * (available - here - 1)
-        for event in sorted(state.period_events, key=lambda event: (event.severity, event.kind in _SIGNS)):
+        for event in sorted(state.events_here, key=lambda event: (event.severity, event.kind in _SIGNS)):
             cells[_column(state, event.at, available)] = (sign(event), f"ink:{int(event.severity)}")
         since = state.changes.before_at if state.changes is not None and state.view == "changes" else None
         if since is not None:

@@ -12,8 +12,8 @@ from collectors.report.formatting import bytes_, count, safe, whole_percent
 from tui.drawing import SOLID, THIN, Span, fit, shorten, two_part_bar
 from tui.view_models import height_of, space_of
 from tui.view_models.categories import cell, number
-from tui.view_models.plan_run import HarmRow, StepRun, StepState
-from tui.view_models.state import AfterPlan, DashboardState
+from tui.view_models.plan_run import AfterPlan, HarmRow, StepRun, StepState
+from tui.view_models.state import DashboardState
 from tui.widgets import LineWidget, marked_spans
 from tui.widgets.listing import Listing
 
