@@ -55,24 +55,30 @@ class InodeReader:
         """The inodes of these runs in words, some at a time. Raises OSError."""
         raise NotImplementedError
 
-    def blocks_and_newest(self, runs: Runs) -> tuple[int, int]:
-        """Blocks of 512 bytes of all of them, and the latest time of change in Unix seconds. Raises OSError."""
+    def measured(self, runs: Runs) -> tuple[int, int, int]:
+        """Blocks of 512 bytes, the latest time of change in Unix seconds, and the checksum. Raises OSError."""
         total = newest = 0
-        for part in self._parts(runs):
+        sums = (0, 0)
+        for part in self._gathered(runs):
             total += sum(part[self.blocks :: self.words].tolist())
-            newest = max(newest, *part[self.ctime :: self.words].tolist(), 0)
-        return total * self.block_sectors, newest
+            newest = max(newest, *part[self.ctime :: self.words].tolist())
+            sums = self._with(part, *sums)
+        return total * self.block_sectors, newest, sums[0] << 32 | sums[1]
 
     def checksum(self, runs: Runs) -> int:
         """Of times of change in the upper half, of the rest in the lower. Raises OSError."""
-        low = high = 0
+        sums = (0, 0)
         for part in self._gathered(runs):
-            # One other word among them cannot go unseen.
-            high = zlib.crc32(part[self.ctime :: self.words].tobytes(), high)
-            low = zlib.crc32(part[self.blocks :: self.words].tobytes(), low)
-            if self.ctime_extra is not None:
-                low = zlib.crc32(part[self.ctime_extra :: self.words].tobytes(), low)
-        return high << 32 | low
+            sums = self._with(part, *sums)
+        return sums[0] << 32 | sums[1]
+
+    def _with(self, part: memoryview[int], high: int, low: int) -> tuple[int, int]:
+        # One other word among them cannot go unseen.
+        high = zlib.crc32(part[self.ctime :: self.words].tobytes(), high)
+        low = zlib.crc32(part[self.blocks :: self.words].tobytes(), low)
+        if self.ctime_extra is not None:
+            low = zlib.crc32(part[self.ctime_extra :: self.words].tobytes(), low)
+        return high, low
 
     def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
         """As `parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
@@ -196,12 +202,11 @@ class InodeProofs:
         if len(inodes) < _LEAST_INODES:
             return None
         runs = tuple(self._runs(sorted(inodes)))
-        reader = self._reader()
-        total, newest = reader.blocks_and_newest(runs)
+        total, newest, checksum = self._reader().measured(runs)
         # They have to agree with what was counted, or these are not the inodes that we take them for.
         if total != blocks or newest >= int(measured_from) - _QUIET_S:
             return None
-        return runs, reader.checksum(runs)
+        return runs, checksum
 
     def holding(self, proofs: Sequence[Proof]) -> list[bool]:
         """Of each, whether everything still reads as it did. What cannot be read does not hold."""
@@ -262,7 +267,7 @@ def open_bulk(root: int) -> BulkProofs | None:
     """Of the XFS whose directory `root` is open; None where its kernel does not list it to this process."""
     proofs, status = BulkProofs(root, os.fstatvfs(root).f_frsize), os.fstat(root)
     try:
-        _, changed = proofs._reader().blocks_and_newest(((status.st_ino, 1),))
+        _, changed, _ = proofs._reader().measured(((status.st_ino, 1),))
     except OSError:
         return None
     return proofs if sys.byteorder == "little" and changed == int(status.st_ctime) else None
