@@ -27,6 +27,7 @@ class Kernel:
     """Lists the inodes in `used`: number → (blocks, seconds and nanoseconds of change)."""
 
     used: dict[int, tuple[int, int, int]]
+    modes: dict[int, int] = field(default_factory=dict)  # of other than plain files
     listed: list[int] = field(default_factory=list)  # how many at each call
 
     def ioctl(self, descriptor: int, number: Any, reply: Any) -> int:
@@ -40,6 +41,7 @@ class Kernel:
             at = 64 + place * RECORD_BYTES
             struct.pack_into("<QQQ24xq", reply, at, inode, 1, blocks, seconds)
             struct.pack_into("<I", reply, at + 88, extra)
+            struct.pack_into("<H", reply, at + 132, self.modes.get(inode, 0o100644))
         struct.pack_into("<QIII", reply, 0, found[-1] + 1 if found else first, 0, room, len(found))
         self.listed.append(len(found))
         return 0
@@ -131,6 +133,14 @@ def test_of_many_runs_two_threads_find_the_one_that_changed(kernel: Kernel) -> N
     several = [proved(kernel, list(range(first, first + 900))) for first in range(0, 20_000, 1000)]
     kernel.used[7100] = (1, 2, 4)
     assert [index for index, holds in enumerate(proofs().holding(several)) if not holds] == [7]
+
+
+def test_plain_files_are_found_by_what_they_take(kernel: Kernel) -> None:
+    kernel.used = dict.fromkeys(range(64, 2000), (1, 2, 3))
+    kernel.used |= {70: (16, 2, 3), 900: (15, 2, 3), 1999: (1 << 32, 2, 3), 500: (20, 2, 3)}
+    kernel.modes = {500: 0o040755}
+    assert list(BulkReader(7, 4096).plain_files(64 << 10)) == [70, 1999]
+    assert len(kernel.listed) == 5
 
 
 def test_a_filesystem_whose_kernel_lists_no_inodes_proves_nothing(

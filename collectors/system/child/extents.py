@@ -1,6 +1,7 @@
 """Which files share extents: asked of each larger file by FIEMAP, where a filesystem holds less than its files say.
 
 Walks by name on one device, each inode once. Sends only extents that the kernel calls shared, with who holds them.
+Where the kernel lists the inodes of an XFS, it asks only of those that are large enough, and ends with the last.
 
 And of one file on a btrfs what it alone holds: FIEMAP says which of its extents nobody else holds, the tree of its
 subvolume how many bytes each takes on disk, which is more than the file shows of it where it was overwritten in part.
@@ -15,6 +16,7 @@ import struct
 from time import monotonic
 
 from collectors.system.child import send
+from collectors.system.child.inodes import BulkReader, open_bulk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ def run(request: dict[str, Any]) -> None:
     One frame: ("extents", whole, [(physical, bytes, place in `units` or -1, path in the host or b"")]).
     """
     search = Search(request)
-    search.directory(request["path"], -1)
-    while search.waiting and search.whole:
+    search.waiting.append((request["path"], -1))
+    while search.waiting and search.whole and search.wanted != set():
         search.directory(*search.waiting.pop())
     send(("extents", search.whole, search.found))
 
@@ -51,6 +53,7 @@ class Search:
         self._least, self._stop_at = request["least"], request["stop_at"]
         self._device = os.lstat(request["path"]).st_dev
         self._seen: set[int] = set()
+        self.wanted = listed_files(request["path"], self._least)  # and not met yet
 
     def directory(self, path: bytes, holder: int) -> None:
         """Everything right in one directory; those below it wait."""
@@ -65,6 +68,8 @@ class Search:
             return
 
     def _entry(self, entry: os.DirEntry[bytes], holder: int) -> None:
+        if self.wanted is not None and entry.inode() not in self.wanted and not entry.is_dir(follow_symlinks=False):
+            return
         status = entry.stat(follow_symlinks=False)
         if status.st_dev != self._device or status.st_ino in self._seen:
             return
@@ -74,8 +79,28 @@ class Search:
             self.waiting.append((entry.path, mine))
         elif stat.S_ISREG(status.st_mode) and status.st_blocks * 512 >= self._least:
             self._seen.add(status.st_ino)
+            if self.wanted is not None:
+                self.wanted.discard(status.st_ino)
             for physical, length in shared_extents(entry.path):
                 self.found.append((physical, length, mine, entry.path if mine < 0 else b""))
+
+
+_FEW_BYTES = 4096  # so much every file takes that takes anything
+
+
+def listed_files(path: bytes, least: int) -> set[int] | None:
+    """The inodes of an XFS's plain files of so many bytes; None where they are not listed, or nearly all would be."""
+    if least <= _FEW_BYTES:
+        return None
+    root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if open_bulk(root) is None:
+            return None
+        return set(BulkReader(root, os.fstatvfs(root).f_frsize).plain_files(least))
+    except OSError:
+        return None
+    finally:
+        os.close(root)
 
 
 def shared_extents(path: bytes) -> list[tuple[int, int]]:

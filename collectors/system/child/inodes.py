@@ -5,9 +5,8 @@ anything else. So a tree whose inodes all bear the times that they bore when it 
 and reading inodes in one go costs a tenth of asking for each file, or less. Refuses trees that were changing when they
 were measured, and whatever does not read as it was counted: those are walked again.
 
-A mounted ext4 keeps its tables in the page cache of its device. An XFS does not: its kernel is asked for many inodes at
-once (Linux ≥ 5.5, CAP_SYS_ADMIN), and tells them as they are in memory. What it counts only by asking, blocks of the
-attributes of a short link or directory, it leaves out there, and so a tree with some is never proved.
+A mounted ext4 keeps its tables in the page cache of its device. An XFS does not: its kernel lists inodes as they are in
+memory (Linux ≥ 5.5, CAP_SYS_ADMIN), but blocks of a short link's or directory's attributes: those are never proved.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     Proof: TypeAlias = tuple[Runs, int]
 
 _SHORT = 1 << 14
-_GATHERED = 1 << 17  # bytes; fit into the processor's cache
+_WINDOW = 1 << 17  # read or put together at once; fits into the processor's cache
+_PAGE = 4096
 _LEAST_INODES = 64  # fewer are walked as quickly
 _QUIET_S = 3  # changes have to lie this far back: the kernel's clock is coarse, and two may bear one time
 
@@ -57,20 +57,19 @@ class InodeReader:
 
     def measured(self, runs: Runs) -> tuple[int, int, int]:
         """Blocks of 512 bytes, the latest time of change in Unix seconds, and the checksum. Raises OSError."""
-        total = newest = 0
-        sums = (0, 0)
+        total = newest = high = low = 0
         for part in self._gathered(runs):
             total += sum(part[self.blocks :: self.words].tolist())
             newest = max(newest, *part[self.ctime :: self.words].tolist())
-            sums = self._with(part, *sums)
-        return total * self.block_sectors, newest, sums[0] << 32 | sums[1]
+            high, low = self._with(part, high, low)
+        return total * self.block_sectors, newest, high << 32 | low
 
     def checksum(self, runs: Runs) -> int:
         """Of times of change in the upper half, of the rest in the lower. Raises OSError."""
-        sums = (0, 0)
+        high = low = 0
         for part in self._gathered(runs):
-            sums = self._with(part, *sums)
-        return sums[0] << 32 | sums[1]
+            high, low = self._with(part, high, low)
+        return high << 32 | low
 
     def _with(self, part: memoryview[int], high: int, low: int) -> tuple[int, int]:
         # One other word among them cannot go unseen.
@@ -83,7 +82,7 @@ class InodeReader:
     def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
         """As `parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
         short: list[bytes] = []
-        room = _GATHERED
+        room = _WINDOW
         for part in self._parts(runs):
             if part.nbytes < _SHORT:
                 short.append(part.tobytes())
@@ -92,15 +91,11 @@ class InodeReader:
                     continue
             if short:
                 yield memoryview(b"".join(short)).cast("I")
-                short, room = [], _GATHERED
+                short, room = [], _WINDOW
             if part.nbytes >= _SHORT:
                 yield part
         if short:
             yield memoryview(b"".join(short)).cast("I")
-
-
-_PAGE = 4096
-_WINDOW = 1 << 17  # read at once; fits into the processor's cache
 
 
 class TableReader(InodeReader):
@@ -116,29 +111,25 @@ class TableReader(InodeReader):
         self._view = self._bytes.cast("I")
 
     def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
-        """A window or less at a time."""
         begin = have = 0  # what is in the window: nothing from an earlier look
         for offset, count in runs:
             end = offset + count
             while offset < end:
                 if not begin <= offset < have:
                     begin = offset - offset % _PAGE
-                    have = begin + self._read(begin)
+                    got = os.preadv(self._device, [self._bytes], begin)
+                    have = begin + got - got % _PAGE
                     if have <= offset:
                         raise OSError(errno.EIO, os.strerror(errno.EIO))
                 upto = min(end, have)
                 yield self._view[(offset - begin) // 4 : (upto - begin) // 4]
                 offset = upto
 
-    def _read(self, begin: int) -> int:
-        got = os.preadv(self._device, [self._bytes], begin)
-        return got - got % _PAGE
-
 
 # XFS_IOC_BULKSTAT. struct xfs_bulk_ireq: first inode, flags, how many may come, how many came.
 _BULKSTAT = 2 << 30 | 64 << 16 | ord("X") << 8 | 127
 _HEAD, _HEAD_BYTES = struct.Struct("<QIII"), 64
-_RECORD_BYTES, _AT_ONCE = 192, 512  # of struct xfs_bulkstat
+_RECORD_BYTES, _MODE, _AT_ONCE = 192, 33, 512  # struct xfs_bulkstat
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -152,10 +143,10 @@ class BulkReader(InodeReader):
         self.block_sectors = block_bytes // 512
         self._reply = ctypes.create_string_buffer(_HEAD_BYTES + _AT_ONCE * _RECORD_BYTES)
         records = memoryview(self._reply).cast("B")[_HEAD_BYTES:]
-        self._view, self._numbers = records.cast("I"), records.cast("Q")[:: _RECORD_BYTES // 8]
+        self._view = records.cast("I")
+        self._inodes, self._blocks = (records.cast("Q")[place :: _RECORD_BYTES // 8] for place in (0, 2))
 
     def _parts(self, runs: Runs) -> Iterator[memoryview[int]]:
-        """As much of a run at a time as one answer has."""
         found: list[int] = []  # the inodes of the last answer
         place = wanted = 0  # where the next one is sought there, and how many were of use
         for first, count in runs:
@@ -173,14 +164,21 @@ class BulkReader(InodeReader):
                 wanted += len(these)
                 first += len(these)
 
+    def plain_files(self, least_bytes: int) -> Iterator[int]:
+        """The inodes of all plain files that take so much. Raises OSError."""
+        found: list[int] = [0]
+        while found := self._listed(found[-1] + 1, _AT_ONCE):
+            modes = self._view[_MODE :: self.words]
+            for inode, taken, mode in zip(found, self._blocks, modes, strict=False):
+                if mode & 0xF000 == 0x8000 and taken * self.block_sectors * 512 >= least_bytes:
+                    yield inode
+
     def _listed(self, first: int, count: int) -> list[int]:
         _HEAD.pack_into(self._reply, 0, first, 0, count, 0)
-        # Through ctypes, which lets the other thread go on.
-        if _libc.ioctl(self._root, ctypes.c_ulong(_BULKSTAT), self._reply) < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+        if _libc.ioctl(self._root, ctypes.c_ulong(_BULKSTAT), self._reply) < 0:  # lets the other thread go on
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         *_, came = _HEAD.unpack_from(self._reply)
-        return self._numbers[:came].tolist()
+        return self._inodes[:came].tolist()
 
 
 class InodeProofs:
