@@ -50,7 +50,7 @@ class Forest:
 
     chance: random.Random
     trees: dict[int, list[Leaf]] = field(default_factory=lambda: {TOP: []})
-    extents: dict[int, tuple[int, int]] = field(default_factory=dict)  # number → sectors on disk, decompressed
+    extents: dict[int, tuple[int, int]] = field(default_factory=dict)  # place → sectors on disk, decompressed
     generation: int = 1
     last: int = 0  # inode
     busy: set[int] = field(default_factory=set)  # addresses that the last commit needs, and those given out since
@@ -76,7 +76,8 @@ class Forest:
     def reference(self, inode: int) -> Reference:
         if not self.extents or self.chance.random() < 0.4:
             disk = self.chance.randrange(1, 9)
-            self.extents[len(self.extents) + 1] = disk, self.chance.choice((0, 0, disk * 2))
+            free = next(number for number in range(1, len(self.extents) + 2) if number not in self.extents)
+            self.extents[free] = disk, self.chance.choice((0, 0, disk * 2))
         extent = self.chance.choice(list(self.extents))
         disk, ram = self.extents[extent]
         start = self.chance.choice((0, self.chance.randrange(disk)))
@@ -85,7 +86,10 @@ class Forest:
     def change(self) -> None:
         """What a commit does: leaves written anew in one tree, a snapshot, a tree gone, or everything moved."""
         self.generation += 1
-        self.busy = {leaf.address for leaves in self.trees.values() for leaf in leaves}
+        held = [leaf for leaves in self.trees.values() for leaf in leaves]
+        self.busy = {leaf.address for leaf in held}
+        referred = {reference.extent for leaf in held for reference in leaf.references}
+        self.extents = {number: size for number, size in self.extents.items() if number in referred}
         chance, number = self.chance, self.chance.choice(list(self.trees))
         leaves = self.trees[number]
         match chance.choice(("write", "write", "write", "snapshot", "snapshot", "drop", "remove", "move")):
@@ -163,7 +167,8 @@ def look(forest: Forest, names: Names, memory: LeafMemory | None) -> tuple[objec
         rows["first"], rows["last"] = [min(span) for span in spans], [max(span) for span in spans]
         rows["set"] = sets[part]
         rows["detail"] = found.splitter.detail(sets[part], rows["first"], rows["last"])
-        known.take(rows, items(chosen, rows["detail"].tolist()))
+        found_items = items(chosen, rows["detail"].tolist())
+        known.take(rows, found_items, known.contents(rows, found_items))
     bits = [f"tree {tree}" for tree in trees] + [f"unit {unit}" for unit in found.units[len(trees) :]]
     known.settle(bits)
     table = walk.tabled(found, None)

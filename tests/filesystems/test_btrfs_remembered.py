@@ -79,7 +79,7 @@ def test_what_says_the_wrong_thing_is_told_and_all_is_read(tmp_path: Path) -> No
     """Whole, and not true: as after a filesystem went back to an older state, and another way from there."""
     right = look(tmp_path, tmp_path / "leaves", replay.RULES)
     one = kept(tmp_path)
-    lies = dataclasses.replace(one, extents=one.extents._replace(disk=one.extents.disk - np.uint32(4096)))
+    lies = dataclasses.replace(one, extents=one.extents._replace(disk=one.extents.disk - np.uint8(1)))
     memory.store(tmp_path / "leaves", lies)
     found = look(tmp_path, tmp_path / "leaves", ())
     assert "books" in found.memory_lost
@@ -110,11 +110,11 @@ def test_a_damaged_file_is_as_if_it_was_not_there(
 def small(**changes: object) -> LeafMemory:
     """One leaf, one reference, one extent."""
     leaves = np.zeros(1, LEAF)
-    one = Ragged(np.ones(1, np.uint32), tuple(np.ones(1, np.uint8) for _ in range(4)))
-    none = Ragged(np.zeros(1, np.uint32), tuple(np.zeros(0, np.uint8) for _ in range(4)))
+    one = Ragged(np.ones(1, np.uint32), [np.ones(1, np.uint8) for _ in range(4)])
+    none = Ragged(np.zeros(1, np.uint32), [np.zeros(0, np.uint8) for _ in range(4)])
     parts = {"references": (one, 3), "holders": (none, 1), "large": (one, 4), "inodes": (none, 2), "links": (none, 3)}
     ragged = {name: Ragged(part.counts, part.columns[:width]) for name, (part, width) in parts.items()}
-    extents = KeptExtents(*(np.full(1, value, np.uint16) for value in (4096, 4096, 0, 4096, 0)))
+    extents = KeptExtents(*(np.full(1, value, np.uint16) for value in (1, 1, 0, 1, 0)))
     masks = np.ones((1, 1), np.uint8)
     made = LeafMemory(7, 4096, ("tree 256",), masks, Contents(leaves, **ragged), extents)
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # of the right kind, each of them
@@ -139,7 +139,7 @@ def test_a_file_that_does_not_fit_itself_is_as_if_it_was_not_there(harm: dict[st
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b'"version": 1', b'"version": 2'), (b'"|u1"', b'"|O8"'), (b'"|u1"', b'"<f8"'), (b"{", b"[")]
+    ("old", "new"), [(b'"version": 2', b'"version": 3'), (b'"|u1"', b'"|O8"'), (b'"|u1"', b'"<f8"'), (b"{", b"[")]
 )
 def test_a_file_of_another_kind_is_as_if_it_was_not_there(old: bytes, new: bytes, tmp_path: Path) -> None:
     memory.store(tmp_path / "leaves", small())

@@ -6,12 +6,12 @@ Beside it what is counted by set, and which bytes of extents are referenced at a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs.trees.sets import I64, U64, RootSets, Rows, sorted_rows
+from collectors.filesystems.btrfs.trees.sets import I64, U64, Column, Flags, RootSets, Rows, narrow, ranks, sorted_rows
 
 
 class Copies:
@@ -28,8 +28,11 @@ class Copies:
         return np.asarray(self._copies[np.searchsorted(self._starts, addresses, "right")], np.uint64)
 
 
+_PIECE = 1 << 17  # extents that are looked at together: what is worked out stays in the processor's caches
+
+
 class ExtentTable:
-    """32 bytes for each distinct extent, and up to three times that while references wait and are reduced."""
+    """About 15 bytes for each distinct extent, as much for references that wait, and 23 for both while reduced."""
 
     def __init__(self, sets: RootSets) -> None:
         self._sets = sets
@@ -39,51 +42,77 @@ class ExtentTable:
         """References to extents. `ram` is 0 for extents that are not compressed."""
         self._held.add(sets, addresses, disk, ram)
 
+    def settled(self, sets: Column, addresses: Column, disk: Column, ram: Column) -> None:
+        """Extents in order of address, with all who hold them: no reference to one of these is added."""
+        self._held.settled(sets, addresses, disk, ram)
+
     def bytes_by_set(self, copies: Copies) -> tuple[list[int], list[int]]:
         """Bytes of extents held by each set, by its number: one copy, and all `copies`."""
-        sets, columns = self._held.whole()  # may find new sets
+        self._held.whole()  # may find new sets
         once, all_ = (np.zeros(len(self._sets.masks), np.uint64) for _ in range(2))
-        if columns:
-            addresses, disk, _ = columns
-            np.add.at(once, sets, disk)
-            np.add.at(all_, sets, disk * copies.of(addresses))
+        for sets, addresses, disk, _ in self._pieces():
+            once += _summed(sets, disk, len(once))
+            all_ += _summed(sets, disk * copies.of(addresses), len(all_))
         return once.tolist(), all_.tolist()
 
     def apart(self) -> bool:
         """Whether no two extents lie on each other, as on a device none do."""
-        _, columns = self._held.whole()
-        if not columns:
-            return True
-        addresses, disk, _ = columns
-        return not (addresses[:-1] + disk[:-1] > addresses[1:]).any()
+        behind = 0
+        for _, addresses, disk, _ in self._pieces():
+            ends = addresses + disk
+            if addresses[0] < behind or (ends[:-1] > addresses[1:]).any():
+                return False
+            behind = int(ends[-1])
+        return True
 
     def plain_bytes(self) -> int:
         """Bytes on disk of extents that are not compressed."""
-        _, _, disk, ram = self.columns()
-        return int(disk[ram == 0].sum())
+        return sum(int(disk[ram == 0].sum()) for _, _, disk, ram in self._pieces())
 
     def compressed_bytes(self) -> tuple[int, int]:
         """Of the compressed extents: bytes on disk, and bytes that they hold."""
-        _, _, disk, ram = self.columns()
-        return int(disk[ram != 0].sum()), int(ram.sum())
+        pairs = [(int(disk[ram != 0].sum()), int(ram.sum())) for _, _, disk, ram in self._pieces()]
+        return sum(disk for disk, _ in pairs), sum(ram for _, ram in pairs)
 
-    def columns(self) -> tuple[I64, U64, U64, U64]:
-        """In order of address: set, address, size on disk, size decompressed."""
+    def columns(self) -> tuple[Column, Column, Column, Column]:
+        """In order of address: set, address, size on disk, size decompressed; as narrow as they can be."""
         sets, columns = self._held.whole()
-        nothing = np.empty(0, np.uint64)
+        nothing = np.empty(0, np.uint8)
         addresses, disk, ram = columns or (nothing, nothing, nothing)
         return sets, addresses, disk, ram
+
+    def were_settled(self) -> Flags:
+        """For each extent in order of address, whether it was entered as settled."""
+        count = len(self.columns()[0])
+        return self._held.was_settled if len(self._held.was_settled) else np.zeros(count, np.bool_)
+
+    def _pieces(self) -> Iterator[tuple[I64, U64, U64, U64]]:
+        for sets, addresses, disk, ram in in_pieces(self.columns()):
+            yield (
+                sets.astype(np.int64),
+                addresses.astype(np.uint64),
+                disk.astype(np.uint64),
+                ram.astype(np.uint64),
+            )
+
+
+def in_pieces(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """Some rows at a time; none is empty. To fill new memory for all rows at once would cost more than the work."""
+    for at in range(0, len(columns[0]), _PIECE):
+        yield [column[at : at + _PIECE] for column in columns]
 
 
 _MANY = 1 << 19  # rows that wait before they are reduced; as many as there are keys, where those are more
 
 
 class ExtentHolders:
-    """8 bytes for each column and the set of each key, as much for what waits, and 24 more while it is reduced."""
+    """Columns and the set of each key, as narrow as they can be; as much for what waits, and more while reduced."""
 
     def __init__(self, sets: RootSets) -> None:
         self._sets = sets
         self._parts: list[Rows] = []
+        self._settled: Sequence[Column] = ()
+        self.was_settled = np.empty(0, np.bool_)  # for each key, once all are there
         self._count = self._reduced = 0
 
     def add(self, holders: I64, *columns: U64) -> None:
@@ -91,28 +120,59 @@ class ExtentHolders:
 
         The others are taken from any of the rows.
         """
-        self._parts.append((*columns, holders.view(np.uint64)))
+        self._parts.append([narrow(column) for column in (*columns, holders)])
         self._count += len(holders)
         if self._count - self._reduced > max(_MANY, self._reduced):
             self._reduce()
 
-    def whole(self) -> tuple[I64, tuple[U64, ...]]:
+    def settled(self, holders: Column, *columns: Column) -> None:
+        """Keys in order, with the union of their holders: none of them is added."""
+        self._settled = (*columns, holders)
+
+    def whole(self) -> tuple[Column, tuple[Column, ...]]:
         """The union of holders for each key, and the columns, in order of key. Nothing at all has no columns."""
         self._reduce()
+        if self._settled:
+            rows, self._settled = self._settled, ()
+            others = [narrow(column) for column in self._parts[0]] if self._parts else [column[:0] for column in rows]
+            merged, self.was_settled = _merged(rows, others)
+            self._parts, self._count, self._reduced = [merged], len(merged[0]), len(merged[0])
         if not self._parts:
-            return np.empty(0, np.int64), ()
-        *columns, holders = self._parts[0]
-        return holders.view(np.int64), tuple(column.view(np.uint64) for column in columns)
+            return np.empty(0, np.uint8), ()
+        *columns, holders = map(narrow, self._parts[0])
+        return holders, tuple(columns)
 
     def _reduce(self) -> None:
         if self._count == self._reduced:
             return
         columns, unions = self._sets.united(self._parts)
-        self._parts = [(*columns, unions.view(np.uint64))]
+        self._parts = [(*columns, unions)]
         self._count = self._reduced = len(unions)
 
 
+def _merged(some: Sequence[Column], others: Sequence[Column]) -> tuple[Sequence[Column], Flags]:
+    """Rows of both, in order of the first column, and which are the first ones; the others are few."""
+    at = ranks(some[0], others[0]) + np.arange(len(others[0]))
+    mine = np.ones(len(some[0]) + len(at), np.bool_)
+    mine[at] = False
+    merged = []
+    for column, other in zip(some, others, strict=True):
+        both = np.empty(len(mine), np.result_type(column, other))
+        both[mine], both[at] = column, other
+        merged.append(both)
+    return merged, mine
+
+
 _LOW = np.uint64(0xFFFFFFFF)
+
+
+def _summed(sets: I64, values: U64, count: int) -> U64:
+    """The sum of the values of each set. Halves are summed apart: of a million of them, each sum is exact."""
+    sums = np.bincount(sets, (values & _LOW).astype(np.float64), count).astype(np.uint64)
+    if int(values.max(initial=0)) >> 32:
+        high = np.bincount(sets, (values >> np.uint64(32)).astype(np.float64), count)
+        sums += high.astype(np.uint64) << np.uint64(32)
+    return np.asarray(sums, np.uint64)
 
 
 class SetCounts:

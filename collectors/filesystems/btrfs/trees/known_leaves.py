@@ -12,17 +12,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.filesystems.btrfs.trees.extents import in_pieces
 from collectors.filesystems.btrfs.trees.leaves import Extents, InodeRecords, Items, Links
 from collectors.filesystems.btrfs.trees.memory import (
     MOST_BYTES,
     Contents,
     KeptExtents,
     LeafMemory,
-    grouped,
-    narrow,
+    in_bytes,
+    in_sectors,
+    recorded,
+    referred,
     together,
 )
-from collectors.filesystems.btrfs.trees.names import LEAST_BYTES
 from collectors.filesystems.btrfs.trees.sets import (
     GONE,
     I64,
@@ -33,15 +35,16 @@ from collectors.filesystems.btrfs.trees.sets import (
     Flags,
     became_of,
     differing,
+    narrow,
     pieces,
+    ranks,
     sorted_rows,
 )
-from collectors.filesystems.btrfs.trees.splitting import INODES, SUMS
+from collectors.filesystems.btrfs.trees.splitting import SUMS
 from collectors.filesystems.btrfs.trees.walk import Findings
-from collectors.system.deadline import Malformed
 
+_PIECE = 1 << 20  # extents that are entered together
 _MOST_WAITING = 1 << 20  # references of new leaves, until it is known which extents changed
-_LOW = np.uint64(0xFFFFFFFF)
 
 
 class Unusable(Exception):
@@ -60,11 +63,11 @@ class KnownLeaves:
         self._new: list[Contents] = []
         self._new_bytes = 0
         self._waiting: list[Extents] = []  # their rows are sets
+        self._waiting_count = 0
         self._anew: list[Column] = []  # addresses in sectors
         self._sets = np.full(0 if memory is None else len(memory.contents.leaves), GONE, np.int64)
         self._detail = np.zeros(len(self._sets), np.uint8)
-        nothing = np.empty(0, np.uint64)
-        self._kept = KeptExtents(nothing, nothing, nothing, nothing, nothing)
+        self._kept = np.zeros(0 if memory is None else len(memory.extents.sets), np.bool_)  # of its extents
 
     @property
     def count(self) -> int:
@@ -85,26 +88,31 @@ class KnownLeaves:
         self._sets[at[known]], self._detail[at[known]] = sets[known], detail[known]
         return np.asarray(known)
 
-    def take(self, leaves: NDArray[np.void], items: Items) -> None:
+    def contents(self, leaves: NDArray[np.void], items: Items) -> Contents | None:
+        """What to keep of leaves that were read, whose sums are entered. Several threads may ask."""
+        return recorded(leaves, items, self._sector) if self._remember else None
+
+    def take(self, leaves: NDArray[np.void], items: Items, contents: Contents | None) -> None:
         """Leaves that were read."""
         sets = leaves["set"].astype(np.int64)
-        if self._remember:
-            self._keep(leaves, items)
+        if contents is not None:
+            self._keep(contents)
         if self._memory is None:
             self._found.take(items, sets)
             return
         extents = items.extents
         waits = (leaves["detail"] == SUMS)[extents.rows]
-        waits &= sum(len(one.rows) for one in self._waiting) < _MOST_WAITING
+        waits &= self._waiting_count < _MOST_WAITING
         now, later = extents.of(~waits), extents.of(waits)
+        self._waiting_count += len(later.rows)
         self._found.take(replace(items, extents=now), sets)
         self._anew.append(now.addresses // np.uint64(self._sector))
         self._waiting.append(replace(later, rows=sets[later.rows]))
 
-    def _keep(self, leaves: NDArray[np.void], items: Items) -> None:
+    def _keep(self, contents: Contents) -> None:
         if self._new_bytes <= MOST_BYTES:
-            self._new.append(_contents(leaves, items, self._sector))
-            self._new_bytes += self._new[-1].nbytes
+            self._new.append(contents)
+            self._new_bytes += contents.nbytes
         else:
             self._new.clear()
 
@@ -133,12 +141,24 @@ class KnownLeaves:
         leaves = whole & (before != now)
         part = self._memory.contents.references.of(leaves)
         rows = part.leaves()
-        fresh = [_columns(extents, self._sector) for extents in self._waiting]
+        fresh = [referred(extents, self._sector) for extents in self._waiting]
         columns = [np.concatenate(column) for column in zip(part.columns, *fresh, strict=True)]
         sets = np.concatenate((now[leaves][rows], *(extents.rows for extents in self._waiting)))
         old, new = pieces(part.columns, before[leaves][rows], nobody), pieces(columns, sets, nobody)
         changed = columns[0] if old is None or new is None else differing(old, new, self._found.sets)
+        self._anew += map(self._resized, self._waiting)
         return Addresses([*self._anew, changed, self._uncovered(whole & (before == nobody) & (now == nobody))])
+
+    def _resized(self, extents: Extents) -> Column:
+        """Where extents lay, and others of another size lie now: what is given up is given out again."""
+        assert self._memory is not None
+        kept, addresses = self._memory.extents, in_sectors(extents.addresses, self._sector)
+        if not len(kept.addresses):
+            return addresses[:0]
+        at = ranks(kept.addresses[:-1], addresses)
+        sizes = in_bytes(kept.disk[at], self._sector), in_bytes(kept.ram[at], self._sector)
+        others: Flags = (sizes[0] != extents.disk) | (sizes[1] != extents.ram)
+        return np.asarray(addresses[others & (kept.addresses[at] == addresses)])
 
     def _uncovered(self, gone: Flags) -> Column:
         """What leaves that are gone, as was to be expected, referred to: parts of it may not be referenced any more."""
@@ -150,12 +170,16 @@ class KnownLeaves:
 
     def _enter_kept(self, extents: KeptExtents, became: I64, nobody: int, anew: Addresses) -> None:
         """Extents of which no leaf moved: their sets became what each of their holders did."""
-        sets = became[extents.sets]
-        kept = (sets != nobody) & ~anew.has(extents.addresses // np.uint64(self._sector))
-        addresses, disk, ram, used = (column[kept].astype(np.uint64) for column in extents[:4])
-        self._kept = KeptExtents(addresses, disk, ram, used, sets[kept].astype(np.uint32))
-        self._found.extents.add(addresses, disk, ram, sets[kept])
-        self._found.referenced.known(int(used.sum()))
+        found, now, used = list[list[Column]](), narrow(became), 0
+        for addresses, disk, ram, parts, sets in in_pieces(extents):
+            kept = (now[sets] != nobody) & ~anew.has(addresses)
+            sizes = (narrow(in_bytes(column[kept], self._sector)) for column in (addresses, disk, ram))
+            found.append([kept, now[sets[kept]], *sizes])
+            used += int(parts[kept].sum())
+        if found:
+            self._kept, *columns = (np.concatenate(column) for column in zip(*found, strict=True))
+            self._found.extents.settled(*columns)
+            self._found.referenced.known(used * self._sector)
 
     def _enter_again(self, old: LeafMemory, from_leaves: Flags, anew: Addresses) -> None:
         """The references of these leaves to extents that are united anew."""
@@ -173,8 +197,8 @@ class KnownLeaves:
             chosen = anew.has(extents.addresses // np.uint64(self._sector))
             again, others = extents.of(chosen), extents.of(~chosen)
             self._found.take_extents(replace(again, rows=np.arange(len(again.rows))), again.rows)
-            if (_sizes(self._kept, others.addresses)[0] != others.disk).any():
-                raise Malformed("two pointers to one place disagree on what is there")
+            if not self._kept[_places(old.extents, in_sectors(others.addresses, self._sector))].all():
+                raise Unusable("an extent that is referred to has lost its holders")
 
     def _enter_sums(self, summed: Flags, there: Flags) -> None:
         assert self._memory is not None
@@ -187,9 +211,9 @@ class KnownLeaves:
         self._found.large.add(self._sets, InodeRecords(rows[left], inodes, apparent, taken, made_in))
 
     def memory(self, generation: int, bits: Sequence[str]) -> LeafMemory | None:
-        """What to keep for the next look; None where it is too much."""
+        """What to keep for the next look; None where it is too much. Takes what was kept away, so this is the end."""
         kept = [] if self._memory is None else [self._memory.contents]
-        parts = [*kept, *self._new]
+        parts, self._new = [*kept, *self._new], []
         if not self._remember or not parts or self._new_bytes > MOST_BYTES:
             return None
         there = self._sets != GONE if kept else np.ones(len(parts[0].leaves), np.bool_)
@@ -197,20 +221,30 @@ class KnownLeaves:
         if kept:
             contents.leaves["set"][: int(there.sum())] = self._sets[there]
         extents = self._extents()
-        used = np.unique(np.concatenate((contents.leaves["set"].astype(np.int64), extents.sets)))
-        contents.leaves["set"] = np.searchsorted(used, contents.leaves["set"])
-        extents = extents._replace(sets=np.searchsorted(used, extents.sets).astype(np.uint32))
-        masks = _packed([self._found.sets.masks[number] for number in used.tolist()], len(bits))
+        used = np.zeros(len(self._found.sets.masks), np.bool_)
+        used[contents.leaves["set"]] = used[extents.sets] = True
+        numbers = narrow(np.maximum(used.cumsum(), 1) - 1)
+        contents.leaves["set"] = numbers[contents.leaves["set"]]
+        extents = extents._replace(sets=numbers[extents.sets])
+        masks = _packed([self._found.sets.masks[number] for number in np.flatnonzero(used).tolist()], len(bits))
         return LeafMemory(generation, self._sector, tuple(bits), masks, contents, extents)
 
     def _extents(self) -> KeptExtents:
-        sets, addresses, disk, ram = self._found.extents.columns()
-        used, new = np.zeros(len(addresses), np.uint64), ram == 0
-        kept = np.searchsorted(addresses, self._kept.addresses)
-        new[kept] = False
-        used[new] = self._found.referenced.within(addresses[new], addresses[new] + disk[new])
-        used[kept] = self._kept.used
-        return KeptExtents(narrow(addresses), narrow(disk), narrow(ram), narrow(used), narrow(sets))
+        sets, *columns = self._found.extents.columns()
+        settled = self._found.extents.were_settled()
+        found = [[np.empty(0, np.uint8)] * 4]
+        for *sizes, kept in in_pieces([*columns, settled.view(np.uint8)]):
+            addresses, disk, ram = (in_sectors(column, self._sector) for column in sizes)
+            new = (ram == 0) & (kept == 0)
+            starts, used = sizes[0][new].astype(np.uint64), np.zeros(len(new), np.uint64)
+            used[new] = self._found.referenced.within(starts, starts + sizes[1][new])
+            found.append([*map(narrow, (addresses, disk, ram, used // np.uint64(self._sector)))])
+        addresses, disk, ram, used = (np.concatenate(column) for column in zip(*found, strict=True))
+        if self._memory is not None:
+            before = self._memory.extents.used
+            used = used.astype(np.result_type(used, before))
+            used[settled] = before[self._kept]
+        return KeptExtents(addresses, disk, ram, used, sets)
 
 
 def _packed(masks: Sequence[int], width: int) -> NDArray[np.uint8]:
@@ -220,18 +254,19 @@ def _packed(masks: Sequence[int], width: int) -> NDArray[np.uint8]:
 
 def _extents(old: LeafMemory, columns: Sequence[Column], rows: I64, inodes: Column) -> Extents:
     """References of the last look. They do not have the size of the extent, which all references agree on."""
-    addresses, starts, lengths = (column.astype(np.uint64) * np.uint64(old.sector) for column in columns)
-    disk, ram = _sizes(old.extents, addresses)
+    addresses, starts, lengths = (in_bytes(column, old.sector) for column in columns)
+    at = _places(old.extents, columns[0])
+    disk, ram = in_bytes(old.extents.disk[at], old.sector), in_bytes(old.extents.ram[at], old.sector)
     lengths = np.where(lengths == 0, disk, lengths)
     return Extents(rows, inodes.astype(np.uint64), addresses, disk, ram, starts, lengths)
 
 
-def _sizes(kept: KeptExtents, addresses: U64) -> tuple[U64, U64]:
-    """Size on disk, and decompressed, of extents that were kept."""
-    at = np.minimum(np.searchsorted(kept.addresses, addresses), max(0, len(kept.addresses) - 1))
+def _places(kept: KeptExtents, addresses: Column) -> NDArray[np.intp]:
+    """Which of the extents that were kept these are, by their addresses in sectors."""
+    at = np.minimum(ranks(kept.addresses, addresses), max(0, len(kept.addresses) - 1))
     if len(addresses) and (not len(kept.addresses) or (kept.addresses[at] != addresses).any()):
         raise Unusable("an extent that is referred to is not among those that were kept")
-    return kept.disk[at].astype(np.uint64), kept.ram[at].astype(np.uint64)
+    return at
 
 
 def _items(old: LeafMemory, chosen: Flags) -> Items:
@@ -245,37 +280,3 @@ def _items(old: LeafMemory, chosen: Flags) -> Items:
         Links(contents.links.leaves(), inode.astype(np.uint64), parent.astype(np.uint64), rank.astype(np.uint8)),
         _extents(old, contents.references.columns, contents.references.leaves(), contents.holders.columns[0]),
     )
-
-
-def _contents(leaves: NDArray[np.void], items: Items, sector: int) -> Contents:
-    """What to keep of a batch."""
-    count, inodes, extents, links = len(leaves), items.inodes, items.extents, items.links
-    leaves["inodes"] = np.bincount(inodes.rows, minlength=count)
-    for name, half in (("low", inodes.apparent & _LOW), ("high", inodes.apparent >> np.uint64(32))):
-        leaves[name] = np.bincount(inodes.rows, half.astype(np.float64), minlength=count).astype(np.uint64)
-    inside = leaves["detail"][extents.rows] >= INODES
-    single = leaves["detail"][inodes.rows] >= INODES
-    large = inodes.taken >= LEAST_BYTES
-    order = np.argsort(links.rows, kind="stable")
-    columns = (inodes.inodes, inodes.taken, inodes.apparent, inodes.made_in)
-    return Contents(
-        leaves,
-        grouped(extents.rows, count, *_columns(extents, sector)),
-        grouped(extents.rows[inside], count, extents.inodes[inside]),
-        grouped(inodes.rows[large], count, *(column[large] for column in columns)),
-        grouped(inodes.rows[single], count, inodes.inodes[single], inodes.apparent[single]),
-        grouped(links.rows[order], count, links.inodes[order], links.parents[order], links.ranks[order]),
-    )
-
-
-def _columns(extents: Extents, sector: int) -> tuple[U64, U64, U64]:
-    """Address, start and length in sectors: 0 and 0 for all of an extent, and for any part of a compressed one."""
-    part = ((extents.ram == 0) & (extents.lengths != extents.disk)).astype(np.uint64)
-    columns = (extents.addresses, extents.starts * part, extents.lengths * part)
-    return tuple(_sectors(column, sector) for column in columns)  # type: ignore[return-value]  # three of them
-
-
-def _sectors(values: U64, sector: int) -> U64:
-    if int(np.bitwise_or.reduce(values, initial=0)) % sector:
-        raise Malformed("an extent does not lie in whole sectors")
-    return values // np.uint64(sector)

@@ -4,8 +4,8 @@ A committed block is never changed in place: its address and generation name its
 trees still point to with the same address and generation holds what it held; only the trees above it may be others.
 
 Kept by leaf: its references to extents, sums of its inodes, its large files; of leaves in subvolumes that are split by
-directory also each inode and name. And every extent with its holders. About 8 bytes for each reference, 60 for each
-leaf, 20 for each extent. A file that is damaged, too large or of another version counts as not there.
+directory also each inode and name. And every extent with its holders. About 6 bytes for each reference, 90 for each
+leaf, 8 for each extent. A file that is damaged, too large or of another version counts as not there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,12 +22,17 @@ import numpy as np
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from collectors.filesystems.btrfs.trees.sets import I64, Column, Flags
+from collectors.filesystems.btrfs.trees.leaves import Extents, Items
+from collectors.filesystems.btrfs.trees.names import LEAST_BYTES
+from collectors.filesystems.btrfs.trees.sets import I64, U64, Column, Flags, narrow
+from collectors.filesystems.btrfs.trees.splitting import INODES
 from collectors.model import dataclass
 from collectors.system import folders
+from collectors.system.deadline import Malformed
 
-_VERSION = 1
-MOST_BYTES = 160 << 20  # in memory while it is recorded, and as a file: some 15 million references
+_VERSION = 2
+_LOW = np.uint64(0xFFFFFFFF)
+MOST_BYTES = 512 << 20  # in memory while it is recorded, and as a file: some 50 million references
 _FREE_SHARE = 16  # the file takes at most this part of the room that is left where it is kept
 _ALIGNED = 64
 _CHECKSUM_BYTES = 8
@@ -53,7 +59,7 @@ class Ragged:
     """Rows of many leaves, one leaf after the other: how many rows each has, and their columns."""
 
     counts: Column
-    columns: tuple[Column, ...]
+    columns: list[Column]
 
     def leaves(self) -> I64:
         """The leaf of each row."""
@@ -61,7 +67,7 @@ class Ragged:
 
     def of(self, chosen: Flags) -> Ragged:
         """The rows of these leaves alone."""
-        return joined([self], chosen)
+        return joined([Ragged(self.counts, [*self.columns])], chosen)
 
     def cuts(self, chosen: Flags) -> list[tuple[int, int]]:
         """The rows of these leaves, as few ranges."""
@@ -72,26 +78,20 @@ class Ragged:
 
 def grouped(rows: I64, count: int, *columns: NDArray[np.integer]) -> Ragged:
     """Rows in ascending order of their leaf, of so many leaves. Columns are kept as narrow as their values allow."""
-    return Ragged(np.bincount(rows, minlength=count).astype(np.uint32), tuple(map(narrow, columns)))
+    return Ragged(np.bincount(rows, minlength=count).astype(np.uint32), [narrow(column) for column in columns])
 
 
 def joined(parts: Sequence[Ragged], chosen: Flags) -> Ragged:
-    """Of the first the chosen leaves alone, then those of the others. Each row is copied once."""
+    """Of the first the chosen leaves alone, then those of the others.
+
+    Each row is copied once. Columns are taken away from the parts one by one, so that no second copy of all exists.
+    """
     first, *others = parts
-    cuts = first.cuts(chosen)
-    columns = tuple(
-        np.concatenate([column[:0], *(column[a:b] for a, b in cuts), *(part.columns[n] for part in others)])
-        for n, column in enumerate(first.columns)
-    )
+    cuts, columns = first.cuts(chosen), list[Column]()
+    while first.columns:
+        column, *more = (part.columns.pop(0) for part in parts)
+        columns.append(np.concatenate([column[:0], *(column[a:b] for a, b in cuts), *more]))
     return Ragged(np.concatenate([first.counts[chosen], *(part.counts for part in others)]), columns)
-
-
-def narrow(values: NDArray[np.integer]) -> Column:
-    """The same numbers in as few bytes as the largest needs."""
-    most = int(values.max(initial=0))
-    return values.astype(
-        next(kind for kind in (np.uint8, np.uint16, np.uint32, np.uint64) if most <= np.iinfo(kind).max)
-    )
 
 
 class Contents(NamedTuple):
@@ -110,18 +110,57 @@ class Contents(NamedTuple):
 
     def of(self, chosen: Flags) -> Contents:
         """These leaves alone."""
-        return together([self], chosen)
+        leaves, *ragged = self
+        return Contents(leaves[chosen], *(one.of(chosen) for one in ragged))
 
 
 def together(parts: Sequence[Contents], chosen: Flags) -> Contents:
-    """Of the first the chosen leaves alone, then those of the others."""
+    """Of the first the chosen leaves alone, then those of the others; takes the columns of all away."""
     (first, *others), *ragged = zip(*parts, strict=True)
     leaves = np.concatenate([first[chosen], *others])
     return Contents(leaves, *(joined(parts, chosen) for parts in ragged))
 
 
+def recorded(leaves: NDArray[np.void], items: Items, sector: int) -> Contents:
+    """What to keep of a batch."""
+    count, inodes, extents, links = len(leaves), items.inodes, items.extents, items.links
+    leaves["inodes"] = np.bincount(inodes.rows, minlength=count)
+    for name, half in (("low", inodes.apparent & _LOW), ("high", inodes.apparent >> np.uint64(32))):
+        leaves[name] = np.bincount(inodes.rows, half.astype(np.float64), minlength=count).astype(np.uint64)
+    inside = leaves["detail"][extents.rows] >= INODES
+    single = leaves["detail"][inodes.rows] >= INODES
+    large = inodes.taken >= LEAST_BYTES
+    order = np.argsort(links.rows, kind="stable")
+    columns = (inodes.inodes, inodes.taken, inodes.apparent, inodes.made_in)
+    return Contents(
+        leaves,
+        grouped(extents.rows, count, *referred(extents, sector)),
+        grouped(extents.rows[inside], count, extents.inodes[inside]),
+        grouped(inodes.rows[large], count, *(column[large] for column in columns)),
+        grouped(inodes.rows[single], count, inodes.inodes[single], inodes.apparent[single]),
+        grouped(links.rows[order], count, links.inodes[order], links.parents[order], links.ranks[order]),
+    )
+
+
+def referred(extents: Extents, sector: int) -> tuple[Column, Column, Column]:
+    """Address, start and length in sectors: 0 and 0 for all of an extent, and for any part of a compressed one."""
+    part = ((extents.ram == 0) & (extents.lengths != extents.disk)).astype(np.uint64)
+    columns = (extents.addresses, extents.starts * part, extents.lengths * part)
+    return tuple(in_sectors(column, sector) for column in columns)  # type: ignore[return-value]  # three of them
+
+
+def in_sectors(values: Column, sector: int) -> Column:
+    if int(np.bitwise_or.reduce(values, initial=0)) % sector:
+        raise Malformed("an extent does not lie in whole sectors")
+    return values // np.uint64(sector)
+
+
+def in_bytes(sectors: Column, sector: int) -> U64:
+    return sectors.astype(np.uint64) * np.uint64(sector)
+
+
 class KeptExtents(NamedTuple):
-    """Columns in order of address: bytes, but `sets`. `used`: what is referenced of one that is not compressed."""
+    """Columns in order of address: sectors, but `sets`. `used`: what is referenced of one that is not compressed."""
 
     addresses: Column
     disk: Column
@@ -167,10 +206,8 @@ def store(path: Path, memory: LeafMemory) -> None:
 def load(path: Path) -> LeafMemory | None:
     """What was kept last, if there is anything that can be read."""
     try:
-        content = folders.read_own(path, 2 * MOST_BYTES)
-        if crc32c(memoryview(content)[_CHECKSUM_BYTES:]) != int(content[:_CHECKSUM_BYTES], 16):
-            return None
-        return _read(content)
+        with folders.own_file(path, os.O_RDONLY) as fd, open(fd, "rb", closefd=False) as file:
+            return _read(file, min(MOST_BYTES, os.fstat(fd).st_size))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, StopIteration):
         return None
 
@@ -188,24 +225,31 @@ def _columns(contents: Contents) -> Iterator[NDArray[Any]]:
         yield from ragged.columns
 
 
-def _read(content: bytes) -> LeafMemory | None:
-    line = content[: content.index(b"\n")]
-    head = json.loads(line[_CHECKSUM_BYTES:])
+def _read(file: BufferedReader, left: int) -> LeafMemory | None:
+    """None where it is not what was written; `left` bytes are there. Each array is apart, to be let go by itself."""
+    expected, line = file.read(_CHECKSUM_BYTES), file.readline(left)
+    head = json.loads(line)
     if head["version"] != _VERSION:
         return None
-    at = len(line) + 1
-    arrays = []
+    checksum, arrays = crc32c(line), []
     for kind, size in head["arrays"]:
-        if kind not in _KINDS or not 0 <= size <= len(content):
+        padded = -(-size * _KINDS[kind].itemsize // _ALIGNED) * _ALIGNED
+        left -= padded
+        if size < 0 or left < 0:
             raise ValueError(f"an array of {size} {kind}")
-        arrays.append(np.frombuffer(content, _KINDS[kind], size, at) if size else np.empty(0, _KINDS[kind]))
-        at += -(-arrays[-1].nbytes // _ALIGNED) * _ALIGNED
+        whole = np.empty(padded, np.uint8)
+        if file.readinto(whole.data) != padded:
+            raise ValueError("the file is cut short")
+        checksum = crc32c(whole.data, checksum)
+        arrays.append(whole[: size * _KINDS[kind].itemsize].view(_KINDS[kind]))
+    if checksum != int(expected, 16) or file.read(1):
+        return None
     coming = iter(arrays)
     bits = tuple(map(str, head["bits"]))
     masks = next(coming).reshape(-1, max(1, -(-len(bits) // 8)))
     extents = KeptExtents(*(next(coming) for _ in KeptExtents._fields))
     leaves = next(coming)
-    ragged = (Ragged(next(coming), tuple(next(coming) for _ in range(width))) for width in _RAGGED.values())
+    ragged = (Ragged(next(coming), [next(coming) for _ in range(width)]) for width in _RAGGED.values())
     found = LeafMemory(int(head["generation"]), int(head["sector"]), bits, masks, Contents(leaves, *ragged), extents)
     return found if _fits(found) else None
 
@@ -219,6 +263,4 @@ def _fits(memory: LeafMemory) -> bool:
         fits = fits and len(ragged.counts) == len(leaves)
         fits = fits and {len(column) for column in ragged.columns} == {int(ragged.counts.sum())}
     sets = len(memory.masks)
-    return fits and all(
-        int(column.max(initial=-1)) < sets for column in (leaves["set"].astype(int), extents.sets.astype(int))
-    )
+    return fits and all(not len(column) or int(column.max()) < sets for column in (leaves["set"], extents.sets))

@@ -12,7 +12,8 @@ holders a holder is said to have become decides how many these are, never what c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ _AT_ONCE = 1 << 16  # of addresses
 _LENGTH_BITS = 16
 _MOST_WORDS = 1 << 22  # of unions, at a time
 _WORD_BITS = 64
+_PIECE = 1 << 18  # rows that are unpacked at a time
 _HALF_WORD = np.uint64(32)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -58,15 +60,20 @@ class RootSets:
         """For each set so far, whether it has any of these bits."""
         return np.array([bool(mask & bits) for mask in self.masks], np.bool_)
 
-    def united(self, parts: list[Rows]) -> tuple[list[U64], I64]:
+    def united(self, parts: list[Rows]) -> tuple[list[Column], Column]:
         """Rows of several parts: a key, a column that all rows of one key agree on, others; last, a set.
 
-        Each key once, in order, and the union of its sets. The other columns are those of any of its rows. Takes the
-        parts away. Raises Malformed where rows of one key do not agree.
+        Each key once, in order, and the union of its sets, all as narrow as they can be. The other columns are those
+        of any of its rows. Takes the parts away. Raises Malformed where rows of one key do not agree.
         """
-        *columns, sets = sorted_rows(parts)
+        found = [self._united(*piece) for piece in sorted_pieces(parts)]
+        *columns, unions = (np.concatenate(column) for column in zip(*found, strict=True))
+        return columns, unions
+
+    def _united(self, *rows: U64) -> list[Column]:
+        """The same for rows in order, of which none is in two pieces."""
+        *columns, sets = rows
         chosen = sets.astype(np.int64)
-        del sets
         first = _changes(columns[0])
         if (~first & _changes(columns[1])).any():
             raise Malformed("two pointers to one place disagree on what is there")
@@ -79,7 +86,7 @@ class RootSets:
             part = wide[at : at + step]
             inside = _spread(starts[part], sizes[part])
             unions[part] = self._unions(chosen[inside], np.cumsum(sizes[part]) - sizes[part])
-        return [column[starts] for column in columns], unions
+        return [narrow(column) for column in (*(column[starts] for column in columns), unions)]
 
     def _unions(self, sets: I64, starts: I64) -> I64:
         """The union of each run of sets."""
@@ -116,28 +123,66 @@ def _changes(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
     return changes
 
 
+def narrow(values: NDArray[np.integer]) -> Column:
+    """The same numbers in as few bytes as the largest needs."""
+    most = int(values.max(initial=0))
+    kind = next(kind for kind in (np.uint8, np.uint16, np.uint32, np.uint64) if most <= np.iinfo(kind).max)
+    return values.astype(kind, copy=False)
+
+
+def ranks(ordered: Column, values: Column) -> NDArray[np.intp]:
+    """Where each value is in an ordered column, or would be: of one type, or all of the column would be converted."""
+    most = np.uint64(np.iinfo(ordered.dtype).max)
+    return np.searchsorted(ordered, np.minimum(values, most).astype(ordered.dtype))
+
+
 def sorted_rows(parts: list[Rows]) -> list[U64]:
     """The rows of all parts in order of their first column, those that are alike once; column by column.
 
+    The list of parts is emptied: what is no longer needed is let go.
+    """
+    return [np.concatenate(column) for column in zip(*sorted_pieces(parts), strict=True)]
+
+
+def sorted_pieces(parts: list[Rows]) -> Iterator[list[U64]]:
+    """The same, some rows at a time; those that have the first column in common are never apart.
+
     They are packed into one number each where they fit, which is quickest by far to sort. Where they do not, only
-    neighbours that are alike become one. The list of parts is emptied: what is no longer needed is let go.
+    neighbours that are alike become one.
     """
     spans = [_span(column) for column in zip(*parts, strict=True)]
     if sum(width for _, width in spans) > _WORD_BITS:
-        return _by_first(parts)
-    packed = np.zeros(sum(len(part[0]) for part in parts), np.uint64)
-    for number, (lowest, width) in enumerate(spans):
-        packed <<= np.uint64(width)
-        if width:
-            column = np.concatenate([part[number] for part in parts]).astype(np.uint64, copy=False)
-            packed |= column >> np.uint64(lowest)
-    parts.clear()
+        yield _by_first(parts)
+        return
+    packed = _packed(parts, spans)
     packed.sort()
-    packed = packed[_changes(packed)]
+    beside = np.uint64((1 << sum(width for _, width in spans[1:])) - 1)
+    ends = np.searchsorted(packed, packed[_PIECE - 1 : -1 : _PIECE] | beside, "right").tolist()
+    for start, end in pairwise((0, *ends, len(packed))):
+        piece = packed[start:end]
+        yield _unpacked(piece[_changes(piece)], spans)
+
+
+def _packed(parts: list[Rows], spans: Sequence[tuple[int, int]]) -> U64:
+    """Each row as one number. Takes the parts away one by one."""
+    packed = np.zeros(sum(len(part[0]) for part in parts), np.uint64)
+    end = len(packed)
+    while parts:
+        part = parts.pop()
+        rows = packed[end - len(part[0]) : end]
+        for column, (lowest, width) in zip(part, spans, strict=True):
+            if width:
+                rows <<= np.uint64(width)
+                rows |= column.astype(np.uint64, copy=False) >> np.uint64(lowest)
+        end -= len(rows)
+    return packed
+
+
+def _unpacked(rows: U64, spans: Sequence[tuple[int, int]]) -> list[U64]:
     columns: list[U64] = []
     for lowest, width in reversed(spans):
-        columns.append((packed & np.uint64((1 << width) - 1)) << np.uint64(lowest))
-        packed >>= np.uint64(width)
+        columns.append((rows & np.uint64((1 << width) - 1)) << np.uint64(lowest))
+        rows = rows >> np.uint64(width)
     return columns[::-1]
 
 
@@ -221,7 +266,7 @@ def differing(one: Pieces, other: Pieces, sets: RootSets) -> U64:
     return np.concatenate((addresses[here], addresses_[there]))
 
 
-def _unlike(keys: U64, unions: I64, others: U64, other_unions: I64) -> Flags:
+def _unlike(keys: Column, unions: Column, others: Column, other_unions: Column) -> Flags:
     if not len(others):
         return np.ones(len(keys), np.bool_)
     at = np.minimum(np.searchsorted(others, keys), len(others) - 1)

@@ -20,7 +20,7 @@ from collectors.filesystems.btrfs.trees.chunk_map import Stale
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentHolders, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
 from collectors.filesystems.btrfs.trees.leaves import Items, Leaves
-from collectors.filesystems.btrfs.trees.memory import LEAF
+from collectors.filesystems.btrfs.trees.memory import LEAF, Contents
 from collectors.filesystems.btrfs.trees.names import LargeInodes
 from collectors.filesystems.btrfs.trees.sets import I64, RootSets
 from collectors.filesystems.btrfs.trees.splitting import NAMES, PathSplit, Splitter
@@ -34,7 +34,8 @@ class Known(Protocol):
     """Leaves that need not be read, and what becomes of those that are: `leaves` has their sets, too."""
 
     def recognised(self, addresses: U64, generations: U64, marks: U64, sets: I64) -> NDArray[np.bool_]: ...
-    def take(self, leaves: NDArray[np.void], items: Items) -> None: ...
+    def contents(self, leaves: NDArray[np.void], items: Items) -> Contents | None: ...
+    def take(self, leaves: NDArray[np.void], items: Items, contents: Contents | None) -> None: ...
 
 
 class Inodes(Protocol):
@@ -195,10 +196,11 @@ class Walk:
         return levels
 
     def _level(self, level: int, levels: dict[int, ExtentHolders]) -> None:
-        sets, columns = levels.pop(level).whole()
+        holders, columns = levels.pop(level).whole()
         if not columns:
             return
-        addresses, marks, generations = columns
+        sets = holders.astype(np.int64)
+        addresses, marks, generations = (column.astype(np.uint64, copy=False) for column in columns)
         self._found.tally.add_blocks(sets, self._found.copies.of(addresses))
         owners = self._expected_owners(sets)
         if level == 0:
@@ -218,18 +220,19 @@ class Walk:
             _check_begins(blocks, marks[part], wanted.generations[part])
             return self._children(blocks, wanted.addresses[part], sets[part])
 
-        def leaves(part: slice, blocks: U8, slots: Slots) -> tuple[NDArray[np.void], Items]:
+        def leaves(part: slice, blocks: U8, slots: Slots) -> tuple[NDArray[np.void], Items, Contents | None]:
             _check_begins(blocks, marks[part], wanted.generations[part])
-            return self._leaves(Leaves(blocks, slots), wanted.of(part), marks[part], sets[part])
+            rows, items = self._leaves(Leaves(blocks, slots), wanted.of(part), marks[part], sets[part])
+            return rows, items, self._known.contents(rows, items)
 
         if wanted.level:
             for _, below in self._blocks.batches(wanted, children):
                 self._check_time()
                 levels[wanted.level - 1].add(*below)
             return
-        for _, (rows, items) in self._blocks.batches(wanted, leaves):
+        for _, (rows, items, contents) in self._blocks.batches(wanted, leaves):
             self._check_time()
-            self._known.take(rows, items)
+            self._known.take(rows, items, contents)
             self._found.take_leaves(rows, rows["set"].astype(np.int64))
 
     def _check_time(self) -> None:
