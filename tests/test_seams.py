@@ -19,7 +19,7 @@ NAMES = {driver.name for driver in DRIVERS} | {name for kind in FILESYSTEMS for 
 EXCEPTIONS = {
     "collectors/causes/disk_full/__init__.py": "blocks that ext alone keeps back",
     "collectors/report/recording_v1.py": "the name of a field in recordings of former days",
-    "collectors/system/unlinked_files.py": "what a file really lies on that was opened through an overlay, anybody's",
+    "collectors/system/mount_table.py": "what a file really lies on that was opened through an overlay, anybody's",
 }
 
 

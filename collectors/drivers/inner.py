@@ -15,6 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from collectors.drivers.leftovers import TEMPORARY
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
-from collectors.system.deadline import Host, docker_places
+from collectors.system.deadline import Host, docker_places, processes_named
 from collectors.system.unlinked_files import OpenFileSearch
 
 
@@ -33,13 +34,18 @@ def without_opened(units: tuple[Unit, ...], search: Reading[OpenFileSearch]) -> 
 
     A process that cannot be looked into may still hold one: whoever removes something asks the kernel once more.
     """
-    opened = search.value.opened if isinstance(search, Exact) and search.value.whole else None
-    return tuple(replace(unit, owners=frozenset()) if _in_use(unit, opened) else unit for unit in units)
+    idle = leftovers(units, search.value) if isinstance(search, Exact) and search.value.whole else ()
+    in_use = {unit.path for unit in units if _left_over(unit)}.difference(idle)
+    return tuple(replace(unit, owners=frozenset()) if unit.path in in_use else unit for unit in units)
 
 
-def _in_use(unit: Unit, opened: frozenset[str] | None) -> bool:
-    left_over = unit.kind is UnitKind.TEMPORARY and any(who.kind is OwnerKind.LEFTOVER for who in unit.owners)
-    return left_over and (opened is None or Path(unit.path).name in opened)
+def leftovers(units: Iterable[Unit], search: OpenFileSearch) -> tuple[str, ...]:
+    """The paths of temporary files that nobody was seen to have open."""
+    return tuple(unit.path for unit in units if _left_over(unit) and Path(unit.path).name not in search.opened)
+
+
+def _left_over(unit: Unit) -> bool:
+    return unit.kind is UnitKind.TEMPORARY and any(who.kind is OwnerKind.LEFTOVER for who in unit.owners)
 
 
 def _untouched(folder: Path, oldest_s: float) -> frozenset[str]:
@@ -154,18 +160,20 @@ class EngineProcess:
         return f"{self.name} (pid {self.pid})"
 
 
-def engine_processes(host: Host) -> Iterator[EngineProcess]:
-    """Every engine that this process sees."""
-    for name in _numbers(host.proc):
-        folder = host.proc / name
-        try:
-            command = (folder / "comm").read_text().strip()
-            if command not in _READ:
-                continue
+def engine_processes(host: Host, named: Iterable[tuple[int, str]] | None = None) -> tuple[EngineProcess, ...]:
+    """Every engine that this process sees. `named`: what `engines_by_name` found; None: it is asked now."""
+    found = []
+    for pid, command in engines_by_name(host) if named is None else named:
+        folder = host.proc / str(pid)
+        with suppress(OSError):  # ended meanwhile
             words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
-        except OSError:  # ended meanwhile
-            continue
-        yield _READ[command](int(name), words, folder)
+            found.append(_READ[command](pid, words, folder))
+    return tuple(found)
+
+
+def engines_by_name(host: Host) -> tuple[tuple[int, str], ...]:
+    """(number, name) of every process that may be one: what takes long of `engine_processes` where there are many."""
+    return tuple(processes_named(host.proc, _READ))
 
 
 def _dockerd(pid: int, words: list[str], folder: Path) -> EngineProcess:
@@ -258,13 +266,6 @@ def _table(folder: Path, path: str) -> dict[str, object]:
     return told if isinstance(told, dict) else {}
 
 
-def _numbers(proc: Path) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - names, not paths
-    except OSError:
-        return []
-
-
 def means(host: Host, engine: EngineProcess, path: str) -> bool:
     """Is the directory that the engine means the one that lies at `path` here?"""
     try:
@@ -279,18 +280,18 @@ def running_on(path: str, host: Host, engines: Iterable[EngineProcess]) -> Engin
     return next((engine for engine in engines if means(host, engine, path)), None)
 
 
-def containerd_address(root: str, host: Host) -> str | None:
+def containerd_address(root: str, host: Host, engines: Iterable[EngineProcess]) -> str | None:
     """The socket of the containerd whose root this is, "" where none runs on it; None: it is no containerd's."""
     if not (Path(root) / METADATA).is_file():
         return None
-    runs = running_on(root, host, engine_processes(host))
+    runs = running_on(root, host, engines)
     return runs.socket if runs is not None else ""
 
 
-def root_behind(socket: str, host: Host) -> str | None:
+def root_behind(socket: str, engines: Iterable[EngineProcess]) -> str | None:
     """The root of the containerd that listens at `socket`, as the host names it; None: none was seen."""
-    engines = (one for one in engine_processes(host) if one.name == "containerd")
-    return next((one.root for one in engines if socket and one.socket == socket), None)
+    containerds = (one for one in engines if one.name == "containerd")
+    return next((one.root for one in containerds if socket and one.socket == socket), None)
 
 
 def containerd_roots(host: Host) -> Iterator[str]:

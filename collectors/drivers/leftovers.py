@@ -31,7 +31,8 @@ from collectors.drivers.files import (
 from collectors.drivers.listing import Entry, entries, entries_if_there, keys_and_kinds, unit, unit_at
 from collectors.model import ContainerId, Owner, OwnerKind
 from collectors.model.store import ContainerLog, Store, Unit, UnitKind
-from collectors.system.deadline import Malformed
+from collectors.system import killable
+from collectors.system.deadline import Declined, Malformed
 
 # What an engine calls its downloads and contexts: Docker, then containers/image (the older ones without its first two
 # words) and the service of Podman.
@@ -249,3 +250,26 @@ def _plugins(root: Path) -> Iterator[Unit]:
 
 def _below(root: Path, path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+_LEASES_MAX = 20_000  # files of one question
+
+
+def open_nowhere(paths: Iterable[str], *, timeout_s: float) -> dict[str, bool | None]:
+    """Whether nobody has these files open or mapped, nor any in these directories; None where that cannot be told.
+
+    Source: the kernel, which gives a write lease only then. Working directories do not show.
+    """
+    asked = list(paths)
+    request = {"task": "leases", "paths": [os.fsencode(path) for path in asked], "most": _LEASES_MAX}
+    unknown: dict[str, bool | None] = dict.fromkeys(asked)
+    if not asked:
+        return unknown
+    try:
+        frame = killable.ask(request, "write leases", timeout_s)
+    except (Declined, OSError):
+        return unknown
+    match frame:
+        case ("leases", list(answers)) if len(answers) == len(asked):
+            return dict(zip(asked, answers, strict=True))
+    return unknown

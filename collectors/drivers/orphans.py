@@ -11,6 +11,7 @@ container that sees only its own processes: the engine's mounts are not among th
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -22,7 +23,7 @@ from collectors.drivers.listing import Entry, Source
 from collectors.model import UnitId, dataclass
 from collectors.model.reading import Why
 from collectors.model.store import Orphanhood, OrphanProof
-from collectors.system.deadline import Declined
+from collectors.system.deadline import Declined, process_numbers, processes_named
 
 _OPTIONS = (b"lowerdir", b"upperdir", b"workdir", b"datadir", b"subvol")
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
@@ -37,18 +38,18 @@ def live(proc: Path, folders: frozenset[str]) -> frozenset[Pair]:
 
     Declined when the processes of the host are not to be seen; OSError when `proc` cannot be listed.
     """
-    processes = sorted((path for path in proc.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
-    if not _sees_the_engine(proc, processes):
+    processes = process_numbers(proc)
+    if not _sees_the_engine(proc):
         raise Declined(Why.NOT_REACHABLE, f"{proc} shows the processes of a container, not the host's")
     pairs: set[Pair] = set()
     namespaces: set[str] = set()
     tables: set[bytes] = set()
     for process in processes:
-        namespace = _link(process / "ns" / "mnt")
+        namespace = _link(f"{proc}/{process}/ns/mnt")
         if namespace in namespaces:
             continue
         try:
-            table = (process / "mountinfo").read_bytes()
+            table = (proc / str(process) / "mountinfo").read_bytes()
         except OSError:  # ended meanwhile, or a zombie
             continue
         if namespace is not None:
@@ -77,24 +78,17 @@ def _named(table: bytes, folders: frozenset[str]) -> Iterator[Pair]:
             yield from (pair for path in _paths(line) for pair in _pairs(path) if pair[0] in folders)
 
 
-def _sees_the_engine(proc: Path, processes: list[Path]) -> bool:
+def _sees_the_engine(proc: Path) -> bool:
     """Is this the first PID namespace, or one (a system container's) that an engine lives in?"""
-    namespace = _link(proc / "self" / "ns" / "pid") or _link(proc / "1" / "ns" / "pid")
-    return namespace in (None, _FIRST_PID_NAMESPACE) or any(_name(process) in _ENGINES for process in processes)
+    namespace = _link(f"{proc}/self/ns/pid") or _link(f"{proc}/1/ns/pid")
+    return namespace in (None, _FIRST_PID_NAMESPACE) or any(processes_named(proc, _ENGINES))
 
 
-def _link(path: Path) -> str | None:
+def _link(path: str) -> str | None:
     try:
-        return str(path.readlink())
+        return os.readlink(path)  # noqa: PTH115 - asked of every process
     except OSError:
         return None
-
-
-def _name(process: Path) -> str:
-    try:
-        return (process / "comm").read_text(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _paths(line: bytes) -> Iterator[bytes]:

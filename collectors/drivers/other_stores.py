@@ -16,9 +16,9 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
-from collectors.drivers.inner import EngineProcess, engine_processes, running_on, temporary_folders
+from collectors.drivers.inner import EngineProcess, running_on, temporary_folders
 from collectors.drivers.podman import temporary_units
-from collectors.model import Owner, OwnerKind, UnitId
+from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Unavailable, Why, listed
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
 from collectors.system import deadline
@@ -44,9 +44,18 @@ _REST = "everything else"
 _MOST = 20  # stores on one host; and seconds are short
 
 
-def with_others(
-    store: Store, root: str, host: Host, here: Callable[[str], bool], clock: Clock, oldest_s: float
-) -> tuple[Store, Unavailable | None]:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """One store's surroundings. `here`: is a path of interest? Nothing is opened of one that is not: it may hang."""
+
+    root: str
+    host: Host
+    here: Callable[[str], bool]
+    clock: Clock
+    engines: tuple[EngineProcess, ...]  # that run on this host
+
+
+def with_others(store: Store, around: Around, oldest_s: float) -> tuple[Store, Unavailable | None]:
     """`store` with what lies outside its root and others keep, where `here` says.
 
     As it was, and why, where that could not be read in time. A temporary file that nothing touched since `oldest_s`
@@ -55,12 +64,12 @@ def with_others(
     units = store.units
     if isinstance(units, Unavailable):
         return store, None
-    own = [unit.path for unit in units.value if not within(unit.path, root)]
+    own = [unit.path for unit in units.value if not within(unit.path, around.root)]
     found = deadline.read(
         "docker_root.others",
         "other stores",
-        lambda: (*other_stores(root, own, host, here, clock), _among_temporary(store, root, host, here, oldest_s)),
-        timeout_s=clock.left(at_most=10.0),
+        lambda: (*other_stores(around, own), _among_temporary(store, around, oldest_s)),
+        timeout_s=around.clock.left(at_most=10.0),
     )
     if isinstance(found, Unavailable):
         return store, found
@@ -71,14 +80,13 @@ def with_others(
 
 
 def other_stores(
-    root: str, own: Iterable[str], host: Host, here: Callable[[str], bool], clock: Clock
+    around: Around, own: Iterable[str]
 ) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...], tuple[str, ...]]:
     """What they are, their units, and the paths that this process may not open.
 
-    `own`: directories of the store that is studied; `here`: is a path of interest? Nothing is opened of a path that is
-    not: it may be on a mount that hangs.
+    `own`: directories of the store that is studied.
     """
-    engines = tuple(engine_processes(host))
+    root, host, here, engines = around.root, around.host, around.here, around.engines
     mine, inside = frozenset({root, *own}), frozenset(_inside(root))
     found: list[OtherStore] = []
     units: list[Unit] = []
@@ -89,7 +97,7 @@ def other_stores(
         if inside_another or not here(path):
             continue
         try:
-            known = _read(path, root, host, engines, clock) if Path(path).is_dir() else None
+            known = _read(path, root, host, engines, around.clock) if Path(path).is_dir() else None
         except PermissionError:
             unread.append(path)
             continue
@@ -110,15 +118,13 @@ def _candidates(
     return tuple(sorted(real - {root}, key=_outer_first))
 
 
-def _among_temporary(
-    store: Store, root: str, host: Host, here: Callable[[str], bool], oldest_s: float
-) -> tuple[Unit, ...]:
+def _among_temporary(store: Store, around: Around, oldest_s: float) -> tuple[Unit, ...]:
     """What Podman has outside its root; other engines keep all in theirs."""
-    if _kind(root, store) != _PODMAN:
+    if _kind(around.root, store) != _PODMAN:
         return ()
-    named = (*temporary_folders(host, engine_processes(host)), f"{root}/tmp")
-    real = dict.fromkeys(os.path.realpath(path) for path in named if here(path))
-    return tuple(temporary_units(Path(root), [Path(path) for path in real if here(path)], oldest_s))
+    named = (*temporary_folders(around.host, around.engines), f"{around.root}/tmp")
+    real = dict.fromkeys(os.path.realpath(path) for path in named if around.here(path))
+    return tuple(temporary_units(Path(around.root), [Path(path) for path in real if around.here(path)], oldest_s))
 
 
 def _outer_first(path: str) -> tuple[int, str]:

@@ -29,7 +29,15 @@ from collectors.model import ContainerId
 from collectors.model.engine import DaemonConfig, Engine
 from collectors.model.reading import Reading, Why
 from collectors.system import deadline, folders
-from collectors.system.deadline import OF_THE_MACHINE, Declined, DockerPlaces, Host, Malformed, docker_places
+from collectors.system.deadline import (
+    OF_THE_MACHINE,
+    Declined,
+    DockerPlaces,
+    Host,
+    Malformed,
+    docker_places,
+    processes_named,
+)
 from collectors.system.mount_table import must_answer
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
@@ -230,9 +238,10 @@ def _kept(host: Host) -> dict[str, str]:
 
 def _daemons(host: Host) -> Iterator[tuple[list[str], DockerPlaces]]:
     """The command line of each process that is called dockerd, and where it keeps what nobody told it where to."""
-    for comm in sorted(host.proc.glob("[0-9]*/comm")):
-        if (words := _words(comm.parent)) is not None:
-            yield words, docker_places(comm.parent)
+    for pid, _ in processes_named(host.proc, ("dockerd",)):
+        process = host.proc / str(pid)
+        if (words := _words(process)) is not None:
+            yield words, docker_places(process)
 
 
 def _words(process: Path) -> list[str] | None:

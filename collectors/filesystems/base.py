@@ -104,7 +104,7 @@ class Plain:
         """Not to be told."""
         detail = f"{mount.fstype} does not tell what it takes for itself"
         unknown = Unavailable(Why.NOT_APPLICABLE, detail, Origin(OWN_SOURCE, call_of(mount), datetime.now(UTC), 0.0))
-        return OwnUse(unknown, unknown)
+        return OwnUse(unknown, unknown, None)
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By a walk through the directories."""

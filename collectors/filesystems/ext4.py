@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 from collectors.filesystems.base import OWN_SOURCE, Plain, call_of
 from collectors.model import dataclass
@@ -43,9 +44,9 @@ class Ext(Plain):
             OWN_SOURCE, call_of(mount), lambda: _asked(mount, host, timeout_s), timeout_s=timeout_s + killable.GRACE_S
         )
         if isinstance(found, Unavailable):
-            return OwnUse(found, found)
-        count, inodes = found.value
-        return OwnUse(Exact(count, found.origin), Exact(inodes, found.origin))
+            return OwnUse(found, found, None)
+        count, inodes, unlinked = found.value
+        return OwnUse(Exact(count, found.origin), Exact(inodes, found.origin), unlinked)
 
 
 class Ext4(Ext):
@@ -55,25 +56,43 @@ class Ext4(Ext):
     traits = WalkTraits(tables_prove=True)
 
 
-def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[int, int]:
-    """Bytes and inodes."""
+def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[int, int, frozenset[int] | None]:
+    """Bytes and inodes, and the files without a name."""
     device = mountinfo.node(mount.device, host.sys, host.dev)
     head = _read(device, mount, [(0, HEAD_BYTES)], timeout_s)[0]
     sb = superblock(head)
-    return own_bytes(sb, _read(device, mount, inode_ranges(sb), timeout_s)), own_inodes(sb)
+    inodes = _read(device, mount, inode_ranges(sb), timeout_s)
+    return own_bytes(sb, inodes), own_inodes(sb), _unlinked(device, mount, sb, inodes, timeout_s)
 
 
 def _read(device: Path, mount: Mount, ranges: list[tuple[int, int]], timeout_s: float) -> list[bytes]:
-    request = {
-        "task": "read",
-        "path": os.fsencode(device),
-        "device": mountinfo.number(mount.device),
-        "ranges": ranges,
-    }
-    match killable.ask(request, f"read {device}", timeout_s):
+    match _ask(device, mount, {"task": "read", "ranges": ranges}, timeout_s):
         case ("bytes", list(parts)) if len(parts) == len(ranges):
             return parts
     raise Declined(Why.NOT_REACHABLE, f"{device} is not the device {mount.device}")
+
+
+def _ask(device: Path, mount: Mount, task: dict[str, Any], timeout_s: float) -> tuple[object, ...]:
+    where = {"path": os.fsencode(device), "device": mountinfo.number(mount.device)}
+    return killable.ask({**task, **where}, f"read {device}", timeout_s)
+
+
+def _unlinked(
+    device: Path, mount: Mount, sb: ExtSuperblock, inodes: list[bytes], timeout_s: float
+) -> frozenset[int] | None:
+    """By what it keeps for the day of a crash; a filesystem without a journal keeps nothing."""
+    if not sb.journals:
+        return None
+    blocks = orphan_blocks(sb, inodes)
+    if blocks is None:
+        return None
+    if not sb.last_orphan and not blocks:
+        return frozenset()
+    task = {"task": "unlinked", "first": sb.last_orphan, "blocks": blocks, "layout": sb.groups}
+    match _ask(device, mount, task, timeout_s):
+        case ("unlinked", list(found)):
+            return frozenset(found)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +109,10 @@ class ExtSuperblock:
     resizes: bool
     journals: bool
     protects: bool  # multiple mount protection takes a block
+    last_orphan: int  # the first inode in the list of what has no name any more; 0: it is empty
+    orphan_file: int  # the inode of the file that lists more of them; 0: there is none
+    groups: tuple[int, int, int, int, int]  # offset of the descriptors, bytes of each, of a block; inodes of a group,
+    # bytes of each
 
 
 def superblock(head: bytes) -> ExtSuperblock:
@@ -110,11 +133,13 @@ def superblock(head: bytes) -> ExtSuperblock:
     table = struct.unpack_from("<I", head, descriptor + 0x08)[0]
     if descriptor_bytes >= 64:
         table |= struct.unpack_from("<I", head, descriptor + 0x28)[0] << 32
-    extra = (field(0x26C), field(0x280) if compat & _ORPHAN_FILE else 0)  # project quota, orphans
+    orphan_file = field(0x280) if compat & _ORPHAN_FILE else 0
+    extra = (field(0x26C), orphan_file)  # the first is of project quotas
+    inode_bytes = struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128
     return ExtSuperblock(
         block_bytes=block_bytes,
         cluster_bytes=1024 << field(0x1C) if ro_compat & _BIGALLOC else block_bytes,
-        inode_bytes=struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128,
+        inode_bytes=inode_bytes,
         inodes_per_group=field(0x28),
         table_offset=table * block_bytes,
         first_free=field(0x54) if field(0x4C) else _OLD_FIRST_FREE,
@@ -122,6 +147,9 @@ def superblock(head: bytes) -> ExtSuperblock:
         resizes=bool(compat & _RESIZE_INODE),
         journals=bool(compat & _HAS_JOURNAL) and field(0xE0) == _JOURNAL,
         protects=bool(incompat & _MMP),
+        last_orphan=field(0xE8),
+        orphan_file=orphan_file,
+        groups=(descriptor, descriptor_bytes, block_bytes, field(0x28), inode_bytes),
     )
 
 
@@ -154,6 +182,28 @@ def own_bytes(sb: ExtSuperblock, inodes: list[bytes]) -> int:
     if sb.protects:
         own += sb.cluster_bytes
     return own
+
+
+def orphan_blocks(sb: ExtSuperblock, inodes: list[bytes]) -> list[tuple[int, int]] | None:
+    """(offset, bytes) of what the orphan file lists, given the inodes at `inode_ranges`; None: not to be told.
+
+    Each of its blocks holds numbers of inodes of 4 bytes, 0 for none, and 8 bytes of its own at the end.
+    """
+    if not sb.orphan_file:
+        return []
+    inode = inodes[sb.nameless.index(sb.orphan_file)]
+    magic, count, _, depth = struct.unpack_from("<4H", inode, _EXTENTS)
+    if magic != _EXTENTS_MAGIC or depth:
+        return None
+    found = []
+    for place in range(count):
+        _, length, high, low = struct.unpack_from("<IHHI", inode, _EXTENTS + 12 * (1 + place))
+        first = (high << 32 | low) * sb.block_bytes
+        found += [(first + block * sb.block_bytes, sb.block_bytes - _TAIL_BYTES) for block in range(length)]
+    return found
+
+
+_EXTENTS, _EXTENTS_MAGIC, _TAIL_BYTES = 40, 0xF30A, 8
 
 
 def _allocated(inode: bytes, block_bytes: int) -> int:

@@ -61,11 +61,11 @@ class Xfs(Plain):
             OWN_SOURCE, call_of(mount), lambda: _asked(mount, host, timeout_s), timeout_s=timeout_s + killable.GRACE_S
         )
         if isinstance(reading, Unavailable):
-            return OwnUse(reading, reading)
+            return OwnUse(reading, reading, None)
         bounds, superblock = reading.value
         method = "reservations that follow from the geometry"
         size = Between(bounds.best, bounds.low, bounds.high, _CONFIDENCE, method, reading.origin)
-        return OwnUse(size, own_inodes(superblock, mount.super_options, reading.origin))
+        return OwnUse(size, own_inodes(superblock, mount.super_options, reading.origin), None)
 
 
 def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, bytes]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 
 from collectors import drivers
 from collectors import engine as engine_source
-from collectors.drivers.inner import containerd_address, inner_units
+from collectors.drivers.inner import EngineProcess, containerd_address, engines_by_name, inner_units
 from collectors.drivers.leftovers import WATCHED
-from collectors.drivers.other_stores import with_others
+from collectors.drivers.other_stores import Around, with_others
 from collectors.engine import Part
 from collectors.engine.locality import daemon_config
 from collectors.filesystems.base import KEEP_S
@@ -32,7 +31,7 @@ from collectors.system.deadline import Clock, reads_every_file
 from collectors.system.mount_table import Places
 from collectors.system.mount_table import space as statvfs
 from collectors.system.mountinfo import mounts as mount_table
-from collectors.system.unlinked_files import OpenFileSearch, search_open_files
+from collectors.system.unlinked_files import ProcessSearch
 
 __all__ = ["Request", "assemble"]
 
@@ -73,14 +72,19 @@ class _Assembly:
         view = all_unread(pending)
         self.snapshot = Snapshot(request.host.name, now, now, pending, view, pending, pending, (), (), False)
         self.waiting: tuple[str, ...] = ("engine", "docker root", "filesystem")
+        self.named: tuple[tuple[int, str], ...] = ()  # processes that may be engines
+        self.engines: tuple[EngineProcess, ...] = ()  # those that are
+        self.processes = ProcessSearch(request.host, WATCHED, self.clock, KEEP_S)
         self.early = False  # is the study in the snapshot only the fill, until the first whole one?
 
     def run(self) -> Snapshot:
         engine = threading.Thread(target=self._engine, name="engine", daemon=True)
         engine.start()
+        self.processes.begin()
         mounts = mount_table(self.request.host, timeout_s=self.clock.left(at_most=5.0))
         if isinstance(mounts, Exact) and (path := roots.without_asking(self.request, self.clock)) is not None:
             self._early(Places(mounts.value).home_of(path))
+        self.named = engines_by_name(self.request.host)  # while the engine is waited for
         self.engine_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE))
         view = self.snapshot.engine
         root = self._root(view.engine, view.local)
@@ -151,7 +155,6 @@ class _Assembly:
             return
         home = places.home_of(root.value)
         (fill := threading.Thread(target=self._early, args=(home,), name="fill", daemon=True)).start()
-        search = self._open_files()
         store = self._store(root.value, places)
         self.paths_known.wait(self.clock.left(at_most=self.deadline_s * _ENGINE_SHARE / 2))
         containers, mounted = listed(self.snapshot.engine.containers), self._volumes()
@@ -160,7 +163,9 @@ class _Assembly:
             store = Exact(self._with_others(store.value, root.value, studied, places), store.origin)
             self._update(store=store)
         fill.join()  # it has a deadline of its own
-        context = StudyContext(self.request, self.clock, places, root.value, store, containers, mounted, search, home)
+        context = StudyContext(
+            self.request, self.clock, places, root.value, store, containers, mounted, self.processes, home
+        )
         for one in studied:
             self._add(*study(context, one))
 
@@ -175,25 +180,19 @@ class _Assembly:
             self._update(assumed=True)
             self._early(mount)
             self._report(filesystem.line("docker root", root))
-            context = StudyContext(request, self.clock, places, path, root, (), {}, self._open_files(), mount)
+            context = StudyContext(request, self.clock, places, path, root, (), {}, self.processes, mount)
             found = study(context, mount)
         self._add(*(found or remote_study(root)))
 
-    def _open_files(self) -> Callable[[], Reading[OpenFileSearch]]:
-        """Begins the one search of the run; the result waits for it."""
-        pool = ThreadPoolExecutor(1, thread_name_prefix="open files")
-        left_s = self.clock.left(keep=KEEP_S)
-        search = pool.submit(search_open_files, self.request.host, watched=WATCHED, deadline_s=left_s)
-        pool.shutdown(wait=False)
-        return search.result
-
     def _store(self, root: str, places: Places) -> Reading[Store]:
         engine, bound = self.snapshot.engine.engine, self.request.bound
+        host = self.request.host
+        self.engines = roots.running_engines(self.request, self.named, self.clock)
         store = drivers.store(
             Path(root),
-            self.request.host,
+            host,
             driver_hint=engine.value.driver if isinstance(engine, Exact) else bound.driver if bound else None,
-            containerd_root=roots.containerd_root(self.request, self.clock, engine),
+            containerd_root=roots.containerd_root(self.request, self.clock, engine, self.engines),
             grace_s=self.request.grace_s,
             freshly_bound=bound is not None,
             deadline_s=self.clock.left(at_most=self.deadline_s / 2),
@@ -201,7 +200,8 @@ class _Assembly:
         gaps: tuple[Unavailable, ...] = ()
         if isinstance(store, Exact):
             inner = self._with_inner(store.value, root, places)
-            store = Exact(replace(inner, address=containerd_address(root, self.request.host)), store.origin)
+            address = containerd_address(root, host, self.engines)
+            store = Exact(replace(inner, address=address), store.origin)
             its = store.value
             parts = (its.images, its.layers, its.container_layers, its.build_snapshots, its.logs, its.units)
             gaps = filesystem.missing(*parts)
@@ -234,8 +234,8 @@ class _Assembly:
         def here(path: str) -> bool:
             return (mount := places.mount_of(path)) is not None and mount.device in devices
 
-        oldest_s = time.time() - self.request.grace_s
-        with_them, why_not = with_others(store, root, self.request.host, here, self.clock, oldest_s)
+        around = Around(root, self.request.host, here, self.clock, self.engines)
+        with_them, why_not = with_others(store, around, time.time() - self.request.grace_s)
         if why_not is not None:
             self._report(filesystem.line("other engines' stores", why_not))
         return with_them

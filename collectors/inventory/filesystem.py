@@ -15,14 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from collectors import drivers
-from collectors.drivers.inner import without_opened
+from collectors.drivers.inner import leftovers, without_opened
+from collectors.drivers.leftovers import open_nowhere
 from collectors.engine.endpoint import Endpoint
 from collectors.filesystems import kind_of
 from collectors.filesystems.base import StudyQuestion
 from collectors.filesystems.limits_and_reflinks import project_quotas
 from collectors.model import ContainerId, Owner, OwnerKind, UnitId, dataclass
 from collectors.model.engine import Container
-from collectors.model.filesystem import Filesystem, Mount, OpenFiles
+from collectors.model.filesystem import Filesystem, Mount, OpenFiles, OwnUse
 from collectors.model.reading import AtLeast, Between, Exact, Reading, Size, Unavailable, Why, reason
 from collectors.model.snapshot import FilesystemFacts, FilesystemStudy, Outcome, Snapshot, SourceReport
 from collectors.model.store import Orphanhood, Store, Unit, UnitKind
@@ -31,7 +32,7 @@ from collectors.system.deadline import Clock, Host
 from collectors.system.mount_table import Places, within
 from collectors.system.mount_table import space as statvfs
 from collectors.system.mountinfo import with_loop_devices
-from collectors.system.unlinked_files import OpenFileSearch, deleted_on
+from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch, deleted_on
 
 PROBE = "probe container"  # the source of what a container sees of the disk
 
@@ -156,7 +157,7 @@ class StudyContext:
     store: Reading[Store]
     containers: tuple[Container, ...]
     volumes: Mapping[str, str]  # those that are a directory or disk of the host → that
-    open_files: Callable[[], Reading[OpenFileSearch]]  # waits until the one search of the run is done
+    processes: ProcessSearch  # the one of the look
     asked: Mount | None  # whose fill was asked for at the beginning, and stands where it cannot be asked for again
 
 
@@ -172,8 +173,8 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
         # Again, so that it is of the same moment as the holders: their walk may have committed what was dirty.
         again = statvfs(mountpoint, timeout_s=clock.left(at_most=5.0))
         space = again if isinstance(again, Exact) or first is None else first.result()
-        opened = context.open_files()
         taken = own.result() if found.own is None else found.own
+        opened = _opened(context, mount, found.units, taken)
         answer = FilesystemStudy(
             Filesystem(mount, space),
             without_opened(found.units, opened),
@@ -188,6 +189,25 @@ def study(context: StudyContext, mount: Mount) -> tuple[FilesystemStudy, tuple[S
             project_quotas(mount, found.units),
         )
     return answer, _reports(answer)
+
+
+def _opened(context: StudyContext, mount: Mount, units: tuple[Unit, ...], own: OwnUse) -> Reading[OpenFileSearch]:
+    """The search, with mappings unless they cannot tell more.
+
+    They cannot where the kernel says that nobody else has the leftovers open, and every file without a name was found.
+    """
+    seen = context.processes.descriptors()
+    if not isinstance(seen, Exact):
+        return seen
+    found = {file.inode for file in seen.value.deleted.files if file.device == mount.device}
+    left = open_nowhere(leftovers(units, seen.value), timeout_s=context.clock.left(at_most=2.0))
+    if own.unlinked is not None and own.unlinked <= found and all(left.values()):
+        return seen
+    every = context.processes.with_mappings()
+    if not isinstance(every, Exact):
+        return every
+    held = every.value.opened | {Path(path).name for path, nowhere in left.items() if nowhere is False}
+    return replace(every, value=replace(every.value, opened=held))
 
 
 def _deleted(context: StudyContext, mount: Mount, opened: Reading[OpenFileSearch]) -> Reading[OpenFiles]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from collectors.drivers import container_roots
 from collectors.drivers.containerd import SYSTEM_CONTAINERD
 from collectors.drivers.containerd_store import serves_others
-from collectors.drivers.inner import containerd_roots, root_behind
+from collectors.drivers.inner import EngineProcess, containerd_roots, engine_processes, root_behind
 from collectors.engine.endpoint import DEFAULT
 from collectors.engine.locality import keep_root, last_known
 from collectors.filesystems import kind_of
@@ -22,7 +22,7 @@ from collectors.inventory import filesystem
 from collectors.inventory.filesystem import Request, facts_line
 from collectors.model.engine import Engine, EngineView, Volume, all_unread
 from collectors.model.filesystem import Filesystem, Mount
-from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why, listed
 from collectors.model.snapshot import FilesystemStudy, Snapshot, SourceReport
 from collectors.model.store import Store
 from collectors.system import deadline
@@ -134,12 +134,14 @@ def likely_home(request: Request, engine: Reading[Engine], places: Places) -> tu
     return None if mount is None or mount.fstype in container_roots() else (path, mount)
 
 
-def containerd_root(request: Request, clock: Clock, engine: Reading[Engine]) -> Path | None:
+def containerd_root(
+    request: Request, clock: Clock, engine: Reading[Engine], engines: Iterable[EngineProcess]
+) -> Path | None:
     """Where the engine's containerd keeps its data outside the Docker root: by its socket, else the system's."""
     socket = engine.value.containerd if isinstance(engine, Exact) else ""
 
     def find() -> str:
-        return os.path.realpath(request.host.here(root_behind(socket, request.host) or SYSTEM_CONTAINERD))
+        return os.path.realpath(request.host.here(root_behind(socket, engines) or SYSTEM_CONTAINERD))
 
     found = deadline.read("containerd.root", "stat", find, timeout_s=clock.left(at_most=2.0))
     return Path(found.value) if isinstance(found, Exact) and Path(found.value).is_dir() else None
@@ -172,6 +174,15 @@ def filesystems(root: str, store: Reading[Store], mounted: Iterable[str], places
         if mount is not None:
             found.setdefault(mount.device, mount)
     return list(found.values())
+
+
+def running_engines(request: Request, named: tuple[tuple[int, str], ...], clock: Clock) -> tuple[EngineProcess, ...]:
+    """Those among the `named` processes. Their configuration is read where they see it, which may hang."""
+
+    def find() -> tuple[EngineProcess, ...]:
+        return engine_processes(request.host, named)
+
+    return listed(deadline.read("processes", "engines", find, timeout_s=clock.left(at_most=2.0)))
 
 
 Found = tuple[FilesystemStudy, tuple[SourceReport, ...]]

@@ -208,10 +208,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class OwnUse:
-    """What a filesystem takes for itself inside its used bytes and its used inodes."""
+    """What a filesystem takes for itself inside its used bytes and its used inodes.
+
+    `unlinked`: the files without a name that it still keeps, by inode: somebody has each open. None: it does not tell.
+    """
 
     bytes: Size
     inodes: Size
+    unlinked: frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from collectors import drivers
 from collectors.drivers.containerd import CONTENT, SYSTEM_CONTAINERD
-from collectors.drivers.inner import root_behind
+from collectors.drivers.inner import engine_processes, root_behind
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Store
 from collectors.reclaim.engine_and_disk import EngineSession, NoAnswer
@@ -43,7 +43,7 @@ _CONTENT = f"{CONTENT}/ingest"
 def read_again(context: RunContext, engine: EngineSession, root: Path) -> Reading[Store]:
     """The store as it is this moment; with the engine stopped too."""
     driver, containerd = _told(engine)
-    own = context.host.here(root_behind(containerd, context.host) or SYSTEM_CONTAINERD)
+    own = context.host.here(root_behind(containerd, engine_processes(context.host)) or SYSTEM_CONTAINERD)
     return drivers.store(
         root,
         context.host,

@@ -262,3 +262,11 @@ def _size(sys: Path, device: str) -> int:
         return int((sys / "block" / device.removeprefix("/dev/") / "size").read_text()) * _SECTOR_BYTES
     except (OSError, ValueError):
         return 0
+
+
+def of_the_engine(host: Host) -> tuple[Mount, ...]:
+    """The table of the first process, in whose namespace engines mount; else our own."""
+    for process in ("1", "self"):
+        with suppress(OSError):
+            return parse((host.proc / process / "mountinfo").read_bytes())
+    return ()

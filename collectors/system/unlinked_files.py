@@ -8,11 +8,11 @@ with thousands of processes each costs seconds.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import threading
 import time
-from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,15 +21,21 @@ from collectors.model import dataclass
 from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.system import deadline, killable, mountinfo
-from collectors.system.deadline import Declined, Host, Malformed
+from collectors.system.deadline import Clock, Declined, Host, Malformed, sees_all_processes
 from collectors.system.killable import Asking
-from collectors.system.mount_table import MountTree, path_within
+from collectors.system.mount_table import Overlays
 from collectors.system.walk_result import BLOCK_BYTES
 
 _SOURCE = "filesystem.open_deleted"
 _CONTAINER = re.compile(rb"[0-9a-f]{64}")
 _SOFT_SHARE = 0.9  # of the deadline: then the search stops by itself
-_KERNEL_THREADS = 2  # the process that is every kernel's second, in the outermost namespace only
+_DESCRIPTORS, _MAPPINGS = "descriptors", "mappings"
+_WORTH_TWO = 500  # processes
+_CUT_SHORT = {
+    Why.FAILED: "the search was ended before it was done",
+    Why.TIMED_OUT: "the search was not finished in time",
+}
+_RECORD = (int, bytes, int, str, int, int, int, int, int, bytes, bytes, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +50,138 @@ class UnlinkedFile:
 class OpenFileSearch:
     """One pass over all processes. `opened` is what the watched pattern found in paths that some process has open.
 
-    `whole`: every process that may be looked into was, to the end; else more may be open.
+    `whole`: every process that may be looked into was, to the end; else more may be open. `mapped`: what is mapped and
+    not open any more was looked for too.
     """
 
     deleted: OpenFiles  # of every filesystem
     opened: frozenset[str]
     whole: bool
+    mapped: bool
 
 
-def search_open_files(host: Host, *, watched: str = "", deadline_s: float) -> Reading[OpenFileSearch]:
-    """Unlinked files that processes keep open or mapped, largest first, and what is `watched` for, by a pattern.
+class ProcessSearch:
+    """The search of one look, beside whatever else is read.
 
-    The scan is bounded: of a process with very many such files the small ones come as one row with the inode 0. Source:
-    /proc/<pid>/fd, cwd and maps.
+    Descriptors first. Reading mappings takes twice as long, so that is done only for who asks for it, once.
     """
-    call = f"open files in {host.proc}"
-    until = time.monotonic() + deadline_s
 
-    def work() -> OpenFileSearch:
-        return _search(host, os.fsencode(watched), call, until)
+    def __init__(self, host: Host, watched: str, clock: Clock, keep_s: float) -> None:
+        self._host, self._watched, self._clock, self._keep_s = host, os.fsencode(watched), clock, keep_s
+        self._call = f"open files in {host.proc}"
+        self._found = _Found()
+        self._lock = threading.Lock()
+        self._first: Future[Reading[OpenFileSearch]] = Future()
+        self._second: Reading[OpenFileSearch] | None = None
+        self._thread = threading.Thread(target=self._look, name="open files", daemon=True)  # nobody may want to know
 
-    return deadline.read(_SOURCE, call, work, timeout_s=deadline_s + killable.GRACE_S)
+    def begin(self) -> None:
+        """Once. Who does not ask for the result does not wait for it."""
+        self._thread.start()
+
+    def _look(self) -> None:
+        self._first.set_result(self._pass(_DESCRIPTORS))
+
+    def descriptors(self) -> Reading[OpenFileSearch]:
+        """What processes have open; waits for it."""
+        return self._first.result()
+
+    def with_mappings(self) -> Reading[OpenFileSearch]:
+        """What processes have open or mapped."""
+        first = self.descriptors()
+        with self._lock:
+            if self._second is None:
+                done = isinstance(first, Exact) and first.value.mapped
+                self._second = first if done else self._pass(_MAPPINGS)
+            return self._second
+
+    def _pass(self, look: str) -> Reading[OpenFileSearch]:
+        left_s = self._clock.left(keep=self._keep_s)
+        until = time.monotonic() + left_s
+
+        def work() -> OpenFileSearch:
+            parts = _parts(self._host)
+            self._ask((look,), parts, until)
+            if self._found.summed and parts > 1:
+                # Which small files two children have both counted cannot be told any more.
+                self._found = _Found()
+                self._ask((_DESCRIPTORS, _MAPPINGS), 1, until)
+            return _joined(self._found, self._host, self._call, until)
+
+        return deadline.read(_SOURCE, self._call, work, timeout_s=left_s + killable.GRACE_S)
+
+    def _ask(self, looks: tuple[str, ...], parts: int, until: float) -> None:
+        found = self._found
+        found.mapped = _MAPPINGS in looks
+        request: dict[str, Any] = {
+            "task": "open files",
+            "proc": os.fsencode(self._host.proc),
+            "stop_at": time.monotonic() + (until - time.monotonic()) * _SOFT_SHARE,
+            "watched": self._watched,
+            "looks": looks,
+        }
+        with Asking(self._call, until) as asking:
+            for part in range(parts):
+                asking.start({**request, "part": (part, parts)})
+            found.unfinished = parts
+            for _, frame in asking.frames():
+                killable.check(frame)
+                found.take(frame)
+        if found.unfinished:
+            found.cut_short.add(Why.FAILED if time.monotonic() < request["stop_at"] else Why.TIMED_OUT)
+
+
+def _parts(host: Host) -> int:
+    """How many children share the work. Of a directory of directories the links tell how many there are."""
+    many = host.proc.stat().st_nlink >= _WORTH_TWO
+    return 2 if many and len(os.sched_getaffinity(0)) > 1 else 1
+
+
+class _Found:
+    """What the children of a search have sent."""
+
+    def __init__(self) -> None:
+        self.tables: dict[int, dict[int, Mount]] = {}
+        self.held: dict[tuple[str, int], UnlinkedFile] = {}  # by device and inode, as the process sees them
+        self.rest: list[UnlinkedFile] = []  # sums of many
+        self.opened: set[str] = set()
+        self.failures: dict[int, tuple[int, int]] = {}  # errno → processes not looked into: how many, and the first
+        self.unfinished = 0  # children that have not come to their end
+        self.cut_short: set[Why] = set()  # why a pass was not done to its end
+        self.mapped = False
+
+    @property
+    def summed(self) -> bool:
+        """Whether some files are known by their sum only."""
+        return bool(self.rest)
+
+    def take(self, frame: tuple[Any, ...]) -> None:
+        """One frame. Raises Malformed."""
+        match frame:
+            case ("mounts", int(namespace), bytes(table)):
+                self.tables[namespace] = {mount.mount_id: mount for mount in mountinfo.parse(table)}
+            case ("files", list(records)):
+                for record in records:
+                    self._add(decode(record, self.tables))
+            case ("opened", list(opened)):
+                self.opened.update(map(os.fsdecode, opened))
+            case ("end", bool(clean), list(failures)):
+                self.unfinished -= clean
+                self._fail(failures)
+
+    def _add(self, item: UnlinkedFile) -> None:
+        file = item.file
+        if not file.inode:
+            self.rest.append(item)
+            return
+        before = self.held.get((file.device, file.inode))
+        if before is None or file.pid < before.file.pid:
+            self.held[file.device, file.inode] = item
+
+    def _fail(self, failures: list[tuple[int, int, int]]) -> None:
+        for number, count, first in failures:
+            known, before = self.failures.get(number, (0, first))
+            self.failures[number] = known + count, min(before, first)
 
 
 def deleted_on(search: Reading[OpenFileSearch], device: str | None) -> Reading[OpenFiles]:
@@ -76,39 +193,12 @@ def deleted_on(search: Reading[OpenFileSearch], device: str | None) -> Reading[O
     return Exact(OpenFiles(files, every.unread), search.origin)
 
 
-def _search(host: Host, watched: bytes, call: str, until: float) -> OpenFileSearch:
-    tables: dict[int, dict[int, Mount]] = {}
-    held: list[UnlinkedFile] = []
-    failures: list[tuple[int, int, int]] = []
-    opened: list[bytes] = []
-    clean = False
-    left_s = until - time.monotonic()
-    request: dict[str, Any] = {
-        "task": "open files",
-        "proc": os.fsencode(host.proc),
-        "stop_at": time.monotonic() + left_s * _SOFT_SHARE,
-        "watched": watched,
-    }
-    with Asking(call, until) as asking:
-        asking.start(request)
-        for _, frame in asking.frames():
-            killable.check(frame)
-            match frame:
-                case ("mounts", int(namespace), bytes(table)):
-                    tables[namespace] = {mount.mount_id: mount for mount in mountinfo.parse(table)}
-                case ("files", list(records)):
-                    held += [decode(record, tables) for record in records]
-                case ("opened", list(opened)):
-                    pass
-                case ("end", bool(clean), list(failures)):
-                    pass
-    overlays = Overlays(_host_table(host))
-    held = [_on_disk(item, overlays) for item in held]
+def _joined(found: _Found, host: Host, call: str, until: float) -> OpenFileSearch:
+    overlays = Overlays(mountinfo.of_the_engine(host))
+    held = [_on_disk(item, overlays) for item in (*found.held.values(), *found.rest)]
+    failures = [(number, count, first) for number, (count, first) in found.failures.items()]
     unread = _unread(host, call, failures)
-    if not clean and time.monotonic() < request["stop_at"]:
-        unread.append(Unavailable(Why.FAILED, "the search was ended before it was done", _now(call)))
-    elif not clean:
-        unread.append(Unavailable(Why.TIMED_OUT, "the search was not finished in time", _now(call)))
+    unread += [Unavailable(why, _CUT_SHORT[why], _now(call)) for why in sorted(found.cut_short)]
     try:
         held = _not_in_a_layer(held, overlays, host, call, until)
     except (Declined, OSError) as error:
@@ -117,40 +207,28 @@ def _search(host: Host, watched: bytes, call: str, until: float) -> OpenFileSear
         why, detail = deadline.reason(error)
         unread.append(Unavailable(why, f"files of containers were not looked up in layers: {detail}", _now(call)))
     files = sorted((item.file for item in held), key=lambda file: (-file.allocated_bytes, file.device, file.inode))
-    names = frozenset(os.fsdecode(name) for name in opened)
-    return OpenFileSearch(OpenFiles(tuple(files), tuple(unread)), names, clean)
+    return OpenFileSearch(
+        OpenFiles(tuple(files), tuple(unread)), frozenset(found.opened), not found.cut_short, found.mapped
+    )
 
 
 def decode(record: tuple[Any, ...], tables: dict[int, dict[int, Mount]]) -> UnlinkedFile:
     """One of the child's records. Raises Malformed."""
-    match record:
-        case (
-            int(pid),
-            bytes(path),
-            int(count),
-            str(device),
-            int(inode),
-            int(blocks),
-            int(apparent),
-            int(mount),
-            int(namespace),
-            bytes(command),
-            bytes(cgroup),
-            bytes(stat_line),
-        ):
-            file = OpenDeleted(
-                device=device,
-                inode=inode,
-                allocated_bytes=blocks * BLOCK_BYTES,
-                apparent_bytes=apparent,
-                path=os.fsdecode(path) or f"{count} smaller files",
-                pid=pid,
-                command=os.fsdecode(command.rstrip(b"\n")),
-                container=_container(cgroup),
-                started_ticks=_started(stat_line),
-            )
-            return UnlinkedFile(file, tables.get(namespace, {}).get(mount))
-    raise Malformed(f"not a record of an open file: {record!r}")
+    if tuple(map(type, record)) != _RECORD:
+        raise Malformed(f"not a record of an open file: {record!r}")
+    pid, path, count, device, inode, blocks, apparent, mount, namespace, command, cgroup, stat_line = record
+    file = OpenDeleted(
+        device=device,
+        inode=inode,
+        allocated_bytes=blocks * BLOCK_BYTES,
+        apparent_bytes=apparent,
+        path=os.fsdecode(path) or f"{count} smaller files",
+        pid=pid,
+        command=os.fsdecode(command.rstrip(b"\n")),
+        container=_container(cgroup),
+        started_ticks=_started(stat_line),
+    )
+    return UnlinkedFile(file, tables.get(namespace, {}).get(mount))
 
 
 def _container(cgroup: bytes) -> str:
@@ -195,18 +273,10 @@ def _not_in_a_layer(
     raise Malformed(f"not an answer about layers: {frame[:1]!r}")
 
 
-def _host_table(host: Host) -> tuple[Mount, ...]:
-    """Of the first process, in whose namespace engines mount; else our own."""
-    for process in ("1", "self"):
-        with contextlib.suppress(OSError):
-            return mountinfo.parse((host.proc / process / "mountinfo").read_bytes())
-    return ()
-
-
 def _unread(host: Host, call: str, failures: list[tuple[int, int, int]]) -> list[Unavailable]:
     origin = _now(call)
     unread = []
-    if not _sees_all(host):
+    if not sees_all_processes(host.proc):
         detail = "only processes of this container can be seen, not the host's"
         unread.append(Unavailable(Why.NOT_REACHABLE, detail, origin))
     for number, count, first in sorted(failures):
@@ -226,49 +296,3 @@ def _name(host: Host, pid: int) -> str:
 
 def _now(call: str) -> Origin:
     return Origin(_SOURCE, call, datetime.now(UTC), 0.0)
-
-
-def _sees_all(host: Host) -> bool:
-    try:
-        return (host.proc / str(_KERNEL_THREADS) / "comm").read_bytes() == b"kthreadd\n"
-    except OSError:
-        return False
-
-
-class Overlays:
-    """The overlays of a machine, by the table of the namespace in which they were mounted: the host's."""
-
-    def __init__(self, host: tuple[Mount, ...]) -> None:
-        self._tree = MountTree(host)
-        self._mountpoints = {mount.device: mount.mountpoint for mount in host if mount.fstype == "overlay"}
-
-    def device_of(self, mount: Mount) -> str:
-        """The device that a file on `mount` takes its space from: "254:0"."""
-        upper = self._folders(mount, "upperdir")
-        below = self._tree.of(upper[0]) if upper else None
-        return mount.device if below is None else below.device
-
-    def lower_paths(self, mount: Mount, path: str) -> list[str]:
-        """Where the file at `path` (as seen inside the overlay) may still lie in a layer, unlinked only from above."""
-        inside = path_within(path, mount).lstrip("/")
-        return [f"{folder}/{inside}" for folder in self._folders(mount, "lowerdir")]
-
-    def _folders(self, mount: Mount, option: str) -> list[str]:
-        """Absolute paths. Where the options would be too long Docker gives them relative to the driver's directory."""
-        if mount.fstype != "overlay":
-            return []
-        merged = self._mountpoints.get(mount.device, "/")  # <driver>/<layer>/merged
-        home = os.path.dirname(os.path.dirname(merged))  # noqa: PTH120 - strings of another namespace
-        folders = [folder for value in _values(mount.super_options, option) for folder in _split(value)]
-        return [os.path.normpath(folder if folder[0] == "/" else f"{home}/{folder}") for folder in folders]
-
-
-def _values(options: Iterable[str], name: str) -> Iterable[str]:
-    # With the newer mount calls each layer is an option of its own: lowerdir+=/a,lowerdir+=/b
-    return (value for key, _, value in (option.partition("=") for option in options) if key in (name, f"{name}+"))
-
-
-def _split(folders: str) -> list[str]:
-    """At colons that are not escaped; an empty part stands before layers that only hold data."""
-    parts = folders.replace("\\:", "\0").split(":")
-    return [part.replace("\0", ":") for part in parts if part]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from collectors.drivers.files import followed
 from collectors.drivers.inner import containerd_roots, engine_processes, root_behind
-from collectors.drivers.other_stores import other_stores
+from collectors.drivers.other_stores import Around, other_stores
 from collectors.model import OwnerKind
-from collectors.model.store import UnitKind
+from collectors.model.store import OtherStore, Unit, UnitKind
 from collectors.system.deadline import Clock, Host
 from tests.drivers.docker_root_trees import GraphRoot, write
 
@@ -27,8 +28,15 @@ def a_process(proc: Path, pid: int, comm: str, *words: str) -> None:
     write(proc / str(pid) / "cmdline", "\0".join((comm, *words, "")))
 
 
+def beside(
+    root: Path, folder: Path, *own: str, here: Callable[[str], bool] = lambda _: True
+) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...], tuple[str, ...]]:
+    host = a_host(folder)
+    return other_stores(Around(str(root), host, here, Clock(20.0), engine_processes(host)), own)
+
+
 def found(folder: Path, root: Path, *own: str) -> dict[str, tuple[str, str]]:
-    stores, _, _ = other_stores(str(root), own, a_host(folder), lambda path: path.startswith(str(folder)), Clock(20.0))
+    stores, _, _ = beside(root, folder, *own, here=lambda path: path.startswith(str(folder)))
     return {Path(one.path).name: (one.kind, one.runs) for one in stores}
 
 
@@ -78,14 +86,14 @@ def test_a_containerd_is_looked_for_where_clients_find_it_and_where_it_usually_i
     a_process(host.proc, 8, "containerd", "--root", "/r/own", "--address", "/run/docker/containerd/containerd.sock")
     a_process(host.proc, 9, "containerd", "--root=/r/k3s", "-a", "/run/k3s/containerd/containerd.sock")
     assert tuple(containerd_roots(host))[:2] == ("/r/k3s", "/var/lib/containerd")
-    assert root_behind("/run/docker/containerd/containerd.sock", host) == "/r/own"
-    assert root_behind("", host) is None
+    assert root_behind("/run/docker/containerd/containerd.sock", engine_processes(host)) == "/r/own"
+    assert root_behind("", engine_processes(host)) is None
 
 
 def test_a_buildkit_beside_ours_is_a_store_of_cache_with_its_own_client(tmp_path: Path) -> None:
     a_root(tmp_path / "docker")
     write(tmp_path / "buildkit/buildkitd.lock", "")
-    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = beside(tmp_path / "docker", tmp_path)
     assert [(one.kind, one.ask) for one in stores] == [("BuildKit", "buildctl du && buildctl prune")]
     assert [(unit.kind, unit.path) for unit in units] == [(UnitKind.OTHER_ENGINE, str(tmp_path / "buildkit"))]
 
@@ -100,7 +108,7 @@ def test_the_root_that_ours_lies_in_since_user_namespaces_holds_nothing_of_ours(
     a_root(tmp_path / "docker")
     inner = tmp_path / "docker/100000.100000"
     a_root(inner)
-    stores, units, _ = other_stores(str(inner), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = beside(inner, tmp_path)
     assert [one.path for one in stores] == [str(tmp_path / "docker")]
     assert {unit.kind for unit in units} == {UnitKind.FORMER_ROOT}
     assert not any(unit.path.startswith(str(inner)) for unit in units)
@@ -126,7 +134,7 @@ def test_podmans_and_rootless_stores_of_users_are_found_in_their_homes(tmp_path:
         write(store / "overlay-layers/layers.json", "[]")
         write(store / "overlay/keep", "")
         write(store / "volumes/mail/_data/box", "x")
-    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = beside(tmp_path / "docker", tmp_path)
     told = {str(Path(one.path).relative_to(tmp_path)): (one.kind, one.volumes, one.ask) for one in stores}
     bobs, roots = (f"host/{home}/.local/share/containers/storage" for home in ("home/bob", "root"))
     assert told == {
@@ -147,7 +155,7 @@ def test_a_users_own_engine_that_is_not_running_is_no_former_root_and_is_asked_a
     write(ann / "containers/storage/overlay/keep", "")
     for path in (ann / "docker", ann / "containers/storage"):
         os.chown(path, 64980, 64980)
-    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: True, Clock(20.0))
+    stores, units, _ = beside(tmp_path / "docker", tmp_path)
     assert {one.kind: one.ask for one in stores} == {
         "rootless Docker root": "sudo -iu '#64980' systemctl --user start docker",
         "Podman storage": "sudo -iu '#64980' podman system df",
@@ -164,7 +172,7 @@ def test_what_our_own_store_uses_elsewhere_is_no_other_store(tmp_path: Path) -> 
 def test_nothing_is_opened_of_a_path_that_is_of_no_interest(tmp_path: Path) -> None:
     a_root(tmp_path / "docker")
     a_root(tmp_path / "docker.old")
-    stores, units, _ = other_stores(str(tmp_path / "docker"), (), a_host(tmp_path), lambda _: False, Clock(20.0))
+    stores, units, _ = beside(tmp_path / "docker", tmp_path, here=lambda _: False)
     assert (stores, units) == ((), ())
 
 

@@ -11,7 +11,7 @@ import pytest
 from collectors import drivers
 from collectors.drivers.inner import engine_processes, temporary_folders
 from collectors.drivers.leftovers import TEMPORARY
-from collectors.drivers.other_stores import with_others
+from collectors.drivers.other_stores import Around, with_others
 from collectors.model import Owner, OwnerKind
 from collectors.model.reading import Exact, listed
 from collectors.model.store import Store, Unit, UnitKind
@@ -38,7 +38,8 @@ def of(root: Path, host: Host, *, away: str = "") -> dict[str, Unit]:
     def here(path: str) -> bool:
         return not away or not f"{path}/".startswith(f"{away}/")
 
-    found, why_not = with_others(store.value, str(root), host, here, Clock(20.0), time.time() - HOUR_S)
+    around = Around(str(root), host, here, Clock(20.0), engine_processes(host))
+    found, why_not = with_others(store.value, around, time.time() - HOUR_S)
     assert why_not is None
     return {unit.path: unit for unit in listed(found.units) if not unit.path.startswith(f"{root}/overlay")}
 

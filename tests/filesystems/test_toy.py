@@ -49,7 +49,7 @@ class ToyFilesystem(Plain):
 
     def own(self, mount: Mount, host: Host, *, timeout_s: float) -> OwnUse:
         origin = Origin("toy", "asked", datetime.now(UTC), 0.0)
-        return OwnUse(Exact(OWN_BYTES, origin), Exact(OWN_INODES, origin))
+        return OwnUse(Exact(OWN_BYTES, origin), Exact(OWN_INODES, origin), None)
 
     def report_part(self) -> ReportPart | None:
         return ToyPart()

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from collectors import inventory
-from collectors.drivers.leftovers import WATCHED
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble, roots
 from collectors.model.filesystem import Mount
-from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import Snapshot
-from collectors.system.deadline import Host, this_host
-from collectors.system.unlinked_files import OpenFileSearch, search_open_files
+from collectors.system.deadline import this_host
+from collectors.system.unlinked_files import ProcessSearch
 from tests.fakes.server import Mute
 from tests.faults.room import Room
 
@@ -80,19 +78,19 @@ def test_what_eats_the_deadline_does_not_take_the_fill_along(room: Room, monkeyp
 
 def test_processes_are_searched_once_for_all_filesystems(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[str] = []
-    real = search_open_files
+    begin = ProcessSearch.begin
 
-    def counted(host: Host, *, watched: str, deadline_s: float) -> Reading[OpenFileSearch]:
-        searches.append(watched)
-        return real(host, watched=watched, deadline_s=deadline_s)
+    def counted(search: ProcessSearch) -> None:
+        searches.append("begun")
+        begin(search)
 
-    monkeypatch.setattr(inventory, "search_open_files", counted)
+    monkeypatch.setattr(ProcessSearch, "begin", counted)
     monkeypatch.setattr(roots, "filesystems", twice(roots.filesystems))
     with room.engine() as server:
         host = replace(this_host(), docker_root=room.root)
         last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))
     assert len(last.studies) == 2
-    assert searches == [WATCHED]
+    assert searches == ["begun"]
 
 
 def twice(mounts: Callable[..., list[Mount]]) -> Callable[..., list[Mount]]:

@@ -14,11 +14,11 @@ import pytest
 from collectors.model.reading import Exact, Unavailable, Why
 from collectors.system.deadline import this_host
 from collectors.system.mount_table import space
-from collectors.system.unlinked_files import deleted_on, search_open_files
+from collectors.system.unlinked_files import deleted_on
 from tests.fakes.mute_mount import mute_mount
 from tests.lab import disk
 from tests.lab.require import require_machine
-from tests.system.walking import a_unit, children, descriptors, du, fill, of, walk, walked
+from tests.system.walking import a_unit, children, descriptors, du, fill, of, search_open_files, walk, walked
 
 pytestmark = pytest.mark.machine
 

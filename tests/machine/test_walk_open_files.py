@@ -9,18 +9,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from collectors.drivers.leftovers import open_nowhere
+from collectors.engine.endpoint import Endpoint
+from collectors.filesystems import kind_of
+from collectors.inventory import Request, assemble
 from collectors.model.filesystem import OpenFiles
-from collectors.model.reading import Exact, Why
+from collectors.model.reading import Exact, Reading, Why
+from collectors.model.snapshot import FilesystemStudy
+from collectors.system import mountinfo, unlinked_files
 from collectors.system.deadline import Host, this_host
-from collectors.system.unlinked_files import deleted_on, search_open_files
+from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch, deleted_on
+from tests.drivers.docker_root_trees import GraphRoot
 from tests.lab.commands import run
 from tests.lab.require import require_machine
-from tests.system.walking import fill
+from tests.machine.test_walk_mounts import a_disk
+from tests.system.walking import fill, mapped, search_open_files
 
 pytestmark = pytest.mark.machine
 
@@ -170,3 +179,137 @@ def test_in_a_container_only_what_was_written_there_takes_space_when_it_is_unlin
     assert isinstance(on_disk, Exact)
     assert named(on_disk.value, "/written"), "it lies on the disk below the overlay"
     assert not named(on_disk.value, "/from-the-image"), "the image still has it"
+
+
+@contextmanager
+def nameless(root: Path) -> Iterator[frozenset[int]]:
+    """Files that are open and have no name; beside them a directory, one that keeps a name, and one that is cut."""
+    held = [fill(root / f"gone-{number}", 5000).open("rb") for number in range(40)]
+    kept = [fill(root / name, 5000).open("rb") for name in ("second", "cut")]
+    (root / "second name").hardlink_to(root / "second")
+    os.truncate(root / "cut", 10)
+    (root / "folder").mkdir()
+    folder = os.open(root / "folder", os.O_RDONLY)
+    for path in (*root.glob("gone-*"), root / "second"):
+        path.unlink()
+    (root / "folder").rmdir()
+    try:
+        yield frozenset(os.fstat(file.fileno()).st_ino for file in held)
+    finally:
+        os.close(folder)
+        for file in (*held, *kept):
+            file.close()
+
+
+@pytest.mark.parametrize("options", ["^orphan_file", "orphan_file"])
+def test_an_ext4_names_the_files_that_have_no_name_any_more(options: str) -> None:
+    with a_disk("ext4", mkfs_options=("-O", options)) as root:
+        (mount,) = (one for one in mountinfo.of_the_engine(this_host()) if one.mountpoint == str(root))
+        kind = kind_of("ext4")
+        assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == frozenset()
+        with nameless(root) as inodes:
+            assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == inodes
+            assert {file.inode for file in search_on(mount.device).files} == inodes
+        assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == frozenset()
+
+
+def test_an_ext4_without_a_journal_does_not_tell_of_them() -> None:
+    with a_disk("ext4", mkfs_options=("-O", "^has_journal")) as root:
+        (mount,) = (one for one in mountinfo.of_the_engine(this_host()) if one.mountpoint == str(root))
+        assert kind_of("ext4").own(mount, this_host(), timeout_s=5.0).unlinked is None
+
+
+def search_on(device: str) -> OpenFiles:
+    reading = deleted_on(search_open_files(this_host(), deadline_s=20), device)
+    assert isinstance(reading, Exact)
+    return reading.value
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is looked at in all processes."""
+    asked: list[str] = []
+    real = ProcessSearch._pass
+
+    def counted(search: ProcessSearch, look: str) -> Reading[OpenFileSearch]:
+        asked.append(look)
+        return real(search, look)
+
+    monkeypatch.setattr(ProcessSearch, "_pass", counted)
+    return asked
+
+
+def look_at(root: Path) -> FilesystemStudy:
+    host = this_host(docker_root=root / "docker")
+    request = Request(Endpoint("", "none", False, None, "no engine"), host, 20.0, 3600.0)
+    return assemble(request).studies[0]
+
+
+def test_mappings_are_read_only_where_they_can_tell_more(looks: list[str]) -> None:
+    with a_disk("ext4") as root:
+        GraphRoot(root / "docker").save_build_cache()
+        left = fill(root / "docker" / "tmp" / "GetImageBlob1", 5000)
+        os.utime(left, (1, 1))
+        path = fill(root / "open", 5000)
+        with mapped(path):
+            with path.open():
+                path.unlink()
+                (unit,) = (one for one in look_at(root).units if one.name == "GetImageBlob1")
+                assert unit.owners, "nobody has it open: it is left over"
+                assert looks == ["descriptors"], "the one file without a name was found"
+            study = look_at(root)
+            assert looks[1:] == ["descriptors", "mappings"], "no descriptor leads to it any more"
+            assert isinstance(study.open_deleted, Exact)
+            assert [file.path for file in study.open_deleted.value.files] == [str(path)]
+        with mapped(left):
+            (unit,) = (one for one in look_at(root).units if one.name == "GetImageBlob1")
+            assert not unit.owners, "a mapping keeps it"
+        assert looks[3:] == ["descriptors", "mappings"]
+
+
+def test_what_is_open_or_mapped_anywhere_is_in_use_by_the_kernels_word(tmp_path: Path) -> None:
+    for name in ("closed", "open", "mapped", "folder/deep/open", "other/file"):
+        fill(tmp_path / name, 5000)
+    (tmp_path / "link").symlink_to("nowhere")
+    names = ("closed", "open", "mapped", "folder", "other", "link", "none")
+    paths = [str(tmp_path / name) for name in names]
+    with (tmp_path / "open").open(), (tmp_path / "folder/deep/open").open(), mapped(tmp_path / "mapped"):
+        found = open_nowhere(paths, timeout_s=5.0)
+    assert list(found.values()) == [True, False, False, False, True, True, None]
+    assert open_nowhere(paths[:1], timeout_s=0.0) == {paths[0]: None}
+    (tmp_path / "closed").write_bytes(b"the lease was given back")
+
+
+HOLDERS = """
+import os, sys, time
+for number in range(int(sys.argv[2])):
+    path = f"{sys.argv[1]}/{number}"
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+    os.write(os.open(path, os.O_RDWR), b"x")
+    os.unlink(path)
+for _ in range(3):
+    if not os.fork():
+        sys.stdin.read()
+        os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("count", [100, 12_000])
+def test_two_who_share_the_search_count_what_both_meet_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    require_machine()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20_000, max(20_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    words = [sys.executable, "-c", HOLDERS, str(tmp_path), str(count)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        pids = {process.pid, *map(int, children)}
+        for processes in (1, 1 << 30):  # from how many on two share the work
+            monkeypatch.setattr(unlinked_files, "_WORTH_TWO", processes)
+            theirs = [file for file in search(this_host(), 20).files if file.pid in pids]
+            assert sum(file.apparent_bytes for file in theirs) == count
+        process.communicate()

@@ -21,9 +21,9 @@ from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.store import Unit, UnitKind
 from collectors.reclaim import Act
 from collectors.system.deadline import this_host
-from collectors.system.unlinked_files import search_open_files
 from tests.reclaim.fake_engine import FakeEngine
 from tests.reclaim.test_engine import a_step, reasons, run
+from tests.system.walking import mapped, search_open_files
 
 HOUR_S = 3600.0
 
@@ -128,10 +128,8 @@ def test_the_plan_sees_only_what_is_old_and_closed(folder: Path, tmp_path: Path)
     assert left_over(folder, whole=False) == set()
     with (folder / "docker-builder22/deep/er/file").open("rb"):
         assert left_over(folder) == {"GetImageBlob11"}
-    with (folder / "docker-builder22/deep/er/file").open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 1, access=mmap.ACCESS_READ)
-    assert left_over(folder) == {"GetImageBlob11"}
-    mapped.close()
+    with mapped(folder / "docker-builder22/deep/er/file"):
+        assert left_over(folder) == {"GetImageBlob11"}
     inside = subprocess.Popen(["sleep", "60"], cwd=folder / "docker-builder22/deep")
     assert left_over(folder) == {"GetImageBlob11"}
     inside.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from collectors.model.filesystem import Mount, OpenDeleted, OpenFiles
 from collectors.model.reading import Exact, Why
 from collectors.system.child.open_files import InodeStatus, UnlinkedFiles
 from collectors.system.deadline import Malformed, this_host
-from collectors.system.unlinked_files import Overlays, decode, deleted_on, search_open_files
-from tests.system.walking import a_mount, fill
+from collectors.system.mount_table import Overlays
+from collectors.system.unlinked_files import decode, deleted_on
+from tests.system.walking import a_mount, fill, mapped, search_open_files
 
 CONTAINER = "0123456789abcdef" * 4
 CGROUP = b"0::/docker/" + CONTAINER.encode() + b"\n"
@@ -80,11 +80,9 @@ def test_a_file_with_a_name_left_takes_no_space_of_its_own(tmp_path: Path) -> No
 
 def test_a_file_that_is_only_mapped_is_found(tmp_path: Path) -> None:
     path = fill(tmp_path / "mapped.so", 50_000)
-    with path.open("rb") as file:
-        area = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    path.unlink()
-    (found,) = mine(search(), "mapped.so")
-    area.close()
+    with mapped(path):
+        path.unlink()
+        (found,) = mine(search(), "mapped.so")
     assert found.apparent_bytes == 50_000
 
 

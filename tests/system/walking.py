@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import subprocess
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from collectors.filesystems import kind_of
@@ -14,8 +16,10 @@ from collectors.model.filesystem import Mount, Occupancy, Usage
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
 from collectors.system import mountinfo
+from collectors.system.deadline import Clock, Host
 from collectors.system.killable import HELPER
 from collectors.system.mount_table import Places
+from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch
 from collectors.system.walk import walk as system_walk
 
 
@@ -101,3 +105,26 @@ def fill(path: Path, size: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x" * size)
     return path
+
+
+def search_open_files(host: Host, *, watched: str = "", deadline_s: float) -> Reading[OpenFileSearch]:
+    """Descriptors and mappings of all processes."""
+    search = ProcessSearch(host, watched, Clock(deadline_s), 0.0)
+    search.begin()
+    return search.with_mappings()
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """The file is mapped into this process, and no descriptor leads to it: Python's own mmap keeps one."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    with path.open("rb") as file:
+        area = libc.mmap(None, 4096, mmap.PROT_READ, mmap.MAP_PRIVATE, file.fileno(), 0)
+    assert area not in (None, 2**64 - 1), os.strerror(ctypes.get_errno())
+    try:
+        yield
+    finally:
+        libc.munmap(area, 4096)

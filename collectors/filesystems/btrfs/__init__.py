@@ -208,4 +208,4 @@ def _answer(
     if isinstance(facts, Exact) and isinstance(facts.value.subvolumes, Unavailable):
         snapshots = facts.value.subvolumes  # each may be a snapshot
     inodes = Unavailable(Why.NOT_APPLICABLE, "btrfs has no fixed number of inodes", facts.origin)
-    return FilesystemHolders(units, occupancy, OwnUse(own, inodes), facts, snapshots, beyond_mount=True)
+    return FilesystemHolders(units, occupancy, OwnUse(own, inodes, None), facts, snapshots, beyond_mount=True)

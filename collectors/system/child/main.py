@@ -228,10 +228,10 @@ def _task(request: dict[str, Any]) -> None:
             from collectors.system.child import open_files
 
             open_files.run(request)
-        case "extents":
+        case "extents" | "leases" | "unlinked" as task:
             from collectors.system.child import extents
 
-            extents.run(request)
+            {"extents": extents.run, "leases": extents.leases, "unlinked": extents.unlinked}[task](request)
         case "still there":
             still_there(request)
         case "list":

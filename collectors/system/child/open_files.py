@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import struct
+from itertools import islice
 from time import monotonic
 
 from collectors.system.child import TimeUp, send
@@ -62,7 +63,7 @@ def statx(path: bytes) -> InodeStatus:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, BinaryIO, TypeAlias
+    from typing import Any, TypeAlias
 
     # process, path or b"", how many files, device, inode or 0, blocks of 512 bytes, apparent bytes, mount
     Record: TypeAlias = tuple[int, bytes, int, str, int, int, int, int]
@@ -78,13 +79,14 @@ _GONE = (errno.ENOENT, errno.ESRCH)  # the process ended, the descriptor was clo
 def run(request: dict[str, Any]) -> None:
     """Frames: ("mounts", namespace, table), ("files", records), ("opened", names), ("end", clean, failures).
 
+    `looks`: what is looked at, "descriptors", "mappings" or both. `part`: (which, of how many) parts of the processes.
     `watched` is a pattern: what it finds in the paths of files that are open, mapped or worked in is told as `names`.
     """
-    search = _Search(request["proc"], request["stop_at"], request["watched"])
+    search = _Search(request["proc"], request["stop_at"], request["watched"], request["part"])
     clean = True
     try:
-        search.descriptors()
-        search.mappings()
+        for look in request["looks"]:
+            search.descriptors() if look == "descriptors" else search.mappings()
     except TimeUp:
         clean = False
     search.tell()
@@ -93,11 +95,12 @@ def run(request: dict[str, Any]) -> None:
 
 
 class _Search:
-    def __init__(self, proc: bytes, stop_at: float, watched: bytes) -> None:
+    def __init__(self, proc: bytes, stop_at: float, watched: bytes, part: tuple[int, int]) -> None:
         self.failures: dict[int, tuple[int, int]] = {}  # errno → processes not looked into: how many, and the first
         self.opened: set[bytes] = set()
         self._watched = re.compile(watched).findall if watched else None
         self._proc = proc
+        self._part, self._parts = part
         self._stop_at = stop_at
         self._found = UnlinkedFiles()
         self._namespaces: dict[int, int] = {}  # process → its mount namespace
@@ -109,7 +112,8 @@ class _Search:
         """Look through /proc/<pid>/fd."""
         turn = [(pid, self._links(pid)) for pid in self._processes()]
         if self._watched is not None:
-            self.opened.update(*(self._watched(self._folder(pid)) for pid, _ in turn))
+            folders = b"\n".join(self._target(self._of(pid, "cwd")) for pid, _ in turn)
+            self.opened.update(self._watched(folders))
         while turn:
             turn = [(pid, links) for pid, links in turn if self._share(pid, links)]
             self.tell()
@@ -119,28 +123,37 @@ class _Search:
         for pid in self._processes():
             self._in_time()
             try:
-                with open(self._of(pid, "maps"), "rb") as file:
-                    self._mapped(pid, file)
+                fd = os.open(self._of(pid, "maps"), os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
                 self._fail(pid, error)
+                continue
+            try:
+                self._mapped(pid, fd)
+            except OSError as error:
+                self._fail(pid, error)
+            finally:
+                os.close(fd)
         self.tell()
 
-    def _mapped(self, pid: int, maps: BinaryIO) -> None:
-        seen = set()
-        while lines := maps.readlines(_MAPS_BYTES):  # some programs map a file a million times
+    def _mapped(self, pid: int, maps: int) -> None:
+        seen: set[tuple[bytes, bytes]] = set()
+        rest = b""
+        while part := os.read(maps, _MAPS_BYTES):  # some programs map a file a million times
             self._in_time()
-            text = b"".join(lines)
+            text, _, rest = (rest + part).rpartition(b"\n")
             if self._watched is not None:
                 self.opened.update(self._watched(text))
-            if _DELETED + b"\n" not in text:  # nearly always
+            if _DELETED in text:  # nearly never
+                self._unlinked(pid, text.split(b"\n"), seen)
+
+    def _unlinked(self, pid: int, lines: list[bytes], seen: set[tuple[bytes, bytes]]) -> None:
+        for line in lines:
+            if not line.endswith(_DELETED):
                 continue
-            for line in lines:
-                if not line.endswith(_DELETED + b"\n"):
-                    continue
-                area, _, _, device, inode, path = line.split(None, 5)
-                if (device, inode) not in seen:
-                    seen.add((device, inode))
-                    self._look(pid, path.removesuffix(b"\n"), self._of(pid, "map_files/") + area)
+            area, _, _, device, inode, path = line.split(None, 5)
+            if (device, inode) not in seen:
+                seen.add((device, inode))
+                self._look(pid, path, self._of(pid, "map_files/") + area)
 
     def tell(self) -> None:
         """Send what was found since the last time."""
@@ -158,25 +171,25 @@ class _Search:
 
     def _share(self, pid: int, links: Iterator[bytes]) -> bool:
         """Look at one share of the descriptors. Whether there may be more."""
-        for count, link in enumerate(links, 1):
-            try:
-                target = os.readlink(link)
-            except OSError:
-                continue  # closed meanwhile
-            if self._watched is not None:
-                self.opened.update(self._watched(target))
-            if target.endswith(_DELETED):
-                self._look(pid, target, link)
-            if count == _SHARE:
-                self._in_time()
-                return True
-        self._in_time()
-        return False
-
-    def _folder(self, pid: int) -> bytes:
-        """The one that the process works in; b"" where it may not be seen."""
+        share = list(islice(links, _SHARE))
         try:
-            return os.readlink(self._of(pid, "cwd"))
+            targets = [os.readlink(link) for link in share]
+        except OSError:  # one was closed meanwhile
+            targets = [self._target(link) for link in share]
+        text = b"\n".join(targets)  # asked once for all
+        if self._watched is not None:
+            self.opened.update(self._watched(text))
+        if _DELETED in text:
+            for link, target in zip(share, targets, strict=True):
+                if target.endswith(_DELETED):
+                    self._look(pid, target, link)
+        self._in_time()
+        return len(share) == _SHARE
+
+    def _target(self, link: bytes) -> bytes:
+        """What a link of /proc leads to; b"" where it is gone, or may not be seen."""
+        try:
+            return os.readlink(link)
         except OSError:
             return b""
 
@@ -216,7 +229,7 @@ class _Search:
             self.failures[error.errno or 0] = count + 1, first
 
     def _processes(self) -> list[int]:
-        return sorted(int(name) for name in os.listdir(self._proc) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(self._proc) if name.isdigit())[self._part :: self._parts]
 
     def _of(self, pid: int, name: str) -> bytes:
         return b"%s/%d/%s" % (self._proc, pid, name.encode())
