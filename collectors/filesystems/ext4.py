@@ -56,7 +56,7 @@ class Ext4(Ext):
     traits = WalkTraits(tables_prove=True)
 
 
-def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[int, int, frozenset[int] | None]:
+def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[int, int, tuple[int, ...] | None]:
     """Bytes and inodes, and the files without a name."""
     device = mountinfo.node(mount.device, host.sys, host.dev)
     head = _read(device, mount, [(0, HEAD_BYTES)], timeout_s)[0]
@@ -79,7 +79,7 @@ def _ask(device: Path, mount: Mount, task: dict[str, Any], timeout_s: float) -> 
 
 def _unlinked(
     device: Path, mount: Mount, sb: ExtSuperblock, inodes: list[bytes], timeout_s: float
-) -> frozenset[int] | None:
+) -> tuple[int, ...] | None:
     """By what it keeps for the day of a crash; a filesystem without a journal keeps nothing."""
     if not sb.journals:
         return None
@@ -87,11 +87,11 @@ def _unlinked(
     if blocks is None:
         return None
     if not sb.last_orphan and not blocks:
-        return frozenset()
+        return ()
     task = {"task": "unlinked", "first": sb.last_orphan, "blocks": blocks, "layout": sb.groups}
     match _ask(device, mount, task, timeout_s):
         case ("unlinked", list(found)):
-            return frozenset(found)
+            return tuple(found)
     return None
 
 

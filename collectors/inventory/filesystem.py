@@ -9,6 +9,7 @@ asked to read; each source of it gets a row of coverage.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -199,9 +200,9 @@ def _opened(context: StudyContext, mount: Mount, units: tuple[Unit, ...], own: O
     seen = context.processes.descriptors()
     if not isinstance(seen, Exact):
         return seen
-    found = {file.inode for file in seen.value.deleted.files if file.device == mount.device}
+    found = Counter(file.inode for file in seen.value.deleted.files if file.device == mount.device)
     left = open_nowhere(leftovers(units, seen.value), timeout_s=context.clock.left(at_most=2.0))
-    if own.unlinked is not None and own.unlinked <= found and all(left.values()):
+    if own.unlinked is not None and Counter(own.unlinked) <= found and all(left.values()):
         return seen
     every = context.processes.with_mappings()
     if not isinstance(every, Exact):

@@ -210,12 +210,13 @@ class Share:
 class OwnUse:
     """What a filesystem takes for itself inside its used bytes and its used inodes.
 
-    `unlinked`: the files without a name that it still keeps, by inode: somebody has each open. None: it does not tell.
+    `unlinked`: the files without a name that it still keeps, by inode (on btrfs of one subvolume or another): somebody
+    has each open. None: it does not tell.
     """
 
     bytes: Size
     inodes: Size
-    unlinked: frozenset[int] | None
+    unlinked: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import pytest
 
 from collectors.drivers.leftovers import open_nowhere
 from collectors.engine.endpoint import Endpoint
-from collectors.filesystems import kind_of
+from collectors.filesystems import btrfs, kind_of
+from collectors.filesystems.btrfs import figures
 from collectors.inventory import Request, assemble
 from collectors.model.filesystem import OpenFiles
 from collectors.model.reading import Exact, Reading, Why
@@ -182,7 +183,7 @@ def test_in_a_container_only_what_was_written_there_takes_space_when_it_is_unlin
 
 
 @contextmanager
-def nameless(root: Path) -> Iterator[frozenset[int]]:
+def nameless(root: Path) -> Iterator[list[int]]:
     """Files that are open and have no name; beside them a directory, one that keeps a name, and one that is cut."""
     held = [fill(root / f"gone-{number}", 5000).open("rb") for number in range(40)]
     kept = [fill(root / name, 5000).open("rb") for name in ("second", "cut")]
@@ -194,7 +195,7 @@ def nameless(root: Path) -> Iterator[frozenset[int]]:
         path.unlink()
     (root / "folder").rmdir()
     try:
-        yield frozenset(os.fstat(file.fileno()).st_ino for file in held)
+        yield sorted(os.fstat(file.fileno()).st_ino for file in held)
     finally:
         os.close(folder)
         for file in (*held, *kept):
@@ -205,12 +206,29 @@ def nameless(root: Path) -> Iterator[frozenset[int]]:
 def test_an_ext4_names_the_files_that_have_no_name_any_more(options: str) -> None:
     with a_disk("ext4", mkfs_options=("-O", options)) as root:
         (mount,) = (one for one in mountinfo.of_the_engine(this_host()) if one.mountpoint == str(root))
-        kind = kind_of("ext4")
-        assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == frozenset()
+
+        def told() -> list[int]:
+            return sorted(kind_of("ext4").own(mount, this_host(), timeout_s=5.0).unlinked or ())
+
+        assert told() == []
         with nameless(root) as inodes:
-            assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == inodes
-            assert {file.inode for file in search_on(mount.device).files} == inodes
-        assert kind.own(mount, this_host(), timeout_s=5.0).unlinked == frozenset()
+            assert told() == inodes
+            assert sorted(file.inode for file in search_on(mount.device).files) == inodes
+        assert told() == []
+
+
+def test_a_btrfs_names_those_of_every_subvolume() -> None:
+    with a_disk("btrfs") as root, ExitStack() as stack:
+        for name in ("one", "two"):
+            run("btrfs", "subvolume", "create", root / name)
+        inodes = [inode for name in ("one", "two") for inode in stack.enter_context(nameless(root / name))]
+        run("btrfs", "subvolume", "snapshot", root / "one", root / "copy")
+        facts = btrfs.filesystem(root, this_host(), timeout_s=5.0)
+        assert isinstance(facts, Exact)
+        assert figures.unlinked(root, facts.value, timeout_s=5.0) == tuple(inodes)
+        assert len(set(inodes)) < len(inodes), "subvolumes number their files each for itself"
+        (mount,) = (one for one in mountinfo.of_the_engine(this_host()) if one.mountpoint == str(root))
+        assert sorted(file.inode for file in search_on(mount.device).files) == sorted(inodes)
 
 
 def test_an_ext4_without_a_journal_does_not_tell_of_them() -> None:
@@ -245,8 +263,9 @@ def look_at(root: Path) -> FilesystemStudy:
     return assemble(request).studies[0]
 
 
-def test_mappings_are_read_only_where_they_can_tell_more(looks: list[str]) -> None:
-    with a_disk("ext4") as root:
+@pytest.mark.parametrize("fs", ["ext4", "btrfs"])
+def test_mappings_are_read_only_where_they_can_tell_more(fs: str, looks: list[str]) -> None:
+    with a_disk(fs) as root:
         GraphRoot(root / "docker").save_build_cache()
         left = fill(root / "docker" / "tmp" / "GetImageBlob1", 5000)
         os.utime(left, (1, 1))

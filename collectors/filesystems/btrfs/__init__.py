@@ -161,6 +161,8 @@ class BtrfsKind(Plain):
 
     def holders(self, question: StudyQuestion) -> FilesystemHolders:
         """By the exact walk. Without it there are no figures: a walk by name would count copies."""
+        from collectors.filesystems.btrfs import figures
+
         mountpoint, clock, host = Path(question.mount.mountpoint), question.clock, question.host
         facts = filesystem(mountpoint, host, timeout_s=clock.left(at_most=10.0))
         if isinstance(facts, Unavailable):
@@ -177,14 +179,16 @@ class BtrfsKind(Plain):
         later = filesystem(mountpoint, host, timeout_s=clock.left(at_most=5.0))
         whole = replace(later.value if isinstance(later, Exact) else facts.value, sharing=shared)
         own = holders.own_bytes(whole, shared)
+        left_s = clock.left(at_most=2.0)
+        unlinked = figures.unlinked(mountpoint, whole, timeout_s=left_s)
         nameless = frozenset({Owner(OwnerKind.UNLINKED, "")})
         units = (*units, Unit(holders.UNLINKED, UnitKind.UNLINKED, "", "deleted, still open", nameless, False, None))
         if isinstance(shared, Unavailable):
-            return _answer(units, shared, own, Exact(whole, facts.origin))
+            return _answer(units, shared, own, Exact(whole, facts.origin), unlinked)
         if isinstance(facts.value.subvolumes, Unavailable):
             units = (*units, *unlisted_units(shared.value, units))
         occupancy = holders.occupancy(shared, whole.statfs, holders.inside_units(shared.value, rules))
-        return _answer(units, Exact(occupancy, shared.origin), own, Exact(whole, facts.origin))
+        return _answer(units, Exact(occupancy, shared.origin), own, Exact(whole, facts.origin), unlinked)
 
     def unopened(
         self, mount: Mount, path: Path, host: Host, why: Unavailable, *, timeout_s: float
@@ -202,10 +206,14 @@ class BtrfsKind(Plain):
 
 
 def _answer(
-    units: tuple[Unit, ...], occupancy: Reading[Occupancy], own: Size, facts: Reading[Btrfs]
+    units: tuple[Unit, ...],
+    occupancy: Reading[Occupancy],
+    own: Size,
+    facts: Reading[Btrfs],
+    unlinked: tuple[int, ...] | None = None,
 ) -> FilesystemHolders:
     snapshots: Reading[bool] = facts if isinstance(facts, Unavailable) else Exact(True, facts.origin)
     if isinstance(facts, Exact) and isinstance(facts.value.subvolumes, Unavailable):
         snapshots = facts.value.subvolumes  # each may be a snapshot
     inodes = Unavailable(Why.NOT_APPLICABLE, "btrfs has no fixed number of inodes", facts.origin)
-    return FilesystemHolders(units, occupancy, OwnUse(own, inodes, None), facts, snapshots, beyond_mount=True)
+    return FilesystemHolders(units, occupancy, OwnUse(own, inodes, unlinked), facts, snapshots, beyond_mount=True)

@@ -18,7 +18,7 @@ from typing import TypeVar
 from collectors.filesystems.btrfs import decode, ioctl, search
 from collectors.filesystems.btrfs.allocator import rooms, statfs_rule
 from collectors.model.btrfs import Btrfs, Device, QuotaMode, Quotas
-from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Size, Unavailable, Why, listed
 from collectors.system import deadline
 from collectors.system.deadline import Declined, Host, Malformed
 
@@ -88,6 +88,18 @@ def device_names(host: Host, uuid: str) -> tuple[str, ...]:
 
 
 T = TypeVar("T")
+
+
+def unlinked(mountpoint: Path, btrfs: Btrfs, *, timeout_s: float) -> tuple[int, ...] | None:
+    """The files without a name that are kept for who has them open, by inode; None where that cannot be told."""
+    trees = [one.id for one in listed(btrfs.subvolumes) if not one.deleted]
+
+    def work() -> tuple[int, ...]:
+        with ioctl.opened(mountpoint) as fd:
+            return search.unlinked(fd, trees)
+
+    found = deadline.read("btrfs.unlinked", f"orphans {mountpoint}", work, timeout_s=timeout_s)
+    return found.value if trees and isinstance(found, Exact) else None
 
 
 def filesystem(mountpoint: Path, host: Host, *, timeout_s: float) -> Reading[Btrfs]:

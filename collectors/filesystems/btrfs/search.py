@@ -7,8 +7,9 @@ not done here (see `sharing`).
 from __future__ import annotations
 
 import errno
+import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from collectors.filesystems.btrfs import decode, ioctl
 from collectors.filesystems.btrfs.ioctl import HIGHEST, LOWEST, SEARCH_HEAD_BYTES, U64_MAX, Key
@@ -19,6 +20,8 @@ from collectors.system.deadline import Declined, Malformed
 
 ANSWER = struct.Struct("<QQQII")  # transid, objectid, offset, type, size; the item follows
 _BUFFER_BYTES = 1 << 18
+_TREES_MAX = 2000
+_MODE = slice(52, 56)  # of an inode item
 
 
 def subvolumes(fd: int) -> tuple[Subvolume, ...]:
@@ -140,6 +143,21 @@ def following(key: Key) -> Key | None:
     if kind < 255:
         return objectid, kind + 1, 0
     return (objectid + 1, 0, 0) if objectid < U64_MAX else None
+
+
+def unlinked(fd: int, trees: Collection[int]) -> tuple[int, ...]:
+    """Files without a name that these subvolumes keep, by inode; each is open somewhere. Declines if there are many."""
+    if len(trees) > _TREES_MAX:
+        raise Declined(Why.NOT_ASKED, f"{len(trees)} subvolumes would be asked")
+    small = bytearray(SEARCH_HEAD_BYTES + 4096)
+    low, high = (ioctl.ORPHANS, ioctl.ORPHAN_ITEM, 0), (ioctl.ORPHANS, ioctl.ORPHAN_ITEM, U64_MAX)
+    every = ((tree, inode) for tree in trees for (_, _, inode), _ in list(found(fd, tree, low, high, small)))
+    return tuple(inode for tree, inode in every if _is_file(fd, tree, inode, small))
+
+
+def _is_file(fd: int, tree: int, inode: int, buffer: bytearray) -> bool:
+    at = (inode, ioctl.INODE_ITEM, 0)
+    return any(stat.S_ISREG(int.from_bytes(item[_MODE], "little")) for _, item in found(fd, tree, at, at, buffer))
 
 
 def _exists(fd: int, tree: int) -> bool:
