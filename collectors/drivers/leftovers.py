@@ -15,6 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from collectors.drivers.base import Layout
@@ -40,6 +41,7 @@ TEMPORARY = re.compile(
     r"(?:GetImageBlob|docker-(?:builder|import-|export-|tar)|container_images_[a-z-]*|storage"
     r"|libpod_builder|libpod-images-load\.tar|api(?:_load)?\.tar)\d+"
 )
+_CACHE_MOUNTS = re.compile(r"buildah-cache(?:-\d+)?")
 WATCHED = f"/({TEMPORARY.pattern})"  # their names, as a search of open files finds them
 
 _LOCAL_FOLDER = "local-logs"
@@ -250,6 +252,16 @@ def _plugins(root: Path) -> Iterator[Unit]:
 
 def _below(root: Path, path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def temporary_names(folder: Path) -> Iterator[tuple[str, UnitKind]]:
+    """What in a folder for temporary files, by its name, may be Podman's or Buildah's."""
+    with suppress(OSError):  # another user's own
+        for name in names_if_there(folder):
+            if _CACHE_MOUNTS.fullmatch(name):
+                yield name, UnitKind.CACHE_MOUNTS
+            elif TEMPORARY.fullmatch(name):
+                yield name, UnitKind.TEMPORARY
 
 
 _LEASES_MAX = 20_000  # files of one question

@@ -42,6 +42,7 @@ _USUAL = (
 _OF_USERS = tuple(f".local/share/{name}" for name in ("docker", "containerd", "containers/storage", "buildkit"))
 _REST = "everything else"
 _MOST = 20  # stores on one host; and seconds are short
+_AMONG_TEMPORARY = {UnitKind.CACHE_MOUNTS: "build cache", UnitKind.TEMPORARY: "temporary files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +57,26 @@ class Around:
 
 
 def with_others(store: Store, around: Around, oldest_s: float) -> tuple[Store, Unavailable | None]:
-    """`store` with what lies outside its root and others keep, where `here` says.
+    """`store` with what lies outside its root and others keep, where `here` says; as it was, and why, if not in time.
 
-    As it was, and why, where that could not be read in time. A temporary file that nothing touched since `oldest_s`
-    (seconds since the epoch) is a leftover.
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover.
     """
     units = store.units
     if isinstance(units, Unavailable):
         return store, None
     own = [unit.path for unit in units.value if not within(unit.path, around.root)]
-    found = deadline.read(
-        "docker_root.others",
-        "other stores",
-        lambda: (*other_stores(around, own), _among_temporary(store, around, oldest_s)),
-        timeout_s=around.clock.left(at_most=10.0),
-    )
+
+    def everything() -> tuple[tuple[OtherStore, ...], tuple[Unit, ...], tuple[str, ...]]:
+        others, theirs, unread = other_stores(around, own)
+        kinds = [*((one.path, one.kind) for one in others), (around.root, _kind(around.root, store))]
+        podmans = [path for path, kind in kinds if kind == _PODMAN]
+        return others, (*theirs, *_among_temporary(podmans, around, oldest_s)), unread
+
+    found = deadline.read("docker_root.others", "other stores", everything, timeout_s=around.clock.left(at_most=10.0))
     if isinstance(found, Unavailable):
         return store, found
-    others, theirs, unread, mine = found.value
-    known = {unit.id: unit for unit in (*units.value, *theirs, *mine)}
+    others, more, unread = found.value
+    known = {unit.id: unit for unit in (*units.value, *more)}
     why = Unavailable(Why.NOT_PERMITTED, f"not to be opened: {', '.join(unread)}", found.origin) if unread else None
     return replace(store, others=others, units=Exact(tuple(known.values()), units.origin)), why
 
@@ -82,10 +84,7 @@ def with_others(store: Store, around: Around, oldest_s: float) -> tuple[Store, U
 def other_stores(
     around: Around, own: Iterable[str]
 ) -> tuple[tuple[OtherStore, ...], tuple[Unit, ...], tuple[str, ...]]:
-    """What they are, their units, and the paths that this process may not open.
-
-    `own`: directories of the store that is studied.
-    """
+    """What they are, their units, the paths that may not be opened. `own`: directories of the store that is studied."""
     root, host, here, engines = around.root, around.host, around.here, around.engines
     mine, inside = frozenset({root, *own}), frozenset(_inside(root))
     found: list[OtherStore] = []
@@ -118,13 +117,14 @@ def _candidates(
     return tuple(sorted(real - {root}, key=_outer_first))
 
 
-def _among_temporary(store: Store, around: Around, oldest_s: float) -> tuple[Unit, ...]:
-    """What Podman has outside its root; other engines keep all in theirs."""
-    if _kind(around.root, store) != _PODMAN:
-        return ()
-    named = (*temporary_folders(around.host, around.engines), f"{around.root}/tmp")
-    real = dict.fromkeys(os.path.realpath(path) for path in named if around.here(path))
-    return tuple(temporary_units(Path(around.root), [Path(path) for path in real if around.here(path)], oldest_s))
+def _among_temporary(roots: Iterable[str], around: Around, oldest_s: float) -> Iterator[Unit]:
+    """What Podman has outside its `roots`, of which the last one's counts: the stores of a user share it."""
+    named = temporary_folders(around.host, around.engines)
+    for root in roots:
+        real = dict.fromkeys(os.path.realpath(path) for path in (*named, f"{root}/tmp") if around.here(path))
+        for unit in temporary_units(Path(root), [Path(path) for path in real if around.here(path)], oldest_s):
+            theirs = frozenset({Owner(OwnerKind.STORE, f"{root}: {_AMONG_TEMPORARY[unit.kind]}")})
+            yield unit if root == around.root else replace(unit, kind=UnitKind.OTHER_ENGINE, owners=theirs)
 
 
 def _outer_first(path: str) -> tuple[int, str]:

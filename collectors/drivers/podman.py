@@ -6,7 +6,10 @@ Layer ids are directory names. Refuses to guess a damaged document: with one unr
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,6 @@ from collectors.drivers.files import (
     followed,
     last_touched_s,
     mapping,
-    names_if_there,
     read_json,
     sequence,
 )
@@ -28,6 +30,7 @@ from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, Own
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit, UnitKind
 from collectors.system.deadline import Malformed
 
+ABANDONED_S = 3600.0  # a pull that goes on for longer than that may be another's
 _WORK = ("staging", "tempdirs")
 _BUILD_CACHE = "Podman builds from images without a name: they are counted with the images"
 # What Podman and containers/storage make below the root, beside `<driver>` and `<driver>-<part>`.
@@ -44,6 +47,7 @@ class _Layer:
     diff_id: str | None  # None: a container's
     size_bytes: int | None
     incomplete: bool  # interrupted while it was being written
+    created_s: float | None  # seconds since the epoch; None: it does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ class PodmanDriver(StorageDriver):
         return (Candidate(self, self.name, root, followed(root / first) / rest, folders, opened),)
 
     def owners(self, layout: Layout, ask: Asker, grace_s: float) -> Parts:
-        """By its three documents. `grace_s` is not needed: an unfinished layer says so itself."""
-        return _owners(layout, ask)
+        """By its three documents. An unfinished layer says so itself."""
+        return _owners(layout, ask, time.time() - max(grace_s, ABANDONED_S))
 
     def is_layer(self, one: Entry) -> bool:
         """Podman's own work lies beside the layers."""
@@ -115,36 +119,24 @@ class PodmanDriver(StorageDriver):
         return leftovers.podman_logs(self.containers(layout))
 
 
-_CACHE_MOUNTS = re.compile(r"buildah-cache(-\d+)?")
-
-
 def temporary_units(root: Path, folders: Iterable[Path], oldest_s: float) -> Iterator[Unit]:
     """What the user whose store `root` is has among temporary files: cache mounts of builds, pulls that were ended.
 
     A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
     """
     user = root.stat().st_uid
-    for path in (folder / name for folder in folders for name in _names(folder)):
-        its = entry(path.parent, path.name, True)
-        if its is None or path.lstat().st_uid != user:
-            continue
-        if _CACHE_MOUNTS.fullmatch(path.name):
-            mine = frozenset({Owner(OwnerKind.BUILD, its.path)})
-            yield unit(its, UnitKind.CACHE_MOUNTS, name=its.path, owners=mine)
-            continue
-        touched = last_touched_s(its.path)
-        over = touched is not None and touched <= oldest_s
-        left = frozenset({Owner(OwnerKind.LEFTOVER, its.path)}) if over else NOBODY
-        yield unit(its, UnitKind.TEMPORARY, name=its.path, owners=left)
+    for folder in folders:
+        for name, kind in leftovers.temporary_names(folder):
+            its = entry(folder, name, True)
+            if its is not None and (folder / name).lstat().st_uid == user:
+                yield unit(its, kind, name=its.path, owners=_held_by(its, kind, oldest_s))
 
 
-def _names(folder: Path) -> Iterator[str]:
-    """Those in a folder for temporary files that may be Podman's or Buildah's."""
-    try:
-        found = names_if_there(folder)
-    except OSError:  # another user's own
-        return iter(())
-    return (name for name in found if _CACHE_MOUNTS.fullmatch(name) or leftovers.TEMPORARY.fullmatch(name))
+def _held_by(its: Entry, kind: UnitKind, oldest_s: float) -> frozenset[Owner]:
+    if kind is UnitKind.CACHE_MOUNTS:
+        return frozenset({Owner(OwnerKind.BUILD, its.path)})
+    touched = last_touched_s(its.path)
+    return frozenset({Owner(OwnerKind.LEFTOVER, its.path)}) if touched is not None and touched <= oldest_s else NOBODY
 
 
 PODMAN = (
@@ -154,8 +146,12 @@ PODMAN = (
 )
 
 
-def _owners(layout: Layout, ask: Asker) -> Parts:
-    """Everything that the three documents tell."""
+def _owners(layout: Layout, ask: Asker, oldest_s: float) -> Parts:
+    """Everything that the three documents tell. A pull registers its layers first and the image at its end.
+
+    So a layer without image and container is what one left that was ended, where it is from before `oldest_s` (seconds
+    since the epoch).
+    """
     places = {part: layout.root / f"{layout.name}-{part}" for part in ("layers", "images", "containers")}
     layers = ask.witness("layers.json", places["layers"], lambda: _layers(places["layers"]))
     images = ask.witness("images.json", places["images"], lambda: _holders(places["images"], "images"))
@@ -164,6 +160,11 @@ def _owners(layout: Layout, ask: Asker) -> Parts:
     )
     rows = {layer.id: layer for layer in value(layers, ())}
     known = _known(rows, value(images, ()), value(containers, ()))
+    known |= {
+        layer: replace(known[layer], owners=frozenset({Owner(OwnerKind.LEFTOVER, f"{layout.base}/{layer}")}))
+        for layer, row in rows.items()
+        if not known[layer].owners and row.created_s is not None and row.created_s < oldest_s
+    }
     return Parts(
         images=derived(images, lambda found: tuple(_image(image, rows) for image in found)),
         layers=derived(layers, lambda found: tuple(_model(found))),
@@ -175,24 +176,20 @@ def _owners(layout: Layout, ask: Asker) -> Parts:
         born_s=born_s(places["layers"]),  # the document itself is replaced at each change
         units=(
             *(unit for part in ("layers", "images") for unit in unit_at(places[part], UnitKind.LAYER_DATABASE)),
-            *_archives(places["layers"], known),
-            *_manifests(places["images"], value(images, ())),
+            *_apart(layout, known, value(images, ())),
         ),
     )
 
 
-def _archives(folder: Path, known: Mapping[str, Known]) -> Iterator[Unit]:
-    """How the files of an image's layer lay in the archive that it came in: goes with the layer."""
+def _apart(layout: Layout, known: Mapping[str, Known], images: Iterable[_Holder]) -> Iterator[Unit]:
+    """What goes with a layer or an image: how its files lay in their archive, its manifest and configuration."""
     for layer, its in known.items():
         if its.kind is UnitKind.IMAGE_LAYER and its.owners:
-            yield from unit_at(folder / f"{layer}.tar-split.gz", UnitKind.CONTENT, owners=its.owners)
-
-
-def _manifests(folder: Path, images: Iterable[_Holder]) -> Iterator[Unit]:
-    """The folder of an image's manifest and configuration."""
+            path = layout.root / f"{layout.name}-layers" / f"{layer}.tar-split.gz"
+            yield from unit_at(path, UnitKind.CONTENT, owners=its.owners)
     for image in images:
         owner = frozenset({Owner(OwnerKind.IMAGE, f"sha256:{image.id}")})
-        yield from unit_at(folder / image.id, UnitKind.CONTENT, owners=owner)
+        yield from unit_at(layout.root / f"{layout.name}-images" / image.id, UnitKind.CONTENT, owners=owner)
 
 
 def _documents(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
@@ -214,9 +211,17 @@ def _layers(folder: Path) -> tuple[_Layer, ...]:
             diff_id=_text(row, "diff-digest") or None,
             size_bytes=size if isinstance(size := row.get("diff-size"), int) and size >= 0 else None,
             incomplete=bool(mapping(row.get("flags"), "flags").get("incomplete")),
+            created_s=_moment_s(row.get("created")),
         )
         for row in _documents(folder, "layers")
     )
+
+
+def _moment_s(told: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(told)).timestamp()
+    except ValueError:
+        return None
 
 
 def _holders(folder: Path, stem: str) -> tuple[_Holder, ...]:

@@ -96,6 +96,20 @@ def test_dockers_store_has_nothing_there(tmp_path: Path) -> None:
     assert not {path for path in of(tmp_path / "docker", a_host(tmp_path)) if "buildah" in path}
 
 
+def test_beside_docker_they_are_the_other_stores(tmp_path: Path) -> None:
+    a_root(tmp_path / "docker")
+    host = a_host(tmp_path)
+    root = a_storage(host.here("/root/.local/share/containers/storage"))
+    folder = tmp_path / "host/var/tmp"
+    for name in ("buildah-cache-0/a/b", "api.tar4"):
+        write(folder / name, "x")
+    found = of(tmp_path / "docker", host)
+    for name, what in (("buildah-cache-0", "build cache"), ("api.tar4", "temporary files")):
+        its = found[f"{folder}/{name}"]
+        assert its.kind is UnitKind.OTHER_ENGINE
+        assert its.owners == {Owner(OwnerKind.STORE, f"{root}: {what}")}
+
+
 def test_only_a_service_stands_for_a_store(tmp_path: Path) -> None:
     host = a_host(tmp_path)
     a_process(host.proc, 7, "podman", "--root", "/r", "system", "service", "-t", "0", "unix:///run/p.sock")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -22,6 +23,7 @@ from collectors.reclaim import Ended
 from tests.lab import Lab, engines, processes
 from tests.lab.commands import run
 from tests.lab.measure import flush, used_bytes
+from tests.lab.registry import stalling
 from tests.lab.require import require_machine
 from tests.ledger.coverage import of_engine
 from tests.reclaim.reclaiming import NO_AGES, Reclaiming, holds
@@ -129,6 +131,28 @@ def test_what_a_killed_load_leaves_is_named_and_removed_once_it_is_old_and_nobod
     assert isinstance(outcome.measured, Exact)
     assert outcome.measured.value == charged(step.frees)
     assert left_at(lab, "container_images_*", "api_load.tar*") == []
+
+
+def test_layers_of_a_pull_that_was_ended_go_with_the_check_of_the_store(lab: Lab, tmp_path: Path) -> None:
+    """A pull registers each layer when it has come, and its image last: until then nothing of Podman's lists it."""
+    rows = lab.docker_root / "overlay-layers/layers.json"
+    before = {row["id"] for row in json.loads(rows.read_text())}
+    with stalling(20 * MIB, 4 * MIB) as name:
+        begun = lab.spawn(*podman(lab), "pull", "--tls-verify=false", name)
+        until(lambda: len(json.loads(rows.read_text())) > len(before))
+        processes.end({one for one in processes.of_lab(lab.base, "none") if one.pid == begun})
+    flush(lab.mount)
+    (layer,) = {row["id"] for row in json.loads(rows.read_text())} - before
+    young = Reclaiming(lab, tmp_path).look().report
+    (found,) = [one for one in young.findings if one.rule == other_stores.UNKNOWN_ID]
+    assert (layer in found.claim, "podman system check" in found.remedy) == (True, True)
+    assert not [one for one in young.plan.every_step if one.action == "unlisted.remove"]
+    rows.write_text(rows.read_text().replace(f'"id":"{layer}","created":"20', f'"id":"{layer}","created":"19'))
+    report = Reclaiming(lab, tmp_path).look().report
+    (step,) = [one for one in report.plan.every_step if one.action == "unlisted.remove"]
+    assert charged(step.frees) > 20 * MIB
+    assert freed_by(lab, step) == charged(step.frees) + LINK_BYTES
+    assert layer not in rows.read_text()
 
 
 def temporary(report: Report) -> Mapping[str, int]:

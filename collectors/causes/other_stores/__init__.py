@@ -22,6 +22,7 @@ from collectors.causes.engine_leftovers import (
 )
 from collectors.causes.finding_context import FindingContext, count, detect_inside
 from collectors.causes.plan_context import PlanContext
+from collectors.causes.unused_images import layers_of_no_image
 from collectors.ledger.unlisted import ANOTHER_CLIENTS, NOT_KNOWN
 from collectors.model import OwnerKind
 from collectors.model.engine import Flavour
@@ -243,7 +244,8 @@ _THINGS: Mapping[Category, tuple[str, str]] = {
         "no engine makes a thing of this name under its root: move it to another disk, or remove it",
     ),
 }
-_OF_PODMAN = {
+_OF_PODMAN: Mapping[str, str] = {
+    UnitKind.IMAGE_LAYER: "of a pull that goes on, or was ended: podman system check --quick --repair --max 1h",
     Category.CONTAINERS: "of a build that runs, or was ended: podman ps --external shows it, "
     "podman rm --storage --force NAME removes it",
     Category.IMAGES: "of a pull or load that was ended: podman image rm ID; until then podman images may fail",
@@ -277,11 +279,11 @@ def _thing(item: Item) -> str:
 
 
 def _remedy_of(context: FindingContext, item: Item) -> str:
+    theirs = _OF_PODMAN if context.tool == Flavour.PODMAN else {}
     if item.state == UnitKind.IMAGE_LAYER.value:
-        return _IMAGELESS
+        return theirs.get(item.state, _IMAGELESS)
     if item.owner_id.kind is OwnerKind.UNIT and item.category is Category.CONTAINERS:
         return _NOBODYS
-    theirs = _OF_PODMAN if context.tool == Flavour.PODMAN else {}
     return theirs.get(item.category) or _THINGS[item.category][1]
 
 
@@ -289,7 +291,7 @@ def propose_unknown(context: PlanContext) -> Proposal:
     """What Podman removes though it does not list it; of all else nothing: the sentence says who can."""
     if context.found(UNKNOWN_ID) is None:
         return Proposal()
-    drafts = unlisted_by_podman(context)
+    drafts = (*unlisted_by_podman(context), *layers_of_no_image(context))
     return Proposal(drafts) if drafts else Proposal((), (_UNDECIDED,), answered=True)
 
 

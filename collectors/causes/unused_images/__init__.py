@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from collectors.causes import base
 from collectors.causes.base import Cause, Draft, Proposal, because
+from collectors.causes.engine_leftovers import leftover_targets, leftovers
 from collectors.causes.finding_context import FindingContext, count, largest, mostly, owners
 from collectors.causes.plan_context import PlanContext
 from collectors.causes.unneeded import Unused, choose_images, own_bytes
@@ -19,7 +20,7 @@ from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Harm, Risk, Severity
 from collectors.model.reading import Exact, charged, total
 from collectors.model.snapshot import Snapshot
-from collectors.model.store import StoredImage
+from collectors.model.store import StoredImage, UnitKind
 
 ID = "unused-images"
 
@@ -229,3 +230,25 @@ CONTAINERD = Cause(
     propose_containerd,
     no_step="none of them has a name to remove it by",
 )
+
+
+def layers_of_no_image(context: PlanContext) -> tuple[Draft, ...]:
+    """Those that a pull of Podman's left that was ended before its image was made, in one step."""
+    units = sorted(leftovers(context, UnitKind.IMAGE_LAYER), key=lambda unit: unit.path)
+    draft = Draft(
+        id="layers-of-no-image",
+        action="unlisted.remove",
+        title="Remove layers of pulls that were ended, which no image has",
+        command=base.ask_engine(context, "system", "check", "--quick", "--repair", "--max", "1h"),
+        targets=leftover_targets(units),
+        rank=124,
+        within=(),
+        harm=Harm.TIME,
+        risk=Risk.CAREFUL,
+        needs="Podman 5.1 or newer; no pull or build that has been going on for over 1 h. It also removes images that "
+        "are damaged and in no container",
+        costs="none, unless a pull goes on after all: it then has to start over",
+        undo="none needed: the pull brings them again",
+        automatic=False,
+    )
+    return (draft,) if units else ()
