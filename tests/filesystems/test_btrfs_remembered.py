@@ -224,9 +224,23 @@ def test_a_snapshot_is_said_to_come_from_its_source_and_a_deleted_one_is_nobody(
     assert [known.masks[number] for number in became.tolist()] == [0, 0b001, 0b110, 0b111]
 
 
+def test_thousands_of_new_snapshots_find_their_sources_in_no_time() -> None:
+    """Of many subvolumes that all hold some leaves: each snapshot has those and its source's own leaf."""
+    count, own = 2_000, [1 << bit for bit in range(2_000)]
+    known = RootSets()
+    packed = np.frombuffer(b"".join(mask.to_bytes(250, "little") for mask in [*own, (1 << count) - 1]), np.uint8)
+    of_leaves = np.arange(count + 1, dtype=np.uint32)
+    old = sets.Earlier(packed.reshape(-1, 250), [f"s{bit}" for bit in range(count)], of_leaves)
+    now = np.array([known.number(mask | mask << count) for mask in [*own, (1 << count) - 1]], I64)
+    began = time.process_time()
+    became = sets.became_of(old, known, now, [*old.bits, *(f"copy of s{bit}" for bit in range(count))])
+    assert time.process_time() - began < 5, "a pair of each old and each new one would be a minute"
+    assert became.tolist() == now.tolist()
+
+
 def test_addresses_say_yes_to_all_references_of_an_extent() -> None:
     some = np.array([5, 1 << 40, 77], U64)
-    found = sets.Addresses([some, np.array([9], np.uint8)])
+    found = memory.Addresses([some, np.array([9], np.uint8)])
     assert found.has(some).all()
     assert found.has(np.array([9], np.uint16)).all()
     assert not found.has(np.array([6, 10], np.uint8)).any()

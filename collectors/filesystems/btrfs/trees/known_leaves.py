@@ -16,6 +16,7 @@ from collectors.filesystems.btrfs.trees.extents import in_pieces
 from collectors.filesystems.btrfs.trees.leaves import Extents, InodeRecords, Items, Links
 from collectors.filesystems.btrfs.trees.memory import (
     MOST_BYTES,
+    Addresses,
     Contents,
     KeptExtents,
     LeafMemory,
@@ -29,7 +30,6 @@ from collectors.filesystems.btrfs.trees.sets import (
     GONE,
     I64,
     U64,
-    Addresses,
     Column,
     Earlier,
     Flags,

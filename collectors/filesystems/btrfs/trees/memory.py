@@ -32,6 +32,8 @@ from collectors.system.deadline import Malformed
 
 _VERSION = 2
 _LOW = np.uint64(0xFFFFFFFF)
+_FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
+_AT_ONCE = 1 << 16  # of addresses
 MOST_BYTES = 512 << 20  # in memory while it is recorded, and as a file: some 50 million references
 _FREE_SHARE = 16  # the file takes at most this part of the room that is left where it is kept
 _ALIGNED = 64
@@ -264,3 +266,21 @@ def _fits(memory: LeafMemory) -> bool:
         fits = fits and {len(column) for column in ragged.columns} == {int(ragged.counts.sum())}
     sets = len(memory.masks)
     return fits and all(not len(column) or int(column.max()) < sets for column in (leaves["set"], extents.sets))
+
+
+class Addresses:
+    """Some addresses, in sectors. It may say yes to others too, but the same to all references to one extent."""
+
+    def __init__(self, parts: Sequence[Column]) -> None:
+        bits = (8 * sum(map(len, parts))).bit_length()
+        self._low = (1 << min(max(bits, _FEWEST_BITS), _MOST_BITS)) - 1
+        self._flags = np.zeros(self._low + 1, np.bool_)
+        for part in parts:
+            self._flags[part.astype(np.int64) & self._low] = True
+
+    def has(self, addresses: Column) -> Flags:
+        found = np.empty(len(addresses), np.bool_)
+        for at in range(0, len(addresses), _AT_ONCE):  # pieces that stay in the processor's caches
+            part = slice(at, at + _AT_ONCE)
+            found[part] = self._flags[addresses[part].astype(np.int64) & self._low]
+        return found

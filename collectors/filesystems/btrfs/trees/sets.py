@@ -29,9 +29,8 @@ Flags = NDArray[np.bool_]
 
 GONE = -1  # of a leaf that no tree leads to any more, instead of the number of its set
 
-_FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
-_AT_ONCE = 1 << 16  # of addresses
 _LENGTH_BITS = 16
+_TOGETHER = 256  # sets or holders: each makes a row of a matrix
 _MOST_WORDS = 1 << 22  # of unions, at a time
 _WORD_BITS = 64
 _PIECE = 1 << 18  # rows that are unpacked at a time
@@ -220,26 +219,54 @@ class Earlier(NamedTuple):
     bits: Sequence[str]
     of_leaves: Column
 
+    def members(self, chosen: slice | I64) -> NDArray[np.uint8]:
+        """Of these sets, for each holder 1 or 0."""
+        return np.unpackbits(self.masks[chosen], axis=1, count=len(self.bits), bitorder="little")
+
+    def weighed(self, chosen: I64, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each row of weights, one for each chosen set, and each holder: the sum of those that it is in."""
+        found = np.zeros((len(weights), len(self.bits)))
+        for at in range(0, len(chosen), _TOGETHER):
+            found += weights[:, at : at + _TOGETHER] @ self.members(chosen[at : at + _TOGETHER])
+        return found
+
 
 def became_of(old: Earlier, sets: RootSets, now: I64, bits: Sequence[str]) -> I64:
     """For each set of the last look, the number of the one that its holders became. `now`: by leaf, its set or GONE."""
-    members = np.unpackbits(old.masks, axis=1, count=len(old.bits), bitorder="little").T
-    number, before = {bit: at for at, bit in enumerate(bits)}, set(old.bits)
-    images = [[number[bit]] if bit in number else [] for bit in old.bits]
+    at, before = {bit: at for at, bit in enumerate(bits)}, {bit: at for at, bit in enumerate(old.bits)}
+    pairs = [(at[bit], holder) for bit, holder in before.items() if bit in at]
+    pairs += _copies(old, sets, now, [at[bit] for bit in bits if bit not in before])
+    images, holders = np.array(pairs, np.int64).reshape(-1, 2).T
+    found = list[int]()
+    for start in range(0, len(old.masks), _TOGETHER):
+        members = old.members(slice(start, start + _TOGETHER))
+        became = np.zeros((len(members), len(bits)), np.uint8)
+        became[:, images] = members[:, holders]
+        packed = np.packbits(became, axis=1, bitorder="little")
+        found += [sets.number(int.from_bytes(mask.tobytes(), "little")) for mask in packed]
+    return np.array(found, np.int64)
+
+
+def _copies(old: Earlier, sets: RootSets, now: I64, new: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(new holder, the one that it is a snapshot of), as far as it looks like one.
+
+    It has as much as possible of its source, and of what is not in it as little as possible.
+    """
     stayed = np.flatnonzero(now != GONE)
     pairs, counts = np.unique(old.of_leaves[stayed].astype(np.int64) << 32 | now[stayed], return_counts=True)
-    for at, bit in enumerate(bits):
-        if bit not in before and len(pairs):
-            inside = [sets.masks[pair & 0xFFFFFFFF] >> at & 1 for pair in pairs.tolist()]
-            # As much as possible of its source, and of what is not in it as little as possible.
-            alike = members[:, pairs >> 32] @ np.where(inside, counts, -counts)
-            if alike.max(initial=0) > 0:
-                images[int(alike.argmax())].append(at)
-    matrix = np.zeros((len(bits), len(old.masks)), np.uint8)
-    for holder, image in enumerate(images):
-        matrix[image] |= members[holder]
-    masks = np.packbits(matrix, axis=0, bitorder="little").T
-    return np.array([sets.number(int.from_bytes(mask.tobytes(), "little")) for mask in masks], np.int64)
+    before, after, all_ = (
+        pairs >> 32,
+        (pairs & 0xFFFFFFFF).tolist(),
+        old.weighed(pairs >> 32, counts[None].astype(np.float64)),
+    )
+    for start in range(0, len(new), _TOGETHER):
+        group = new[start : start + _TOGETHER]
+        span = sum(1 << bit for bit in group)
+        held = [(at, mask) for at, number in enumerate(after) if (mask := sets.masks[number] & span)]
+        weights = np.array([[mask >> bit & 1 for _, mask in held] for bit in group], np.float64)
+        where = np.array([at for at, _ in held], np.int64)
+        alike = 2 * old.weighed(before[where], weights * counts[where]) - all_
+        yield from ((bit, int(row.argmax())) for bit, row in zip(group, alike, strict=True) if row.max(initial=0) > 0)
 
 
 class Pieces(NamedTuple):
@@ -271,21 +298,3 @@ def _unlike(keys: Column, unions: Column, others: Column, other_unions: Column) 
         return np.ones(len(keys), np.bool_)
     at = np.minimum(np.searchsorted(others, keys), len(others) - 1)
     return np.asarray((others[at] != keys) | (other_unions[at] != unions))
-
-
-class Addresses:
-    """Some addresses, in sectors. It may say yes to others too, but the same to all references to one extent."""
-
-    def __init__(self, parts: Sequence[Column]) -> None:
-        bits = (8 * sum(map(len, parts))).bit_length()
-        self._low = (1 << min(max(bits, _FEWEST_BITS), _MOST_BITS)) - 1
-        self._flags = np.zeros(self._low + 1, np.bool_)
-        for part in parts:
-            self._flags[part.astype(np.int64) & self._low] = True
-
-    def has(self, addresses: Column) -> Flags:
-        found = np.empty(len(addresses), np.bool_)
-        for at in range(0, len(addresses), _AT_ONCE):  # pieces that stay in the processor's caches
-            part = slice(at, at + _AT_ONCE)
-            found[part] = self._flags[addresses[part].astype(np.int64) & self._low]
-        return found
