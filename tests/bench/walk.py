@@ -71,9 +71,9 @@ class Tools:
 
     def timed(self, name: str) -> Time:
         """One run of a tool; fails where ours does not account for every byte."""
-        before, began = _children_s(), time.perf_counter()
+        before, began = children_s(), time.perf_counter()
         done = subprocess.run(self.words[name], capture_output=True, text=True, check=False)
-        took = Time(time.perf_counter() - began, _children_s() - before)
+        took = Time(time.perf_counter() - began, children_s() - before)
         assert not name.startswith("ullage") or self._explained in done.stdout, done.stdout + done.stderr
         assert done.returncode in (0, 1, 2), done.stderr
         return took
@@ -103,7 +103,7 @@ class Tools:
         return {row["category"]: row["bytes"] for row in document["ledger"]}
 
 
-def _children_s() -> float:
+def children_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
