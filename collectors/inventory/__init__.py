@@ -80,7 +80,8 @@ class _Assembly:
     def run(self) -> Snapshot:
         engine = threading.Thread(target=self._engine, name="engine", daemon=True)
         engine.start()
-        self.processes.begin()
+        if not self.request.endpoint.remote:
+            self.processes.begin()
         mounts = mount_table(self.request.host, timeout_s=self.clock.left(at_most=5.0))
         if isinstance(mounts, Exact) and (path := roots.without_asking(self.request, self.clock)) is not None:
             self._early(Places(mounts.value).home_of(path))

@@ -76,14 +76,17 @@ class ProcessSearch:
         self._thread = threading.Thread(target=self._look, name="open files", daemon=True)  # nobody may want to know
 
     def begin(self) -> None:
-        """Once. Who does not ask for the result does not wait for it."""
-        self._thread.start()
+        """Unless it has begun. Who does not ask for the result does not wait for it."""
+        with self._lock:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def _look(self) -> None:
         self._first.set_result(self._pass(_DESCRIPTORS))
 
     def descriptors(self) -> Reading[OpenFileSearch]:
         """What processes have open; waits for it."""
+        self.begin()
         return self._first.result()
 
     def with_mappings(self) -> Reading[OpenFileSearch]:
@@ -102,7 +105,7 @@ class ProcessSearch:
         def work() -> OpenFileSearch:
             parts = _parts(self._host)
             self._ask((look,), parts, until)
-            if self._found.summed and parts > 1:
+            if self._found.rest and parts > 1:
                 # Which small files two children have both counted cannot be told any more.
                 self._found = _Found()
                 self._ask((_DESCRIPTORS, _MAPPINGS), 1, until)
@@ -143,17 +146,12 @@ class _Found:
     def __init__(self) -> None:
         self.tables: dict[int, dict[int, Mount]] = {}
         self.held: dict[tuple[str, int], UnlinkedFile] = {}  # by device and inode, as the process sees them
-        self.rest: list[UnlinkedFile] = []  # sums of many
+        self.rest: list[UnlinkedFile] = []  # sums of files that nobody knows one by one
         self.opened: set[str] = set()
         self.failures: dict[int, tuple[int, int]] = {}  # errno → processes not looked into: how many, and the first
         self.unfinished = 0  # children that have not come to their end
         self.cut_short: set[Why] = set()  # why a pass was not done to its end
         self.mapped = False
-
-    @property
-    def summed(self) -> bool:
-        """Whether some files are known by their sum only."""
-        return bool(self.rest)
 
     def take(self, frame: tuple[Any, ...]) -> None:
         """One frame. Raises Malformed."""

@@ -15,10 +15,10 @@ import pytest
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble, roots
 from collectors.model.filesystem import Mount
-from collectors.model.reading import Exact, Origin, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
 from collectors.model.snapshot import Snapshot
 from collectors.system.deadline import this_host
-from collectors.system.unlinked_files import ProcessSearch
+from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch
 from tests.fakes.server import Mute
 from tests.faults.room import Room
 
@@ -77,20 +77,20 @@ def test_what_eats_the_deadline_does_not_take_the_fill_along(room: Room, monkeyp
 
 
 def test_processes_are_searched_once_for_all_filesystems(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    searches: list[str] = []
-    begin = ProcessSearch.begin
+    looks: list[str] = []
+    real = ProcessSearch._pass
 
-    def counted(search: ProcessSearch) -> None:
-        searches.append("begun")
-        begin(search)
+    def counted(search: ProcessSearch, look: str) -> Reading[OpenFileSearch]:
+        looks.append(look)
+        return real(search, look)
 
-    monkeypatch.setattr(ProcessSearch, "begin", counted)
+    monkeypatch.setattr(ProcessSearch, "_pass", counted)
     monkeypatch.setattr(roots, "filesystems", twice(roots.filesystems))
     with room.engine() as server:
         host = replace(this_host(), docker_root=room.root)
         last = assemble(Request(endpoint(server.url, {}, room.folder), host, deadline_s=6.0, grace_s=3600.0))
     assert len(last.studies) == 2
-    assert searches == ["begun"]
+    assert looks == ["descriptors", "mappings"], "this filesystem does not tell what it keeps for who has it open"
 
 
 def twice(mounts: Callable[..., list[Mount]]) -> Callable[..., list[Mount]]:

@@ -109,9 +109,7 @@ def fill(path: Path, size: int) -> Path:
 
 def search_open_files(host: Host, *, watched: str = "", deadline_s: float) -> Reading[OpenFileSearch]:
     """Descriptors and mappings of all processes."""
-    search = ProcessSearch(host, watched, Clock(deadline_s), 0.0)
-    search.begin()
-    return search.with_mappings()
+    return ProcessSearch(host, watched, Clock(deadline_s), 0.0).with_mappings()
 
 
 @contextmanager
