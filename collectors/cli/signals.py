@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # this is loaded for --version too
     from typing import NoReturn
 
 
+_TOLD = 500  # characters of an error that nobody foresaw: some carry a whole report
+
+
 def discard_stdout() -> None:
     """The reader has seen enough, or is gone. Python would complain again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -47,7 +50,7 @@ def guarded(run: Callable[[], int]) -> int:
         complain(str(error))
         return UNKNOWN
     except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is loud and never a warning
-        complain(f"a defect of ours: {error!r}")
+        complain(f"a defect of ours: {repr(error)[:_TOLD]}")
         if os.environ.get("ULLAGE_DEBUG"):
             import traceback
 
@@ -95,7 +98,10 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
 def _write_any_character() -> None:
     """A report is whole whatever the locale: where stdout is no UTF-8, what it lacks is said in ASCII."""
     codecs.register_error("ullage.plain", _plainly)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    is_ascii = codecs.lookup(sys.stdout.encoding).name == "ascii"  # of the C locale, where Python is lenient otherwise
+    if sys.stdout.errors == "strict" or (is_ascii and sys.stdout.errors == "surrogateescape"):
         sys.stdout.reconfigure(errors="ullage.plain")
 
 

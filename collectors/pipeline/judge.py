@@ -46,7 +46,8 @@ def _undecided(snapshot: Snapshot) -> str:
     if not snapshot.studies:
         return "no filesystem was found"
     if (missing := next(_missing(snapshot), None)) is not None:
-        return f"{missing.origin.source}: {reason(missing)}"
+        no_engine = missing is snapshot.engine.engine
+        return f"no engine ({missing.why})" if no_engine else f"{missing.origin.source}: {reason(missing)}"
     broken = next((row for row in snapshot.reports if "defect" in row.reason or _broken_probe(row)), None)
     return "" if broken is None else f"{broken.source}: {broken.reason}"
 

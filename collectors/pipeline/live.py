@@ -21,7 +21,7 @@ from collectors.engine.endpoint import Endpoint
 from collectors.forecast.rates import PERIOD_S, FillRate, WriteRates
 from collectors.model import dataclass
 from collectors.model.filesystem import FsSpace
-from collectors.model.reading import Exact, Unavailable
+from collectors.model.reading import Exact, Reading, Unavailable, Why
 from collectors.model.report import LiveFigures
 from collectors.model.snapshot import FilesystemStudy, Snapshot
 from collectors.system.deadline import Declined, Malformed
@@ -244,7 +244,7 @@ class LiveMachine:
             return self._pace.due(time.monotonic(), figures.space, told=self._changed.is_set())
 
     def _ask_engine(self) -> None:
-        """Ask the engine every few seconds whether anything came or went; one that does not answer is let be."""
+        """Ask every few seconds whether anything came or went, the engine itself too; one that is slow is let be."""
         from collectors.engine import Past
 
         while True:
@@ -252,8 +252,18 @@ class LiveMachine:
             since = self._asked_at
             with Past(self._endpoint, deadline_s=_ANSWER_S) as past:
                 answer = past.changed(since=since)
-            if (isinstance(answer, Exact) and answer.value) or self.others_moved():
+            if (isinstance(answer, Exact) and answer.value) or self.is_other_engine(answer) or self.others_moved():
                 self._changed.set()
+
+    def is_other_engine(self, answer: Reading[bool]) -> bool:
+        """Has the engine gone since the scan, or come?"""
+        with self._lock:
+            seen = self._seen
+        if seen is None:
+            return False
+        was_there = isinstance(seen[0].engine.engine, Exact)
+        gone = isinstance(answer, Unavailable) and answer.why is Why.NOT_REACHABLE
+        return (was_there and gone) or (not was_there and isinstance(answer, Exact))
 
     def others_moved(self) -> bool:
         """Is one of the other filesystems fuller or emptier than the scan found it?"""

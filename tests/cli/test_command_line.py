@@ -108,6 +108,19 @@ def test_one_look_is_not_interrupted_by_looking_for_garbage(in_memory: Path) -> 
     assert int(ended.stdout.splitlines()[-1]) == 0
 
 
+@pytest.mark.parametrize(
+    "environ", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_in_the_c_locale_a_report_is_whole(in_memory: Path, environ: dict[str, str]) -> None:
+    ended = run(
+        "--preflight", "--no-journal", "--no-state", "--docker-root", str(in_memory), "--deadline", "20",
+        "--host", f"unix://{in_memory}/no.sock", **environ,
+    )  # fmt: skip
+    assert ended.stderr == ""
+    assert tuple(line[3:] for line in ended.stdout.splitlines() if line.startswith("## ")) == SECTIONS
+    assert ended.stdout.isascii() is ("PYTHONUTF8" in environ)
+
+
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

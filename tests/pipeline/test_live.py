@@ -14,12 +14,13 @@ import pytest
 
 from collectors.engine.endpoint import endpoint
 from collectors.model.filesystem import FsSpace
-from collectors.model.reading import Exact
+from collectors.model.reading import Exact, Unavailable, Why
 from collectors.model.report import LiveFigures, Writer
 from collectors.pipeline.live import LiveMachine, LiveTargets, LiveWatch, RescanPace, targets
 from tests.pipeline.test_every_filesystem import a_disk, a_host
 from tests.planning.build import HERE, container
 from tests.system.walking import children
+from tests.tui.build import an_engine
 
 MIB = 1 << 20
 SPACE = FsSpace(1, 4096, 10_000 * MIB, 5_000 * MIB, 5_000 * MIB, 0, 0, 0, False)
@@ -130,6 +131,16 @@ def test_another_filesystem_that_fills_while_one_is_looked_at_asks_for_a_scan(
     machine = LiveMachine(endpoint(f"unix://{tmp_path}/no.sock", {}, tmp_path))
     machine.scanned(a_host(a_disk(str(tmp_path), 50, "work", 1), other), Path("/proc"), 0.1)
     assert machine.others_moved() is told
+
+
+def test_an_engine_that_goes_or_comes_asks_for_a_scan(tmp_path: Path) -> None:
+    there, gone = Exact(False, HERE), Unavailable(Why.NOT_REACHABLE, "nobody listens", HERE)
+    slow = Unavailable(Why.TIMED_OUT, "no answer", HERE)
+    host = a_host(a_disk(str(tmp_path), 50, "work", 1))
+    for engine, answers in ((gone, (True, False, False)), (an_engine(), (False, True, False))):
+        machine = LiveMachine(endpoint(f"unix://{tmp_path}/no.sock", {}, tmp_path))
+        machine.scanned(replace(host, engine=replace(host.engine, engine=engine)), Path("/proc"), 0.1)
+        assert tuple(machine.is_other_engine(answer) for answer in (there, gone, slow)) == answers
 
 
 def test_a_fall_is_scanned_as_soon_as_it_has_settled() -> None:

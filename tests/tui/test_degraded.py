@@ -1,5 +1,7 @@
 """What could not be measured is never claimed: not on the Overview, not in Explore, not in the Plan."""
 
+from dataclasses import replace
+
 import pytest
 
 from collectors.model.plan import Severity
@@ -28,6 +30,18 @@ async def test_no_view_claims_a_byte_of_an_orphan_that_could_not_be_proven(repor
         assert "312.0" not in seen, key
         assert "btrfs subvolumes Docker no longer knows" not in seen, key
         assert "Delete 41" not in seen, key
+
+
+@pytest.mark.parametrize("severity", [Severity.OK, Severity.P3])
+async def test_where_it_cannot_tell_how_bad_it_is_no_mark_soothes(severity: Severity) -> None:
+    report = replace(shapes.no_engine(), severity=severity, exit_status=3)
+    app = replay(report)
+    async with shown(app, (80, 24)):
+        assert "? UNKNOWN" in text(app)
+        assert not {"LOW", "OK"} & set(lines(app)[1].split())
+    worse = replay(replace(report, severity=Severity.P1, exit_status=2))
+    async with shown(worse, (80, 24)):
+        assert "P1 ▲ HIGH" in text(worse)
 
 
 async def test_an_unread_category_shows_a_question_mark_and_the_reason() -> None:

@@ -19,6 +19,7 @@ from tests.tui.source import FakeSource
 from tui.__main__ import _hosts_of
 from tui.actions.hosts import HostTabs, host_line
 from tui.app import UllageApp
+from tui.drawing import Span
 from tui.feed.live import LiveFeed
 
 
@@ -85,7 +86,7 @@ async def test_a_scan_of_a_host_that_is_not_on_screen_changes_its_line_and_nothi
         with app._as(1):
             app._start_scan()
         await settle(pilot)
-        assert [one.severity for one in app.state.hosts] == [Severity.OK, Severity.OK]
+        assert [one.mark for one in app.state.hosts] == [Span(" ✔  ", "sev:0")] * 2
         assert app.state.frame is before
         assert (web.asked, db.asked) == (1, 2)
 

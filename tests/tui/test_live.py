@@ -205,6 +205,15 @@ async def test_a_journal_that_could_not_be_written_is_said_once() -> None:
         assert len(app._notifications) == 1
 
 
+async def test_how_history_comes_about_is_told_to_who_has_none_and_never_over_an_alarm() -> None:
+    for report, told in ((replace(incident(), severity=Severity.P3), 1), (incident(), 0)):
+        machine = FakeSource.showing(report)
+        machine.hint = "a timer keeps it going"
+        app = live(machine)
+        async with shown(app, (80, 24)):
+            assert ["a timer" in one.message for one in app._notifications] == [True] * told
+
+
 async def test_nothing_soothes_while_the_disk_fills_within_hours() -> None:
     calm = replace(incident(), verdict="No action needed · 84.0 GiB in volume pg-data", severity=Severity.OK)
     app = live(FakeSource.showing(calm))

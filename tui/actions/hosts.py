@@ -26,12 +26,23 @@ from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFaile
 from tui.screens import DashboardView
 from tui.view_models import space_of
 from tui.view_models.state import DashboardState, HostLine
-from tui.view_models.verdict import chip, glyph, sentence
+from tui.view_models.verdict import chip_of, sentence, sign_of
 from tui.widgets import LineWidget, Panel
 from tui.widgets.listing import Listing
 
 # What belongs to a host and not to who looks at it.
-_OWN = ("live", "state", "timeline", "_latest", "_past_runs", "_run_number", "_at", "_ticked_s", "_chosen_before")
+_OWN = (
+    "live",
+    "state",
+    "timeline",
+    "_latest",
+    "_past_runs",
+    "_hint",
+    "_run_number",
+    "_at",
+    "_ticked_s",
+    "_chosen_before",
+)
 # What belongs to who looks, whichever host is on screen.
 _SHARED = ("view", "units", "order", "item_order", "churn_order", "appearance", "hosts", "host_at")
 
@@ -177,14 +188,16 @@ def host_line(name: str, state: DashboardState) -> HostLine:
     """What one line says of a host."""
     report = state.report
     if report is None or state.frame is None:
-        return HostLine(name, None, "", "", state.failure or "reading …")
+        return HostLine(name, None, None, "", "", state.failure or "reading …")
     space = space_of(report)
     full = whole_percent(space.used_percent) if space is not None else "?"
     left = bytes_(space.available_bytes, si=state.scale.si) if space is not None else "?"
     said = state.failure or (sentence(report, si=state.scale.si) if state.frame.done else "reading …")
     # Of an engine that does not answer the report knows only the machine that asked.
     called = report.host if report.host and isinstance(report.engine, Exact) else name
-    return HostLine(called, report.severity if state.frame.done else None, full, left, said)
+    if not state.frame.done:
+        return HostLine(called, None, None, full, left, said)
+    return HostLine(called, chip_of(report, word=False), sign_of(report), full, left, said)
 
 
 class HostTabs(LineWidget):
@@ -205,10 +218,9 @@ class HostTabs(LineWidget):
         self._ends, end = [], 0
         for at, host in enumerate(state.hosts):
             name = f" {shorten_middle(safe(host.name), cells)} {host.full:>4} "
-            sign = "◌ " if host.severity is None else f"{glyph(host.severity)} "
-            ink = "muted" if host.severity is None else f"ink:{int(host.severity)}"
-            spans += [Span(name, "tabon" if at == state.host_at else "tab"), Span(sign, ink)]
-            end += cell_len(name) + cell_len(sign)
+            sign = host.sign or Span("◌ ", "muted")
+            spans += [Span(name, "tabon" if at == state.host_at else "tab"), sign]
+            end += cell_len(name) + cell_len(sign.text)
             self._ends.append(end)
         yield tuple(spans)
 
@@ -235,16 +247,16 @@ class HostTable(Listing[HostLine]):
 
     def draw(self, row: HostLine, state: DashboardState, width: int) -> list[tuple[Span, ...]]:
         cells = self._name_cells(width)
-        mark = Span("  ◌    ", "muted") if row.severity is None else _mark(row.severity)
+        mark = Span("  ◌    ", "muted") if row.mark is None else row.mark
         name = shorten_middle(safe(row.name), cells)
         room = width - 7 - 5 - 11 - 2 - cells - 3
         return [
             (
-                mark,
+                Span(mark.text + " " * (7 - cell_len(mark.text)), mark.role),
                 Span(f"{row.full:>5}", "strong"),
                 Span(f"{row.left:>11}  ", "text"),
                 Span(name + " " * (cells - cell_len(name)), "strong"),
-                Span(f"  {shorten(row.verdict, room)}", "text" if row.severity is not None else "muted"),
+                Span(f"  {shorten(row.verdict, room)}", "text" if row.mark is not None else "muted"),
             )
         ]
 
@@ -252,11 +264,6 @@ class HostTable(Listing[HostLine]):
         """As many as the longest name takes, and no more than leave room for the verdicts."""
         longest = max((cell_len(safe(row.name)) for row in self.rows), default=0)
         return min(max(4, longest), 16 if width < 100 else 40)
-
-
-def _mark(severity: Severity) -> Span:
-    words = chip(severity, word=False)
-    return Span(words + " " * (7 - cell_len(words)), f"sev:{int(severity)}")
 
 
 class HostsView(DashboardView):

@@ -7,7 +7,7 @@ new comes as a message, and becomes a new state.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -18,9 +18,7 @@ from textual.css.query import NoMatches
 from textual.filter import LineFilter
 from textual.message import Message
 
-from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Severity
-from collectors.model.reading import Unavailable
 from collectors.model.report import Report
 from collectors.report.formatting import safe
 from tui.drawing import appearance_of
@@ -30,7 +28,7 @@ from tui.feed.live import JournalRead, LiveFeed, PlanEnded, PlanEvent, ScanFaile
 from tui.pages import bindings
 from tui.screens import DashboardView
 from tui.screens.modals import Confirm
-from tui.view_models import Frame, LastGood, RunHistory, seen_at
+from tui.view_models import Frame, RunHistory, last_good, seen_at
 from tui.view_models.history import RunSummary, forecast_came_true, histories_of, run_of_report, worst_by_rule
 from tui.view_models.plan_run import PlanRun
 from tui.view_models.state import DashboardState, Mode, preselected
@@ -104,6 +102,7 @@ class LiveActions(StateApp):
     _run_number = 0
     _latest: Frame | None = None
     _past_runs: tuple[RunSummary, ...] = ()
+    _hint = ""  # still to be given
 
     def start_live(self) -> None:
         """Start the first scan once the first screen is drawn: imports and reading must not delay it."""
@@ -153,6 +152,7 @@ class LiveActions(StateApp):
             self.change(scanning=not message.done)  # an older run is on screen; the new one waits for End
             return
         self.change(frame=frame, scanning=not message.done, chosen=chosen, **self._slider(frame))
+        self._advise()
         if message.done and self.live is not None:
             self.live.look_at(self.state.mounted_at)
             self.live.watch(self.deliver)
@@ -193,17 +193,24 @@ class LiveActions(StateApp):
 
     def on_journal_read(self, message: JournalRead) -> None:
         self._past_runs = message.runs
-        if message.hint:
-            self.notify(message.hint, title="No earlier run is known", timeout=20.0, markup=False)
+        self._hint = message.hint or self._hint
         for note in set(message.notes) - self._told:
             self._told.add(note)
             self.notify(safe(note, 300), title="Journal", severity="warning", markup=False)
+        self._advise()
         frame = self._latest
         if frame is not None:
             histories = self._histories(frame.report, frame.done)
             self._latest = replace(frame, history=histories[0], other_histories=histories[1:])
             if self.state.mode is Mode.LIVE:
                 self.change(frame=self._latest, **self._slider(self._latest))
+
+    def _advise(self) -> None:
+        """How history comes about, for who has none, once a scan is done: nothing lies over an alarm."""
+        if self._hint and self._latest is not None and self._latest.done:
+            if self._latest.report.severity < Severity.P2:
+                self.notify(self._hint, title="No earlier run is known", timeout=20.0, markup=False)
+            self._hint = ""
 
     # The plan.
 
@@ -289,12 +296,3 @@ def _resolved(before: Frame | None, report: Report) -> tuple[Finding, ...]:
         for finding in gone
     ]
     return (*kept, *new)
-
-
-def last_good(before: Mapping[Category, LastGood], report: Report) -> dict[Category, LastGood]:
-    """The newest value of each category that could be read."""
-    known = dict(before)
-    for row in report.ledger.rows if report.ledger is not None else ():
-        if not isinstance(row.charged, Unavailable):
-            known[row.category] = LastGood(row.charged, report.taken_at)
-    return known

@@ -15,7 +15,7 @@ from enum import StrEnum
 from collectors.model.filesystem import FsSpace
 from collectors.model.ledger import Category
 from collectors.model.plan import Finding, Plan, Severity
-from collectors.model.reading import Exact, Size
+from collectors.model.reading import Exact, Size, Unavailable
 from collectors.model.report import LiveFigures, Report, Sample, Writer
 from collectors.report.formatting import age, bytes_, safe
 from tui.drawing import Line, Span
@@ -79,6 +79,15 @@ class LastGood:
 
     size: Size
     at: datetime
+
+
+def last_good(before: Mapping[Category, LastGood], report: Report) -> dict[Category, LastGood]:
+    """The newest value of each category that could be read."""
+    known = dict(before)
+    for row in report.ledger.rows if report.ledger is not None else ():
+        if not isinstance(row.charged, Unavailable):
+            known[row.category] = LastGood(row.charged, report.taken_at)
+    return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from functools import cached_property
 from collectors.forecast.changes import Changes
 from collectors.model import Owner
 from collectors.model.ledger import Item
-from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk, Severity
+from collectors.model.plan import MarkedSet, Plan, PlanTarget, Risk
 from collectors.model.report import LiveFigures, Report
-from tui.drawing import Appearance, Line
+from tui.drawing import Appearance, Line, Span
 from tui.view_models import Frame, HistoryEvent, filesystems, height_of, seen_at, space_of
 from tui.view_models.categories import CategoryOrder, CategoryRow, Scale, Units, category_rows, extra_rows, scale_for
 from tui.view_models.chart import ChurnOrder
@@ -66,10 +66,11 @@ _AGO = {
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One of several hosts in a line. `severity` None: not scanned yet. `name` is not yet escaped."""
+    """One of several hosts in a line. `mark` and `sign` None: not scanned yet. `name` is not yet escaped."""
 
     name: str
-    severity: Severity | None
+    mark: Span | None  # how bad it is, as a chip
+    sign: Span | None  # and as one sign
     full: str
     left: str
     verdict: str

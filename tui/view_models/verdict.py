@@ -27,12 +27,34 @@ _MARKS = {
 }
 
 
+_UNKNOWN = 3  # the exit status of a report that cannot tell
+
+
 def chip(severity: Severity, *, word: bool) -> str:
     """` P0 ✖ CRITICAL `, or ` P0 ✖ ` without the word."""
     glyph, name = _MARKS[severity]
     if severity is Severity.OK:
         return f" {glyph} OK " if word else f" {glyph}  "
     return f" {severity.name} {glyph} {name} " if word else f" {severity.name} {glyph} "
+
+
+def is_unknown(report: Report) -> bool:
+    """Can it not tell how bad it is? Then no mark of it may soothe."""
+    return report.exit_status == _UNKNOWN and report.severity < Severity.P2
+
+
+def chip_of(report: Report, *, word: bool) -> Span:
+    """The report's mark."""
+    if is_unknown(report):
+        return Span(" ? UNKNOWN " if word else " ?  ", f"sev:{int(Severity.P2)}")
+    return Span(chip(report.severity, word=word), f"sev:{int(report.severity)}")
+
+
+def sign_of(report: Report) -> Span:
+    """The same in one sign."""
+    if is_unknown(report):
+        return Span("? ", f"ink:{int(Severity.P2)}")
+    return Span(f"{glyph(report.severity)} ", f"ink:{int(report.severity)}")
 
 
 def word(severity: Severity) -> str:

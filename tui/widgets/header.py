@@ -15,7 +15,7 @@ from tui.drawing import Line, Span, fit, shorten, shorten_middle, width_of, wrap
 from tui.view_models import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.state import DashboardState, Mode
-from tui.view_models.verdict import chip, forecast_spans, fullness, ledger_note, sentence, unread_words
+from tui.view_models.verdict import chip_of, forecast_spans, fullness, ledger_note, sentence, unread_words
 from tui.widgets import LineWidget
 
 VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole verdict
@@ -134,7 +134,7 @@ class Verdict(LineWidget):
         if pending and (unknown or report.severity is Severity.OK):
             mark: tuple[Span, ...] = (Span(" ◌ reading ", "muted"),)
         else:
-            mark = (Span(chip(report.severity, word=True), f"sev:{int(report.severity)}"),)
+            mark = (chip_of(report, word=True),)
         how_full = (
             (Span("how full the disk is …", "muted", 1, shrinks=True),)
             if unknown
