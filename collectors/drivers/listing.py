@@ -12,13 +12,13 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from collectors.drivers.files import Rows
-from collectors.model import Owner, UnitId, dataclass
+from collectors.drivers.files import Rows, last_touched_s
+from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Reading, Unavailable
 from collectors.model.store import Unit, UnitKind
 from collectors.system.deadline import read
@@ -192,6 +192,24 @@ def unit_at(
     """The unit at `path`; empty when nothing is there."""
     one = entry(path.parent, path.name, True)
     return (unit(one, kind, name=name, owners=owners),) if one is not None else ()
+
+
+def temporary_units(user: int, found: Iterable[tuple[Path, str, UnitKind]], oldest_s: float) -> Iterator[Unit]:
+    """What a user has among temporary files, by folder, name and kind: cache mounts of builds, pulls that were ended.
+
+    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
+    """
+    for folder, name, kind in found:
+        its = entry(folder, name, True)
+        if its is not None and (folder / name).lstat().st_uid == user:
+            yield unit(its, kind, name=its.path, owners=_held_by(its, kind, oldest_s))
+
+
+def _held_by(its: Entry, kind: UnitKind, oldest_s: float) -> frozenset[Owner]:
+    if kind is UnitKind.CACHE_MOUNTS:
+        return frozenset({Owner(OwnerKind.BUILD, its.path)})
+    touched = last_touched_s(its.path)
+    return frozenset({Owner(OwnerKind.LEFTOVER, its.path)}) if touched is not None and touched <= oldest_s else NOBODY
 
 
 def born_s(path: Path) -> float | None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
 from collectors.drivers.inner import EngineProcess, running_on, temporary_folders
-from collectors.drivers.podman import temporary_units
+from collectors.drivers.leftovers import temporary_names
+from collectors.drivers.listing import temporary_units
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Unavailable, Why, listed
 from collectors.model.store import OtherStore, Store, Unit, UnitKind
@@ -122,7 +123,8 @@ def _among_temporary(roots: Iterable[str], around: Around, oldest_s: float) -> I
     named = temporary_folders(around.host, around.engines)
     for root in roots:
         real = dict.fromkeys(os.path.realpath(path) for path in (*named, f"{root}/tmp") if around.here(path))
-        for unit in temporary_units(Path(root), [Path(path) for path in real if around.here(path)], oldest_s):
+        found = ((Path(path), *one) for path in real if around.here(path) for one in temporary_names(Path(path)))
+        for unit in temporary_units(Path(root).stat().st_uid, found, oldest_s):
             theirs = frozenset({Owner(OwnerKind.STORE, f"{root}: {_AMONG_TEMPORARY[unit.kind]}")})
             yield unit if root == around.root else replace(unit, kind=UnitKind.OTHER_ENGINE, owners=theirs)
 

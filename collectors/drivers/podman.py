@@ -15,21 +15,16 @@ from typing import Any
 
 from collectors.drivers import layered, leftovers
 from collectors.drivers.base import Candidate, Layout, Parts, StorageDriver
-from collectors.drivers.files import (
-    Rows,
-    followed,
-    last_touched_s,
-    mapping,
-    read_json,
-    sequence,
-)
+from collectors.drivers.files import Rows, folders_if_there, followed, mapping, read_json, sequence
 from collectors.drivers.graph import opened_s
 from collectors.drivers.layered import REMOVE_SUBVOLUMES
-from collectors.drivers.listing import NOBODY, Asker, Entry, Known, born_s, derived, entry, needs, unit, unit_at, value
+from collectors.drivers.listing import NOBODY, Asker, Entry, Known, born_s, derived, needs, unit_at, value
 from collectors.model import CacheId, ChainId, ContainerId, DiffId, ImageId, Owner, OwnerKind, dataclass
+from collectors.model.reading import Why
 from collectors.model.store import ContainerLayers, ContainerLog, DriverFacts, Layer, StoredImage, Unit, UnitKind
-from collectors.system.deadline import Malformed
+from collectors.system.deadline import Declined, Malformed
 
+_ID = re.compile(r"[0-9a-f]{64}")
 ABANDONED_S = 3600.0  # a pull that goes on for longer than that may be another's
 _WORK = ("staging", "tempdirs")
 _BUILD_CACHE = "Podman builds from images without a name: they are counted with the images"
@@ -62,7 +57,7 @@ class _Holder:
 class PodmanDriver(StorageDriver):
     """One of the drivers of containers/storage."""
 
-    layer_name = re.compile(r"[0-9a-f]{64}")
+    layer_name = _ID
 
     def __init__(self, name: str, layers: str, *, stacks: bool = False, subvolumes: bool = False) -> None:
         """`layers`: where it keeps one directory per layer."""
@@ -119,26 +114,6 @@ class PodmanDriver(StorageDriver):
         return leftovers.podman_logs(self.containers(layout))
 
 
-def temporary_units(root: Path, folders: Iterable[Path], oldest_s: float) -> Iterator[Unit]:
-    """What the user whose store `root` is has among temporary files: cache mounts of builds, pulls that were ended.
-
-    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
-    """
-    user = root.stat().st_uid
-    for folder in folders:
-        for name, kind in leftovers.temporary_names(folder):
-            its = entry(folder, name, True)
-            if its is not None and (folder / name).lstat().st_uid == user:
-                yield unit(its, kind, name=its.path, owners=_held_by(its, kind, oldest_s))
-
-
-def _held_by(its: Entry, kind: UnitKind, oldest_s: float) -> frozenset[Owner]:
-    if kind is UnitKind.CACHE_MOUNTS:
-        return frozenset({Owner(OwnerKind.BUILD, its.path)})
-    touched = last_touched_s(its.path)
-    return frozenset({Owner(OwnerKind.LEFTOVER, its.path)}) if touched is not None and touched <= oldest_s else NOBODY
-
-
 PODMAN = (
     PodmanDriver("overlay", "overlay", stacks=True),
     PodmanDriver("vfs", "vfs/dir"),
@@ -147,17 +122,17 @@ PODMAN = (
 
 
 def _owners(layout: Layout, ask: Asker, oldest_s: float) -> Parts:
-    """Everything that the three documents tell. A pull registers its layers first and the image at its end.
+    """Everything that the three documents tell.
 
-    So a layer without image and container is what one left that was ended, where it is from before `oldest_s` (seconds
-    since the epoch).
+    A layer of no image and no container, from before `oldest_s` (seconds since the epoch), is what a pull left that
+    was ended: it registers its layers first and the image at its end.
     """
     places = {part: layout.root / f"{layout.name}-{part}" for part in ("layers", "images", "containers")}
     layers = ask.witness("layers.json", places["layers"], lambda: _layers(places["layers"]))
     images = ask.witness("images.json", places["images"], lambda: _holders(places["images"], "images"))
-    containers = ask.witness(
-        "containers.json", places["containers"], lambda: _holders(places["containers"], "containers")
-    )
+    at = places["containers"]
+    containers = ask.witness("containers.json", at, lambda: _holders(at, "containers"))
+    ask.witness("run root", at, lambda: _all_recorded(at, value(containers, ())))
     rows = {layer.id: layer for layer in value(layers, ())}
     known = _known(rows, value(images, ()), value(containers, ()))
     known |= {
@@ -193,14 +168,38 @@ def _apart(layout: Layout, known: Mapping[str, Known], images: Iterable[_Holder]
 
 
 def _documents(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
-    """The rows of `<stem>.json`, and of what does not survive a reboot. None of either: a store that was never used."""
-    for name in (f"{stem}.json", f"volatile-{stem}.json"):
-        path = folder / name
+    """The rows of `<stem>.json`, and of what does not survive a reboot. None of either: a store that was never used.
+
+    A transient store keeps the latter in its run root, which several stores may share.
+    """
+    there = _run_root(folder.parent) / folder.name / f"volatile-{stem}.json"
+    for path in (folder / f"{stem}.json", folder / f"volatile-{stem}.json", there):
         try:
             document = read_json(path)
         except FileNotFoundError:
             continue
-        yield from (mapping(row, str(path)) for row in sequence(document, str(path)))
+        rows = (mapping(row, str(path)) for row in sequence(document, str(path)))
+        yield from (row for row in rows if path is not there or _is_of(folder, row, stem))
+
+
+def _run_root(root: Path) -> Path:
+    """Where Podman keeps what does not survive a reboot, unless it was told otherwise."""
+    if root.match(".local/share/containers/storage"):
+        return Path("/run/user", str(root.stat().st_uid), "containers")
+    return Path(str(root).removesuffix("/var/lib/containers/storage"), "run/containers/storage")
+
+
+def _is_of(folder: Path, row: Mapping[str, Any], stem: str) -> bool:
+    """Does the row of a shared document stand for a directory of this store?"""
+    layers = folder.parent / folder.name.removesuffix(f"-{stem}")
+    return ((folder if stem == "containers" else layers) / _text(row, "id")).is_dir()
+
+
+def _all_recorded(folder: Path, containers: Iterable[_Holder]) -> None:
+    """Raises Declined for a container of which no record was found: a transient store's may lie anywhere."""
+    known = {container.id for container in containers}
+    if any(_ID.fullmatch(name) and name not in known for name in folders_if_there(folder)):
+        raise Declined(Why.INCONSISTENT, "a container has no record here: a transient store's are in its run root")
 
 
 def _layers(folder: Path) -> tuple[_Layer, ...]:
@@ -237,9 +236,9 @@ def _holders(folder: Path, stem: str) -> tuple[_Holder, ...]:
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     found = row.get(key, "")
-    if not isinstance(found, str) or (key == "id" and (not found or "/" in found)):
-        raise Malformed(f"{key} of a row is not a name")
-    return found
+    if isinstance(found, str) and (key != "id" or (found and "/" not in found)):
+        return found
+    raise Malformed(f"{key} of a row is not a name")
 
 
 def _below(top: str, rows: Mapping[str, _Layer]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from collectors.drivers.leftovers import TEMPORARY
 from collectors.drivers.other_stores import Around, with_others
 from collectors.model import Owner, OwnerKind
 from collectors.model.reading import Exact, listed
-from collectors.model.store import Store, Unit, UnitKind
+from collectors.model.store import Orphanhood, Store, Unit, UnitKind
 from collectors.system.deadline import Clock, Host
 from tests.drivers.docker_root_trees import write
 from tests.drivers.test_other_stores import a_host, a_process, a_root
@@ -156,3 +157,35 @@ def test_what_lies_apart_from_an_image_goes_with_it(tmp_path: Path) -> None:
 def owners_at(store: Store, paths: tuple[Path, ...]) -> list[set[Owner]]:
     units = {unit.path: unit for unit in listed(store.units)}
     return [set(units[str(path)].owners) for path in paths]
+
+
+def test_the_records_of_a_transient_store_are_read_in_its_run_root(tmp_path: Path) -> None:
+    root, run = a_storage(tmp_path / "var/lib/containers/storage"), tmp_path / "run/containers/storage"
+    mine, container, anothers = "ab" * 32, "cd" * 32, "ef" * 32
+    write(root / "overlay" / mine / "diff/own", "x")
+    write(root / "overlay-containers" / container / "userdata/shm", "")
+    rows = ", ".join(f'{{"id": "{layer}", "created": "2026-01-01T00:00:00Z"}}' for layer in (mine, anothers))
+    write(run / "overlay-layers/volatile-layers.json", f"[{rows}]")
+    written = f'[{{"id": "{container}", "names": ["web"], "layer": "{mine}"}}, {{"id": "{anothers}", "layer": "x"}}]'
+    write(run / "overlay-containers/volatile-containers.json", written)
+    found = drivers.store(root, a_host(tmp_path), driver_hint=None, deadline_s=20.0, grace_s=0.0)
+    assert isinstance(found, Exact)
+    assert [one.name for one in listed(found.value.container_layers)] == ["web"]
+    assert owners_at(found.value, (root / "overlay" / mine,)) == [{Owner(OwnerKind.CONTAINER, container)}]
+    assert listed(found.value.orphans) == ()
+
+
+def test_a_container_without_a_record_keeps_every_layer_from_being_called_an_orphan(tmp_path: Path) -> None:
+    """Its run root may lie where only the engine was told: what its container wrote must not go."""
+    root = a_storage(tmp_path / "storage")
+    write(root / "overlay" / ("ab" * 32) / "diff/own", "x")
+    assert verdicts(root, tmp_path) == [Orphanhood.ORPHAN]
+    write(root / "overlay-containers" / ("cd" * 32) / "userdata/shm", "")
+    assert verdicts(root, tmp_path) == [Orphanhood.UNKNOWN]
+
+
+def verdicts(root: Path, folder: Path) -> list[Orphanhood]:
+    host = replace(a_host(folder), proc=Path("/proc"))
+    found = drivers.store(root, host, driver_hint=None, deadline_s=20.0, grace_s=0.0)
+    assert isinstance(found, Exact)
+    return [proof.verdict for proof in listed(found.value.orphans)]

@@ -155,6 +155,28 @@ def test_layers_of_a_pull_that_was_ended_go_with_the_check_of_the_store(lab: Lab
     assert layer not in rows.read_text()
 
 
+def test_what_containers_of_a_transient_store_wrote_is_never_called_an_orphan(tmp_path: Path) -> None:
+    """Their records lie in the run root, which may be anywhere, and not with the layers."""
+    require_machine()
+    with Lab.up(driver="overlay2", engine="podman", mess="empty", size_mib=128) as lab:
+        lab.client.base_image()
+        lab.stop_engine()
+        words = lab._engine._argv
+        lab._engine._argv = (*words[: words.index("system")], "--transient-store", *words[words.index("system") :])
+        lab.start_engine()
+        lab.client.run("base:1", "ended", f"head -c {3 * MIB} /dev/urandom > /own")
+        lab.docker("wait", "ended")
+        flush(lab.mount)
+        report = Reclaiming(lab, tmp_path).look().report
+        assert report.ledger is not None
+        (layer,) = (path.parent.parent for path in lab.docker_root.glob("overlay/*/diff/own"))
+        (item,) = [one for one in report.ledger.items[Category.DOCKER_OTHER] if one.id == str(layer)]
+        assert (item.state, charged(item.referenced) >= 3 * MIB) == ("unknown", True)
+        assert not any(layer.name in step.command for step in report.plan.every_step)
+        assert charged(report.ledger.row(Category.ORPHANS).charged) == 0
+        assert charged(report.ledger.row(Category.UNATTRIBUTED).charged) == 0
+
+
 def temporary(report: Report) -> Mapping[str, int]:
     """The engine's temporary files as items, by path."""
     assert report.ledger is not None
