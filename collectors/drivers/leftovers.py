@@ -264,16 +264,13 @@ def temporary_names(folder: Path) -> Iterator[tuple[str, UnitKind]]:
                 yield name, UnitKind.TEMPORARY
 
 
-_LEASES_MAX = 20_000  # files of one question
-
-
 def open_nowhere(paths: Iterable[str], *, timeout_s: float) -> dict[str, bool | None]:
-    """Whether nobody has these files open or mapped, nor any in these directories; None where that cannot be told.
+    """Whether nobody has these files open or mapped; None where that cannot be told, as of directories.
 
-    Source: the kernel, which gives a write lease only then. Working directories do not show.
+    Source: the kernel, which gives a write lease only then.
     """
     asked = list(paths)
-    request = {"task": "leases", "paths": [os.fsencode(path) for path in asked], "most": _LEASES_MAX}
+    request = {"task": "leases", "paths": [os.fsencode(path) for path in asked]}
     unknown: dict[str, bool | None] = dict.fromkeys(asked)
     if not asked:
         return unknown

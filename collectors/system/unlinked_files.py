@@ -51,7 +51,7 @@ class OpenFileSearch:
     """One pass over all processes. `opened` is what the watched pattern found in paths that some process has open.
 
     `whole`: every process that may be looked into was, to the end; else more may be open. `mapped`: what is mapped and
-    not open any more was looked for too.
+    not open any more was looked for too, and where processes work.
     """
 
     deleted: OpenFiles  # of every filesystem
@@ -63,7 +63,7 @@ class OpenFileSearch:
 class ProcessSearch:
     """The search of one look, beside whatever else is read.
 
-    Descriptors first. Reading mappings takes twice as long, so that is done only for who asks for it, once.
+    Descriptors first. Reading mappings, and where processes work, takes longer: that is done only for who asks, once.
     """
 
     def __init__(self, host: Host, watched: str, clock: Clock, keep_s: float) -> None:
@@ -90,7 +90,7 @@ class ProcessSearch:
         return self._first.result()
 
     def with_mappings(self) -> Reading[OpenFileSearch]:
-        """What processes have open or mapped."""
+        """What processes have open or mapped, and where they work."""
         first = self.descriptors()
         with self._lock:
             if self._second is None:

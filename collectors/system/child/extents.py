@@ -214,30 +214,21 @@ _LEASE_SIGNAL = 23  # SIGURG, which nobody minds: what is sent to us where a fil
 
 
 def leases(request: dict[str, Any]) -> None:
-    """Whether anybody has the files at `paths` open or mapped, those in directories too; at most `most` of them.
+    """Whether nobody has the files at `paths` open or mapped.
 
-    One frame: ("leases", [True for none has, False for somebody has, None for it cannot be told]).
+    One frame: ("leases", [True for nobody, False for somebody, None: it cannot be told, as of a directory]).
     """
-    left = iter(range(request["most"]))
-    send(("leases", [_closed(path, left) for path in request["paths"]]))
+    send(("leases", [_closed(path) for path in request["paths"]]))
 
 
-def _closed(path: bytes, left: Iterator[int]) -> bool | None:
-    waiting: list[bytes] = [path]
-    answers: set[bool | None] = set()
-    while waiting:
-        one = waiting.pop()
-        if next(left, None) is None:
-            return None
-        try:
-            mode = os.lstat(one).st_mode
-            if stat.S_ISDIR(mode):
-                waiting += [one + b"/" + name for name in os.listdir(one)]
-            elif stat.S_ISREG(mode):
-                answers.add(_leased(one))
-        except OSError:
-            return None
-    return None if None in answers else False not in answers
+def _closed(path: bytes) -> bool | None:
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            return _leased(path)
+    except OSError:
+        return None
+    return None if stat.S_ISDIR(mode) else True
 
 
 def _leased(path: bytes) -> bool | None:

@@ -111,17 +111,16 @@ class _Search:
     def descriptors(self) -> None:
         """Look through /proc/<pid>/fd."""
         turn = [(pid, self._links(pid)) for pid in self._processes()]
-        if self._watched is not None:
-            folders = b"\n".join(self._target(self._of(pid, "cwd")) for pid, _ in turn)
-            self.opened.update(self._watched(folders))
         while turn:
             turn = [(pid, links) for pid, links in turn if self._share(pid, links)]
             self.tell()
 
     def mappings(self) -> None:
-        """Look through /proc/<pid>/maps: what is mapped stays, also when its descriptor was closed."""
+        """Look through /proc/<pid>/maps: what is mapped stays, also when its descriptor was closed. And cwd."""
         for pid in self._processes():
             self._in_time()
+            if self._watched is not None:
+                self.opened.update(self._watched(self._target(self._of(pid, "cwd"))))
             try:
                 fd = os.open(self._of(pid, "maps"), os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
