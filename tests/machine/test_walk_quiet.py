@@ -17,6 +17,7 @@ import pytest
 from collectors.model import HOST_UNIT
 from collectors.model.filesystem import Occupancy
 from collectors.model.reading import Exact
+from collectors.model.store import Unit
 from collectors.system.layer_cache import file_for, load
 from tests.lab.commands import run
 from tests.machine.test_walk_mounts import a_disk
@@ -140,14 +141,15 @@ def test_of_many_volumes_whose_inodes_two_threads_read_only_those_that_changed_a
         time.sleep(QUIET_S)
         run("sync", "-f", root)
         walked(root, units, cache=tmp_path)
-        for changed in ({volumes[0]}, {volumes[3]}, {volumes[6]}, set(volumes[1:]), set[Path]()):
+        for changed in ({volumes[0]}, {volumes[3], volumes[6]}, set(volumes[1:]), set[Path]()):
             for volume in changed:
                 fill(volume / "4" / "444", 9000 + len(changed))
             after = walked(root, units, cache=tmp_path)
             assert {volume for volume in volumes if not kept(after, volume)} == changed
             assert sum(share.bytes for share in after.shares) == du(root)
-            time.sleep(QUIET_S)  # measured anew, so that the next round finds all of them quiet
-            walked(root, units, cache=tmp_path)
+            if changed:
+                time.sleep(QUIET_S)  # measured anew, so that the next round finds all of them quiet
+                walked(root, units, cache=tmp_path)
 
 
 def test_a_volume_that_was_changing_when_it_was_measured_is_measured_again(root: Path, tmp_path: Path) -> None:
@@ -276,6 +278,21 @@ def any_change(chance: random.Random, volumes: list[Path], held: list[TextIOWrap
             shutil.rmtree(volume / "_data" / f"{chance.randrange(10)}", ignore_errors=True)
 
 
+def both_ways(root: Path, units: list[Unit], cache: Path) -> tuple[Occupancy, Occupancy]:
+    """With what is remembered and without it; fails where they differ from one another, or from du.
+
+    An XFS may give a block back between two looks. What is believed wrongly stays wrong.
+    """
+    unlike: list[object] = []
+    while len(unlike) < 3:
+        found, anew, whole = walked(root, units, cache=cache), walked(root, units), du(root)
+        sums = [sum(share.bytes for share in one.shares) for one in (found, anew)]
+        if set(found.shares) == set(anew.shares) and sums == [whole, whole]:
+            return found, anew
+        unlike.append((sums, whole, set(found.shares) ^ set(anew.shares)))
+    raise AssertionError(unlike)
+
+
 def test_any_sequence_of_changes_leaves_the_figures_right(root: Path, tmp_path: Path) -> None:
     chance = random.Random(5)
     volumes = [a_volume(root, f"random-{number}") for number in range(12)]
@@ -285,15 +302,12 @@ def test_any_sequence_of_changes_leaves_the_figures_right(root: Path, tmp_path: 
     run("sync", "-f", root)
     believed = 0
     for round_ in range(30):
-        found = walked(root, units, cache=tmp_path)
-        anew = walked(root, units)
-        assert set(found.shares) == set(anew.shares), round_
+        found, anew = both_ways(root, units, tmp_path)
         for volume in volumes:
             assert of(found, volume) == of(anew, volume), (round_, volume)
             believed += kept(found, volume)
-        assert sum(share.bytes for share in found.shares) == du(root)
         for _ in range(chance.randrange(3)):
-            any_change(chance, chance.sample(volumes, 2), held, round_)
+            any_change(chance, chance.sample(volumes[:8], 2), held, round_)
     for file in held:
         file.close()
     assert believed > 100

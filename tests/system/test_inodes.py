@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import struct
 from array import array
 from dataclasses import dataclass, field
@@ -100,6 +101,19 @@ def test_where_every_second_inode_is_another_s_about_twice_as_many_are_read(kern
     kernel.used = dict.fromkeys(range(20_000), (1, 2, 3))
     read(tuple((100 + 128 * number, 64) for number in range(100)))
     assert sum(kernel.listed) <= 2.1 * 6400
+
+
+def test_others_may_come_and_go_between_two_looks(kernel: Kernel) -> None:
+    chance = random.Random(3)
+    chunks = [range(first, first + 64) for first in range(0, 12_800, 64)]
+    ours = [number for chunk in sorted(chance.sample(chunks, 100), key=min) for number in chunk]
+    figures = {number: (number % 7, 1_700_000_000 + number % 9, number) for number in ours}
+    kernel.used = dict(figures)
+    before = proved(kernel, ours)
+    for density in (1, 0.01, 0.1, 0.9):
+        others = (number for number in range(12_800) if number not in figures and chance.random() < density)
+        kernel.used = dict.fromkeys(others, (1, 2, 3)) | figures
+        assert proofs().holding([before]) == [True], density
 
 
 @pytest.mark.parametrize("changed", [(9, 1_700_000_000, 3), (8, 1_700_000_001, 3), (8, 1_700_000_000, 4), None])

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import _thread  # not threading, which takes longer to load than the second thread saves
 import ctypes
-import errno
 import os
 import struct
 import sys
@@ -23,12 +22,12 @@ from bisect import bisect_left
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
-    # adjoining inodes together: (offset, bytes) on the device of an ext4, (first inode, how many) of an XFS
+    # adjoining inodes together: (offset, bytes) on the device of an ext4, (first inode, how many) of an XFS; and a
+    # checksum of what they read as
     Runs: TypeAlias = tuple[tuple[int, int], ...]
-    # and a checksum of what they read as
     Proof: TypeAlias = tuple[Runs, int]
 
 _SHORT = 1 << 14
@@ -47,7 +46,7 @@ class InodeReader:
 
     words: int  # of an inode
     ctime: int
-    ctime_extra: int | None
+    ctime_extra: int  # its fractions, or where an inode has no room for them its first word
     blocks: int
     block_sectors = 1
 
@@ -57,27 +56,28 @@ class InodeReader:
 
     def measured(self, runs: Runs) -> tuple[int, int, int]:
         """Blocks of 512 bytes, the latest time of change in Unix seconds, and the checksum. Raises OSError."""
-        total = newest = high = low = 0
-        for part in self._gathered(runs):
-            total += sum(part[self.blocks :: self.words].tolist())
+        total = newest = 0
+
+        def count(part: memoryview[int]) -> memoryview[int]:
+            nonlocal total, newest
+            total += sum(part[self.blocks :: self.words].tolist()) * self.block_sectors
             newest = max(newest, *part[self.ctime :: self.words].tolist())
-            high, low = self._with(part, high, low)
-        return total * self.block_sectors, newest, high << 32 | low
+            return part
+
+        checksum = self._checksum(map(count, self._gathered(runs)))
+        return total, newest, checksum
 
     def checksum(self, runs: Runs) -> int:
-        """Of times of change in the upper half, of the rest in the lower. Raises OSError."""
-        high = low = 0
-        for part in self._gathered(runs):
-            high, low = self._with(part, high, low)
-        return high << 32 | low
+        """The same of what was measured, however many inodes of others lie between these now. Raises OSError."""
+        return self._checksum(self._gathered(runs))
 
-    def _with(self, part: memoryview[int], high: int, low: int) -> tuple[int, int]:
-        # One other word among them cannot go unseen.
-        high = zlib.crc32(part[self.ctime :: self.words].tobytes(), high)
-        low = zlib.crc32(part[self.blocks :: self.words].tobytes(), low)
-        if self.ctime_extra is not None:
-            low = zlib.crc32(part[self.ctime_extra :: self.words].tobytes(), low)
-        return high, low
+    def _checksum(self, parts: Iterable[memoryview[int]]) -> int:
+        sums = dict.fromkeys((self.ctime, self.ctime_extra, self.blocks), 0)
+        for part in parts:
+            for word in sums:
+                sums[word] = zlib.crc32(part[word :: self.words].tobytes(), sums[word])
+        ctime, extra, blocks = sums.values()  # one other word among them cannot go unseen
+        return ctime << 64 | extra << 32 | blocks
 
     def _gathered(self, runs: Runs) -> Iterator[memoryview[int]]:
         """As `parts`, short ones put together: of scattered inodes, handling each costs more than reading."""
@@ -106,7 +106,7 @@ class TableReader(InodeReader):
     def __init__(self, device: int, inode_bytes: int) -> None:
         self._device = device
         self.words = inode_bytes // 4
-        self.ctime_extra = 33 if inode_bytes > 128 else None
+        self.ctime_extra = 33 if inode_bytes > 128 else 0
         self._bytes = memoryview(bytearray(_WINDOW))
         self._view = self._bytes.cast("I")
 
@@ -120,7 +120,7 @@ class TableReader(InodeReader):
                     got = os.preadv(self._device, [self._bytes], begin)
                     have = begin + got - got % _PAGE
                     if have <= offset:
-                        raise OSError(errno.EIO, os.strerror(errno.EIO))
+                        raise OSError("a table that ends early")
                 upto = min(end, have)
                 yield self._view[(offset - begin) // 4 : (upto - begin) // 4]
                 offset = upto
@@ -159,7 +159,7 @@ class BulkReader(InodeReader):
                     place = wanted = 0
                 these = found[place : place + end - first]
                 if not these or (these[0], these[-1]) != (first, first + len(these) - 1):
-                    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+                    raise FileNotFoundError("an inode that is no longer in use")
                 yield self._view[place * self.words : (place + len(these)) * self.words]
                 wanted += len(these)
                 first += len(these)
