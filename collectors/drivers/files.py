@@ -194,3 +194,22 @@ def tree(path: str) -> Iterator[tuple[str, os.stat_result]]:
         if stat.S_ISDIR(status.st_mode):
             with os.scandir(one) as entries:
                 left += [entry.path for entry in entries]
+
+
+def only_numbers(folder: Path) -> bool:
+    """Does it hold numbered files and nothing else, as containers/image writes blobs?"""
+    with os.scandir(folder) as found:
+        return all(one.name.isdecimal() and one.is_file(follow_symlinks=False) for one in found)
+
+
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, bzip2, xz, zstd
+
+
+def is_archive(path: Path) -> bool:
+    """A tar, packed or not, or as much of one as had come."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        first = os.read(handle, 512)
+    finally:
+        os.close(handle)
+    return first[257:262] == b"ustar" or first.startswith(_PACKED) or not first

@@ -24,9 +24,11 @@ from collectors.drivers.files import (
     collect,
     folders_if_there,
     followed,
+    is_archive,
     link_in,
     mapping,
     names_if_there,
+    only_numbers,
     read_json,
 )
 from collectors.drivers.listing import Entry, entries, entries_if_there, keys_and_kinds, unit, unit_at
@@ -35,13 +37,14 @@ from collectors.model.store import ContainerLog, Store, Unit, UnitKind
 from collectors.system import killable
 from collectors.system.deadline import Declined, Malformed
 
-# What an engine calls its downloads and contexts: Docker, then containers/image (the older ones without its first two
-# words) and the service of Podman.
-TEMPORARY = re.compile(
-    r"(?:GetImageBlob|docker-(?:builder|import-|export-|tar)|container_images_[a-z-]*|storage"
-    r"|libpod_builder|libpod-images-load\.tar|api(?:_load)?\.tar)\d+"
+# What containers/image (older ones without the first words), Podman's service and Docker call theirs; \d: Go's random.
+_PODMANS = re.compile(
+    r"(?:(?P<folder>container_images_(?:storage|oci|sif)|storage|libpod_builder)"
+    r"|(?P<archive>container_images_[a-z-]*|docker-tar|libpod-images-load\.tar|api(?:_load)?\.tar))\d{7,10}"
 )
 _CACHE_MOUNTS = re.compile(r"buildah-cache(?:-\d+)?")
+_NAMED = re.sub(r"\?P<\w+>", "?:", _PODMANS.pattern)
+TEMPORARY = re.compile(rf"(?:GetImageBlob|docker-(?:builder|import-|export-))\d+|{_NAMED}")
 WATCHED = f"/({TEMPORARY.pattern})"  # their names, as a search of open files finds them
 
 _LOCAL_FOLDER = "local-logs"
@@ -254,14 +257,27 @@ def _below(root: Path, path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def temporary_names(folder: Path) -> Iterator[tuple[str, UnitKind]]:
-    """What in a folder for temporary files, by its name, may be Podman's or Buildah's."""
-    with suppress(OSError):  # another user's own
-        for name in names_if_there(folder):
-            if _CACHE_MOUNTS.fullmatch(name):
-                yield name, UnitKind.CACHE_MOUNTS
-            elif TEMPORARY.fullmatch(name):
-                yield name, UnitKind.TEMPORARY
+def temporary_names(folder: str, root: str) -> Iterator[tuple[str, UnitKind]]:
+    """What in a folder that anybody uses for temporary files is Podman's or Buildah's, of the user whose is `root`."""
+    user = os.stat(root).st_uid  # noqa: PTH116 - a text
+    for name in names_if_there(Path(folder)) if os.access(folder, os.R_OK) else ():
+        with suppress(OSError):  # gone meanwhile
+            if (kind := among_others(Path(folder, name), user)) is not None:
+                yield name, kind
+
+
+def among_others(path: Path, user: int) -> UnitKind | None:
+    """What a Podman or Buildah of the user made, by name, mode and content; None: it may be anybody's data."""
+    made, mounts = _PODMANS.fullmatch(path.name), _CACHE_MOUNTS.fullmatch(path.name)
+    if not (made or mounts) or (status := path.lstat()).st_uid != user:
+        return None
+    folder, mode = stat.S_ISDIR(status.st_mode), stat.S_IMODE(status.st_mode)
+    if mounts:
+        return UnitKind.CACHE_MOUNTS if folder else None
+    if made is None or (folder, mode) != ((True, 0o700) if made["folder"] else (False, 0o600)):
+        return None
+    ours = only_numbers(path) if made["folder"] == "storage" else folder or is_archive(path)
+    return UnitKind.TEMPORARY if ours else None
 
 
 def open_nowhere(paths: Iterable[str], *, timeout_s: float) -> dict[str, bool | None]:

@@ -194,14 +194,13 @@ def unit_at(
     return (unit(one, kind, name=name, owners=owners),) if one is not None else ()
 
 
-def temporary_units(user: int, found: Iterable[tuple[Path, str, UnitKind]], oldest_s: float) -> Iterator[Unit]:
-    """What a user has among temporary files, by folder, name and kind: cache mounts of builds, pulls that were ended.
+def temporary_units(found: Iterable[tuple[Path, str, UnitKind]], oldest_s: float) -> Iterator[Unit]:
+    """Temporary files by folder, name and kind: cache mounts of builds, and what pulls left that were ended.
 
-    A temporary file that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
+    One that nothing touched since `oldest_s` (seconds since the epoch) is a leftover, unless it is open.
     """
     for folder, name, kind in found:
-        its = entry(folder, name, True)
-        if its is not None and (folder / name).lstat().st_uid == user:
+        if (its := entry(folder, name, True)) is not None:
             yield unit(its, kind, name=its.path, owners=_held_by(its, kind, oldest_s))
 
 

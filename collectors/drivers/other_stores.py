@@ -123,8 +123,8 @@ def _among_temporary(roots: Iterable[str], around: Around, oldest_s: float) -> I
     named = temporary_folders(around.host, around.engines)
     for root in roots:
         real = dict.fromkeys(os.path.realpath(path) for path in (*named, f"{root}/tmp") if around.here(path))
-        found = ((Path(path), *one) for path in real if around.here(path) for one in temporary_names(Path(path)))
-        for unit in temporary_units(Path(root).stat().st_uid, found, oldest_s):
+        found = ((Path(path), *one) for path in real if around.here(path) for one in temporary_names(path, root))
+        for unit in temporary_units(found, oldest_s):
             theirs = frozenset({Owner(OwnerKind.STORE, f"{root}: {_AMONG_TEMPORARY[unit.kind]}")})
             yield unit if root == around.root else replace(unit, kind=UnitKind.OTHER_ENGINE, owners=theirs)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from collectors import drivers
+from collectors.causes.engine_leftovers import remove as temporary
 from collectors.drivers.inner import engine_processes, temporary_folders
 from collectors.drivers.leftovers import TEMPORARY
 from collectors.drivers.other_stores import Around, with_others
@@ -48,11 +50,15 @@ def of(root: Path, host: Host, *, away: str = "") -> dict[str, Unit]:
 def test_cache_mounts_are_build_cache_and_downloads_are_leftovers_once_they_are_old(tmp_path: Path) -> None:
     root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
     folder = tmp_path / "host/var/tmp"
-    cache, old, young = (folder / name for name in ("buildah-cache-0", "container_images_storage17", "api.tar4"))
+    cache, old, young = (
+        folder / name for name in ("buildah-cache-0", "container_images_storage1746582", "api.tar4123456")
+    )
     write(cache / "d23ea00874c48053/go", "x")
     write(old / "1", "x")
-    write(young, "x")
-    write(folder / "somebody-elses/storage17x", "x")
+    write(young, "")
+    old.chmod(0o700)
+    young.chmod(0o600)
+    write(folder / "somebody-elses/storage1746582", "x")
     for path in (old / "1", old):
         os.utime(path, (0, time.time() - 2 * HOUR_S))
     found = of(root, host)
@@ -102,10 +108,11 @@ def test_beside_docker_they_are_the_other_stores(tmp_path: Path) -> None:
     host = a_host(tmp_path)
     root = a_storage(host.here("/root/.local/share/containers/storage"))
     folder = tmp_path / "host/var/tmp"
-    for name in ("buildah-cache-0/a/b", "api.tar4"):
-        write(folder / name, "x")
+    for name in ("buildah-cache-0/a/b", "api.tar4123456"):
+        write(folder / name, "")
+    (folder / "api.tar4123456").chmod(0o600)
     found = of(tmp_path / "docker", host)
-    for name, what in (("buildah-cache-0", "build cache"), ("api.tar4", "temporary files")):
+    for name, what in (("buildah-cache-0", "build cache"), ("api.tar4123456", "temporary files")):
         its = found[f"{folder}/{name}"]
         assert its.kind is UnitKind.OTHER_ENGINE
         assert its.owners == {Owner(OwnerKind.STORE, f"{root}: {what}")}
@@ -125,20 +132,69 @@ def test_only_a_service_stands_for_a_store(tmp_path: Path) -> None:
     ("name", "its"),
     [
         ("container_images_storage3683159321", True),
-        ("container_images_docker-tar12", True),
-        ("container_images_7", True),
-        ("storage845132", True),
-        ("libpod_builder99", True),
+        ("container_images_docker-tar1234567", True),
+        ("container_images_7654321", True),
+        ("storage8451320", True),
+        ("libpod_builder9999999", True),
         ("api_load.tar1929830805", True),
         ("GetImageBlob11", True),
         ("storage", False),
-        ("my-storage1", False),
+        ("storage2024", False),
+        ("my-storage8451320", False),
         ("buildah1173897146", False),
     ],
 )
 def test_the_names_of_temporary_files(name: str, its: bool) -> None:
     """A build's own folder is none of them: what is mounted in it is seen in the namespace of the build alone."""
     assert (TEMPORARY.fullmatch(name) is not None) is its
+
+
+def a_tar(path: Path, mode: int) -> None:
+    a_file(path, mode, "x" * 257 + "ustar")
+
+
+def a_file(path: Path, mode: int, text: str) -> None:
+    write(path, text)
+    path.chmod(mode)
+
+
+def a_folder(path: Path, mode: int, *names: str) -> None:
+    for name in names:
+        write(path / name, "x")
+    path.chmod(mode)
+
+
+OURS: Mapping[str, Callable[[Path], None]] = {
+    "storage8451320": lambda path: a_folder(path, 0o700, "1", "2"),
+    "container_images_oci8451320": lambda path: a_folder(path, 0o700, "ab.tar"),
+    "libpod_builder8451320": lambda path: a_folder(path, 0o700, "build/Dockerfile"),
+    "docker-tar8451320": lambda path: a_tar(path, 0o600),
+    "api_load.tar8451320": lambda path: a_tar(path, 0o600),
+}
+ANYBODYS: Mapping[str, Callable[[Path], None]] = {
+    "storage2024": lambda path: a_folder(path, 0o700, "1"),
+    "storage20241231": lambda path: a_folder(path, 0o700, "1", "precious"),
+    "storage20241230": lambda path: a_folder(path, 0o755, "1"),
+    "storage20241229": lambda path: a_folder(path, 0o700, "1/deep"),
+    "storage20241228": lambda path: a_tar(path, 0o600),
+    "api.tar20241231": lambda path: a_tar(path, 0o644),
+    "docker-tar20241231": lambda path: a_file(path, 0o600, "not one"),
+    "buildah-cache-7": lambda path: a_file(path, 0o600, "no folder"),
+}
+
+
+@pytest.mark.parametrize("name", [*OURS, *ANYBODYS])
+def test_what_may_be_anybodys_is_no_leftover_and_is_not_removed(name: str, tmp_path: Path) -> None:
+    root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
+    path = tmp_path / "host/var/tmp" / name
+    path.parent.mkdir(parents=True)
+    {**OURS, **ANYBODYS}[name](path)
+    for each in (*path.rglob("*"), path):
+        os.utime(each, (0, time.time() - 2 * HOUR_S))
+    found = of(root, host)
+    folders, soon_s = (f"{root}/tmp", str(path.parent)), time.time() + 60
+    act = temporary.remove(path, folders, oldest_s=time.time() - HOUR_S, planned_s=soon_s)
+    assert (str(path) in found, act.removed, path.exists()) == (name in OURS, name in OURS, name not in OURS)
 
 
 def test_what_lies_apart_from_an_image_goes_with_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from collectors.drivers.files import tree
 from collectors.drivers.inner import engine_processes, temporary_folders
-from collectors.drivers.leftovers import TEMPORARY
+from collectors.drivers.leftovers import TEMPORARY, among_others
 from collectors.model import Owner
 from collectors.model.plan import Step
 from collectors.model.reading import Exact
@@ -27,6 +27,7 @@ from collectors.reclaim.tools import Remover, Tools
 from collectors.reclaim.tree import remove_layer, remove_tree
 
 _TICK_S = 0.02  # the kernel dates changes by its last timer tick
+_NOT_THE_ENGINES = "it is not a temporary file of the engine's"
 _UNTOLD = "whether a process has it open cannot be told"
 
 
@@ -58,12 +59,18 @@ class Temporary(Remover):
 
 
 def remove(path: Path, folders: tuple[str, ...], *, oldest_s: float, planned_s: float) -> Act:
-    """One entry of `folders`. Untouched since `oldest_s`, unchanged since `planned_s` (seconds since the epoch)."""
+    """One entry of `folders`, of which the first is the engine's own.
+
+    Untouched since `oldest_s`, unchanged since `planned_s` (seconds since the epoch).
+    """
     if str(path.parent) not in folders or not TEMPORARY.fullmatch(path.name):
-        return skipped("it is not a temporary file of the engine's")
+        return skipped(_NOT_THE_ENGINES)
     if not os.path.lexists(path):
         return GONE
     try:
+        user = Path(folders[0]).parent.stat().st_uid
+        if str(path.parent) != folders[0] and among_others(path, user) is not UnitKind.TEMPORARY:
+            return skipped(_NOT_THE_ENGINES)
         if reason := _why_not(path, oldest_s, planned_s):
             return skipped(reason)
         if path.is_dir() and not path.is_symlink():
