@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from collectors.model import dataclass
-from collectors.system.deadline import Malformed
+from collectors.system.deadline import Host, Malformed
 
 WORD_LIMIT_BYTES = 4096  # cache-id, parent, size, link … are one word each
 _FIRST_BYTES, _NEXT_BYTES = 1 << 16, 1 << 20
@@ -213,3 +214,15 @@ def is_archive(path: Path) -> bool:
     finally:
         os.close(handle)
     return first[257:262] == b"ustar" or first.startswith(_PACKED) or not first
+
+
+_IMAGE_STORES = re.compile(r"^\s*(?:additionalimagestores|imagestore)\s*=\s*(\[[^\]]*\]|.*)", re.MULTILINE)
+
+
+def image_stores(host: Host) -> tuple[str, ...]:
+    """Further stores that Podman reads images from, by its configuration."""
+    try:
+        told = _IMAGE_STORES.findall(host.here("/etc/containers/storage.conf").read_text("utf-8", "replace"))
+    except OSError:
+        return ()
+    return tuple(path for one in told for path in re.findall(r'"(/[^"]*)"', one))

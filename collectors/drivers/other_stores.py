@@ -16,6 +16,7 @@ from pathlib import Path
 
 from collectors import drivers
 from collectors.drivers.containerd import METADATA
+from collectors.drivers.files import image_stores
 from collectors.drivers.inner import EngineProcess, running_on, temporary_folders
 from collectors.drivers.leftovers import temporary_names
 from collectors.drivers.listing import temporary_units
@@ -152,7 +153,7 @@ def _usual(host: Host, here: Callable[[str], bool]) -> tuple[str, ...]:
     """The usual places of the machine's engines, and of every user's own."""
     users = _names(str(host.here("/home"))) if here(str(host.here("/home"))) else []
     homes = dict.fromkeys(("/root", *(f"/home/{name}" for name in users), *_homes(host)))
-    return (*_USUAL, *(f"{home}/{part}" for home in homes for part in _OF_USERS))
+    return (*_USUAL, *image_stores(host), *(f"{home}/{part}" for home in homes for part in _OF_USERS))
 
 
 def _homes(host: Host) -> Iterator[str]:
@@ -166,9 +167,8 @@ def _homes(host: Host) -> Iterator[str]:
 
 
 def _looks_like_a_root(path: str) -> bool:
-    marks = (METADATA, _LOCK_OF_BUILDKIT)
     docker = all((Path(path) / name).is_dir() for name in ("image", "containers"))
-    return docker or any((Path(path) / mark).is_file() for mark in marks)
+    return docker or any((Path(path) / mark).is_file() for mark in (METADATA, _LOCK_OF_BUILDKIT))
 
 
 def _read(

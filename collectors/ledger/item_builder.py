@@ -8,7 +8,7 @@ from datetime import datetime
 from collectors.ledger.inside import inside_units
 from collectors.ledger.release_table import Figures
 from collectors.model import ContainerId, Owner, OwnerKind, dataclass
-from collectors.model.engine import Container, EngineView, Volume
+from collectors.model.engine import Container, EngineView, Flavour, Volume
 from collectors.model.filesystem import PathUsage
 from collectors.model.ledger import Category, Item
 from collectors.model.reading import Exact, Origin, Size, Unavailable, Why, listed
@@ -215,11 +215,21 @@ def desk(snapshot: Snapshot, study: FilesystemStudy, figures: Figures, origin: O
 
 def _elsewhere(snapshot: Snapshot, study: FilesystemStudy, figures: Figures) -> Mapping[Owner, str]:
     mine = study.filesystem.mount
+    beside = dict.fromkeys(_in_another_store(snapshot), "another image store that the engine reads")
     others = (other for other in snapshot.studies if other.filesystem.mount != mine)
-    return {
+    return beside | {
         owner: other.filesystem.mount.mountpoint
         for other in others
         for unit in other.units
         for owner in unit.owners
         if owner not in figures.units
     }
+
+
+def _in_another_store(snapshot: Snapshot) -> Iterable[Owner]:
+    """Images that Podman lists and its own store does not hold: it may read further ones, or keep all images apart."""
+    view, stored = snapshot.engine, snapshot.stored_images
+    if view.tool != Flavour.PODMAN or isinstance(stored, Unavailable):
+        return ()
+    here = {image.id for image in stored.value}
+    return (Owner(OwnerKind.IMAGE, image.id) for image in listed(view.images) if image.id not in here)

@@ -245,3 +245,22 @@ def verdicts(root: Path, folder: Path) -> list[Orphanhood]:
     found = drivers.store(root, host, driver_hint=None, deadline_s=20.0, grace_s=0.0)
     assert isinstance(found, Exact)
     return [proof.verdict for proof in listed(found.value.orphans)]
+
+
+def test_the_image_stores_that_podman_reads_beside_its_own_are_found_by_its_configuration(tmp_path: Path) -> None:
+    root, host = a_storage(tmp_path / "storage"), a_host(tmp_path)
+    shared, apart = (a_storage(host.here(f"/srv/{name}")) for name in ("shared", "apart"))
+    told = """[storage]
+driver = "overlay"
+imagestore = "/srv/apart"
+[storage.options]
+additionalimagestores = [
+  "/srv/shared",
+]
+"""
+    write(host.here("/etc/containers/storage.conf"), told)
+    store = drivers.store(root, host, driver_hint=None, deadline_s=20.0)
+    assert isinstance(store, Exact)
+    around = Around(str(root), host, lambda _: True, Clock(20.0), engine_processes(host))
+    found, _ = with_others(store.value, around, time.time())
+    assert {(one.kind, one.path) for one in found.others} == {("Podman storage", str(path)) for path in (shared, apart)}

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from collectors.ledger import account
 from collectors.ledger.inside import things
-from collectors.model import Owner, OwnerKind
+from collectors.model import ImageId, Owner, OwnerKind
+from collectors.model.engine import Flavour
 from collectors.model.filesystem import PathUsage, Share
 from collectors.model.ledger import Category, Thing
 from collectors.model.reading import Exact, charged
-from collectors.model.store import Unit, UnitKind
+from collectors.model.store import StoredImage, Unit, UnitKind
 from tests.causes.build import an_item
 from tests.ledger.build import HERE, NOT_READ, NOW, occupancy, share, snapshot, study, unit
 from tests.owners import owner
+from tests.planning.build import Scene, image
 
 USED = 10_000_000
 MIB = 1 << 20
@@ -107,3 +111,17 @@ def test_the_things_of_a_ledger_and_what_is_too_small_make_its_rows() -> None:
 
 def test_where_nobody_looked_there_are_no_things_which_is_not_the_same_as_none() -> None:
     assert things(study((), NOT_READ, used=USED), {}) is None
+
+
+@pytest.mark.parametrize(("flavour", "told"), [(Flavour.PODMAN, 0), (Flavour.DOCKER, 7)])
+def test_an_image_of_another_store_that_podman_reads_claims_no_byte_of_this_one(flavour: Flavour, told: int) -> None:
+    """Its bytes lie in that store, and are counted there: the items of a row would hold more than the row."""
+    scene = Scene(
+        flavour=flavour,
+        images=(image("here", "here:1", size=5), image("there", "there:1", size=7)),
+        stored=(StoredImage(ImageId("sha256:here"), ("here:1",), ()),),
+    )
+    seen = scene.snapshot()
+    named = {item.name: item for item in account(seen, seen.studies[0]).ledger.items[Category.IMAGES]}
+    assert {name: charged(item.referenced) for name, item in named.items()} == {"here:1": 5, "there:1": told}
+    assert ("another image store" in named["there:1"].note) is (flavour is Flavour.PODMAN)
