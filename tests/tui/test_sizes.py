@@ -12,6 +12,7 @@ from tests.tui.incident import frames, incident
 from tests.tui.screen import SIZES, VIEW_KEYS, lines, replay, settle, shown, text
 from tui import widgets as line_widgets
 from tui.drawing import Appearance, Span
+from tui.view_models.categories import Units
 from tui.widgets import listing, strip_of
 
 SIZE_WORDS = ("312.0", "214.6", "121.3", "74.9", "61.7", "41.8", "38.4", "21.2", "14.9", "9.6", "1.9", "0.6")
@@ -88,3 +89,37 @@ async def test_an_odd_size_breaks_nothing(size: tuple[int, int]) -> None:
         if size[0] >= 43:
             assert "99%" in text(app)
             assert ("a larger window shows more" in text(app)) == (size[1] < 12)
+
+
+@pytest.mark.parametrize("units", Units)
+async def test_no_width_of_a_list_ends_the_dashboard(units: Units) -> None:
+    """A window may be any size for a moment, while somebody drags its edge."""
+    app = replay(*frames(24.0))
+    app.state = app.state.with_changes(units=units)
+    async with shown(app, (120, 36)) as pilot:
+        seen = set()
+        for key in VIEW_KEYS:
+            await pilot.press(key)
+            await settle(pilot)
+            for table in app.screen.query(listing.Listing):
+                state = table.state
+                if state is None:  # not shown at this size
+                    continue
+                seen.add(type(table).__name__)
+                for width in range(listing._NARROWEST, 80, 3):
+                    assert table.head(state, width) is not None
+                    assert all(table.draw(row, state, width) for row in table.rows[:3])
+        assert {"ChangesTable", "ChurnTable", "StepTable", "EventTable", "ItemTable", "CategoryTable"} <= seen
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 10)])
+async def test_a_window_of_any_size_comes_and_goes_in_every_view(size: tuple[int, int]) -> None:
+    app = replay(*frames(24.0))
+    async with shown(app, (100, 30)) as pilot:
+        for key in (*VIEW_KEYS, "question_mark", "slash"):
+            await pilot.press(key)
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            await pilot.resize_terminal(100, 30)
+            await settle(pilot)
+            assert "99% full" in text(app) or len(app.screen_stack) > 1

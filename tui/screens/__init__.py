@@ -226,7 +226,7 @@ class ChurnTable(Listing[ChurnRow]):
         daily = _DAILY if available >= 30 else 0
         shared = _SHARED if available >= 40 else 0
         bar = min(30, (available - 48) if available >= 62 else 0)
-        return available - daily - shared - (bar + 2 if bar else 0), daily, shared, bar
+        return max(1, available - daily - shared - (bar + 2 if bar else 0)), daily, shared, bar
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         figures = state.scale.width

@@ -169,7 +169,7 @@ class ChangesTable(Listing[ChangeRow]):
         longest = max((cell_len(row.text) for row in self.rows), default=0) + 4
         bar = min(_LONGEST_BAR, max(_BAR, available - longest), available - 40) if available >= 50 else 0
         bar -= bar % 2  # two sides
-        return available - bar, bar, sides
+        return max(1, available - bar), bar, sides
 
     def head(self, state: DashboardState, width: int) -> tuple[Span, ...]:
         figures = state.scale.width

@@ -23,6 +23,7 @@ from tui.view_models.state import DashboardState
 from tui.widgets import strip_of
 
 R = TypeVar("R")
+_NARROWEST = 24  # cells that rows are laid out for, however few there are
 
 
 class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
@@ -150,15 +151,16 @@ class Listing(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         state = self.state
         if state is None:
             return Strip.blank(width, base)
+        drawn = max(width, _NARROWEST)  # what is narrower shows the left part of that
         if y < self._head_lines:
-            return strip_of(self.head(state, width), state.appearance, width, base)
+            return strip_of(self.head(state, drawn), state.appearance, width, base)
         at, part = divmod(y - self._head_lines + self.scroll_offset.y, self.row_height)
         if at >= len(self.rows):
-            spans = self.empty(state, width) if not self.rows and y == self._head_lines else ()
+            spans = self.empty(state, drawn) if not self.rows and y == self._head_lines else ()
             return strip_of(spans, state.appearance, width, base)
-        lines = self._cache.get((at, width))
+        lines = self._cache.get((at, drawn))
         if lines is None:
-            lines = self._cache[(at, width)] = self.draw(self.rows[at], state, width)
+            lines = self._cache[(at, drawn)] = self.draw(self.rows[at], state, drawn)
         spans = lines[part] if part < len(lines) else ()
         if at != self.cursor:
             return strip_of(spans, state.appearance, width, base)

@@ -62,7 +62,7 @@ class StepTable(Listing[HarmRow | Step]):
         undo = _UNDO + 2 if available >= _TITLE + _BAR + _UNDO + 2 else 0
         bar = min(_BAR, available - undo - _TITLE)
         bar = bar if bar >= _LEAST_BAR else 0
-        return available - undo - bar, bar, max(0, undo - 2)
+        return max(1, available - undo - bar), bar, max(0, undo - 2)
 
     def _reveal(self) -> None:
         """The head of a harm is seen with its first step."""
