@@ -268,7 +268,7 @@ def open_bulk(root: int) -> BulkProofs | None:
         _, changed, _ = proofs._reader().measured(((status.st_ino, 1),))
     except OSError:
         return None
-    return proofs if sys.byteorder == "little" and changed == int(status.st_ctime) else None
+    return proofs if sys.byteorder == "little" and changed == status.st_ctime_ns // 10**9 else None
 
 
 def _adjoining(inodes: list[int], group: int) -> Iterator[tuple[int, int]]:
