@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.system.child import extents
+from collectors.system.child import extents, inodes
 from tests.system.walking import fill
 
 LEAST = 64 << 10
@@ -44,7 +44,7 @@ def searched(tree: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
 def test_without_a_list_every_large_file_is_asked(
     tree: Path, asked: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extents, "listed_files", lambda path, least: None)
+    monkeypatch.setattr(extents, "listed_files", lambda path, least, until: None)
     kind, whole, found = searched(tree, monkeypatch)
     large = [tree / f"{number % 5}" / f"{number}" for number in range(1, 20, 2)]
     assert (kind, whole) == ("extents", True)
@@ -58,7 +58,7 @@ def test_of_a_list_only_those_are_asked_and_the_last_of_them_ends_the_search(
 ) -> None:
     large = tree / "3" / "13"
     listed = {large.stat().st_ino}
-    monkeypatch.setattr(extents, "listed_files", lambda path, least: set(listed))
+    monkeypatch.setattr(extents, "listed_files", lambda path, least, until: set(listed))
     assert searched(tree, monkeypatch) == ("extents", True, [(4096, 8192, 0, b"")])
     assert asked == [large]
     entered: list[bytes] = []
@@ -75,5 +75,13 @@ def test_of_a_list_only_those_are_asked_and_the_last_of_them_ends_the_search(
 
 
 def test_where_the_kernel_lists_no_inodes_there_is_no_list(tree: Path) -> None:
-    assert extents.listed_files(b"/proc", LEAST) is None
-    assert extents.listed_files(bytes(tree), 1) is None, "nearly all files would be on it"
+    until = time.monotonic() + 10
+    assert extents.listed_files(b"/proc", LEAST, until) is None
+    assert extents.listed_files(bytes(tree), 1, until) is None, "nearly all files would be on it"
+
+
+def test_a_list_that_takes_too_long_is_not_waited_for(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extents, "open_bulk", lambda root: object())
+    monkeypatch.setattr(inodes.BulkReader, "plain_files", lambda reader, least: iter([[1, 2], [3]]))
+    assert extents.listed_files(bytes(tree), LEAST, time.monotonic() + 10) == {1, 2, 3}
+    assert extents.listed_files(bytes(tree), LEAST, time.monotonic()) is None

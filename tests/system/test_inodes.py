@@ -153,7 +153,7 @@ def test_plain_files_are_found_by_what_they_take(kernel: Kernel) -> None:
     kernel.used = dict.fromkeys(range(64, 2000), (1, 2, 3))
     kernel.used |= {70: (16, 2, 3), 900: (15, 2, 3), 1999: (1 << 32, 2, 3), 500: (20, 2, 3)}
     kernel.modes = {500: 0o040755}
-    assert list(BulkReader(7, 4096).plain_files(64 << 10)) == [70, 1999]
+    assert [inode for some in BulkReader(7, 4096).plain_files(64 << 10) for inode in some] == [70, 1999]
     assert len(kernel.listed) == 5
 
 

@@ -57,7 +57,9 @@ class Search:
         self._least, self._stop_at = request["least"], request["stop_at"]
         self._device = os.lstat(request["path"]).st_dev
         self._seen: set[int] = set()
-        self.wanted = listed_files(request["path"], self._least)  # and not met yet
+        now = monotonic()
+        listed = listed_files(request["path"], self._least, now + _LIST_SHARE * (self._stop_at - now))
+        self.wanted = listed  # and not met yet; None: whatever is large enough
 
     def directory(self, path: bytes, holder: int) -> None:
         """Everything right in one directory; those below it wait."""
@@ -89,18 +91,27 @@ class Search:
                 self.found.append((physical, length, mine, entry.path if mine < 0 else b""))
 
 
+_LIST_SHARE = 0.3  # of the time; a search by name is worth the rest, even one that does not end
 _FEW_BYTES = 4096  # so much every file takes that takes anything
 
 
-def listed_files(path: bytes, least: int) -> set[int] | None:
-    """The inodes of an XFS's plain files of so many bytes; None where they are not listed, or nearly all would be."""
+def listed_files(path: bytes, least: int, until: float) -> set[int] | None:
+    """The inodes of an XFS's plain files of so many bytes.
+
+    None where they are not listed, not by then, or nearly all of them would be.
+    """
     if least <= _FEW_BYTES:
         return None
     root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if open_bulk(root) is None:
             return None
-        return set(BulkReader(root, os.fstatvfs(root).f_frsize).plain_files(least))
+        found: set[int] = set()
+        for some in BulkReader(root, os.fstatvfs(root).f_frsize).plain_files(least):
+            found.update(some)
+            if monotonic() > until:
+                return None
+        return found
     except OSError:
         return None
     finally:

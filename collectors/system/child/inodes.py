@@ -164,14 +164,13 @@ class BulkReader(InodeReader):
                 wanted += len(these)
                 first += len(these)
 
-    def plain_files(self, least_bytes: int) -> Iterator[int]:
-        """The inodes of all plain files that take so much. Raises OSError."""
+    def plain_files(self, least_bytes: int) -> Iterator[list[int]]:
+        """The inodes of all plain files that take so much, those of one answer at a time. Raises OSError."""
         found: list[int] = [0]
+        least = -(-least_bytes // 512 // self.block_sectors)
         while found := self._listed(found[-1] + 1, _AT_ONCE):
-            modes = self._view[_MODE :: self.words]
-            for inode, taken, mode in zip(found, self._blocks, modes, strict=False):
-                if mode & 0xF000 == 0x8000 and taken * self.block_sectors * 512 >= least_bytes:
-                    yield inode
+            rows = zip(found, self._blocks, self._view[_MODE :: self.words], strict=False)
+            yield [inode for inode, taken, mode in rows if taken >= least and mode & 0xF000 == 0x8000]
 
     def _listed(self, first: int, count: int) -> list[int]:
         _HEAD.pack_into(self._reply, 0, first, 0, count, 0)
