@@ -1,6 +1,7 @@
 """One look at a btrfs, or the bare read that none can be quicker than, in a process of its own: figures as JSON.
 
-`PYTHON -P btrfs_look.py look MOUNT STATE` or `… bare MOUNT DEVICE`. Imports the program and nothing of the tests, so
+`PYTHON -P btrfs_look.py look MOUNT STATE`, `… bare MOUNT DEVICE`, or, for how much a look keeps for the next one,
+`… kept MOUNT STATE`. Imports the program and nothing of the tests, so
 that PYTHON may be that of any venv which the program is installed in.
 """
 
@@ -74,8 +75,24 @@ def bare(at: Path, device: str) -> dict[str, Any]:
     return {"took_s": took_s, "cpu_s": cpu_s, "blocks_read": 0, "bytes": read}
 
 
+def kept(_: Path, state: Path) -> dict[str, Any]:
+    """Of the one filesystem that was looked at."""
+    from collectors.filesystems.btrfs.trees import memory
+
+    (file,) = state.glob("*.leaves")
+    found = memory.load(file)
+    assert found is not None
+    return {
+        "bytes": file.stat().st_size,
+        "extents": len(found.extents.sets),
+        "references": int(found.contents.references.counts.sum()),
+        "leaves": len(found.contents.leaves),
+    }
+
+
 def main(what: str, at: str, other: str) -> int:
-    found = bare(Path(at), other) if what == "bare" else look(Path(at), Path(other))
+    asked = {"bare": lambda: bare(Path(at), other), "kept": lambda: kept(Path(at), Path(other))}
+    found = asked.get(what, lambda: look(Path(at), Path(other)))()
     found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(found))
     return 0

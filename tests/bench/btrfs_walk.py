@@ -6,7 +6,8 @@ look tells what a walk of all tells, and the last one what the kernel counts for
 
 `python -m tests.bench.btrfs_walk` (root, loop devices, about 8 GiB below /tmp, less than eight minutes, of which three
 for the other tools; `--alone` leaves them out) prints two tables and writes them to btrfs_walk.md beside this file.
-`--python VENV/bin/python` measures the program as it is installed there. Each measurement is a process of its own.
+`--python VENV/bin/python` measures the program as it is installed there. `--image FILE` measures one of ten million
+extents that btrfs_large.py made, and writes btrfs_large.md. Each measurement is a process of its own.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from tests.bench import btrfs_filesystem
+from tests.bench import btrfs_filesystem, btrfs_large
 from tests.machine.btrfs_lab import qgroups
 
 HERE = Path(__file__).parent
@@ -80,6 +83,7 @@ class Bench:
     image: Path
     device: str
     base: Path
+    maker: ModuleType  # changes it
 
     def bare(self) -> Look:
         return self._asked("bare", self.device)
@@ -89,6 +93,10 @@ class Bench:
         found = self._asked("look", str(state))
         assert (found["method"], found["residuals"], found["memory_lost"]) == ("device trees", [0, 0], ""), found
         return found
+
+    def kept(self, state: Path) -> Look:
+        """How much the last look left in this folder."""
+        return self._asked("kept", str(state))
 
     def anew(self) -> Look:
         """With nothing that was left."""
@@ -108,19 +116,19 @@ class Bench:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def looks(bench: Bench) -> dict[str, list[Look]]:
-    """Some looks of each kind; the bare read beside them."""
+def looks(bench: Bench, state: Path) -> dict[str, list[Look]]:
+    """Some looks of each kind; the bare read beside them. The others go on from what the last one left in `state`."""
     found: dict[str, list[Look]] = {}
-    state = bench.base / "looks"
+    maker = bench.maker
 
     def enter(name: str, answer: Look) -> Look:
         found.setdefault(name, []).append(answer)
         return answer
 
     changes: tuple[tuple[str, Callable[[Path, int], None]], ...] = (
-        (FILES, btrfs_filesystem.changed_again),
-        (SNAPSHOT, btrfs_filesystem.snapshot_again),
-        (DELETED, btrfs_filesystem.deleted_again),
+        (FILES, maker.changed_again),
+        (SNAPSHOT, maker.snapshot_again),
+        (DELETED, maker.deleted_again),
     )
     bench.look(state)
     for number in range(ROUNDS):
@@ -161,21 +169,6 @@ def looked(found: dict[str, list[Look]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def extents(device: str) -> int:
-    """Distinct data extents, as the extent tree has them."""
-    dump = subprocess.Popen(
-        ("btrfs", "inspect-internal", "dump-tree", "--noscan", "-t", "extent", device),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert dump.stdout is not None
-    with dump.stdout as lines:
-        count = sum(line.startswith("\t\trefs ") and "flags DATA" in line for line in lines)
-    dump.wait()
-    return count
-
-
 def others(bench: Bench) -> str:
     """The table of tools: whole processes, caches warm; ours one after the other, the others at the same time."""
     words = (str(bench.python), "-P", str(HERE / "btrfs_look.py"), "look", str(bench.at), str(bench.base / "beside"))
@@ -201,47 +194,74 @@ def others(bench: Bench) -> str:
     return "\n".join([*lines, ""])
 
 
-def page(bench: Bench, beside: bool) -> str:
+def page(bench: Bench, beside: bool, quotas: bool) -> str:
     """All that is written down."""
-    table = "" if not beside else others(bench)
-    extent_count = extents(bench.device)
-    found = looks(bench)
-    first, last = found[ALL][0], found[ALL + COLD][-1]
-    equal, counted_s = counted(bench, last)
+    table, state = "" if not beside else others(bench), bench.base / "looks"
+    found = looks(bench, state)
+    first, last, kept = found[ALL][0], found[ALL + COLD][-1], bench.kept(state)
     blocks = first["metadata_bytes"] // first["node_bytes"]
+    held = kept["extents"] + kept["references"]
+    kernel = platform.release().split("-")[0]
     head = (
-        f"{platform.release().split('-')[0]}, {os.cpu_count()} CPUs, one loop device. "
-        f"{extent_count:,} data extents, {len(first['held'])} subvolumes, {first['rows']:,} sets of them; "
+        f"{kernel}, {os.cpu_count()} CPUs, one loop device. {kept['extents']:,} data extents; {kept['references']:,} "
+        f"references in {kept['leaves']:,} leaves, {len(first['held'])} subvolumes, {first['rows']:,} sets of them; "
         f"{first['metadata_bytes'] // MIB:,} MiB of tree blocks ({blocks:,}) in "
-        f"{found[BARE][0]['bytes'] // MIB:,} MiB of chunks. Residual 0 bytes in every look; in the end all {equal} "
-        f"subvolumes hold, referenced and exclusive, what a rescan of quotas counts in {counted_s:.0f} s. "
+        f"{found[BARE][0]['bytes'] // MIB:,} MiB of chunks. Residual 0 bytes in every look. "
         f"Load of the machine: {os.getloadavg()[0]:.1f}."
     )
-    note = f"The quickest of {ROUNDS}. Seconds of the answer itself, the loading of numpy included."
-    return "\n".join(["# Exact walk of btrfs, side by side", "", head, "", looked(found), note, "", table])
+    peak = min(look["peak_mib"] for look in found[ALL]) * MIB
+    memory = (
+        f"Kept for the next look: {kept['bytes'] / MIB:.0f} MiB, {kept['bytes'] / held:.1f} bytes for each extent and "
+        f"reference. A look that reads all takes {peak / held:.0f} bytes of memory for each."
+    )
+    note = f"The quickest of {ROUNDS}. Seconds of the answer itself, the loading of numpy included. {memory}"
+    truth = ""
+    if quotas:
+        equal, counted_s = counted(bench, last)
+        truth = (
+            f"In the end all {equal} subvolumes hold, referenced and exclusive, what a rescan of quotas counts in "
+            f"{counted_s:.0f} s."
+        )
+    parts = ("# Exact walk of btrfs, side by side", head, truth, looked(found).rstrip(), note, table.rstrip())
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+@contextmanager
+def made(base: Path, image: Path | None, files: int, depth: int) -> Iterator[tuple[Path, Path, ModuleType]]:
+    """(the filesystem's file, where it is mounted, who changes it): one that is there, or one that is made."""
+    if image is not None:
+        with btrfs_large.mounted(image) as at:
+            yield image, at, btrfs_large
+        return
+    image, at = base / "disk.img", base / "mnt"
+    btrfs_filesystem.mounted(image, at, 24)
+    try:
+        btrfs_filesystem.filled(at, files=files, depth=depth)
+        yield image, at, btrfs_filesystem
+    finally:
+        btrfs_filesystem.unmounted(image, at)
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--python", type=Path, default=Path(sys.executable), help="the interpreter of a venv")
     words.add_argument("--alone", action="store_true", help="without the other tools")
-    words.add_argument("--print", action="store_true", help="leave btrfs_walk.md as it is")
+    words.add_argument("--print", action="store_true", help="leave the page as it is")
     words.add_argument("--files", type=int, default=150_000)
     words.add_argument("--depth", type=int, default=26)
+    words.add_argument("--image", type=Path, help="what btrfs_large made; neither other tools nor quotas")
     given = words.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ullage-bench-") as folder:
-        base = Path(folder)
-        image, at = base / "disk.img", base / "mnt"
-        btrfs_filesystem.mounted(image, at, 24)
-        try:
-            btrfs_filesystem.filled(at, files=given.files, depth=given.depth)
-            device = btrfs_filesystem.run("findmnt", "-no", "SOURCE", str(at)).split("[")[0].strip()
-            text = page(Bench(given.python.absolute(), at, image, device, base), not given.alone)
-        finally:
-            btrfs_filesystem.unmounted(image, at)
+    small = given.image is None
+    with (
+        tempfile.TemporaryDirectory(prefix="ullage-bench-") as folder,
+        made(Path(folder), given.image, given.files, given.depth) as (image, at, maker),
+    ):
+        device = btrfs_filesystem.run("findmnt", "-no", "SOURCE", str(at)).split("[")[0].strip()
+        bench = Bench(given.python.absolute(), at, image, device, Path(folder), maker)
+        text = page(bench, small and not given.alone, small)
     print(text)
     if not given.print:
-        (HERE / "btrfs_walk.md").write_text(text)
+        (HERE / ("btrfs_walk.md" if small else "btrfs_large.md")).write_text(text)
 
 
 if __name__ == "__main__":
