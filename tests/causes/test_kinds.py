@@ -521,3 +521,14 @@ def not_known(category: Category, name: str) -> Item:
         inodes=nothing, apparent=nothing, reclaimable=nothing, owner="", state=NOT_KNOWN, created_at=None,
         last_used_at=None, proof=(), note="", inside=(),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("flavour", "who"), [(Flavour.PODMAN, "podman images"), (Flavour.DOCKER, "ctr --namespace")])
+def test_what_was_not_finished_is_left_to_the_engine_that_clears_it_away(flavour: Flavour, who: str) -> None:
+    scene = Scene(
+        flavour=flavour,
+        units=(unit("/d/overlay/torn", UnitKind.INTERRUPTED_WRITE),),
+        findings=(finding("interrupted-writes", count=MIB),),
+    )
+    (said,) = scene.plan().left_out
+    assert who in said

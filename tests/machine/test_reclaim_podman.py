@@ -155,6 +155,28 @@ def test_layers_of_a_pull_that_was_ended_go_with_the_check_of_the_store(lab: Lab
     assert layer not in rows.read_text()
 
 
+def test_a_layer_that_was_not_finished_goes_with_the_next_command_of_podmans(lab: Lab, tmp_path: Path) -> None:
+    """As a pull leaves one that was ended while its files were written: the list of layers says so."""
+    image = lab.import_image("torn:1", {"own": 3 * MIB}).removeprefix("sha256:")
+    images, layers = (lab.docker_root / f"overlay-{part}/{part}.json" for part in ("images", "layers"))
+    rows = json.loads(images.read_text())
+    (torn,) = (row["layer"] for row in rows if row["id"] == image)
+    images.write_text(json.dumps([row for row in rows if row["id"] != image]))
+    listed = json.loads(layers.read_text())
+    marked = [row | {"flags": {"incomplete": True}} if row["id"] == torn else row for row in listed]
+    layers.write_text(json.dumps(marked))
+    flush(lab.mount)
+    report = Reclaiming(lab, tmp_path).look().report
+    assert report.ledger is not None
+    (item,) = [one for one in report.ledger.items[Category.DOCKER_OTHER] if one.name == torn]
+    assert item.state == UnitKind.INTERRUPTED_WRITE.value
+    assert any("podman images is enough" in said for said in report.plan.left_out)
+    before = used_bytes(lab.mount)
+    run(*podman(lab), "images")
+    flush(lab.mount)
+    assert 0 <= before - used_bytes(lab.mount) - charged(item.referenced) <= 2 * LINK_BYTES
+
+
 def test_what_containers_of_a_transient_store_wrote_is_never_called_an_orphan(tmp_path: Path) -> None:
     """Their records lie in the run root, which may be anywhere, and not with the layers."""
     require_machine()

@@ -120,7 +120,8 @@ def propose_interrupted(context: PlanContext) -> Proposal:
     ownerless = sum(1 for u in context.units if u.kind is UnitKind.INTERRUPTED_WRITE and not u.owners)
     if not ownerless:
         return Proposal(drafts)
-    return Proposal(drafts, (_collected_by_containerd(ownerless),), answered=not units)
+    collected = _collected_by_podman if context.tool == Flavour.PODMAN else _collected_by_containerd
+    return Proposal(drafts, (collected(ownerless),), answered=not units)
 
 
 def _draft_interrupted(units: tuple[Unit, ...], *, engine_stopped: bool) -> Draft:
@@ -143,6 +144,12 @@ def _draft_interrupted(units: tuple[Unit, ...], *, engine_stopped: bool) -> Draf
         undo="none",
         automatic=engine_stopped,
     )
+
+
+def _collected_by_podman(count: int) -> str:
+    """By whichever of its processes reads the list of layers next."""
+    layers = "1 layer" if count == 1 else f"{count} layers"
+    return f"{layers} that Podman did not finish: left to its next command, podman images is enough."
 
 
 def _collected_by_containerd(count: int) -> str:
