@@ -219,9 +219,9 @@ def measured(given: argparse.Namespace, folder: Path) -> str:
         lines = [
             f"# {room.f_files - room.f_ffree:,} files under a Docker root",
             "",
-            f"`python -m tests.bench.walk`, Linux {platform.release()}, Python {platform.python_version()}, "
-            f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {lab.driver} on {lab.fs}, "
-            f"engine {lab.engine}.",
+            f"`python -m tests.bench.walk --fs {lab.fs}`, Linux {platform.release()}, "
+            f"Python {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
+            f"{lab.driver} on {lab.fs}, engine {lab.engine}.",
             "Whole runs of an installed program: its start, the engine's answers, the walk, the books, the page.",
             "The walkers run at niceness 10, and so do du, gdu, ncdu and the C program; the engine does not.",
             "",
