@@ -69,7 +69,8 @@ size is foretold from there, at least linearly. Steps whose exponent is near 1.2
 many records are 4.00 times as many calls): each call takes longer when the objects no longer fit into the processor's
 caches. Docker roots, engine replies and trees are made (`machine.py`, `engine.py`, `trees.py`); every report is checked
 to list all that was made, every set of the made trees to the byte. A real btrfs filesystem of 348k extents in 53
-subvolumes is measured in [btrfs_walk.md](../bench/btrfs_walk.md), a million real files under a Docker root in
+subvolumes is measured in [btrfs_walk.md](../bench/btrfs_walk.md), one of 10.5 million with 29 million references in
+[btrfs_large.md](../bench/btrfs_large.md), a million real files under a Docker root in
 [walk.md](../bench/walk.md): 3.7 s of processor time for the first walk, so that ten million take 37 s on paper.
 """
 
