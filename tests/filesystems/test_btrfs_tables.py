@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.filesystems.btrfs import trees
-from collectors.filesystems.btrfs.trees import table
+from collectors.filesystems.btrfs.trees import extents, table
+from collectors.filesystems.btrfs.trees import sets as sets_module
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentTable, Intervals, SetCounts
-from collectors.filesystems.btrfs.trees.sets import RootSets
+from collectors.filesystems.btrfs.trees.sets import RootSets, narrow
 from collectors.filesystems.btrfs.trees.splitting import PathSplit, Splitter
 from collectors.filesystems.btrfs.trees.table import ChunkFill, Measured, Table, remainder
 from collectors.model import UnitId
@@ -29,15 +31,16 @@ U64, I64 = np.uint64, np.int64
 references = st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2**40)), min_size=1, max_size=60)
 
 
-@given(references, st.sampled_from([4096, 512]))
-def test_an_extent_is_held_by_all_who_refer_to_it(pairs: list[tuple[int, int]], sector: int) -> None:
+@given(references, st.sampled_from([4096, 512]), st.sampled_from([1, 3, 1 << 18]))
+def test_an_extent_is_held_by_all_who_refer_to_it(pairs: list[tuple[int, int]], sector: int, piece: int) -> None:
     sets = RootSets()
     held: dict[int, int] = {}
     for place, mask in pairs:
         held[place * sector] = held.get(place * sector, 0) | mask
     keys = np.array([place * sector for place, _ in pairs], U64)
     numbers = np.array([sets.number(mask) for _, mask in pairs], I64)
-    (found, _), unions = sets.united([(keys, keys, numbers)])
+    with patch.object(sets_module, "_PIECE", piece):
+        (found, _), unions = sets.united([(keys, keys, numbers)])
     assert {key: sets.masks[number] for key, number in zip(found.tolist(), unions.tolist(), strict=True)} == held
     assert found.tolist() == sorted(held)
 
@@ -81,6 +84,36 @@ def test_extents_count_once_however_they_arrive(pairs: list[tuple[int, int]], cu
         sum((place + 1) * 4096 for place in compressed),
         sum(place % 3 * 9000 for place in compressed),
     )
+
+
+def enter(table: ExtentTable, rows: list[tuple[int, int, int, int]]) -> None:
+    """Set, address, size on disk and decompressed of each."""
+    sets, addresses, disk, ram = np.array(rows, U64).reshape(-1, 4).T
+    table.add(addresses, disk, ram, sets.astype(I64))
+
+
+@given(references, st.sets(st.integers(0, 12)), st.sampled_from([1, 5, 1 << 17]))
+def test_extents_that_are_settled_stand_among_the_others(
+    pairs: list[tuple[int, int]], chosen: set[int], piece: int
+) -> None:
+    sets = RootSets()
+    rows = {
+        place: (sets.number(mask), place << 40, 4096 + place, place % 2) for place, mask in sorted(dict(pairs).items())
+    }
+    whole, found = ExtentTable(sets), ExtentTable(sets)
+    enter(whole, list(rows.values()))
+    enter(found, [row for place, row in rows.items() if place not in chosen])
+    numbers, addresses, disk, ram = (
+        np.array([row for place, row in rows.items() if place in chosen], U64).reshape(-1, 4).T
+    )
+    found.settled(narrow(numbers), narrow(addresses), narrow(disk), narrow(ram))
+    with patch.object(extents, "_PIECE", piece):
+        assert [column.tolist() for column in found.columns()] == [column.tolist() for column in whole.columns()]
+        assert found.were_settled().tolist() == [place in chosen for place in rows]
+        assert found.bytes_by_set(Copies([])) == whole.bytes_by_set(Copies([]))
+        assert found.apart()
+        enter(whole, [(0, 1 << 50, 1, 0), (0, (1 << 50) - 1, 2, 0)])
+        assert not whole.apart()
 
 
 def test_references_that_disagree_on_a_size_are_refused() -> None:
