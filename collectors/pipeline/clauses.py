@@ -250,9 +250,10 @@ def _after(resource: Resource, space: FsSpace, freed: int) -> int:
 
 
 def comes_back(case: Case, way: Way, form: Form) -> str:
-    """`images and build cache give back 416.0 MiB (rebuild) → 72%`."""
+    """`images and build cache give back 416.0 MiB (rebuild) → 72%`; "" where nobody could list what there is."""
     if not way.freed and not (case.ranking.resource is Resource.CHUNKS and way.is_enough):
-        return "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
+        nothing = "nothing comes back without a person" if case.plan.for_person else "nothing to remove would help"
+        return "" if case.undecided else nothing
     if case.ranking.resource is Resource.CHUNKS:
         return _metadata_back(way, form)
     return _room_back(case, way, form)

@@ -88,10 +88,14 @@ def _names_holders(fails: Finding, case: Case) -> bool:
 
 def _calm(case: Case, form: Form) -> Iterator[str]:
     if case.undecided:
-        yield f"not known whether action is needed: {formatting.quoted(case.undecided, 2 * form.letters)}"
+        yield f"not known whether action is needed: {_why_not(case, form)}"
     elif not case.stands_in and case.cut is None:
         yield CALM
     yield held(case, form)
+
+
+def _why_not(case: Case, form: Form) -> str:
+    return formatting.quoted(case.undecided, 2 * form.letters)
 
 
 def _pressing(case: Case, space: FsSpace, form: Form) -> Iterator[str]:
@@ -101,7 +105,7 @@ def _pressing(case: Case, space: FsSpace, form: Form) -> Iterator[str]:
         alarm = None
     yield held(case, form) + (beside(alarm, case, form) if alarm is not None else "")
     way = least_harm(case, space)
-    yield comes_back(case, way, form)
+    yield comes_back(case, way, form) or f"what can be removed is not known: {_why_not(case, form)}"
     yield for_a_person(case, way, form)
 
 
@@ -126,7 +130,7 @@ def for_a_person(case: Case, way: Way, form: Form) -> str:
         return ""
     largest = max(case.plan.for_person, key=lambda step: charged(step.frees), default=None)
     if largest is None:
-        return "nothing else can go"
+        return "" if case.undecided else "nothing else can go"
     frees = formatting.size(largest.frees, si=form.si)
     return f"a person decides: {formatting.quoted(largest.title, form.letters)}, {frees}"
 

@@ -164,6 +164,15 @@ def test_what_could_not_be_decided_is_said_before_what_was_seen() -> None:
     assert verdict(a_case(*others(VOLUME), alarm=None)).startswith("No action needed · 20.0 GiB in volume pg")
 
 
+def test_where_nobody_could_list_what_there_is_it_is_not_said_that_nothing_can_go() -> None:
+    """Who has no right to ask the engine, on a disk that is full."""
+    unseen = thing(OwnerKind.PATH, Category.UNATTRIBUTED, "unattributed use", exact(80 * GIB))
+    told = verdict(a_case(*others(unseen), undecided="no engine (not permitted)"))
+    assert told == "80.0 GiB in unattributed use · what can be removed is not known: no engine (not permitted)"
+    known = verdict(a_case(*others(unseen)))
+    assert known == "80.0 GiB in unattributed use · nothing to remove would help · nothing else can go"
+
+
 def test_an_alarm_that_is_not_about_room_is_told_beside_who_holds_it() -> None:
     leak = replace(finding("orphans", count=9 * GIB), category=Category.ORPHANS)
     layer = thing(OwnerKind.ORPHAN, Category.ORPHANS, "orphaned layer abc", exact(9 * GIB))

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.model.ledger import Category
 from collectors.model.plan import Severity
 from collectors.model.report import Report
 from tests.tui import shapes
-from tests.tui.build import a_finding, gib
+from tests.tui.build import a_finding, gib, missing
 from tests.tui.incident import incident
 from tests.tui.screen import VIEW_KEYS, lines, live, replay, settle, shown, text
 from tests.tui.source import FakeSource
@@ -72,6 +73,13 @@ async def test_without_an_engine_nothing_is_called_an_orphan_and_it_says_so() ->
     app = replay(shapes.no_engine())
     async with shown(app, (200, 50)):
         assert "No engine (not reachable): sizes are known, owners are not" in text(app)
+    ledger = shapes.no_engine().ledger
+    assert ledger is not None
+    unread = (replace(row, charged=missing()) if row.category is Category.OTHER_FILES else row for row in ledger.rows)
+    neither = replay(replace(shapes.no_engine(), ledger=replace(ledger, rows=tuple(unread))))
+    async with shown(neither, (200, 50)):
+        assert "No engine (not reachable)" in text(neither)
+        assert "sizes are known" not in text(neither)
 
 
 async def test_a_reserve_of_ext4_has_its_segment_and_its_row() -> None:

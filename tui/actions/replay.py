@@ -223,7 +223,8 @@ class OutputActions(ReplayActions):
         try:
             paths = write(self._export_to, stem, drawing, page)
         except OSError as error:
-            self.notify(f"not written: {safe(str(error))}", severity="error", markup=False)
+            why = safe(error.strerror or str(error))
+            self.notify(f"not written: {why}", severity="error", markup=False)
             return
         self.notify("\n".join(safe(str(path)) for path in paths), title="Written", markup=False)
 

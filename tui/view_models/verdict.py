@@ -177,13 +177,20 @@ def unread_words(frame: Frame, *, si: bool) -> str:
     if not frame.done:
         return ""  # what is still being read is not missing yet
     if isinstance(report.engine, Unavailable) and report.engine.origin.source != JOURNAL:
-        said.append(f"No engine ({report.engine.why}): sizes are known, owners are not, so nothing is called an orphan")
+        known = ": sizes are known, owners are not, so nothing is called an orphan"
+        said.append(f"No engine ({report.engine.why}){known if _was_walked(report) else ''}")
     if unread:
         hidden = charged(report.ledger.row(Category.UNATTRIBUTED).charged) if report.ledger is not None else 0
         reasons = sorted({row.why.value for row in unread})
         missing = count(len(unread), "category", "categories")
         said.append(f"{missing} not read ({', '.join(reasons)}): {bytes_(hidden, si=si)} cannot be attributed")
     return ". ".join(said)
+
+
+def _was_walked(report: Report) -> bool:
+    """Are files counted, whoever owns them?"""
+    ledger = report.ledger
+    return ledger is None or not isinstance(ledger.row(Category.OTHER_FILES).charged, Unavailable)
 
 
 def ledger_note(report: Report) -> str:

@@ -189,7 +189,7 @@ def _way(state: DashboardState) -> list[Span]:
     steps = [step for step in plan.steps if step.id in ids]
     reached = not (target.short_bytes or target.short_inodes)
     what = Span(_these(steps), "strong" if reached else "warn")
-    return [wanted, what, *(_leads(target, steps) if reached else [_short(target, state.scale.si)])]
+    return [wanted, what, *(_leads(target, steps) if reached else [_short(target, bool(steps), state.scale.si)])]
 
 
 def _these(steps: Sequence[Step]) -> str:
@@ -199,14 +199,15 @@ def _these(steps: Sequence[Step]) -> str:
     return f"{these}, harm: {max(step.harm for step in steps).word}"
 
 
-def _short(target: PlanTarget, si: bool) -> Span:
+def _short(target: PlanTarget, leads_anywhere: bool, si: bool) -> Span:
     """Not reached for certain: by how much, or where it leads if estimates hold."""
     leads = whole_percent(target.leads_to_percent)
     if target.likely_percent is not None and target.likely_percent != target.leads_to_percent:
         likely = f" → ~{whole_percent(target.likely_percent)} if estimates hold, {leads} for certain"
         return Span(likely, "warn" if target.likely_reached else "bad", 1, shrinks=True)
     missing = f"{target.short_inodes:,} inodes" if target.inodes else bytes_(target.short_bytes, si=si)
-    return Span(f" to {leads}, {missing} short", "bad", 1, shrinks=True)
+    reaches = f" to {leads}" if leads_anywhere else ""
+    return Span(f"{reaches}, {missing} short", "bad", 1, shrinks=True)
 
 
 def _leads(target: PlanTarget, steps: Sequence[Step]) -> list[Span]:
