@@ -234,3 +234,14 @@ async def test_the_verdict_says_of_which_filesystem_it_is_where_another_is_shown
         await settle(pilot)
         assert f"{DISK} 30% full" in text(app)
         assert f"{ROOT}: {sentence(report, si=False)[:20]}" in text(app)
+
+
+async def test_the_mark_is_of_the_filesystem_on_screen_and_the_verdict_keeps_its_own() -> None:
+    app = replay(judged(a_disk(ROOT, 97, "work", 1), a_disk(DISK, 30, "data", 2)))
+    async with shown(app, (120, 36)) as pilot:
+        assert "P0 ✖ CRITICAL" in lines(app)[1]
+        await pilot.press("f")
+        await settle(pilot)
+        assert "CRITICAL" not in lines(app)[1]
+        assert f"{DISK} 30% full" in lines(app)[1]
+        assert lines(app)[2].startswith(f" P0 ✖ {ROOT}: ")

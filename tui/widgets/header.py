@@ -9,13 +9,23 @@ from textual import events
 from textual.message import Message
 
 from collectors.model.plan import CALM, Severity
+from collectors.model.report import Report
 from collectors.report.formatting import bytes_, safe
 from tui import BEFORE_A_REPORT, READING, VIEWS
 from tui.drawing import Line, Span, fit, shorten, shorten_middle, width_of, wrapped
 from tui.view_models import Frame, age_words, fills_soon, is_filling, pace_spans, space_of, writer_words
 from tui.view_models.disk_bar import Segment, after_line, label_rows, scale_line, segments
 from tui.view_models.state import DashboardState, Mode
-from tui.view_models.verdict import chip_of, forecast_spans, fullness, ledger_note, sentence, unread_words
+from tui.view_models.verdict import (
+    chip,
+    chip_of,
+    forecast_spans,
+    fullness,
+    is_unknown,
+    ledger_note,
+    sentence,
+    unread_words,
+)
 from tui.widgets import LineWidget
 
 VERDICT_ROWS = 2  # below the line of how full it is: at 80 columns the whole verdict
@@ -134,7 +144,7 @@ class Verdict(LineWidget):
         if pending and (unknown or report.severity is Severity.OK):
             mark: tuple[Span, ...] = (Span(" ◌ reading ", "muted"),)
         else:
-            mark = (chip_of(report, word=True),)
+            mark = (_mark(state, report),)
         how_full = (
             (Span("how full the disk is …", "muted", 1, shrinks=True),)
             if unknown
@@ -143,7 +153,8 @@ class Verdict(LineWidget):
         until = pace_spans(state.live_here, si=si) or forecast_spans(report, state.live_here, si=si)
         yield fit((*gap, *mark, Span("  "), *_mount(state), *how_full, *until, *_writer(state)), available)
         loud = report.severity >= Severity.P2
-        said = _about_which(state, sentence(report, si=si)) if frame.done else ""  # of a part it would be premature
+        # Of a part a verdict would be premature.
+        said = _about_which(state, report, sentence(report, si=si)) if frame.done else ""
         if fills_soon(state.live_here):
             said = " · ".join(part for part in said.split(" · ") if part.casefold() != CALM)
         rows = list(_sentence_rows(said, width - 2, "bad" if loud else "strong")) if said else []
@@ -181,12 +192,29 @@ def _mount(state: DashboardState) -> Iterable[Span]:
         yield Span(f"{shorten_middle(safe(state.mounted_at), 28)} ", "text", 5)
 
 
-def _about_which(state: DashboardState, said: str) -> str:
-    """The verdict names a filesystem only where that is not the Docker root's: here, where another one is shown."""
+def _leading(state: DashboardState) -> str:
+    """The mount of the filesystem which leads the verdict, where another one is on screen; else ""."""
     whole, mounts = state.whole, state.mounts
-    leads_root = whole is not None and not whole.report.plan.mount
-    other = leads_root and len(mounts) > 1 and state.mounted_at != mounts[0]
-    return f"{safe(mounts[0], 40)}: {said}" if other and said else said
+    leads = (whole.report.plan.mount or mounts[0]) if whole is not None and len(mounts) > 1 else ""
+    return leads if leads != state.mounted_at else ""
+
+
+def _mark(state: DashboardState, report: Report) -> Span:
+    """How bad it is: of the filesystem on screen where another one leads."""
+    if not _leading(state) or is_unknown(report):
+        return chip_of(report, word=True)
+    mine = (one.severity for one in report.findings if (one.mount or state.mounts[0]) == state.mounted_at)
+    severity = max(mine, default=Severity.OK)
+    return Span(chip(severity, word=True), f"sev:{int(severity)}")
+
+
+def _about_which(state: DashboardState, report: Report, said: str) -> str:
+    """Where another filesystem is on screen than the one which leads: which that is, and how bad."""
+    leads = _leading(state)
+    if not leads or not said:
+        return said
+    named = "" if said.startswith(safe(leads, 40)) else f"{safe(leads, 40)}: "
+    return f"{chip_of(report, word=False).text.strip()} {named}{said}"
 
 
 def _writer(state: DashboardState) -> Iterable[Span]:
