@@ -11,7 +11,8 @@ import pytest
 from tests.faults.catalogue import FAULTS
 
 PATH = Path(__file__).with_name("table.md")
-_FOLDERS = re.compile(r"(?:/private)?(?:/tmp|/dev/shm|/run)/[\w.-]*[\w./-]*/")
+_FOLDERS = re.compile(r"(?:/private)?(?:/tmp|/dev/shm|/run)/[\w.\\-]*[\w./\\-]*/")
+_SHORTENED = re.compile(r"(?:/tmp|/dev/shm|/run)/\w*…[\w-]*")
 _HEAD = """\
 # Faults, and what happened
 
@@ -82,7 +83,7 @@ def _joined(column: tuple[str, ...]) -> str:
 
 def plain(text: str) -> str:
     """One line without what differs from run to run: folders, seconds."""
-    text = _FOLDERS.sub("…/", " ".join(text.split()))
+    text = _SHORTENED.sub("…", _FOLDERS.sub("…/", " ".join(text.split())))
     return re.sub(r"\d+\.\d+ s\b", "… s", text)
 
 
