@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -20,7 +19,7 @@ from collectors.model.plan import MarkedSet, Plan, Risk
 from collectors.model.settings import Settings
 from tui import give_back
 from tui.app import UllageApp
-from tui.drawing.terminal import Charset, SecondScreenDriver, charset_of
+from tui.drawing.terminal import NOT_BY_A_KEY, Charset, SecondScreenDriver, charset_of, leave, leave_with_terminal
 from tui.export import choices_of, default_theme, keep_choices, kept_choices
 from tui.feed import Feed, ReplayError, ReplayFeed, first_hint, of_folder, of_recording
 from tui.feed.live import LiveFeed, OnReport
@@ -72,32 +71,18 @@ def read_only_here(feed: Feed, *, asked: bool) -> bool:
     return asked or in_browser() or isinstance(feed, ReplayFeed)
 
 
-# Not 1 or 2: those are a warning and a critical to whoever calls this; also where it did not end by a key.
-_DEFECT = 3
-# A terminal that is gone takes no farewell, and a scan may be waiting for the kernel.
-_GRACE_S = 2.0
-
-
-def _leave(app: UllageApp) -> None:
-    """End the dashboard, in good order if that can be had in time.
-
-    Whom the kernel hangs up on it also wakes: a toolkit that begins to draw anew when it wakes would never end.
-    """
-    signal.signal(signal.SIGCONT, signal.SIG_IGN)
-    last = threading.Timer(_GRACE_S, os._exit, (_DEFECT,))
-    last.daemon = True
-    last.start()
-    app.exit(_DEFECT)
-
-
 async def _shown(app: UllageApp) -> int | None:
     """The dashboard, left in good order also where the terminal hangs up or somebody ends the process."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, _leave, app)
+        loop.add_signal_handler(number, leave, app)
     if in_browser():
         leave_with_server(lambda: loop.call_soon_threadsafe(app.exit))
-    return await app.run_async()
+    gone = asyncio.create_task(leave_with_terminal(app))
+    try:
+        return await app.run_async()
+    finally:
+        gone.cancel()
 
 
 def run(
@@ -140,7 +125,7 @@ def run(
         give_back()
     if choices is not None:
         keep_choices(choices, choices_of(app.begun, app.state, kept, units_were_told=si))
-    return status if status is not None else _DEFECT if app.return_code else 0
+    return status if status is not None else NOT_BY_A_KEY if app.return_code else 0
 
 
 _NEAR, _PAST = timedelta(days=3), timedelta(days=35)

@@ -1,4 +1,4 @@
-"""What a terminal can show: its characters, and the colours that Textual itself draws with.
+"""What a terminal can show: its characters, and the colours that Textual itself draws with; and that it may go.
 
 One filter at the end of the drawing covers every character, foreign names included, so that no widget has to ask.
 Refuses to change the width of a line.
@@ -6,9 +6,14 @@ Refuses to change the width of a line.
 
 from __future__ import annotations
 
+import asyncio
+import os
+import select
+import signal
+import threading
 from enum import StrEnum
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -18,6 +23,9 @@ from textual.filter import LineFilter
 from textual.theme import Theme
 
 from tui.drawing.palette import Palette
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 
 class Charset(StrEnum):
@@ -120,3 +128,34 @@ def textual_theme(palette: Palette) -> Theme:
             "scrollbar-background-active": palette.ground, "scrollbar-corner-color": palette.ground,
         },
     )  # fmt: skip
+
+
+# Not 1 or 2: those are a warning and a critical to whoever calls this.
+NOT_BY_A_KEY = 3
+# A terminal that is gone takes no farewell, and a scan may be waiting for the kernel.
+_GRACE_S = 2.0
+_LOOK_S = 1.0
+_STDIN = 0
+
+
+def leave(app: App[int]) -> None:
+    """End the dashboard, in good order if that can be had in time.
+
+    Whom the kernel hangs up on it also wakes: a toolkit that begins to draw anew when it wakes would never end.
+    """
+    signal.signal(signal.SIGCONT, signal.SIG_IGN)
+    last = threading.Timer(_GRACE_S, os._exit, (NOT_BY_A_KEY,))
+    last.daemon = True
+    last.start()
+    app.exit(NOT_BY_A_KEY)
+
+
+async def leave_with_terminal(app: App[int]) -> None:
+    """Once it has hung up. Whom `su -c` or `setsid` gave a session of its own no signal tells, and reads would spin."""
+    if not os.isatty(_STDIN):
+        return
+    poll = select.poll()
+    poll.register(_STDIN, 0)
+    while not poll.poll(0):
+        await asyncio.sleep(_LOOK_S)
+    leave(app)
