@@ -209,7 +209,7 @@ class LiveActions(StateApp):
         """How history comes about, for who has none, once a scan is done: nothing lies over an alarm."""
         if self._hint and self._latest is not None and self._latest.done:
             if self._latest.report.severity < Severity.P2:
-                self.notify(self._hint, title="No earlier run is known", timeout=20.0, markup=False)
+                self.notify(self._hint, title="No earlier run is known", timeout=8.0, markup=False)
             self._hint = ""
 
     # The plan.
