@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 # From exec to the first statement and from the last to the end; the machine may be busy.
 START_S = 3.0
-_KEPT = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR")
 _BROKEN = ("Traceback", "a defect of ours", "Exception ignored", "Fatal Python error")
 
 
