@@ -34,14 +34,6 @@ def pytest_sessionfinish() -> None:
     shared.down()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def runtime_folder() -> Iterator[None]:
-    """A folder of our own for what falls back: what runs of this machine's have left there is none of ours."""
-    with tempfile.TemporaryDirectory(prefix="ullage-run-") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", folder)
-        yield
-
-
 @pytest.fixture
 def in_memory() -> Iterator[Path]:
     """A folder on a filesystem in memory: its walk is over at once, whatever else this machine's disks hold."""

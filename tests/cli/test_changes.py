@@ -15,8 +15,9 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> str:
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Six runs; the log grows by 2 MiB with each, and with the last one a volume of 40 MiB is there."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))  # or what fell back on this machine is read, too
     for run in range(6):
         things = {"log:1": (100 + 2 * run) * MIB} | ({"volume:v": 40 * MIB} if run == 5 else {})
         record = a_record(

@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 # From exec to the first statement and from the last to the end; the machine may be busy.
 START_S = 3.0
-_KEPT = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR")
+_KEPT = ("PATH", "HOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+# What falls back does so here: what runs of this machine's have left in /run is none of ours.
+_RUNTIME = tempfile.TemporaryDirectory(prefix="ullage-run-")
 _BROKEN = ("Traceback", "a defect of ours", "Exception ignored", "Fatal Python error")
 
 
@@ -126,7 +128,8 @@ def start(
     close: Sequence[int] = (),
 ) -> Started:
     """Start it with a clean environment. `user` takes root's rights away; `stdout` replaces ours; `close` closes."""
-    clean = {key: os.environ[key] for key in _KEPT if key in os.environ} | {"PYTHONUTF8": "1"}
+    clean = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    clean |= {"PYTHONUTF8": "1", "XDG_RUNTIME_DIR": _RUNTIME.name}
     out: Any = tempfile.TemporaryFile() if stdout is None else stdout  # noqa: SIM115 - `end` closes them
     err: Any = tempfile.TemporaryFile()  # noqa: SIM115
     interpreter, libraries = (sys.executable, {}) if user is None else anybodys_python()
