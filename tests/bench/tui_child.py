@@ -50,6 +50,9 @@ def main(mode: str, facts: str) -> NoReturn:
         def watch(self, on_figures: object) -> None:
             return
 
+        def look_at(self, mount: str) -> None:
+            return
+
         def journal_runs(self) -> Sequence[RunSummary]:
             return ()
 
