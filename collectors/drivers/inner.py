@@ -25,7 +25,7 @@ from collectors.drivers.leftovers import TEMPORARY
 from collectors.model import Owner, OwnerKind, UnitId, dataclass
 from collectors.model.reading import Exact, Reading
 from collectors.model.store import Unit, UnitKind
-from collectors.system.deadline import Host, docker_places, processes_named
+from collectors.system.deadline import Host, arguments, docker_places, processes_named
 from collectors.system.unlinked_files import OpenFileSearch
 
 
@@ -166,8 +166,7 @@ def engine_processes(host: Host, named: Iterable[tuple[int, str]] | None = None)
     for pid, command in engines_by_name(host) if named is None else named:
         folder = host.proc / str(pid)
         with suppress(OSError):  # ended meanwhile
-            words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
-            found.append(_READ[command](pid, words, folder))
+            found.append(_READ[command](pid, arguments(folder), folder))
     return tuple(found)
 
 

@@ -35,6 +35,7 @@ from collectors.system.deadline import (
     DockerPlaces,
     Host,
     Malformed,
+    arguments,
     docker_places,
     processes_named,
 )
@@ -240,8 +241,8 @@ def _daemons(host: Host) -> Iterator[tuple[list[str], DockerPlaces]]:
     """The command line of each process that is called dockerd, and where it keeps what nobody told it where to."""
     for pid, _ in processes_named(host.proc, ("dockerd",)):
         process = host.proc / str(pid)
-        if (words := _words(process)) is not None:
-            yield words, docker_places(process)
+        with suppress(OSError):  # ended meanwhile
+            yield arguments(process), docker_places(process)
 
 
 def _words(process: Path) -> list[str] | None:
@@ -249,7 +250,7 @@ def _words(process: Path) -> list[str] | None:
     try:
         if (process / "comm").read_bytes().strip() != b"dockerd":
             return None
-        return (process / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
+        return arguments(process)
     except OSError:
         return None
 

@@ -88,7 +88,7 @@ def _unlinked(
         return None
     if not sb.last_orphan and not blocks:
         return ()
-    task = {"task": "unlinked", "first": sb.last_orphan, "blocks": blocks, "layout": sb.groups}
+    task = {"task": "unlinked", "first": sb.last_orphan, "blocks": blocks}
     match _ask(device, mount, task, timeout_s):
         case ("unlinked", list(found)):
             return tuple(found)
@@ -111,8 +111,6 @@ class ExtSuperblock:
     protects: bool  # multiple mount protection takes a block
     last_orphan: int  # the first inode in the list of what has no name any more; 0: it is empty
     orphan_file: int  # the inode of the file that lists more of them; 0: there is none
-    groups: tuple[int, int, int, int, int]  # offset of the descriptors, bytes of each, of a block; inodes of a group,
-    # bytes of each
 
 
 def superblock(head: bytes) -> ExtSuperblock:
@@ -135,11 +133,10 @@ def superblock(head: bytes) -> ExtSuperblock:
         table |= struct.unpack_from("<I", head, descriptor + 0x28)[0] << 32
     orphan_file = field(0x280) if compat & _ORPHAN_FILE else 0
     extra = (field(0x26C), orphan_file)  # the first is of project quotas
-    inode_bytes = struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128
     return ExtSuperblock(
         block_bytes=block_bytes,
         cluster_bytes=1024 << field(0x1C) if ro_compat & _BIGALLOC else block_bytes,
-        inode_bytes=inode_bytes,
+        inode_bytes=struct.unpack_from("<H", block, 0x58)[0] if field(0x4C) else 128,
         inodes_per_group=field(0x28),
         table_offset=table * block_bytes,
         first_free=field(0x54) if field(0x4C) else _OLD_FIRST_FREE,
@@ -149,7 +146,6 @@ def superblock(head: bytes) -> ExtSuperblock:
         protects=bool(incompat & _MMP),
         last_orphan=field(0xE8),
         orphan_file=orphan_file,
-        groups=(descriptor, descriptor_bytes, block_bytes, field(0x28), inode_bytes),
     )
 
 

@@ -101,6 +101,11 @@ def processes_named(proc: Path, names: Iterable[str]) -> Iterator[tuple[int, str
             yield pid, name
 
 
+def arguments(process: Path) -> list[str]:
+    """Those of its command line, by its folder in /proc. Raises OSError where it has ended."""
+    return (process / "cmdline").read_bytes().decode("utf-8", "surrogateescape").split("\0")[1:]
+
+
 def sees_all_processes(proc: Path) -> bool:
     """Whether these are the machine's, not only those of a container."""
     try:

@@ -72,13 +72,7 @@ def test_a_signal_to_end_leaves_the_terminal_as_it_was(number: signal.Signals, r
 
 def test_a_terminal_that_dies_takes_the_dashboard_with_it(room: Room, told: Told) -> None:
     with room.engine() as server:
-        terminal = opened(room, server.url)
-        terminal.until(b"Docker", 60)
-        terminal.quiet(0.3)
-        os.close(terminal._fd)
-        status = _gone(terminal.pid, 10)
-    told("it ends by itself, and does not spin", as_ended(status, terminal))
-    assert status == 3
+        _ends_with(opened(room, server.url), told)
 
 
 def test_a_terminal_that_hangs_up_and_wakes_whom_it_leaves_takes_the_dashboard_with_it(room: Room, told: Told) -> None:
@@ -99,13 +93,7 @@ def test_a_terminal_that_goes_without_a_signal_takes_the_dashboard_with_it(room:
     """As after `su -c`: a session of its own, to which the terminal does not belong."""
     with room.engine() as server:
         words = ("--host", server.url, "--docker-root", str(room.root), "--no-journal", "--no-state")
-        terminal = Terminal("-c", APART, "-m", "tui", *words)
-        terminal.until(b"Docker", 60)
-        terminal.quiet(0.3)
-        os.close(terminal._fd)
-        status = _gone(terminal.pid, 10)
-    told("it ends by itself, and does not spin", as_ended(status, terminal))
-    assert status == 3
+        _ends_with(Terminal("-c", APART, "-m", "tui", *words), told)
 
 
 APART = """
@@ -113,6 +101,15 @@ import os, signal, subprocess, sys
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 sys.exit(subprocess.Popen([sys.executable, *sys.argv[1:]], start_new_session=True).wait())
 """
+
+
+def _ends_with(terminal: Terminal, told: Told) -> None:
+    terminal.until(b"Docker", 60)
+    terminal.quiet(0.3)
+    os.close(terminal._fd)
+    status = _gone(terminal.pid, 10)
+    told("it ends by itself, and does not spin", as_ended(status, terminal))
+    assert status == 3
 
 
 def _gone(pid: int, timeout_s: float) -> int:

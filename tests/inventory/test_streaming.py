@@ -15,12 +15,12 @@ import pytest
 from collectors.engine.endpoint import endpoint
 from collectors.inventory import Request, assemble, roots
 from collectors.model.filesystem import Mount
-from collectors.model.reading import Exact, Origin, Reading, Unavailable, Why
+from collectors.model.reading import Exact, Origin, Unavailable, Why
 from collectors.model.snapshot import Snapshot
 from collectors.system.deadline import this_host
-from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch
 from tests.fakes.server import Mute
 from tests.faults.room import Room
+from tests.system.walking import counted_looks
 
 
 @pytest.fixture
@@ -77,14 +77,7 @@ def test_what_eats_the_deadline_does_not_take_the_fill_along(room: Room, monkeyp
 
 
 def test_processes_are_searched_once_for_all_filesystems(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[str] = []
-    real = ProcessSearch._pass
-
-    def counted(search: ProcessSearch, look: str) -> Reading[OpenFileSearch]:
-        looks.append(look)
-        return real(search, look)
-
-    monkeypatch.setattr(ProcessSearch, "_pass", counted)
+    looks = counted_looks(monkeypatch)
     monkeypatch.setattr(roots, "filesystems", twice(roots.filesystems))
     with room.engine() as server:
         host = replace(this_host(), docker_root=room.root)

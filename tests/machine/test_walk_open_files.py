@@ -21,16 +21,16 @@ from collectors.filesystems import btrfs, kind_of
 from collectors.filesystems.btrfs import figures
 from collectors.inventory import Request, assemble
 from collectors.model.filesystem import OpenFiles
-from collectors.model.reading import Exact, Reading, Why
+from collectors.model.reading import Exact, Why
 from collectors.model.snapshot import FilesystemStudy
 from collectors.system import mountinfo, unlinked_files
 from collectors.system.deadline import Host, this_host
-from collectors.system.unlinked_files import OpenFileSearch, ProcessSearch, deleted_on
+from collectors.system.unlinked_files import deleted_on
 from tests.drivers.docker_root_trees import GraphRoot
 from tests.lab.commands import run
 from tests.lab.require import require_machine
 from tests.machine.test_walk_mounts import a_disk
-from tests.system.walking import fill, mapped, search_open_files
+from tests.system.walking import counted_looks, fill, mapped, search_open_files
 
 pytestmark = pytest.mark.machine
 
@@ -245,16 +245,7 @@ def search_on(device: str) -> OpenFiles:
 
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is looked at in all processes."""
-    asked: list[str] = []
-    real = ProcessSearch._pass
-
-    def counted(search: ProcessSearch, look: str) -> Reading[OpenFileSearch]:
-        asked.append(look)
-        return real(search, look)
-
-    monkeypatch.setattr(ProcessSearch, "_pass", counted)
-    return asked
+    return counted_looks(monkeypatch)
 
 
 def look_at(root: Path) -> FilesystemStudy:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from collectors.filesystems import kind_of
 from collectors.model import HOST_UNIT, UnitId
 from collectors.model.filesystem import Mount, Occupancy, Usage
@@ -126,3 +128,16 @@ def mapped(path: Path) -> Iterator[None]:
         yield
     finally:
         libc.munmap(area, 4096)
+
+
+def counted_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is looked at in all processes from now on."""
+    looks: list[str] = []
+    real = ProcessSearch._pass
+
+    def counted(search: ProcessSearch, look: str) -> Reading[OpenFileSearch]:
+        looks.append(look)
+        return real(search, look)
+
+    monkeypatch.setattr(ProcessSearch, "_pass", counted)
+    return looks

@@ -8,9 +8,7 @@ what cannot be asked about. What was cut short must still be so, and the engine 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import signal
 import stat
 import time
 from pathlib import Path
@@ -25,6 +23,7 @@ from collectors.model.store import UnitKind
 from collectors.reclaim import GONE, REMOVED, Act, failed, preconditions, skipped
 from collectors.reclaim.tools import Remover, Tools
 from collectors.reclaim.tree import remove_layer, remove_tree
+from collectors.system.child.extents import lease
 
 _TICK_S = 0.02  # the kernel dates changes by its last timer tick
 _NOT_THE_ENGINES = "it is not a temporary file of the engine's"
@@ -107,9 +106,7 @@ def _open_elsewhere(name: str, seen: os.stat_result) -> str:
         now = os.fstat(fd)
         if (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino):
             return "it is a different file now"
-        # Whoever opens it while the lease lasts would have us signalled, with SIGIO, which kills.
-        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        lease(fd)
     except OSError as error:
         return "a process has it open" if error.errno == errno.EAGAIN else _UNTOLD
     finally:

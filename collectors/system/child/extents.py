@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from collectors.system.child.ext4_tables import InodeTables
+
 _FIEMAP = 0xC020660B
 _HEAD, _EXTENT = struct.Struct("=QQIIII"), struct.Struct("=QQQQQIIII")
 _AT_ONCE = 256
@@ -221,7 +223,7 @@ def _file_extents(fd: int, inode: int) -> Iterator[tuple[int, int, int]]:
         offset += 1
 
 
-_LEASE_SIGNAL = 23  # SIGURG, which nobody minds: what is sent to us where a file is opened while the lease lasts
+_LEASE_SIGNAL = 23  # SIGURG, which nobody minds
 
 
 def leases(request: dict[str, Any]) -> None:
@@ -235,19 +237,22 @@ def leases(request: dict[str, Any]) -> None:
 def _closed(path: bytes) -> bool | None:
     try:
         mode = os.lstat(path).st_mode
-        if stat.S_ISREG(mode):
-            return _leased(path)
+        return _leased(path) if stat.S_ISREG(mode) else None if stat.S_ISDIR(mode) else True
     except OSError:
         return None
-    return None if stat.S_ISDIR(mode) else True
+
+
+def lease(fd: int) -> None:
+    """A write lease, which ends with `fd`. Raises BlockingIOError where anybody else has the file open or mapped."""
+    # Whoever opens it while the lease lasts would have us signalled, with SIGIO, which kills.
+    fcntl.fcntl(fd, fcntl.F_SETSIG, _LEASE_SIGNAL)
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 
 
 def _leased(path: bytes) -> bool | None:
-    """The kernel gives a write lease only where nobody else has the file open or mapped."""
     fd = os.open(path, _OPEN)
     try:
-        fcntl.fcntl(fd, fcntl.F_SETSIG, _LEASE_SIGNAL)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        lease(fd)
     except BlockingIOError:
         return False
     except OSError:
@@ -258,43 +263,38 @@ def _leased(path: bytes) -> bool | None:
 
 
 _UNLINKED_MAX = 100_000
-_MODE, _NEXT, _LINKS = 0x00, 0x14, 0x1A  # in the list, the time of deletion is the inode that comes next
+_MODE, _NEXT, _LINKS = slice(0x00, 0x02), slice(0x14, 0x18), slice(0x1A, 0x1C)  # next: in the list, when it was deleted
 
 
 def unlinked(request: dict[str, Any]) -> None:
     """The files without a name that an ext4 still keeps. One frame: ("unlinked", inodes, or None: it cannot be told).
 
-    `path`, `device` (major, minor), `first`: where the list of them begins; `blocks`: (offset, bytes) of further
-    numbers; `layout`: as ExtSuperblock.groups.
+    `path`, `device` (major, minor), `first`: where the list of them begins; `blocks`: (offset, bytes) of further ones.
     """
-    device = os.open(request["path"], os.O_RDONLY | os.O_CLOEXEC)
-    if os.fstat(device).st_rdev != os.makedev(*request["device"]):
-        send(("unlinked", None))
-        return
+    from collectors.system.child.ext4_tables import open_tables
+
+    tables = open_tables(request["path"], request["device"])
+    send(("unlinked", None if tables is None else _nameless(tables, request["first"], request["blocks"])))
+
+
+def _nameless(tables: InodeTables, number: int, blocks: list[tuple[int, int]]) -> list[int] | None:
+    def inode(number: int) -> bytes:
+        return os.pread(tables.device, 128, tables.layout.offset_of(number))
+
     numbers = array("I")
-    for offset, count in request["blocks"]:
-        numbers.frombytes(os.pread(device, count, offset))
-    met = {number: _ext4_inode(device, number, request["layout"]) for number in {*numbers} - {0}}
-    number = request["first"]
-    while number and number not in met and len(met) < _UNLINKED_MAX:
-        met[number] = _ext4_inode(device, number, request["layout"])
-        number = _number(met[number], _NEXT)
-    whole = not number or number in met
-    send(("unlinked", [number for number, inode in met.items() if _is_nameless_file(inode)] if whole else None))
-
-
-def _ext4_inode(device: int, number: int, layout: tuple[int, ...]) -> bytes:
-    descriptors, descriptor_bytes, block_bytes, per_group, inode_bytes = layout
-    group, place = divmod(number - 1, per_group)
-    descriptor = os.pread(device, descriptor_bytes, descriptors + group * descriptor_bytes)
-    table = _number(descriptor, 0x08) | (_number(descriptor, 0x28) << 32 if descriptor_bytes >= 64 else 0)
-    return os.pread(device, 128, table * block_bytes + place * inode_bytes)
+    for offset, count in blocks:
+        numbers.frombytes(os.pread(tables.device, count, offset))
+    try:
+        met = {number: inode(number) for number in {*numbers} - {0}}
+        while number and number not in met and len(met) < _UNLINKED_MAX:
+            met[number] = inode(number)
+            number = int.from_bytes(met[number][_NEXT], "little")
+    except IndexError:  # it is being changed, or not what we take it for
+        return None
+    too_many = number and number not in met
+    return None if too_many else [number for number, found in met.items() if _is_nameless_file(found)]
 
 
 def _is_nameless_file(inode: bytes) -> bool:
-    mode, links = (struct.unpack_from("<H", inode, offset)[0] for offset in (_MODE, _LINKS))
-    return mode & 0xF000 == 0x8000 and not links
-
-
-def _number(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 4], "little")
+    mode, links = (int.from_bytes(inode[field], "little") for field in (_MODE, _LINKS))
+    return stat.S_ISREG(mode) and not links
