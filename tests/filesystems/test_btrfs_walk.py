@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from collectors.filesystems.btrfs import ioctl
+from collectors.filesystems.btrfs.decode import ChunkItem
 from collectors.filesystems.btrfs.trees import chunk_map, table
-from collectors.filesystems.btrfs.trees.chunk_map import Unsupported
+from collectors.filesystems.btrfs.trees.blocks import Blocks, Pointers
+from collectors.filesystems.btrfs.trees.chunk_map import BtrfsSuperblock, ChunkMap, Unsupported
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import Holding
 from collectors.system.deadline import Malformed
@@ -23,6 +27,11 @@ fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[Health
 
 def holdings(found: Measured) -> dict[str, Holding]:
     return {one.unit: one for one in table.holdings(found.table)}
+
+
+def superblock(folder: Path, shape: str) -> BtrfsSuperblock:
+    with replay.devices(folder, replay.blocks(shape)) as devices:
+        return devices.superblock()
 
 
 def counted(one: Holding) -> list[int]:
@@ -140,3 +149,27 @@ def test_a_device_that_ends_too_early_is_refused(tmp_path: Path, keep: int) -> N
         content[place] = data
     with pytest.raises(Malformed):
         replay.walk(tmp_path, content)
+
+
+def test_scattered_small_blocks_are_read_once(tmp_path: Path) -> None:
+    """The kernel fills at most IOV_MAX pieces in one read: each block is one, and what lies between two."""
+    count, node, start = 3000, 4096, 1 << 20
+    top = dataclasses.replace(superblock(tmp_path, "mixed"), node_bytes=node)
+    places = [start + 2 * at * node for at in range(count)]
+    content = np.zeros((count, node), np.uint8)
+    content[:, 32:48] = np.frombuffer(top.metadata_fsid, np.uint8)
+    for at, number in ((48, places), (80, [top.generation] * count), (88, [256] * count)):
+        content[:, at : at + 8] = np.array(number, "<u8")[:, None].view(np.uint8)
+    content[:, :4] = chunk_map.crc32c_of_rows(content)[:, None].view(np.uint8)
+    held = {(1, place): block.tobytes() for place, block in zip(places, content, strict=True)}
+    chunk = ChunkItem(1 << 30, 1 << 16, ioctl.METADATA, 0, ((1, 0),), 0)
+    addresses, generations, owners = np.array([places, [top.generation] * count, [0] * count], np.uint64)
+    with replay.devices(tmp_path, held) as devices, ThreadPoolExecutor() as readers:
+        blocks = Blocks(devices, top, ChunkMap([(0, chunk)], node), readers)
+        found = [
+            block.tobytes()
+            for _, some, _ in blocks.batches(Pointers(addresses, generations, owners, 0))
+            for block in some
+        ]
+    assert found == list(held.values())
+    assert blocks.read_count == count

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from itertools import cycle, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +30,14 @@ U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 Verdicts = NDArray[np.bool_]
-T = TypeVar("T")
 Reading = Sequence[Future[None]]
 
 _BATCH_BYTES = 4 << 20
-_DECODERS = 2  # batches in work at once: most of it is numpy, which lets others run
-_AHEAD = 4  # batches that are read, or being read
-_RUN_BYTES = 1 << 20  # of one read
+_AHEAD = 2  # batches: one in work, one being read
+_RUN_BLOCKS = 256  # that one read reaches over, and so its most pieces: the kernel takes 1,024
 _GAP_BYTES = 1 << 16  # what is not wanted is read with what lies around it
-READERS = 8  # requests in flight
+_IN_TURN = 8  # reads that one thread does one after the other: each hand-over stops who works on the blocks
+READERS = 8  # threads
 
 
 class Pointer(NamedTuple):
@@ -86,35 +85,25 @@ class Blocks:
         blocks, _ = self._checked(buffer, wanted, self._reading(buffer, wanted))
         return {pointer: block.tobytes() for pointer, block in zip(ordered, blocks, strict=True)}
 
-    def batches(self, wanted: Pointers, decoded: Callable[[slice, U8, Slots], T]) -> Iterator[tuple[slice, T]]:
-        """(which of `wanted`, what `decoded` makes of those blocks), in order.
+    def batches(self, wanted: Pointers) -> Iterator[tuple[slice, U8, Slots]]:
+        """(which of `wanted`, these blocks as an array blocks × bytes, what they hold), in order.
 
-        The next batches are read, checked and decoded in threads while the caller works on this one. The array (blocks
-        × bytes) that `decoded` is given is only valid during the call.
+        The next ones are read in threads while the caller works on these. The array is only valid until then.
         """
         count = len(wanted.addresses)
         step = _BATCH_BYTES // self._size
-        parts = [slice(at, min(at + step, count)) for at in range(0, count, step)]
-        buffers = deque(memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in parts[:_AHEAD])
+        parts = [slice(at, at + step) for at in range(0, count, step)]
+        buffers = [memoryview(mmap.mmap(-1, min(step, count) * self._size)) for _ in parts[:_AHEAD]]
+        coming: deque[tuple[slice, memoryview, Reading]] = deque()
+        for part, buffer in zip(parts, cycle(buffers), strict=False):
+            coming.append((part, buffer, self._reading(buffer, wanted.of(part))))
+            if len(coming) == _AHEAD:
+                yield self._taken(wanted, *coming.popleft())
+        while coming:
+            yield self._taken(wanted, *coming.popleft())
 
-        def work(part: slice, buffer: memoryview, reading: Reading) -> T:
-            return decoded(part, *self._checked(buffer, wanted.of(part), reading))
-
-        with ThreadPoolExecutor(_DECODERS, "btrfs decode") as decoders:
-            coming: deque[tuple[slice, Future[T]]] = deque()
-            try:
-                for part in parts:
-                    if len(coming) == _AHEAD:
-                        done, found = coming.popleft()
-                        yield done, found.result()
-                    buffer = buffers[0]
-                    buffers.rotate(-1)
-                    coming.append((part, decoders.submit(work, part, buffer, self._reading(buffer, wanted.of(part)))))
-                for done, found in coming:
-                    yield done, found.result()
-            finally:
-                for _, found in coming:
-                    found.cancel()
+    def _taken(self, wanted: Pointers, part: slice, buffer: memoryview, reading: Reading) -> tuple[slice, U8, Slots]:
+        return part, *self._checked(buffer, wanted.of(part), reading)
 
     def _reading(self, buffer: memoryview, wanted: Pointers) -> Reading:
         """Begin to read these blocks one after the other into the buffer."""
@@ -122,19 +111,22 @@ class Blocks:
         self.read_count += count
         devids, places = self.chunks.locate(wanted.addresses, 0)
         gaps = np.diff(places.astype(np.int64)) - size
-        apart = (np.diff(devids) != 0) | (gaps < 0) | (gaps > _GAP_BYTES) | (np.diff(places // _RUN_BYTES) != 0)
+        apart = (np.diff(devids) != 0) | (gaps < 0) | (gaps > _GAP_BYTES)
+        apart |= np.diff(places // np.uint64(_RUN_BLOCKS * size)) != 0
         cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), count]
 
-        def read(start: int, end: int) -> None:
-            into, at = list[memoryview](), start
-            for last in (np.flatnonzero(gaps[start : end - 1]) + start).tolist():
-                into += [buffer[at * size : (last + 1) * size], self._skipped[: int(gaps[last])]]
-                at = last + 1
-            into.append(buffer[at * size : end * size])
-            with suppress(OSError):  # a bad sector, a missing device: found out when blocks are checked
-                self._devices.read(int(devids[start]), int(places[start]), into)
+        def read(runs: Sequence[tuple[int, int]]) -> None:
+            for start, end in runs:
+                into, at = list[memoryview](), start
+                for last in (np.flatnonzero(gaps[start : end - 1]) + start).tolist():
+                    into += [buffer[at * size : (last + 1) * size], self._skipped[: int(gaps[last])]]
+                    at = last + 1
+                into.append(buffer[at * size : end * size])
+                with suppress(OSError):  # a bad sector, a missing device: found out when blocks are checked
+                    self._devices.read(int(devids[start]), int(places[start]), into)
 
-        return [self._readers.submit(read, start, end) for start, end in pairwise(cuts)]
+        runs = list(pairwise(cuts))
+        return [self._readers.submit(read, runs[at : at + _IN_TURN]) for at in range(0, len(runs), _IN_TURN)]
 
     def _checked(self, buffer: memoryview, wanted: Pointers, reading: Reading) -> tuple[U8, Slots]:
         """The blocks that are being read into the buffer; each that is not as its pointer says, from another copy."""

@@ -102,7 +102,7 @@ def in_pieces(columns: Sequence[Column]) -> Iterator[list[Column]]:
         yield [column[at : at + _PIECE] for column in columns]
 
 
-_MANY = 1 << 19  # rows that wait before they are reduced; as many as there are keys, where those are more
+_MANY = 1 << 21  # rows that wait before they are reduced; as many as there are keys, where those are more
 
 
 class ExtentHolders:

@@ -88,15 +88,11 @@ class KnownLeaves:
         self._sets[at[known]], self._detail[at[known]] = sets[known], detail[known]
         return np.asarray(known)
 
-    def contents(self, leaves: NDArray[np.void], items: Items) -> Contents | None:
-        """What to keep of leaves that were read, whose sums are entered. Several threads may ask."""
-        return recorded(leaves, items, self._sector) if self._remember else None
-
-    def take(self, leaves: NDArray[np.void], items: Items, contents: Contents | None) -> None:
+    def take(self, leaves: NDArray[np.void], items: Items) -> None:
         """Leaves that were read."""
         sets = leaves["set"].astype(np.int64)
-        if contents is not None:
-            self._keep(contents)
+        if self._remember:
+            self._keep(recorded(leaves, items, self._sector))
         if self._memory is None:
             self._found.take(items, sets)
             return

@@ -109,7 +109,9 @@ def _distinct(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.i
         for word in words[1:]:
             # Without the shift, the highest bit of each word would count the same, whatever the factor.
             mixed = (mixed ^ mixed >> _HALF_WORD) * factor + word
-        _, first, back = np.unique(mixed, return_index=True, return_inverse=True)
+        runs = np.flatnonzero(_changes(mixed))  # neighbours are mostly alike
+        _, first, back = np.unique(mixed[runs], return_index=True, return_inverse=True)
+        first, back = runs[first], np.repeat(back, np.diff(runs, append=len(mixed)))
         if all((word[first][back] == word).all() for word in words):
             return first, back
         factor += np.uint64(2)
@@ -199,9 +201,7 @@ def _by_first(parts: list[Rows]) -> list[U64]:
     parts.clear()
     order = np.argsort(columns[0])
     columns = [column[order] for column in columns]
-    new = np.zeros(len(order), np.bool_)
-    for column in columns:
-        new |= _changes(column)
+    new = np.logical_or.reduce([_changes(column) for column in columns])
     return [column[new] for column in columns]
 
 

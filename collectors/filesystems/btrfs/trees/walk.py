@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from collectors.filesystems.btrfs import ioctl
 from collectors.filesystems.btrfs.trees import leaves
-from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers, Slots
+from collectors.filesystems.btrfs.trees.blocks import U8, Blocks, Pointers
 from collectors.filesystems.btrfs.trees.chunk_map import Stale
 from collectors.filesystems.btrfs.trees.extents import Copies, ExtentHolders, ExtentTable, Intervals, SetCounts
 from collectors.filesystems.btrfs.trees.forest import Forest
 from collectors.filesystems.btrfs.trees.leaves import Items, Leaves
-from collectors.filesystems.btrfs.trees.memory import LEAF, Contents
+from collectors.filesystems.btrfs.trees.memory import LEAF
 from collectors.filesystems.btrfs.trees.names import LargeInodes
 from collectors.filesystems.btrfs.trees.sets import I64, RootSets
 from collectors.filesystems.btrfs.trees.splitting import NAMES, PathSplit, Splitter
@@ -34,8 +34,7 @@ class Known(Protocol):
     """Leaves that need not be read, and what becomes of those that are: `leaves` has their sets, too."""
 
     def recognised(self, addresses: U64, generations: U64, marks: U64, sets: I64) -> NDArray[np.bool_]: ...
-    def contents(self, leaves: NDArray[np.void], items: Items) -> Contents | None: ...
-    def take(self, leaves: NDArray[np.void], items: Items, contents: Contents | None) -> None: ...
+    def take(self, leaves: NDArray[np.void], items: Items) -> None: ...
 
 
 class Inodes(Protocol):
@@ -216,23 +215,14 @@ class Walk:
             self._read(wanted, marks[chosen], sets[chosen], levels)
 
     def _read(self, wanted: Pointers, marks: U64, sets: I64, levels: dict[int, ExtentHolders]) -> None:
-        def children(part: slice, blocks: U8, _: Slots) -> tuple[I64, U64, U64, U64]:
-            _check_begins(blocks, marks[part], wanted.generations[part])
-            return self._children(blocks, wanted.addresses[part], sets[part])
-
-        def leaves(part: slice, blocks: U8, slots: Slots) -> tuple[NDArray[np.void], Items, Contents | None]:
-            _check_begins(blocks, marks[part], wanted.generations[part])
-            rows, items = self._leaves(Leaves(blocks, slots), wanted.of(part), marks[part], sets[part])
-            return rows, items, self._known.contents(rows, items)
-
-        if wanted.level:
-            for _, below in self._blocks.batches(wanted, children):
-                self._check_time()
-                levels[wanted.level - 1].add(*below)
-            return
-        for _, (rows, items, contents) in self._blocks.batches(wanted, leaves):
+        for part, blocks, slots in self._blocks.batches(wanted):
             self._check_time()
-            self._known.take(rows, items, contents)
+            _check_begins(blocks, marks[part], wanted.generations[part])
+            if wanted.level:
+                levels[wanted.level - 1].add(*self._children(blocks, wanted.addresses[part], sets[part]))
+                continue
+            rows, items = self._leaves(Leaves(blocks, slots), wanted.of(part), marks[part], sets[part])
+            self._known.take(rows, items)
             self._found.take_leaves(rows, rows["set"].astype(np.int64))
 
     def _check_time(self) -> None:
