@@ -33,11 +33,10 @@ Verdicts = NDArray[np.bool_]
 Reading = Sequence[Future[None]]
 
 _BATCH_BYTES = 4 << 20
-_AHEAD = 2  # batches: one in work, one being read
+_AHEAD = 3  # batches: one in work, the others being read
 _RUN_BLOCKS = 256  # that one read reaches over, and so its most pieces: the kernel takes 1,024
 _GAP_BYTES = 1 << 16  # what is not wanted is read with what lies around it
-_IN_TURN = 8  # reads that one thread does one after the other: each hand-over stops who works on the blocks
-READERS = 8  # threads
+READERS = 8  # requests in flight
 
 
 class Pointer(NamedTuple):
@@ -115,18 +114,16 @@ class Blocks:
         apart |= np.diff(places // np.uint64(_RUN_BLOCKS * size)) != 0
         cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), count]
 
-        def read(runs: Sequence[tuple[int, int]]) -> None:
-            for start, end in runs:
-                into, at = list[memoryview](), start
-                for last in (np.flatnonzero(gaps[start : end - 1]) + start).tolist():
-                    into += [buffer[at * size : (last + 1) * size], self._skipped[: int(gaps[last])]]
-                    at = last + 1
-                into.append(buffer[at * size : end * size])
-                with suppress(OSError):  # a bad sector, a missing device: found out when blocks are checked
-                    self._devices.read(int(devids[start]), int(places[start]), into)
+        def read(start: int, end: int) -> None:
+            into, at = list[memoryview](), start
+            for last in (np.flatnonzero(gaps[start : end - 1]) + start).tolist():
+                into += [buffer[at * size : (last + 1) * size], self._skipped[: int(gaps[last])]]
+                at = last + 1
+            into.append(buffer[at * size : end * size])
+            with suppress(OSError):  # a bad sector, a missing device: found out when blocks are checked
+                self._devices.read(int(devids[start]), int(places[start]), into)
 
-        runs = list(pairwise(cuts))
-        return [self._readers.submit(read, runs[at : at + _IN_TURN]) for at in range(0, len(runs), _IN_TURN)]
+        return [self._readers.submit(read, start, end) for start, end in pairwise(cuts)]
 
     def _checked(self, buffer: memoryview, wanted: Pointers, reading: Reading) -> tuple[U8, Slots]:
         """The blocks that are being read into the buffer; each that is not as its pointer says, from another copy."""
