@@ -9,13 +9,15 @@ refused.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import platformdirs
 
@@ -186,3 +188,31 @@ def opened(content: bytes) -> bytes:
 
 def _checksum(body: bytes) -> bytes:
     return b"%08x" % zlib.crc32(body)
+
+
+_WRITING_S = 5.0  # is waited for
+_writing: dict[Path, Thread] = {}
+
+
+def write_later(path: Path, write: Callable[[], None]) -> None:
+    """Run `write`, which replaces this file, in a thread. Who reads the file settles it first, and the process's end.
+
+    For what only a next run makes use of: whoever asked for an answer need not wait until it is kept.
+    """
+    settle(path)
+    _writing[path] = Thread(target=write, name=f"write {path.name}", daemon=True)
+    _writing[path].start()
+
+
+def settle(path: Path) -> None:
+    """Wait until this file is what `write_later` was to make of it; not for ever, for the disk may hang."""
+    if (writer := _writing.pop(path, None)) is not None:
+        writer.join(_WRITING_S)
+
+
+def _settle_all() -> None:
+    for path in [*_writing]:
+        settle(path)
+
+
+atexit.register(_settle_all)

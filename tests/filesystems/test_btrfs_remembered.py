@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +22,18 @@ from collectors.filesystems.btrfs.trees.memory import LEAF, Contents, KeptExtent
 from collectors.filesystems.btrfs.trees.sets import RootSets
 from collectors.filesystems.btrfs.trees.table import Measured
 from collectors.model.btrfs import SplitRule
+from collectors.system import folders
 from tests.filesystems import btrfs_replay as replay
 
 U64, I64 = np.uint64, np.int64
 
 
 def look(folder: Path, kept_in: Path, rules: Sequence[SplitRule] = (), shape: str = "layers") -> Measured:
+    """One look, and what it keeps is there."""
     with replay.devices(folder, replay.blocks(shape)) as devices:
-        return measure.remembered(devices, devices.superblock(), rules, time.monotonic() + 60, 0, kept_in)
+        found = measure.remembered(devices, devices.superblock(), rules, time.monotonic() + 60, 0, kept_in)
+    folders.settle(kept_in)
+    return found
 
 
 def figures(found: Measured) -> Measured:
@@ -43,6 +50,47 @@ def test_a_second_look_reads_no_leaf_and_tells_the_same(shape: str, rules: Seque
     assert second.blocks_remembered > 0
     assert second.blocks_read + second.blocks_remembered <= first.blocks_read
     assert second.memory_lost == ""
+
+
+def test_the_answer_waits_for_nothing_that_is_kept_but_the_next_look_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, kept_in, store = threading.Event(), tmp_path / "leaves", memory.store
+
+    def slowly(path: Path, found: LeafMemory) -> None:
+        goes_on.wait(10)
+        store(path, found)
+
+    monkeypatch.setattr(memory, "store", slowly)
+    with replay.devices(tmp_path, replay.blocks("layers")) as devices:
+        ends = time.monotonic() + 60
+        measure.remembered(devices, devices.superblock(), (), ends, 0, kept_in)
+        assert not kept_in.exists()
+        threading.Timer(0.2, goes_on.set).start()
+        again = measure.remembered(devices, devices.superblock(), (), ends, 0, kept_in)
+    assert again.blocks_remembered > 0
+    folders.settle(kept_in)
+
+
+ENDS = """
+import sys, time
+from pathlib import Path
+from collectors.cli import signals
+from collectors.filesystems.btrfs.trees import measure, memory
+from tests.filesystems import btrfs_replay as replay
+folder, store = Path(sys.argv[1]), memory.store
+memory.store = lambda *what: (time.sleep(0.3), store(*what))
+with replay.devices(folder, replay.blocks("layers")) as devices:
+    measure.remembered(devices, devices.superblock(), (), time.monotonic() + 60, 0, folder / "leaves")
+    assert not (folder / "leaves").exists()
+signals.end(0)
+"""
+
+
+def test_a_run_that_ends_at_once_keeps_what_it_found(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", ENDS, str(tmp_path)], check=True, timeout=60)
+    assert memory.load(tmp_path / "leaves") is not None
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_rules_that_ask_for_more_have_leaves_read_that_were_remembered(tmp_path: Path) -> None:

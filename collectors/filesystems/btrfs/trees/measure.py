@@ -11,8 +11,9 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from collectors.filesystems.btrfs.trees.walk import Findings, Walk
 from collectors.model import UnitId
 from collectors.model.btrfs import Btrfs, LargeFile, SplitRule, Subvolume
 from collectors.model.reading import Unavailable, Why
-from collectors.system import deadline
+from collectors.system import deadline, folders
 from collectors.system.deadline import Declined, Host, Malformed
 
 _BUFFER_BYTES = 4 << 20
@@ -127,6 +128,8 @@ def _answers(fd: int, tree: int, ends: float) -> Iterator[SearchAnswer]:
 
 
 RESTARTS = 3
+Keep = Callable[[], LeafMemory | None]  # what to remember; once
+_DAMAGE = (Unusable, Malformed, ValueError, LookupError, OverflowError)
 
 
 def measured(
@@ -175,33 +178,41 @@ def remembered(
     known, lost = memory.load(kept_in), ""
     if known is not None and known.generation <= top.generation:
         try:
-            found, kept = _walked(devices, top, rules, ends, restarts, known, True)
-            if _closes(found):
-                return _remembering(found, kept, kept_in)
+            found, keep = _walked(devices, top, rules, ends, restarts, known, True)
+            if _kept(found, keep, kept_in):
+                return found
             lost = "the books of what was remembered do not close"
         except Stale:  # read, not remembered: the walk starts again
             raise
-        except (Unusable, Malformed, ValueError, LookupError, OverflowError) as cause:
+        except _DAMAGE as cause:
             lost = str(cause)
-    found, kept = _walked(devices, top, rules, ends, restarts, None, True)
-    return _remembering(replace(found, memory_lost=lost), kept if _closes(found) else None, kept_in)
+    found, keep = _walked(devices, top, rules, ends, restarts, None, True)
+    _kept(found, keep, kept_in)
+    return replace(found, memory_lost=lost)
 
 
-def _closes(found: Measured) -> bool:
-    return found.fill is not None and table.remainder(found.fill, found.table) == (0, 0)
+def _kept(found: Measured, keep: Keep, kept_in: Path) -> bool:
+    """Whether the books close; then what to remember is written down while the answer is used."""
+    if found.fill is None or table.remainder(found.fill, found.table) != (0, 0):
+        return False
 
+    def work() -> None:
+        with suppress(*_DAMAGE, MemoryError):
+            if (kept := keep()) is not None:
+                memory.store(kept_in, kept)
+        _give_back()
 
-def _remembering(found: Measured, kept: LeafMemory | None, kept_in: Path) -> Measured:
-    if kept is not None:
-        memory.store(kept_in, kept)
-    return found
+    folders.write_later(kept_in, work)
+    return True
 
 
 def walked(
     devices: Devices, top: BtrfsSuperblock, rules: Sequence[SplitRule], ends: float, restarts: int = 0
 ) -> Measured:
     """Walk the generation of `top` once. Raises Malformed (Stale), Unsupported, OSError, TimeoutError."""
-    return _walked(devices, top, rules, ends, restarts, None, False)[0]
+    found = _walked(devices, top, rules, ends, restarts, None, False)[0]
+    _give_back()
+    return found
 
 
 def _give_back() -> None:
@@ -219,7 +230,7 @@ def _walked(
     restarts: int,
     known: LeafMemory | None,
     remember: bool,
-) -> tuple[Measured, LeafMemory | None]:
+) -> tuple[Measured, Keep]:
     with ThreadPoolExecutor(READERS, "btrfs read") as readers:
         system = Blocks(devices, top, ChunkMap(top.system_chunks, top.node_bytes), readers)
         chunks = ChunkMap(forest.chunks(Trees(system), top), top.node_bytes)
@@ -235,9 +246,8 @@ def _walked(
         leaves.settle(meanings)
         files = _large_files(found, grown)
     measured = _concluded(found, top.generation, top.node_bytes, grown.fill, blocks.read_count, "", restarts)
-    _give_back()
     measured = replace(measured, large_files=files, blocks_remembered=leaves.count)
-    return measured, leaves.memory(top.generation, meanings)
+    return measured, lambda: leaves.memory(top.generation, meanings)
 
 
 def _large_files(found: Findings, grown: Forest) -> tuple[LargeFile, ...]:

@@ -207,6 +207,7 @@ def store(path: Path, memory: LeafMemory) -> None:
 
 def load(path: Path) -> LeafMemory | None:
     """What was kept last, if there is anything that can be read."""
+    folders.settle(path)
     try:
         with folders.own_file(path, os.O_RDONLY) as fd, open(fd, "rb", closefd=False) as file:
             return _read(file, min(MOST_BYTES, os.fstat(fd).st_size))
