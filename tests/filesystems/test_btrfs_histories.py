@@ -167,7 +167,9 @@ def look(forest: Forest, names: Names, memory: LeafMemory | None) -> tuple[objec
         rows["first"], rows["last"] = [min(span) for span in spans], [max(span) for span in spans]
         rows["set"] = sets[part]
         rows["detail"] = found.splitter.detail(sets[part], rows["first"], rows["last"])
-        known.take(rows, items(chosen, rows["detail"].tolist()))
+        found_items = items(chosen, rows["detail"].tolist())
+        rows["inodes"], rows["low"], rows["high"] = found_items.inodes.sums(len(rows))
+        known.take(rows, found_items)
     bits = [f"tree {tree}" for tree in trees] + [f"unit {unit}" for unit in found.units[len(trees) :]]
     known.settle(bits)
     table = walk.tabled(found, None)

@@ -94,14 +94,14 @@ class KnownLeaves:
         if self._remember:
             self._keep(recorded(leaves, items, self._sector))
         if self._memory is None:
-            self._found.take(items, sets)
+            self._found.take(items, sets, leaves)
             return
         extents = items.extents
         waits = (leaves["detail"] == SUMS)[extents.rows]
         waits &= self._waiting_count < _MOST_WAITING
         now, later = extents.of(~waits), extents.of(waits)
         self._waiting_count += len(later.rows)
-        self._found.take(replace(items, extents=now), sets)
+        self._found.take(replace(items, extents=now), sets, leaves)
         self._anew.append(now.addresses // np.uint64(self._sector))
         self._waiting.append(replace(later, rows=sets[later.rows]))
 

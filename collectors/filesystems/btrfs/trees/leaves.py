@@ -46,6 +46,7 @@ _HEAD = np.dtype(
 )
 _RAW_EXTENT = np.dtype((np.void, _EXTENT.itemsize))
 _MOST = 62  # bits of an address or a size
+_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _INODE = np.dtype(
     {
         "names": ["generation", "size", "taken", "mode"],
@@ -111,6 +112,12 @@ class InodeRecords:
     apparent: U64  # st_size of regular files and symlinks, 0 for the rest
     taken: U64  # bytes of regular files as the kernel counts them for st_blocks, 0 for the rest
     made_in: U64  # generation
+
+    def sums(self, count: int) -> tuple[I64, U64, U64]:
+        """For each of so many blocks: inodes, and the sums of the lower and upper halves of their apparent sizes."""
+        halves = (self.apparent & _LOW, self.apparent >> _HALF)
+        low, high = (np.bincount(self.rows, half.astype(np.float64), count).astype(np.uint64) for half in halves)
+        return np.bincount(self.rows, minlength=count), low, high
 
     def of(self, chosen: NDArray[np.bool_]) -> InodeRecords:
         """Some of them."""

@@ -31,7 +31,6 @@ from collectors.system import folders
 from collectors.system.deadline import Malformed
 
 _VERSION = 2
-_LOW = np.uint64(0xFFFFFFFF)
 _FEWEST_BITS, _MOST_BITS = 20, 27  # of an address, that tell whether its extent is to be united anew
 _AT_ONCE = 1 << 16  # of addresses
 MOST_BYTES = 512 << 20  # in memory while it is recorded, and as a file: some 50 million references
@@ -126,9 +125,6 @@ def together(parts: Sequence[Contents], chosen: Flags) -> Contents:
 def recorded(leaves: NDArray[np.void], items: Items, sector: int) -> Contents:
     """What to keep of a batch."""
     count, inodes, extents, links = len(leaves), items.inodes, items.extents, items.links
-    leaves["inodes"] = np.bincount(inodes.rows, minlength=count)
-    for name, half in (("low", inodes.apparent & _LOW), ("high", inodes.apparent >> np.uint64(32))):
-        leaves[name] = np.bincount(inodes.rows, half.astype(np.float64), minlength=count).astype(np.uint64)
     inside = leaves["detail"][extents.rows] >= INODES
     single = leaves["detail"][inodes.rows] >= INODES
     large = inodes.taken >= LEAST_BYTES

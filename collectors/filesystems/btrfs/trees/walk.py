@@ -58,15 +58,17 @@ class Findings:
     copies: Copies
     large: LargeInodes
 
-    def take(self, items: Items, sets: I64) -> None:
-        """Enter items of blocks that belong to these sets."""
+    def take(self, items: Items, sets: I64, leaves: NDArray[np.void] | None = None) -> None:
+        """Enter items of blocks that belong to these sets. `leaves`: with the sums of their inodes."""
         inodes, links = items.inodes, items.links
         self.large.add(sets, inodes)
         late = self.splitter.late(sets, inodes.rows, inodes.inodes)
-        if late.any():
+        if leaves is None or late.any():
             self.splitter.add_inodes(sets[inodes.rows[late]], inodes.inodes[late], inodes.apparent[late])
             inodes = inodes.of(~late)
-        self.tally.add_inodes(sets[inodes.rows], inodes.apparent)
+            self.tally.add_inodes(sets[inodes.rows], inodes.apparent)
+        else:
+            self.tally.add_leaves(sets, leaves["inodes"], leaves["low"], leaves["high"])
         if len(links.rows):
             self.splitter.add_links(sets[links.rows], links.inodes, links.parents, links.ranks)
         self.take_extents(items.extents, sets)
@@ -234,7 +236,9 @@ class Walk:
         rows["address"], rows["generation"], rows["mark"] = wanted.addresses, wanted.generations, marks + wanted.owners
         rows["first"], rows["last"] = first, last = found.spans()
         rows["set"], rows["detail"] = sets, self._found.splitter.detail(sets, first, last)
-        return rows, found.items(rows["detail"] == NAMES)
+        items = found.items(rows["detail"] == NAMES)
+        rows["inodes"], rows["low"], rows["high"] = items.inodes.sums(len(rows))
+        return rows, items
 
     def _expected_owners(self, sets: I64) -> U64:
         """The tree that each block must belong to; 0 for any subvolume. Only subvolumes share blocks."""
