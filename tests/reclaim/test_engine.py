@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
 import pytest
@@ -49,18 +50,12 @@ def a_step(step_id: str, action: str, *targets: str, risk: Risk = Risk.CAREFUL, 
     return Step(step_id, action, step_id, "", owners, exact(100), risk, Harm.TIME, "", "", "", "", automatic, cause)
 
 
-def _quick(tmp_path: Path) -> Path:
-    """A folder on a filesystem that is flushed at once, however busy the disk is; one for each test."""
+@contextmanager
+def _quick() -> Iterator[Path]:
+    """A folder on a filesystem that is flushed at once, however busy the disk is."""
     memory = Path("/dev/shm")
-    folder = (memory if memory.is_dir() else tmp_path) / f"ullage-test-{os.getpid()}-{tmp_path.name}"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def _tidy(tmp_path: Path) -> Iterator[None]:
-    yield
-    _quick(tmp_path).rmdir()
+    with TemporaryDirectory(prefix="ullage-test-", dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def run(
@@ -71,11 +66,11 @@ def run(
     heard: list[Event] | None = None,
     **changes: object,
 ) -> ReclaimOutcome:
-    with fake.server() as server:
+    with fake.server() as server, _quick() as mountpoint:
         context = RunContext(
             endpoint=endpoint(server.url, {}, tmp_path),
             host=this_host(),
-            mountpoint=str(_quick(tmp_path)),
+            mountpoint=str(mountpoint),
             docker_root=str(tmp_path / "docker"),
             state=tmp_path / "state",
             rules=Rules(),
