@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from collectors.report import formatting
 from collectors.report.schema import schema
 from tests.cli.test_command_line import run
 from tests.fakes.engine import engine
@@ -88,7 +89,7 @@ def test_pages_stand_under_the_names_that_were_given(
 ) -> None:
     ended = ask(hosts, in_memory, *asked)
     heads = [line for line in ended.stdout.splitlines() if line.startswith("# ")]
-    assert heads == [f"# Host: {host}" for host in hosts]
+    assert heads == [f"# Host: {formatting.quoted(host)}" for host in hosts]
     assert len(re.findall("^## Docker Storage (?:Plan|Reclaim)$", ended.stdout, re.MULTILINE)) == 3
     assert ended.returncode == 3
     alone = ask(hosts[:1], in_memory, *asked)
