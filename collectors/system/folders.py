@@ -210,9 +210,10 @@ def settle(path: Path) -> None:
         writer.join(_WRITING_S)
 
 
-def _settle_all() -> None:
+def settle_all() -> None:
+    """Wait for all that is being written."""
     for path in [*_writing]:
         settle(path)
 
 
-atexit.register(_settle_all)
+atexit.register(settle_all)

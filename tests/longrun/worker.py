@@ -15,6 +15,7 @@ from collectors.cli.preflight import options
 from collectors.model.settings import DEFAULTS
 from collectors.pipeline import remember, survey
 from collectors.report import document, text
+from collectors.system import folders
 
 
 def main(argv: list[str]) -> int:
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
             "unread": [row.reason for row in outcome.report.coverage if "defect" in row.reason],
         }
         del outcome, page, encoded
+        folders.settle_all()  # what only the next look makes use of is written beside the answer
         gc.collect()  # what only a collection frees is not lost
         print(json.dumps({**answer, "blocks": sys.getallocatedblocks()}), flush=True)
     return 0
