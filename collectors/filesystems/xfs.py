@@ -62,20 +62,21 @@ class Xfs(Plain):
         )
         if isinstance(reading, Unavailable):
             return OwnUse(reading, reading, None)
-        bounds, superblock = reading.value
+        bounds, nameless, superblock = reading.value
         method = "reservations that follow from the geometry"
         size = Between(bounds.best, bounds.low, bounds.high, _CONFIDENCE, method, reading.origin)
-        return OwnUse(size, own_inodes(superblock, mount.super_options, reading.origin), None)
+        return OwnUse(size, own_inodes(superblock, mount.super_options, reading.origin), nameless)
 
 
-def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, bytes]:
+def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, tuple[int, ...] | None, bytes]:
+    """What it takes, the files without a name, and the superblock."""
     request = {"task": "geometry", "path": os.fsencode(mount.mountpoint), "device": _device(mount, host)}
-    *frame, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
+    *frame, nameless, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
     space = mount_table.space(Path(mount.mountpoint), timeout_s=timeout_s)
     if not isinstance(space, Exact):
         raise Declined(space.why, space.detail)
     bounds = own_bytes(tuple(frame), space.value.free_bytes // space.value.block_bytes)
-    return bounds, superblock
+    return bounds, None if nameless is None else tuple(nameless), superblock
 
 
 def _device(mount: Mount, host: Host) -> tuple[bytes, tuple[int, int]] | None:

@@ -82,6 +82,6 @@ def test_where_the_kernel_lists_no_inodes_there_is_no_list(tree: Path) -> None:
 
 def test_a_list_that_takes_too_long_is_not_waited_for(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extents, "open_bulk", lambda root: object())
-    monkeypatch.setattr(inodes.BulkReader, "plain_files", lambda reader, least: iter([[1, 2], [3]]))
+    monkeypatch.setattr(inodes.BulkReader, "plain_files", lambda reader, least, nameless: iter([[1, 2], [3]]))
     assert extents.listed_files(bytes(tree), LEAST, time.monotonic() + 10) == {1, 2, 3}
     assert extents.listed_files(bytes(tree), LEAST, time.monotonic()) is None

@@ -29,6 +29,7 @@ class Kernel:
 
     used: dict[int, tuple[int, int, int]]
     modes: dict[int, int] = field(default_factory=dict)  # of other than plain files
+    links: dict[int, int] = field(default_factory=dict)  # where there are more or fewer than one
     listed: list[int] = field(default_factory=list)  # how many at each call
 
     def ioctl(self, descriptor: int, number: Any, reply: Any) -> int:
@@ -42,6 +43,7 @@ class Kernel:
             at = 64 + place * RECORD_BYTES
             struct.pack_into("<QQQ24xq", reply, at, inode, 1, blocks, seconds)
             struct.pack_into("<I", reply, at + 88, extra)
+            struct.pack_into("<I", reply, at + 112, self.links.get(inode, 1))
             struct.pack_into("<H", reply, at + 132, self.modes.get(inode, 0o100644))
         struct.pack_into("<QIII", reply, 0, found[-1] + 1 if found else first, 0, room, len(found))
         self.listed.append(len(found))
@@ -153,8 +155,16 @@ def test_plain_files_are_found_by_what_they_take(kernel: Kernel) -> None:
     kernel.used = dict.fromkeys(range(64, 2000), (1, 2, 3))
     kernel.used |= {70: (16, 2, 3), 900: (15, 2, 3), 1999: (1 << 32, 2, 3), 500: (20, 2, 3)}
     kernel.modes = {500: 0o040755}
-    assert [inode for some in BulkReader(7, 4096).plain_files(64 << 10) for inode in some] == [70, 1999]
+    found = BulkReader(7, 4096).plain_files(64 << 10, nameless=False)
+    assert [inode for some in found for inode in some] == [70, 1999]
     assert len(kernel.listed) == 5
+
+
+def test_files_without_a_name_are_those_that_no_link_leads_to(kernel: Kernel) -> None:
+    kernel.used = dict.fromkeys(range(64, 2000), (1, 2, 3))
+    kernel.links, kernel.modes = {70: 0, 500: 0, 900: 2, 1999: 0}, {500: 0o040755}
+    found = BulkReader(7, 4096).plain_files(0, nameless=True)
+    assert [inode for some in found for inode in some] == [70, 1999]
 
 
 def test_a_filesystem_whose_kernel_lists_no_inodes_proves_nothing(

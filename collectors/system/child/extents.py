@@ -109,7 +109,7 @@ def listed_files(path: bytes, least: int, until: float) -> set[int] | None:
         if open_bulk(root) is None:
             return None
         found: set[int] = set()
-        for some in BulkReader(root, os.fstatvfs(root).f_frsize).plain_files(least):
+        for some in BulkReader(root, os.fstatvfs(root).f_frsize).plain_files(least, nameless=False):
             found.update(some)
             if monotonic() > until:
                 return None

@@ -129,7 +129,7 @@ class TableReader(InodeReader):
 # XFS_IOC_BULKSTAT. struct xfs_bulk_ireq: first inode, flags, how many may come, how many came.
 _BULKSTAT = 2 << 30 | 64 << 16 | ord("X") << 8 | 127
 _HEAD, _HEAD_BYTES = struct.Struct("<QIII"), 64
-_RECORD_BYTES, _MODE, _AT_ONCE = 192, 33, 512  # struct xfs_bulkstat
+_RECORD_BYTES, _LINKS, _MODE, _AT_ONCE = 192, 28, 33, 512  # struct xfs_bulkstat, in words
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -164,13 +164,14 @@ class BulkReader(InodeReader):
                 wanted += len(these)
                 first += len(these)
 
-    def plain_files(self, least_bytes: int) -> Iterator[list[int]]:
-        """The inodes of all plain files that take so much, those of one answer at a time. Raises OSError."""
+    def plain_files(self, least_bytes: int, *, nameless: bool) -> Iterator[list[int]]:
+        """Inodes of plain files that take so much (that no directory names), some at a time. Raises OSError."""
         found: list[int] = [0]
         least = -(-least_bytes // 512 // self.block_sectors)
         while found := self._listed(found[-1] + 1, _AT_ONCE):
-            rows = zip(found, self._blocks, self._view[_MODE :: self.words], strict=False)
-            yield [inode for inode, taken, mode in rows if taken >= least and mode & 0xF000 == 0x8000]
+            rows = zip(found, self._blocks, *(self._view[word :: self.words] for word in (_MODE, _LINKS)), strict=False)
+            plain = [(inode, links) for inode, taken, mode, links in rows if taken >= least and mode & 0xF000 == 0x8000]
+            yield [inode for inode, links in plain if not (nameless and links)]
 
     def _listed(self, first: int, count: int) -> list[int]:
         _HEAD.pack_into(self._reply, 0, first, 0, count, 0)
