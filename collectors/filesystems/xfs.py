@@ -32,6 +32,8 @@ _SET_ASIDE = 8  # blocks per group that statfs never calls free; one more with r
 
 
 _CONFIDENCE = 0.95
+_FEW_INODES = 1 << 16  # are listed as quickly as a thousand processes are looked into
+_LISTING_S = 1.0  # it waits for what is being removed; who needs it can do without
 # The superblock (fs/xfs/libxfs/xfs_format.h), big-endian.
 _MAGIC, _SUPERBLOCK_USED = b"XFSB", 264
 _QUOTA_AT = (160, 168, 232)  # inodes of the quotas of users, groups, projects
@@ -71,12 +73,28 @@ class Xfs(Plain):
 def _asked(mount: Mount, host: Host, timeout_s: float) -> tuple[Bounds, tuple[int, ...] | None, bytes]:
     """What it takes, the files without a name, and the superblock."""
     request = {"task": "geometry", "path": os.fsencode(mount.mountpoint), "device": _device(mount, host)}
-    *frame, nameless, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
+    *frame, superblock = killable.ask(request, f"geometry of {mount.mountpoint}", timeout_s)
     space = mount_table.space(Path(mount.mountpoint), timeout_s=timeout_s)
     if not isinstance(space, Exact):
         raise Declined(space.why, space.detail)
     bounds = own_bytes(tuple(frame), space.value.free_bytes // space.value.block_bytes)
-    return bounds, None if nameless is None else tuple(nameless), superblock
+    return bounds, _nameless(mount, frame[2], min(timeout_s, _LISTING_S)), superblock
+
+
+def _nameless(mount: Mount, counts: bytes, timeout_s: float) -> tuple[int, ...] | None:
+    """The files that no directory names, as the kernel lists them; None where it does not, or not by then."""
+    _, _, unused, allocated = struct.unpack("<4Q", counts)
+    if allocated - unused > _FEW_INODES:
+        return None
+    task = {"task": "nameless", "path": os.fsencode(mount.mountpoint)}
+    try:
+        frame = killable.ask(task, f"files without a name on {mount.mountpoint}", timeout_s)
+    except (Declined, OSError):
+        return None
+    match frame:
+        case ("nameless", list(found)):
+            return tuple(found)
+    return None
 
 
 def _device(mount: Mount, host: Host) -> tuple[bytes, tuple[int, int]] | None:

@@ -17,11 +17,11 @@ import pytest
 
 from collectors.drivers.leftovers import open_nowhere
 from collectors.engine.endpoint import Endpoint
-from collectors.filesystems import btrfs, kind_of
+from collectors.filesystems import btrfs, kind_of, xfs
 from collectors.filesystems.btrfs import figures
 from collectors.inventory import Request, assemble
 from collectors.model.filesystem import OpenFiles
-from collectors.model.reading import Exact, Why
+from collectors.model.reading import Between, Exact, Why
 from collectors.model.snapshot import FilesystemStudy
 from collectors.system import mountinfo, unlinked_files
 from collectors.system.deadline import Host, this_host
@@ -218,6 +218,19 @@ def test_a_filesystem_names_the_files_that_have_no_name_any_more(fs: str, option
             assert told() == inodes
             assert sorted(file.inode for file in search_on(mount.device).files) == inodes
         assert told() == []
+
+
+@pytest.mark.parametrize("limit", ["_LISTING_S", "_FEW_INODES"])
+def test_an_xfs_that_does_not_list_its_files_in_time_tells_the_rest(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xfs, limit, 0)
+    with a_disk("xfs") as root, nameless(root):
+        (mount,) = (one for one in mountinfo.of_the_engine(this_host()) if one.mountpoint == str(root))
+        found = kind_of("xfs").own(mount, this_host(), timeout_s=5.0)
+    assert found.unlinked is None
+    assert isinstance(found.bytes, Between)
+    assert isinstance(found.inodes, Exact)
 
 
 def test_a_btrfs_names_those_of_every_subvolume() -> None:

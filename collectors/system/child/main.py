@@ -56,13 +56,11 @@ _FSGEOMETRY = _number(_READ, 100, 112)  # struct xfs_fsop_geom_v1: the bytes tha
 _FSCOUNTS = _number(_READ, 113, 32)
 _GET_RESBLKS = _number(_READ, 115, 16)
 _SUPERBLOCK_BYTES = 512
-_FEW_INODES = 1 << 16  # are listed as quickly as a thousand processes are looked into
 _AG_GEOMETRY = _number(_READ | _WRITE, 61, 128)
 
 
 def xfs_geometry(request: dict[str, Any]) -> None:
-    """One frame: "geometry", what the kernel says of it, counts, reserved or b"", free blocks of all groups or -1, the
-    files without a name or None, superblock or b"".
+    """One frame: ("geometry", geometry, counts, reserved or b"", free blocks of all groups or -1, superblock or b"").
 
     The superblock is that of the request's `device` (node, (major, minor)); None: its node is not known.
     """
@@ -78,23 +76,16 @@ def xfs_geometry(request: dict[str, Any]) -> None:
         free = sum(struct.unpack_from("<I", _group(fd, number), 8)[0] for number in range(groups))
     except OSError:  # before Linux 5.2
         free = -1
-    send(("geometry", geometry, counts, reserved, free, _nameless(fd, counts), _superblock(request["device"])))
+    send(("geometry", geometry, counts, reserved, free, _superblock(request["device"])))
 
 
-def _nameless(fd: int, counts: bytes) -> list[int] | None:
-    """The plain files that no directory names; None where to list all would take long, or the kernel lists none."""
-    _, _, unused, allocated = struct.unpack("<4Q", counts)
-    if allocated - unused > _FEW_INODES:
-        return None
+def xfs_nameless(request: dict[str, Any]) -> None:
+    """The plain files that no directory names. One frame: ("nameless", inodes, or None: the kernel lists none)."""
     from collectors.system.child.inodes import BulkReader, open_bulk
 
-    try:
-        if open_bulk(fd) is None:
-            return None
-        reader = BulkReader(fd, os.fstatvfs(fd).f_frsize)
-        return [inode for some in reader.plain_files(0, nameless=True) for inode in some]
-    except OSError:
-        return None
+    fd = os.open(request["path"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    listed = BulkReader(fd, os.fstatvfs(fd).f_frsize).plain_files(0, nameless=True) if open_bulk(fd) else None
+    send(("nameless", None if listed is None else [inode for some in listed for inode in some]))
 
 
 def _superblock(device: tuple[bytes, tuple[int, int]] | None) -> bytes:
@@ -268,5 +259,7 @@ def _task(request: dict[str, Any]) -> None:
             read_device(request)
         case "geometry":
             xfs_geometry(request)
+        case "nameless":
+            xfs_nameless(request)
         case other:
             raise ValueError(f"no such task: {other}")
